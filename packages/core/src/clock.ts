@@ -1,0 +1,20 @@
+/** A timer that was set. */
+export interface Timer {
+  cancel(): void
+}
+
+/**
+ * Where the engine gets its time from. {@link systemClock} is the real one; `virtualClock` of
+ * `@jobistemer/core/testing` is one for tests.
+ */
+export interface Clock {
+  /** Wall time in epoch milliseconds. May jump. */
+  now(): number
+  /** Milliseconds since some moment; never jumps and never runs backwards. */
+  monotonic(): number
+  /**
+   * Calls back once after `delayMs`. A delay above 60 s is cut to 60 s: callers look at the clock again when called.
+   * A timer does not keep the process alive when `unref` is true.
+   */
+  setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
+}

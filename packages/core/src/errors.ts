@@ -1,0 +1,98 @@
+/**
+ * The stable codes of every error that Jobistemer throws. Messages may improve between releases, codes do not change.
+ */
+export type ErrorCode =
+  // Definitions and arguments
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_NAME'
+  | 'INVALID_DURATION'
+  | 'INVALID_INSTANT'
+  | 'INVALID_TIMEZONE'
+  | 'INVALID_SCHEDULE'
+  | 'SCHEDULE_NEVER_FIRES'
+  | 'UNKNOWN_OPTION'
+  | 'UNKNOWN_SCHEDULE_TYPE'
+  | 'DUPLICATE_JOB'
+  | 'DUPLICATE_TASK'
+  | 'JOB_NOT_FOUND'
+  | 'TASK_NOT_FOUND'
+  | 'OCCURRENCE_NOT_FOUND'
+  | 'VERSION_CONFLICT'
+  // Running work
+  | 'TASK_TIMEOUT'
+  | 'EXECUTION_TIMEOUT'
+  | 'ABORTED'
+  | 'RESULT_NOT_SERIALISABLE'
+  | 'RESULT_NOT_AVAILABLE'
+  | 'OCCURRENCE_LOST'
+  | 'SCHEDULER_STATE'
+  // Storage
+  | 'STORAGE_UNREADABLE'
+  | 'STORAGE_FOREIGN'
+  | 'STORAGE_SCHEMA_NEWER'
+  | 'STORAGE_FULL'
+  | 'STORAGE_BUSY'
+  | 'STORAGE_CLOSED'
+  | 'STORAGE_FAILED'
+
+const brand = Symbol.for('jobistemer.error')
+
+/** What a {@link JobistemerError} is made of. */
+export interface JobistemerErrorOptions {
+  /** One sentence: what is wrong with what. */
+  readonly message: string
+  /** The field, option or thing that is wrong, as a path: `tasks[1].retryPolicy.maxRetries`. */
+  readonly field?: string
+  /** The value that was refused. */
+  readonly value?: unknown
+  /** What to do about it. Appended to the message. */
+  readonly remedy?: string
+  readonly cause?: unknown
+}
+
+/**
+ * The one error class of Jobistemer. Look at `code`, not at the message.
+ *
+ * Expected contention is never an error: storages answer it with values.
+ */
+export class JobistemerError extends Error {
+  override readonly name = 'JobistemerError'
+  readonly code: ErrorCode
+  readonly field: string | undefined
+  readonly value: unknown
+  readonly remedy: string | undefined
+
+  constructor(code: ErrorCode, options: JobistemerErrorOptions) {
+    const message = options.remedy === undefined ? options.message : `${options.message} ${options.remedy}`
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.field = options.field
+    this.value = options.value
+    this.remedy = options.remedy
+    Object.defineProperty(this, brand, { value: true })
+  }
+
+  /** True for a JobistemerError of any copy of this package in the process, optionally of one code. */
+  static isInstance(error: unknown, code?: ErrorCode): error is JobistemerError {
+    if (typeof error !== 'object' || error === null || !(brand in error)) return false
+    return code === undefined || (error as { code?: unknown }).code === code
+  }
+}
+
+/** Prints a refused value for a message: JSON where possible, shortened to 80 characters. */
+export function printValue(value: unknown): string {
+  let text: string
+  if (typeof value === 'string') text = JSON.stringify(value)
+  else if (typeof value === 'bigint') text = `${value}n`
+  else if (typeof value === 'function') text = `[function ${value.name || 'anonymous'}]`
+  else if (value instanceof Date) text = Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  else {
+    try {
+      text = JSON.stringify(value) ?? String(value)
+    } catch {
+      // Cyclic objects have no JSON; their class says enough.
+      text = Object.prototype.toString.call(value)
+    }
+  }
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}

@@ -1,0 +1,46 @@
+import { DateTime } from 'luxon'
+import { JobistemerError, printValue } from './errors.ts'
+import type { InstantInput } from './schedule.ts'
+
+export type { InstantInput } from './schedule.ts'
+
+// What an ECMAScript Date can hold: ± 100,000,000 days around the epoch.
+const limitMs = 8_640_000_000_000_000
+
+/**
+ * Epoch milliseconds of an instant given in any accepted form. A string without an offset is taken as UTC.
+ * @throws JobistemerError `INVALID_INSTANT`
+ */
+export function toInstantMs(input: InstantInput, field = 'instant'): number {
+  const milliseconds = readInstant(input)
+  if (!Number.isFinite(milliseconds) || Math.abs(milliseconds) > limitMs) {
+    throw new JobistemerError('INVALID_INSTANT', {
+      message: `${field} is not an instant: ${printValue(input)}.`,
+      field,
+      value: input,
+      remedy: 'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z or a luxon DateTime.',
+    })
+  }
+  return Math.trunc(milliseconds)
+}
+
+function readInstant(input: InstantInput): number {
+  if (typeof input === 'number') return input
+  if (input instanceof Date) return input.getTime()
+  if (typeof input === 'string') return DateTime.fromISO(input, { zone: 'utc' }).toMillis()
+  if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
+  return Number.NaN
+}
+
+/**
+ * UTC in RFC 3339 with no fraction for whole seconds and the shortest fraction otherwise: the form that ids are made
+ * from, so it never changes.
+ */
+export function toInstantText(input: InstantInput): string {
+  const milliseconds = toInstantMs(input)
+  const text = new Date(milliseconds).toISOString()
+  if (milliseconds % 1000 === 0) return `${text.slice(0, -5)}Z`
+  let end = text.length - 1
+  while (text.charCodeAt(end - 1) === 48) end--
+  return `${text.slice(0, end)}Z`
+}

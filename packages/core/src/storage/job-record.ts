@@ -1,0 +1,76 @@
+import type { JobId } from '../ids.ts'
+import type { JsonObject } from '../json.ts'
+import type { SerializedSchedule } from '../schedule.ts'
+
+/** What happens when an occurrence of a job is due while an earlier one is still active (pending or running). */
+export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_running'
+
+/** The overlap rule as the storage applies it, inside its atomic steps. */
+export interface OverlapRule {
+  readonly policy: OverlapPolicy
+  /** Under `queue`: how many may wait; what comes beyond is skipped with the reason `queue_full`. */
+  readonly maxQueued: number
+}
+
+/** One stretch of a job's timeline: `schedule` decides every slot in `(after, until]`. */
+export interface ScheduleSegment {
+  /** Epoch milliseconds, exclusive; `null` = from the beginning. */
+  readonly after: number | null
+  /** Epoch milliseconds, inclusive; `null` = for ever. */
+  readonly until: number | null
+  readonly schedule: SerializedSchedule
+}
+
+export interface PauseRecord {
+  readonly at: number
+  readonly reason: string | null
+  readonly actor: string | null
+}
+
+/** What a job is, apart from its course: everything that a version of it fixes. Immutable once stored. */
+export interface JobVersionRecord {
+  readonly jobId: JobId
+  /** 1, 2, 3 … */
+  readonly version: number
+  /** Digest of the definition: equal definitions have equal fingerprints. */
+  readonly fingerprint: string
+  /** The definition with its configuration and its tasks. Storages keep it as it is and never look inside. */
+  readonly definition: JsonObject
+  /** Epoch milliseconds. */
+  readonly createdAt: number
+}
+
+/**
+ * A job's head: the one small record that every atomic step on the job goes through.
+ * All instants are epoch milliseconds.
+ */
+export interface JobRecord {
+  readonly id: JobId
+  /** 1 to 255 characters. */
+  readonly name: string
+  /** Tag of whoever declared the job, so that removed definitions can be found; `null` when untagged. */
+  readonly owner: string | null
+  /** The version in force. Grows by one with each `replace`. */
+  readonly version: number
+  readonly fingerprint: string
+  /** The fingerprints of earlier versions, newest first, at most 32: how an older build recognises itself. */
+  readonly lineage: readonly string[]
+  /** The definition of the version in force. */
+  readonly definition: JsonObject
+  /** What a node must have to run this job. `claim` leaves out the keys that the node says it cannot serve. */
+  readonly handlerKey: string
+  readonly overlap: OverlapRule
+  readonly timeline: readonly ScheduleSegment[]
+  /** Every slot up to here has been decided. Starts at the job's creation and never moves back. */
+  readonly watermark: number
+  /** The next slot: the only one that a `slot` item may create. Later than the watermark; `null` when there is none. */
+  readonly nextAt: number | null
+  /** Slots at or below were pruned and can never be created again; `null` before the first prune. */
+  readonly pruneFloor: number | null
+  readonly paused: PauseRecord | null
+  readonly createdAt: number
+  /** When the definition, the pause or the deletion last changed; advancing the watermark does not count. */
+  readonly changedAt: number
+  /** A deleted job is kept as a tombstone until its history is pruned; `null` while it is alive. */
+  readonly deletedAt: number | null
+}

@@ -1,0 +1,156 @@
+import type { JobId, OccurrenceId } from '../ids.ts'
+import type { JsonValue } from '../json.ts'
+
+/** The states of an occurrence. The last seven are terminal. */
+export type OccurrenceState =
+  /** Waits for a node with a free slot; has no owner. */
+  | 'pending'
+  /** Waits until the active occurrence of its job ends; has no owner. */
+  | 'queued'
+  /** Belongs to the node that holds its token. */
+  | 'running'
+  | 'completed'
+  /** All tasks ran under the failure strategy `continue`, and at least one failed. */
+  | 'completed_with_errors'
+  | 'failed'
+  | 'canceled'
+  /** Its owner did not settle it in time; ended by a reaper. */
+  | 'failed_stale'
+  /** Not run, with the reason: overlap, a full queue, a pause. */
+  | 'skipped'
+  /** Not run, decided by the recovery strategy. May stand for many slots, see `span`. */
+  | 'missed'
+
+export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
+
+/** `active` ones block later ones of their job, unless its overlap policy is `allow`. */
+export const liveStates: readonly OccurrenceState[] = ['pending', 'queued', 'running']
+
+export function isFinal(state: OccurrenceState): state is FinalState {
+  return state !== 'pending' && state !== 'queued' && state !== 'running'
+}
+
+/** Names an occurrence. Adapters may find it by the id alone, or by whichever part suits their layout. */
+export interface OccurrenceAddress {
+  readonly id: OccurrenceId
+  readonly jobId: JobId
+  /** Epoch milliseconds. */
+  readonly scheduledAt: number
+}
+
+/** A process that owns work: the node's name, and which of its lives this is. */
+export interface Owner {
+  readonly node: string
+  /** Unique to one start of one process: tells a node's own record from one of its earlier life. */
+  readonly incarnation: string
+}
+
+/** Several slots that one record stands for. */
+export interface SlotSpan {
+  /** First slot, epoch milliseconds, inclusive. */
+  readonly from: number
+  /** Last slot, epoch milliseconds, inclusive. */
+  readonly to: number
+  /** How many slots. */
+  readonly count: number
+}
+
+/** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
+export interface OccurrenceDetails {
+  /** A task set by `trigger` or `replay`: only these run. */
+  readonly tasks?: readonly string[]
+  /** Data handed to `trigger` or `replay`. */
+  readonly data?: JsonValue
+  /** Configuration of this one trigger, over the job's and the tasks' own. */
+  readonly overrides?: JsonValue
+  readonly replayOf?: OccurrenceId
+  readonly requestKey?: string
+  /** Why it was triggered or replayed, and by whom. */
+  readonly requestReason?: string
+  readonly requestActor?: string
+  /** The slots that a `missed` record stands for, or that a compressed run covers. */
+  readonly span?: SlotSpan
+}
+
+/** How an occurrence came to be. */
+export type OccurrenceKind =
+  /** A slot of the schedule. */
+  | 'slot'
+  /** `trigger()`. Never consumes a slot. */
+  | 'trigger'
+  /** `replay()`. Never consumes a slot. */
+  | 'replay'
+
+export type AttemptState = 'running' | 'succeeded' | 'failed' | 'timed_out' | 'aborted' | 'lost'
+
+export interface ErrorRecord {
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  readonly stack?: string
+}
+
+export interface AttemptRecord {
+  /** 1, 2, 3 … without gap or repeat, across owners. */
+  readonly number: number
+  readonly state: AttemptState
+  readonly startedAt: number
+  readonly endedAt: number | null
+  readonly error?: ErrorRecord
+  /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `execution_timeout`. */
+  readonly reason?: string
+}
+
+export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'canceled'
+
+/** One task inside one occurrence. Tasks that have not started have no record. */
+export interface TaskRunRecord {
+  /** The task's name. Ids of task, run and attempts derive from it. */
+  readonly task: string
+  readonly state: TaskRunState
+  readonly attempts: readonly AttemptRecord[]
+  /** What the handler returned; absent when nothing. */
+  readonly result?: JsonValue
+  /** Why it ended as it did, where that is not an error of its own. */
+  readonly reason?: string
+}
+
+export interface CancelRequest {
+  readonly at: number
+  readonly reason: string
+  readonly actor: string | null
+}
+
+/**
+ * One trigger of a job: at once the state, the audit entry and the lock. All instants are epoch milliseconds.
+ */
+export interface OccurrenceRecord extends OccurrenceAddress {
+  readonly kind: OccurrenceKind
+  readonly state: OccurrenceState
+  /** Fencing token: 0 before the first claim, grows by one with each. Only `running` has a live one. */
+  readonly token: number
+  /** Number of the owner's last accepted `settle` under this token; 0 after a claim. */
+  readonly sequence: number
+  /** Who holds, or held last, the token; `null` before the first claim. */
+  readonly owner: Owner | null
+  /** The version of the job that it runs under. */
+  readonly jobVersion: number
+  /** Not to be claimed before this instant. */
+  readonly dueAt: number
+  readonly createdAt: number
+  /** When the present or last owner claimed it. */
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  /** How long one claim may run, in milliseconds. */
+  readonly executionTimeoutMs: number
+  /** While running: `startedAt + executionTimeoutMs`. Otherwise `null`. */
+  readonly deadlineAt: number | null
+  /** Why it is in its state, where the state alone does not say: `overlap`, `queue_full`, `paused`, `displaced` … */
+  readonly reason: string | null
+  /** Created by recovery of missed slots. */
+  readonly recovered: boolean
+  readonly cancelRequest: CancelRequest | null
+  readonly details: OccurrenceDetails
+  /** Written whole by the owner with each `settle`; empty when a query asked to leave them out. */
+  readonly runs: readonly TaskRunRecord[]
+}

@@ -1,0 +1,445 @@
+import type { JobId, OccurrenceId } from '../ids.ts'
+import type { JobRecord, JobVersionRecord, PauseRecord } from './job-record.ts'
+import type {
+  FinalState,
+  OccurrenceAddress,
+  OccurrenceDetails,
+  OccurrenceRecord,
+  OccurrenceState,
+  Owner,
+  SlotSpan,
+  TaskRunRecord,
+} from './occurrence-record.ts'
+
+/**
+ * The storage protocol, version 1.
+ *
+ * - Arrays in, arrays out: answers stand in the order of the items. Each item is atomic by itself and never affects
+ *   its neighbours; items of one call take effect in their order.
+ * - Expected contention is an answer, never an exception. An exception means that the storage failed, and that nothing
+ *   or anything of the call may have happened; every call can be repeated and answers as the first would have.
+ * - Adapters read no clock: `now` is an argument. All instants are epoch milliseconds.
+ * - Arguments are valid: core has checked them.
+ */
+export interface Storage {
+  readonly specVersion: 1
+  readonly capabilities: StorageCapabilities
+
+  /** Creates, replaces, pauses, resumes and deletes jobs. */
+  saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]>
+
+  /**
+   * Creates occurrences that do not exist, applying the overlap rule of their job and, with `runs`, starting them in
+   * the same atomic step; advances the job's watermark and next instant in that step too.
+   */
+  createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]>
+
+  /** Takes due pending occurrences, oldest `scheduledAt` first, and makes them running with a new token. */
+  claim(request: ClaimRequest): Promise<ClaimAnswer>
+
+  /** What the owner of a running occurrence says of it. Guarded by the token. */
+  settle(request: SettleRequest): Promise<readonly SettleAnswer[]>
+
+  /** Cancels waiting occurrences, and asks for or forces the cancellation of running ones. */
+  cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]>
+
+  /** Takes running occurrences from owners that do not settle them. */
+  reap(request: ReapRequest): Promise<readonly ReapAnswer[]>
+
+  /** Reads by id. `null` stands for what does not exist. */
+  get(request: GetRequest): Promise<GetAnswer>
+
+  /** Reads jobs, in the order of their ids. */
+  listJobs(query: JobQuery): Promise<Page<JobRecord>>
+
+  /** Reads occurrences of one job, or live ones of all jobs. */
+  listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>>
+
+  /** Removes finished history and raises the prune floor of the jobs concerned in the same step. */
+  prune(request: PruneRequest): Promise<PruneAnswer>
+
+  /** The storage's own clock in epoch milliseconds, where it has one that several nodes share. */
+  serverTime?(): Promise<number>
+
+  /** Calls the listener when another connection has changed something. Losing a call costs latency only. */
+  subscribe?(listener: (wakeUp: WakeUp) => void): () => void
+
+  /** Ends every use; further calls reject with `STORAGE_CLOSED`. Closing twice is allowed. */
+  close(): Promise<void>
+}
+
+export interface StorageCapabilities {
+  /** Items per call that suit this storage best; the engine sends no more. At least 1. */
+  readonly maxBatch: number
+  /** True when several processes can use the same data at once. */
+  readonly multiProcess: boolean
+  /** What a resolved write survives: nothing, `kill -9` of every node, or a power cut. */
+  readonly durability: 'none' | 'process' | 'power'
+}
+
+export interface WakeUp {
+  readonly kind: 'due' | 'cancel' | 'jobs'
+}
+
+// ---------------------------------------------------------------------------------------------------------- saveJobs
+
+export interface SaveJobsRequest {
+  readonly now: number
+  readonly changes: readonly JobChange[]
+}
+
+/** The members of {@link JobRecord} that a definition decides. */
+export type JobContent = Pick<
+  JobRecord,
+  'name' | 'owner' | 'fingerprint' | 'definition' | 'handlerKey' | 'overlap' | 'timeline' | 'nextAt'
+>
+
+export type JobChange =
+  /**
+   * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
+   * tombstone: the version after the tombstone's, the later of both watermarks, and its prune floor.
+   */
+  | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
+  /**
+   * Replaces the content when version and watermark are still the expected ones: version + 1, the old fingerprint at
+   * the head of the lineage. With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason
+   * `updated`; triggers and replays are kept.
+   */
+  | {
+      readonly kind: 'replace'
+      readonly id: JobId
+      readonly content: JobContent
+      readonly expectedVersion: number
+      readonly expectedWatermark: number
+      readonly waiting: 'keep' | 'cancel'
+    }
+  /** Sets or lifts (`null`) the pause. No new version. Pausing a paused job keeps the earlier pause: `unchanged`. */
+  | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
+  /** Makes the job a tombstone; what waits is canceled with the reason `deleted`; what runs may end. */
+  | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
+
+/** `job` is the head as it is stored after the step. */
+export type SaveJobAnswer =
+  | {
+      readonly outcome: 'saved'
+      readonly job: JobRecord
+      /** What `replace` and `delete` canceled. */
+      readonly canceled: readonly OccurrenceAddress[]
+    }
+  /** The job is already as the change wants it, or (`create`) exists. */
+  | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
+  /** Another version or another watermark is stored. */
+  | { readonly outcome: 'conflict'; readonly job: JobRecord }
+  /** No such job, or it was deleted. */
+  | { readonly outcome: 'absent' }
+
+// ------------------------------------------------------------------------------------------------- createOccurrences
+
+export interface CreateOccurrencesRequest {
+  readonly now: number
+  /** Who starts what has `runs`. */
+  readonly owner: Owner
+  readonly items: readonly CreateItem[]
+}
+
+interface CreateItemBase extends OccurrenceAddress {
+  /** The version that the node knows. An older one than the stored is refused. */
+  readonly jobVersion: number
+}
+
+/** One slot of the job: its next instant, and the one after it. */
+export interface CreateSlot extends CreateItemBase {
+  readonly kind: 'slot'
+  /** The job's next instant once this one is consumed. */
+  readonly nextAt: number | null
+  readonly executionTimeoutMs: number
+  readonly details: OccurrenceDetails
+  /** Task runs to start with, attempts already `running`: start now if the rules allow. `null`: leave it pending. */
+  readonly runs: readonly TaskRunRecord[] | null
+}
+
+/** A trigger or a replay: outside the schedule; the watermark stays. */
+export interface CreateRequested extends CreateItemBase {
+  readonly kind: 'trigger' | 'replay'
+  /** Not to be claimed before; later than `now` only for a delayed trigger, which `runs` may not start. */
+  readonly dueAt: number
+  readonly executionTimeoutMs: number
+  readonly details: OccurrenceDetails
+  readonly runs: readonly TaskRunRecord[] | null
+}
+
+/** A future slot that is not to run: created `canceled`; the watermark passes over it when its time comes. */
+export interface CreateExclusion extends CreateItemBase {
+  readonly kind: 'exclusion'
+  readonly reason: string
+  readonly details: OccurrenceDetails
+}
+
+/**
+ * Several slots that were missed: moves the watermark over all of them at once, if it is still the expected one, and
+ * creates what the recovery strategy wants of them. `id` and `scheduledAt` are of the last slot.
+ */
+export interface CreateRecovery extends CreateItemBase {
+  readonly kind: 'recovery'
+  readonly expectedWatermark: number
+  /** The watermark afterwards, not before `scheduledAt`. */
+  readonly watermark: number
+  /** The next instant afterwards. */
+  readonly nextAt: number | null
+  /** In the order of their time. */
+  readonly entries: readonly RecoveryEntry[]
+}
+
+export type RecoveryEntry =
+  /** To be run: created pending, or queued behind the active one, whatever the overlap policy (but `allow`). */
+  | {
+      readonly kind: 'run'
+      readonly id: OccurrenceId
+      readonly scheduledAt: number
+      readonly executionTimeoutMs: number
+      readonly details: OccurrenceDetails
+    }
+  /** Not to be run: one `missed` record for all slots of the span. `id` is that of its first slot. */
+  | {
+      readonly kind: 'missed'
+      readonly id: OccurrenceId
+      readonly scheduledAt: number
+      readonly reason: string
+      readonly span: SlotSpan
+    }
+
+export type CreateItem = CreateSlot | CreateRequested | CreateExclusion | CreateRecovery
+
+/**
+ * In the order in which an item is judged: `exists`, `absent`, `pruned`, `stale_version`, `off_schedule`, `created`.
+ */
+export type CreateAnswer =
+  | {
+      readonly outcome: 'created'
+      /** Of the occurrence; of a recovery: of its last entry. */
+      readonly state: OccurrenceState
+      readonly token: number
+      /** For `skipped` and `canceled`. */
+      readonly reason: string | null
+      /** Waiting occurrences that this one displaced (`queue_one`, `cancel_running`): now `canceled`. */
+      readonly displaced: readonly OccurrenceAddress[]
+      /** Running occurrences that were asked to cancel (`cancel_running`). */
+      readonly cancelRequested: readonly CancelNotice[]
+    }
+  /**
+   * The record was there. When the owner is the asker itself, an answer of its own got lost: it carries on. A slot
+   * item that finds its record while the job still waits for that instant moves the job past it. A recovery item
+   * answers `exists` when its last slot is already decided by a record of its own.
+   */
+  | {
+      readonly outcome: 'exists'
+      readonly state: OccurrenceState
+      readonly token: number
+      readonly owner: Owner | null
+      readonly watermark: number
+      readonly nextAt: number | null
+    }
+  /** No such job, or it was deleted. */
+  | { readonly outcome: 'absent' }
+  /** At or below the prune floor. */
+  | { readonly outcome: 'pruned'; readonly pruneFloor: number }
+  | { readonly outcome: 'stale_version'; readonly version: number }
+  /** The job's next instant (slot) or watermark (recovery) is another; an exclusion that is not in the future. */
+  | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
+
+// -------------------------------------------------------------------------------------------------------------- claim
+
+export interface ClaimRequest {
+  readonly now: number
+  readonly owner: Owner
+  /** At most so many; 0 claims nothing and still answers the rest. */
+  readonly limit: number
+  /** Jobs with these handler keys are left to other nodes. */
+  readonly exceptHandlerKeys: readonly string[]
+  /** Also wake queued occurrences whose job has no active one: mends what a damaged storage left behind. */
+  readonly sweep: boolean
+}
+
+/**
+ * `claim` passes over paused jobs, and never makes a second occurrence of a job running unless its policy is `allow`:
+ * such a one goes back to `queued`.
+ */
+export interface ClaimAnswer {
+  /** Now running for the owner, `runs` included. */
+  readonly claimed: readonly OccurrenceRecord[]
+  /** Running occurrences of this node and incarnation whose cancellation was asked for. */
+  readonly cancelRequested: readonly CancelNotice[]
+  /** True when more are due than `limit` allowed. */
+  readonly more: boolean
+  /** When the next pending occurrence becomes due, if that lies after `now`. */
+  readonly nextDueAt: number | null
+}
+
+export interface CancelNotice extends OccurrenceAddress {
+  readonly token: number
+  readonly reason: string
+}
+
+// ------------------------------------------------------------------------------------------------------------- settle
+
+export interface SettleRequest {
+  readonly now: number
+  readonly items: readonly SettleItem[]
+}
+
+export interface SettleItem extends OccurrenceAddress {
+  readonly token: number
+  /** 1, 2, 3 … under one token. The stored one is repeated (`ok`, nothing changes); a smaller one is `lost`. */
+  readonly sequence: number
+  /** All task runs so far, whole. */
+  readonly runs: readonly TaskRunRecord[]
+  readonly change: SettleChange
+}
+
+export type SettleChange =
+  /** Attempts started or ended; the occurrence goes on. */
+  | { readonly kind: 'progress' }
+  /** It is over. Wakes the job's next queued occurrence (least `scheduledAt`) in the same step. */
+  | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string | null }
+  /** Its owner stops working on it: pending again, for any node, not before `dueAt`. */
+  | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }
+
+export type SettleAnswer =
+  | {
+      readonly outcome: 'ok'
+      /** What the finish woke: pending now. */
+      readonly woken: OccurrenceAddress | null
+      /** Set when somebody asked for cancellation. */
+      readonly cancelRequested: string | null
+    }
+  /** The token is not live (any more). `absent` when there is no such record. */
+  | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
+
+// ------------------------------------------------------------------------------------------------------------- cancel
+
+export interface CancelOccurrencesRequest {
+  readonly now: number
+  readonly items: readonly CancelItem[]
+}
+
+export interface CancelItem extends OccurrenceAddress {
+  readonly reason: string
+  readonly actor: string | null
+  /**
+   * A running occurrence: `request` leaves a note for its owner; `force` ends it at once, and its owner's token is
+   * dead. Waiting ones are canceled at once in either mode.
+   */
+  readonly mode: 'request' | 'force'
+}
+
+export type CancelAnswer =
+  | { readonly outcome: 'canceled'; readonly woken: OccurrenceAddress | null }
+  /** The owner was asked; repeated requests keep the first. */
+  | { readonly outcome: 'requested'; readonly token: number; readonly owner: Owner }
+  | { readonly outcome: 'final'; readonly state: FinalState }
+  | { readonly outcome: 'absent' }
+
+// --------------------------------------------------------------------------------------------------------------- reap
+
+export interface ReapRequest {
+  readonly now: number
+  readonly items: readonly ReapItem[]
+}
+
+/** Takes effect when token and sequence are still the given ones. */
+export interface ReapItem extends OccurrenceAddress {
+  readonly token: number
+  readonly sequence: number
+  /** The task runs as they are to be kept: unfinished attempts ended as `lost`. */
+  readonly runs: readonly TaskRunRecord[]
+  /** `fail`: `failed_stale`, and the next queued one is woken. `retry`: pending again, for any node. */
+  readonly action: 'fail' | 'retry'
+  readonly reason: string
+}
+
+export type ReapAnswer =
+  | { readonly outcome: 'reaped'; readonly woken: OccurrenceAddress | null }
+  | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
+
+// ------------------------------------------------------------------------------------------------------ get and list
+
+export interface GetRequest {
+  /** Tombstones are found too. */
+  readonly jobs?: readonly JobId[]
+  readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
+  readonly occurrences?: readonly OccurrenceId[]
+}
+
+export interface GetAnswer {
+  readonly jobs: readonly (JobRecord | null)[]
+  readonly versions: readonly (JobVersionRecord | null)[]
+  readonly occurrences: readonly (OccurrenceRecord | null)[]
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Pass it on for the next page; `null` on the last. A page may be shorter than `limit`, even empty, before that. */
+  readonly cursor: string | null
+}
+
+interface PageRequest {
+  /** At least 1. */
+  readonly limit: number
+  readonly cursor: string | null
+}
+
+export interface JobQuery extends PageRequest {
+  /** Only jobs with `changedAt` at or after this. */
+  readonly changedSince?: number
+  /** Only jobs with this owner tag. */
+  readonly owner?: string
+  /** Include tombstones; default false. */
+  readonly deleted?: boolean
+}
+
+export type OccurrenceQuery =
+  /** The history of one job by `scheduledAt` (equal ones by id), `from` inclusive, `to` exclusive. */
+  | (PageRequest & {
+      readonly kind: 'job'
+      readonly jobId: JobId
+      readonly from?: number
+      readonly to?: number
+      readonly states?: readonly OccurrenceState[]
+      readonly order: 'ascending' | 'descending'
+      /** False leaves `runs` empty. */
+      readonly runs: boolean
+    })
+  /** Live occurrences of all jobs, in an order of the adapter's choice. */
+  | (PageRequest & {
+      readonly kind: 'live'
+      readonly state: 'pending' | 'queued' | 'running'
+      /** Running ones of this node only. */
+      readonly node?: string
+      /** Running ones with a deadline at or before this only. */
+      readonly deadlineBefore?: number
+      readonly runs: boolean
+    })
+
+// -------------------------------------------------------------------------------------------------------------- prune
+
+export interface PruneRequest {
+  readonly now: number
+  /** `null`: all jobs. */
+  readonly jobId: JobId | null
+  /**
+   * Terminal occurrences with `scheduledAt` before this are removed, none later than the job's watermark. The floor
+   * rises to the latest removed slot at least, and before anything is gone. Tombstones deleted before this that have
+   * no occurrences left go too, as do versions that nothing refers to.
+   */
+  readonly before: number
+  /** Always keep so many of the latest terminal occurrences of each job. */
+  readonly keep: number
+  /** Remove at most about so many per call, so that no call blocks for long. At least 1. */
+  readonly limit: number
+}
+
+export interface PruneAnswer {
+  readonly removed: number
+  /** True when a further call would remove more. */
+  readonly more: boolean
+}
