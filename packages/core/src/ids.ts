@@ -1,5 +1,5 @@
-import { v5 } from 'uuid'
 import { type InstantInput, toInstantText } from './instant.ts'
+import { uuidV5In } from './uuid-v5.ts'
 
 export type JobId = `job_${string}`
 export type TaskId = `task_${string}`
@@ -8,22 +8,22 @@ export type TaskRunId = `run_${string}`
 export type AttemptId = `attempt_${string}`
 
 // The UUIDv5 namespaces of RFC 9562 and their neighbours. They are part of the data of every user: never change them.
-const namespaces = {
-  job: '6ba7b810-9dad-11d1-80b4-00c04fd430c8',
-  task: '6ba7b811-9dad-11d1-80b4-00c04fd430c8',
-  occurrence: '6ba7b812-9dad-11d1-80b4-00c04fd430c8',
-  run: '6ba7b813-9dad-11d1-80b4-00c04fd430c8',
-  attempt: '6ba7b814-9dad-11d1-80b4-00c04fd430c8',
-} as const
+const uuid = {
+  job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8'),
+  task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8'),
+  occurrence: uuidV5In('6ba7b812-9dad-11d1-80b4-00c04fd430c8'),
+  run: uuidV5In('6ba7b813-9dad-11d1-80b4-00c04fd430c8'),
+  attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8'),
+}
 
 /** The id of the job with this name. */
 export function jobId(name: string): JobId {
-  return `job_${v5(name, namespaces.job)}`
+  return `job_${uuid.job(name)}`
 }
 
 /** The id of a job's task. */
 export function taskId(job: JobId, taskName: string): TaskId {
-  return `task_${v5(`${job}:${taskName}`, namespaces.task)}`
+  return `task_${uuid.task(`${job}:${taskName}`)}`
 }
 
 /**
@@ -31,15 +31,15 @@ export function taskId(job: JobId, taskName: string): TaskId {
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
-  return `occ_${v5(`${job}:${toInstantText(at)}`, namespaces.occurrence)}`
+  return `occ_${uuid.occurrence(`${job}:${toInstantText(at)}`)}`
 }
 
 /** The id of a task inside an occurrence. */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
-  return `run_${v5(`${occurrence}:${task}`, namespaces.run)}`
+  return `run_${uuid.run(`${occurrence}:${task}`)}`
 }
 
 /** The id of one try of a task run; `number` counts from 1. */
 export function attemptId(run: TaskRunId, number: number): AttemptId {
-  return `attempt_${v5(`${run}:${number}`, namespaces.attempt)}`
+  return `attempt_${uuid.attempt(`${run}:${number}`)}`
 }
