@@ -18,7 +18,8 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
       message: `${field} is not an instant: ${printValue(input)}.`,
       field,
       value: input,
-      remedy: 'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z or a luxon DateTime.',
+      remedy:
+        'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z or a luxon DateTime.',
     })
   }
   return Math.trunc(milliseconds)
