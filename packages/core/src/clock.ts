@@ -17,4 +17,9 @@ export interface Clock {
    * A timer does not keep the process alive when `unref` is true.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
+  /**
+   * Told of each call to the storage, so that a virtual clock can wait for its answer before it moves on. The real
+   * clock has no use for it.
+   */
+  track?(promise: Promise<unknown>): void
 }

@@ -1,1 +1,1 @@
-export {}
+export { type VirtualClock, virtualClock } from './virtual-clock.ts'

@@ -1,0 +1,139 @@
+import { toDurationMs } from '../duration.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import type { OverlapPolicy } from '../storage/job-record.ts'
+import { readChoice, readInteger, readNumber, readObject } from './read-value.ts'
+import type {
+  FailureStrategy,
+  JobOverrides,
+  JobSettingsInput,
+  RecoveryStrategy,
+  RecoveryStrategyInput,
+  RetryPolicy,
+  RetryPolicyInput,
+  StaleStrategy,
+  TaskExecutionMode,
+  TaskOverrides,
+  TaskSettingsInput,
+} from './settings.ts'
+
+export const taskSettingNames = ['failureStrategy', 'retryPolicy', 'taskTimeout'] as const
+export const jobSettingNames = [
+  ...taskSettingNames,
+  'taskExecutionMode',
+  'executionTimeout',
+  'overlapPolicy',
+  'maxQueued',
+  'recoveryStrategy',
+  'misfireThreshold',
+  'onStale',
+  'maxRescues',
+  'timezone',
+] as const
+
+const executionModes: readonly TaskExecutionMode[] = ['sequential', 'parallel']
+const failureStrategies: readonly FailureStrategy[] = ['fail_fast', 'continue', 'retry_on_failure']
+const overlapPolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
+const staleStrategies: readonly StaleStrategy[] = ['fail', 'retry']
+const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Checks the settings of a task. `path` is put before the names of fields in messages: `tasks[0].`. */
+export function readTaskSettings(input: TaskSettingsInput, path: string): TaskOverrides {
+  const overrides: Mutable<TaskOverrides> = {}
+  if (input.failureStrategy !== undefined) {
+    overrides.failureStrategy = readChoice(input.failureStrategy, failureStrategies, `${path}failureStrategy`)
+  }
+  if (input.retryPolicy !== undefined) {
+    overrides.retryPolicy = readRetryPolicy(input.retryPolicy, `${path}retryPolicy`)
+  }
+  if (input.taskTimeout !== undefined) {
+    overrides.taskTimeoutMs = toDurationMs(input.taskTimeout, `${path}taskTimeout`, { min: 1 })
+  }
+  return overrides
+}
+
+/** Checks the settings of a job or of a scheduler. */
+export function readJobSettings(input: JobSettingsInput, path = ''): JobOverrides {
+  const overrides: Mutable<JobOverrides> = readTaskSettings(input, path)
+  if (input.taskExecutionMode !== undefined) {
+    overrides.taskExecutionMode = readChoice(input.taskExecutionMode, executionModes, `${path}taskExecutionMode`)
+  }
+  if (input.executionTimeout !== undefined) {
+    overrides.executionTimeoutMs = toDurationMs(input.executionTimeout, `${path}executionTimeout`, { min: 1 })
+  }
+  if (input.overlapPolicy !== undefined) {
+    overrides.overlapPolicy = readChoice(input.overlapPolicy, overlapPolicies, `${path}overlapPolicy`)
+  }
+  if (input.maxQueued !== undefined) {
+    overrides.maxQueued = readInteger(input.maxQueued, `${path}maxQueued`, 1, 1_000_000)
+  }
+  if (input.recoveryStrategy !== undefined) {
+    overrides.recoveryStrategy = readRecoveryStrategy(input.recoveryStrategy, `${path}recoveryStrategy`)
+  }
+  if (input.misfireThreshold !== undefined) {
+    overrides.misfireThresholdMs = toDurationMs(input.misfireThreshold, `${path}misfireThreshold`)
+  }
+  if (input.onStale !== undefined) overrides.onStale = readChoice(input.onStale, staleStrategies, `${path}onStale`)
+  if (input.maxRescues !== undefined) {
+    overrides.maxRescues = readInteger(input.maxRescues, `${path}maxRescues`, 0, 1000)
+  }
+  if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
+  return overrides
+}
+
+function readRetryPolicy(input: RetryPolicyInput, field: string): RetryPolicy {
+  readObject(input, field, ['maxRetries', 'retryInterval', 'backoffFactor', 'maxInterval', 'jitter'])
+  const retryIntervalMs = toDurationMs(input.retryInterval ?? 1000, `${field}.retryInterval`)
+  return {
+    maxRetries: readInteger(input.maxRetries, `${field}.maxRetries`, 0, 1000),
+    retryIntervalMs,
+    backoffFactor: readNumber(input.backoffFactor ?? 1, `${field}.backoffFactor`, 1, 100),
+    maxIntervalMs: toDurationMs(input.maxInterval ?? Math.max(retryIntervalMs, 3_600_000), `${field}.maxInterval`),
+    jitter: readNumber(input.jitter ?? 0, `${field}.jitter`, 0, 1),
+  }
+}
+
+function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): RecoveryStrategy {
+  if (typeof input !== 'object' || input === null) {
+    if (plainRecoveryStrategies.includes(input)) return { type: input }
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field} is not a recovery strategy: ${printValue(input)}.`,
+      field,
+      value: input,
+      remedy: `Allowed are ${plainRecoveryStrategies.map(printValue).join(', ')} and { type: "bounded_window", maxOccurrences, maxAge }.`,
+    })
+  }
+  readObject(input, field, ['type', 'maxOccurrences', 'maxAge'])
+  readChoice(input.type, ['bounded_window'], `${field}.type`)
+  if (input.maxOccurrences === undefined && input.maxAge === undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field} has no bound.`,
+      field,
+      value: input,
+      remedy: 'Give maxOccurrences, maxAge or both.',
+    })
+  }
+  const { maxOccurrences, maxAge } = input
+  return {
+    type: 'bounded_window',
+    maxOccurrences:
+      maxOccurrences === undefined ? null : readInteger(maxOccurrences, `${field}.maxOccurrences`, 1, 1_000_000),
+    maxAgeMs: maxAge === undefined ? null : toDurationMs(maxAge, `${field}.maxAge`, { min: 1 }),
+  }
+}
+
+/** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */
+export function readTimezone(input: string, field: string): string {
+  try {
+    if (typeof input === 'string') return new Intl.DateTimeFormat('en-US', { timeZone: input }) && input
+  } catch {
+    // Intl answers an unknown zone with a RangeError that names no field.
+  }
+  throw new JobistemerError('INVALID_TIMEZONE', {
+    message: `${field} is not a known time zone: ${printValue(input)}.`,
+    field,
+    value: input,
+    remedy: 'Give an IANA name such as "Europe/Berlin" or "UTC".',
+  })
+}

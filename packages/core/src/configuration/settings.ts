@@ -1,0 +1,130 @@
+import type { DurationInput } from '../duration.ts'
+import type { OverlapPolicy } from '../storage/job-record.ts'
+
+/** Whether a job's tasks run one after another, in their order, or all at once. */
+export type TaskExecutionMode = 'sequential' | 'parallel'
+
+/**
+ * What becomes of the group when a task has failed and its retries are exhausted.
+ *
+ * - `fail_fast`: what runs is aborted, nothing more starts, the occurrence is `failed`. Tasks whose own override is
+ *   `continue` still run to their end (clean-up tasks).
+ * - `continue`: all tasks run; the outcome is `completed_with_errors`.
+ * - `retry_on_failure`: as `fail_fast`, but a task without a retry policy of its own is retried 3 times, 1 s, 2 s and
+ *   4 s after its failures, before it counts as failed.
+ */
+export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
+
+/** What becomes of an occurrence whose owner did not settle it in time. */
+export type StaleStrategy = 'fail' | 'retry'
+
+/** How a failed attempt is tried again: `retryInterval × backoffFactor^n` after the n-th retry, counted from 0. */
+export interface RetryPolicyInput {
+  /** How often a task is tried again after its first failure; 0 to 1,000. */
+  readonly maxRetries: number
+  /** Time before the first retry. Default 1 s. */
+  readonly retryInterval?: DurationInput
+  /** Default 1: every interval is the same. 1 to 100. */
+  readonly backoffFactor?: number
+  /** No interval is longer. Default 1 h. */
+  readonly maxInterval?: DurationInput
+  /** Share of each interval that is random, 0 to 1: at 0.2 an interval of 10 s lasts 8 to 10 s. Default 0. */
+  readonly jitter?: number
+}
+
+/** What becomes of slots that nobody ran in time. Slots older than the misfire threshold are missed. */
+export type RecoveryStrategyInput =
+  /** Every missed slot runs, in order. */
+  | 'execute_all'
+  /** The last missed slot runs; the earlier ones are recorded as missed. */
+  | 'execute_last'
+  /** None runs; they are recorded as missed. */
+  | 'mark_as_missed'
+  /** One run, at the last missed slot, that is told the whole span which it covers. */
+  | 'compressed'
+  /** The last `maxOccurrences` slots not older than `maxAge` run; at least one bound is given. */
+  | { readonly type: 'bounded_window'; readonly maxOccurrences?: number; readonly maxAge?: DurationInput }
+
+/** Settings that both a job and a task can have. */
+export interface TaskSettingsInput {
+  /** Default `fail_fast`. */
+  readonly failureStrategy?: FailureStrategy
+  /** Default: no retry. */
+  readonly retryPolicy?: RetryPolicyInput
+  /** For one attempt. Default 5 min. */
+  readonly taskTimeout?: DurationInput
+}
+
+/** Settings of a job; a scheduler takes the same as defaults for its jobs. */
+export interface JobSettingsInput extends TaskSettingsInput {
+  /** Default `sequential`. */
+  readonly taskExecutionMode?: TaskExecutionMode
+  /** For a whole occurrence, from its claim. Default 1 h. */
+  readonly executionTimeout?: DurationInput
+  /** Default `skip`. */
+  readonly overlapPolicy?: OverlapPolicy
+  /** Under `queue`: how many occurrences may wait. Default 1,000. */
+  readonly maxQueued?: number
+  /** Default `execute_last`. */
+  readonly recoveryStrategy?: RecoveryStrategyInput
+  /** A slot noticed later than this is missed. Default 1 min. */
+  readonly misfireThreshold?: DurationInput
+  /** Default `fail`. */
+  readonly onStale?: StaleStrategy
+  /** Under `onStale: 'retry'`: how often an occurrence is handed to another owner before it is failed. Default 3. */
+  readonly maxRescues?: number
+  /** Time zone of schedules that name none. Default `UTC`. */
+  readonly timezone?: string
+}
+
+export interface RetryPolicy {
+  readonly maxRetries: number
+  readonly retryIntervalMs: number
+  readonly backoffFactor: number
+  readonly maxIntervalMs: number
+  readonly jitter: number
+}
+
+export type RecoveryStrategy =
+  | { readonly type: 'execute_all' | 'execute_last' | 'mark_as_missed' | 'compressed' }
+  | { readonly type: 'bounded_window'; readonly maxOccurrences: number | null; readonly maxAgeMs: number | null }
+
+/** The effective settings of a task. */
+export interface TaskSettings {
+  readonly failureStrategy: FailureStrategy
+  /** `null`: no level has set one. */
+  readonly retryPolicy: RetryPolicy | null
+  readonly taskTimeoutMs: number
+}
+
+/** The effective settings of a job. */
+export interface JobSettings extends TaskSettings {
+  readonly taskExecutionMode: TaskExecutionMode
+  readonly executionTimeoutMs: number
+  readonly overlapPolicy: OverlapPolicy
+  readonly maxQueued: number
+  readonly recoveryStrategy: RecoveryStrategy
+  readonly misfireThresholdMs: number
+  readonly onStale: StaleStrategy
+  readonly maxRescues: number
+  readonly timezone: string
+}
+
+/** What one level of the cascade overrides, checked and in milliseconds. This is what is stored. */
+export type TaskOverrides = Partial<TaskSettings>
+export type JobOverrides = Partial<JobSettings>
+
+export const defaultSettings: JobSettings = Object.freeze({
+  taskExecutionMode: 'sequential',
+  failureStrategy: 'fail_fast',
+  retryPolicy: null,
+  executionTimeoutMs: 3_600_000,
+  taskTimeoutMs: 300_000,
+  overlapPolicy: 'skip',
+  maxQueued: 1000,
+  recoveryStrategy: { type: 'execute_last' },
+  misfireThresholdMs: 60_000,
+  onStale: 'fail',
+  maxRescues: 3,
+  timezone: 'UTC',
+})

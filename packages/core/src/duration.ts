@@ -1,0 +1,70 @@
+import { Duration } from 'luxon'
+import { JobistemerError, printValue } from './errors.ts'
+
+/** A length of time given by its parts. Months and years have no fixed length and are not accepted. */
+export interface DurationParts {
+  readonly weeks?: number
+  readonly days?: number
+  readonly hours?: number
+  readonly minutes?: number
+  readonly seconds?: number
+  readonly milliseconds?: number
+}
+
+/** A length of time: milliseconds, parts such as `{ minutes: 5 }`, or ISO 8601 such as `PT5M`. A day has 24 hours. */
+export type DurationInput = number | string | DurationParts
+
+const partMs: Readonly<Record<keyof DurationParts, number>> = {
+  weeks: 604_800_000,
+  days: 86_400_000,
+  hours: 3_600_000,
+  minutes: 60_000,
+  seconds: 1000,
+  milliseconds: 1,
+}
+
+const longestMs = 3_153_600_000_000
+
+/** Bounds of a duration in milliseconds. */
+export interface DurationBounds {
+  /** Default 0. */
+  readonly min?: number
+  /** Default 100 years. */
+  readonly max?: number
+}
+
+/**
+ * Milliseconds of a duration given in any accepted form.
+ * @throws JobistemerError `INVALID_DURATION`
+ */
+export function toDurationMs(input: DurationInput, field: string, bounds: DurationBounds = {}): number {
+  const min = bounds.min ?? 0
+  const max = bounds.max ?? longestMs
+  const milliseconds = readDuration(input)
+  if (Number.isFinite(milliseconds) && milliseconds >= min && milliseconds <= max) return Math.round(milliseconds)
+  const range = min > 0 ? `of at least ${min} ms` : 'not below 0'
+  throw new JobistemerError('INVALID_DURATION', {
+    message: `${field} is not a duration ${range}${milliseconds > max ? ` and at most ${max} ms` : ''}: ${printValue(input)}.`,
+    field,
+    value: input,
+    remedy: 'Give milliseconds, parts such as { minutes: 5 }, or ISO 8601 such as "PT5M" without months and years.',
+  })
+}
+
+function readDuration(input: DurationInput): number {
+  if (typeof input === 'number') return input
+  if (typeof input === 'string') {
+    const duration = Duration.fromISO(input)
+    return duration.isValid && duration.months === 0 && duration.years === 0 ? duration.toMillis() : Number.NaN
+  }
+  if (typeof input !== 'object' || input === null) return Number.NaN
+  let total = 0
+  const names = Object.keys(input)
+  for (const name of names) {
+    const unit = partMs[name as keyof DurationParts]
+    const value = input[name as keyof DurationParts]
+    if (unit === undefined || typeof value !== 'number') return Number.NaN
+    total += unit * value
+  }
+  return names.length === 0 ? Number.NaN : total
+}

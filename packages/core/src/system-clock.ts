@@ -1,0 +1,26 @@
+import type { Clock } from './clock.ts'
+
+// The one place where the product reads the machine's clocks, sets timers and asks for chance.
+
+const longestDelayMs = 60_000
+
+/** The machine's own clock and timers. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(delayMs, callback, options) {
+    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), longestDelayMs))
+    if (options?.unref) handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}
+
+/** Calls back once the present turn of the event loop has done its work: lets what belongs together gather. */
+export function afterThisTurn(callback: () => void): void {
+  setImmediate(callback)
+}
+
+/** A number in `[0, 1)`. For jitter only: nothing that nodes coordinate on is ever random. */
+export function random(): number {
+  return Math.random()
+}

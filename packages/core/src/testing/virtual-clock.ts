@@ -1,0 +1,136 @@
+import type { Clock, Timer } from '../clock.ts'
+import { type DurationInput, toDurationMs } from '../duration.ts'
+import { IndexedHeap } from '../engine/indexed-heap.ts'
+import { JobistemerError } from '../errors.ts'
+import { type InstantInput, toInstantMs } from '../instant.ts'
+import { afterThisTurn } from '../system-clock.ts'
+
+/** A clock that stands still until it is told to move. */
+export interface VirtualClock extends Clock {
+  /** Moves time forward by a duration, running everything that is due on the way, in order, with no real waiting. */
+  advance(duration: DurationInput): Promise<void>
+  /** Moves time forward to an instant. @throws JobistemerError `INVALID_INSTANT` when it lies in the past. */
+  advanceTo(instant: InstantInput): Promise<void>
+  /** Sets the wall clock, forwards or backwards, without the monotonic one: what NTP or an operator does. */
+  jumpTo(instant: InstantInput): Promise<void>
+  /** Lets everything that can happen at this instant happen. */
+  settle(): Promise<void>
+  /** Resolves when this much virtual time has passed: what a handler under test waits with. */
+  sleep(duration: DurationInput, signal?: AbortSignal): Promise<void>
+}
+
+// A turn can start work whose answer comes a turn or two later; three quiet ones in a row mean that nothing is left.
+const quietTurns = 3
+
+interface VirtualTimer {
+  at: number
+  heapIndex: number
+  callback: () => void
+}
+
+/**
+ * A clock for tests, starting at `start`.
+ *
+ * `advance` waits for calls to the storage, however long they really take, and for handlers as far as they wait for
+ * nothing but promises and this clock.
+ */
+export function virtualClock(start: InstantInput): VirtualClock {
+  let monotonic = 0
+  let wall = toInstantMs(start, 'start')
+  let changes = 0
+  const pending = new Set<Promise<unknown>>()
+  const timers = new IndexedHeap<VirtualTimer>()
+
+  async function settle(): Promise<void> {
+    for (let quiet = 0; quiet < quietTurns; ) {
+      const before = changes
+      if (pending.size > 0) await Promise.allSettled(pending)
+      await new Promise<void>((resolve) => afterThisTurn(resolve))
+      quiet = before === changes && pending.size === 0 ? quiet + 1 : 0
+    }
+  }
+
+  async function advanceBy(milliseconds: number): Promise<void> {
+    await settle()
+    const end = monotonic + milliseconds
+    for (let timer = timers.peek(); timer !== undefined && timer.at <= end; timer = timers.peek()) {
+      timers.pop()
+      const step = Math.max(0, timer.at - monotonic)
+      monotonic += step
+      wall += step
+      changes++
+      timer.callback()
+      await settle()
+    }
+    wall += end - monotonic
+    monotonic = end
+  }
+
+  const clock: VirtualClock = {
+    now: () => wall,
+    monotonic: () => monotonic,
+    track(promise) {
+      changes++
+      pending.add(promise)
+      const done = () => {
+        changes++
+        pending.delete(promise)
+      }
+      promise.then(done, done)
+    },
+    setTimer(delayMs, callback): Timer {
+      changes++
+      const timer: VirtualTimer = { at: monotonic + Math.min(Math.max(delayMs, 0), 60_000), heapIndex: -1, callback }
+      timers.push(timer)
+      return {
+        cancel: () => {
+          timers.remove(timer)
+        },
+      }
+    },
+    advance: (duration) => advanceBy(toDurationMs(duration, 'duration')),
+    async advanceTo(instant) {
+      const target = toInstantMs(instant)
+      if (target < wall) {
+        throw new JobistemerError('INVALID_INSTANT', {
+          message: `The clock stands at ${new Date(wall).toISOString()}, after ${new Date(target).toISOString()}.`,
+          field: 'instant',
+          value: instant,
+          remedy: 'Use jumpTo to set the wall clock back.',
+        })
+      }
+      await advanceBy(target - wall)
+    },
+    async jumpTo(instant) {
+      wall = toInstantMs(instant)
+      await settle()
+    },
+    settle,
+    sleep(duration, signal) {
+      const milliseconds = toDurationMs(duration, 'duration')
+      return new Promise((resolve, reject) => {
+        let timer: Timer | undefined
+        const end = monotonic + milliseconds
+        const look = () => {
+          if (monotonic < end) {
+            timer = clock.setTimer(end - monotonic, look)
+            return
+          }
+          signal?.removeEventListener('abort', abort)
+          resolve()
+        }
+        const abort = () => {
+          timer?.cancel()
+          reject(signal?.reason)
+        }
+        if (signal?.aborted) {
+          reject(signal.reason)
+          return
+        }
+        signal?.addEventListener('abort', abort, { once: true })
+        look()
+      })
+    },
+  }
+  return clock
+}
