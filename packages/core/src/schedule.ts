@@ -48,6 +48,8 @@ export interface ScheduleType {
 /** What a schedule may derive from the job that it belongs to: `H` in a cron expression spreads by the job's name. */
 export interface ScheduleContext {
   readonly jobName: string
+  /** Zone for a schedule that names none. */
+  readonly timezone?: string
 }
 
 /** A schedule that is complete only once the job's name is known. `defineJob` binds it. */

@@ -114,7 +114,7 @@ export interface JobSettings extends TaskSettings {
 export type TaskOverrides = Partial<TaskSettings>
 export type JobOverrides = Partial<JobSettings>
 
-export const defaultSettings: JobSettings = Object.freeze({
+export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   taskExecutionMode: 'sequential',
   failureStrategy: 'fail_fast',
   retryPolicy: null,

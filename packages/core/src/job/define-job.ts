@@ -1,0 +1,145 @@
+import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
+import { readName, readObject, readOptionalFunction } from '../configuration/read-value.ts'
+import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { type JobId, jobId } from '../ids.ts'
+import { toJsonValue } from '../json.ts'
+import type { ExecutionReport } from '../report.ts'
+import type { Schedule, UnboundSchedule } from '../schedule.ts'
+import type { OccurrenceContext, TaskContext, TaskDefinition } from './task.ts'
+
+/** A task of any data and result. */
+export interface AnyTask extends TaskSettingsInput {
+  readonly name: string
+  readonly data?: unknown
+  run(context: never): unknown
+}
+
+/** What {@link defineJob} takes. */
+export interface JobOptions extends JobSettingsInput {
+  /** Unique; 1 to 255 characters. The job's id derives from it. */
+  readonly name: string
+  readonly schedule: Schedule
+  /** At least one. Under `sequential` they run in this order. */
+  readonly tasks: readonly AnyTask[]
+  /** Tag of whoever declares the job, so that definitions that were removed from the code can be found. */
+  readonly owner?: string
+  /** Called when an occurrence starts on this node, before its first task. What it throws is logged. */
+  onStart?(context: OccurrenceContext): void | Promise<void>
+  /** Called when an occurrence has ended on this node, whatever its outcome. What it throws is logged. */
+  onComplete?(report: ExecutionReport): void | Promise<void>
+}
+
+/** A task as a job holds it. */
+export interface JobTask {
+  readonly name: string
+  readonly overrides: TaskOverrides
+  readonly data: unknown
+  readonly run: (context: TaskContext<never>) => unknown
+}
+
+/** A checked definition. Make one with {@link defineJob}. */
+export interface Job {
+  readonly id: JobId
+  readonly name: string
+  readonly owner: string | null
+  readonly schedule: Schedule
+  readonly overrides: JobOverrides
+  readonly tasks: readonly JobTask[]
+  readonly onStart: JobOptions['onStart']
+  readonly onComplete: JobOptions['onComplete']
+}
+
+type TaskList<Datas extends readonly unknown[]> = {
+  readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown>
+}
+
+const noOverrides: JobOverrides = Object.freeze({})
+const jobOptionNames = [...jobSettingNames, 'name', 'schedule', 'tasks', 'owner', 'onStart', 'onComplete']
+const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run']
+
+/**
+ * Defines a job. Nothing happens until a scheduler is given it.
+ *
+ * @example
+ * const job = defineJob({
+ *   name: 'nightly-report',
+ *   schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }),
+ *   tasks: [{ name: 'export', run: async (context) => writeReport(context.scheduledAt) }],
+ *   retryPolicy: { maxRetries: 3, retryInterval: { seconds: 10 }, backoffFactor: 2 },
+ * })
+ *
+ * @throws JobistemerError naming the field: `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
+ * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_TASK`, `INVALID_SCHEDULE`.
+ */
+export function defineJob<const Datas extends readonly unknown[]>(
+  options: Omit<JobOptions, 'tasks'> & { readonly tasks: TaskList<Datas> },
+): Job {
+  readObject(options, '', jobOptionNames)
+  const name = readName(options.name, 'name')
+  const overrides = readJobSettings(options)
+  return {
+    id: jobId(name),
+    name,
+    owner: options.owner === undefined ? null : readName(options.owner, 'owner'),
+    schedule: readSchedule(options.schedule, name, overrides.timezone),
+    overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
+    tasks: readTasks(options.tasks),
+    onStart: readOptionalFunction(options.onStart, 'onStart'),
+    onComplete: readOptionalFunction(options.onComplete, 'onComplete'),
+  }
+}
+
+function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
+  if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
+    throw new JobistemerError('INVALID_SCHEDULE', {
+      message: `schedule is not a schedule: ${printValue(schedule)}.`,
+      field: 'schedule',
+      value: schedule,
+      remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
+    })
+  }
+  if (!('bind' in schedule)) return schedule
+  return (schedule as UnboundSchedule).bind(timezone === undefined ? { jobName } : { jobName, timezone })
+}
+
+function readTasks(tasks: readonly AnyTask[]): readonly JobTask[] {
+  if (!Array.isArray(tasks) || tasks.length === 0) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `tasks is not a list of tasks: ${printValue(tasks)}.`,
+      field: 'tasks',
+      value: tasks,
+      remedy: 'Give at least one task: { name, run }.',
+    })
+  }
+  const names = new Set<string>()
+  return tasks.map((task: AnyTask, index) => {
+    const path = `tasks[${index}]`
+    readObject(task, path, taskOptionNames)
+    const name = readName(task.name, `${path}.name`)
+    if (names.has(name)) {
+      throw new JobistemerError('DUPLICATE_TASK', {
+        message: `${path}.name is the name of an earlier task: ${printValue(name)}.`,
+        field: `${path}.name`,
+        value: name,
+        remedy: 'Give each task of a job a name of its own.',
+      })
+    }
+    names.add(name)
+    if (typeof task.run !== 'function') {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `${path}.run is not a function: ${printValue(task.run)}.`,
+        field: `${path}.run`,
+        value: task.run,
+        remedy: 'Give the function that does the work.',
+      })
+    }
+    const overrides = readTaskSettings(task, `${path}.`)
+    return {
+      name,
+      overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
+      data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
+      run: task.run,
+    }
+  })
+}

@@ -1,0 +1,98 @@
+import type { TaskSettingsInput } from '../configuration/settings.ts'
+import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
+import type { JsonValue } from '../json.ts'
+import type { Logger } from '../logger.ts'
+import type { OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
+
+/** A run of the job before the present one. */
+export interface PreviousRun {
+  readonly id: OccurrenceId
+  readonly scheduledAt: Date
+  readonly finishedAt: Date
+  readonly state: OccurrenceState
+}
+
+/** Slots that one run stands for. */
+export interface CoveredSpan {
+  /** The first missed slot. */
+  readonly from: Date
+  /** The last missed slot. */
+  readonly to: Date
+  readonly count: number
+}
+
+/** What an occurrence is: handed to hooks, and part of every task's context. */
+export interface OccurrenceContext {
+  readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
+  readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
+  /** The slot; for a trigger or a replay, when it was asked for. */
+  readonly scheduledAt: Date
+  /** When the present owner took it. */
+  readonly startedAt: Date
+  /** `startedAt - scheduledAt`, in milliseconds. */
+  readonly latenessMs: number
+  /** True when recovery of missed slots created it. */
+  readonly recovered: boolean
+  readonly replayOf: OccurrenceId | null
+  /** The missed slots that it covers under the recovery strategy `compressed`. */
+  readonly span: CoveredSpan | null
+  /**
+   * Grows with each owner of the occurrence. Hand it on to what the task writes to: a writer with a smaller token than
+   * one seen before was replaced while it was paused.
+   */
+  readonly fencingToken: number
+  /** Data handed to `trigger` or `replay`. */
+  readonly input: JsonValue | undefined
+  readonly logger: Logger
+  /** The latest finished run of the job at an earlier instant; asks the storage. */
+  previousRun(): Promise<PreviousRun | null>
+}
+
+/** What a task's handler gets. */
+export interface TaskContext<Data = unknown> extends OccurrenceContext {
+  readonly task: { readonly id: TaskId; readonly name: string }
+  readonly taskRunId: TaskRunId
+  readonly attemptId: AttemptId
+  /** 1 for the first try. */
+  readonly attempt: number
+  /** The task's own `data`. */
+  readonly data: Data
+  /** Fires on timeout, fail-fast, cancellation, shutdown, and when the occurrence was taken from this node. */
+  readonly signal: AbortSignal
+  /** Results of the tasks of this occurrence that have completed, by name. */
+  readonly results: Readonly<Record<string, JsonValue | undefined>>
+  /**
+   * The result of a task that has completed, typed by the task.
+   * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.
+   */
+  result<Result>(task: TaskReference<Result>): Result
+}
+
+/** A task, as far as its result goes. */
+export interface TaskReference<Result> {
+  readonly name: string
+  run(context: never): Result | Promise<Result>
+}
+
+/** One unit of work of a job. */
+export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSettingsInput {
+  /** Unique in its job; 1 to 255 characters. */
+  readonly name: string
+  /** Plain data for the handler; part of the definition. */
+  readonly data?: Data
+  /** Does the work. What it returns is kept as JSON with the run. */
+  run(context: TaskContext<Data>): Result | Promise<Result>
+}
+
+/**
+ * A task of its own, so that later tasks can ask for its result with its type.
+ *
+ * @example
+ * const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
+ * const print = defineTask({ name: 'print', run: (context) => `${context.result(count).rows} rows` })
+ */
+export function defineTask<const Data = undefined, Result = unknown>(
+  task: TaskDefinition<Data, Result>,
+): TaskDefinition<Data, Result> {
+  return task
+}
