@@ -1,0 +1,411 @@
+import type { JobId } from '../ids.ts'
+import type { JobRecord, OverlapRule } from './job-record.ts'
+import {
+  type CancelRequest,
+  type FinalState,
+  isFinal,
+  type OccurrenceRecord,
+  type Owner,
+  type TaskRunRecord,
+} from './occurrence-record.ts'
+import type {
+  CreateAnswer,
+  CreateExclusion,
+  CreateItem,
+  CreateRequested,
+  CreateSlot,
+  JobContent,
+  RecoveryEntry,
+  SettleItem,
+} from './storage.ts'
+
+// The decisions of the storage protocol as pure functions. Nothing here reads or writes: an adapter looks up what a
+// decision needs, asks for it, and stores the outcome, all inside one atomic step. Adapters that decide elsewhere
+// (in SQL, in a server-side script) must come to the same answers; the conformance kit compares them.
+
+// --------------------------------------------------------------------------------------------------------------- jobs
+
+/** How many earlier fingerprints a head keeps. */
+export const maxLineage = 32
+
+/** The head of a job that is created: anew, or over its tombstone. */
+export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
+  return {
+    id,
+    ...pickContent(content),
+    version: tombstone === null ? 1 : tombstone.version + 1,
+    lineage: tombstone === null ? [] : nextLineage(tombstone),
+    watermark: tombstone === null ? now : Math.max(tombstone.watermark, now),
+    pruneFloor: tombstone === null ? null : tombstone.pruneFloor,
+    paused: null,
+    createdAt: now,
+    changedAt: now,
+    deletedAt: null,
+  }
+}
+
+/** The head after a `replace`. Its watermark, pause and prune floor stay. */
+export function replacedJob(head: JobRecord, content: JobContent, now: number): JobRecord {
+  return {
+    ...head,
+    ...pickContent(content),
+    version: head.version + 1,
+    lineage: nextLineage(head),
+    changedAt: now,
+  }
+}
+
+/** The head after a `delete`: a tombstone, which has no next slot. */
+export function deletedJob(head: JobRecord, now: number): JobRecord {
+  return { ...head, nextAt: null, changedAt: now, deletedAt: now }
+}
+
+/** The head after slots up to `watermark` were decided. The watermark never moves back. */
+export function advancedJob(head: JobRecord, watermark: number, nextAt: number | null): JobRecord {
+  return { ...head, watermark: Math.max(head.watermark, watermark), nextAt }
+}
+
+/** True when the stored head already is what this `replace` made of it: its first answer got lost. */
+export function isRepeatedReplace(
+  head: Pick<JobRecord, 'version' | 'fingerprint'>,
+  change: { readonly content: Pick<JobContent, 'fingerprint'>; readonly expectedVersion: number },
+): boolean {
+  return head.version === change.expectedVersion + 1 && head.fingerprint === change.content.fingerprint
+}
+
+/** The lineage of the version that follows this head's. */
+export function nextLineage(head: Pick<JobRecord, 'fingerprint' | 'lineage'>): readonly string[] {
+  return [head.fingerprint, ...head.lineage].slice(0, maxLineage)
+}
+
+function pickContent(content: JobContent): JobContent {
+  const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = content
+  return { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt }
+}
+
+// -------------------------------------------------------------------------------------------------------------- create
+
+/** The part of a job's head that a create item is judged by. */
+export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
+
+export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' | 'exists' }>
+
+/**
+ * Judges a create item, in the protocol's order.
+ *
+ * @param head the job's head, tombstones included; `null` when there is none.
+ * @param recordExists whether a record with the item's id is stored.
+ */
+export function judgeCreate(
+  item: CreateItem,
+  head: HeadState | null,
+  recordExists: boolean,
+): 'exists' | 'create' | CreateRefusal {
+  if (recordExists) {
+    // An exclusion may lie on a recovery's last slot: that the record is there says nothing while the watermark is
+    // still before it.
+    const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
+    if (!undecided) return 'exists'
+  }
+  if (head === null || head.deletedAt !== null) return { outcome: 'absent' }
+  if (head.pruneFloor !== null && item.scheduledAt <= head.pruneFloor) {
+    return { outcome: 'pruned', pruneFloor: head.pruneFloor }
+  }
+  if (item.jobVersion !== head.version) return { outcome: 'stale_version', version: head.version }
+  if (!isOnSchedule(item, head)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
+  return 'create'
+}
+
+function isOnSchedule(item: CreateItem, head: HeadState): boolean {
+  switch (item.kind) {
+    case 'slot':
+      return head.nextAt === item.scheduledAt
+    case 'exclusion':
+      return item.scheduledAt > head.watermark
+    case 'recovery':
+      return head.watermark === item.expectedWatermark
+    default:
+      return true
+  }
+}
+
+/**
+ * Whether an item that was judged `exists` moves the job past its slot: an exclusion waits there, or the record's
+ * creation was not seen through. An older version's next instant is not to be trusted.
+ */
+export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
+  return (
+    item.kind === 'slot' &&
+    head.nextAt === item.scheduledAt &&
+    head.version === item.jobVersion &&
+    head.deletedAt === null
+  )
+}
+
+// ------------------------------------------------------------------------------------------------------------- overlap
+
+/** What the overlap rule looks at when a slot, a trigger or a replay is created. */
+export interface OverlapSituation {
+  readonly kind: 'slot' | 'trigger' | 'replay'
+  readonly overlap: OverlapRule
+  readonly paused: boolean
+  /** The item brings its first runs and is due. */
+  readonly startable: boolean
+  /** The job's occurrences in these states. */
+  readonly pending: number
+  readonly running: number
+  readonly queued: number
+}
+
+export interface OverlapDecision {
+  readonly state: 'running' | 'pending' | 'queued' | 'skipped'
+  readonly reason: 'overlap' | 'queue_full' | 'paused' | null
+  /** All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. */
+  readonly displacesWaiting: boolean
+  /** All running occurrences of the job are asked to cancel with the reason `displaced`, unless they were asked. */
+  readonly cancelsRunning: boolean
+}
+
+const decisions = {
+  run: { state: 'running', reason: null, displacesWaiting: false, cancelsRunning: false },
+  wait: { state: 'pending', reason: null, displacesWaiting: false, cancelsRunning: false },
+  queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
+  skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
+  full: { state: 'skipped', reason: 'queue_full', displacesWaiting: false, cancelsRunning: false },
+  paused: { state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false },
+} as const satisfies Record<string, OverlapDecision>
+
+/** What becomes of a slot, a trigger or a replay that is created now. */
+export function decideOverlap(situation: OverlapSituation): OverlapDecision {
+  const { overlap, pending, running, queued } = situation
+  if (situation.paused && situation.kind === 'slot') return decisions.paused
+  const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
+  if (overlap.policy === 'allow' || pending + running === 0) return free
+  switch (overlap.policy) {
+    case 'skip':
+      return decisions.skip
+    case 'queue':
+      return queued >= overlap.maxQueued ? decisions.full : decisions.queue
+    case 'queue_one':
+    case 'cancel_running':
+      return {
+        state: running > 0 ? 'queued' : free.state,
+        reason: null,
+        displacesWaiting: true,
+        cancelsRunning: overlap.policy === 'cancel_running' && running > 0,
+      }
+  }
+}
+
+/** What becomes of a run that recovery creates. It is never skipped, and displaces nothing. */
+export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pending' | 'queued' {
+  return overlap.policy === 'allow' || active === 0 ? 'pending' : 'queued'
+}
+
+// --------------------------------------------------------------------------------------------------------- new records
+
+/** The record of a slot, a trigger or a replay under the decision of {@link decideOverlap}. */
+export function createdOccurrence(
+  item: CreateSlot | CreateRequested,
+  decision: Pick<OverlapDecision, 'state' | 'reason'>,
+  owner: Owner,
+  now: number,
+): OccurrenceRecord {
+  const running = decision.state === 'running'
+  return {
+    id: item.id,
+    jobId: item.jobId,
+    scheduledAt: item.scheduledAt,
+    kind: item.kind,
+    state: decision.state,
+    token: running ? 1 : 0,
+    sequence: 0,
+    owner: running ? owner : null,
+    jobVersion: item.jobVersion,
+    dueAt: dueAtOf(item),
+    createdAt: now,
+    startedAt: running ? now : null,
+    finishedAt: decision.state === 'skipped' ? now : null,
+    executionTimeoutMs: item.executionTimeoutMs,
+    deadlineAt: running ? now + item.executionTimeoutMs : null,
+    reason: decision.reason,
+    recovered: false,
+    cancelRequest: null,
+    details: item.details,
+    runs: running && item.runs !== null ? item.runs : [],
+  }
+}
+
+/** Whether the item may start in the step that creates it, as far as the item itself goes. */
+export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
+  return item.runs !== null && dueAtOf(item) <= now
+}
+
+function dueAtOf(item: CreateSlot | CreateRequested): number {
+  return item.kind === 'slot' ? item.scheduledAt : item.dueAt
+}
+
+/** The record of a slot that is not to run. */
+export function excludedOccurrence(item: CreateExclusion, now: number): OccurrenceRecord {
+  return {
+    ...blank(item, now),
+    scheduledAt: item.scheduledAt,
+    id: item.id,
+    dueAt: item.scheduledAt,
+    state: 'canceled',
+    finishedAt: now,
+    reason: item.reason,
+    details: item.details,
+  }
+}
+
+/** The record of one entry of a recovery; `state` is for a run that {@link decideRecoveredRun} decided. */
+export function recoveredOccurrence(
+  item: Pick<CreateItem, 'jobId' | 'jobVersion'>,
+  entry: RecoveryEntry,
+  state: 'pending' | 'queued',
+  now: number,
+): OccurrenceRecord {
+  const base = {
+    ...blank(item, now),
+    id: entry.id,
+    scheduledAt: entry.scheduledAt,
+    dueAt: entry.scheduledAt,
+    recovered: true,
+  }
+  if (entry.kind === 'run') {
+    return { ...base, state, executionTimeoutMs: entry.executionTimeoutMs, details: entry.details }
+  }
+  return { ...base, state: 'missed', finishedAt: now, reason: entry.reason, details: { span: entry.span } }
+}
+
+function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
+  return {
+    jobId: item.jobId,
+    kind: 'slot',
+    token: 0,
+    sequence: 0,
+    owner: null,
+    jobVersion: item.jobVersion,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
+    executionTimeoutMs: 0,
+    deadlineAt: null,
+    reason: null,
+    recovered: false,
+    cancelRequest: null,
+    runs: [],
+  } as const
+}
+
+// --------------------------------------------------------------------------------------------------------- transitions
+
+/** Pending → running, by a claim. */
+export function claimed(record: OccurrenceRecord, owner: Owner, now: number): OccurrenceRecord {
+  return {
+    ...record,
+    state: 'running',
+    token: record.token + 1,
+    sequence: 0,
+    owner,
+    startedAt: now,
+    deadlineAt: now + record.executionTimeoutMs,
+    reason: null,
+  }
+}
+
+/** Pending → queued: a claim met it while another of its job runs. */
+export function requeued(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, state: 'queued', reason: null }
+}
+
+/** Queued → pending. */
+export function woken(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, state: 'pending', reason: null }
+}
+
+/** Any live state → a final one. */
+export function ended(
+  record: OccurrenceRecord,
+  state: FinalState,
+  reason: string | null,
+  now: number,
+): OccurrenceRecord {
+  return { ...record, state, reason, finishedAt: now, deadlineAt: null }
+}
+
+/** Waiting, or running and forced → canceled, by `cancel`. The request stays with the record, with who made it. */
+export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
+  return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
+}
+
+/** Running, with a note for its owner. The first request stands. */
+export function askedToCancel(record: OccurrenceRecord, request: CancelRequest): OccurrenceRecord {
+  return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
+}
+
+/**
+ * Running → pending, by `release` or by `reap` with `retry`. What a deleted job still ran has nobody to wait for:
+ * it is canceled like the rest of what waited.
+ */
+export function handedBack(
+  record: OccurrenceRecord,
+  change: { readonly dueAt: number; readonly reason: string | null; readonly jobDeleted: boolean },
+  now: number,
+): OccurrenceRecord {
+  if (change.jobDeleted) return ended(record, 'canceled', 'deleted', now)
+  return { ...record, state: 'pending', dueAt: change.dueAt, reason: change.reason, deadlineAt: null }
+}
+
+/** The runs and the sequence of an accepted `settle` or `reap`. */
+export function withRuns(
+  record: OccurrenceRecord,
+  runs: readonly TaskRunRecord[],
+  sequence: number,
+): OccurrenceRecord {
+  return { ...record, runs, sequence }
+}
+
+// -------------------------------------------------------------------------------------------------------------- settle
+
+/**
+ * Judges what an owner says: `apply` it, answer `ok` again without a change (`repeated`), or `lost`.
+ *
+ * A stored sequence equal to the item's under the same token proves that the item was accepted before, since one owner
+ * says one thing under one number; what has become of the occurrence since decides whether that still holds.
+ */
+export function judgeSettle(
+  record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence'>,
+  item: Pick<SettleItem, 'token' | 'sequence' | 'change'>,
+): 'apply' | 'repeated' | 'lost' {
+  if (record.token !== item.token || item.sequence < record.sequence) return 'lost'
+  if (record.state === 'running') return item.sequence > record.sequence ? 'apply' : 'repeated'
+  if (item.sequence !== record.sequence) return 'lost'
+  switch (item.change.kind) {
+    case 'finish':
+      return record.state === item.change.state ? 'repeated' : 'lost'
+    case 'release':
+      return !isFinal(record.state) || record.state === 'canceled' ? 'repeated' : 'lost'
+    case 'progress':
+      return 'lost'
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------- prune
+
+/** The last slot that a record stands for: nothing at or before it may be created again once the record is gone. */
+export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'details'>): number {
+  const span = record.details.span
+  return span === undefined ? record.scheduledAt : Math.max(record.scheduledAt, span.to)
+}
+
+/** Whether history may be removed as far as the record goes; the job's `keep` latest stay all the same. */
+export function isPrunable(
+  record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,
+  before: number,
+  watermark: number,
+): boolean {
+  const last = lastSlotOf(record)
+  return isFinal(record.state) && last < before && last <= watermark
+}
