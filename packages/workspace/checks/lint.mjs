@@ -1,0 +1,9 @@
+import { capturePnpm } from '../runner/pnpm.mjs'
+import { check, complaint } from '../runner/outcome.mjs'
+
+/** The arguments that make biome use this repository's settings. */
+export const biomeSettings = ['--config-path=packages/workspace', '--error-on-warnings']
+
+export const lint = check('lint, format and import cycles', async () =>
+  complaint(await capturePnpm(['exec', 'biome', 'check', ...biomeSettings, '--max-diagnostics=100', '.'])),
+)

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { check, complaint } from '../runner/outcome.mjs'
+import { workspacePackages } from '../runner/packages.mjs'
+import { capturePnpm } from '../runner/pnpm.mjs'
+import { root } from '../runner/repository.mjs'
+
+const tools = join(root, 'packages', 'workspace')
+
+/** One check for each publishable package: its tarball as publint and @arethetypeswrong/cli see it. */
+export function packedPackages() {
+  return workspacePackages()
+    .filter(({ publishable }) => publishable)
+    .map((workspacePackage) => check(`published form of ${workspacePackage.name}`, () => inspect(workspacePackage)))
+}
+
+/** @param {import('../runner/packages.mjs').WorkspacePackage} workspacePackage */
+async function inspect({ folder }) {
+  const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
+  try {
+    const tarball = join(temporary, 'package.tgz')
+    const packed = complaint(await capturePnpm(['pack', '--out', tarball], { cwd: folder }))
+    if (packed !== undefined) return packed
+    const publint = await capturePnpm(['exec', 'publint', 'run', tarball, '--strict'], { cwd: tools })
+    const types = await capturePnpm(
+      ['exec', 'attw', tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
+      { cwd: tools },
+    )
+    return [complaint(publint), complaint(types)].filter(Boolean).join('\n') || undefined
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,10 @@
+// npm run format [-- PATH…]: writes the format and the lint fixes that cannot change behaviour.
+import { biomeSettings } from '../checks/lint.mjs'
+import { install } from '../runner/bootstrap.mjs'
+import { main } from '../runner/command.mjs'
+import { runPnpm } from '../runner/pnpm.mjs'
+
+await main(async (paths) => {
+  await install()
+  return runPnpm(['exec', 'biome', 'check', '--write', ...biomeSettings, ...(paths.length > 0 ? paths : ['.'])])
+})

@@ -1,0 +1,10 @@
+// npm run lint [-- PATH…]: lint rules and format, nothing written.
+import { biomeSettings } from '../checks/lint.mjs'
+import { install } from '../runner/bootstrap.mjs'
+import { main } from '../runner/command.mjs'
+import { runPnpm } from '../runner/pnpm.mjs'
+
+await main(async (paths) => {
+  await install()
+  return runPnpm(['exec', 'biome', 'check', ...biomeSettings, ...(paths.length > 0 ? paths : ['.'])])
+})

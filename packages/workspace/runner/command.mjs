@@ -1,0 +1,12 @@
+/**
+ * Runs a command to its exit code. An error is an answer to the user, not a crash: only its message is shown.
+ * @param {(args: string[]) => Promise<number>} command gets the command line after the script's name
+ */
+export async function main(command) {
+  try {
+    process.exitCode = await command(process.argv.slice(2))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}

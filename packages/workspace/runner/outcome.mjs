@@ -1,0 +1,46 @@
+/**
+ * What became of one check or of one package's tests.
+ * @typedef {object} Outcome
+ * @property {string} name
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ * @property {number} seconds
+ * @property {string} details what to show when something failed
+ */
+
+/**
+ * Something that can be run and judged. `run` throws only for a defect of the runner itself.
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {() => Promise<Omit<Outcome, 'name' | 'seconds'>>} run
+ */
+
+/**
+ * A step that counts as one test: it passes when nothing is found.
+ * @param {string} name
+ * @param {() => Promise<string | undefined>} find resolves to what is wrong, or to undefined
+ * @returns {Step}
+ */
+export function check(name, find) {
+  return {
+    name,
+    run: async () => {
+      const details = await find()
+      return details === undefined
+        ? { passed: 1, failed: 0, skipped: 0, details: '' }
+        : { passed: 0, failed: 1, skipped: 0, details }
+    },
+  }
+}
+
+/**
+ * @param {{ exitCode: number, ended: string | undefined, output: string }} result
+ * @returns {string | undefined} what a check's program had to say if it failed
+ */
+export function complaint({ exitCode, ended, output }) {
+  if (exitCode === 0 && ended === undefined) return undefined
+  const text = output.trim()
+  if (ended !== undefined) return `${text}\nThe program ${ended}.`.trim()
+  return text === '' ? `exit code ${exitCode} without a word` : text
+}

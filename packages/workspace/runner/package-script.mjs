@@ -1,0 +1,18 @@
+import { build, install } from './bootstrap.mjs'
+import { workspacePackages } from './packages.mjs'
+import { runPnpm } from './pnpm.mjs'
+
+/**
+ * Installs, builds what one package needs, and runs a script of that package on the user's terminal.
+ * @param {{ path: string, script: string, args: readonly string[] }} options path relative to the top folder
+ * @returns {Promise<number>} the script's exit code
+ */
+export async function runPackageScript({ path, script, args }) {
+  const found = workspacePackages().find((candidate) => candidate.path === path)
+  if (found === undefined) throw new Error(`There is no package in ${path}.`)
+  if (found.manifest.scripts?.[script] === undefined)
+    throw new Error(`${path}/package.json has no \`${script}\` script.`)
+  await install()
+  await build([found.name])
+  return runPnpm(['--silent', '--dir', found.folder, 'run', script, ...args])
+}

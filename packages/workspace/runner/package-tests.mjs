@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { capturePnpm } from './pnpm.mjs'
+import { judge, readTestReport, reportVariable } from './test-report.mjs'
+
+/** @import { Step } from './outcome.mjs' */
+/** @import { WorkspacePackage } from './packages.mjs' */
+
+const longestRunMs = 45 * 60 * 1000
+
+/**
+ * The step that runs a package's own `test` script. A script that is one call of `vitest run` gets vitest's JSON
+ * reporter added; any other script has to leave its counts in the file that the environment names.
+ * @param {WorkspacePackage} workspacePackage
+ * @returns {Step}
+ */
+export function packageTests({ name, folder, manifest }) {
+  const script = manifest.scripts?.test
+  return {
+    name: `tests of ${name}`,
+    run: async () => {
+      if (script === undefined)
+        return { passed: 0, failed: 1, skipped: 0, details: 'package.json has no `test` script.' }
+      const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
+      try {
+        const report = join(temporary, 'report.json')
+        const reporters = isVitest(script)
+          ? ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+          : []
+        const result = await capturePnpm(['--silent', 'run', 'test', ...reporters], {
+          cwd: folder,
+          env: { CI: 'true', [reportVariable]: report },
+          timeoutMs: longestRunMs,
+        })
+        const { reason, ...counts } = judge(readTestReport(report), result)
+        return { ...counts, details: [result.output.trimEnd(), reason].filter(Boolean).join('\n') }
+      } finally {
+        rmSync(temporary, { recursive: true, force: true })
+      }
+    },
+  }
+}
+
+/** @param {string} script */
+export function isVitest(script) {
+  return /^vitest run\b[^&|;]*$/.test(script)
+}

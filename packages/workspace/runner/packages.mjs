@@ -1,0 +1,61 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readJson, root } from './repository.mjs'
+
+/**
+ * A package of the workspace.
+ * @typedef {object} WorkspacePackage
+ * @property {string} name
+ * @property {string} folder absolute
+ * @property {string} path relative to the top folder, with forward slashes
+ * @property {boolean} publishable false when `private` is set
+ * @property {Record<string, any>} manifest its package.json
+ */
+
+/**
+ * Every package of the workspace, in a stable order.
+ * @param {string} [top]
+ * @returns {WorkspacePackage[]}
+ */
+export function workspacePackages(top = root) {
+  return workspaceFolders(top)
+    .flatMap((parent) =>
+      readdirSync(join(top, parent), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => `${parent}/${entry.name}`),
+    )
+    .filter((path) => existsSync(join(top, path, 'package.json')))
+    .sort()
+    .map((path) => {
+      const folder = join(top, path)
+      const manifest = readJson(join(folder, 'package.json'))
+      return { name: manifest.name, folder, path, publishable: manifest.private !== true, manifest }
+    })
+}
+
+/**
+ * The parent folders that pnpm-workspace.yaml names. Only entries of the form `folder/*` are understood, which is all
+ * that this repository uses: before the install there is no YAML parser to read more.
+ * @param {string} top
+ */
+function workspaceFolders(top) {
+  const entries = [
+    ...readFileSync(join(top, 'pnpm-workspace.yaml'), 'utf8').matchAll(/^\s+-\s+['"]?([\w-]+)\/\*['"]?\s*$/gm),
+  ]
+  return entries.map((entry) => /** @type {string} */ (entry[1])).filter((parent) => existsSync(join(top, parent)))
+}
+
+/**
+ * The names of the workspace packages that a package declares in any of its dependency fields.
+ * @param {Record<string, any>} manifest
+ * @returns {string[]}
+ */
+export function workspaceDependencies(manifest) {
+  const fields = ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies']
+  const names = fields.flatMap((field) =>
+    Object.entries(manifest[field] ?? {})
+      .filter(([, range]) => String(range).startsWith('workspace:'))
+      .map(([name]) => name),
+  )
+  return [...new Set(names)].sort()
+}

@@ -1,0 +1,99 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cacheFolder, readJson, root } from './repository.mjs'
+import { capture, runInForeground } from './run-process.mjs'
+
+/** The pinned pnpm, as the root package.json states it, for example `pnpm@10.34.8`. */
+export const pinnedPnpm = /** @type {string} */ (readJson(join(root, 'package.json')).packageManager)
+
+const rememberedLocation = join(cacheFolder, 'pnpm-location')
+
+/** @type {Promise<string> | undefined} */
+let located
+
+/**
+ * The pinned pnpm's program file. npx fetches it when this machine does not have it; later runs remember where it is,
+ * because asking npx takes over a second each time.
+ * @returns {Promise<string>}
+ */
+function pnpmProgram() {
+  located ??= locate()
+  return located
+}
+
+async function locate() {
+  const remembered = existsSync(rememberedLocation) ? readFileSync(rememberedLocation, 'utf8') : ''
+  if (isPinned(remembered)) return remembered
+  const printer = fileURLToPath(new URL('./print-pnpm-location.mjs', import.meta.url))
+  const [command, ...args] = npx()
+  const result = await capture(command, [...args, '-y', '-p', pinnedPnpm, 'node', printer, pinnedPnpm])
+  const found = result.output.trim().split('\n').at(-1) ?? ''
+  if (result.exitCode !== 0 || !isPinned(found)) {
+    throw new Error(`npx could not provide ${pinnedPnpm}:\n${result.output}`)
+  }
+  return found
+}
+
+/** Keeps the location for the next run. Called after the install, which is what creates node_modules. */
+export async function rememberPnpm() {
+  mkdirSync(cacheFolder, { recursive: true })
+  writeFileSync(rememberedLocation, await pnpmProgram())
+}
+
+/** @param {string} program */
+function isPinned(program) {
+  if (program === '' || !existsSync(program)) return false
+  const manifest = readJson(join(dirname(program), '..', 'package.json'))
+  return `pnpm@${manifest.version}` === pinnedPnpm
+}
+
+/**
+ * npx as a command line: through the running npm where there is one, since on Windows npx is no program file.
+ * @returns {[string, ...string[]]}
+ */
+export function npx() {
+  const npm = process.env.npm_execpath
+  const sibling = npm === undefined ? undefined : join(dirname(npm), 'npx-cli.js')
+  return sibling !== undefined && existsSync(sibling) ? [process.execPath, sibling] : ['npx']
+}
+
+/**
+ * The environment of every program that the commands start: pnpm on the PATH, since turbo looks for it there, and
+ * nothing that calls home.
+ * @param {NodeJS.ProcessEnv} [additions]
+ * @returns {Promise<NodeJS.ProcessEnv>}
+ */
+export async function toolEnvironment(additions = {}) {
+  const shims = join(dirname(await pnpmProgram()), '..', '..', '.bin')
+  return {
+    ...process.env,
+    PATH: `${shims}${delimiter}${process.env.PATH ?? ''}`,
+    DO_NOT_TRACK: '1',
+    TURBO_TELEMETRY_DISABLED: '1',
+    TURBO_NO_UPDATE_NOTIFIER: '1',
+    ...additions,
+  }
+}
+
+/**
+ * Runs pnpm and keeps what it prints, uncoloured.
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
+ */
+export async function capturePnpm(args, { env, ...options } = {}) {
+  const { FORCE_COLOR: _, ...plain } = await toolEnvironment({ NO_COLOR: '1', ...env })
+  return capture(process.execPath, [await pnpmProgram(), ...args], { ...options, env: plain })
+}
+
+/**
+ * Runs pnpm on this process's own terminal and resolves to its exit code.
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
+export async function runPnpm(args, { env, ...options } = {}) {
+  return runInForeground(process.execPath, [await pnpmProgram(), ...args], {
+    ...options,
+    env: await toolEnvironment(env),
+  })
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { root } from './repository.mjs'
+
+/**
+ * @typedef {object} ProcessOptions
+ * @property {string} [cwd] default: the top folder
+ * @property {NodeJS.ProcessEnv} [env] default: this process's
+ * @property {number} [timeoutMs] after it the process and its children are killed; default: never
+ */
+
+/**
+ * @typedef {object} ProcessResult
+ * @property {number} exitCode 128 + signal number is not attempted: a process ended by a signal has exit code 1
+ * @property {string | undefined} ended the reason when it did not exit by itself
+ * @property {string} output standard output and standard error in the order of arrival, the end of it if it was long
+ */
+
+const longestOutput = 1_000_000
+
+/** @type {Set<number>} Process groups that must not outlive this process. */
+const runningGroups = new Set()
+
+/**
+ * Runs a program without standard input and keeps what it prints.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {ProcessOptions} [options]
+ * @returns {Promise<ProcessResult>}
+ */
+export function capture(command, args, { cwd = root, env = process.env, timeoutMs } = {}) {
+  return new Promise((resolve) => {
+    const ownGroup = process.platform !== 'win32'
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: ownGroup })
+    const pid = child.pid
+    let output = ''
+    /** @type {string | undefined} */
+    let ended
+    const collect = (/** @type {string} */ chunk) => {
+      output = (output + chunk).slice(-longestOutput)
+    }
+    child.stdout.setEncoding('utf8').on('data', collect)
+    child.stderr.setEncoding('utf8').on('data', collect)
+    if (ownGroup && pid !== undefined) {
+      installCleanup()
+      runningGroups.add(pid)
+    }
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            ended = `was killed after ${timeoutMs / 1000} s`
+            if (ownGroup && pid !== undefined) killGroup(pid)
+            else child.kill('SIGKILL')
+          }, timeoutMs)
+    const finish = (/** @type {number} */ exitCode) => {
+      clearTimeout(timer)
+      if (pid !== undefined) runningGroups.delete(pid)
+      resolve({ exitCode, ended, output })
+    }
+    child.on('error', (error) => {
+      collect(`${error.message}\n`)
+      ended = `could not be started: ${error.message}`
+      finish(1)
+    })
+    child.on('close', (code, signal) => {
+      if (signal !== null) ended ??= `was ended by ${signal}`
+      finish(code ?? 1)
+    })
+  })
+}
+
+/**
+ * Runs a program on this process's own terminal and resolves to its exit code. Ctrl-C reaches the program from the
+ * terminal; this process waits for what the program makes of it.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<number>}
+ */
+export function runInForeground(command, args, { cwd = root, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit' })
+    const wait = () => {}
+    const forward = () => child.kill('SIGTERM')
+    process.on('SIGINT', wait)
+    process.on('SIGTERM', forward)
+    const release = () => {
+      process.off('SIGINT', wait)
+      process.off('SIGTERM', forward)
+    }
+    child.on('error', (error) => {
+      release()
+      reject(error)
+    })
+    child.on('exit', (code) => {
+      release()
+      resolve(code ?? 1)
+    })
+  })
+}
+
+/** @param {number} pid */
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // The group ended in the meantime, which is what was wanted.
+  }
+}
+
+let cleanupInstalled = false
+
+/** Captured programs have process groups of their own, so a Ctrl-C does not reach them by itself. */
+function installCleanup() {
+  if (cleanupInstalled) return
+  cleanupInstalled = true
+  process.on('exit', () => {
+    for (const pid of runningGroups) killGroup(pid)
+  })
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => process.exit(130))
+  }
+}

@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from 'node:fs'
+
+/**
+ * @typedef {object} TestCounts
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ */
+
+/** The variable that tells a package's `test` script where to leave its counts. */
+export const reportVariable = 'JOBISTEMER_TEST_REPORT'
+
+/**
+ * Reads the report of a test run: either vitest's JSON report or `{ "passed": n, "failed": n, "skipped"?: n }`.
+ * @param {string} file
+ * @returns {TestCounts | undefined} undefined if there is no report or it says nothing that can be understood
+ */
+export function readTestReport(file) {
+  if (!existsSync(file)) return undefined
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8'))
+    return Array.isArray(report.testResults) ? countVitest(report) : countPlain(report)
+  } catch {
+    return undefined
+  }
+}
+
+/** @param {any} report */
+function countPlain({ passed, failed, skipped = 0 }) {
+  return [passed, failed, skipped].every((count) => Number.isSafeInteger(count) && count >= 0)
+    ? { passed, failed, skipped }
+    : undefined
+}
+
+/**
+ * A file that fails outside any test (a bad import, a hook) has no failed test of its own and counts as one failure.
+ * @param {any} report
+ */
+function countVitest(report) {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const { status: fileStatus, assertionResults } of report.testResults) {
+    let failedHere = 0
+    for (const { status } of assertionResults) {
+      if (status === 'passed') counts.passed += 1
+      else if (status === 'failed') failedHere += 1
+      else counts.skipped += 1
+    }
+    counts.failed += fileStatus === 'failed' ? Math.max(failedHere, 1) : failedHere
+  }
+  return counts
+}
+
+/**
+ * The verdict on a test run: the report's counts, and one failure more where they cannot be the whole truth.
+ * @param {TestCounts | undefined} report
+ * @param {{ exitCode: number, ended: string | undefined }} process
+ * @returns {TestCounts & { reason: string | undefined }} the reason for the failure that no test stands for
+ */
+export function judge(report, { exitCode, ended }) {
+  const counts = report ?? { passed: 0, failed: 0, skipped: 0 }
+  if (counts.failed > 0) return { ...counts, reason: undefined }
+  const reason =
+    ended !== undefined
+      ? `The test run ${ended}.`
+      : exitCode !== 0
+        ? `The test run ended with exit code ${exitCode} although no test failed.`
+        : report === undefined
+          ? 'The test run left no report.'
+          : counts.passed === 0
+            ? 'The test run ran no test.'
+            : undefined
+  return reason === undefined ? { ...counts, reason } : { ...counts, failed: 1, reason }
+}
