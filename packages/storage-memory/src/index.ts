@@ -1,1 +1,1 @@
-export {}
+export { type MemoryDatabase, type MemoryStorageOptions, memoryDatabase, memoryStorage } from './memory-storage.ts'

@@ -1,0 +1,85 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import { isFinal, type JobRecord, type OccurrenceAddress, type OccurrenceRecord, woken } from '@jobistemer/core/storage'
+import { addressOf } from './copy.ts'
+import { activeOf, byId, type JobEntry, newJobOccurrences, type OccurrenceEntry } from './entries.ts'
+import { LiveIndex } from './live-index.ts'
+import { SortedList } from './sorted-list.ts'
+import { WakeUps } from './wake-ups.ts'
+
+/** The data that connections share, and the steps that keep its indexes true. */
+export class Database {
+  readonly jobs: Map<JobId, JobEntry> = new Map()
+  readonly jobsById: SortedList<JobEntry> = new SortedList(byId)
+  readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
+  readonly live: LiveIndex = new LiveIndex()
+  readonly wakeUps: WakeUps = new WakeUps()
+  #ordinal = 0
+
+  addJob(head: JobRecord): JobEntry {
+    const job: JobEntry = { head, versions: new Map(), occurrences: null }
+    this.jobs.set(head.id, job)
+    this.jobsById.add(job)
+    return job
+  }
+
+  removeJob(job: JobEntry): void {
+    this.jobs.delete(job.head.id)
+    this.jobsById.delete(job)
+  }
+
+  addOccurrence(job: JobEntry, record: OccurrenceRecord): void {
+    job.occurrences ??= newJobOccurrences()
+    const { id, scheduledAt } = record
+    const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
+    this.occurrences.set(id, entry)
+    job.occurrences.history.add(entry)
+    const version = job.versions.get(record.jobVersion)
+    if (version !== undefined) version.references++
+    this.live.enter(entry)
+    if (record.state === 'pending') this.wakeUps.raise('due')
+  }
+
+  /** Removes a finished occurrence. */
+  removeOccurrence(entry: OccurrenceEntry): void {
+    const { job } = entry
+    this.occurrences.delete(entry.id)
+    job.occurrences?.history.delete(entry)
+    const version = job.versions.get(entry.record.jobVersion)
+    if (version !== undefined) version.references--
+  }
+
+  /** Replaces the record of an occurrence. */
+  replace(entry: OccurrenceEntry, record: OccurrenceRecord): void {
+    const { record: before } = entry
+    const moves =
+      before.state !== record.state || before.dueAt !== record.dueAt || before.cancelRequest !== record.cancelRequest
+    if (!moves) {
+      entry.record = record
+      return
+    }
+    this.live.leave(entry)
+    entry.record = record
+    this.live.enter(entry)
+    if (record.state === 'pending') this.wakeUps.raise('due')
+    if (record.state === 'running' && record.cancelRequest !== before.cancelRequest) this.wakeUps.raise('cancel')
+  }
+
+  /** Wakes the job's next queued occurrence, when no active one is left. */
+  wakeNext(job: JobEntry): OccurrenceAddress | null {
+    const next = job.occurrences?.queued.first
+    if (next === undefined || activeOf(job) > 0) return null
+    this.replace(next, woken(next.record))
+    return addressOf(next.record)
+  }
+
+  /** How many occurrences of the job are final. */
+  finalCount(job: JobEntry): number {
+    const { occurrences } = job
+    if (occurrences === null) return 0
+    return occurrences.history.size - occurrences.pending.size - occurrences.queued.size - occurrences.running.size
+  }
+}
+
+export function isFinished(entry: OccurrenceEntry): boolean {
+  return isFinal(entry.record.state)
+}

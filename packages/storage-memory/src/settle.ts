@@ -1,0 +1,45 @@
+import {
+  ended,
+  handedBack,
+  judgeSettle,
+  type OccurrenceAddress,
+  type SettleAnswer,
+  type SettleItem,
+  type SettleRequest,
+  withRuns,
+} from '@jobistemer/core/storage'
+import { copyRuns } from './copy.ts'
+import type { Database } from './database.ts'
+import type { OccurrenceEntry } from './entries.ts'
+
+export function settle(database: Database, request: SettleRequest): readonly SettleAnswer[] {
+  return request.items.map((item) => settleOne(database, item, request.now))
+}
+
+function settleOne(database: Database, item: SettleItem, now: number): SettleAnswer {
+  const entry = database.occurrences.get(item.id)
+  if (entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
+  const verdict = judgeSettle(entry.record, item)
+  if (verdict === 'lost') return { outcome: 'lost', state: entry.record.state, token: entry.record.token }
+  const woken = verdict === 'apply' ? apply(database, entry, item, now) : null
+  return { outcome: 'ok', woken, cancelRequested: entry.record.cancelRequest?.reason ?? null }
+}
+
+function apply(database: Database, entry: OccurrenceEntry, item: SettleItem, now: number): OccurrenceAddress | null {
+  const { change } = item
+  const { job } = entry
+  const record = withRuns(entry.record, copyRuns(item.runs), item.sequence)
+  switch (change.kind) {
+    case 'progress':
+      database.replace(entry, record)
+      return null
+    case 'finish':
+      database.replace(entry, ended(record, change.state, change.reason, now))
+      return database.wakeNext(job)
+    case 'release': {
+      const { dueAt, reason } = change
+      database.replace(entry, handedBack(record, { dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now))
+      return null
+    }
+  }
+}

@@ -1,0 +1,123 @@
+const blockSize = 512
+
+/** Orders two items: negative, zero or positive. Zero only for an item and itself. */
+export type Compare<T> = (left: T, right: T) => number
+
+/**
+ * A list that stays sorted: a row of short sorted blocks. Adding and deleting cost a binary search and a move within one
+ * block, however long the list is; adding at the end costs a comparison. An item must not change its place in
+ * the order while it is in the list.
+ */
+export class SortedList<T> {
+  readonly #compare: Compare<T>
+  readonly #blocks: T[][] = []
+  #size = 0
+
+  constructor(compare: Compare<T>) {
+    this.#compare = compare
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get first(): T | undefined {
+    return this.#blocks[0]?.[0]
+  }
+
+  /** Adds an item that is not in the list. */
+  add(item: T): void {
+    this.#size++
+    const blocks = this.#blocks
+    const last = blocks.at(-1)
+    if (last === undefined) {
+      blocks.push([item])
+      return
+    }
+    if (last.length === 0 || this.#compare(last[last.length - 1] as T, item) < 0) {
+      if (last.length < blockSize) last.push(item)
+      else blocks.push([item])
+      return
+    }
+    const index = this.#blockOf(item)
+    const block = blocks[index] as T[]
+    block.splice(this.#lowerBound(block, item), 0, item)
+    if (block.length > blockSize) blocks.splice(index + 1, 0, block.splice(blockSize / 2))
+  }
+
+  /** Deletes the item; false when it is not in the list. */
+  delete(item: T): boolean {
+    const blocks = this.#blocks
+    const index = this.#blockOf(item)
+    const block = blocks[index]
+    if (block === undefined) return false
+    const position = this.#lowerBound(block, item)
+    if (block[position] !== item) return false
+    if (position === block.length - 1) block.pop()
+    else if (position === 0) block.shift()
+    else block.splice(position, 1)
+    // The only block is kept: lists of jobs that run one at a time go from empty to one and back all the time.
+    if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
+    this.#size--
+    return true
+  }
+
+  /** The first item after `key`, which need not be in the list. */
+  after(key: T): T | undefined {
+    for (const item of this.ascending(key)) if (this.#compare(item, key) > 0) return item
+    return undefined
+  }
+
+  /** Items in order, from the first that is not before `from`. The list must not change meanwhile. */
+  *ascending(from?: T): Generator<T, void, undefined> {
+    const blocks = this.#blocks
+    let index = from === undefined ? 0 : this.#blockOf(from)
+    let position = from === undefined ? 0 : this.#lowerBound(blocks[index] ?? [], from)
+    for (; index < blocks.length; index++, position = 0) {
+      const block = blocks[index] as T[]
+      for (; position < block.length; position++) yield block[position] as T
+    }
+  }
+
+  /** Items in reverse order, from the last that is before `before`. The list must not change meanwhile. */
+  *descending(before?: T): Generator<T, void, undefined> {
+    const blocks = this.#blocks
+    let index = blocks.length - 1
+    let position = (blocks[index]?.length ?? 0) - 1
+    if (before !== undefined && index >= 0) {
+      index = Math.min(this.#blockOf(before), index)
+      position = this.#lowerBound(blocks[index] as T[], before) - 1
+    }
+    while (index >= 0) {
+      const block = blocks[index] as T[]
+      for (; position >= 0; position--) yield block[position] as T
+      index--
+      position = (blocks[index]?.length ?? 0) - 1
+    }
+  }
+
+  /** The index of the first block whose last item is not before `key`; the number of blocks when there is none. */
+  #blockOf(key: T): number {
+    const blocks = this.#blocks
+    let low = 0
+    let high = blocks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const block = blocks[middle] as T[]
+      if (block.length === 0 || this.#compare(block[block.length - 1] as T, key) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #lowerBound(block: readonly T[], key: T): number {
+    let low = 0
+    let high = block.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#compare(block[middle] as T, key) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
