@@ -71,7 +71,7 @@ export function copyOwner(owner: Owner): Owner {
 }
 
 export function copyRuns(runs: readonly TaskRunRecord[]): readonly TaskRunRecord[] {
-  return runs.map(copyRun)
+  return runs.length === 0 ? [] : runs.map(copyRun)
 }
 
 function copyRun(run: TaskRunRecord): TaskRunRecord {

@@ -1,5 +1,4 @@
 import {
-  advancedJob,
   askedToCancel,
   type CancelNotice,
   type CreateAnswer,
@@ -15,13 +14,14 @@ import {
   isStartable,
   judgeCreate,
   type OccurrenceAddress,
+  type OccurrenceRecord,
   type Owner,
   passesSlot,
   recoveredOccurrence,
 } from '@jobistemer/core/storage'
 import { addressOf, copyDetails, copyJson, copyOwner, copyRuns } from './copy.ts'
 import type { Database } from './database.ts'
-import { activeOf, type JobEntry, type OccurrenceEntry } from './entries.ts'
+import { activeOf, advance, type JobEntry, type Mutable, type OccurrenceEntry } from './entries.ts'
 import { cancelAll, waitingOf } from './jobs.ts'
 
 export function createOccurrences(database: Database, request: CreateOccurrencesRequest): readonly CreateAnswer[] {
@@ -52,7 +52,7 @@ function createOne(database: Database, item: CreateItem, owner: Owner, now: numb
 }
 
 function answerExists(item: CreateItem, { job, record }: OccurrenceEntry): CreateAnswer {
-  if (passesSlot(item, job.head)) job.head = advancedJob(job.head, item.scheduledAt, item.nextAt)
+  if (passesSlot(item, job.head)) advance(job, item.scheduledAt, item.nextAt)
   const { watermark, nextAt } = job.head
   const owner = record.owner === null ? null : copyOwner(record.owner)
   return { outcome: 'exists', state: record.state, token: record.token, owner, watermark, nextAt }
@@ -88,14 +88,12 @@ function createDue(
   })
   const displaced = decision.displacesWaiting ? cancelAll(database, waitingOf(job), 'displaced', now) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(database, job, now) : none
-  const record = createdOccurrence(copyItem(item, decision.state === 'running'), decision, owner, now)
+  const record: Mutable<OccurrenceRecord> = createdOccurrence(item, decision, owner, now)
+  record.details = copyDetails(record.details)
+  record.runs = copyRuns(record.runs)
   database.addOccurrence(job, record)
-  if (item.kind === 'slot') job.head = advancedJob(head, item.scheduledAt, item.nextAt)
+  if (item.kind === 'slot') advance(job, item.scheduledAt, item.nextAt)
   return created(record, displaced, cancelRequested)
-}
-
-function copyItem<Item extends CreateSlot | CreateRequested>(item: Item, starts: boolean): Item {
-  return { ...item, details: copyDetails(item.details), runs: starts && item.runs !== null ? copyRuns(item.runs) : null }
 }
 
 function askAllToCancel(database: Database, job: JobEntry, now: number): readonly CancelNotice[] {
@@ -117,7 +115,7 @@ function createRecovery(database: Database, job: JobEntry, item: CreateRecovery,
     const state = decideRecoveredRun(job.head.overlap, activeOf(job))
     database.addOccurrence(job, recoveredOccurrence(item, copyJson(entry), state, now))
   }
-  job.head = advancedJob(job.head, item.watermark, item.nextAt)
+  advance(job, item.watermark, item.nextAt)
   const last = database.occurrences.get(item.entries.at(-1)?.id ?? item.id)
   return last === undefined ? created({ state: 'missed', token: 0, reason: null }) : created(last.record)
 }

@@ -8,9 +8,12 @@ export interface VersionEntry {
   references: number
 }
 
-/** A job: its head, which is replaced and never changed in place, and what hangs on it. */
+export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+/** A job: its head, and what hangs on it. */
 export interface JobEntry {
-  head: JobRecord
+  /** Belongs to the database alone: callers get copies. Only {@link advance} changes it in place. */
+  head: Mutable<JobRecord>
   readonly versions: Map<number, VersionEntry>
   /** `null` until the first occurrence: an idle job costs no lists. */
   occurrences: JobOccurrences | null
@@ -63,6 +66,12 @@ export function byId(left: JobEntry, right: JobEntry): number {
 
 export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0
+}
+
+/** Moves the job past the slots up to `watermark`; in place, since every slot that is created comes through here. */
+export function advance({ head }: JobEntry, watermark: number, nextAt: number | null): void {
+  if (watermark > head.watermark) head.watermark = watermark
+  head.nextAt = nextAt
 }
 
 /** How many occurrences of the job are pending or running. */

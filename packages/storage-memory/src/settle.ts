@@ -1,5 +1,5 @@
 import {
-  ended,
+  finished,
   handedBack,
   judgeSettle,
   type OccurrenceAddress,
@@ -28,17 +28,20 @@ function settleOne(database: Database, item: SettleItem, now: number): SettleAns
 function apply(database: Database, entry: OccurrenceEntry, item: SettleItem, now: number): OccurrenceAddress | null {
   const { change } = item
   const { job } = entry
-  const record = withRuns(entry.record, copyRuns(item.runs), item.sequence)
+  const { record } = entry
+  const { sequence } = item
+  const runs = copyRuns(item.runs)
   switch (change.kind) {
     case 'progress':
-      database.replace(entry, record)
+      database.replace(entry, withRuns(record, runs, sequence))
       return null
     case 'finish':
-      database.replace(entry, ended(record, change.state, change.reason, now))
+      database.replace(entry, finished(record, { state: change.state, reason: change.reason, runs, sequence }, now))
       return database.wakeNext(job)
     case 'release': {
+      const kept = withRuns(record, runs, sequence)
       const { dueAt, reason } = change
-      database.replace(entry, handedBack(record, { dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now))
+      database.replace(entry, handedBack(kept, { dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now))
       return null
     }
   }

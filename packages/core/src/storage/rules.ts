@@ -335,6 +335,21 @@ export function ended(
   return { ...record, state, reason, finishedAt: now, deadlineAt: null }
 }
 
+/** Running → a final state, by its owner. */
+export function finished(
+  record: OccurrenceRecord,
+  change: {
+    readonly state: FinalState
+    readonly reason: string | null
+    readonly runs: readonly TaskRunRecord[]
+    readonly sequence: number
+  },
+  now: number,
+): OccurrenceRecord {
+  const { state, reason, runs, sequence } = change
+  return { ...record, state, reason, runs, sequence, finishedAt: now, deadlineAt: null }
+}
+
 /** Waiting, or running and forced → canceled, by `cancel`. The request stays with the record, with who made it. */
 export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
   return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
