@@ -97,8 +97,12 @@ function copyAttempt(attempt: AttemptRecord): AttemptRecord {
   return copy
 }
 
+const noDetails: OccurrenceDetails = Object.freeze({})
+
+/** A copy; slots have no details as a rule, and share one object that is frozen. */
 export function copyDetails(details: OccurrenceDetails): OccurrenceDetails {
-  return copyJson(details)
+  for (const _ in details) return copyJson(details)
+  return noDetails
 }
 
 export function copyOccurrence(record: OccurrenceRecord, withRuns: boolean): OccurrenceRecord {
