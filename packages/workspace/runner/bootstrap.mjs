@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { check, complaint } from './outcome.mjs'
 import { workspacePackages } from './packages.mjs'
 import { capturePnpm, pinnedPnpm, rememberPnpm, runPnpm } from './pnpm.mjs'
 import { cacheFolder, root } from './repository.mjs'
@@ -17,18 +18,12 @@ export async function install() {
   const installed = existsSync(join(root, 'node_modules', '.modules.yaml'))
   if (!installed || read(installStamp) !== wanted) {
     console.log(`Installing dependencies with ${pinnedPnpm} …`)
-    const exitCode = await runPnpm([
-      'install',
-      '--frozen-lockfile',
-      '--prefer-offline',
-      '--config.confirm-modules-purge=false',
-    ])
-    if (exitCode !== 0) throw new Error(`pnpm install failed with exit code ${exitCode}; what it said is above.`)
+    await mustSucceed(['install', '--frozen-lockfile', '--prefer-offline', '--config.confirm-modules-purge=false'])
   }
   // A native addon is compiled for one version of Node's module interface; after a change of Node it has to be again.
   if (installed && existsSync(modulesStamp) && read(modulesStamp) !== process.versions.modules) {
     console.log(`Rebuilding native dependencies for Node ${process.versions.node} …`)
-    await mustSucceed('pnpm rebuild', ['rebuild', '--recursive'])
+    await mustSucceed(['rebuild', '--recursive'])
   }
   mkdirSync(cacheFolder, { recursive: true })
   writeFileSync(installStamp, wanted)
@@ -37,12 +32,14 @@ export async function install() {
 }
 
 /**
- * Builds packages in the order of their dependencies, those that did not change from turbo's cache.
+ * The step that builds packages in the order of their dependencies, those that did not change from turbo's cache.
  * @param {readonly string[]} [packages] names; these and all that they depend on. Default: every package
  */
-export async function build(packages = []) {
+export function build(packages = []) {
   const filters = packages.map((name) => `--filter=${name}...`)
-  await mustSucceed('The build', ['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', ...filters])
+  return check('build', async () =>
+    complaint(await capturePnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', ...filters])),
+  )
 }
 
 /** A digest of everything that decides what an install produces. */
@@ -63,11 +60,8 @@ function read(file) {
   return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
 
-/**
- * @param {string} what
- * @param {readonly string[]} args
- */
-async function mustSucceed(what, args) {
-  const { exitCode, output } = await capturePnpm(args)
-  if (exitCode !== 0) throw new Error(`${what} failed:\n${output.trimEnd()}`)
+/** @param {readonly string[]} args */
+async function mustSucceed(args) {
+  const exitCode = await runPnpm(args)
+  if (exitCode !== 0) throw new Error(`pnpm ${args[0]} ended with exit code ${exitCode}; what it said is above.`)
 }

@@ -13,6 +13,7 @@ export async function runPackageScript({ path, script, args }) {
   if (found.manifest.scripts?.[script] === undefined)
     throw new Error(`${path}/package.json has no \`${script}\` script.`)
   await install()
-  await build([found.name])
+  const built = await build([found.name]).run()
+  if (built.failed > 0) throw new Error(`The build failed:\n${built.details}`)
   return runPnpm(['--silent', '--dir', found.folder, 'run', script, ...args])
 }

@@ -63,3 +63,13 @@ export function summary(outcomes) {
     `${sum('passed')} passed, ${sum('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   ].join('\n')
 }
+
+/**
+ * Prints the closing lines.
+ * @param {readonly Outcome[]} outcomes
+ * @returns {number} the exit code that they deserve
+ */
+export function conclude(outcomes) {
+  console.log(`\n${summary(outcomes)}`)
+  return outcomes.some(({ failed }) => failed > 0) ? 1 : 0
+}

@@ -1,0 +1,119 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { root } from '../runner/repository.mjs'
+import { capture } from '../runner/run-process.mjs'
+
+const biome = createRequire(join(root, 'package.json')).resolve('@biomejs/biome/bin/biome')
+
+/**
+ * Lints files with this repository's settings.
+ * @param {Record<string, string>} files path → content
+ * @returns {Promise<string[]>} the rules that found something, each once
+ */
+async function lint(files) {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-lint-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), content)
+  }
+  // Biome looks for import cycles only near its settings, so they lie here as they do in the repository.
+  const settings = join('packages', 'workspace')
+  for (const name of ['biome.json', 'lint']) {
+    cpSync(join(root, settings, name), join(folder, settings, name), { recursive: true })
+  }
+  const { exitCode, output } = await capture(
+    process.execPath,
+    [biome, 'lint', `--config-path=${settings}`, '--reporter=github', '.'],
+    {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: '1' },
+    },
+  )
+  const rules = [...output.matchAll(/^::error title=(?:lint\/\w+\/)?(\w+)/gm)].map(([, rule]) => String(rule))
+  // Also zero only if there was something to lint.
+  expect(exitCode).toBe(rules.length > 0 ? 1 : 0)
+  return [...new Set(rules)].sort()
+}
+
+const clockSources = [
+  ['setTimeout(task, 5)', 'noRestrictedGlobals'],
+  ['setInterval(task, 5)', 'noRestrictedGlobals'],
+  ['setImmediate(task)', 'noRestrictedGlobals'],
+  ['globalThis.setTimeout(task, 5)', 'noJsRestrictedProperties'],
+  ['task(Date.now())', 'noJsRestrictedProperties'],
+  ['task(Math.random())', 'noJsRestrictedProperties'],
+  ['const { floor, random } = Math; task(floor(random()))', 'noJsRestrictedProperties'],
+  ['task(performance.now())', 'noJsRestrictedProperties'],
+  ['task(process.hrtime.bigint())', 'noJsRestrictedProperties'],
+  ['task(new Date())', 'plugin'],
+  ['task(new Date)', 'plugin'],
+  ['task(Date())', 'plugin'],
+]
+
+/** @param {string} statement */
+const moduleWith = (statement) => `declare const task: (...values: unknown[]) => void\n${statement}\nexport {}\n`
+
+describe('time and chance', () => {
+  it.each(clockSources)('%s is refused in a package', async (statement, rule) => {
+    expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([rule])
+  })
+
+  it('timers cannot be imported in a package either', async () => {
+    const importing = "import { setTimeout } from 'node:timers/promises'\nawait setTimeout(5)\n"
+    expect(await lint({ 'packages/any/src/some-file.ts': importing })).toEqual(['noRestrictedImports'])
+  })
+
+  it('are at home in the system clock, in tests, benchmarks and examples', async () => {
+    const everything = moduleWith(clockSources.map(([statement]) => `{ ${statement} }`).join('\n'))
+    const places = [
+      'packages/core/src/system-clock.ts',
+      'packages/any/test/some.test.ts',
+      'packages/benchmarks/src/measure.ts',
+      'examples/any/src/main.ts',
+    ]
+    expect(await lint(Object.fromEntries(places.map((path) => [path, everything])))).toEqual([])
+  })
+
+  it('a date that is given, and arithmetic, are no reading of either', async () => {
+    const statement = "task(new Date(5), Date.UTC(2026), Date.parse('2026-01-01'), Math.max(1, 2))"
+    expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([])
+  })
+})
+
+describe('modules', () => {
+  it('that import each other are refused', async () => {
+    const files = {
+      'packages/any/src/one.ts': "import { two } from './two.ts'\nexport const one = (): number => two()\n",
+      'packages/any/src/two.ts': "import { one } from './one.ts'\nexport const two = (): number => one()\n",
+    }
+    expect(await lint(files)).toEqual(['noImportCycles'])
+  })
+
+  it('with a default export are refused, except configuration files', async () => {
+    const content = 'export default { setting: 1 }\n'
+    expect(await lint({ 'packages/any/src/settings.ts': content })).toEqual(['noDefaultExport'])
+    expect(await lint({ 'packages/any/vitest.config.ts': content })).toEqual([])
+  })
+
+  it('that leave an import or a variable unused are refused', async () => {
+    const content = "import { join } from 'node:path'\nconst unused = 1\nexport {}\n"
+    expect(await lint({ 'packages/any/src/some-file.ts': content })).toEqual(['noUnusedImports', 'noUnusedVariables'])
+  })
+
+  it('that import types as values are refused', async () => {
+    const files = {
+      'packages/any/src/one.ts': "import { Two } from './two.ts'\nexport const one = (two: Two): Two => two\n",
+      'packages/any/src/two.ts': 'export interface Two {\n  readonly two: 2\n}\n',
+    }
+    expect(await lint(files)).toEqual(['useImportType'])
+  })
+})
+
+it('tests that are skipped or run alone are refused', async () => {
+  const content = "import { it } from 'vitest'\nit.skip('one', () => {})\nit.only('two', () => {})\n"
+  expect(await lint({ 'packages/any/test/some.test.ts': content })).toEqual(['noFocusedTests', 'noSkippedTests'])
+})

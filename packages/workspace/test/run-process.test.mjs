@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest'
+import { capture } from '../runner/run-process.mjs'
+
+/** @param {string} code @param {{ timeoutMs?: number }} [options] */
+function node(code, options) {
+  return capture(process.execPath, ['-e', code], options)
+}
+
+it('keeps what a program prints on both streams, and its exit code', async () => {
+  const result = await node('process.stdout.write("out "); process.stderr.write("err"); process.exitCode = 4')
+  expect(result.exitCode).toBe(4)
+  expect(result.ended).toBeUndefined()
+  expect(result.output.split(' ').sort()).toEqual(['err', 'out'].sort())
+})
+
+it('gives a program no standard input to wait for', async () => {
+  const { output } = await node('process.stdin.on("data", () => {}).on("end", () => console.log("ended"))')
+  expect(output).toBe('ended\n')
+})
+
+it('says why a program could not be started', async () => {
+  const { exitCode, ended } = await capture('jobistemer-no-such-program', [])
+  expect(exitCode).toBe(1)
+  expect(ended).toContain('could not be started')
+})
+
+it('names the signal that ended a program', async () => {
+  const { exitCode, ended } = await node('process.kill(process.pid, "SIGTERM")')
+  expect({ exitCode, ended }).toEqual({ exitCode: 1, ended: 'was ended by SIGTERM' })
+})
+
+it('kills a program and its children when the time is up', async () => {
+  const endless = 'setInterval(() => {}, 1000)'
+  const child = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(endless)}], { stdio: "inherit" })`
+  // The streams close only when the grandchild is gone too, so that this ends at all shows that it was killed.
+  const { ended } = await node(`${child}; ${endless}`, { timeoutMs: 300 })
+  expect(ended).toBe('was killed after 0.3 s')
+})

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { isVitest } from '../runner/package-tests.mjs'
+import { judge, readTestReport } from '../runner/test-report.mjs'
+
+/** @param {string | object} content */
+function reportFile(content) {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-report-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'report.json')
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+  return file
+}
+
+const fine = { exitCode: 0, ended: undefined }
+
+it('reads the plain counts of any test runner', () => {
+  expect(readTestReport(reportFile({ passed: 3, failed: 1 }))).toEqual({ passed: 3, failed: 1, skipped: 0 })
+})
+
+it.each([
+  '',
+  '{',
+  '[]',
+  'null',
+  '{}',
+  '{"passed":-1,"failed":0}',
+  '{"passed":1.5,"failed":0}',
+  '{"passed":"1","failed":0}',
+])('understands nothing in the report %j', (content) => {
+  expect(readTestReport(reportFile(content))).toBeUndefined()
+})
+
+it('finds no report in a file that does not exist', () => {
+  expect(readTestReport(join(tmpdir(), 'jobistemer-no-such-report.json'))).toBeUndefined()
+})
+
+it("counts the tests of vitest's report by their status", () => {
+  const assertionResults = ['passed', 'passed', 'failed', 'skipped', 'todo', 'pending'].map((status) => ({ status }))
+  expect(readTestReport(reportFile({ testResults: [{ status: 'failed', assertionResults }] }))).toEqual({
+    passed: 2,
+    failed: 1,
+    skipped: 3,
+  })
+})
+
+it('counts a file that fails outside its tests as one failure', () => {
+  const testResults = [
+    { status: 'failed', assertionResults: [] },
+    { status: 'failed', assertionResults: [{ status: 'passed' }] },
+  ]
+  expect(readTestReport(reportFile({ testResults }))).toEqual({ passed: 1, failed: 2, skipped: 0 })
+})
+
+it('accepts a run that passed tests and ended well', () => {
+  expect(judge({ passed: 2, failed: 0, skipped: 0 }, fine)).toEqual({
+    passed: 2,
+    failed: 0,
+    skipped: 0,
+    reason: undefined,
+  })
+})
+
+it('counts a run without a report as one failure', () => {
+  expect(judge(undefined, fine)).toMatchObject({ passed: 0, failed: 1, reason: 'The test run left no report.' })
+})
+
+it('counts a run of no test as one failure', () => {
+  expect(judge({ passed: 0, failed: 0, skipped: 4 }, fine)).toMatchObject({
+    failed: 1,
+    reason: 'The test run ran no test.',
+  })
+})
+
+it('counts an exit code that no failed test explains as one failure', () => {
+  expect(judge({ passed: 5, failed: 0, skipped: 0 }, { exitCode: 7, ended: undefined })).toMatchObject({
+    passed: 5,
+    failed: 1,
+    reason: 'The test run ended with exit code 7 although no test failed.',
+  })
+})
+
+it('counts a run that was killed as one failure', () => {
+  expect(judge(undefined, { exitCode: 1, ended: 'was ended by SIGSEGV' })).toMatchObject({
+    failed: 1,
+    reason: 'The test run was ended by SIGSEGV.',
+  })
+})
+
+it('adds no failure to those that the tests report', () => {
+  expect(judge({ passed: 1, failed: 2, skipped: 0 }, { exitCode: 1, ended: undefined })).toMatchObject({ failed: 2 })
+})
+
+it.each([
+  ['vitest run', true],
+  ['vitest run --config other.ts', true],
+  ['vitest', false],
+  ['vitest run && node more.mjs', false],
+  ['node --test', false],
+])('tells whether the script %j is one call of vitest', (script, expected) => {
+  expect(isVitest(script)).toBe(expected)
+})

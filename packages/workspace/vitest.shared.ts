@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+/** The test settings of every package. */
+export const sharedSettings: ReturnType<typeof defineConfig> = defineConfig({
+  test: {
+    include: ['test/**/*.test.{ts,mjs}'],
+    // No test waits for time to pass, so a limit only ends what hangs; it has to hold on a busy machine too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    allowOnly: false,
+  },
+})
