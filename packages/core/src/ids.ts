@@ -34,6 +34,18 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
   return `occ_${uuid.occurrence(`${job}:${toInstantText(at)}`)}`
 }
 
+/**
+ * The id of an occurrence that was asked for: an id space of its own, so that it never takes the place of a slot. `base`
+ * is the job for a trigger and the occurrence for a replay.
+ */
+export function requestedOccurrenceId(
+  base: JobId | OccurrenceId,
+  kind: 'trigger' | 'replay',
+  key: string,
+): OccurrenceId {
+  return `occ_${uuid.occurrence(`${base}:${kind}:${key}`)}`
+}
+
 /** The id of a task inside an occurrence. */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
   return `run_${uuid.run(`${occurrence}:${task}`)}`

@@ -1,4 +1,4 @@
-export { type Clock, type Timer } from './clock.ts'
+export type { Clock, Timer } from './clock.ts'
 export { type ErrorCode, JobistemerError, type JobistemerErrorOptions, printValue } from './errors.ts'
 export {
   type AttemptId,
@@ -22,3 +22,32 @@ export type {
   SerializedSchedule,
   UnboundSchedule,
 } from './schedule.ts'
+export type {
+  FailureStrategy,
+  JobSettings,
+  JobSettingsInput,
+  RecoveryStrategy,
+  RecoveryStrategyInput,
+  RetryPolicyInput,
+  StaleStrategy,
+  TaskExecutionMode,
+  TaskSettingsInput,
+} from './configuration/settings.ts'
+export { type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
+export type { TriggerOptions, TriggerResult } from './engine/requests.ts'
+export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
+export { defineJob, type Job, type JobOptions } from './job/define-job.ts'
+export {
+  type CoveredSpan,
+  defineTask,
+  type OccurrenceContext,
+  type PreviousRun,
+  type TaskContext,
+  type TaskDefinition,
+} from './job/task.ts'
+export { type Logger, silentLogger } from './logger.ts'
+export type { Occurrence } from './occurrence.ts'
+export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
+export { createScheduler, type OccurrenceFilter, type Scheduler, type ShutdownOptions } from './scheduler.ts'
+export type { SchedulerOptions } from './scheduler-options.ts'
+export { systemClock } from './system-clock.ts'

@@ -1,7 +1,13 @@
 import type { FailureStrategy, TaskExecutionMode } from './configuration/settings.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from './ids.ts'
 import type { JsonValue } from './json.ts'
-import type { AttemptState, ErrorRecord, FinalState, OccurrenceKind, TaskRunState } from './storage/occurrence-record.ts'
+import type {
+  AttemptState,
+  ErrorRecord,
+  FinalState,
+  OccurrenceKind,
+  TaskRunState,
+} from './storage/occurrence-record.ts'
 
 /** What became of one occurrence: handed to `onComplete`. */
 export interface ExecutionReport {

@@ -16,8 +16,8 @@ import type {
   TaskSettingsInput,
 } from './settings.ts'
 
-export const taskSettingNames = ['failureStrategy', 'retryPolicy', 'taskTimeout'] as const
-export const jobSettingNames = [
+export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout']
+export const jobSettingNames: readonly string[] = [
   ...taskSettingNames,
   'taskExecutionMode',
   'executionTimeout',
@@ -28,7 +28,7 @@ export const jobSettingNames = [
   'onStale',
   'maxRescues',
   'timezone',
-] as const
+]
 
 const executionModes: readonly TaskExecutionMode[] = ['sequential', 'parallel']
 const failureStrategies: readonly FailureStrategy[] = ['fail_fast', 'continue', 'retry_on_failure']

@@ -1,4 +1,10 @@
-import { defaultSettings, type JobOverrides, type JobSettings, type TaskOverrides, type TaskSettings } from './settings.ts'
+import {
+  defaultSettings,
+  type JobOverrides,
+  type JobSettings,
+  type TaskOverrides,
+  type TaskSettings,
+} from './settings.ts'
 
 /** Effective settings of a job: defaults → scheduler → job → trigger, the later level over the earlier. */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {

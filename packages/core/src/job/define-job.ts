@@ -6,7 +6,7 @@ import { type JobId, jobId } from '../ids.ts'
 import { toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
 import type { Schedule, UnboundSchedule } from '../schedule.ts'
-import type { OccurrenceContext, TaskContext, TaskDefinition } from './task.ts'
+import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
 export interface AnyTask extends TaskSettingsInput {
@@ -35,7 +35,7 @@ export interface JobTask {
   readonly name: string
   readonly overrides: TaskOverrides
   readonly data: unknown
-  readonly run: (context: TaskContext<never>) => unknown
+  readonly run: (context: never) => unknown
 }
 
 /** A checked definition. Make one with {@link defineJob}. */

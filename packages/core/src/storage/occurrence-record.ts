@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
-import type { JsonValue } from '../json.ts'
+import type { JsonObject, JsonValue } from '../json.ts'
 
 /** The states of an occurrence. The last seven are terminal. */
 export type OccurrenceState =
@@ -62,7 +62,7 @@ export interface OccurrenceDetails {
   /** Data handed to `trigger` or `replay`. */
   readonly data?: JsonValue
   /** Configuration of this one trigger, over the job's and the tasks' own. */
-  readonly overrides?: JsonValue
+  readonly overrides?: JsonObject
   readonly replayOf?: OccurrenceId
   readonly requestKey?: string
   /** Why it was triggered or replayed, and by whom. */
@@ -81,7 +81,17 @@ export type OccurrenceKind =
   /** `replay()`. Never consumes a slot. */
   | 'replay'
 
-export type AttemptState = 'running' | 'succeeded' | 'failed' | 'timed_out' | 'aborted' | 'lost'
+export type AttemptState =
+  /** Written ahead of a retry that starts at `startedAt`, which may lie ahead. */
+  | 'waiting'
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'timed_out'
+  /** Told to stop, see its reason. */
+  | 'aborted'
+  /** Its owner went away; whether the handler ran to its end is unknown. */
+  | 'lost'
 
 export interface ErrorRecord {
   readonly name: string

@@ -1,0 +1,78 @@
+import type { OccurrenceId } from '../ids.ts'
+import type { OccurrenceAddress, TaskRunRecord } from '../storage/occurrence-record.ts'
+import type { EngineContext } from './engine-context.ts'
+import { Execution, type ExecutionOwner } from './execution.ts'
+import type { JobPlan } from './job-plan.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { Settler } from './settler.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+/** The occurrences that this node runs: never more than `limit`. What does not fit waits in the storage. */
+export class ExecutionPool implements ExecutionOwner {
+  readonly engine: EngineContext
+  readonly settler: Settler
+  readonly #limit: number
+  readonly #onFree: (woken: OccurrenceAddress | null) => void
+  readonly #executions = new Map<OccurrenceId, Execution>()
+  #reserved = 0
+  #whenEmpty: (() => void) | undefined
+
+  constructor(engine: EngineContext, options: { limit: number; onFree: (woken: OccurrenceAddress | null) => void }) {
+    this.engine = engine
+    this.settler = new Settler(engine)
+    this.#limit = options.limit
+    this.#onFree = options.onFree
+  }
+
+  get size(): number {
+    return this.#executions.size
+  }
+
+  get free(): number {
+    return this.#limit - this.#executions.size - this.#reserved
+  }
+
+  get(id: OccurrenceId): Execution | undefined {
+    return this.#executions.get(id)
+  }
+
+  /** Keeps places for occurrences that are being created or claimed. */
+  reserve(count: number): void {
+    this.#reserved += count
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count
+  }
+
+  run(options: {
+    readonly job: RegisteredJob
+    readonly plan: JobPlan
+    readonly occurrence: StartedOccurrence
+    readonly runs: readonly TaskRunRecord[]
+    readonly fresh: boolean
+  }): void {
+    const execution = new Execution(this, options)
+    this.#executions.set(options.occurrence.id, execution)
+    execution.start()
+  }
+
+  closed(execution: Execution): void {
+    this.#executions.delete(execution.occurrence.id)
+    if (this.#executions.size === 0) this.#whenEmpty?.()
+    this.#onFree(null)
+  }
+
+  woken(address: OccurrenceAddress): void {
+    this.#onFree(address)
+  }
+
+  /** Tells everything to stop; resolves when nothing runs any more. */
+  shutDown(): Promise<void> {
+    for (const execution of [...this.#executions.values()]) execution.shutDown()
+    if (this.#executions.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve
+    })
+  }
+}

@@ -1,0 +1,522 @@
+import { JobistemerError } from '../errors.ts'
+import { type JsonValue, toJsonValue } from '../json.ts'
+import type { ExecutionReport } from '../report.ts'
+import type {
+  AttemptRecord,
+  AttemptState,
+  FinalState,
+  OccurrenceAddress,
+  TaskRunRecord,
+} from '../storage/occurrence-record.ts'
+import type { SettleAnswer, SettleChange, SettleItem } from '../storage/storage.ts'
+import { random } from '../system-clock.ts'
+import type { Alarm } from './agenda.ts'
+import type { EngineContext } from './engine-context.ts'
+import { toErrorRecord } from './error-record.ts'
+import { reportOf } from './execution-report.ts'
+import type { JobPlan } from './job-plan.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { retryDelay } from './retry.ts'
+import type { Settler, Settling } from './settler.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+import { RunningOccurrenceContext, RunningTaskContext } from './task-context.ts'
+import { type AbortReason, TaskProgress } from './task-progress.ts'
+
+/** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
+const abortGraceMs = 5000
+
+/** What an execution tells whoever started it. */
+export interface ExecutionOwner {
+  readonly engine: EngineContext
+  readonly settler: Settler
+  /** It is over for this node: finished, released, lost. */
+  closed(execution: Execution): void
+  /** Finishing it woke another occurrence, which waits for a free node now. */
+  woken(address: OccurrenceAddress): void
+}
+
+/** Why an execution ends apart from what its tasks do. */
+type Halt =
+  | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
+  | { readonly kind: 'release'; readonly reason: string }
+
+const notHalted = null
+
+/**
+ * One occurrence running on this node: starts attempts, judges how they end, decides what comes next, and says it all
+ * to the storage. A handler is called only once its attempt is in the storage.
+ */
+export class Execution implements Settling, Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly job: RegisteredJob
+  readonly occurrence: StartedOccurrence
+  readonly #owner: ExecutionOwner
+  readonly #engine: EngineContext
+  readonly #plan: JobPlan
+  readonly #tasks: readonly TaskProgress[]
+  /** Runs of tasks that the plan does not have (any more). */
+  readonly #foreignRuns: readonly TaskRunRecord[]
+  #sequence = 0
+  #phase: 'open' | 'closing' | 'closed' = 'open'
+  #saying = false
+  #failedFast = false
+  #halt: Halt | null = notHalted
+  #finalChange: SettleChange | null = null
+  #finalRuns: readonly TaskRunRecord[] = []
+
+  /**
+   * `runs` are what the storage has. With `fresh` its attempts are this execution's own, just started; otherwise they
+   * are an earlier owner's.
+   */
+  constructor(
+    owner: ExecutionOwner,
+    options: {
+      readonly job: RegisteredJob
+      readonly plan: JobPlan
+      readonly occurrence: StartedOccurrence
+      readonly runs: readonly TaskRunRecord[]
+      readonly fresh: boolean
+    },
+  ) {
+    this.#owner = owner
+    this.#engine = owner.engine
+    this.job = options.job
+    this.occurrence = options.occurrence
+    this.#plan = options.plan
+    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this.#onTaskAlarm))
+    const { runs, fresh } = options
+    for (const [index, task] of this.#tasks.entries()) {
+      const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
+      if (run === undefined) continue
+      if (fresh) {
+        task.state = run.state
+        task.attempts = run.attempts.slice()
+        task.activity = 'starting'
+        task.durable = true
+      } else {
+        task.resume(run, options.occurrence.startedAt)
+        if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
+      }
+    }
+    this.#foreignRuns = fresh ? [] : runs.filter((run) => !this.#tasks.some((task) => task.plan.name === run.task))
+  }
+
+  /** Starts it; the storage says that it is this node's. */
+  start(): void {
+    const { events, agenda } = this.#engine
+    agenda.setAlarm(this, this.occurrence.executionTimeoutMs)
+    if (events.hears('occurrence.started')) {
+      const { kind, token, startedAt, scheduledAt, dueAt, recovered } = this.occurrence
+      events.emit('occurrence.started', {
+        ...this.#names(),
+        kind,
+        fencingToken: token,
+        latenessMs: startedAt - scheduledAt,
+        waitedMs: Math.max(0, startedAt - dueAt),
+        recovered,
+      })
+    }
+    const { onStart } = this.job.job
+    if (onStart === undefined) this.#begin()
+    else {
+      this.#callHook('onStart', () => onStart(new RunningOccurrenceContext(this.#engine, this.job, this.occurrence)))
+        .then(() => this.#begin())
+        .catch((error) => this.#engine.fail('start', error))
+    }
+  }
+
+  /** Somebody wants it to end: its attempts are aborted, and it finishes as `canceled`. */
+  cancel(reason: string): void {
+    this.#stop({ kind: 'finish', state: 'canceled', reason }, 'canceled')
+  }
+
+  /** The node goes down: attempts are told to stop; what has not ended then is handed back. */
+  shutDown(): void {
+    this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
+  }
+
+  /** The execution timeout. */
+  ring(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
+  }
+
+  takeItem(now: number): SettleItem | null {
+    this.#saying = false
+    if (this.#phase === 'closed') return null
+    this.#sequence++
+    const { id, jobId, scheduledAt, token } = this.occurrence
+    const runs = this.#runs()
+    let change: SettleChange = { kind: 'progress' }
+    if (this.#phase === 'closing') {
+      change = this.#finalOutcome(now)
+      this.#finalRuns = runs
+      this.#finalChange = change
+    }
+    return { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+  }
+
+  settled(item: SettleItem, answer: SettleAnswer): void {
+    if (this.#phase === 'closed') return
+    if (answer.outcome === 'lost') {
+      this.#lose()
+      return
+    }
+    if (this.#finalChange !== null) {
+      this.#close(this.#finalChange)
+      if (answer.woken !== null) this.#owner.woken(answer.woken)
+      return
+    }
+    for (const run of item.runs) {
+      const task = this.#tasks.find((one) => one.plan.name === run.task)
+      if (task === undefined || task.activity !== 'starting' || task.durable) continue
+      if (task.lastAttempt?.number !== run.attempts.at(-1)?.number) continue
+      task.durable = true
+      this.#callWhenReady(task)
+    }
+    if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+  }
+
+  #begin(): void {
+    if (this.#phase !== 'open') return
+    for (const task of this.#tasks) this.#callWhenReady(task)
+    this.#advance()
+  }
+
+  /** Starts whatever may start now, and ends the occurrence when nothing is left. */
+  #advance(): void {
+    if (this.#phase !== 'open') return
+    const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
+    let open = false
+    for (const task of this.#tasks) {
+      if (task.ended) continue
+      if (task.activity === 'idle' && this.#halt === notHalted) {
+        if (this.#failedFast && !task.plan.alwaysRuns) this.#giveUp(task, 'fail_fast')
+        else this.#writeAhead(task, 0)
+      }
+      if (task.activity === 'idle') continue
+      open = true
+      if (!parallel) break
+    }
+    if (open) return
+    this.#phase = 'closing'
+    this.#say()
+  }
+
+  #writeAhead(task: TaskProgress, delayMs: number): void {
+    const number = (task.lastAttempt?.number ?? 0) + 1
+    const waits = delayMs > 0
+    const attempt: AttemptRecord = {
+      number,
+      state: waits ? 'waiting' : 'running',
+      startedAt: this.#engine.now() + Math.round(delayMs),
+      endedAt: null,
+    }
+    task.attempts = [...task.attempts, attempt]
+    task.state = number === 1 ? 'running' : 'retrying'
+    task.activity = 'starting'
+    task.durable = false
+    task.due = !waits
+    task.abortReason = undefined
+    task.controller = undefined
+    if (waits) this.#engine.agenda.setAlarm(task, delayMs)
+    this.#say()
+  }
+
+  #callWhenReady(task: TaskProgress): void {
+    if (task.activity !== 'starting' || !task.durable || !task.due) return
+    const attempt = task.lastAttempt
+    if (attempt === undefined) return
+    const { number } = attempt
+    if (attempt.state === 'waiting') task.replaceLastAttempt({ state: 'running', startedAt: this.#engine.now() })
+    task.activity = 'running'
+    const { agenda, events } = this.#engine
+    agenda.setAlarm(task, task.plan.settings.taskTimeoutMs)
+    if (events.hears('attempt.started')) {
+      events.emit('attempt.started', { ...this.#names(), task: task.plan.name, attempt: number })
+    }
+    const context = new RunningTaskContext(this.#engine, this.job, this.occurrence, {
+      taskName: task.plan.name,
+      data: task.plan.data,
+      attempt: number,
+      signal: () => signalOf(task),
+      results: () => this.#results(),
+    })
+    let returned: unknown
+    try {
+      returned = task.plan.run(context as never)
+    } catch (error) {
+      this.#attemptEnded(task, number, false, error)
+      return
+    }
+    if (!isThenable(returned)) {
+      this.#attemptEnded(task, number, true, returned)
+      return
+    }
+    returned.then(
+      (value) => this.#attemptEnded(task, number, true, value),
+      (error) => this.#attemptEnded(task, number, false, error),
+    )
+  }
+
+  #attemptEnded(task: TaskProgress, number: number, succeeded: boolean, value: unknown): void {
+    // A handler that was given up earlier comes back here too late to matter.
+    if (this.#phase !== 'open' || task.activity !== 'running' || task.lastAttempt?.number !== number) return
+    this.#engine.agenda.cancelAlarm(task)
+    task.activity = 'idle'
+    let error: unknown
+    let result: JsonValue | undefined
+    let state: AttemptState = 'failed'
+    if (task.abortReason === 'timeout') state = 'timed_out'
+    else if (succeeded) {
+      try {
+        result = value === undefined ? undefined : toJsonValue(value, 'result', 'RESULT_NOT_SERIALISABLE')
+        state = 'succeeded'
+      } catch (unserialisable) {
+        error = unserialisable
+      }
+    } else if (task.abortReason !== undefined) state = 'aborted'
+    if (state === 'timed_out') error = timeoutError(task)
+    else if (!succeeded) error = value
+    task.replaceLastAttempt({
+      state,
+      endedAt: this.#engine.now(),
+      ...(error !== undefined && { error: toErrorRecord(error) }),
+      ...(state === 'aborted' && task.abortReason !== undefined && { reason: task.abortReason }),
+    })
+    const retryInMs = this.#judge(task, state, result)
+    this.#emitAttemptEnded(task, state, error, retryInMs)
+    if (retryInMs !== null) this.#writeAhead(task, retryInMs)
+    this.#advance()
+  }
+
+  /** Decides what becomes of a task whose attempt has ended; answers the delay of its retry, if there is one. */
+  #judge(task: TaskProgress, state: AttemptState, result: JsonValue | undefined): number | null {
+    if (state === 'succeeded') {
+      task.state = 'completed'
+      task.result = result
+      return null
+    }
+    if (state === 'aborted') {
+      // What a shutdown stopped is tried again by the next owner.
+      task.state = task.abortReason === 'shutdown' ? 'retrying' : 'canceled'
+      task.reason = task.abortReason
+      return null
+    }
+    const stopped = this.#halt !== notHalted || (this.#failedFast && !task.plan.alwaysRuns)
+    const retryInMs = retryDelay(task.plan.settings, task.attempts, random)
+    if (retryInMs !== null && !stopped) return retryInMs
+    if (retryInMs !== null && this.#halt?.kind === 'release') {
+      task.state = 'retrying'
+      return null
+    }
+    task.state = 'failed'
+    if (task.plan.settings.failureStrategy !== 'continue') this.#failFast()
+    return null
+  }
+
+  #failFast(): void {
+    this.#failedFast = true
+    for (const task of this.#tasks) if (!task.plan.alwaysRuns) this.#abort(task, 'fail_fast')
+  }
+
+  #stop(halt: Halt, reason: AbortReason): void {
+    // The first reason holds, but a shutdown gives way to one that decides the outcome.
+    if (this.#phase !== 'open' || (this.#halt !== notHalted && this.#halt.kind === 'finish')) return
+    this.#halt = halt
+    for (const task of this.#tasks) this.#abort(task, reason)
+    this.#advance()
+  }
+
+  #abort(task: TaskProgress, reason: AbortReason): void {
+    if (task.activity === 'idle' || task.abortReason !== undefined) return
+    task.abortReason = reason
+    const { agenda } = this.#engine
+    if (task.activity === 'running') {
+      agenda.setAlarm(task, abortGraceMs)
+      task.controller?.abort(abortError(reason))
+      return
+    }
+    // Its handler has not been called yet, and will not be.
+    agenda.cancelAlarm(task)
+    task.activity = 'idle'
+    task.replaceLastAttempt({ state: 'aborted', endedAt: this.#engine.now(), reason })
+    this.#judge(task, 'aborted', undefined)
+  }
+
+  #giveUp(task: TaskProgress, reason: AbortReason): void {
+    task.state = 'canceled'
+    task.reason = reason
+  }
+
+  readonly #onTaskAlarm = (task: TaskProgress): void => {
+    if (task.activity === 'starting') {
+      task.due = true
+      this.#callWhenReady(task)
+    } else if (task.activity === 'running') {
+      const number = task.lastAttempt?.number ?? 0
+      if (task.abortReason === undefined) {
+        task.abortReason = 'timeout'
+        this.#engine.agenda.setAlarm(task, abortGraceMs)
+        task.controller?.abort(timeoutError(task))
+      } else if (this.#halt?.kind !== 'release') {
+        // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
+        this.#attemptEnded(task, number, false, abortError(task.abortReason))
+      }
+    }
+  }
+
+  #finalOutcome(now: number): SettleChange {
+    const tasks = this.#tasks
+    if (this.#halt?.kind === 'release' && tasks.some((task) => !task.ended)) {
+      return { kind: 'release', dueAt: now, reason: this.#halt.reason }
+    }
+    if (this.#halt?.kind === 'finish') return this.#halt
+    if (this.#failedFast) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
+    const failed = tasks.some((task) => task.state === 'failed')
+    return { kind: 'finish', state: failed ? 'completed_with_errors' : 'completed', reason: null }
+  }
+
+  #runs(): TaskRunRecord[] {
+    const releasing = this.#halt?.kind === 'release'
+    const runs: TaskRunRecord[] = [...this.#foreignRuns]
+    for (const task of this.#tasks) {
+      if (this.#phase === 'closing' && !releasing && task.state === null) {
+        this.#giveUp(task, this.#halt === notHalted ? 'fail_fast' : haltReason(this.#halt))
+      }
+      const record = task.toRecord()
+      if (record !== null) runs.push(record)
+    }
+    return runs
+  }
+
+  #results(): Readonly<Record<string, JsonValue | undefined>> {
+    const results: Record<string, JsonValue | undefined> = {}
+    for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
+    return results
+  }
+
+  #say(): void {
+    if (this.#saying) return
+    this.#saying = true
+    this.#owner.settler.enqueue(this)
+  }
+
+  #lose(): void {
+    this.#phase = 'closed'
+    this.#engine.agenda.cancelAlarm(this)
+    for (const task of this.#tasks) {
+      this.#engine.agenda.cancelAlarm(task)
+      if (task.activity === 'running' && task.abortReason === undefined) {
+        task.abortReason = 'lost'
+        task.controller?.abort(abortError('lost'))
+      }
+    }
+    this.#engine.events.emit('occurrence.lost', { ...this.#names(), fencingToken: this.occurrence.token })
+    this.#engine.logger.warn({ ...this.#names(), fencingToken: this.occurrence.token }, 'occurrence lost')
+    this.#owner.closed(this)
+  }
+
+  #close(change: SettleChange): void {
+    this.#phase = 'closed'
+    this.#engine.agenda.cancelAlarm(this)
+    this.#owner.closed(this)
+    const { events } = this.#engine
+    if (change.kind === 'release') {
+      events.emit('occurrence.released', { ...this.#names(), reason: change.reason })
+    } else if (change.kind === 'finish') {
+      const { onComplete } = this.job.job
+      if (onComplete === undefined && !events.hears('occurrence.finished')) return
+      const report = this.#report(change.state, change.reason)
+      events.emit('occurrence.finished', { ...this.#names(), report })
+      if (onComplete !== undefined) void this.#callHook('onComplete', () => onComplete(report))
+    }
+  }
+
+  #report(outcome: FinalState, reason: string | null): ExecutionReport {
+    return reportOf({
+      jobName: this.job.job.name,
+      plan: this.#plan,
+      occurrence: this.occurrence,
+      runs: this.#finalRuns,
+      outcome,
+      reason,
+      finishedAt: this.#engine.now(),
+    })
+  }
+
+  async #callHook(hook: string, call: () => void | Promise<void>): Promise<void> {
+    try {
+      await call()
+    } catch (error) {
+      const jobName = this.job.job.name
+      this.#engine.events.emit('hook.failed', { hook, error, jobName })
+      this.#engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
+    }
+  }
+
+  #emitAttemptEnded(task: TaskProgress, state: AttemptState, error: unknown, retryInMs: number | null): void {
+    const { events } = this.#engine
+    if (!events.hears('attempt.ended')) return
+    const attempt = task.lastAttempt as AttemptRecord
+    const durationMs = (attempt.endedAt as number) - attempt.startedAt
+    const event = {
+      ...this.#names(),
+      task: task.plan.name,
+      attempt: attempt.number,
+      state,
+      durationMs,
+      error,
+      retryInMs,
+    }
+    events.emit('attempt.ended', event)
+  }
+
+  #names() {
+    return {
+      jobId: this.occurrence.jobId,
+      jobName: this.job.job.name,
+      occurrenceId: this.occurrence.id,
+      scheduledAt: new Date(this.occurrence.scheduledAt),
+    }
+  }
+}
+
+function haltReason(halt: Halt): AbortReason {
+  if (halt.kind === 'release') return 'shutdown'
+  return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
+}
+
+function signalOf(task: TaskProgress): AbortSignal {
+  if (task.controller === undefined) {
+    task.controller = new AbortController()
+    if (task.abortReason === 'timeout') task.controller.abort(timeoutError(task))
+    else if (task.abortReason !== undefined) task.controller.abort(abortError(task.abortReason))
+  }
+  return task.controller.signal
+}
+
+function timeoutError(task: TaskProgress): JobistemerError {
+  const { taskTimeoutMs } = task.plan.settings
+  return new JobistemerError('TASK_TIMEOUT', {
+    message: `Task ${JSON.stringify(task.plan.name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
+    field: 'taskTimeout',
+    value: taskTimeoutMs,
+    remedy: 'Raise taskTimeout, or make the task faster.',
+  })
+}
+
+function abortError(reason: AbortReason): JobistemerError {
+  return new JobistemerError(
+    reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
+    {
+      message: `The attempt was told to stop: ${reason}.`,
+      field: 'reason',
+      value: reason,
+    },
+  )
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

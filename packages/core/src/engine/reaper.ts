@@ -1,0 +1,133 @@
+import { resolveJobSettings } from '../configuration/resolve-settings.ts'
+import type { JobSettings } from '../configuration/settings.ts'
+import type { OccurrenceRecord } from '../storage/occurrence-record.ts'
+import type { ReapAnswer, ReapItem } from '../storage/storage.ts'
+import type { Alarm } from './agenda.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { ExecutionPool } from './execution-pool.ts'
+import type { JobDocument } from './job-plan.ts'
+import type { JobRegistry } from './job-registry.ts'
+import { EngineStopped } from './storage-caller.ts'
+import { withLostAttempts } from './task-progress.ts'
+
+/** Beyond its deadline an owner has so long to settle an occurrence itself. */
+const graceMs = 10_000
+
+/** Takes occurrences from owners that are gone: at their deadline, or at once when the owner was this node itself. */
+export class Reaper implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #intervalMs: number
+  readonly #onPending: () => void
+  #stopped = false
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; pool: ExecutionPool; intervalMs: number; onPending: () => void },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#intervalMs = options.intervalMs
+    this.#onPending = options.onPending
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#engine.agenda.cancelAlarm(this)
+  }
+
+  ring(): void {
+    this.#reapOverdue()
+      .catch((error) => {
+        if (!(error instanceof EngineStopped)) this.#engine.fail('reap', error)
+      })
+      .finally(() => {
+        if (!this.#stopped) this.#engine.agenda.setAlarm(this, this.#intervalMs)
+      })
+  }
+
+  /** Settles what an earlier life of this node left running: that owner will not come back. */
+  async reapEarlierLives(): Promise<void> {
+    const { node, incarnation } = this.#engine.owner
+    await this.#reapAll({ node }, 'owner_restarted', (record) => record.owner?.incarnation !== incarnation)
+  }
+
+  async #reapOverdue(): Promise<void> {
+    const deadlineBefore = this.#engine.now() - graceMs
+    await this.#reapAll({ deadlineBefore }, 'execution_timeout', (record) => {
+      const own = this.#pool.get(record.id)
+      return own === undefined || own.occurrence.token !== record.token
+    })
+  }
+
+  async #reapAll(
+    filter: { readonly node?: string; readonly deadlineBefore?: number },
+    reason: string,
+    wanted: (record: OccurrenceRecord) => boolean,
+  ): Promise<void> {
+    let cursor: string | null = null
+    do {
+      const page = await this.#engine.storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({
+          kind: 'live',
+          state: 'running',
+          runs: true,
+          limit: this.#engine.maxBatch,
+          cursor,
+          ...filter,
+        }),
+      )
+      await this.#reap(page.items.filter(wanted), reason)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#stopped)
+  }
+
+  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {
+    if (records.length === 0) return
+    const now = this.#engine.now()
+    const items: ReapItem[] = []
+    for (const record of records) {
+      const { id, jobId, scheduledAt, token, sequence } = record
+      const settings = await this.#settingsOf(record)
+      const retry = settings?.onStale === 'retry' && token <= settings.maxRescues
+      const runs = record.runs.map((run) => withLostAttempts(run, now))
+      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
+    }
+    const answers = await this.#engine.storage.repeated('reap', (calls) => calls.reap({ now, items }))
+    for (const [index, item] of items.entries()) this.#answered(item, answers[index] as ReapAnswer)
+  }
+
+  #answered(item: ReapItem, answer: ReapAnswer): void {
+    if (answer.outcome !== 'reaped') return
+    const { events, logger } = this.#engine
+    const { id: occurrenceId, jobId, action, reason } = item
+    const jobName = this.#registry.get(jobId)?.job.name ?? jobId
+    logger.warn({ jobId, occurrenceId, action, reason }, 'occurrence reaped')
+    events.emit('occurrence.reaped', {
+      jobId,
+      jobName,
+      occurrenceId,
+      scheduledAt: new Date(item.scheduledAt),
+      action,
+      reason,
+    })
+    if (action === 'retry' || answer.woken !== null) this.#onPending()
+  }
+
+  async #settingsOf(record: OccurrenceRecord): Promise<JobSettings | null> {
+    const { jobId, jobVersion } = record
+    const job = this.#registry.get(jobId)
+    if (job !== undefined && job.version === jobVersion) return this.#registry.planOf(job)?.settings ?? null
+    const { versions } = await this.#engine.storage.repeated('get', (calls) =>
+      calls.get({ versions: [{ jobId, version: jobVersion }] }),
+    )
+    const [version] = versions
+    if (version == null) return null
+    const { defaults, settings } = version.definition as unknown as JobDocument
+    return resolveJobSettings(defaults, settings)
+  }
+}

@@ -1,0 +1,165 @@
+import { readJobSettings, jobSettingNames } from '../configuration/read-settings.ts'
+import { readName, readObject } from '../configuration/read-value.ts'
+import type { JobSettingsInput } from '../configuration/settings.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { type OccurrenceId, requestedOccurrenceId } from '../ids.ts'
+import { type JsonObject, toJsonValue } from '../json.ts'
+import type { OccurrenceDetails, OccurrenceState } from '../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateRequested } from '../storage/storage.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { ExecutionPool } from './execution-pool.ts'
+import { overridePlan, type JobPlan } from './job-plan.ts'
+import type { JobRegistry } from './job-registry.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { initialRuns } from './task-progress.ts'
+import { uniqueSuffix } from './unique-suffix.ts'
+
+/** How to run a job outside its schedule. */
+export interface TriggerOptions {
+  /**
+   * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
+   * again, for as long as its record is kept. Default: every call is a request of its own.
+   */
+  readonly key?: string
+  /** Handed to the tasks as `context.input`; kept as JSON. */
+  readonly data?: unknown
+  /** Only these tasks. Default: all. */
+  readonly tasks?: readonly string[]
+  /** Settings for this run alone, over the job's and the tasks' own. */
+  readonly overrides?: JobSettingsInput
+  readonly reason?: string
+  readonly actor?: string
+}
+
+export interface TriggerResult {
+  readonly id: OccurrenceId
+  /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
+  readonly state: OccurrenceState
+  readonly reason: string | null
+  /** False when the key was used before: this is what became of that request. */
+  readonly created: boolean
+}
+
+/** Runs that people and programs ask for, outside the schedule. */
+export class Requests {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #onPending: () => void
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#onPending = options.onPending
+  }
+
+  async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
+    readObject(options, 'options', ['key', 'data', 'tasks', 'overrides', 'reason', 'actor'])
+    const details = this.#detailsOf(options)
+    const key = options.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix()}`
+    // A job whose version changes between the look and the write is looked at again.
+    for (;;) {
+      const plan = this.#planFor(job, details)
+      const now = this.#engine.now()
+      const starts = this.#pool.free > 0 && !job.paused
+      const item: CreateRequested = {
+        kind: 'trigger',
+        id: requestedOccurrenceId(job.job.id, 'trigger', key),
+        jobId: job.job.id,
+        scheduledAt: now,
+        dueAt: now,
+        jobVersion: job.version,
+        executionTimeoutMs: plan.settings.executionTimeoutMs,
+        details,
+        runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
+      }
+      const answer = await this.#create(item)
+      if (answer.outcome === 'stale_version') {
+        await this.#registry.reloadNow(job)
+        continue
+      }
+      return this.#answered(job, plan, item, answer)
+    }
+  }
+
+  async #create(item: CreateRequested): Promise<CreateAnswer> {
+    const { owner, storage } = this.#engine
+    const starts = item.runs === null ? 0 : 1
+    this.#pool.reserve(starts)
+    try {
+      const [answer] = await storage.repeated('createOccurrences', (calls) =>
+        calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
+      )
+      return answer as CreateAnswer
+    } finally {
+      this.#pool.unreserve(starts)
+    }
+  }
+
+  #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
+    const { id } = item
+    if (answer.outcome === 'exists') {
+      return { id, state: answer.state, reason: null, created: false }
+    }
+    if (answer.outcome !== 'created') throw jobGone(job)
+    this.#engine.events.emit('occurrence.created', {
+      jobId: job.job.id,
+      jobName: job.job.name,
+      occurrenceId: id,
+      scheduledAt: new Date(item.scheduledAt),
+      kind: item.kind,
+      state: answer.state,
+      reason: answer.reason,
+    })
+    for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+    if (answer.state === 'running') {
+      this.#pool.run({
+        job,
+        plan,
+        occurrence: { ...item, token: answer.token, startedAt: item.dueAt, recovered: false },
+        runs: item.runs ?? [],
+        fresh: true,
+      })
+    } else if (answer.state === 'pending') this.#onPending()
+    return { id, state: answer.state, reason: answer.reason, created: true }
+  }
+
+  #planFor(job: RegisteredJob, details: OccurrenceDetails): JobPlan {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const { tasks, overrides } = details
+    for (const name of tasks ?? []) {
+      if (plan.tasks.some((task) => task.name === name)) continue
+      throw new JobistemerError('TASK_NOT_FOUND', {
+        message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
+        field: 'tasks',
+        value: name,
+        remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
+      })
+    }
+    return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
+  }
+
+  #detailsOf(options: TriggerOptions): OccurrenceDetails {
+    const { key, data, tasks, overrides, reason, actor } = options
+    if (overrides !== undefined) readObject(overrides, 'overrides', jobSettingNames)
+    return {
+      ...(key !== undefined && { requestKey: readName(key, 'key') }),
+      ...(data !== undefined && { data: toJsonValue(data, 'data') }),
+      ...(tasks !== undefined && { tasks: tasks.map((name, index) => readName(name, `tasks[${index}]`)) }),
+      ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
+      ...(reason !== undefined && { requestReason: reason }),
+      ...(actor !== undefined && { requestActor: actor }),
+    }
+  }
+}
+
+function jobGone(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted, or has tasks now that this node cannot run.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again, or ask a node that runs its present version.',
+  })
+}

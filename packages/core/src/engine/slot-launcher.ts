@@ -1,0 +1,283 @@
+import { occurrenceId } from '../ids.ts'
+import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { ExecutionPool } from './execution-pool.ts'
+import type { JobPlan } from './job-plan.ts'
+import type { JobRegistry } from './job-registry.ts'
+import { decideMissedSlots, type RecoveryDecision } from './missed-slots.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { EngineStopped } from './storage-caller.ts'
+import { initialRuns } from './task-progress.ts'
+
+const noDetails: OccurrenceDetails = Object.freeze({})
+
+// Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
+const recoveryLimit = 1000
+
+/** Creates what is due: the slots of one instant together, missed ones by their job's recovery strategy. */
+export class SlotLauncher {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  /** Something waits in the storage that is older than what is due now, and goes first. */
+  readonly #hasBacklog: () => boolean
+  readonly #onPending: () => void
+  #launching = false
+  #stopped = false
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; pool: ExecutionPool; hasBacklog: () => boolean; onPending: () => void },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#hasBacklog = options.hasBacklog
+    this.#onPending = options.onPending
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Launches everything that is due; calls while it is at it are covered by the one under way. */
+  launch(): void {
+    if (this.#launching || this.#stopped) return
+    this.#launching = true
+    this.#launchAll()
+      .catch((error) => {
+        if (!(error instanceof EngineStopped)) this.#engine.fail('launch', error)
+      })
+      .finally(() => {
+        this.#launching = false
+        this.#engine.agenda.slotsLaunched()
+      })
+  }
+
+  async #launchAll(): Promise<void> {
+    const { agenda, maxBatch } = this.#engine
+    while (!this.#stopped) {
+      const now = this.#engine.now()
+      const due: DueSlot[] = []
+      const late: { job: RegisteredJob; plan: JobPlan }[] = []
+      while (due.length + late.length < maxBatch) {
+        const job = agenda.takeDueSlot(now)
+        if (job === undefined) break
+        const plan = this.#registry.planOf(job)
+        // A node that lacks a handler leaves the job to the others.
+        if (plan === null) continue
+        if (now - job.at > plan.settings.misfireThresholdMs) late.push({ job, plan })
+        else due.push({ job, plan, slot: job.at })
+      }
+      if (due.length === 0 && late.length === 0) return
+      if (due.length > 0) await this.#createSlots(due, now)
+      if (late.length > 0) await this.#recover(late)
+    }
+  }
+
+  async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
+    const { owner, storage } = this.#engine
+    let startable = this.#hasBacklog() ? 0 : Math.max(0, this.#pool.free)
+    const items: CreateSlot[] = []
+    let reserved = 0
+    for (const { job, plan, slot } of due) {
+      const starts = startable > 0 && !job.paused
+      if (starts) {
+        startable--
+        reserved++
+      }
+      items.push(this.#slotItem({ job, plan, slot }, starts ? now : null))
+    }
+    this.#pool.reserve(reserved)
+    let answers: readonly CreateAnswer[]
+    try {
+      answers = await storage.repeated('createOccurrences', (calls) => calls.createOccurrences({ now, owner, items }))
+    } finally {
+      this.#pool.unreserve(reserved)
+    }
+    for (let index = 0; index < due.length; index++) {
+      this.#slotAnswered(due[index] as DueSlot, items[index] as CreateSlot, answers[index] as CreateAnswer, now)
+    }
+  }
+
+  #slotItem({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot {
+    const { settings, tasks } = plan
+    const runs: TaskRunRecord[] | null =
+      startNow === null ? null : initialRuns(tasks, settings.taskExecutionMode === 'parallel', startNow)
+    return {
+      kind: 'slot',
+      id: occurrenceId(job.job.id, slot),
+      jobId: job.job.id,
+      scheduledAt: slot,
+      jobVersion: job.version,
+      nextAt: job.series.nextMs(slot),
+      executionTimeoutMs: settings.executionTimeoutMs,
+      details: noDetails,
+      runs,
+    }
+  }
+
+  #slotAnswered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
+    const { events, owner } = this.#engine
+    switch (answer.outcome) {
+      case 'created':
+        this.#registry.moveOn(job, item.scheduledAt, item.nextAt)
+        job.paused = answer.reason === 'paused'
+        if (events.hears('occurrence.created')) {
+          events.emit('occurrence.created', {
+            ...namesOf(job),
+            occurrenceId: item.id,
+            scheduledAt: new Date(item.scheduledAt),
+            kind: 'slot',
+            state: answer.state,
+            reason: answer.reason,
+          })
+        }
+        for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+        if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
+        else if (answer.state === 'pending') this.#onPending()
+        return
+      case 'exists': {
+        const mine = answer.owner?.incarnation === owner.incarnation && answer.owner.node === owner.node
+        // The answer to an earlier sending of this item got lost: the record is this node's, and has not started yet.
+        if (mine && answer.state === 'running' && item.runs !== null && this.#pool.get(item.id) === undefined) {
+          this.#start(job, plan, item, answer.token, now)
+        }
+        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        return
+      }
+      case 'off_schedule':
+        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        return
+      case 'absent':
+        this.#registry.forget(job)
+        return
+      case 'stale_version':
+      case 'pruned':
+        this.#registry.reload(job)
+    }
+  }
+
+  #start(job: RegisteredJob, plan: JobPlan, item: CreateSlot, token: number, now: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: {
+        id: item.id,
+        jobId: item.jobId,
+        scheduledAt: item.scheduledAt,
+        kind: 'slot',
+        token,
+        jobVersion: item.jobVersion,
+        startedAt: now,
+        dueAt: item.scheduledAt,
+        executionTimeoutMs: item.executionTimeoutMs,
+        recovered: false,
+        details: item.details,
+      },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
+  }
+
+  /**
+   * Decides about the slots that were missed. Each job's decision is one step on its watermark, so of several nodes
+   * that come to it at once, one wins.
+   */
+  async #recover(late: readonly { readonly job: RegisteredJob; readonly plan: JobPlan }[]): Promise<void> {
+    const { owner, storage } = this.#engine
+    const now = this.#engine.now()
+    const items: RecoveryItem[] = []
+    const decisions: RecoveryDecision[] = []
+    for (const { job, plan } of late) {
+      const decision = await decideMissedSlots({
+        series: job.series,
+        first: job.at,
+        until: now - plan.settings.misfireThresholdMs - 1,
+        now,
+        strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
+        limit: recoveryLimit,
+      })
+      decisions.push(decision)
+      items.push(this.#recoveryItem(job, plan, decision))
+    }
+    const answers = await storage.repeated('createOccurrences', (calls) =>
+      calls.createOccurrences({ now, owner, items }),
+    )
+    for (const [index, { job, plan }] of late.entries()) {
+      const decision = decisions[index] as RecoveryDecision
+      this.#recoveryAnswered(job, plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
+    }
+  }
+
+  #recoveryItem(job: RegisteredJob, plan: JobPlan, decision: RecoveryDecision): RecoveryItem {
+    const { id: jobId } = job.job
+    const { executionTimeoutMs } = plan.settings
+    return {
+      kind: 'recovery',
+      id: occurrenceId(jobId, decision.lastSlot),
+      jobId,
+      scheduledAt: decision.lastSlot,
+      jobVersion: job.version,
+      expectedWatermark: job.watermark,
+      watermark: decision.lastSlot,
+      nextAt: job.series.nextMs(decision.lastSlot),
+      entries: decision.entries.map((entry) => {
+        if (entry.kind === 'missed') {
+          const reason = job.paused ? 'paused' : plan.settings.recoveryStrategy.type
+          const scheduledAt = entry.span.from
+          return { kind: 'missed', id: occurrenceId(jobId, scheduledAt), scheduledAt, reason, span: entry.span }
+        }
+        const details = entry.span === null ? noDetails : { span: entry.span }
+        const id = occurrenceId(jobId, entry.slot)
+        return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
+      }),
+    }
+  }
+
+  #recoveryAnswered(
+    job: RegisteredJob,
+    plan: JobPlan,
+    decision: RecoveryDecision,
+    item: RecoveryItem,
+    answer: CreateAnswer,
+  ): void {
+    switch (answer.outcome) {
+      case 'created':
+        this.#registry.moveOn(job, item.watermark, item.nextAt)
+        this.#engine.events.emit('recovery.decided', {
+          jobId: job.job.id,
+          jobName: job.job.name,
+          strategy: job.paused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
+          from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
+          to: new Date(item.scheduledAt),
+          missed: decision.count,
+          toRun: decision.toRun,
+        })
+        if (decision.toRun > 0) this.#onPending()
+        return
+      case 'exists':
+      case 'off_schedule':
+        // Another node has recovered this window.
+        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        return
+      case 'absent':
+        this.#registry.forget(job)
+        return
+      case 'stale_version':
+      case 'pruned':
+        this.#registry.reload(job)
+    }
+  }
+}
+
+interface DueSlot {
+  readonly job: RegisteredJob
+  readonly plan: JobPlan
+  readonly slot: number
+}
+
+function namesOf(job: RegisteredJob) {
+  return { jobId: job.job.id, jobName: job.job.name }
+}

@@ -1,0 +1,150 @@
+import { JobistemerError, printValue } from '../errors.ts'
+import { type AttemptId, attemptId, type OccurrenceId, type TaskId, type TaskRunId, taskId, taskRunId } from '../ids.ts'
+import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../job/task.ts'
+import type { JsonValue } from '../json.ts'
+import type { Logger } from '../logger.ts'
+import type { OccurrenceState } from '../storage/occurrence-record.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
+
+/** What a handler gets. Most handlers look at little of it, so everything that costs anything is made when asked for. */
+export class RunningOccurrenceContext implements OccurrenceContext {
+  readonly #engine: EngineContext
+  readonly #job: RegisteredJob
+  readonly #occurrence: StartedOccurrence
+
+  constructor(engine: EngineContext, job: RegisteredJob, occurrence: StartedOccurrence) {
+    this.#engine = engine
+    this.#job = job
+    this.#occurrence = occurrence
+  }
+
+  get job(): OccurrenceContext['job'] {
+    const { id, name } = this.#job.job
+    return { id, name, version: this.#occurrence.jobVersion }
+  }
+
+  get occurrence(): OccurrenceContext['occurrence'] {
+    return { id: this.#occurrence.id, kind: this.#occurrence.kind }
+  }
+
+  get scheduledAt(): Date {
+    return new Date(this.#occurrence.scheduledAt)
+  }
+
+  get startedAt(): Date {
+    return new Date(this.#occurrence.startedAt)
+  }
+
+  get latenessMs(): number {
+    return this.#occurrence.startedAt - this.#occurrence.scheduledAt
+  }
+
+  get recovered(): boolean {
+    return this.#occurrence.recovered
+  }
+
+  get replayOf(): OccurrenceId | null {
+    return this.#occurrence.details.replayOf ?? null
+  }
+
+  get span(): CoveredSpan | null {
+    const span = this.#occurrence.details.span
+    return span === undefined ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count }
+  }
+
+  get fencingToken(): number {
+    return this.#occurrence.token
+  }
+
+  get input(): JsonValue | undefined {
+    return this.#occurrence.details.data
+  }
+
+  get logger(): Logger {
+    return this.#engine.logger
+  }
+
+  async previousRun(): Promise<PreviousRun | null> {
+    const { jobId, scheduledAt } = this.#occurrence
+    const page = await this.#engine.storage.once((storage) =>
+      storage.listOccurrences({
+        kind: 'job',
+        jobId,
+        to: scheduledAt,
+        states: statesThatRan,
+        order: 'descending',
+        runs: false,
+        limit: 1,
+        cursor: null,
+      }),
+    )
+    const [record] = page.items
+    if (record === undefined) return null
+    return {
+      id: record.id,
+      scheduledAt: new Date(record.scheduledAt),
+      finishedAt: new Date(record.finishedAt as number),
+      state: record.state,
+    }
+  }
+}
+
+/** The state of a task's attempt, as its context sees it. */
+export interface AttemptView {
+  readonly taskName: string
+  readonly data: unknown
+  readonly attempt: number
+  /** Made on first use; already aborted when the attempt is. */
+  signal(): AbortSignal
+  results(): Readonly<Record<string, JsonValue | undefined>>
+}
+
+export class RunningTaskContext extends RunningOccurrenceContext implements TaskContext {
+  readonly #view: AttemptView
+  readonly attempt: number
+
+  constructor(engine: EngineContext, job: RegisteredJob, occurrence: StartedOccurrence, view: AttemptView) {
+    super(engine, job, occurrence)
+    this.#view = view
+    this.attempt = view.attempt
+  }
+
+  get task(): { readonly id: TaskId; readonly name: string } {
+    return { id: taskId(this.job.id, this.#view.taskName), name: this.#view.taskName }
+  }
+
+  get taskRunId(): TaskRunId {
+    return taskRunId(this.occurrence.id, this.task.id)
+  }
+
+  get attemptId(): AttemptId {
+    return attemptId(this.taskRunId, this.attempt)
+  }
+
+  get data(): unknown {
+    return this.#view.data
+  }
+
+  get signal(): AbortSignal {
+    return this.#view.signal()
+  }
+
+  get results(): Readonly<Record<string, JsonValue | undefined>> {
+    return this.#view.results()
+  }
+
+  result<Result>(task: TaskReference<Result>): Result {
+    const results = this.#view.results()
+    if (Object.hasOwn(results, task.name)) return results[task.name] as Result
+    throw new JobistemerError('RESULT_NOT_AVAILABLE', {
+      message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
+      field: 'task',
+      value: task.name,
+      remedy: 'Ask only for tasks that come before this one, and that completed.',
+    })
+  }
+}

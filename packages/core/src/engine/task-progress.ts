@@ -1,0 +1,102 @@
+import type { JsonValue } from '../json.ts'
+import type { AttemptRecord, TaskRunRecord, TaskRunState } from '../storage/occurrence-record.ts'
+import type { Alarm } from './agenda.ts'
+import type { TaskPlan } from './job-plan.ts'
+
+/** Why an attempt was told to stop. */
+export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'lost'
+
+/** What a task of a running occurrence is doing. */
+export type TaskActivity =
+  /** Nothing: not started, between owners, or ended. */
+  | 'idle'
+  /** Its next attempt is being written ahead, or waits for its retry interval. */
+  | 'starting'
+  /** Its handler runs. */
+  | 'running'
+
+/** The course of one task inside a running occurrence. */
+export class TaskProgress implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly plan: TaskPlan
+  /** `null` until its first attempt. */
+  state: TaskRunState | null = null
+  activity: TaskActivity = 'idle'
+  attempts: AttemptRecord[] = []
+  result: JsonValue | undefined = undefined
+  reason: string | undefined = undefined
+  /** The present attempt is in the storage. */
+  durable: boolean = false
+  /** The present attempt's retry interval is over. */
+  due: boolean = true
+  abortReason: AbortReason | undefined = undefined
+  controller: AbortController | undefined = undefined
+  readonly #onAlarm: (task: TaskProgress) => void
+
+  constructor(plan: TaskPlan, onAlarm: (task: TaskProgress) => void) {
+    this.plan = plan
+    this.#onAlarm = onAlarm
+  }
+
+  /** True when nothing more will happen to it. */
+  get ended(): boolean {
+    return this.state === 'completed' || this.state === 'failed' || this.state === 'canceled'
+  }
+
+  get lastAttempt(): AttemptRecord | undefined {
+    return this.attempts.at(-1)
+  }
+
+  ring(): void {
+    this.#onAlarm(this)
+  }
+
+  replaceLastAttempt(change: Partial<AttemptRecord>): void {
+    const last = this.attempts.at(-1)
+    if (last !== undefined) this.attempts = [...this.attempts.slice(0, -1), { ...last, ...change }]
+  }
+
+  /** As the storage keeps it. */
+  toRecord(): TaskRunRecord | null {
+    if (this.state === null) return null
+    return {
+      task: this.plan.name,
+      state: this.state,
+      attempts: this.attempts,
+      ...(this.result !== undefined && { result: this.result }),
+      ...(this.reason !== undefined && { reason: this.reason }),
+    }
+  }
+
+  /** Takes over what an earlier owner left: its unfinished attempt is lost. */
+  resume(record: TaskRunRecord, now: number): void {
+    this.state = record.state
+    this.result = record.result
+    this.reason = record.reason
+    this.attempts = withLostAttempts(record, now).attempts.slice()
+    if (!this.ended) this.state = 'retrying'
+  }
+}
+
+/** The record with attempts that have not ended marked as lost. */
+export function withLostAttempts(record: TaskRunRecord, now: number): TaskRunRecord {
+  const unfinished = (attempt: AttemptRecord) => attempt.state === 'running' || attempt.state === 'waiting'
+  if (!record.attempts.some(unfinished)) return record
+  return {
+    ...record,
+    attempts: record.attempts.map((attempt) =>
+      unfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now } : attempt,
+    ),
+  }
+}
+
+/** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
+export function initialRuns(plans: readonly TaskPlan[], parallel: boolean, now: number): TaskRunRecord[] {
+  const first = parallel ? plans : plans.slice(0, 1)
+  return first.map((plan) => ({
+    task: plan.name,
+    state: 'running',
+    attempts: [{ number: 1, state: 'running', startedAt: now, endedAt: null }],
+  }))
+}

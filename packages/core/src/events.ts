@@ -1,0 +1,121 @@
+import type { RecoveryStrategy } from './configuration/settings.ts'
+import type { JobId, OccurrenceId } from './ids.ts'
+import type { ExecutionReport } from './report.ts'
+import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
+
+interface OccurrenceEvent {
+  readonly jobId: JobId
+  readonly jobName: string
+  readonly occurrenceId: OccurrenceId
+  readonly scheduledAt: Date
+}
+
+interface AttemptEvent extends OccurrenceEvent {
+  readonly task: string
+  /** Counts from 1. */
+  readonly attempt: number
+}
+
+/** What a scheduler tells its listeners, by the name of the event. */
+export interface SchedulerEvents {
+  'scheduler.started': { readonly node: string; readonly jobs: number }
+  'scheduler.stopped': { readonly node: string; readonly abandoned: number }
+  'job.registered': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly version: number
+    /** `followed`: the storage has a newer definition, which this node obeys. */
+    readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
+    readonly nextAt: Date | null
+  }
+  'job.paused': { readonly jobId: JobId; readonly jobName: string; readonly reason: string | null }
+  'job.resumed': { readonly jobId: JobId; readonly jobName: string }
+  /** This node created the record; it may be running, waiting or already decided. */
+  'occurrence.created': OccurrenceEvent & {
+    readonly kind: OccurrenceKind
+    readonly state: OccurrenceState
+    readonly reason: string | null
+  }
+  /** This node took it and starts its tasks. */
+  'occurrence.started': OccurrenceEvent & {
+    readonly kind: OccurrenceKind
+    readonly fencingToken: number
+    readonly latenessMs: number
+    /** Between becoming due and being taken; 0 when it never waited. */
+    readonly waitedMs: number
+    readonly recovered: boolean
+  }
+  'occurrence.finished': OccurrenceEvent & { readonly report: ExecutionReport }
+  /** This node stopped working on it and handed it back. */
+  'occurrence.released': OccurrenceEvent & { readonly reason: string | null }
+  /** Another node has it now; what this one did after that was refused. */
+  'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
+  /** This node took it from an owner that did not settle it. */
+  'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: string }
+  /** Somebody asked for its cancellation, or it was canceled while it waited. */
+  'occurrence.canceled': OccurrenceEvent & { readonly reason: string }
+  'attempt.started': AttemptEvent
+  'attempt.ended': AttemptEvent & {
+    readonly state: AttemptState
+    readonly durationMs: number
+    readonly error: unknown
+    /** Milliseconds until the next attempt; `null` when there is none. */
+    readonly retryInMs: number | null
+  }
+  'recovery.decided': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly strategy: RecoveryStrategy['type']
+    readonly from: Date
+    readonly to: Date
+    /** Missed slots in all. */
+    readonly missed: number
+    /** How many of them are to run. */
+    readonly toRun: number
+  }
+  /** A call of the engine's to the storage failed; it is repeated. */
+  'storage.failed': {
+    readonly operation: string
+    readonly error: unknown
+    readonly attempt: number
+    readonly retryInMs: number
+  }
+  'storage.recovered': { readonly operation: string; readonly attempts: number }
+  /** A hook or a listener threw. */
+  'hook.failed': { readonly hook: string; readonly error: unknown; readonly jobName: string | null }
+}
+
+export type SchedulerEventName = keyof SchedulerEvents
+export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
+
+/** Listeners by event. What a listener throws never reaches the engine. */
+export class EventHub {
+  readonly #listeners = new Map<SchedulerEventName, readonly SchedulerListener<SchedulerEventName>[]>()
+
+  /** Adds a listener; the returned function takes it away again. */
+  on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
+    const added = listener as SchedulerListener<SchedulerEventName>
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), added])
+    return () => {
+      const left = (this.#listeners.get(name) ?? []).filter((other) => other !== added)
+      if (left.length === 0) this.#listeners.delete(name)
+      else this.#listeners.set(name, left)
+    }
+  }
+
+  /** Asked before an event is put together, so that events nobody hears cost nothing. */
+  hears(name: SchedulerEventName): boolean {
+    return this.#listeners.has(name)
+  }
+
+  emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        listener(event)
+      } catch (error) {
+        // A failing listener of this very event must not call itself for ever.
+        if (name !== 'hook.failed') this.emit('hook.failed', { hook: `listener of ${name}`, error, jobName: null })
+      }
+    }
+  }
+}

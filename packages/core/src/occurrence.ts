@@ -1,0 +1,61 @@
+import { taskReportOf } from './engine/execution-report.ts'
+import type { JobId, OccurrenceId } from './ids.ts'
+import type { JsonValue } from './json.ts'
+import type { TaskReport } from './report.ts'
+import type { OccurrenceKind, OccurrenceRecord, OccurrenceState } from './storage/occurrence-record.ts'
+
+/** An occurrence as the storage has it, for people and programs to look at. */
+export interface Occurrence {
+  readonly id: OccurrenceId
+  readonly jobId: JobId
+  readonly kind: OccurrenceKind
+  readonly state: OccurrenceState
+  readonly reason: string | null
+  readonly scheduledAt: Date
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+  /** The node that has it, or had it last. */
+  readonly node: string | null
+  /** How many owners it has had. */
+  readonly fencingToken: number
+  readonly jobVersion: number
+  readonly recovered: boolean
+  readonly replayOf: OccurrenceId | null
+  readonly requestKey: string | null
+  readonly input: JsonValue | undefined
+  /** The slots that it stands for, when there are several. */
+  readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
+  readonly tasks: readonly TaskReport[]
+}
+
+export function occurrenceOf(record: OccurrenceRecord): Occurrence {
+  const { details } = record
+  return {
+    id: record.id,
+    jobId: record.jobId,
+    kind: record.kind,
+    state: record.state,
+    reason: record.reason,
+    scheduledAt: new Date(record.scheduledAt),
+    createdAt: new Date(record.createdAt),
+    startedAt: toDate(record.startedAt),
+    finishedAt: toDate(record.finishedAt),
+    node: record.owner?.node ?? null,
+    fencingToken: record.token,
+    jobVersion: record.jobVersion,
+    recovered: record.recovered,
+    replayOf: details.replayOf ?? null,
+    requestKey: details.requestKey ?? null,
+    input: details.data,
+    span:
+      details.span === undefined
+        ? null
+        : { from: new Date(details.span.from), to: new Date(details.span.to), count: details.span.count },
+    tasks: record.runs.map((run) => taskReportOf(record.jobId, record.id, run)),
+  }
+}
+
+function toDate(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds)
+}

@@ -1,0 +1,118 @@
+import { hostname } from 'node:os'
+import type { Clock } from './clock.ts'
+import { readJobSettings } from './configuration/read-settings.ts'
+import { readInteger, readName, readObject } from './configuration/read-value.ts'
+import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
+import { type DurationInput, toDurationMs } from './duration.ts'
+import { uniqueSuffix } from './engine/unique-suffix.ts'
+import { JobistemerError, printValue } from './errors.ts'
+import type { Job } from './job/define-job.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import type { ScheduleType } from './schedule.ts'
+import type { Storage } from './storage/storage.ts'
+import { systemClock } from './system-clock.ts'
+
+/** What `createScheduler` takes. */
+export interface SchedulerOptions {
+  /** Where everything is kept. The scheduler does not close it. */
+  readonly storage: Storage
+  readonly jobs?: readonly Job[]
+  /**
+   * This node's name, unique among nodes that live at once. Give the same one after a restart, and the node settles at
+   * once what its earlier life left running. Default: host, process and a random part.
+   */
+  readonly nodeId?: string
+  /** How many occurrences this node runs at once; the rest waits in the storage for any node. Default 50. */
+  readonly maxConcurrentJobs?: number
+  /** Settings for all jobs, which each job and task can override. */
+  readonly defaults?: JobSettingsInput
+  /** Default: silent. `console` and pino fit. */
+  readonly logger?: Logger
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  /** How often to look for work that other nodes left in the storage. Default 1 s. */
+  readonly pollInterval?: DurationInput
+  /** How often to look for occurrences beyond their deadline. Default 15 s. */
+  readonly reapInterval?: DurationInput
+  /** Types of schedules that the storage may hold and that none of `jobs` has. */
+  readonly scheduleTypes?: readonly ScheduleType[]
+}
+
+export interface CheckedSchedulerOptions {
+  readonly storage: Storage
+  readonly jobs: readonly Job[]
+  readonly nodeId: string
+  readonly maxConcurrentJobs: number
+  readonly defaults: JobOverrides
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly pollIntervalMs: number
+  readonly reapIntervalMs: number
+  readonly scheduleTypes: readonly ScheduleType[]
+}
+
+const optionNames = [
+  'storage',
+  'jobs',
+  'nodeId',
+  'maxConcurrentJobs',
+  'defaults',
+  'logger',
+  'clock',
+  'pollInterval',
+  'reapInterval',
+  'scheduleTypes',
+]
+
+// A storage that no other process uses changes only under our eyes: the poll is there for delayed work alone.
+const privatePollMs = 60_000
+
+export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedulerOptions {
+  readObject(options, '', optionNames)
+  const { storage } = options
+  if (typeof storage !== 'object' || storage === null || storage.specVersion !== 1) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `storage is not a storage of protocol version 1: ${printValue(storage)}.`,
+      field: 'storage',
+      value: storage,
+      remedy: 'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
+    })
+  }
+  const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
+  return {
+    storage,
+    jobs: readJobs(options.jobs ?? []),
+    nodeId: options.nodeId === undefined ? uniqueNodeId() : readName(options.nodeId, 'nodeId'),
+    maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
+    defaults: options.defaults === undefined ? {} : readDefaults(options.defaults),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
+    reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),
+    scheduleTypes: options.scheduleTypes ?? [],
+  }
+}
+
+function readDefaults(defaults: JobSettingsInput): JobOverrides {
+  return readJobSettings(defaults, 'defaults.')
+}
+
+function readJobs(jobs: readonly Job[]): readonly Job[] {
+  const names = new Set<string>()
+  for (const [index, job] of jobs.entries()) {
+    if (names.has(job.name)) {
+      throw new JobistemerError('DUPLICATE_JOB', {
+        message: `jobs[${index}].name is the name of an earlier job: ${printValue(job.name)}.`,
+        field: `jobs[${index}].name`,
+        value: job.name,
+        remedy: 'Give each job a name of its own.',
+      })
+    }
+    names.add(job.name)
+  }
+  return jobs
+}
+
+function uniqueNodeId(): string {
+  return `${hostname().slice(0, 200)}:${process.pid}:${uniqueSuffix()}`
+}
