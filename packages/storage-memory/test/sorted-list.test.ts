@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { SortedList } from '../src/sorted-list.ts'
+
+function byNumber(left: number, right: number): number {
+  return left - right
+}
+
+function sorted(values: Iterable<number>): number[] {
+  return [...values].sort(byNumber)
+}
+
+describe('SortedList', () => {
+  it('holds what a sorted set would hold, whatever is added and deleted', () => {
+    const step = fc.record({ adds: fc.boolean(), value: fc.integer({ min: 0, max: 3000 }) })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 4000, size: 'max' }), fc.nat(3000), (steps, key) => {
+        const list = new SortedList(byNumber)
+        const model = new Set<number>()
+        for (const { adds, value } of steps) {
+          if (adds && !model.has(value)) list.add(value)
+          if (!adds) expect(list.delete(value)).toBe(model.has(value))
+          if (adds) model.add(value)
+          else model.delete(value)
+        }
+        const expected = sorted(model)
+        expect([...list.ascending()]).toEqual(expected)
+        expect([...list.descending()]).toEqual(expected.toReversed())
+        expect([...list.ascending(key)]).toEqual(expected.filter((value) => value >= key))
+        expect([...list.descending(key)]).toEqual(expected.filter((value) => value < key).reverse())
+        expect(list.after(key)).toBe(expected.find((value) => value > key))
+        expect(list.first).toBe(expected[0])
+        expect(list.size).toBe(expected.length)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('empties and fills again', () => {
+    const list = new SortedList(byNumber)
+    for (let round = 0; round < 3; round++) {
+      for (let value = 0; value < 2000; value++) list.add(value)
+      for (let value = 0; value < 2000; value++) expect(list.delete(value)).toBe(true)
+      expect([list.size, list.first, [...list.ascending()], [...list.descending()]]).toEqual([0, undefined, [], []])
+      expect(list.delete(1)).toBe(false)
+    }
+  })
+
+  it('needs no more comparisons than a binary search, however long it is', () => {
+    let comparisons = 0
+    const list = new SortedList<number>((left, right) => {
+      comparisons++
+      return left - right
+    })
+    for (let value = 0; value < 200_000; value += 2) list.add(value)
+    expect(comparisons).toBeLessThan(100_000)
+    comparisons = 0
+    list.add(50_001)
+    list.delete(50_001)
+    list.after(50_000)
+    expect(comparisons).toBeLessThan(3 * 25)
+  })
+})
