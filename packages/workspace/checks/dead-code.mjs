@@ -8,6 +8,7 @@ export const deadCode = check('dead exports and unused dependencies', async () =
       'packages/workspace',
       'exec',
       'knip',
+      '--no-config-hints',
       '--directory',
       '../..',
       '--config',

@@ -20,15 +20,29 @@ async function inspect({ folder }) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
     const tarball = join(temporary, 'package.tgz')
-    const packed = complaint(await capturePnpm(['pack', '--out', tarball], { cwd: folder }))
-    if (packed !== undefined) return packed
+    const packed = await capturePnpm(['--silent', 'pack', '--json', '--out', tarball], { cwd: folder })
+    if (packed.exitCode !== 0) return complaint(packed)
     const publint = await capturePnpm(['exec', 'publint', 'run', tarball, '--strict'], { cwd: tools })
     const types = await capturePnpm(
       ['exec', 'attw', tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
       { cwd: tools },
     )
-    return [complaint(publint), complaint(types)].filter(Boolean).join('\n') || undefined
+    return [strayFiles(packed.output), complaint(publint), complaint(types)].filter(Boolean).join('\n') || undefined
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
+}
+
+/**
+ * @param {string} listing what `pnpm pack --json` prints
+ * @returns {string | undefined} what is missing from the tarball, or does not belong there
+ */
+export function strayFiles(listing) {
+  const paths = /** @type {{ files: { path: string }[] }} */ (JSON.parse(listing)).files.map(({ path }) => path)
+  const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
+  const missing = needed.filter((path) => !paths.includes(path)).map((path) => `${path} is missing.`)
+  const stray = paths
+    .filter((path) => !/^(dist|src|docs)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(path))
+    .map((path) => `${path} does not belong there.`)
+  return [...missing, ...stray].join('\n') || undefined
 }

@@ -52,7 +52,7 @@ function isPinned(program) {
  * npx as a command line: through the running npm where there is one, since on Windows npx is no program file.
  * @returns {[string, ...string[]]}
  */
-export function npx() {
+function npx() {
   const npm = process.env.npm_execpath
   const sibling = npm === undefined ? undefined : join(dirname(npm), 'npx-cli.js')
   return sibling !== undefined && existsSync(sibling) ? [process.execPath, sibling] : ['npx']
@@ -64,7 +64,7 @@ export function npx() {
  * @param {NodeJS.ProcessEnv} [additions]
  * @returns {Promise<NodeJS.ProcessEnv>}
  */
-export async function toolEnvironment(additions = {}) {
+async function toolEnvironment(additions = {}) {
   const shims = join(dirname(await pnpmProgram()), '..', '..', '.bin')
   return {
     ...process.env,

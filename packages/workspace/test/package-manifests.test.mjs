@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { workspacePackages } from '../runner/packages.mjs'
+import { readJson, root } from '../runner/repository.mjs'
+
+const all = workspacePackages()
+const publishable = all.filter((workspacePackage) => workspacePackage.publishable)
+const engines = readJson(join(root, 'package.json')).engines
+
+it('there are packages to publish', () => {
+  expect(publishable.map(({ name }) => name)).toContain('@jobistemer/core')
+})
+
+describe.each(all)('$name', ({ manifest }) => {
+  it('is an ES module package under the MIT licence, for the same versions of Node as the repository', () => {
+    expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
+  })
+
+  it('has its tests and its types checked', () => {
+    expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
+  })
+
+  it('states nothing that belongs to one place of publication', () => {
+    for (const field of ['repository', 'homepage', 'bugs', 'publishConfig']) {
+      expect(manifest, field).not.toHaveProperty(field)
+    }
+  })
+
+  it('takes packages of this workspace from the workspace', () => {
+    for (const field of ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies']) {
+      for (const [dependency, range] of Object.entries(manifest[field] ?? {})) {
+        if (all.some((other) => other.name === dependency)) expect(range, dependency).toMatch(/^workspace:/)
+      }
+    }
+  })
+})
+
+describe.each(publishable)('$name, to be published,', ({ name, manifest, folder, path }) => {
+  it('is named for its folder and says what it is', () => {
+    expect(name).toBe(path.replace(/^packages\//, '@jobistemer/'))
+    expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)
+  })
+
+  it('is free of side effects, so that bundlers can drop what is not used', () => {
+    expect(manifest.sideEffects).toBe(false)
+  })
+
+  it('exports nothing but built modules with their types', () => {
+    expect(Object.keys(manifest.exports)).toContain('.')
+    for (const [entry, target] of Object.entries(manifest.exports)) {
+      expect(entry).toMatch(/^\.(\/[a-z0-9-]+)*$/)
+      expect(target).toEqual({
+        types: expect.stringMatching(/^\.\/dist\/[a-z0-9/-]+\.d\.ts$/),
+        default: expect.stringMatching(/^\.\/dist\/[a-z0-9/-]+\.js$/),
+      })
+      expect(existsSync(join(folder, target.default.replace(/^\.\/dist\/(.*)\.js$/, 'src/$1.ts'))), entry).toBe(true)
+    }
+    for (const open of ['main', 'module', 'types', 'browser']) expect(manifest).not.toHaveProperty(open)
+  })
+
+  it('publishes its build, its sources and its documents, and no test', () => {
+    expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'src', 'README.md']))
+    expect(manifest.files.filter((/** @type {string} */ entry) => /^(test|node_modules|\.)/.test(entry))).toEqual([])
+  })
+
+  it('has a README under its own name', () => {
+    const readme = join(folder, 'README.md')
+    expect(existsSync(readme), `${path}/README.md`).toBe(true)
+    expect(readFileSync(readme, 'utf8').split('\n')[0]).toBe(`# ${name}`)
+  })
+})
+
+it('all packages to be published share one version', () => {
+  expect(new Set(publishable.map(({ manifest }) => manifest.version)).size).toBe(1)
+})

@@ -1,0 +1,60 @@
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { root } from '../runner/repository.mjs'
+import { capture } from '../runner/run-process.mjs'
+
+/** Put together from parts, so that this file holds none of what it looks for. */
+const registryHosts = [
+  ['registry', 'npmjs', 'org'],
+  ['npm', 'pkg', 'github', 'com'],
+  ['registry', 'yarnpkg', 'com'],
+  ['registry', 'npmmirror', 'com'],
+].map((parts) => parts.join('.'))
+
+/** Folders of one machine. What stands before them decides whether they are absolute: `packages/tmp/` is not. */
+const machinePath = new RegExp(`(?<![\\w.@~*)}\\]>-])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`)
+
+/** @returns {Promise<{ path: string, text: string }[]>} the text files that git tracks */
+async function trackedFiles() {
+  const { exitCode, output } = await capture('git', ['ls-files', '-z'])
+  expect(exitCode).toBe(0)
+  return output
+    .split('\0')
+    .filter((path) => path !== '' && existsSync(join(root, path)) && lstatSync(join(root, path)).isFile())
+    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+    .filter(({ text }) => !text.includes('\0'))
+}
+
+/** @param {RegExp} pattern */
+async function linesWith(pattern) {
+  return (await trackedFiles()).flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
+  )
+}
+
+it('no tracked file names the host of a package registry', async () => {
+  const anyHost = new RegExp(registryHosts.map((host) => host.replaceAll('.', '\\.')).join('|'))
+  expect(await linesWith(anyHost)).toEqual([])
+})
+
+it('no tracked file holds an absolute path of a machine', async () => {
+  expect(await linesWith(machinePath)).toEqual([])
+})
+
+it.each([
+  [['', 'work', 'main'], true],
+  [['file://', 'home', 'somebody'], true],
+  [["'", 'tmp', 'x'], true],
+  [['packages', 'tmp', 'x'], false],
+  [['..', 'work', 'main'], false],
+  [['{folder}', 'home', 'x'], false],
+])('takes the parts %j for an absolute path: %s', (parts, expected) => {
+  expect(machinePath.test(parts.join('/'))).toBe(expected)
+})
+
+it('the lockfile holds no address to download from', () => {
+  const lines = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').split('\n')
+  // The reason that a package's author gives for deprecating it may name a page; nothing is fetched from there.
+  expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])
+})
