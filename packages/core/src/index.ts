@@ -51,3 +51,12 @@ export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
 export { createScheduler, type OccurrenceFilter, type Scheduler, type ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export { systemClock } from './system-clock.ts'
+export { readTimezone } from './configuration/read-settings.ts'
+export {
+  readScheduleOptions,
+  readScheduleWindow,
+  type ScheduleOptions,
+  toZonedInstantMs,
+  toZonedInstantText,
+} from './ticker/schedule-options.ts'
+export { openWindow, type ScheduleWindow, WindowedSchedule } from './ticker/windowed-schedule.ts'

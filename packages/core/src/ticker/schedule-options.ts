@@ -1,5 +1,4 @@
 import { DateTime } from 'luxon'
-import { readTimezone } from '../configuration/read-settings.ts'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { toInstantMs, toInstantText } from '../instant.ts'
@@ -22,14 +21,11 @@ export interface ScheduleOptions {
 }
 
 /**
- * Checks the options of a schedule.
- * @param known the names of the options that this kind of schedule takes.
- * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT` when it is no object, `INVALID_TIMEZONE`
+ * Checks that the options of a schedule are an object with none but known members.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function readScheduleOptions<T extends ScheduleOptions>(options: T, known: readonly string[]): T {
-  readObject(options, '', known)
-  if (options.timezone !== undefined) readTimezone(options.timezone, 'timezone')
-  return options
+  return readObject(options, '', known)
 }
 
 /**
