@@ -4,14 +4,14 @@ import { allChecks } from '../checks/all-checks.mjs'
 import { cleanTree, gitStatus } from '../checks/clean-tree.mjs'
 import { build, install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
-import { packageTests } from '../runner/package-tests.mjs'
+import { needsTests, packageTests } from '../runner/package-tests.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { conclude, runSteps } from '../runner/run-steps.mjs'
 
 await main(async (names) => {
-  const chosen = workspacePackages().filter(
-    ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
-  )
+  const chosen = workspacePackages()
+    .filter(needsTests)
+    .filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
   if (chosen.length === 0) throw new Error(`No package's name contains ${names.join(' or ')}.`)
   const before = await gitStatus()
   await install()

@@ -42,7 +42,18 @@ export function packageTests({ name, folder, manifest }) {
   }
 }
 
-/** @param {string} script */
+/**
+ * Whether a package has to have tests: all do, except private tools outside of the examples.
+ * @param {Pick<WorkspacePackage, 'publishable' | 'path' | 'manifest'>} workspacePackage
+ */
+export function needsTests({ publishable, path, manifest }) {
+  return publishable || path.startsWith('examples/') || manifest.scripts?.test !== undefined
+}
+
+/**
+ * Whether a script is one call of vitest, to which reporters can be added.
+ * @param {string} script
+ */
 export function isVitest(script) {
   return /^vitest run\b[^&|;]*$/.test(script)
 }

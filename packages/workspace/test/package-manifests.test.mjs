@@ -17,10 +17,6 @@ describe.each(all)('$name', ({ manifest }) => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
   })
 
-  it('has its tests and its types checked', () => {
-    expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
-  })
-
   it('states nothing that belongs to one place of publication', () => {
     for (const field of ['repository', 'homepage', 'bugs', 'publishConfig']) {
       expect(manifest, field).not.toHaveProperty(field)
@@ -37,6 +33,16 @@ describe.each(all)('$name', ({ manifest }) => {
 })
 
 describe.each(publishable)('$name, to be published,', ({ name, manifest, folder, path }) => {
+  it('has tests, and the types of sources and tests checked', () => {
+    expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
+  })
+
+  it('asks for any 0.x of the packages that it is used with, as all share one version', () => {
+    for (const [peer, range] of Object.entries(manifest.peerDependencies ?? {})) {
+      if (all.some((other) => other.name === peer)) expect(range, peer).toBe('workspace:0.x')
+    }
+  })
+
   it('is named for its folder and says what it is', () => {
     expect(name).toBe(path.replace(/^packages\//, '@jobistemer/'))
     expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { isVitest } from '../runner/package-tests.mjs'
+import { isVitest, needsTests } from '../runner/package-tests.mjs'
 import { judge, readTestReport } from '../runner/test-report.mjs'
 
 /** @param {string | object} content */
@@ -101,4 +101,14 @@ it.each([
   ['node --test', false],
 ])('tells whether the script %j is one call of vitest', (script, expected) => {
   expect(isVitest(script)).toBe(expected)
+})
+
+it('asks for tests of published packages and examples, and runs those that other packages have', () => {
+  const untested = { scripts: {} }
+  expect(needsTests({ publishable: true, path: 'packages/any', manifest: untested })).toBe(true)
+  expect(needsTests({ publishable: false, path: 'examples/any', manifest: untested })).toBe(true)
+  expect(needsTests({ publishable: false, path: 'packages/any', manifest: untested })).toBe(false)
+  expect(needsTests({ publishable: false, path: 'packages/any', manifest: { scripts: { test: 'vitest run' } } })).toBe(
+    true,
+  )
 })
