@@ -81,6 +81,8 @@ export interface SchedulerEvents {
     readonly retryInMs: number
   }
   'storage.recovered': { readonly operation: string; readonly attempts: number }
+  /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */
+  'engine.failed': { readonly where: string; readonly error: unknown }
   /** A hook or a listener threw. */
   'hook.failed': { readonly hook: string; readonly error: unknown; readonly jobName: string | null }
 }

@@ -143,8 +143,10 @@ class Engine implements Scheduler, EngineContext {
 
   fail(where: string, error: unknown): void {
     if (this.#phase === 'stopped') return
-    this.events.emit('storage.failed', { operation: where, error, attempt: 1, retryInMs: 0 })
+    this.events.emit('engine.failed', { where, error })
     this.logger.error({ where, err: error }, 'the engine failed')
+    // Somebody closed the storage: nothing can be done, and nothing can be said, any more.
+    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0 })
   }
 
   async start(): Promise<void> {
@@ -187,14 +189,13 @@ class Engine implements Scheduler, EngineContext {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     this.#unsubscribe?.()
-    this.#claimer.stop()
-    this.#launcher.stop()
     this.#reaper.stop()
+    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop()])
     if (started) {
       await new Promise<void>((resolve) => {
         const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
         this.agenda.setAlarm(grace, graceMs)
-        void this.#pool.shutDown().then(resolve)
+        void quiet.then(() => this.#pool.shutDown()).then(resolve)
       })
     }
     this.#phase = 'stopped'

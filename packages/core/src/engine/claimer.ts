@@ -23,7 +23,7 @@ export class Claimer implements Alarm {
   readonly #exceptHandlerKeys = new Set<string>()
   #backlog = false
   #kicked = false
-  #claiming = false
+  #claiming: Promise<void> | null = null
   #again = false
   #stopped = false
   #polls = 0
@@ -40,9 +40,11 @@ export class Claimer implements Alarm {
     return this.#backlog
   }
 
-  stop(): void {
+  /** Claims nothing more; resolves when what is under way has been answered. */
+  async stop(): Promise<void> {
     this.#stopped = true
     this.#engine.agenda.cancelAlarm(this)
+    await this.#claiming
   }
 
   /** A poll. */
@@ -73,17 +75,16 @@ export class Claimer implements Alarm {
 
   #claim(sweep: boolean): void {
     if (this.#stopped) return
-    if (this.#claiming) {
+    if (this.#claiming !== null) {
       this.#again = true
       return
     }
-    this.#claiming = true
-    this.#claimAll(sweep)
+    this.#claiming = this.#claimAll(sweep)
       .catch((error) => {
         if (!(error instanceof EngineStopped)) this.#engine.fail('claim', error)
       })
       .finally(() => {
-        this.#claiming = false
+        this.#claiming = null
         if (this.#again && !this.#stopped) {
           this.#again = false
           this.kick()

@@ -16,6 +16,7 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #executions = new Map<OccurrenceId, Execution>()
   #reserved = 0
   #whenEmpty: (() => void) | undefined
+  #shuttingDown = false
 
   constructor(engine: EngineContext, options: { limit: number; onFree: (woken: OccurrenceAddress | null) => void }) {
     this.engine = engine
@@ -55,6 +56,8 @@ export class ExecutionPool implements ExecutionOwner {
     const execution = new Execution(this, options)
     this.#executions.set(options.occurrence.id, execution)
     execution.start()
+    // A request that was on its way when the shutdown began.
+    if (this.#shuttingDown) execution.shutDown()
   }
 
   closed(execution: Execution): void {
@@ -69,6 +72,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Tells everything to stop; resolves when nothing runs any more. */
   shutDown(): Promise<void> {
+    this.#shuttingDown = true
     for (const execution of [...this.#executions.values()]) execution.shutDown()
     if (this.#executions.size === 0) return Promise.resolve()
     return new Promise((resolve) => {

@@ -23,7 +23,7 @@ export class SlotLauncher {
   /** Something waits in the storage that is older than what is due now, and goes first. */
   readonly #hasBacklog: () => boolean
   readonly #onPending: () => void
-  #launching = false
+  #launching: Promise<void> | null = null
   #stopped = false
 
   constructor(
@@ -37,20 +37,21 @@ export class SlotLauncher {
     this.#onPending = options.onPending
   }
 
-  stop(): void {
+  /** Launches nothing more; resolves when what is under way has been answered. */
+  async stop(): Promise<void> {
     this.#stopped = true
+    await this.#launching
   }
 
   /** Launches everything that is due; calls while it is at it are covered by the one under way. */
   launch(): void {
-    if (this.#launching || this.#stopped) return
-    this.#launching = true
-    this.#launchAll()
+    if (this.#launching !== null || this.#stopped) return
+    this.#launching = this.#launchAll()
       .catch((error) => {
         if (!(error instanceof EngineStopped)) this.#engine.fail('launch', error)
       })
       .finally(() => {
-        this.#launching = false
+        this.#launching = null
         this.#engine.agenda.slotsLaunched()
       })
   }
@@ -81,14 +82,19 @@ export class SlotLauncher {
     let startable = this.#hasBacklog() ? 0 : Math.max(0, this.#pool.free)
     const items: CreateSlot[] = []
     let reserved = 0
-    for (const { job, plan, slot } of due) {
-      const starts = startable > 0 && !job.paused
+    const sent: DueSlot[] = []
+    for (const one of due) {
+      const starts = startable > 0 && !one.job.paused
+      const item = this.#guarded(one.job, () => this.#slotItem(one, starts ? now : null))
+      if (item === null) continue
+      items.push(item)
+      sent.push(one)
       if (starts) {
         startable--
         reserved++
       }
-      items.push(this.#slotItem({ job, plan, slot }, starts ? now : null))
     }
+    if (items.length === 0) return
     this.#pool.reserve(reserved)
     let answers: readonly CreateAnswer[]
     try {
@@ -96,8 +102,18 @@ export class SlotLauncher {
     } finally {
       this.#pool.unreserve(reserved)
     }
-    for (let index = 0; index < due.length; index++) {
-      this.#slotAnswered(due[index] as DueSlot, items[index] as CreateSlot, answers[index] as CreateAnswer, now)
+    for (let index = 0; index < sent.length; index++) {
+      this.#slotAnswered(sent[index] as DueSlot, items[index] as CreateSlot, answers[index] as CreateAnswer, now)
+    }
+  }
+
+  /** A schedule of the user's own that throws takes its job off the agenda, and nothing else with it. */
+  #guarded<T>(job: RegisteredJob, make: () => T): T | null {
+    try {
+      return make()
+    } catch (error) {
+      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      return null
     }
   }
 
@@ -189,24 +205,28 @@ export class SlotLauncher {
     const { owner, storage } = this.#engine
     const now = this.#engine.now()
     const items: RecoveryItem[] = []
-    const decisions: RecoveryDecision[] = []
+    const sent: { job: RegisteredJob; plan: JobPlan; decision: RecoveryDecision }[] = []
     for (const { job, plan } of late) {
-      const decision = await decideMissedSlots({
-        series: job.series,
-        first: job.at,
-        until: now - plan.settings.misfireThresholdMs - 1,
-        now,
-        strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
-        limit: recoveryLimit,
-      })
-      decisions.push(decision)
-      items.push(this.#recoveryItem(job, plan, decision))
+      try {
+        const decision = await decideMissedSlots({
+          series: job.series,
+          first: job.at,
+          until: now - plan.settings.misfireThresholdMs - 1,
+          now,
+          strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
+          limit: recoveryLimit,
+        })
+        items.push(this.#recoveryItem(job, plan, decision))
+        sent.push({ job, plan, decision })
+      } catch (error) {
+        this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      }
     }
+    if (items.length === 0) return
     const answers = await storage.repeated('createOccurrences', (calls) =>
       calls.createOccurrences({ now, owner, items }),
     )
-    for (const [index, { job, plan }] of late.entries()) {
-      const decision = decisions[index] as RecoveryDecision
+    for (const [index, { job, plan, decision }] of sent.entries()) {
       this.#recoveryAnswered(job, plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
     }
   }

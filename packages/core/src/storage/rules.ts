@@ -374,11 +374,7 @@ export function handedBack(
 }
 
 /** The runs and the sequence of an accepted `settle` or `reap`. */
-export function withRuns(
-  record: OccurrenceRecord,
-  runs: readonly TaskRunRecord[],
-  sequence: number,
-): OccurrenceRecord {
+export function withRuns(record: OccurrenceRecord, runs: readonly TaskRunRecord[], sequence: number): OccurrenceRecord {
   return { ...record, runs, sequence }
 }
 
