@@ -3,7 +3,8 @@ import { workspacePackages } from './packages.mjs'
 import { runPnpm } from './pnpm.mjs'
 
 /**
- * Installs, builds what one package needs, and runs a script of that package on the user's terminal.
+ * Installs, builds what one package needs, and runs a script of that package on the user's terminal. The script runs in
+ * the package's folder, and finds the user's own folder in `INIT_CWD`, against which to read relative file names.
  * @param {{ path: string, script: string, args: readonly string[] }} options path relative to the top folder
  * @returns {Promise<number>} the script's exit code
  */
@@ -15,5 +16,7 @@ export async function runPackageScript({ path, script, args }) {
   await install()
   const built = await build([found.name]).run()
   if (built.failed > 0) throw new Error(`The build failed:\n${built.details}`)
-  return runPnpm(['--silent', '--dir', found.folder, 'run', script, ...args])
+  return runPnpm(['--silent', '--dir', found.folder, 'run', script, ...args], {
+    cwd: process.env.INIT_CWD ?? process.cwd(),
+  })
 }
