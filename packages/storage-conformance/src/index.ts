@@ -1,1 +1,13 @@
-export {}
+export type { EffortOptions } from './effort.ts'
+export { assertLedger, checkLedger } from './ledger/check-ledger.ts'
+export type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger/ledger-report.ts'
+export type { SkippedCase } from './skips.ts'
+export type { CaseDepth, CaseNeed, DeclaredCapabilities, StorageCase } from './storage-case.ts'
+export { storageCases } from './storage-cases.ts'
+export {
+  type DescribeFunction,
+  storageConformance,
+  type StorageConformanceOptions,
+  type TestFunction,
+} from './storage-conformance.ts'
+export { type CaseWorld, type ProcessEntry, type StorageWorld, withWorld } from './storage-world.ts'

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { caseGroup, type StorageCase } from '../storage-case.ts'
+import { executionTimeoutMs } from '../stage/create-items.ts'
+import { expectOne, expectOutcome } from '../stage/expect.ts'
+import { slotAt } from '../stage/instants.ts'
+import { TestNode } from '../stage/test-node.ts'
+
+export const claimCases: readonly StorageCase[] = caseGroup('claim', {
+  'a claimed occurrence runs for its owner with a new token and a deadline': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const item = await node.addSlot(job, 1, 'pending', { details: { data: [1] } })
+    const before = await node.record(item)
+    const now = slotAt(1) + 20
+    const answer = await node.claim(now)
+    const expected = {
+      ...before,
+      state: 'running',
+      token: 1,
+      owner: node.owner,
+      startedAt: now,
+      deadlineAt: now + executionTimeoutMs,
+    }
+    assert.deepEqual(answer, { claimed: [expected], cancelRequested: [], more: false, nextDueAt: null })
+    assert.deepEqual(await node.record(item), expected)
+  },
+
+  'due occurrences are taken oldest first, over all jobs': async (world) => {
+    const node = await TestNode.connect(world)
+    const alpha = await node.createJob({ policy: 'allow' })
+    const beta = await node.createJob({ name: 'beta', policy: 'allow' })
+    const gamma = await node.createJob({ name: 'gamma', policy: 'allow' })
+    await node.addSlot(beta, 1, 'pending')
+    await node.addSlot(beta, 2, 'pending')
+    await node.addTrigger(gamma, 'x', slotAt(1) + 30, 'pending')
+    await node.addTrigger(alpha, 'y', slotAt(1) - 30, 'pending')
+    await node.addSlot(alpha, 1, 'pending')
+    const { claimed } = await node.claim(slotAt(9))
+    const order = claimed.map((record) => [record.scheduledAt, record.id])
+    const sorted = [...order].sort(([at, id], [otherAt, otherId]) =>
+      at === otherAt ? (String(id) < String(otherId) ? -1 : 1) : Number(at) - Number(otherAt),
+    )
+    assert.equal(order.length, 5)
+    assert.deepEqual(order, sorted)
+  },
+
+  'no more than the limit are taken, the oldest, and the answer says that there are more': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    for (const index of [1, 2, 3, 4, 5]) await node.addSlot(job, index, 'pending')
+    const first = await node.claim(slotAt(5), { limit: 2 })
+    assert.deepEqual(
+      first.claimed.map((record) => record.scheduledAt),
+      [slotAt(1), slotAt(2)],
+    )
+    assert.equal(first.more, true)
+    const second = await node.claim(slotAt(5), { limit: 3 })
+    assert.deepEqual(
+      second.claimed.map((record) => record.scheduledAt),
+      [slotAt(3), slotAt(4), slotAt(5)],
+    )
+    assert.equal(second.more, false)
+  },
+
+  'what is not due is left, and the answer says when the next one will be': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const at = slotAt(1)
+    await node.addTrigger(job, 'x', at, 'pending', { dueAt: at + 700 })
+    await node.addTrigger(job, 'y', at, 'pending', { dueAt: at + 300 })
+    await node.addTrigger(job, 'z', at, 'pending', { dueAt: at })
+    const answer = await node.claim(at)
+    assert.equal(expectOne(answer.claimed).dueAt, at)
+    assert.equal(answer.nextDueAt, at + 300)
+    assert.equal((await node.claim(at + 300)).nextDueAt, at + 700)
+    assert.equal((await node.claim(at + 700)).nextDueAt, null)
+  },
+
+  'a limit of 0 claims nothing and still answers the rest': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const held = await node.startSlot(job, 1)
+    await node.cancel(held, { reason: 'not needed' })
+    const waiting = await node.addSlot(job, 2, 'pending')
+    await node.addTrigger(job, 'x', slotAt(2), 'pending', { dueAt: slotAt(7) })
+    const answer = await node.claim(slotAt(2), { limit: 0 })
+    assert.deepEqual(answer.claimed, [])
+    assert.equal(expectOne(answer.cancelRequested).id, held.id)
+    assert.deepEqual([answer.more, answer.nextDueAt], [true, slotAt(7)])
+    assert.equal(await node.stateOf(waiting), 'pending')
+  },
+
+  'handler keys that the node cannot serve are left to others': async (world) => {
+    const node = await TestNode.connect(world)
+    const other = await TestNode.connect(world, 'node-b')
+    const alpha = await node.createJob({ handlerKey: 'old' })
+    const beta = await node.createJob({ name: 'beta', handlerKey: 'new' })
+    const first = await node.addSlot(alpha, 1, 'pending')
+    const second = await node.addSlot(beta, 1, 'pending')
+    const answer = await node.claim(slotAt(1), { exceptHandlerKeys: ['old', 'unknown'] })
+    assert.equal(expectOne(answer.claimed).id, second.id)
+    assert.equal(await node.stateOf(first), 'pending')
+    assert.equal((await other.claimOne(slotAt(1))).id, first.id)
+  },
+
+  'queued occurrences are not claimed': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    await node.startSlot(job, 1)
+    await node.addSlot(job, 2, 'queued')
+    assert.deepEqual((await node.claim(slotAt(2))).claimed, [])
+  },
+
+  'what another node runs is not claimed': async (world) => {
+    const node = await TestNode.connect(world)
+    const other = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob()
+    await node.addSlot(job, 1, 'pending')
+    await node.claimOne(slotAt(1))
+    assert.deepEqual((await other.claim(slotAt(1))).claimed, [])
+    assert.deepEqual((await node.claim(slotAt(1))).claimed, [])
+  },
+
+  'one claim starts only one of a job that must not overlap, and queues the others': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    for (const index of [1, 2, 3]) await node.addSlot(job, index, 'pending')
+    expectOutcome(await node.replaceJob(job.id, { policy: 'skip' }), 'saved')
+    const claimed = expectOne((await node.claim(slotAt(3))).claimed)
+    assert.equal(claimed.scheduledAt, slotAt(1))
+    assert.deepEqual(
+      (await node.history(job.id)).map((record) => record.state),
+      ['running', 'queued', 'queued'],
+    )
+    assert.equal((await node.finish(claimed))?.scheduledAt, slotAt(2))
+  },
+
+  'a pending occurrence whose job runs elsewhere goes back to queued, and is woken later': async (world) => {
+    const node = await TestNode.connect(world)
+    const other = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob({ policy: 'allow' })
+    const held = await node.startSlot(job, 1)
+    const waiting = await node.addSlot(job, 2, 'pending')
+    await node.replaceJob(job.id, { policy: 'queue' })
+    assert.deepEqual((await other.claim(slotAt(2))).claimed, [])
+    assert.equal(await node.stateOf(waiting), 'queued')
+    assert.equal((await node.finish(held))?.id, waiting.id)
+    assert.equal((await other.claimOne(slotAt(2))).id, waiting.id)
+  },
+
+  'requests to cancel are told to the owner, by node and by incarnation': async (world) => {
+    const node = await TestNode.connect(world)
+    const reborn = await TestNode.connect(world, 'node-a', 'node-a-2')
+    const other = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob()
+    const held = await node.startSlot(job, 1)
+    assert.deepEqual((await node.claim(slotAt(1))).cancelRequested, [])
+    await other.cancel(held, { reason: 'not needed' })
+    const address = { id: held.id, jobId: job.id, scheduledAt: held.scheduledAt }
+    assert.deepEqual((await node.claim(slotAt(1))).cancelRequested, [{ ...address, token: 1, reason: 'not needed' }])
+    assert.deepEqual((await reborn.claim(slotAt(1))).cancelRequested, [])
+    assert.deepEqual((await other.claim(slotAt(1))).cancelRequested, [])
+    await node.finish(held)
+    assert.deepEqual((await node.claim(slotAt(1))).cancelRequested, [])
+  },
+
+  'a sweep leaves a sound ledger as it is': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    const held = await node.startSlot(job, 1)
+    const queued = await node.addSlot(job, 2, 'queued')
+    assert.deepEqual((await node.claim(slotAt(2), { sweep: true })).claimed, [])
+    assert.equal(await node.stateOf(queued), 'queued')
+    await node.finish(held)
+    assert.equal(expectOne((await node.claim(slotAt(2), { sweep: true })).claimed).id, queued.id)
+  },
+
+  'with nothing to do the answer is empty': async (world) => {
+    const node = await TestNode.connect(world)
+    const empty = { claimed: [], cancelRequested: [], more: false, nextDueAt: null }
+    assert.deepEqual(await node.claim(slotAt(1)), empty)
+    await node.createJob()
+    assert.deepEqual(await node.claim(slotAt(1), { sweep: true }), empty)
+  },
+})

@@ -1,0 +1,344 @@
+import assert from 'node:assert/strict'
+import { JobistemerError, jobId } from '@jobistemer/core'
+import type { JobRecord, Storage, WakeUp } from '@jobistemer/core/storage'
+import { caseGroup, type DeclaredCapabilities, type StorageCase } from '../storage-case.ts'
+import { requestItem, slotAddress, slotItem } from '../stage/create-items.ts'
+import { expectCreated, expectOutcome } from '../stage/expect.ts'
+import { slotAt, start } from '../stage/instants.ts'
+import { jobContent } from '../stage/job-content.ts'
+import { TestNode } from '../stage/test-node.ts'
+
+const owner = { node: 'node-a', incarnation: 'node-a-1' }
+
+/** One call of each method, with arguments that are valid for a job called alpha. */
+const calls: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = {
+  saveJobs: (storage) =>
+    storage.saveJobs({ now: start, changes: [{ kind: 'create', id: jobId('alpha'), content: jobContent() }] }),
+  createOccurrences: (storage) =>
+    storage.createOccurrences({
+      now: start,
+      owner,
+      items: [slotItem({ id: jobId('alpha'), name: 'alpha', version: 1 }, 1)],
+    }),
+  claim: (storage) => storage.claim({ now: start, owner, limit: 1, exceptHandlerKeys: [], sweep: false }),
+  settle: (storage) =>
+    storage.settle({
+      now: start,
+      items: [
+        {
+          ...slotAddress({ id: jobId('alpha'), name: 'alpha', version: 1 }, 1),
+          token: 1,
+          sequence: 1,
+          runs: [],
+          change: { kind: 'progress' },
+        },
+      ],
+    }),
+  cancel: (storage) => storage.cancel({ now: start, items: [] }),
+  reap: (storage) => storage.reap({ now: start, items: [] }),
+  get: (storage) => storage.get({ jobs: [jobId('alpha')] }),
+  listJobs: (storage) => storage.listJobs({ limit: 1, cursor: null }),
+  listOccurrences: (storage) =>
+    storage.listOccurrences({ kind: 'live', state: 'running', runs: false, limit: 1, cursor: null }),
+  prune: (storage) => storage.prune({ now: start, jobId: null, before: start, keep: 0, limit: 1 }),
+}
+
+async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
+  return await call.then(
+    (answer) => assert.fail(`expected a rejection, got the answer ${JSON.stringify(answer)}`),
+    (error: unknown) => error,
+  )
+}
+
+export const connectionCases: readonly StorageCase[] = caseGroup('connections', {
+  'what one connection wrote the others see at once': async (world) => {
+    const first = await TestNode.connect(world, 'node-a')
+    const second = await TestNode.connect(world, 'node-b')
+    const job = await first.createJob()
+    assert.deepEqual(await second.head(job.id), job)
+    const held = await second.startSlot(job, 1)
+    assert.deepEqual((await first.record(held)).owner, second.owner)
+    await second.finish(held)
+    assert.equal(await first.stateOf(held), 'completed')
+    assert.deepEqual((await first.head(job.id)).watermark, slotAt(1))
+  },
+
+  'a connection that was closed rejects every call with STORAGE_CLOSED': async (world) => {
+    const storage = await world.connect()
+    await storage.close()
+    for (const [method, call] of Object.entries(calls)) {
+      // Methods that throw at once instead of rejecting would escape a caller that awaits later.
+      const error = await rejectionOf(call(storage))
+      assert.ok(JobistemerError.isInstance(error, 'STORAGE_CLOSED'), `${method} rejected with ${String(error)}`)
+    }
+  },
+
+  'closing twice is allowed': async (world) => {
+    const storage = await world.connect()
+    await storage.close()
+    await storage.close()
+  },
+
+  'closing one connection leaves the others and the data': async (world) => {
+    const first = await TestNode.connect(world, 'node-a')
+    const second = await TestNode.connect(world, 'node-b')
+    const job = await first.createJob()
+    const held = await first.startSlot(job, 1)
+    await first.storage.close()
+    assert.equal(await second.stateOf(held), 'running')
+    await second.finish(held)
+    const third = await TestNode.connect(world, 'node-c')
+    assert.equal(await third.stateOf(held), 'completed')
+  },
+
+  'a call that is under way when the connection is closed is done, or rejects and did nothing by halves': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world, 'node-a')
+    const closing = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob({ policy: 'allow' })
+    const items = Array.from({ length: 20 }, (_, index) => slotItem(job, index + 1, { run: true }))
+    const answer = closing.createAll(items, slotAt(20)).then(
+      (answers) => answers.length,
+      (error: unknown) => error,
+    )
+    await closing.storage.close()
+    const result = await answer
+    const history = await node.history(job.id)
+    if (typeof result === 'number') assert.equal(history.length, 20)
+    else assert.ok(JobistemerError.isInstance(result, 'STORAGE_CLOSED'), `rejected with ${String(result)}`)
+    const head = await node.head(job.id)
+    assert.equal(head.watermark, history.at(-1)?.scheduledAt ?? start)
+    assert.equal(head.nextAt, slotAt(history.length + 1))
+  },
+
+  'two sets of data never see each other, although their ids are the same': async (world) => {
+    const here = await TestNode.connect(world)
+    const there = await TestNode.connect(await world.another())
+    const job = await here.createJob({ policy: 'queue' })
+    assert.equal(await there.findHead(job.id), null)
+    const other = await there.createJob({ policy: 'queue', fingerprint: 'another' })
+    const held = await here.startSlot(job, 1)
+    expectCreated(await there.create(slotItem(other, 1)), 'pending')
+    assert.deepEqual((await here.claim(slotAt(1))).claimed, [])
+    const claimed = await there.claimOne(slotAt(1))
+    await there.finish(claimed)
+    assert.equal(await here.stateOf(held), 'running')
+    await there.deleteJob(other.id)
+    await there.prune({ before: slotAt(9) })
+    assert.equal((await here.head(job.id)).deletedAt, null)
+    assert.equal((await here.head(job.id)).pruneFloor, null)
+    const jobs = await here.storage.listJobs({ limit: 10, cursor: null, deleted: true })
+    assert.deepEqual(jobs.items, [await here.head(job.id)])
+  },
+
+  'calls without items answer nothing': async (world) => {
+    const { storage } = await TestNode.connect(world)
+    assert.deepEqual(await storage.saveJobs({ now: start, changes: [] }), [])
+    assert.deepEqual(await storage.createOccurrences({ now: start, owner, items: [] }), [])
+    assert.deepEqual(await storage.settle({ now: start, items: [] }), [])
+    assert.deepEqual(await storage.cancel({ now: start, items: [] }), [])
+    assert.deepEqual(await storage.reap({ now: start, items: [] }), [])
+  },
+
+  'what a caller does to an answer changes nothing that is stored': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const held = await node.startSlot(job, 1, { details: { data: { list: [1] } } })
+    const before = structuredClone([await node.record(held), await node.head(job.id)])
+    const answers = [
+      await node.record(held),
+      await node.head(job.id),
+      ...(await node.history(job.id)),
+      ...(await node.storage.listJobs({ limit: 10, cursor: null })).items,
+    ]
+    for (const answer of answers) spoil(answer)
+    assert.deepEqual([await node.record(held), await node.head(job.id)], before)
+  },
+})
+
+/** Overwrites all that can be overwritten. What is frozen refuses, which is as good. */
+function spoil(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const key of Object.keys(value)) {
+    spoil(Reflect.get(value, key))
+    Reflect.set(value, key, 'spoiled')
+  }
+}
+
+export const batchCases: readonly StorageCase[] = caseGroup('batch', {
+  'answers of a large create stand in the order of its items': async (world) => {
+    const node = await TestNode.connect(world)
+    const jobs: JobRecord[] = []
+    for (let index = 0; index < 6; index++) jobs.push(await node.createJob({ name: `job-${index}`, policy: 'queue' }))
+    const { maxBatch } = node.storage.capabilities
+    const size = Math.max(1, Math.min(120, maxBatch))
+    const items = Array.from({ length: size }, (_, index) => {
+      const job = jobs[(index * 5) % jobs.length]
+      assert.ok(job !== undefined)
+      // Every seventh item is off the schedule, every eleventh carries another version.
+      if (index % 11 === 3) return requestItem(job, `key-${index}`, slotAt(1) + index, { version: 9 })
+      if (index % 7 === 2) return slotItem(job, 5_000 + index)
+      return requestItem(job, `key-${index}`, slotAt(1) + index)
+    })
+    const answers = await node.createAll(items, slotAt(2))
+    assert.equal(answers.length, size)
+    const expected = items.map((item) =>
+      item.jobVersion === 9 ? 'stale_version' : item.kind === 'slot' ? 'off_schedule' : 'created',
+    )
+    assert.deepEqual(
+      answers.map((answer) => answer.outcome),
+      expected,
+    )
+    for (const [index, item] of items.entries()) {
+      assert.equal((await node.find(item.id)) !== null, expected[index] === 'created', `item ${index}`)
+    }
+  },
+
+  'items of one job take effect in their order: two successive slots in one call': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const answers = await node.createAll(
+      [slotItem(job, 1), slotItem(job, 2), slotItem(job, 2), slotItem(job, 4)],
+      slotAt(4),
+    )
+    assert.deepEqual(
+      answers.map((answer) => answer.outcome),
+      ['created', 'created', 'exists', 'off_schedule'],
+    )
+    assert.equal((await node.head(job.id)).watermark, slotAt(2))
+  },
+
+  'a refused item does not touch those before and after it': async (world) => {
+    const node = await TestNode.connect(world)
+    const alpha = await node.createJob()
+    const beta = await node.createJob({ name: 'beta' })
+    const never = { id: jobId('never'), name: 'never', version: 1 }
+    const answers = await node.createAll(
+      [
+        slotItem(alpha, 1, { run: true }),
+        slotItem(never, 1, { run: true }),
+        slotItem(beta, 2, { run: true }),
+        slotItem(beta, 1, { version: 4 }),
+        slotItem(beta, 1, { run: true }),
+      ],
+      slotAt(1),
+    )
+    assert.deepEqual(
+      answers.map((answer) => answer.outcome),
+      ['created', 'absent', 'off_schedule', 'stale_version', 'created'],
+    )
+    assert.equal(await node.stateOf(slotAddress(alpha, 1)), 'running')
+    assert.equal(await node.stateOf(slotAddress(beta, 1)), 'running')
+  },
+
+  'one id twice in a call is created once': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const item = requestItem(job, 'by-hand', slotAt(1), { run: true })
+    const [first, second] = await node.createAll([item, item], slotAt(1))
+    expectCreated(first, 'running')
+    const exists = expectOutcome(second, 'exists')
+    assert.deepEqual([exists.state, exists.token, exists.owner], ['running', 1, node.owner])
+    assert.equal((await node.history(job.id)).length, 1)
+  },
+})
+
+const survives: StorageCase['run'] = async (world) => {
+  const first = await TestNode.connect(world)
+  const job = await first.createJob({ policy: 'queue' })
+  const held = await first.startSlot(job, 1)
+  const queued = await first.addSlot(job, 2, 'queued')
+  await first.pause(job.id, start + 1)
+  const before = [await first.head(job.id), await first.history(job.id)]
+  await first.storage.close()
+  const second = await TestNode.connect(world)
+  assert.deepEqual([await second.head(job.id), await second.history(job.id)], before)
+  expectOutcome(await second.create(slotItem(job, 1)), 'exists')
+  assert.equal((await second.finish(held))?.id, queued.id)
+  await second.prune({ before: slotAt(2) })
+  await second.storage.close()
+  const third = await TestNode.connect(world)
+  expectOutcome(await third.create(slotItem(job, 1)), 'pruned')
+  assert.deepEqual(await third.liveIds('pending'), [queued.id])
+}
+
+export const durabilityCases: readonly StorageCase[] = caseGroup(
+  'durability',
+  { 'everything is there again after every connection was closed': survives },
+  { needs: ['durability'] },
+)
+
+export const serverTimeCases: readonly StorageCase[] = caseGroup(
+  'serverTime',
+  {
+    'is a whole number of epoch milliseconds and does not run backwards': async (world) => {
+      const storage = await world.connect()
+      assert.ok(storage.serverTime !== undefined)
+      const first = await storage.serverTime()
+      const second = await storage.serverTime()
+      assert.ok(Number.isInteger(first) && Number.isInteger(second))
+      assert.ok(second >= first, `${second} after ${first}`)
+    },
+  },
+  { needs: ['serverTime'] },
+)
+
+export const subscribeCases: readonly StorageCase[] = caseGroup(
+  'subscribe',
+  {
+    'wakes another connection when there is something to do, and not after it was ended': async (world) => {
+      const watcher = await world.connect()
+      const node = await TestNode.connect(world, 'node-b')
+      assert.ok(watcher.subscribe !== undefined)
+      const kinds: WakeUp['kind'][] = []
+      let arrived: () => void = () => {}
+      const first = new Promise<void>((resolve) => {
+        arrived = resolve
+      })
+      const unsubscribe = watcher.subscribe((wakeUp) => {
+        kinds.push(wakeUp.kind)
+        if (wakeUp.kind === 'due') arrived()
+      })
+      const job = await node.createJob({ policy: 'allow' })
+      await node.addSlot(job, 1, 'pending')
+      await first
+      unsubscribe()
+      const heard = kinds.length
+      await node.addSlot(job, 2, 'pending')
+      await node.history(job.id)
+      assert.equal(kinds.length, heard)
+    },
+  },
+  { needs: ['subscribe'] },
+)
+
+/** The storage must say what the test file declares, or cases would be left out unseen. */
+export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
+  return caseGroup('capabilities', {
+    'are those that the test file declares': async (world) => {
+      const storage = await world.connect()
+      const { maxBatch, multiProcess, durability } = storage.capabilities
+      assert.equal(storage.specVersion, 1)
+      assert.ok(Number.isInteger(maxBatch) && maxBatch >= 1, `maxBatch is ${maxBatch}`)
+      assert.deepEqual(
+        {
+          multiProcess,
+          durability,
+          serverTime: storage.serverTime !== undefined,
+          subscribe: storage.subscribe !== undefined,
+        },
+        {
+          multiProcess: declared.multiProcess ?? false,
+          durability: declared.durability ?? 'none',
+          serverTime: declared.serverTime ?? false,
+          subscribe: declared.subscribe ?? false,
+        },
+        'pass the storage’s capabilities as `capabilities`, so that the cases they call for are run',
+      )
+      if (multiProcess) {
+        assert.ok(world.processes !== undefined, 'a storage for several processes needs `processes` in its world')
+      }
+    },
+  })
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import type { OccurrenceId } from '@jobistemer/core'
+import type { JobRecord, Storage } from '@jobistemer/core/storage'
+import { checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
+import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
+import { viewLedger } from './ledger-view.ts'
+import { checkOverlap, checkRecord } from './occurrence-rules.ts'
+
+/**
+ * Checks the stored ledger against the invariants of the protocol. Reads only, through the storage's own queries;
+ * nothing may be written meanwhile.
+ */
+export async function checkLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
+  const view = await viewLedger(storage)
+  const exclusive = expectations.exclusive ?? ((job: JobRecord) => job.overlap.policy !== 'allow')
+  const violations: LedgerViolation[] = []
+  const seen = new Set<OccurrenceId>()
+  let occurrences = 0
+  for (const job of view.jobs) {
+    const history = view.histories.get(job.id) ?? []
+    occurrences += history.length
+    for (const record of history) {
+      violations.push(...checkRecord(job, record))
+      if (seen.has(record.id)) violations.push(violation('id', job, record.id, 'the id occurs twice'))
+      seen.add(record.id)
+      if (expectations.atRest === true && record.finishedAt === null) {
+        violations.push(violation('unfinished', job, record.id, `it is still ${record.state}`))
+      }
+    }
+    violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history))
+    if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
+  }
+  violations.push(...checkVersions(view), ...checkLiveLists(view))
+  return { jobs: view.jobs.length, occurrences, violations }
+}
+
+/** Checks like {@link checkLedger}, and throws an `AssertionError` that lists what is wrong. */
+export async function assertLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
+  const report = await checkLedger(storage, expectations)
+  assert.equal(
+    report.violations.length,
+    0,
+    `the ledger breaks ${report.violations.length} rules:\n${report.violations.map(printViolation).slice(0, 20).join('\n')}`,
+  )
+  return report
+}
+
+function printViolation({ rule, jobId, occurrenceId, message }: LedgerViolation): string {
+  return `  ${rule}: ${occurrenceId ?? jobId}: ${message}`
+}
+
+function violation(rule: LedgerRule, job: JobRecord, occurrenceId: OccurrenceId, message: string): LedgerViolation {
+  return { rule, jobId: job.id, occurrenceId, message }
+}

@@ -1,0 +1,108 @@
+import { isFinal, type JobRecord, type OccurrenceRecord } from '@jobistemer/core/storage'
+import type { LedgerExpectations, LedgerRule, LedgerViolation } from './ledger-report.ts'
+import type { LedgerView } from './ledger-view.ts'
+
+/** Whether a job's head fits itself and the records. */
+export function checkHeads(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  const expect = (holds: boolean, rule: LedgerRule, message: string, record: OccurrenceRecord | null = null): void => {
+    if (!holds) violations.push({ rule, jobId: job.id, occurrenceId: record?.id ?? null, message })
+  }
+  const { watermark, nextAt, pruneFloor } = job
+  expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
+  expect(
+    pruneFloor === null || pruneFloor <= watermark,
+    'watermark',
+    `prune floor ${text(pruneFloor)} is after ${text(watermark)}`,
+  )
+  expect(
+    job.version >= 1 && job.lineage.length <= job.version - 1,
+    'version',
+    `${job.lineage.length} earlier fingerprints at version ${job.version}`,
+  )
+  for (const record of history) {
+    if (record.kind !== 'slot') continue
+    const decided = Math.max(record.scheduledAt, record.details.span?.to ?? record.scheduledAt) <= watermark
+    // Only an exclusion may lie ahead.
+    const excluded = record.state === 'canceled' && record.token === 0
+    expect(
+      decided || excluded,
+      'watermark',
+      `a ${record.state} slot lies after the watermark ${text(watermark)}`,
+      record,
+    )
+  }
+  return violations
+}
+
+/** Whether each slot up to the watermark is accounted for. */
+export function checkSlots(
+  job: JobRecord,
+  history: readonly OccurrenceRecord[],
+  slots: NonNullable<LedgerExpectations['slots']>,
+): readonly LedgerViolation[] {
+  const known = new Set<number>()
+  const ranges: { readonly from: number; readonly to: number; readonly count: number }[] = []
+  for (const { kind, scheduledAt, details } of history) {
+    if (kind !== 'slot') continue
+    known.add(scheduledAt)
+    if (details.span !== undefined) ranges.push(details.span)
+  }
+  const after = Math.max(job.createdAt, job.pruneFloor ?? job.createdAt)
+  const violations: LedgerViolation[] = []
+  for (const at of slots(job, after, job.watermark)) {
+    if (known.has(at) || ranges.some(({ from, to }) => at >= from && at <= to)) continue
+    const message = `the slot ${text(at)} has no entry, the watermark is ${text(job.watermark)}`
+    violations.push({ rule: 'hole', jobId: job.id, occurrenceId: null, message })
+  }
+  return violations
+}
+
+/** Whether the versions in use are there, and the one in force is that of the head. */
+export function checkVersions(view: LedgerView): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  const heads = new Map(view.jobs.map((job) => [job.id, job]))
+  for (const { jobId, version, record } of view.versions) {
+    const head = heads.get(jobId)
+    const message =
+      record === null
+        ? `version ${version} is in use and cannot be read`
+        : record.version !== version || record.jobId !== jobId
+          ? `version ${version} was asked for, ${record.version} of ${record.jobId} came`
+          : head?.version === version && head.fingerprint !== record.fingerprint
+            ? `the head has the fingerprint ${head.fingerprint}, version ${version} has ${record.fingerprint}`
+            : null
+    if (message !== null) violations.push({ rule: 'version', jobId, occurrenceId: null, message })
+  }
+  return violations
+}
+
+/** Whether the lists of live occurrences agree with the histories. */
+export function checkLiveLists(view: LedgerView): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  for (const state of ['pending', 'queued', 'running'] as const) {
+    const listed = new Map(view.live[state].map((record) => [record.id, record]))
+    if (listed.size < view.live[state].length) {
+      const jobId = view.live[state][0]?.jobId
+      if (jobId !== undefined)
+        violations.push({ rule: 'live', jobId, occurrenceId: null, message: `${state}: one is listed twice` })
+    }
+    for (const [jobId, history] of view.histories) {
+      for (const record of history) {
+        const isListed = listed.delete(record.id)
+        if (isListed === (record.state === state)) continue
+        const message = isListed ? `listed as ${state}, but is ${record.state}` : `${state}, but not listed as such`
+        violations.push({ rule: 'live', jobId, occurrenceId: record.id, message })
+      }
+    }
+    for (const record of listed.values()) {
+      const message = `listed as ${state}, but ${isFinal(record.state) ? 'ended and ' : ''}not in the history of its job`
+      violations.push({ rule: 'live', jobId: record.jobId, occurrenceId: record.id, message })
+    }
+  }
+  return violations
+}
+
+function text(value: number | null): string {
+  return value === null ? 'null' : new Date(value).toISOString()
+}

@@ -1,0 +1,53 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
+
+/** The rules of the protocol that can be seen on a ledger at rest. */
+export type LedgerRule =
+  /** A slot's id is the one that core derives from job and instant; no id occurs twice. */
+  | 'id'
+  /** The members of a record fit its state. */
+  | 'state'
+  /** Tokens, owners and sequences fit each other. */
+  | 'token'
+  /** Attempts run 1, 2, 3 … and all but the last have ended. */
+  | 'attempts'
+  /** At most one active occurrence of a job that must not overlap. */
+  | 'overlap'
+  /** Nothing is queued without an active occurrence that it waits for. */
+  | 'stranded'
+  /** Each slot up to the watermark has an entry, lies in a range, or is below the prune floor. */
+  | 'hole'
+  /** Watermark, next instant and prune floor fit each other and the records. */
+  | 'watermark'
+  /** Versions that are in use can be read, and the one in force is that of the head. */
+  | 'version'
+  /** The lists of live occurrences hold exactly the live records of the histories. */
+  | 'live'
+  /** With `atRest`: nothing is pending, queued or running. */
+  | 'unfinished'
+
+export interface LedgerViolation {
+  readonly rule: LedgerRule
+  readonly jobId: JobId
+  readonly occurrenceId: OccurrenceId | null
+  /** One sentence with the values that contradict each other. */
+  readonly message: string
+}
+
+export interface LedgerExpectations {
+  /**
+   * The instants of a job's slots in `(after, until]`, epoch milliseconds, ascending. Without it the check for holes
+   * is left out.
+   */
+  readonly slots?: (job: JobRecord, after: number, until: number) => Iterable<number>
+  /** Whether occurrences of the job must never overlap. Default: its policy in force is not `allow`. */
+  readonly exclusive?: (job: JobRecord) => boolean
+  /** Everything has come to its end: live occurrences are violations. Default `false`. */
+  readonly atRest?: boolean
+}
+
+export interface LedgerReport {
+  readonly jobs: number
+  readonly occurrences: number
+  readonly violations: readonly LedgerViolation[]
+}

@@ -1,0 +1,110 @@
+import { occurrenceId } from '@jobistemer/core'
+import {
+  isFinal,
+  type JobRecord,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type TaskRunRecord,
+} from '@jobistemer/core/storage'
+import type { LedgerRule, LedgerViolation } from './ledger-report.ts'
+
+/** States that only an owner or a reaper brings about, so that a claim went before. */
+const claimedStates: readonly OccurrenceState[] = [
+  'running',
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'failed_stale',
+]
+
+/** The rules that one record can break by itself. */
+export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  const expect = (holds: boolean, rule: LedgerRule, message: string): void => {
+    if (!holds)
+      violations.push({ rule, jobId: job.id, occurrenceId: record.id, message: `${record.state}: ${message}` })
+  }
+  const { state, token, sequence, owner, startedAt, finishedAt, deadlineAt } = record
+
+  expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
+  if (record.kind === 'slot') {
+    expect(
+      record.id === occurrenceId(job.id, record.scheduledAt),
+      'id',
+      `not the id of slot ${text(record.scheduledAt)}`,
+    )
+  } else {
+    expect(record.id !== occurrenceId(job.id, record.scheduledAt), 'id', `a ${record.kind} took the id of a slot`)
+  }
+  expect(record.jobVersion >= 1 && record.jobVersion <= job.version, 'version', `version ${record.jobVersion}`)
+
+  expect(isFinal(state) === (finishedAt !== null), 'state', `finishedAt is ${text(finishedAt)}`)
+  expect(finishedAt === null || finishedAt >= record.createdAt, 'state', 'it ended before it was created')
+  const deadline = state === 'running' && startedAt !== null ? startedAt + record.executionTimeoutMs : null
+  expect(deadlineAt === deadline, 'state', `deadlineAt is ${text(deadlineAt)}, expected ${text(deadline)}`)
+  expect(state !== 'skipped' || record.reason !== null, 'state', 'no reason is given')
+  expect(state !== 'missed' || record.reason !== null, 'state', 'no reason is given')
+  const { span } = record.details
+  expect(
+    state !== 'missed' || span === undefined || span.from === record.scheduledAt,
+    'state',
+    'its range begins elsewhere',
+  )
+  expect(span === undefined || (span.from <= span.to && span.count >= 1), 'state', 'its range is empty')
+
+  expect(token >= 0 && sequence >= 0, 'token', `token ${token}, sequence ${sequence}`)
+  expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
+  expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
+  expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
+  expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')
+
+  for (const problem of attemptProblems(record.runs, state)) expect(false, 'attempts', problem)
+  return violations
+}
+
+function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState): Iterable<string> {
+  const names = new Set(runs.map((run) => run.task))
+  if (names.size !== runs.length) yield 'a task has two runs'
+  for (const { task, attempts } of runs) {
+    for (const [index, attempt] of attempts.entries()) {
+      const unfinished = attempt.state === 'running' || attempt.state === 'waiting'
+      if (attempt.number !== index + 1) yield `attempt ${index + 1} of ${task} has the number ${attempt.number}`
+      if (unfinished !== (attempt.endedAt === null))
+        yield `attempt ${attempt.number} of ${task} is ${attempt.state} with endedAt ${text(attempt.endedAt)}`
+      if (unfinished && index < attempts.length - 1)
+        yield `attempt ${attempt.number} of ${task} did not end before the next`
+      // A forced cancellation ends the occurrence over the head of its owner, whose attempts stay as they were.
+      if (unfinished && isFinal(state) && state !== 'canceled') yield `attempt ${attempt.number} of ${task} never ended`
+    }
+  }
+}
+
+/** The rules about the occurrences of one job together. */
+export function checkOverlap(
+  job: JobRecord,
+  history: readonly OccurrenceRecord[],
+  exclusive: boolean,
+): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  const active = history.filter(({ state }) => state === 'running' || state === 'pending')
+  const running = active.filter(({ state }) => state === 'running')
+  const queued = history.filter(({ state }) => state === 'queued')
+  if (exclusive && running.length > 1) {
+    const ids = running.map((record) => record.id).join(', ')
+    violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `running at once: ${ids}` })
+  } else if (exclusive && active.length > 1) {
+    const ids = active.map((record) => `${record.id} (${record.state})`).join(', ')
+    violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
+  }
+  if (active.length === 0) {
+    for (const record of queued) {
+      const message = 'it is queued, and nothing is active that could wake it'
+      violations.push({ rule: 'stranded', jobId: job.id, occurrenceId: record.id, message })
+    }
+  }
+  return violations
+}
+
+function text(value: number | null): string {
+  return value === null ? 'null' : new Date(value).toISOString()
+}

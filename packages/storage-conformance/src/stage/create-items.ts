@@ -1,0 +1,129 @@
+import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import type {
+  CreateExclusion,
+  CreateRecovery,
+  CreateRequested,
+  CreateSlot,
+  JobRecord,
+  OccurrenceAddress,
+  OccurrenceDetails,
+  RecoveryEntry,
+  SlotSpan,
+  TaskRunRecord,
+} from '@jobistemer/core/storage'
+import { minute, slotAt } from './instants.ts'
+import { firstAttempt } from './task-runs.ts'
+
+/** What items need to know of their job. */
+export type JobHandle = Pick<JobRecord, 'id' | 'name' | 'version'>
+
+/** How long an occurrence of the kit may run, in milliseconds. */
+export const executionTimeoutMs: number = 10 * minute
+
+export interface SlotOptions {
+  /** Start it in the same step. Default false. */
+  readonly run?: boolean
+  readonly runs?: readonly TaskRunRecord[]
+  /** Default: the slot after. */
+  readonly nextAt?: number | null
+  /** Default: the job's. */
+  readonly version?: number
+  readonly details?: OccurrenceDetails
+  readonly executionTimeoutMs?: number
+}
+
+export function slotAddress(job: JobHandle, index: number): OccurrenceAddress {
+  return { id: occurrenceId(job.id, slotAt(index)), jobId: job.id, scheduledAt: slotAt(index) }
+}
+
+/** The item that creates slot number `index` of the job. */
+export function slotItem(job: JobHandle, index: number, options: SlotOptions = {}): CreateSlot {
+  return {
+    kind: 'slot',
+    ...slotAddress(job, index),
+    jobVersion: options.version ?? job.version,
+    nextAt: options.nextAt === undefined ? slotAt(index + 1) : options.nextAt,
+    executionTimeoutMs: options.executionTimeoutMs ?? executionTimeoutMs,
+    details: options.details ?? {},
+    runs: options.runs ?? (options.run === true ? firstAttempt(slotAt(index)) : null),
+  }
+}
+
+export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
+  readonly kind?: 'trigger' | 'replay'
+  /** Default: at the instant that it is scheduled for. */
+  readonly dueAt?: number
+}
+
+/** Triggers live in an id space of their own. */
+export function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
+  return occurrenceId(jobId(`${job.name}/${key}`), at)
+}
+
+/** The item that runs the job at `at` outside its schedule. */
+export function requestItem(job: JobHandle, key: string, at: number, options: RequestOptions = {}): CreateRequested {
+  return {
+    kind: options.kind ?? 'trigger',
+    id: requestId(job, key, at),
+    jobId: job.id,
+    scheduledAt: at,
+    jobVersion: options.version ?? job.version,
+    dueAt: options.dueAt ?? at,
+    executionTimeoutMs: options.executionTimeoutMs ?? executionTimeoutMs,
+    details: options.details ?? { requestKey: key },
+    runs: options.runs ?? (options.run === true ? firstAttempt(at) : null),
+  }
+}
+
+/** The item that takes slot number `index` out of the schedule. */
+export function exclusionItem(
+  job: JobHandle,
+  index: number,
+  options: Pick<SlotOptions, 'version'> = {},
+): CreateExclusion {
+  return {
+    kind: 'exclusion',
+    ...slotAddress(job, index),
+    jobVersion: options.version ?? job.version,
+    reason: 'holiday',
+    details: {},
+  }
+}
+
+/** A missed slot that is to run after all. */
+export function runEntry(job: JobHandle, index: number, details: OccurrenceDetails = {}): RecoveryEntry {
+  const { id, scheduledAt } = slotAddress(job, index)
+  return { kind: 'run', id, scheduledAt, executionTimeoutMs, details }
+}
+
+/** The slots `first` to `last`, which are not to run. */
+export function missedEntry(job: JobHandle, first: number, last: number): RecoveryEntry {
+  const { id, scheduledAt } = slotAddress(job, first)
+  return { kind: 'missed', id, scheduledAt, reason: 'mark_as_missed', span: slotSpan(first, last) }
+}
+
+export function slotSpan(first: number, last: number): SlotSpan {
+  return { from: slotAt(first), to: slotAt(last), count: last - first + 1 }
+}
+
+export interface RecoveryOptions {
+  readonly expectedWatermark: number
+  readonly entries: readonly RecoveryEntry[]
+  /** Default: slot `last`. */
+  readonly watermark?: number
+  readonly nextAt?: number | null
+  readonly version?: number
+}
+
+/** The item that moves the job over its missed slots up to number `last`. */
+export function recoveryItem(job: JobHandle, last: number, options: RecoveryOptions): CreateRecovery {
+  return {
+    kind: 'recovery',
+    ...slotAddress(job, last),
+    jobVersion: options.version ?? job.version,
+    expectedWatermark: options.expectedWatermark,
+    watermark: options.watermark ?? slotAt(last),
+    nextAt: options.nextAt === undefined ? slotAt(last + 1) : options.nextAt,
+    entries: options.entries,
+  }
+}

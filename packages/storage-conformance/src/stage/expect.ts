@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import type { CreateAnswer, OccurrenceState } from '@jobistemer/core/storage'
+
+type WithOutcome<A, O> = A extends { readonly outcome: infer X } ? (O extends X ? A : never) : never
+
+/** Asserts the outcome of an answer, and narrows it. */
+export function expectOutcome<A extends { readonly outcome: string }, O extends A['outcome']>(
+  answer: A | undefined,
+  outcome: O,
+): WithOutcome<A, O> {
+  assert.equal(answer?.outcome, outcome, `expected the answer '${outcome}', got ${JSON.stringify(answer)}`)
+  return answer as unknown as WithOutcome<A, O>
+}
+
+/** Asserts that an occurrence was created in this state, and returns the answer. */
+export function expectCreated(
+  answer: CreateAnswer | undefined,
+  state: OccurrenceState,
+): Extract<CreateAnswer, { outcome: 'created' }> {
+  const created = expectOutcome(answer, 'created')
+  assert.equal(created.state, state, `expected it to be created ${state}, got ${JSON.stringify(answer)}`)
+  return created
+}
+
+/** Asserts that the list has exactly one item, and returns it. */
+export function expectOne<T>(items: readonly T[]): T {
+  assert.equal(items.length, 1, `expected one item, got ${JSON.stringify(items)}`)
+  return items[0] as T
+}
+
+/** The item there, which must exist. */
+export function itemAt<T>(items: readonly T[], index: number): T {
+  assert.ok(index < items.length, `expected an item at ${index}, the list has ${items.length}`)
+  return items[index] as T
+}

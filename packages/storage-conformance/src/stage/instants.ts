@@ -1,0 +1,10 @@
+/** The kit's own time: cases pass it to the storage, so they wait for nothing. 2026-01-01T00:00:00Z. */
+export const start: number = Date.UTC(2026, 0, 1)
+
+export const second = 1_000
+export const minute = 60_000
+
+/** The instant of a slot in the kit's usual schedule: one a minute, number 1 a minute after the start. */
+export function slotAt(index: number): number {
+  return start + index * minute
+}

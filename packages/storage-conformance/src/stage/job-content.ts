@@ -1,0 +1,35 @@
+import type { JsonObject } from '@jobistemer/core'
+import type { JobContent, OverlapPolicy } from '@jobistemer/core/storage'
+import { slotAt } from './instants.ts'
+
+export interface JobOptions {
+  /** Default `'alpha'`. */
+  readonly name?: string
+  /** Default `'skip'`. */
+  readonly policy?: OverlapPolicy
+  readonly maxQueued?: number
+  /** Default: slot 1. */
+  readonly nextAt?: number | null
+  /** Default: the job's name. */
+  readonly handlerKey?: string
+  readonly owner?: string | null
+  /** Default `'print-1'`. */
+  readonly fingerprint?: string
+  readonly definition?: JsonObject
+}
+
+/** A plain job with one slot a minute. */
+export function jobContent(options: JobOptions = {}): JobContent {
+  const name = options.name ?? 'alpha'
+  const fingerprint = options.fingerprint ?? 'print-1'
+  return {
+    name,
+    owner: options.owner ?? null,
+    fingerprint,
+    definition: options.definition ?? { name, fingerprint, tasks: [{ name: 'work' }] },
+    handlerKey: options.handlerKey ?? name,
+    overlap: { policy: options.policy ?? 'skip', maxQueued: options.maxQueued ?? 1_000 },
+    timeline: [{ after: null, until: null, schedule: { type: 'every', minutes: 1 } }],
+    nextAt: options.nextAt === undefined ? slotAt(1) : options.nextAt,
+  }
+}

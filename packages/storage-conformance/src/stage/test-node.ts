@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict'
+import { jobId, type JobId, type OccurrenceId } from '@jobistemer/core'
+import type {
+  CancelAnswer,
+  CancelItem,
+  ClaimAnswer,
+  CreateAnswer,
+  CreateItem,
+  JobChange,
+  JobRecord,
+  OccurrenceAddress,
+  OccurrenceRecord,
+  OccurrenceState,
+  Owner,
+  PruneAnswer,
+  PruneRequest,
+  ReapAnswer,
+  ReapItem,
+  SaveJobAnswer,
+  SettleAnswer,
+  SettleChange,
+  Storage,
+  TaskRunRecord,
+} from '@jobistemer/core/storage'
+import { readHistory, readLive } from '../ledger/read-ledger.ts'
+import type { CaseWorld } from '../storage-world.ts'
+import { type JobHandle, requestItem, type RequestOptions, type SlotOptions, slotItem } from './create-items.ts'
+import { expectCreated, expectOne, expectOutcome } from './expect.ts'
+import { slotAt, start } from './instants.ts'
+import { jobContent, type JobOptions } from './job-content.ts'
+import { succeeded } from './task-runs.ts'
+
+/** An occurrence that a node runs. */
+export interface Held extends OccurrenceAddress {
+  readonly token: number
+}
+
+/** One node with a connection of its own: a case's hand on the storage. */
+export class TestNode {
+  readonly storage: Storage
+  readonly owner: Owner
+
+  constructor(storage: Storage, name = 'node-a', incarnation = `${name}-1`) {
+    this.storage = storage
+    this.owner = { node: name, incarnation }
+  }
+
+  static async connect(world: CaseWorld, name = 'node-a', incarnation = `${name}-1`): Promise<TestNode> {
+    return new TestNode(await world.connect(), name, incarnation)
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ jobs
+
+  async saveJobs(changes: readonly JobChange[], now = start): Promise<readonly SaveJobAnswer[]> {
+    return await this.storage.saveJobs({ now, changes })
+  }
+
+  async saveJob(change: JobChange, now = start): Promise<SaveJobAnswer> {
+    return expectOne(await this.saveJobs([change], now))
+  }
+
+  /** Creates a job and answers its head. */
+  async createJob(options: JobOptions = {}, now = start): Promise<JobRecord> {
+    const content = jobContent(options)
+    const answer = await this.saveJob({ kind: 'create', id: jobId(content.name), content }, now)
+    return expectOutcome(answer, 'saved').job
+  }
+
+  /** Replaces the job's content, expecting what is stored now. */
+  async replaceJob(
+    id: JobId,
+    options: JobOptions,
+    waiting: 'keep' | 'cancel' = 'keep',
+    now = start,
+  ): Promise<SaveJobAnswer> {
+    const head = await this.head(id)
+    return await this.saveJob(
+      {
+        kind: 'replace',
+        id,
+        content: jobContent({ name: head.name, nextAt: head.nextAt, fingerprint: 'print-2', ...options }),
+        expectedVersion: head.version,
+        expectedWatermark: head.watermark,
+        waiting,
+      },
+      now,
+    )
+  }
+
+  async pause(id: JobId, now = start): Promise<SaveJobAnswer> {
+    return await this.saveJob({ kind: 'pause', id, paused: { at: now, reason: 'maintenance', actor: 'kim' } }, now)
+  }
+
+  async resume(id: JobId, now = start): Promise<SaveJobAnswer> {
+    return await this.saveJob({ kind: 'pause', id, paused: null }, now)
+  }
+
+  async deleteJob(id: JobId, now = start): Promise<SaveJobAnswer> {
+    return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
+  }
+
+  // ----------------------------------------------------------------------------------------------------- occurrences
+
+  async createAll(items: readonly CreateItem[], now = start): Promise<readonly CreateAnswer[]> {
+    return await this.storage.createOccurrences({ now, owner: this.owner, items })
+  }
+
+  /** Creates one item, by default at the instant that it is scheduled for. */
+  async create(item: CreateItem, now = item.scheduledAt): Promise<CreateAnswer> {
+    return expectOne(await this.createAll([item], now))
+  }
+
+  /** Creates a slot of the job and starts it. */
+  async startSlot(job: JobHandle, index: number, options: SlotOptions = {}): Promise<Held> {
+    const item = slotItem(job, index, { run: true, ...options })
+    const { token } = expectCreated(await this.create(item), 'running')
+    return { id: item.id, jobId: item.jobId, scheduledAt: item.scheduledAt, token }
+  }
+
+  /** Creates a slot of the job that comes to wait in this state. */
+  async addSlot(job: JobHandle, index: number, state: OccurrenceState, options: SlotOptions = {}): Promise<CreateItem> {
+    const item = slotItem(job, index, options)
+    expectCreated(await this.create(item), state)
+    return item
+  }
+
+  /** Triggers the job, and the occurrence comes to wait in this state. */
+  async addTrigger(
+    job: JobHandle,
+    key: string,
+    at: number,
+    state: OccurrenceState,
+    options: RequestOptions = {},
+  ): Promise<CreateItem> {
+    const item = requestItem(job, key, at, options)
+    expectCreated(await this.create(item), state)
+    return item
+  }
+
+  async claim(
+    now: number,
+    options: { readonly limit?: number; readonly exceptHandlerKeys?: readonly string[]; readonly sweep?: boolean } = {},
+  ): Promise<ClaimAnswer> {
+    return await this.storage.claim({
+      now,
+      owner: this.owner,
+      limit: options.limit ?? 100,
+      exceptHandlerKeys: options.exceptHandlerKeys ?? [],
+      sweep: options.sweep ?? false,
+    })
+  }
+
+  /** Claims, and expects exactly one occurrence. */
+  async claimOne(now: number): Promise<OccurrenceRecord> {
+    return expectOne((await this.claim(now)).claimed)
+  }
+
+  async settle(
+    held: Held,
+    change: SettleChange,
+    options: { readonly now?: number; readonly sequence?: number; readonly runs?: readonly TaskRunRecord[] } = {},
+  ): Promise<SettleAnswer> {
+    const now = options.now ?? held.scheduledAt
+    return expectOne(
+      await this.storage.settle({
+        now,
+        items: [
+          {
+            id: held.id,
+            jobId: held.jobId,
+            scheduledAt: held.scheduledAt,
+            token: held.token,
+            sequence: options.sequence ?? 1,
+            runs: options.runs ?? succeeded(held.scheduledAt, now),
+            change,
+          },
+        ],
+      }),
+    )
+  }
+
+  /** Ends an occurrence as completed and expects that to be accepted. */
+  async finish(
+    held: Held,
+    options: { readonly now?: number; readonly sequence?: number } = {},
+  ): Promise<OccurrenceAddress | null> {
+    const answer = await this.settle(held, { kind: 'finish', state: 'completed', reason: null }, options)
+    return expectOutcome(answer, 'ok').woken
+  }
+
+  /** Gives an occurrence back and expects that to be accepted. */
+  async release(
+    held: Held,
+    dueAt: number,
+    options: { readonly now?: number; readonly sequence?: number } = {},
+  ): Promise<void> {
+    expectOutcome(await this.settle(held, { kind: 'release', dueAt, reason: 'shutdown' }, options), 'ok')
+  }
+
+  async cancel(
+    address: OccurrenceAddress,
+    options: { readonly now?: number; readonly mode?: CancelItem['mode']; readonly reason?: string } = {},
+  ): Promise<CancelAnswer> {
+    const { id, jobId: job, scheduledAt } = address
+    const { mode = 'request', reason = 'not needed' } = options
+    const item: CancelItem = { id, jobId: job, scheduledAt, reason, actor: 'kim', mode }
+    return expectOne(await this.storage.cancel({ now: options.now ?? scheduledAt, items: [item] }))
+  }
+
+  async reap(
+    held: Held,
+    options: Partial<Pick<ReapItem, 'sequence' | 'runs' | 'action' | 'token'>> & { readonly now?: number } = {},
+  ): Promise<ReapAnswer> {
+    const { now = held.scheduledAt, sequence = 0, runs = [], action = 'fail', token = held.token } = options
+    const { id, jobId: job, scheduledAt } = held
+    const item: ReapItem = { id, jobId: job, scheduledAt, token, sequence, runs, action, reason: 'deadline' }
+    return expectOne(await this.storage.reap({ now, items: [item] }))
+  }
+
+  async prune(request: Partial<PruneRequest> & Pick<PruneRequest, 'before'>): Promise<PruneAnswer> {
+    return await this.storage.prune({ now: request.before, jobId: null, keep: 0, limit: 1_000, ...request })
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- reads
+
+  async find(id: OccurrenceId): Promise<OccurrenceRecord | null> {
+    return expectOne((await this.storage.get({ occurrences: [id] })).occurrences)
+  }
+
+  /** The record of an occurrence, which must exist. */
+  async record(address: Pick<OccurrenceAddress, 'id'>): Promise<OccurrenceRecord> {
+    const record = await this.find(address.id)
+    assert.ok(record !== null, `the occurrence ${address.id} is not stored`)
+    return record
+  }
+
+  async stateOf(address: Pick<OccurrenceAddress, 'id'>): Promise<OccurrenceState> {
+    return (await this.record(address)).state
+  }
+
+  async findHead(id: JobId): Promise<JobRecord | null> {
+    return expectOne((await this.storage.get({ jobs: [id] })).jobs)
+  }
+
+  /** The head of a job, which must exist. */
+  async head(id: JobId): Promise<JobRecord> {
+    const head = await this.findHead(id)
+    assert.ok(head !== null, `the job ${id} is not stored`)
+    return head
+  }
+
+  /** All occurrences of a job, in the order of their time. */
+  async history(id: JobId): Promise<readonly OccurrenceRecord[]> {
+    return await readHistory(this.storage, id)
+  }
+
+  /** The ids of all live occurrences in this state. */
+  async liveIds(state: 'pending' | 'queued' | 'running'): Promise<readonly OccurrenceId[]> {
+    return (await readLive(this.storage, state)).map((record) => record.id).sort()
+  }
+}
+
+/** The instants of a job's slots up to number `count`: for tests that want to see all of them. */
+export function slotsUpTo(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => slotAt(index + 1))
+}

@@ -1,0 +1,77 @@
+import type { StorageCapabilities } from '@jobistemer/core/storage'
+import type { CaseWorld } from './storage-world.ts'
+
+/** How deep a case digs. Each depth takes longer than the one before and finds what that one cannot. */
+export type CaseDepth =
+  /** One behaviour of one method, on one or two connections. */
+  | 'cases'
+  /** Many connections, then many processes, on the same ids at once. */
+  | 'races'
+  /** Random calls, compared with the memory storage answer by answer. */
+  | 'model'
+  /** Simulated nodes with lost and doubled answers; the history and the ledger are checked afterwards. */
+  | 'soak'
+
+export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'model', 'soak']
+
+/**
+ * What a storage says it can do beyond the rules that bind every one. Given before any storage is open, because test
+ * runners want to know their tests first; a case checks that the storage says the same.
+ */
+export interface DeclaredCapabilities {
+  /** As in {@link StorageCapabilities}. Default `false`. */
+  readonly multiProcess?: boolean
+  /** As in {@link StorageCapabilities}. Default `'none'`. */
+  readonly durability?: StorageCapabilities['durability']
+  /** The storage has `serverTime`. Default `false`. */
+  readonly serverTime?: boolean
+  /** The storage has `subscribe`. Default `false`. */
+  readonly subscribe?: boolean
+}
+
+/** What a case asks of a storage beyond the common rules. */
+export type CaseNeed =
+  | 'multiProcess'
+  /** Data outlives the last connection. */
+  | 'durability'
+  | 'serverTime'
+  | 'subscribe'
+
+/** One test, as data: bindings decide how it is run. */
+export interface StorageCase {
+  /** Unique: `group: sentence`. */
+  readonly name: string
+  readonly depth: CaseDepth
+  /** The case is left out for a storage that does not have all of these. */
+  readonly needs: readonly CaseNeed[]
+  /** How long it may take on a slow storage, in milliseconds. */
+  readonly timeoutMs: number
+  /** Rejects with an `AssertionError` when the storage breaks the rule. */
+  run(world: CaseWorld): Promise<void>
+}
+
+type CaseBodies = Readonly<Record<string, (world: CaseWorld) => Promise<void>>>
+
+interface CaseTraits {
+  readonly depth?: CaseDepth
+  readonly needs?: readonly CaseNeed[]
+  readonly timeoutMs?: number
+}
+
+/** Cases of one subject, written as `{ sentence: body }`. */
+export function caseGroup(group: string, bodies: CaseBodies, traits: CaseTraits = {}): readonly StorageCase[] {
+  return Object.entries(bodies).map(([sentence, run]) => ({
+    name: `${group}: ${sentence}`,
+    depth: traits.depth ?? 'cases',
+    needs: traits.needs ?? [],
+    timeoutMs: traits.timeoutMs ?? 30_000,
+    run,
+  }))
+}
+
+/** True when a storage with these capabilities has what the case needs. */
+export function meetsNeeds(declared: DeclaredCapabilities, needs: readonly CaseNeed[]): boolean {
+  return needs.every((need) =>
+    need === 'durability' ? (declared.durability ?? 'none') !== 'none' : declared[need] === true,
+  )
+}

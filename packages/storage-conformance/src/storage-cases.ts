@@ -1,0 +1,56 @@
+import { cancelCases, reapCases } from './cases/cancel-and-reap.ts'
+import { claimCases } from './cases/claim.ts'
+import {
+  batchCases,
+  capabilityCases,
+  connectionCases,
+  durabilityCases,
+  serverTimeCases,
+  subscribeCases,
+} from './cases/connections.ts'
+import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
+import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
+import { jobCases } from './cases/jobs.ts'
+import { overlapCases, requestedCases } from './cases/overlap.ts'
+import { pruneCases } from './cases/prune.ts'
+import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
+import { settleCases } from './cases/settle.ts'
+import { slotCases } from './cases/slots.ts'
+import { wakeCases } from './cases/wake.ts'
+import { type EffortOptions, resolveEffort } from './effort.ts'
+import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
+
+/**
+ * Every case for a storage with these capabilities, shallow ones first. A storage's own `capabilities` fit as they
+ * are, where it has neither `serverTime` nor `subscribe`.
+ */
+export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
+  const effort = resolveEffort(options)
+  const all = [
+    ...capabilityCases(declared),
+    ...connectionCases,
+    ...jobCases,
+    ...pauseCases,
+    ...deleteCases,
+    ...slotCases,
+    ...overlapCases,
+    ...requestedCases,
+    ...exclusionCases,
+    ...recoveryCases,
+    ...claimCases,
+    ...settleCases,
+    ...wakeCases,
+    ...cancelCases,
+    ...reapCases,
+    ...batchCases,
+    ...getCases,
+    ...listJobsCases,
+    ...listOccurrencesCases,
+    ...pruneCases,
+    ...durabilityCases,
+    ...serverTimeCases,
+    ...subscribeCases,
+  ]
+  void effort
+  return all.filter((storageCase) => meetsNeeds(declared, storageCase.needs))
+}

@@ -1,0 +1,75 @@
+import type { JsonValue } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+
+/** Data of its own, empty at first, and the ways to reach it. What an adapter's test file has to provide. */
+export interface StorageWorld {
+  /**
+   * Opens one more connection to the data of this world, independent of the others. The kit closes it.
+   * Called up to about twenty times for one world.
+   */
+  connect(): Promise<Storage>
+  /** Removes the data. Called once, after every connection was closed. */
+  dispose(): Promise<void>
+  /** How another process connects. Needed when the storage says `multiProcess: true`. */
+  readonly processes?: ProcessEntry
+}
+
+/** What a child process of the kit imports and calls to open a connection to the same data. */
+export interface ProcessEntry {
+  /** A module that plain Node can import: JavaScript, not TypeScript. */
+  readonly module: URL | string
+  /** The exported function, called with `argument`; returns a storage or a promise of one. Default `'connect'`. */
+  readonly exportName?: string
+  /** Passed on as JSON: a file name, a URL, a prefix. */
+  readonly argument: JsonValue
+}
+
+/** What a case sees of a world. */
+export interface CaseWorld extends Pick<StorageWorld, 'processes'> {
+  connect(): Promise<Storage>
+  /** A second world: other data, which this one's must never meet. */
+  another(): Promise<CaseWorld>
+}
+
+/** Opens a fresh world, hands it to the body, and always closes its connections and disposes of its data. */
+export async function withWorld(
+  open: () => StorageWorld | Promise<StorageWorld>,
+  body: (world: CaseWorld) => Promise<void>,
+): Promise<void> {
+  const opened: { readonly world: StorageWorld; readonly connections: Storage[] }[] = []
+
+  async function openCaseWorld(): Promise<CaseWorld> {
+    const world = await open()
+    const connections: Storage[] = []
+    opened.push({ world, connections })
+    return {
+      ...(world.processes === undefined ? {} : { processes: world.processes }),
+      async connect() {
+        const storage = await world.connect()
+        connections.push(storage)
+        return storage
+      },
+      another: openCaseWorld,
+    }
+  }
+
+  async function closeAll(): Promise<unknown[]> {
+    const problems: unknown[] = []
+    for (const { world, connections } of opened.reverse()) {
+      const closed = await Promise.allSettled(connections.map((storage) => storage.close()))
+      const disposed = await Promise.allSettled([world.dispose()])
+      for (const result of [...closed, ...disposed]) if (result.status === 'rejected') problems.push(result.reason)
+    }
+    return problems
+  }
+
+  try {
+    await body(await openCaseWorld())
+  } catch (failure) {
+    // The failure of the case is the news; what goes wrong while clearing up after it is only its echo.
+    await closeAll()
+    throw failure
+  }
+  const problems = await closeAll()
+  if (problems.length > 0) throw problems[0]
+}
