@@ -10,7 +10,7 @@ import { root } from './repository.mjs'
 
 /**
  * @typedef {object} ProcessResult
- * @property {number} exitCode 128 + signal number is not attempted: a process ended by a signal has exit code 1
+ * @property {number} exitCode 1 for a program that a signal ended
  * @property {string | undefined} ended the reason when it did not exit by itself
  * @property {string} output standard output and standard error in the order of arrival, the end of it if it was long
  */
@@ -40,10 +40,7 @@ export function capture(command, args, { cwd = root, env = process.env, timeoutM
     }
     child.stdout.setEncoding('utf8').on('data', collect)
     child.stderr.setEncoding('utf8').on('data', collect)
-    if (ownGroup && pid !== undefined) {
-      installCleanup()
-      runningGroups.add(pid)
-    }
+    if (ownGroup && pid !== undefined) track(pid)
     const timer =
       timeoutMs === undefined
         ? undefined
@@ -54,7 +51,7 @@ export function capture(command, args, { cwd = root, env = process.env, timeoutM
           }, timeoutMs)
     const finish = (/** @type {number} */ exitCode) => {
       clearTimeout(timer)
-      if (pid !== undefined) runningGroups.delete(pid)
+      if (pid !== undefined) untrack(pid)
       resolve({ exitCode, ended, output })
     }
     child.on('error', (error) => {
@@ -108,16 +105,32 @@ function killGroup(pid) {
   }
 }
 
-let cleanupInstalled = false
+const deadlySignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
-/** Captured programs have process groups of their own, so a Ctrl-C does not reach them by itself. */
-function installCleanup() {
-  if (cleanupInstalled) return
-  cleanupInstalled = true
-  process.on('exit', () => {
-    for (const pid of runningGroups) killGroup(pid)
-  })
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-    process.on(signal, () => process.exit(130))
+/**
+ * Captured programs have process groups of their own, so a Ctrl-C does not reach them by itself. Only while there are
+ * some does this process answer signals: a program in the foreground answers them itself.
+ * @param {number} pid
+ */
+function track(pid) {
+  if (runningGroups.size === 0) {
+    process.on('exit', killAll)
+    for (const signal of deadlySignals) process.on(signal, leave)
   }
+  runningGroups.add(pid)
+}
+
+/** @param {number} pid */
+function untrack(pid) {
+  if (!runningGroups.delete(pid) || runningGroups.size > 0) return
+  process.off('exit', killAll)
+  for (const signal of deadlySignals) process.off(signal, leave)
+}
+
+function killAll() {
+  for (const pid of runningGroups) killGroup(pid)
+}
+
+function leave() {
+  process.exit(130)
 }

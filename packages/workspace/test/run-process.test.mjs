@@ -1,4 +1,7 @@
-import { expect, it } from 'vitest'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, it, onTestFinished } from 'vitest'
 import { capture } from '../runner/run-process.mjs'
 
 /** @param {string} code @param {{ timeoutMs?: number }} [options] */
@@ -35,4 +38,21 @@ it('kills a program and its children when the time is up', async () => {
   // The streams close only when the grandchild is gone too, so that this ends at all shows that it was killed.
   const { ended } = await node(`${child}; ${endless}`, { timeoutMs: 300 })
   expect(ended).toBe('was killed after 0.3 s')
+})
+
+it('takes the programs that it runs along when it is told to end', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  const module = new URL('../runner/run-process.mjs', import.meta.url)
+  const inner = `require("node:net").connect(${port}, "127.0.0.1"); setInterval(() => {}, 1000)`
+  const outer = `import { capture } from ${JSON.stringify(module)}; capture(process.execPath, ["-e", ${JSON.stringify(inner)}])`
+  const runner = spawn(process.execPath, ['--input-type=module', '-e', outer], { stdio: 'inherit' })
+  const [connection] = await once(server, 'connection')
+  const disconnected = once(connection.resume(), 'close')
+  runner.kill('SIGTERM')
+  await disconnected
+  const [code] = runner.exitCode === null ? await once(runner, 'exit') : [runner.exitCode]
+  expect(code).toBe(130)
 })
