@@ -1,0 +1,161 @@
+import { lastYear } from './calendar.ts'
+import type { LocalTimes } from './local-times.ts'
+import { nowhere, type OffsetSpan, type ZoneOffsets } from './zone-offsets.ts'
+
+/** What becomes of local times at offset changes. */
+export interface OffsetChangeRules {
+  /**
+   * A local time that the clock jumps over: `shift` = it happens at the first instant after the gap, `skip` = not at
+   * all.
+   */
+  readonly gap: 'shift' | 'skip'
+  /** A local time that the clock shows twice: it happens the first time, the last time, or both times. */
+  readonly fold: 'first' | 'last' | 'both'
+}
+
+const secondsPerDay = 86_400
+
+// The calendar repeats after 400 years to the day of the week, and zones follow yearly rules from 2100 on. So what
+// happens later than this is what happened whole cycles earlier.
+const cycleSeconds = 146_097 * secondsPerDay
+const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
+
+const firstSecond = -62_135_596_800
+const lastSecond = Math.floor(Date.UTC(lastYear, 11, 31, 23, 59, 59) / 1000)
+
+/**
+ * The instants of an expression in a time zone: every local time it names, mapped to instants by the rules for offset
+ * changes. Between two changes that is plain arithmetic, so a search looks at spans of equal offset one after another.
+ *
+ * The instants lie in the years 1 to 9999 UTC.
+ */
+export class CronKernel {
+  readonly #times: LocalTimes
+  readonly #zone: ZoneOffsets
+  readonly #shiftGaps: boolean
+  readonly #firstOfFold: boolean
+  readonly #lastOfFold: boolean
+  readonly #earliest: number
+  readonly #latest: number
+  readonly #isCyclic: boolean
+  /** Where the last search was: the next one is often there too. */
+  #span: OffsetSpan = nowhere
+
+  constructor(times: LocalTimes, zone: ZoneOffsets, rules: OffsetChangeRules) {
+    this.#times = times
+    this.#zone = zone
+    this.#shiftGaps = rules.gap === 'shift'
+    this.#firstOfFold = rules.fold === 'first'
+    this.#lastOfFold = rules.fold === 'last'
+    // Wide enough for any offset and any gap.
+    this.#earliest = Math.max(firstSecond, times.first - 2 * secondsPerDay)
+    this.#latest = Math.min(lastSecond, times.last + 2 * secondsPerDay)
+    this.#isCyclic = this.#latest > lastDirectSecond
+  }
+
+  /** The first instant strictly after, in epoch milliseconds; `null` when there is none. */
+  nextMs(afterMs: number): number | null {
+    const after = Math.max(Math.floor(afterMs / 1000), this.#earliest - 1)
+    if (after >= this.#latest) return null
+    let second: number
+    if (after < lastDirectSecond || !this.#isCyclic) second = this.#next(after)
+    else {
+      const shift = cyclesBeyond(after)
+      second = this.#next(after - shift) + shift
+    }
+    return second > this.#latest ? null : second * 1000
+  }
+
+  /** The last instant strictly before, in epoch milliseconds; `null` when there is none. */
+  previousMs(beforeMs: number): number | null {
+    const before = Math.min(Math.ceil(beforeMs / 1000), this.#latest + 1)
+    if (before <= this.#earliest) return null
+    let second: number
+    if (before < lastDirectSecond || !this.#isCyclic) second = this.#previous(before)
+    else {
+      const shift = cyclesBeyond(before)
+      second = this.#previous(before - shift) + shift
+    }
+    return second < this.#earliest ? null : second * 1000
+  }
+
+  #next(after: number): number {
+    const times = this.#times
+    let span = this.#span
+    if (after < span.settledFrom || after >= span.settledTo) {
+      span = this.#zone.spanAt(after)
+      this.#span = span
+    }
+    let from = after + span.offset
+    if (this.#firstOfFold && span.offsetBefore > span.offset) {
+      // What the clock shows again at the start of this span has happened in the one before.
+      const repeatedUntil = span.start + span.offsetBefore
+      if (from < repeatedUntil) from = repeatedUntil - 1
+    }
+    let time = times.next(from)
+    for (;;) {
+      while (time - span.offset >= span.settledTo && span.next === undefined) {
+        if (isTooFar(span.settledTo - after) || span.settledTo > this.#latest) return Number.POSITIVE_INFINITY
+        this.#zone.extendForward()
+      }
+      const end = span.end + (this.#lastOfFold ? Math.min(span.offset, span.offsetAfter) : span.offset)
+      if (time < end) {
+        this.#span = span
+        return time - span.offset
+      }
+      const next = span.next
+      if (next === undefined || isTooFar(next.start - after)) return Number.POSITIVE_INFINITY
+      const start = next.start + next.offset
+      if (next.offset > span.offset) {
+        if (time < start) {
+          if (this.#shiftGaps) return next.start
+          time = times.next(start - 1)
+        }
+      } else if (!this.#firstOfFold) time = times.next(start - 1)
+      span = next
+    }
+  }
+
+  #previous(before: number): number {
+    const times = this.#times
+    let span = this.#span
+    if (before - 1 < span.settledFrom || before - 1 >= span.settledTo) {
+      span = this.#zone.spanAt(before - 1)
+      this.#span = span
+    }
+    let until = before + span.offset
+    if (this.#lastOfFold) until = Math.min(until, span.end + span.offsetAfter)
+    let time = times.previous(until)
+    for (;;) {
+      while (time - span.offset < span.settledFrom && span.previous === undefined) {
+        if (isTooFar(before - span.settledFrom) || span.settledFrom < this.#earliest) return Number.NEGATIVE_INFINITY
+        this.#zone.extendBackward()
+      }
+      const start = span.start + (this.#firstOfFold ? Math.max(span.offset, span.offsetBefore) : span.offset)
+      if (time >= start) {
+        this.#span = span
+        return time - span.offset
+      }
+      const previous = span.previous
+      if (previous === undefined || isTooFar(before - previous.end)) return Number.NEGATIVE_INFINITY
+      const end = span.start + previous.offset
+      if (previous.offset < span.offset) {
+        if (time >= end) {
+          if (this.#shiftGaps) return span.start
+          time = times.previous(end)
+        }
+      } else if (!this.#lastOfFold) time = times.previous(end)
+      span = previous
+    }
+  }
+}
+
+/** True when 400 years have been searched: whatever has not come by then never comes. */
+function isTooFar(seconds: number): boolean {
+  return seconds > cycleSeconds
+}
+
+/** The whole cycles by which an instant is to be moved back, in seconds. */
+function cyclesBeyond(second: number): number {
+  return (Math.floor((second - lastDirectSecond) / cycleSeconds) + 1) * cycleSeconds
+}

@@ -1,0 +1,151 @@
+import { CronExpressionParser } from 'cron-parser'
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { type Field, type FieldName, fields } from './field.ts'
+import { hashedNumber } from './hash.ts'
+
+/** Where a field stands, for messages, and what `H` is derived from. */
+export interface FieldContext {
+  readonly field: Field
+  readonly text: string
+  readonly expression: string
+  /** `null` while the job is not known: `H` stands for its least value then. */
+  readonly jobName: string | null
+}
+
+// One value, name or range of either, with or without a step. cron-parser is more lenient: it reads JANFEB as 12.
+const plainItem = /^(?:[*?]|(?:\d{1,4}|[a-z]{3})(?:-(?:\d{1,4}|[a-z]{3}))?)(?:\/\d{1,4})?$/i
+const hashedItem = /^H(?:\((\d{1,4})-(\d{1,4})\))?(?:\/(\d{1,4}))?$/
+
+/** True when an expression has an `H` anywhere: its times depend on the job's name. */
+export function hasHash(texts: Readonly<Record<FieldName, string>>): boolean {
+  return Object.values(texts).some((text) => text.split(',').some((item) => hashedItem.test(item)))
+}
+
+/** The items of a field's list. @throws JobistemerError `INVALID_SCHEDULE` when one is empty */
+export function splitList(context: FieldContext): readonly string[] {
+  const items = context.text.split(',')
+  if (items.includes('')) throw invalidField(context, 'a list has an empty entry')
+  return items
+}
+
+/** The values that the items of a list name together, ascending. @throws JobistemerError `INVALID_SCHEDULE` */
+export function parseValues(items: readonly string[], context: FieldContext): readonly number[] {
+  const values = new Set<number>()
+  items.forEach((item, place) => {
+    for (const value of parseItem(item, place, context)) values.add(value)
+  })
+  return [...values].sort((left, right) => left - right)
+}
+
+/** True for an item that names every value: `*`, `?`, and a step of one. */
+export function isUnrestricted(item: string): boolean {
+  return /^[*?](?:\/0*1)?$/.test(item)
+}
+
+/** A refusal that names the field and what it takes. */
+export function invalidField(context: FieldContext, why: string, cause?: unknown): JobistemerError {
+  const { field, text, expression } = context
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The ${field.title} field ${printValue(text)} of the cron expression ${printValue(expression)} cannot be read: ${why}.`,
+    field: `expression.${field.name}`,
+    value: text,
+    remedy: `It takes ${field.takes}.`,
+    cause,
+  })
+}
+
+function parseItem(item: string, place: number, context: FieldContext): readonly number[] {
+  const hashed = hashedItem.exec(item)
+  if (hashed !== null) return parseHashed(hashed, place, context)
+  if (!plainItem.test(item)) throw invalidField(context, `${printValue(item)} is no value, range or step`)
+  if (item.startsWith('?') && context.field.name !== 'dayOfMonth' && context.field.name !== 'dayOfWeek') {
+    throw invalidField(context, '? belongs to days only')
+  }
+  return context.field.name === 'year' ? parseYears(item, context) : parsePlain(item, context)
+}
+
+function parseHashed(match: RegExpExecArray, place: number, context: FieldContext): readonly number[] {
+  const { field, jobName } = context
+  if (field.name === 'year') throw invalidField(context, 'H has no meaning for years')
+  const [item, from, to, every] = match
+  const min = from === undefined ? field.min : Number(from)
+  const max = to === undefined ? field.hashMax : Number(to)
+  const step = every === undefined ? null : Number(every)
+  if (min > max || min < field.min || max > field.max) {
+    throw invalidField(context, `${printValue(item)} is not a range within ${field.min}-${field.max}`)
+  }
+  if (step !== null && (step < 1 || step > max - min + 1)) {
+    throw invalidField(context, `the step of ${printValue(item)} is not from 1 to ${max - min + 1}`)
+  }
+  const count = step ?? max - min + 1
+  const first = min + (jobName === null ? 0 : hashedNumber(jobName, field.name, place, count))
+  if (step === null) return [first]
+  const values = []
+  for (let value = first; value <= max; value += step) values.push(value)
+  return values
+}
+
+function parseYears(item: string, context: FieldContext): readonly number[] {
+  const { field } = context
+  const [range = '', every] = item.split('/')
+  const [from = '', to] = range.split('-')
+  const min = from === '*' ? field.min : Number(from)
+  const max = to !== undefined ? Number(to) : from === '*' || every !== undefined ? field.max : min
+  const step = every === undefined ? 1 : Number(every)
+  if (!Number.isInteger(min) || !Number.isInteger(max) || min > max || min < field.min || max > field.max) {
+    throw invalidField(context, `${printValue(item)} is not within ${field.min}-${field.max}`)
+  }
+  if (step < 1) throw invalidField(context, `the step of ${printValue(item)} is not positive`)
+  const years = []
+  for (let year = min; year <= max; year += step) years.push(year)
+  return years
+}
+
+// cron-parser takes a tenth of a millisecond for an item; thousands of jobs have the same few dozen.
+const parsed = new Map<string, readonly number[]>()
+const parsedLimit = 2000
+
+function parsePlain(item: string, context: FieldContext): readonly number[] {
+  const { field } = context
+  const key = `${field.name} ${item.toLowerCase()}`
+  const known = parsed.get(key)
+  if (known !== undefined) return known
+  let values: readonly number[]
+  try {
+    values = readWithCronParser(field.name, item)
+  } catch (error) {
+    throw invalidField(context, error instanceof Error ? error.message : String(error), error)
+  }
+  if (parsed.size >= parsedLimit) parsed.clear()
+  parsed.set(key, values)
+  return values
+}
+
+function readWithCronParser(name: FieldName, item: string): readonly number[] {
+  // One field at a time, so that a refusal is about this one.
+  const texts: Record<string, string> = {
+    second: '0',
+    minute: '0',
+    hour: '0',
+    dayOfMonth: '*',
+    month: '*',
+    dayOfWeek: '*',
+  }
+  texts[name] = name === 'dayOfWeek' ? weekdayItem(item) : item
+  const expression = CronExpressionParser.parse(Object.values(texts).join(' '), {
+    // Never used, but cron-parser would read the machine's clock and zone instead.
+    currentDate: new Date(0),
+    tz: 'UTC',
+  })
+  const values = expression.fields[name as Exclude<FieldName, 'year'>].values.map(Number)
+  return name === 'dayOfWeek' ? [...new Set(values.map((value) => value % 7))] : values
+}
+
+/** cron-parser counts to 7 in steps: `1/2` would be Monday, Wednesday, Friday and, as 7, Sunday. */
+function weekdayItem(item: string): string {
+  const [range = '', every] = item.split('/')
+  if (every === undefined || range.includes('-')) return item
+  return /^[*?]$/.test(range)
+    ? `${fields.dayOfWeek.min}-${fields.dayOfWeek.max}/${every}`
+    : `${range}-${fields.dayOfWeek.max}/${every}`
+}

@@ -1,0 +1,20 @@
+/** Objects by key for as long as somebody else holds them: equal keys share one object, and unused ones cost nothing. */
+export class WeakCache<T extends object> {
+  readonly #entries = new Map<string, WeakRef<T>>()
+  #sweepAt = 1000
+
+  /** The object of a key, made when there is none. */
+  get(key: string, make: () => T): T {
+    const known = this.#entries.get(key)?.deref()
+    if (known !== undefined) return known
+    const made = make()
+    if (this.#entries.size >= this.#sweepAt) this.#sweep()
+    this.#entries.set(key, new WeakRef(made))
+    return made
+  }
+
+  #sweep(): void {
+    for (const [key, reference] of this.#entries) if (reference.deref() === undefined) this.#entries.delete(key)
+    this.#sweepAt = Math.max(1000, this.#entries.size * 2)
+  }
+}
