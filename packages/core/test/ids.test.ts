@@ -1,0 +1,87 @@
+import fc from 'fast-check'
+import { v5 } from 'uuid'
+import { describe, expect, it } from 'vitest'
+import { attemptId, jobId, occurrenceId, requestedOccurrenceId, taskId, taskRunId } from '../src/ids.ts'
+import { toInstantText } from '../src/instant.ts'
+import { uuidV5In } from '../src/uuid-v5.ts'
+import { thrownBy } from './support/thrown-by.ts'
+import golden from './vectors/ids.json' with { type: 'json' }
+
+describe.each(golden.vectors)('the golden ids of $jobName, $taskName at $scheduledAt', (vector) => {
+  const job = jobId(vector.jobName)
+  const task = taskId(job, vector.taskName)
+  const occurrence = occurrenceId(job, vector.scheduledAt)
+  const run = taskRunId(occurrence, task)
+
+  it('are the ids that are derived', () => {
+    expect({ job, task, occurrence, run }).toEqual({
+      job: vector.jobId,
+      task: vector.taskId,
+      occurrence: vector.occurrenceId,
+      run: vector.taskRunId,
+    })
+  })
+
+  it('include those of attempts, whatever their number', () => {
+    expect(attemptId(run, 0)).toBe(vector.attempt0)
+    expect(attemptId(run, 1)).toBe(vector.attempt1)
+    expect(attemptId(run, 12)).toBe(vector.attempt12)
+  })
+
+  it('come from the canonical text of the instant', () => {
+    expect(toInstantText(vector.scheduledAt)).toBe(vector.canonicalTime)
+    expect(occurrenceId(job, new Date(vector.scheduledAt))).toBe(vector.occurrenceId)
+    expect(occurrenceId(job, Date.parse(vector.scheduledAt))).toBe(vector.occurrenceId)
+  })
+})
+
+it('there are eleven golden vectors', () => {
+  expect(golden.vectors).toHaveLength(11)
+})
+
+const names = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: 'grapheme', maxLength: 3000 }))
+
+describe('a UUIDv5', () => {
+  it('is the one that the uuid package makes, for any name in any namespace', () => {
+    fc.assert(
+      fc.property(fc.uuid(), names, (namespace, name) => {
+        expect(uuidV5In(namespace)(name)).toBe(v5(Buffer.from(name, 'utf8'), namespace))
+      }),
+    )
+  })
+
+  it('of a name that exceeds the shared buffer does not disturb the next one', () => {
+    const make = uuidV5In(golden.namespaces.job)
+    const long = '☕'.repeat(5000)
+    expect(make(long)).toBe(v5(long, golden.namespaces.job))
+    expect(make('daily-backup')).toBe(v5('daily-backup', golden.namespaces.job))
+  })
+})
+
+describe('ids', () => {
+  it('of two instants of one second differ', () => {
+    const job = jobId('a')
+    const ids = [0, 1, 20, 250, 500, 999].map((ms) => occurrenceId(job, Date.UTC(2026, 0, 1) + ms))
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('of requests are never those of slots, nor those of another kind, base or key', () => {
+    const job = jobId('a')
+    const at = '2026-01-01T00:00:00Z'
+    const slot = occurrenceId(job, at)
+    const ids = [
+      slot,
+      requestedOccurrenceId(job, 'trigger', at),
+      requestedOccurrenceId(job, 'replay', at),
+      requestedOccurrenceId(slot, 'replay', at),
+      requestedOccurrenceId(slot, 'replay', 'again'),
+      requestedOccurrenceId(jobId('b'), 'trigger', at),
+    ]
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(requestedOccurrenceId(job, 'trigger', at)).toBe(ids[1])
+  })
+
+  it('are not made of what is no instant', () => {
+    expect(thrownBy(() => occurrenceId(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
+  })
+})

@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { DateTime } from 'luxon'
+import { describe, expect, it } from 'vitest'
+import { toInstantMs, toInstantText } from '../src/instant.ts'
+import type { InstantInput } from '../src/schedule.ts'
+import { refusalOf } from './support/thrown-by.ts'
+
+const at = Date.UTC(2026, 0, 31, 2, 0, 0)
+
+describe('an instant', () => {
+  it.each<[string, InstantInput]>([
+    ['a Date', new Date(at)],
+    ['epoch milliseconds', at],
+    ['RFC 3339 in UTC', '2026-01-31T02:00:00Z'],
+    ['RFC 3339 with an offset', '2026-01-31T03:00:00+01:00'],
+    ['ISO 8601 in its basic form', '20260131T020000Z'],
+    ['a string without an offset, which is UTC', '2026-01-31T02:00:00'],
+    ['a luxon DateTime of any zone', DateTime.fromMillis(at, { zone: 'America/Vancouver' })],
+    ['whatever has toMillis', { toMillis: () => at }],
+  ])('is read from %s', (_, input) => {
+    expect(toInstantMs(input)).toBe(at)
+  })
+
+  it('given as a date alone is its first moment in UTC', () => {
+    expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
+  })
+
+  it('loses what is finer than a millisecond', () => {
+    expect(toInstantMs(1.9)).toBe(1)
+    expect(toInstantMs(-1.9)).toBe(-1)
+    expect(toInstantMs('2026-01-31T02:00:00.0009Z')).toBe(at)
+  })
+
+  it.each<[string, unknown]>([
+    ['an invalid Date', new Date(Number.NaN)],
+    ['NaN', Number.NaN],
+    ['infinity', Number.POSITIVE_INFINITY],
+    ['a number that no Date can hold', 8_640_000_000_000_001],
+    ['an empty string', ''],
+    ['prose', 'tomorrow'],
+    ['the thirty-first of February', '2026-02-31T00:00:00Z'],
+    ['an invalid DateTime', DateTime.invalid('test')],
+    ['null', null],
+    ['undefined', undefined],
+    ['a boolean', true],
+    ['an object without toMillis', {}],
+    ['a bigint', 5n],
+  ])('is not read from %s', (_, input) => {
+    expect(refusalOf(() => toInstantMs(input as InstantInput, 'after'))).toEqual({
+      code: 'INVALID_INSTANT',
+      field: 'after',
+      value: input,
+    })
+  })
+})
+
+describe('the text of an instant', () => {
+  it.each([
+    [0, '1970-01-01T00:00:00Z'],
+    [20_000, '1970-01-01T00:00:20Z'],
+    [20_250, '1970-01-01T00:00:20.25Z'],
+    [20_500, '1970-01-01T00:00:20.5Z'],
+    [20_005, '1970-01-01T00:00:20.005Z'],
+    [20_010, '1970-01-01T00:00:20.01Z'],
+    [-1, '1969-12-31T23:59:59.999Z'],
+    [-1000, '1969-12-31T23:59:59Z'],
+    [-500, '1969-12-31T23:59:59.5Z'],
+  ])('of %i ms is %s', (milliseconds, text) => {
+    expect(toInstantText(milliseconds)).toBe(text)
+  })
+
+  it('is the shortest one that says the same', () => {
+    const instants = fc.date({
+      noInvalidDate: true,
+      min: new Date('0000-01-01T00:00:00Z'),
+      max: new Date('9999-12-31'),
+    })
+    fc.assert(
+      fc.property(instants, (date) => {
+        const text = toInstantText(date)
+        expect(Date.parse(text)).toBe(date.getTime())
+        expect(text).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,2}[1-9])?Z$/)
+      }),
+    )
+  })
+})
