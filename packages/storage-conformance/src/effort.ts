@@ -15,8 +15,8 @@ export interface EffortOptions {
 
 /** The effort that options and environment ask for. */
 export function resolveEffort(options: EffortOptions = {}, environment: NodeJS.ProcessEnv = process.env): Effort {
-  const scale = environment['JOBISTEMER_CONFORMANCE_SCALE']
-  const seeds = environment['JOBISTEMER_CONFORMANCE_SEED']
+  const scale = environment.JOBISTEMER_CONFORMANCE_SCALE
+  const seeds = environment.JOBISTEMER_CONFORMANCE_SEED
   return {
     scale: scale === undefined ? (options.scale ?? 1) : readNumber(scale, 'JOBISTEMER_CONFORMANCE_SCALE'),
     seeds:

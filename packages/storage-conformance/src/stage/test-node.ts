@@ -40,27 +40,31 @@ export class TestNode {
   readonly storage: Storage
   readonly owner: Owner
 
-  constructor(storage: Storage, name = 'node-a', incarnation = `${name}-1`) {
+  constructor(storage: Storage, name: string = 'node-a', incarnation: string = `${name}-1`) {
     this.storage = storage
     this.owner = { node: name, incarnation }
   }
 
-  static async connect(world: CaseWorld, name = 'node-a', incarnation = `${name}-1`): Promise<TestNode> {
+  static async connect(
+    world: CaseWorld,
+    name: string = 'node-a',
+    incarnation: string = `${name}-1`,
+  ): Promise<TestNode> {
     return new TestNode(await world.connect(), name, incarnation)
   }
 
   // ------------------------------------------------------------------------------------------------------------ jobs
 
-  async saveJobs(changes: readonly JobChange[], now = start): Promise<readonly SaveJobAnswer[]> {
+  async saveJobs(changes: readonly JobChange[], now: number = start): Promise<readonly SaveJobAnswer[]> {
     return await this.storage.saveJobs({ now, changes })
   }
 
-  async saveJob(change: JobChange, now = start): Promise<SaveJobAnswer> {
+  async saveJob(change: JobChange, now: number = start): Promise<SaveJobAnswer> {
     return expectOne(await this.saveJobs([change], now))
   }
 
   /** Creates a job and answers its head. */
-  async createJob(options: JobOptions = {}, now = start): Promise<JobRecord> {
+  async createJob(options: JobOptions = {}, now: number = start): Promise<JobRecord> {
     const content = jobContent(options)
     const answer = await this.saveJob({ kind: 'create', id: jobId(content.name), content }, now)
     return expectOutcome(answer, 'saved').job
@@ -71,7 +75,7 @@ export class TestNode {
     id: JobId,
     options: JobOptions,
     waiting: 'keep' | 'cancel' = 'keep',
-    now = start,
+    now: number = start,
   ): Promise<SaveJobAnswer> {
     const head = await this.head(id)
     return await this.saveJob(
@@ -87,26 +91,26 @@ export class TestNode {
     )
   }
 
-  async pause(id: JobId, now = start): Promise<SaveJobAnswer> {
+  async pause(id: JobId, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveJob({ kind: 'pause', id, paused: { at: now, reason: 'maintenance', actor: 'kim' } }, now)
   }
 
-  async resume(id: JobId, now = start): Promise<SaveJobAnswer> {
+  async resume(id: JobId, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveJob({ kind: 'pause', id, paused: null }, now)
   }
 
-  async deleteJob(id: JobId, now = start): Promise<SaveJobAnswer> {
+  async deleteJob(id: JobId, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
   // ----------------------------------------------------------------------------------------------------- occurrences
 
-  async createAll(items: readonly CreateItem[], now = start): Promise<readonly CreateAnswer[]> {
+  async createAll(items: readonly CreateItem[], now: number = start): Promise<readonly CreateAnswer[]> {
     return await this.storage.createOccurrences({ now, owner: this.owner, items })
   }
 
   /** Creates one item, by default at the instant that it is scheduled for. */
-  async create(item: CreateItem, now = item.scheduledAt): Promise<CreateAnswer> {
+  async create(item: CreateItem, now: number = item.scheduledAt): Promise<CreateAnswer> {
     return expectOne(await this.createAll([item], now))
   }
 

@@ -1,0 +1,1 @@
+export { journalStorage } from './journal-storage.js'
