@@ -15,7 +15,9 @@ await main(async (names) => {
   if (chosen.length === 0) throw new Error(`No package's name contains ${names.join(' or ')}.`)
   const before = await gitStatus()
   await install()
-  const building = await runSteps([build()], { concurrency: 1 })
+  const building = await runSteps([build(names.length === 0 ? [] : chosen.map(({ name }) => name))], {
+    concurrency: 1,
+  })
   if (building.some(({ failed }) => failed > 0)) return conclude(building)
   const checks = names.length === 0 ? allChecks() : []
   const outcomes = await runSteps([...checks, ...chosen.map(packageTests)], { concurrency: 2 })

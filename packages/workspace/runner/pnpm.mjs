@@ -52,7 +52,7 @@ function isPinned(program) {
  * npx as a command line: through the running npm where there is one, since on Windows npx is no program file.
  * @returns {[string, ...string[]]}
  */
-function npx() {
+export function npx() {
   const npm = process.env.npm_execpath
   const sibling = npm === undefined ? undefined : join(dirname(npm), 'npx-cli.js')
   return sibling !== undefined && existsSync(sibling) ? [process.execPath, sibling] : ['npx']
