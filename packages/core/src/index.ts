@@ -34,7 +34,18 @@ export type {
   TaskSettingsInput,
 } from './configuration/settings.ts'
 export { type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
-export type { TriggerOptions, TriggerResult } from './engine/requests.ts'
+export { diffSchedules, type ScheduleDifference } from './diff-schedules.ts'
+export type {
+  DefinitionPlan,
+  JobUpdate,
+  PlannedChange,
+  UpdateOptions,
+  UpdateResult,
+} from './engine/definitions.ts'
+export type { Explanation } from './engine/explain.ts'
+export type { CancelOptions, CancelResult, InterventionOptions } from './engine/interventions.ts'
+export type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/requests.ts'
+export type { UpdatePolicy } from './engine/update-policy.ts'
 export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
 export { defineJob, type Job, type JobOptions } from './job/define-job.ts'
 export {
@@ -44,11 +55,18 @@ export {
   type PreviousRun,
   type TaskContext,
   type TaskDefinition,
+  type TaskHandler,
 } from './job/task.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export type { Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
-export { createScheduler, type OccurrenceFilter, type Scheduler, type ShutdownOptions } from './scheduler.ts'
+export {
+  createScheduler,
+  type OccurrenceFilter,
+  type PruneOptions,
+  type Scheduler,
+  type ShutdownOptions,
+} from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export { systemClock } from './system-clock.ts'
 export { readTimezone } from './configuration/read-settings.ts'

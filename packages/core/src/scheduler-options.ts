@@ -1,12 +1,15 @@
 import { hostname } from 'node:os'
 import type { Clock } from './clock.ts'
 import { readJobSettings } from './configuration/read-settings.ts'
-import { readInteger, readName, readObject } from './configuration/read-value.ts'
+import { readChoice, readInteger, readName, readObject, readOptionalFunction } from './configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/unique-suffix.ts'
 import { JobistemerError, printValue } from './errors.ts'
+import type { Handlers } from './engine/job-plan.ts'
+import type { ShutdownSignal } from './engine/process-signals.ts'
 import type { Job } from './job/define-job.ts'
+import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import type { ScheduleType } from './schedule.ts'
 import type { Storage } from './storage/storage.ts'
@@ -34,6 +37,14 @@ export interface SchedulerOptions {
   readonly pollInterval?: DurationInput
   /** How often to look for occurrences beyond their deadline. Default 15 s. */
   readonly reapInterval?: DurationInput
+  /** How often to look for definitions that other nodes have changed. Default 3 s. */
+  readonly definitionInterval?: DurationInput
+  /**
+   * Shut down on these signals; a second signal ends the process at once. `true`: SIGTERM and SIGINT. Default: none.
+   */
+  readonly handleSignals?: boolean | readonly ShutdownSignal[]
+  /** What does the work of tasks that name a `handler`, by that name: with it, this node runs jobs that are data. */
+  readonly handlers?: Readonly<Record<string, TaskHandler>>
   /** Types of schedules that the storage may hold and that none of `jobs` has. */
   readonly scheduleTypes?: readonly ScheduleType[]
 }
@@ -48,6 +59,9 @@ export interface CheckedSchedulerOptions {
   readonly clock: Clock
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
+  readonly definitionIntervalMs: number
+  readonly handleSignals: readonly ShutdownSignal[]
+  readonly handlers: Handlers
   readonly scheduleTypes: readonly ScheduleType[]
 }
 
@@ -61,6 +75,9 @@ const optionNames = [
   'clock',
   'pollInterval',
   'reapInterval',
+  'definitionInterval',
+  'handleSignals',
+  'handlers',
   'scheduleTypes',
 ]
 
@@ -89,12 +106,34 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     clock: options.clock ?? systemClock,
     pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),
+    definitionIntervalMs: toDurationMs(
+      options.definitionInterval ?? (defaultPollMs === privatePollMs ? privatePollMs : 3000),
+      'definitionInterval',
+      { min: 10 },
+    ),
+    handleSignals: readSignals(options.handleSignals ?? false),
+    handlers: readHandlers(options.handlers ?? {}),
     scheduleTypes: options.scheduleTypes ?? [],
   }
 }
 
 function readDefaults(defaults: JobSettingsInput): JobOverrides {
   return readJobSettings(defaults, 'defaults.')
+}
+
+function readSignals(signals: boolean | readonly ShutdownSignal[]): readonly ShutdownSignal[] {
+  if (typeof signals === 'boolean') return signals ? ['SIGTERM', 'SIGINT'] : []
+  return signals.map((signal, index) => readChoice(signal, ['SIGTERM', 'SIGINT', 'SIGHUP'], `handleSignals[${index}]`))
+}
+
+function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers {
+  const checked = new Map<string, TaskHandler>()
+  for (const [name, handler] of Object.entries(handlers)) {
+    const field = `handlers.${name}`
+    const run = readOptionalFunction(handler, field)
+    if (run !== undefined) checked.set(readName(name, field), run)
+  }
+  return checked
 }
 
 function readJobs(jobs: readonly Job[]): readonly Job[] {

@@ -391,7 +391,7 @@ export class Execution implements Settling, Alarm {
   }
 
   #results(): Readonly<Record<string, JsonValue | undefined>> {
-    const results: Record<string, JsonValue | undefined> = {}
+    const results: Record<string, JsonValue | undefined> = { ...this.occurrence.details.results }
     for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
     return results
   }

@@ -1,7 +1,8 @@
 import { resolveJobSettings, resolveTaskSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../configuration/settings.ts'
 import type { Job, JobTask } from '../job/define-job.ts'
-import type { JsonObject, JsonValue } from '../json.ts'
+import type { JobDocument } from '../job/job-document.ts'
+import type { TaskHandler } from '../job/task.ts'
 
 /** One task, ready to run. */
 export interface TaskPlan {
@@ -20,49 +21,38 @@ export interface JobPlan {
   readonly tasks: readonly TaskPlan[]
 }
 
-/** A definition as it is stored with each version of a job. */
-export interface JobDocument {
-  /** What the scheduler overrides, of the node that saved the version. */
-  readonly defaults: JobOverrides
-  readonly settings: JobOverrides
-  readonly tasks: readonly {
-    readonly name: string
-    readonly settings: TaskOverrides
-    readonly data?: JsonValue
-  }[]
-}
-
-export function toJobDocument(job: Job, defaults: JobOverrides): JobDocument {
-  return {
-    defaults,
-    settings: job.overrides,
-    tasks: job.tasks.map(({ name, overrides, data }) =>
-      data === undefined ? { name, settings: overrides } : { name, settings: overrides, data: data as JsonValue },
-    ),
-  }
-}
+/** Handlers of this node, by name. */
+export type Handlers = ReadonlyMap<string, TaskHandler>
 
 /** A plan from a stored definition; `null` when this node has no handler for one of its tasks. */
-export function planFromDocument(stored: JsonObject, version: number, handlers: readonly JobTask[]): JobPlan | null {
-  const document = stored as unknown as JobDocument
+export function planFromDocument(
+  document: JobDocument,
+  version: number,
+  own: { readonly tasks: readonly JobTask[]; readonly handlers: Handlers },
+): JobPlan | null {
   const settings = resolveJobSettings(document.defaults, document.settings)
   const tasks: TaskPlan[] = []
   for (const task of document.tasks) {
-    const handler = handlers.find((candidate) => candidate.name === task.name)
-    if (handler === undefined) return null
-    tasks.push(toTaskPlan(settings, { ...task, run: handler.run, data: task.data }))
+    const run =
+      task.handler === undefined
+        ? own.tasks.find((candidate) => candidate.name === task.name)?.run
+        : own.handlers.get(task.handler)
+    if (run === undefined) return null
+    tasks.push(toTaskPlan(settings, { ...task, run, data: task.data }))
   }
   return { version, settings, tasks }
 }
 
-/** The plan of a local definition, in whatever version it is stored. */
-export function planFromJob(job: Job, defaults: JobOverrides, version: number): JobPlan {
+/** The plan of a local definition, in whatever version it is stored; `null` when a named handler is not here. */
+export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
   const settings = resolveJobSettings(defaults, job.overrides)
-  return {
-    version,
-    settings,
-    tasks: job.tasks.map((task) => toTaskPlan(settings, { ...task, settings: task.overrides })),
+  const tasks: TaskPlan[] = []
+  for (const task of job.tasks) {
+    const run = task.run ?? handlers.get(task.handler ?? '')
+    if (run === undefined) return null
+    tasks.push(toTaskPlan(settings, { name: task.name, data: task.data, run, settings: task.overrides }))
   }
+  return { version, settings, tasks }
 }
 
 function toTaskPlan(

@@ -1,26 +1,30 @@
 import type { JobId } from '../ids.ts'
 import type { Job } from '../job/define-job.ts'
 import { fingerprintOf } from '../job/fingerprint.ts'
-import type { JsonObject } from '../json.ts'
-import type { JobRecord, JobVersionRecord } from '../storage/job-record.ts'
+import { contentOf, fingerprintOfJob } from '../job/job-content.ts'
+import { readJobDocument, tasksOf } from '../job/job-document.ts'
+import type { JobRecord } from '../storage/job-record.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../storage/storage.ts'
-import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { EngineContext } from './engine-context.ts'
-import { type JobPlan, planFromDocument, planFromJob, toJobDocument } from './job-plan.ts'
+import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
 import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
+
+export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
+  readonly #handlers: Handlers
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Plans of versions other than the ones in force, for occurrences that started under them. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
 
-  constructor(engine: EngineContext, reviver: ScheduleReviver) {
+  constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers }) {
     this.#engine = engine
-    this.#reviver = reviver
+    this.#reviver = options.reviver
+    this.#handlers = options.handlers
   }
 
   get size(): number {
@@ -29,10 +33,6 @@ export class JobRegistry {
 
   get(id: JobId): RegisteredJob | undefined {
     return this.#jobs.get(id)
-  }
-
-  all(): IterableIterator<RegisteredJob> {
-    return this.#jobs.values()
   }
 
   /** Stores what is new or changed of these definitions, and follows what the storage knows better. */
@@ -53,9 +53,9 @@ export class JobRegistry {
       const changing: { job: Job; change: JobChange }[] = []
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
-        const change = this.#changeFor(job, record)
+        const change = this.changeFor(job, record)
         if (change !== null) changing.push({ job, change })
-        else this.#adopt(job, record as JobRecord, this.#isLocal(job, record as JobRecord) ? 'unchanged' : 'followed')
+        else this.adopt(job, record as JobRecord)
       }
       if (changing.length === 0) return
       const now = this.#engine.now()
@@ -64,7 +64,7 @@ export class JobRegistry {
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer
-        if (answer.outcome === 'saved') this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
+        if (answer.outcome === 'saved') this.adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
         else again.push(job)
       }
       open = again
@@ -72,89 +72,112 @@ export class JobRegistry {
   }
 
   /** What has to be stored for a local definition to hold; `null` when nothing. */
-  #changeFor(job: Job, record: JobRecord | null): JobChange | null {
+  changeFor(job: Job, record: JobRecord | null): (JobChange & { readonly content: JobContent }) | null {
+    this.#reviver.add(job.schedule.type)
+    const { defaults } = this.#engine
     if (record === null || record.deletedAt !== null) {
-      return { kind: 'create', id: job.id, content: this.#contentOf(job, null) }
+      const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
+      // Of a deleted job that comes back, nothing before its deletion is made up for.
+      const after = Math.max(this.#engine.now(), record?.watermark ?? 0)
+      const content = contentOf(job, { defaults, timeline, nextAt: job.schedule.nextMs(after) })
+      return { kind: 'create', id: job.id, content }
     }
-    if (this.#isLocal(job, record)) return null
-    // This definition was in force once and was replaced: this is the older build of a rolling deploy, and follows.
-    if (record.lineage.includes(this.#fingerprint(job))) return null
+    const fingerprint = fingerprintOfJob(job, defaults)
+    // A definition that was in force once and was replaced is that of an older build in a rolling deploy: it follows.
+    if (record.fingerprint === fingerprint || record.lineage.includes(fingerprint)) return null
     return {
       kind: 'replace',
       id: job.id,
-      content: this.#contentOf(job, record),
+      content: contentOf(job, { defaults, ...this.#immediately(job, record) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',
     }
   }
 
-  #isLocal(job: Job, record: JobRecord): boolean {
-    return record.fingerprint === this.#fingerprint(job)
-  }
-
-  #fingerprint(job: Job): string {
-    return fingerprintOf([toJobDocument(job, this.#engine.defaults), job.schedule.toJSON(), job.owner])
-  }
-
-  #contentOf(job: Job, record: JobRecord | null): JobContent {
-    const settings = resolveJobSettings(this.#engine.defaults, job.overrides)
+  /** Slots that lie behind still belong to the schedule that was in force then. */
+  #immediately(job: Job, record: JobRecord): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
-    const now = this.#engine.now()
-    let timeline = [{ after: null, until: null, schedule }] as JobContent['timeline']
-    let nextAt: number | null
-    if (record === null) nextAt = job.schedule.nextMs(now)
-    else if (fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)) {
-      timeline = record.timeline
-      nextAt = record.nextAt
-    } else {
-      // Slots that lie behind still belong to the schedule that was in force then.
-      timeline = switchSchedule(record.timeline, schedule, {
-        from: Math.max(now, record.watermark),
-        watermark: record.watermark,
-      })
-      nextAt = this.#seriesOf(job, timeline).nextMs(record.watermark)
-    }
-    return {
-      name: job.name,
-      owner: job.owner,
-      fingerprint: this.#fingerprint(job),
-      definition: toJobDocument(job, this.#engine.defaults) as unknown as JsonObject,
-      handlerKey: job.id,
-      overlap: { policy: settings.overlapPolicy, maxQueued: settings.maxQueued },
-      timeline,
-      nextAt,
-    }
+    const { watermark } = record
+    if (fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)) return record
+    const from = Math.max(this.#engine.now(), watermark)
+    const timeline = switchSchedule(record.timeline, schedule, { from, watermark })
+    return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(watermark) }
   }
 
-  #seriesOf(job: Job, timeline: JobRecord['timeline']): SlotSeries {
-    this.#reviver.add(job.schedule.type)
-    const [only] = timeline
-    const simple = timeline.length === 1 && only?.after === null && only.until === null
-    if (simple && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON())) return job.schedule
+  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+  seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
+    if (job !== null) {
+      this.#reviver.add(job.schedule.type)
+      const [only] = timeline
+      const whole = timeline.length === 1 && only?.after === null && only.until === null
+      // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
+      if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON())) return job.schedule
+    }
     return seriesOf(timeline, this.#reviver)
   }
 
-  #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | 'unchanged' | 'followed'): void {
-    const series = this.#seriesOf(job, record.timeline)
-    const known = this.#jobs.get(job.id)
-    const registered = known ?? new RegisteredJob(job, record, series, change === 'followed')
-    if (known === undefined) this.#jobs.set(job.id, registered)
+  /** Takes over a head as it is stored now. */
+  adopt(job: Job, record: JobRecord, change?: RegistrationChange): RegisteredJob {
+    const series = this.seriesOf(record.timeline, job)
+    const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
+    let registered = this.#jobs.get(job.id)
+    if (registered === undefined) {
+      registered = new RegisteredJob(job, record, series)
+      this.#jobs.set(job.id, registered)
+    }
+    registered.job = job
     registered.version = record.version
     registered.series = series
     registered.paused = record.paused !== null
-    registered.follows = change === 'followed'
-    registered.plan = registered.follows ? planFromDocument(record.definition, record.version, job.tasks) : undefined
+    const own = { tasks: job.tasks, handlers: this.#handlers }
+    registered.plan = local ? undefined : planFromDocument(readJobDocument(record.definition), record.version, own)
     this.moveOn(registered, record.watermark, record.nextAt)
+    this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
+    return registered
+  }
+
+  /**
+   * Takes over a job that is data alone, when this node has its handlers and knows its schedules' types; otherwise it
+   * is left to other nodes.
+   */
+  adoptStored(record: JobRecord): RegisteredJob | null {
+    const document = readJobDocument(record.definition)
+    const tasks = tasksOf(document, [])
+    if (!tasks.every((task) => task.handler !== undefined && this.#handlers.has(task.handler))) return null
+    const schedule = record.timeline.at(-1)?.schedule
+    if (schedule === undefined || !this.#reviver.knows(schedule)) {
+      this.#engine.logger.warn({ job: record.name, schedule: schedule?.type }, 'schedule type unknown: left to others')
+      return null
+    }
+    const { id, name, owner } = record
+    const job: Job = {
+      id,
+      name,
+      owner,
+      schedule: this.#reviver.revive(schedule),
+      overrides: document.settings,
+      tasks,
+      onStart: undefined,
+      onComplete: undefined,
+    }
+    return this.adopt(job, record)
+  }
+
+  #emitRegistered(job: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
-    events.emit('job.registered', { jobId: job.id, jobName: job.name, version: record.version, change, nextAt })
+    const { id: jobId, name: jobName } = job.job
+    events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
   }
 
   /** The plan of the version in force; `null` when this node cannot run it. */
   planOf(job: RegisteredJob): JobPlan | null {
-    if (job.plan === undefined) job.plan = planFromJob(job.job, this.#engine.defaults, job.version)
+    if (job.plan === undefined) {
+      job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
+      if (job.plan === null) this.#engine.logger.warn({ job: job.job.name }, 'handlers missing: left to other nodes')
+    }
     return job.plan
   }
 
@@ -167,8 +190,9 @@ export class JobRegistry {
     const { versions } = await this.#engine.storage.repeated('get', (calls) =>
       calls.get({ versions: [{ jobId: job.job.id, version }] }),
     )
-    const record: JobVersionRecord | null = versions[0] ?? null
-    const plan = record === null ? null : planFromDocument(record.definition, version, job.job.tasks)
+    const record = versions[0] ?? null
+    const own = { tasks: job.job.tasks, handlers: this.#handlers }
+    const plan = record === null ? null : planFromDocument(readJobDocument(record.definition), version, own)
     if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
     this.#otherPlans.set(key, plan)
     return plan
@@ -194,8 +218,12 @@ export class JobRegistry {
   async reloadNow(job: RegisteredJob): Promise<void> {
     const id = job.job.id
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
-    const record = jobs[0] ?? null
+    this.follow(job, jobs[0] ?? null)
+  }
+
+  /** Takes over what another node made of a job. */
+  follow(job: RegisteredJob, record: JobRecord | null): void {
     if (record === null || record.deletedAt !== null) this.forget(job)
-    else this.#adopt(job.job, record, this.#isLocal(job.job, record) ? 'unchanged' : 'followed')
+    else this.adopt(job.job, record)
   }
 }

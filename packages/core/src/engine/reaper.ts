@@ -1,11 +1,11 @@
 import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JobSettings } from '../configuration/settings.ts'
+import { readJobDocument } from '../job/job-document.ts'
 import type { OccurrenceRecord } from '../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../storage/storage.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
-import type { JobDocument } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { EngineStopped } from './storage-caller.ts'
 import { withLostAttempts } from './task-progress.ts'
@@ -127,7 +127,7 @@ export class Reaper implements Alarm {
     )
     const [version] = versions
     if (version == null) return null
-    const { defaults, settings } = version.definition as unknown as JobDocument
+    const { defaults, settings } = readJobDocument(version.definition)
     return resolveJobSettings(defaults, settings)
   }
 }

@@ -12,22 +12,19 @@ export class RegisteredJob implements HeapEntry {
   /** The next instant that this node believes in; the storage decides. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
-  readonly job: Job
+  job: Job
   version: number
   watermark: number
   series: SlotSeries
   /** Made when the job first runs; `null` when this node lacks a handler of the stored version. */
   plan: JobPlan | null | undefined = undefined
-  /** True when the stored version is not the local definition, so that the plan comes from the storage. */
-  follows: boolean
   paused: boolean
 
-  constructor(job: Job, record: JobRecord, series: SlotSeries, follows: boolean) {
+  constructor(job: Job, record: JobRecord, series: SlotSeries) {
     this.job = job
     this.version = record.version
     this.watermark = record.watermark
     this.series = series
-    this.follows = follows
     this.paused = record.paused !== null
   }
 }

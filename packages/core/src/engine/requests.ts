@@ -1,14 +1,19 @@
-import { readJobSettings, jobSettingNames } from '../configuration/read-settings.ts'
+import { jobSettingNames, readJobSettings } from '../configuration/read-settings.ts'
 import { readName, readObject } from '../configuration/read-value.ts'
 import type { JobSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { type OccurrenceId, requestedOccurrenceId } from '../ids.ts'
-import { type JsonObject, toJsonValue } from '../json.ts'
-import type { OccurrenceDetails, OccurrenceState } from '../storage/occurrence-record.ts'
+import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../ids.ts'
+import { type JsonObject, type JsonValue, toJsonValue } from '../json.ts'
+import {
+  isFinal,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type OccurrenceState,
+} from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../storage/storage.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
-import { overridePlan, type JobPlan } from './job-plan.ts'
+import { type JobPlan, overridePlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { initialRuns } from './task-progress.ts'
@@ -21,7 +26,7 @@ export interface TriggerOptions {
    * again, for as long as its record is kept. Default: every call is a request of its own.
    */
   readonly key?: string
-  /** Handed to the tasks as `context.input`; kept as JSON. */
+  /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
   readonly data?: unknown
   /** Only these tasks. Default: all. */
   readonly tasks?: readonly string[]
@@ -31,6 +36,12 @@ export interface TriggerOptions {
   readonly actor?: string
 }
 
+/** How to replay an occurrence. */
+export interface ReplayOptions extends TriggerOptions {
+  /** Run this task and those after it; the results of those before it are the original's. */
+  readonly from?: string
+}
+
 export interface TriggerResult {
   readonly id: OccurrenceId
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
@@ -38,6 +49,16 @@ export interface TriggerResult {
   readonly reason: string | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean
+}
+
+const triggerOptionNames = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
+
+interface Request {
+  readonly kind: 'trigger' | 'replay'
+  /** What the id derives from, together with the key. */
+  readonly base: JobId | OccurrenceId
+  readonly key: string | undefined
+  readonly details: OccurrenceDetails
 }
 
 /** Runs that people and programs ask for, outside the schedule. */
@@ -55,17 +76,52 @@ export class Requests {
   }
 
   async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
-    readObject(options, 'options', ['key', 'data', 'tasks', 'overrides', 'reason', 'actor'])
-    const details = this.#detailsOf(options)
-    const key = options.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix()}`
+    readObject(options, 'options', triggerOptionNames)
+    return this.#submit(job, {
+      kind: 'trigger',
+      base: job.job.id,
+      key: options.key,
+      details: detailsOf(options),
+    })
+  }
+
+  async replay(job: RegisteredJob, original: OccurrenceRecord, options: ReplayOptions): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, 'from'])
+    if (!isFinal(original.state)) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
+        field: 'occurrenceId',
+        value: original.id,
+        remedy: 'Wait until it has ended, or cancel it.',
+      })
+    }
+    const tasks = options.tasks ?? (options.from === undefined ? undefined : this.#tasksFrom(job, options.from))
+    const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
+    const { data } = original.details
+    return this.#submit(job, {
+      kind: 'replay',
+      base: original.id,
+      key: options.key,
+      details: {
+        ...(data !== undefined && { data }),
+        ...details,
+        replayOf: original.id,
+        ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
+      },
+    })
+  }
+
+  async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+    const { kind, details } = request
+    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix()}`
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)
       const now = this.#engine.now()
       const starts = this.#pool.free > 0 && !job.paused
       const item: CreateRequested = {
-        kind: 'trigger',
-        id: requestedOccurrenceId(job.job.id, 'trigger', key),
+        kind,
+        id: requestedOccurrenceId(request.base, kind, key),
         jobId: job.job.id,
         scheduledAt: now,
         dueAt: now,
@@ -75,11 +131,8 @@ export class Requests {
         runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
       }
       const answer = await this.#create(item)
-      if (answer.outcome === 'stale_version') {
-        await this.#registry.reloadNow(job)
-        continue
-      }
-      return this.#answered(job, plan, item, answer)
+      if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
+      await this.#registry.reloadNow(job)
     }
   }
 
@@ -100,6 +153,12 @@ export class Requests {
   #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
     const { id } = item
     if (answer.outcome === 'exists') {
+      const { owner } = this.#engine
+      const mine = answer.owner?.incarnation === owner.incarnation && answer.owner.node === owner.node
+      // The answer to an earlier sending of this very request got lost; a repeated key finds its execution here.
+      if (mine && answer.state === 'running' && answer.token === 1 && item.runs !== null) {
+        if (this.#pool.get(id) === undefined) this.#run(job, plan, item, answer.token)
+      }
       return { id, state: answer.state, reason: null, created: false }
     }
     if (answer.outcome !== 'created') throw jobGone(job)
@@ -113,46 +172,68 @@ export class Requests {
       reason: answer.reason,
     })
     for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
-    if (answer.state === 'running') {
-      this.#pool.run({
-        job,
-        plan,
-        occurrence: { ...item, token: answer.token, startedAt: item.dueAt, recovered: false },
-        runs: item.runs ?? [],
-        fresh: true,
-      })
-    } else if (answer.state === 'pending') this.#onPending()
+    if (answer.state === 'running') this.#run(job, plan, item, answer.token)
+    else if (answer.state === 'pending') this.#onPending()
     return { id, state: answer.state, reason: answer.reason, created: true }
+  }
+
+  #run(job: RegisteredJob, plan: JobPlan, item: CreateRequested, token: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: { ...item, token, startedAt: item.dueAt, recovered: false },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
   }
 
   #planFor(job: RegisteredJob, details: OccurrenceDetails): JobPlan {
     const plan = this.#registry.planOf(job)
     if (plan === null) throw jobGone(job)
     const { tasks, overrides } = details
-    for (const name of tasks ?? []) {
-      if (plan.tasks.some((task) => task.name === name)) continue
-      throw new JobistemerError('TASK_NOT_FOUND', {
-        message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
-        field: 'tasks',
-        value: name,
-        remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
-      })
-    }
+    for (const name of tasks ?? []) if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name)
     return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
   }
 
-  #detailsOf(options: TriggerOptions): OccurrenceDetails {
-    const { key, data, tasks, overrides, reason, actor } = options
-    if (overrides !== undefined) readObject(overrides, 'overrides', jobSettingNames)
-    return {
-      ...(key !== undefined && { requestKey: readName(key, 'key') }),
-      ...(data !== undefined && { data: toJsonValue(data, 'data') }),
-      ...(tasks !== undefined && { tasks: tasks.map((name, index) => readName(name, `tasks[${index}]`)) }),
-      ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
-      ...(reason !== undefined && { requestReason: reason }),
-      ...(actor !== undefined && { requestActor: actor }),
-    }
+  #tasksFrom(job: RegisteredJob, first: string): string[] {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const index = plan.tasks.findIndex((task) => task.name === first)
+    if (index < 0) throw noTask(job, plan, first)
+    return plan.tasks.slice(index).map((task) => task.name)
   }
+}
+
+function detailsOf(options: TriggerOptions): OccurrenceDetails {
+  const { key, data, tasks, overrides, reason, actor } = options
+  if (overrides !== undefined) readObject(overrides, 'overrides', jobSettingNames)
+  return {
+    ...(key !== undefined && { requestKey: readName(key, 'key') }),
+    ...(data !== undefined && { data: toJsonValue(data, 'data') }),
+    ...(tasks !== undefined && { tasks: tasks.map((name, index) => readName(name, `tasks[${index}]`)) }),
+    ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
+    ...(reason !== undefined && { requestReason: readName(reason, 'reason') }),
+    ...(actor !== undefined && { requestActor: readName(actor, 'actor') }),
+  }
+}
+
+/** Results of an occurrence's completed tasks, but for those that run again. */
+function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
+  const results: Record<string, JsonValue> = { ...original.details.results }
+  for (const run of original.runs) {
+    if (run.state === 'completed' && run.result !== undefined) results[run.task] = run.result
+  }
+  for (const name of again) delete results[name]
+  return results
+}
+
+function noTask(job: RegisteredJob, plan: JobPlan, name: string): JobistemerError {
+  return new JobistemerError('TASK_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
+    field: 'tasks',
+    value: name,
+    remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
+  })
 }
 
 function jobGone(job: RegisteredJob): JobistemerError {

@@ -18,6 +18,10 @@ export class ScheduleReviver {
     this.#types.set(type.name, type)
   }
 
+  knows(serialized: SerializedSchedule): boolean {
+    return this.#types.has(serialized.type)
+  }
+
   revive(serialized: SerializedSchedule): Schedule {
     const type = this.#types.get(serialized.type)
     if (type !== undefined) return type.revive(serialized)

@@ -3,7 +3,7 @@ import { readName, readObject, readOptionalFunction } from '../configuration/rea
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
-import { toJsonValue } from '../json.ts'
+import { type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
 import type { Schedule, UnboundSchedule } from '../schedule.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
@@ -12,7 +12,8 @@ import type { OccurrenceContext, TaskDefinition } from './task.ts'
 export interface AnyTask extends TaskSettingsInput {
   readonly name: string
   readonly data?: unknown
-  run(context: never): unknown
+  run?(context: never): unknown
+  readonly handler?: string
 }
 
 /** What {@link defineJob} takes. */
@@ -34,8 +35,10 @@ export interface JobOptions extends JobSettingsInput {
 export interface JobTask {
   readonly name: string
   readonly overrides: TaskOverrides
-  readonly data: unknown
-  readonly run: (context: never) => unknown
+  readonly data: JsonValue | undefined
+  /** Exactly one of the two is there. */
+  readonly run: ((context: never) => unknown) | undefined
+  readonly handler: string | undefined
 }
 
 /** A checked definition. Make one with {@link defineJob}. */
@@ -56,7 +59,7 @@ type TaskList<Datas extends readonly unknown[]> = {
 
 const noOverrides: JobOverrides = Object.freeze({})
 const jobOptionNames = [...jobSettingNames, 'name', 'schedule', 'tasks', 'owner', 'onStart', 'onComplete']
-const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run']
+const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
 
 /**
  * Defines a job. Nothing happens until a scheduler is given it.
@@ -90,7 +93,8 @@ export function defineJob<const Datas extends readonly unknown[]>(
   }
 }
 
-function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
+/** Checks a schedule, and completes one that waits for the job's name or zone. */
+export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
   if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
     throw new JobistemerError('INVALID_SCHEDULE', {
       message: `schedule is not a schedule: ${printValue(schedule)}.`,
@@ -103,7 +107,11 @@ function readSchedule(schedule: Schedule, jobName: string, timezone: string | un
   return (schedule as UnboundSchedule).bind(timezone === undefined ? { jobName } : { jobName, timezone })
 }
 
-function readTasks(tasks: readonly AnyTask[]): readonly JobTask[] {
+/**
+ * Checks a list of tasks. With `known`, a task of one of these names may leave out `run` and `handler`: it keeps the
+ * known one's.
+ */
+export function readTasks(tasks: readonly AnyTask[], known: readonly JobTask[] = []): readonly JobTask[] {
   if (!Array.isArray(tasks) || tasks.length === 0) {
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `tasks is not a list of tasks: ${printValue(tasks)}.`,
@@ -126,20 +134,30 @@ function readTasks(tasks: readonly AnyTask[]): readonly JobTask[] {
       })
     }
     names.add(name)
-    if (typeof task.run !== 'function') {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `${path}.run is not a function: ${printValue(task.run)}.`,
-        field: `${path}.run`,
-        value: task.run,
-        remedy: 'Give the function that does the work.',
-      })
-    }
     const overrides = readTaskSettings(task, `${path}.`)
     return {
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      run: task.run,
+      ...readWork(
+        task,
+        path,
+        known.find((one) => one.name === name),
+      ),
     }
+  })
+}
+
+function readWork(task: AnyTask, path: string, known: JobTask | undefined): Pick<JobTask, 'run' | 'handler'> {
+  const { run, handler } = task
+  if (handler !== undefined && run === undefined)
+    return { run: undefined, handler: readName(handler, `${path}.handler`) }
+  if (typeof run === 'function' && handler === undefined) return { run, handler: undefined }
+  if (run === undefined && handler === undefined && known !== undefined) return known
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${path}.run is not a function: ${printValue(run)}.`,
+    field: `${path}.run`,
+    value: run,
+    remedy: 'Give either run, the function that does the work, or handler, the name of a registered one.',
   })
 }

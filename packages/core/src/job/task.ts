@@ -71,18 +71,23 @@ export interface TaskContext<Data = unknown> extends OccurrenceContext {
 /** A task, as far as its result goes. */
 export interface TaskReference<Result> {
   readonly name: string
-  run(context: never): Result | Promise<Result>
+  run?(context: never): Result | Promise<Result>
 }
 
-/** One unit of work of a job. */
+/** One unit of work of a job: its work is `run`, or the handler that nodes registered under the name `handler`. */
 export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSettingsInput {
   /** Unique in its job; 1 to 255 characters. */
   readonly name: string
   /** Plain data for the handler; part of the definition. */
   readonly data?: Data
   /** Does the work. What it returns is kept as JSON with the run. */
-  run(context: TaskContext<Data>): Result | Promise<Result>
+  run?(context: TaskContext<Data>): Result | Promise<Result>
+  /** Name of a handler in `createScheduler({ handlers })`: the job is data alone, and any node with it can run it. */
+  readonly handler?: string
 }
+
+/** What does the work of tasks that name it as their `handler`. */
+export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unknown
 
 /**
  * A task of its own, so that later tasks can ask for its result with its type.

@@ -64,6 +64,8 @@ export interface OccurrenceDetails {
   /** Configuration of this one trigger, over the job's and the tasks' own. */
   readonly overrides?: JsonObject
   readonly replayOf?: OccurrenceId
+  /** Results of the replayed occurrence's tasks that do not run again. */
+  readonly results?: JsonObject
   readonly requestKey?: string
   /** Why it was triggered or replayed, and by whom. */
   readonly requestReason?: string

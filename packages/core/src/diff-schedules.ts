@@ -1,0 +1,38 @@
+import { type InstantInput, toInstantMs } from './instant.ts'
+import type { Schedule } from './schedule.ts'
+
+/** What a change of schedule does to the slots of a stretch of time. */
+export interface ScheduleDifference {
+  readonly added: readonly Date[]
+  readonly removed: readonly Date[]
+  readonly kept: readonly Date[]
+}
+
+/**
+ * Compares the slots of two schedules in `[from, to)`. Every slot of both is listed, so keep the stretch short for
+ * schedules by the second.
+ */
+export function diffSchedules(
+  before: Pick<Schedule, 'nextMs'>,
+  after: Pick<Schedule, 'nextMs'>,
+  from: InstantInput,
+  to: InstantInput,
+): ScheduleDifference {
+  const end = toInstantMs(to, 'to')
+  const start = toInstantMs(from, 'from') - 1
+  const added: Date[] = []
+  const removed: Date[] = []
+  const kept: Date[] = []
+  const nextOf = (schedule: Pick<Schedule, 'nextMs'>, at: number) => schedule.nextMs(at) ?? Number.POSITIVE_INFINITY
+  let old = nextOf(before, start)
+  let fresh = nextOf(after, start)
+  while (Math.min(old, fresh) < end) {
+    const slot = Math.min(old, fresh)
+    if (old === fresh) kept.push(new Date(slot))
+    else if (old === slot) removed.push(new Date(slot))
+    else added.push(new Date(slot))
+    if (old === slot) old = nextOf(before, slot)
+    if (fresh === slot) fresh = nextOf(after, slot)
+  }
+  return { added, removed, kept }
+}

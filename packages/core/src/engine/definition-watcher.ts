@@ -1,0 +1,94 @@
+import type { JobRecord } from '../storage/job-record.ts'
+import type { Alarm } from './agenda.ts'
+import type { EngineContext } from './engine-context.ts'
+import type { JobRegistry } from './job-registry.ts'
+import { EngineStopped } from './storage-caller.ts'
+
+// Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
+// clocks of nodes may differ and by how long a write may take.
+const marginMs = 60_000
+
+/** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
+export class DefinitionWatcher implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #intervalMs: number
+  readonly #onResumed: () => void
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #looking = false
+  #stopped = false
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; intervalMs: number; onResumed: () => void }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#intervalMs = options.intervalMs
+    this.#onResumed = options.onResumed
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#engine.agenda.cancelAlarm(this)
+  }
+
+  /** `adoptAll`: look at every stored job, as a node that can run jobs which are data does when it starts. */
+  async start(options: { readonly adoptAll: boolean }): Promise<void> {
+    if (!options.adoptAll) this.#lookedAt = this.#engine.now()
+    await this.#look()
+    this.#engine.agenda.setAlarm(this, this.#intervalMs)
+  }
+
+  ring(): void {
+    if (this.#looking || this.#stopped) return
+    this.#look()
+      .catch((error) => {
+        if (!(error instanceof EngineStopped)) this.#engine.fail('watch definitions', error)
+      })
+      .finally(() => {
+        if (!this.#stopped) this.#engine.agenda.setAlarm(this, this.#intervalMs)
+      })
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true
+    try {
+      const startedAt = this.#engine.now()
+      const changedSince = Number.isFinite(this.#lookedAt) ? this.#lookedAt - marginMs : undefined
+      let cursor: string | null = null
+      do {
+        const page = await this.#engine.storage.repeated('listJobs', (storage) =>
+          storage.listJobs({
+            deleted: true,
+            limit: this.#engine.maxBatch,
+            cursor,
+            ...(changedSince !== undefined && { changedSince }),
+          }),
+        )
+        for (const record of page.items) this.#consider(record)
+        cursor = page.cursor
+      } while (cursor !== null && !this.#stopped)
+      this.#lookedAt = startedAt
+    } finally {
+      this.#looking = false
+    }
+  }
+
+  #consider(record: JobRecord): void {
+    const job = this.#registry.get(record.id)
+    if (job === undefined) {
+      if (record.deletedAt === null) this.#registry.adoptStored(record)
+      return
+    }
+    // What was read may be older than what this node did since.
+    if (record.version < job.version) return
+    if (record.deletedAt !== null) {
+      this.#registry.forget(job)
+      return
+    }
+    const resumed = job.paused && record.paused === null
+    if (job.version !== record.version) this.#registry.adopt(job.job, record)
+    else job.paused = record.paused !== null
+    if (resumed) this.#onResumed()
+  }
+}

@@ -1,0 +1,341 @@
+import { readInteger, readObject, readOptionalFunction } from '../configuration/read-value.ts'
+import { toDurationMs } from '../duration.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { EventHub, type SchedulerEventName, type SchedulerListener } from '../events.ts'
+import { jobId, type OccurrenceId } from '../ids.ts'
+import { type InstantInput, toInstantMs } from '../instant.ts'
+import type { Job } from '../job/define-job.ts'
+import { type Occurrence, occurrenceOf } from '../occurrence.ts'
+import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
+import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
+import { Agenda } from './agenda.ts'
+import { Claimer } from './claimer.ts'
+import { DefinitionWatcher } from './definition-watcher.ts'
+import {
+  type DefinitionPlan,
+  Definitions,
+  type JobUpdate,
+  type UpdateOptions,
+  type UpdateResult,
+} from './definitions.ts'
+import type { EngineContext } from './engine-context.ts'
+import { ExecutionPool } from './execution-pool.ts'
+import { type Explanation, explain } from './explain.ts'
+import { type CancelOptions, type CancelResult, type InterventionOptions, Interventions } from './interventions.ts'
+import { JobRegistry } from './job-registry.ts'
+import { onShutdownSignals } from './process-signals.ts'
+import { Reaper } from './reaper.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './requests.ts'
+import { SlotLauncher } from './slot-launcher.ts'
+import { StorageCaller } from './storage-caller.ts'
+import { ScheduleReviver } from './timeline.ts'
+import { uniqueSuffix } from './unique-suffix.ts'
+
+type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
+
+/** One node, put together from its parts. */
+export class Engine implements Scheduler, EngineContext {
+  readonly nodeId: string
+  readonly clock: EngineContext['clock']
+  readonly agenda: Agenda<RegisteredJob>
+  readonly storage: StorageCaller
+  readonly events: EventHub = new EventHub()
+  readonly logger: EngineContext['logger']
+  readonly owner: EngineContext['owner']
+  readonly defaults: EngineContext['defaults']
+  readonly maxBatch: number
+  readonly #options: CheckedSchedulerOptions
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #claimer: Claimer
+  readonly #launcher: SlotLauncher
+  readonly #reaper: Reaper
+  readonly #requests: Requests
+  readonly #interventions: Interventions
+  readonly #definitions: Definitions
+  readonly #watcher: DefinitionWatcher
+  #phase: Phase = 'new'
+  #stopping: Promise<void> | undefined
+  #unsubscribe: (() => void) | undefined
+  #removeSignalHandlers: (() => void) | undefined
+
+  constructor(options: CheckedSchedulerOptions) {
+    this.#options = options
+    this.nodeId = options.nodeId
+    this.clock = options.clock
+    this.logger = options.logger
+    this.defaults = options.defaults
+    this.owner = { node: options.nodeId, incarnation: uniqueSuffix() }
+    this.maxBatch = options.storage.capabilities.maxBatch
+    this.agenda = new Agenda({
+      clock: options.clock,
+      wallNow: () => this.now(),
+      onSlotsDue: () => this.#launcher.launch(),
+    })
+    this.storage = new StorageCaller({
+      storage: options.storage,
+      clock: options.clock,
+      agenda: this.agenda,
+      events: this.events,
+      logger: options.logger,
+    })
+    const reviver = new ScheduleReviver()
+    for (const type of options.scheduleTypes) reviver.add(type)
+    const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
+    const pool = new ExecutionPool(this, {
+      limit: options.maxConcurrentJobs,
+      onFree: (woken) => (woken === null ? this.#claimer.placeFreed() : this.#claimer.pendingAppeared()),
+    })
+    this.#registry = registry
+    this.#pool = pool
+    this.#claimer = new Claimer(this, { registry, pool, pollIntervalMs: options.pollIntervalMs })
+    const onPending = () => this.#claimer.pendingAppeared()
+    this.#launcher = new SlotLauncher(this, { registry, pool, hasBacklog: () => this.#claimer.hasBacklog, onPending })
+    this.#reaper = new Reaper(this, { registry, pool, intervalMs: options.reapIntervalMs, onPending })
+    this.#requests = new Requests(this, { registry, pool, onPending })
+    this.#interventions = new Interventions(this, { registry, pool, onPending })
+    this.#definitions = new Definitions(this, registry)
+    this.#watcher = new DefinitionWatcher(this, {
+      registry,
+      intervalMs: options.definitionIntervalMs,
+      onResumed: onPending,
+    })
+  }
+
+  now(): number {
+    return this.clock.now()
+  }
+
+  fail(where: string, error: unknown): void {
+    if (this.#phase === 'stopped') return
+    this.events.emit('engine.failed', { where, error })
+    this.logger.error({ where, err: error }, 'the engine failed')
+    // Somebody closed the storage: nothing can be done, and nothing can be said, any more.
+    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0 })
+  }
+
+  async start(): Promise<void> {
+    if (this.#phase !== 'new')
+      throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
+    this.#phase = 'starting'
+    this.agenda.start()
+    try {
+      await this.#registry.register(this.#options.jobs)
+      await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
+      await this.#reaper.reapEarlierLives()
+    } catch (error) {
+      this.agenda.stop()
+      this.#phase = 'stopped'
+      throw error
+    }
+    this.#phase = 'running'
+    this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
+      if (kind === 'due') this.#claimer.pendingAppeared()
+      else if (kind === 'cancel') this.#claimer.ring()
+      else this.#watcher.ring()
+    })
+    if (this.#options.handleSignals.length > 0) {
+      this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
+    }
+    this.agenda.setAlarm(this.#reaper, this.#options.reapIntervalMs)
+    this.#claimer.ring()
+    this.agenda.slotsLaunched()
+    this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
+    this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    readObject(options, 'shutdown', ['gracePeriod'])
+    const graceMs = toDurationMs(options.gracePeriod ?? 30_000, 'gracePeriod')
+    this.#stopping ??= this.#shutDown(graceMs)
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown()
+  }
+
+  async #shutDown(graceMs: number): Promise<void> {
+    const started = this.#phase !== 'new' && this.#phase !== 'stopped'
+    this.#phase = 'stopping'
+    this.#unsubscribe?.()
+    this.#reaper.stop()
+    this.#watcher.stop()
+    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop()])
+    if (started) {
+      await new Promise<void>((resolve) => {
+        const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
+        this.agenda.setAlarm(grace, graceMs)
+        void quiet.then(() => this.#pool.shutDown()).then(resolve)
+      })
+    }
+    this.#phase = 'stopped'
+    this.storage.stop()
+    this.agenda.stop()
+    this.#removeSignalHandlers?.()
+    const abandoned = this.#pool.size
+    this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
+    this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
+  }
+
+  async trigger(name: string, options: TriggerOptions = {}): Promise<TriggerResult> {
+    return this.#requests.trigger(this.#job(name), options)
+  }
+
+  async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
+    this.#assertRunning()
+    const original = await this.#interventions.find(id)
+    const job = this.#registry.get(original.jobId)
+    if (job === undefined) throw jobNotFound(original.jobId)
+    return this.#requests.replay(job, original, options)
+  }
+
+  async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
+    this.#assertRunning()
+    return this.#interventions.cancel(id, options)
+  }
+
+  async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
+    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options)
+  }
+
+  async pause(name: string, options: InterventionOptions = {}): Promise<void> {
+    return this.#interventions.pause(this.#job(name), options)
+  }
+
+  async resume(name: string): Promise<void> {
+    return this.#interventions.resume(this.#job(name))
+  }
+
+  async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
+    return this.#definitions.update(this.#job(name), change, options)
+  }
+
+  async add(job: Job): Promise<void> {
+    this.#assertRunning()
+    return this.#definitions.add(job)
+  }
+
+  async remove(name: string, options: { readonly expectedVersion?: number } = {}): Promise<void> {
+    return this.#definitions.remove(this.#job(name), options)
+  }
+
+  async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
+    this.#assertRunning()
+    return this.#definitions.plan(jobs, options.owner)
+  }
+
+  async apply(plan: DefinitionPlan): Promise<void> {
+    this.#assertRunning()
+    return this.#definitions.apply(plan)
+  }
+
+  async explain(name: string, at: InstantInput): Promise<Explanation> {
+    return explain(this, this.#registry, this.#job(name), toInstantMs(at, 'at'))
+  }
+
+  async prune(options: PruneOptions): Promise<number> {
+    readObject(options, 'options', ['job', 'olderThan', 'keep'])
+    const now = this.now()
+    const before = now - toDurationMs(options.olderThan, 'olderThan')
+    const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
+    const target = options.job === undefined ? null : jobId(options.job)
+    let removed = 0
+    for (let more = true; more; ) {
+      const answer = await this.storage.once((storage) =>
+        storage.prune({ now, jobId: target, before, keep, limit: 10_000 }),
+      )
+      removed += answer.removed
+      more = answer.more
+    }
+    return removed
+  }
+
+  async isRunning(name: string): Promise<boolean> {
+    const page = await this.storage.once((storage) =>
+      storage.listOccurrences({
+        kind: 'job',
+        jobId: jobId(name),
+        states: ['running'],
+        order: 'descending',
+        runs: false,
+        limit: 1,
+        cursor: null,
+      }),
+    )
+    return page.items.length > 0
+  }
+
+  async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
+    readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', 'limit'])
+    const limit = filter.limit ?? 100
+    const found: Occurrence[] = []
+    let cursor: string | null = null
+    do {
+      const page = await this.storage.once((storage) =>
+        storage.listOccurrences({
+          kind: 'job',
+          jobId: jobId(filter.job),
+          order: filter.order ?? 'ascending',
+          runs: true,
+          limit: Math.min(limit - found.length, 1000),
+          cursor,
+          ...(filter.from !== undefined && { from: toInstantMs(filter.from, 'from') }),
+          ...(filter.to !== undefined && { to: toInstantMs(filter.to, 'to') }),
+          ...(filter.states !== undefined && { states: filter.states }),
+        }),
+      )
+      for (const record of page.items) found.push(occurrenceOf(record))
+      cursor = page.cursor
+    } while (cursor !== null && found.length < limit)
+    return found
+  }
+
+  nextRuns(name: string, count = 5): readonly Date[] {
+    const job = this.#job(name)
+    const runs: Date[] = []
+    // A job whose next slot is not in the heap has no further one.
+    let slot: number | null = job.heapIndex < 0 ? job.series.nextMs(job.watermark) : job.at
+    while (slot !== null && runs.length < count) {
+      runs.push(new Date(slot))
+      slot = job.series.nextMs(slot)
+    }
+    return runs
+  }
+
+  on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
+    readOptionalFunction(listener, 'listener')
+    return this.events.on(event, listener)
+  }
+
+  #assertRunning(): void {
+    if (this.#phase === 'running') return
+    throw stateError('use', this.#phase, 'Start it first, and do not use it after shutdown.')
+  }
+
+  #job(name: string): RegisteredJob {
+    this.#assertRunning()
+    const job = this.#registry.get(jobId(name))
+    if (job === undefined) throw jobNotFound(name)
+    return job
+  }
+}
+
+function jobNotFound(name: string): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `This scheduler has no job ${printValue(name)}.`,
+    field: 'name',
+    value: name,
+    remedy: 'Pass the job to createScheduler({ jobs }), or add it.',
+  })
+}
+
+function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
+  return new JobistemerError('SCHEDULER_STATE', {
+    message: `Cannot ${action} a scheduler that is ${phase}.`,
+    field: 'scheduler',
+    value: phase,
+    remedy,
+  })
+}

@@ -1,0 +1,60 @@
+import type { JobOverrides, TaskOverrides } from '../configuration/settings.ts'
+import type { JsonObject, JsonValue } from '../json.ts'
+import type { Job, JobTask } from './define-job.ts'
+
+/** A definition as it is stored with each version of a job. */
+export interface JobDocument {
+  /** What the scheduler overrides, of the node that saved the version. */
+  readonly defaults: JobOverrides
+  readonly settings: JobOverrides
+  readonly tasks: readonly TaskDocument[]
+}
+
+export interface TaskDocument {
+  readonly name: string
+  readonly settings: TaskOverrides
+  /** Name of the handler, where the task has no function of its own. */
+  readonly handler?: string
+  readonly data?: JsonValue
+}
+
+export function toJobDocument(job: Pick<Job, 'overrides' | 'tasks'>, defaults: JobOverrides): JobDocument {
+  return {
+    defaults,
+    settings: job.overrides,
+    tasks: job.tasks.map(({ name, overrides, data, handler }) => ({
+      name,
+      settings: overrides,
+      ...(handler !== undefined && { handler }),
+      ...(data !== undefined && { data }),
+    })),
+  }
+}
+
+/** What a storage gave back as the definition that {@link toJobDocument} made. */
+export function readJobDocument(stored: JsonObject): JobDocument {
+  return stored as unknown as JobDocument
+}
+
+/** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */
+export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
+  return document.tasks.map(({ name, settings, handler, data }) => ({
+    name,
+    overrides: settings,
+    data,
+    handler,
+    run: handler === undefined ? own.find((task) => task.name === name)?.run : undefined,
+  }))
+}
+
+/**
+ * What a node must have to run the job: its handlers, when the job is data alone; otherwise the job's own code.
+ */
+export function handlerKeyOf(job: Pick<Job, 'id' | 'tasks'>): string {
+  const names = new Set<string>()
+  for (const { handler } of job.tasks) {
+    if (handler === undefined) return job.id
+    names.add(handler)
+  }
+  return `handlers:${[...names].sort().join(',')}`
+}
