@@ -18,6 +18,7 @@ import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
+import { connectionRaces } from './races/connection-races.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
@@ -50,7 +51,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...durabilityCases,
     ...serverTimeCases,
     ...subscribeCases,
+    ...connectionRaces(effort),
   ]
-  void effort
   return all.filter((storageCase) => meetsNeeds(declared, storageCase.needs))
 }

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict'
+import { jobId } from '@jobistemer/core'
+import type { JobRecord, OverlapPolicy } from '@jobistemer/core/storage'
+import { type Effort, rounds } from '../effort.ts'
+import { assertLedger } from '../ledger/check-ledger.ts'
+import { exclusionItem, missedEntry, recoveryItem, requestItem, runEntry, slotItem } from '../stage/create-items.ts'
+import { expectCreated, expectOutcome, itemAt } from '../stage/expect.ts'
+import { minute, slotAt, start } from '../stage/instants.ts'
+import { jobContent } from '../stage/job-content.ts'
+import { caseGroup, type StorageCase } from '../storage-case.ts'
+import { atOnce, connectNodes, connectTrio, countCreated, countOutcomes, followSeries } from './race-nodes.ts'
+
+const nodeCount = 8
+
+/** The kit's slots of a job, for the check for holes. */
+export function everyMinute(_job: JobRecord, after: number, until: number): readonly number[] {
+  const slots: number[] = []
+  for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute) slots.push(at)
+  return slots
+}
+
+export function connectionRaces(effort: Effort): readonly StorageCase[] {
+  return caseGroup(
+    'races of connections',
+    {
+      'each slot of a series is created by exactly one node': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const count = rounds(15, effort)
+        const jobs: JobRecord[] = []
+        for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await first.createJob({ name, policy: 'allow' }))
+        const created = await atOnce(nodes, async (node, index) => {
+          // Each node begins with another job, so that they meet everywhere.
+          const order = jobs.map((_, offset) => itemAt(jobs, (index + offset) % jobs.length))
+          return (await Promise.all(order.map((job) => followSeries(node, job, count)))).flat()
+        })
+        const all = created.flat()
+        assert.equal(new Set(all).size, all.length, 'a slot was created twice')
+        assert.equal(all.length, count * jobs.length)
+        await assertLedger(first.storage, { slots: everyMinute })
+        for (const job of jobs) assert.equal((await first.head(job.id)).watermark, slotAt(count))
+      },
+
+      'all nodes that lose a create are told the one winner': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        for (let round = 1; round <= rounds(10, effort); round++) {
+          const job = await first.createJob({ name: `job-${round}` })
+          const item = slotItem(job, 1, { run: true })
+          const answers = await atOnce(nodes, (node) => node.create(item))
+          assert.equal(countCreated(answers, 'running'), 1)
+          assert.equal(countOutcomes(answers, 'exists'), nodeCount - 1)
+          const winner = answers.findIndex((answer) => answer.outcome === 'created')
+          for (const answer of answers) {
+            if (answer.outcome !== 'exists') continue
+            assert.deepEqual([answer.state, answer.token, answer.owner], ['running', 1, itemAt(nodes, winner).owner])
+          }
+        }
+      },
+
+      'different records of one job do not run at once, whatever creates them': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const expected: readonly (readonly [OverlapPolicy, number, number])[] = [
+          ['skip', 0, nodeCount - 1],
+          ['queue', 3, nodeCount - 4],
+          ['queue_one', 1, 0],
+          ['cancel_running', 1, 0],
+        ]
+        for (let round = 1; round <= rounds(4, effort); round++) {
+          for (const [policy, queued, skipped] of expected) {
+            const job = await first.createJob({ name: `${policy}-${round}`, policy, maxQueued: 3 })
+            const answers = await atOnce(nodes, (node, index) =>
+              node.create(requestItem(job, `key-${index}`, slotAt(1) + index, { run: true }), slotAt(2)),
+            )
+            assert.equal(countOutcomes(answers, 'created'), nodeCount)
+            assert.equal(countCreated(answers, 'running'), 1, `${policy}: started at once`)
+            const states = (await first.history(job.id)).map((record) => record.state)
+            const count = (state: string) => states.filter((other) => other === state).length
+            assert.deepEqual(
+              [count('running'), count('queued'), count('skipped')],
+              [1, queued, skipped],
+              `${policy}: ${states.join(', ')}`,
+            )
+          }
+        }
+      },
+
+      'each pending occurrence is claimed by exactly one node': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const job = await first.createJob({ policy: 'allow' })
+        const count = rounds(80, effort)
+        const items = Array.from({ length: count }, (_, index) => requestItem(job, `key-${index}`, slotAt(1) + index))
+        for (const item of items) expectCreated(await first.create(item), 'pending')
+        const claimed = await atOnce(nodes, async (node) => {
+          const mine: string[] = []
+          for (;;) {
+            const answer = await node.claim(slotAt(1) + count, { limit: 3 })
+            for (const record of answer.claimed) {
+              assert.deepEqual([record.token, record.owner], [1, node.owner])
+              mine.push(record.id)
+            }
+            if (answer.claimed.length === 0) return mine
+          }
+        })
+        assert.deepEqual(claimed.flat().sort(), items.map((item) => item.id).sort())
+      },
+
+      'a queue is worked off by many nodes, one at a time, and nothing is left behind': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const job = await first.createJob({ policy: 'queue' })
+        const perNode = rounds(6, effort)
+        const held = new Set<string>()
+        let finished = 0
+        await atOnce(nodes, async (node, index) => {
+          let created = 0
+          for (let turn = 0; finished < perNode * nodeCount; turn++) {
+            assert.ok(turn < 20_000, `nothing moves: ${finished} of ${perNode * nodeCount} are finished`)
+            if (created < perNode) {
+              const item = requestItem(job, `key-${index}-${created}`, slotAt(1) + created * nodeCount + index)
+              expectOutcome(await node.create(item, slotAt(1)), 'created')
+              created += 1
+            }
+            for (const record of (await node.claim(slotAt(9), { limit: 2 })).claimed) {
+              held.add(record.id)
+              assert.equal(held.size, 1, 'two occurrences of the job run at once')
+              expectOutcome(await node.settle(record, { kind: 'progress' }, { sequence: 1 }), 'ok')
+              held.delete(record.id)
+              await node.finish(record, { sequence: 2, now: slotAt(9) })
+              finished += 1
+            }
+          }
+        })
+        await assertLedger(first.storage, { atRest: true })
+      },
+
+      'finishing and queueing at the same moment strands nothing': async (world) => {
+        const [first, second] = await connectTrio(world)
+        for (let round = 1; round <= rounds(25, effort); round++) {
+          const job = await first.createJob({ name: `job-${round}`, policy: 'queue' })
+          const held = await first.startSlot(job, 1)
+          const [woken, created] = await Promise.all([
+            first.finish(held),
+            second.create(slotItem(job, 2), slotAt(2)).then((answer) => expectOutcome(answer, 'created').state),
+          ])
+          const state = await first.stateOf(slotItem(job, 2))
+          assert.equal(state, 'pending', `it was created ${created}, the finish woke ${woken?.id ?? 'nothing'}`)
+        }
+      },
+
+      'of finish, reap and forced cancel exactly one wins': async (world) => {
+        const [owner, reaper, operator] = await connectTrio(world)
+        for (let round = 1; round <= rounds(15, effort); round++) {
+          const job = await owner.createJob({ name: `job-${round}`, policy: 'queue' })
+          const held = await owner.startSlot(job, 1)
+          await owner.addSlot(job, 2, 'queued')
+          await owner.addSlot(job, 3, 'queued')
+          const [settled, reaped, canceled] = await Promise.all([
+            owner.settle(held, { kind: 'finish', state: 'completed', reason: null }),
+            reaper.reap(held),
+            operator.cancel(held, { mode: 'force' }),
+          ])
+          const wins = [settled.outcome === 'ok', reaped.outcome === 'reaped', canceled.outcome === 'canceled']
+          assert.equal(wins.filter(Boolean).length, 1, JSON.stringify([settled, reaped, canceled]))
+          const states = (await owner.history(job.id)).map((record) => record.state)
+          assert.equal(states[0], ['completed', 'failed_stale', 'canceled'][wins.indexOf(true)])
+          assert.deepEqual(states.slice(1), ['pending', 'queued'])
+        }
+      },
+
+      'a finish that is said twice at once counts once and wakes one': async (world) => {
+        const [first, second] = await connectTrio(world)
+        for (let round = 1; round <= rounds(10, effort); round++) {
+          const job = await first.createJob({ name: `job-${round}`, policy: 'queue' })
+          const held = await first.startSlot(job, 1)
+          await first.addSlot(job, 2, 'queued')
+          await first.addSlot(job, 3, 'queued')
+          const change = { kind: 'finish', state: 'completed', reason: null } as const
+          for (const answer of await Promise.all([first.settle(held, change), second.settle(held, change)])) {
+            expectOutcome(answer, 'ok')
+          }
+          const states = (await first.history(job.id)).map((record) => record.state)
+          assert.deepEqual(states, ['completed', 'pending', 'queued'])
+        }
+      },
+
+      'a missed window is recovered by exactly one node': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        for (let round = 1; round <= rounds(10, effort); round++) {
+          const job = await first.createJob({ name: `job-${round}` })
+          const answers = await atOnce(nodes, (node, index) => {
+            // Nodes look at different moments, so that their windows differ.
+            const last = 5 + (index % 3)
+            const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
+            return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
+          })
+          assert.equal(countOutcomes(answers, 'created'), 1, JSON.stringify(answers))
+          const history = await first.history(job.id)
+          assert.deepEqual(
+            history.map((record) => record.state),
+            ['missed', 'pending'],
+          )
+          assert.equal((await first.head(job.id)).watermark, itemAt(history, 1).scheduledAt)
+        }
+      },
+
+      'many nodes that replace one job lose no update': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const job = await first.createJob()
+        const perNode = rounds(5, effort)
+        await atOnce(nodes, async (node, index) => {
+          for (let saved = 0; saved < perNode; ) {
+            const head = await node.head(job.id)
+            const fingerprint = `print-${index}-${saved}`
+            const answer = await node.saveJob({
+              kind: 'replace',
+              id: job.id,
+              content: jobContent({ fingerprint }),
+              expectedVersion: head.version,
+              expectedWatermark: head.watermark,
+              waiting: 'keep',
+            })
+            if (answer.outcome === 'saved') saved += 1
+            else assert.equal(answer.outcome, 'conflict')
+          }
+        })
+        const head = await first.head(job.id)
+        assert.equal(head.version, 1 + perNode * nodeCount)
+        assert.equal(new Set([head.fingerprint, ...head.lineage]).size, head.lineage.length + 1)
+      },
+
+      'one of many nodes creates a job': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        for (let round = 1; round <= rounds(5, effort); round++) {
+          const name = `job-${round}`
+          const answers = await atOnce(nodes, (node, index) =>
+            node.saveJob({
+              kind: 'create',
+              id: jobId(name),
+              content: jobContent({ name, fingerprint: `print-${index}` }),
+            }),
+          )
+          assert.equal(countOutcomes(answers, 'saved'), 1)
+          assert.equal(countOutcomes(answers, 'exists'), nodeCount - 1)
+          assert.equal((await itemAt(nodes, 0).head(jobId(name))).version, 1)
+        }
+      },
+
+      'once a pause or a deletion was answered, nothing starts any more': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        for (let round = 1; round <= rounds(6, effort); round++) {
+          for (const change of ['pause', 'delete'] as const) {
+            const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
+            let stopped = false
+            await atOnce(nodes, async (node, index) => {
+              if (index === 0) {
+                expectOutcome(await (change === 'pause' ? node.pause(job.id) : node.deleteJob(job.id)), 'saved')
+                stopped = true
+                return
+              }
+              for (let turn = 0; turn < 4; turn++) {
+                const began = stopped
+                const item = requestItem(job, `key-${index}-${turn}`, slotAt(1), { run: true })
+                const answer = await node.create(item)
+                const startedNow = answer.outcome === 'created' && answer.state === 'running'
+                assert.ok(!(began && startedNow), `started after the ${change}: ${JSON.stringify(answer)}`)
+                const { claimed } = await node.claim(slotAt(1), { limit: 1 })
+                assert.ok(!(began && claimed.length > 0), `claimed after the ${change}`)
+              }
+            })
+            if (change === 'delete') {
+              const states = (await first.history(job.id)).map((record) => record.state)
+              assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
+            }
+          }
+        }
+      },
+
+      'a slot and its exclusion meet, and only one of them happens': async (world) => {
+        const [first, second] = await connectTrio(world)
+        for (let round = 1; round <= rounds(12, effort); round++) {
+          const job = await first.createJob({ name: `job-${round}` })
+          const [ran, excluded] = await Promise.all([
+            first.create(slotItem(job, 1, { run: true })),
+            second.create(exclusionItem(job, 1), start),
+          ])
+          assert.equal(countOutcomes([ran, excluded], 'created'), 1, JSON.stringify([ran, excluded]))
+          const state = await first.stateOf(slotItem(job, 1))
+          assert.equal(state, ran.outcome === 'created' ? 'running' : 'canceled')
+          assert.equal((await first.head(job.id)).watermark, slotAt(1))
+        }
+      },
+
+      'no id is created twice while history is pruned': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        const job = await first.createJob({ policy: 'allow' })
+        const count = rounds(10, effort)
+        const created: string[] = []
+        let done = 0
+        await atOnce(nodes, async (node, index) => {
+          if (index === 0) {
+            while (done < nodeCount - 1) await node.prune({ before: slotAt(count + 1), limit: 3 })
+            return
+          }
+          for (let slot = 1; slot <= count; slot++) {
+            const item = slotItem(job, slot, { run: true })
+            const answer = await node.create(item)
+            if (answer.outcome !== 'created') continue
+            created.push(item.id)
+            await node.finish({ id: item.id, jobId: job.id, scheduledAt: item.scheduledAt, token: answer.token })
+          }
+          done += 1
+        })
+        assert.equal(new Set(created).size, created.length, 'an id was created twice')
+        while ((await first.prune({ before: slotAt(count + 1) })).more);
+        for (const node of nodes) expectOutcome(await node.create(slotItem(job, 1, { run: true })), 'pruned')
+      },
+    },
+    { depth: 'races', timeoutMs: 120_000 },
+  )
+}

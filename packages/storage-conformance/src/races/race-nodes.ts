@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import type { CreateAnswer, JobRecord } from '@jobistemer/core/storage'
+import { slotItem } from '../stage/create-items.ts'
+import { slotAt } from '../stage/instants.ts'
+import { TestNode } from '../stage/test-node.ts'
+import type { CaseWorld } from '../storage-world.ts'
+
+/** Several nodes, each with a connection of its own. */
+export async function connectNodes(world: CaseWorld, count: number): Promise<readonly TestNode[]> {
+  return await Promise.all(Array.from({ length: count }, (_, index) => TestNode.connect(world, `node-${index}`)))
+}
+
+/** Three nodes, for meetings of two or three different calls. */
+export async function connectTrio(world: CaseWorld): Promise<readonly [TestNode, TestNode, TestNode]> {
+  const connect = (index: number): Promise<TestNode> => TestNode.connect(world, `node-${index}`)
+  return [await connect(0), await connect(1), await connect(2)]
+}
+
+/** Lets every node do the same at once. */
+export async function atOnce<T>(
+  nodes: readonly TestNode[],
+  body: (node: TestNode, index: number) => Promise<T>,
+): Promise<readonly T[]> {
+  return await Promise.all(nodes.map(body))
+}
+
+/** How many answers have this outcome. */
+export function countOutcomes(answers: readonly { readonly outcome: string }[], outcome: string): number {
+  return answers.filter((answer) => answer.outcome === outcome).length
+}
+
+/** How many answers say that they created an occurrence in this state. */
+export function countCreated(answers: readonly CreateAnswer[], state: string): number {
+  return answers.filter((answer) => answer.outcome === 'created' && answer.state === state).length
+}
+
+/**
+ * Follows the series of a job as an engine does: create the next slot, go on from the answer. Returns the ids that
+ * this node created.
+ */
+export async function followSeries(node: TestNode, job: JobRecord, count: number): Promise<readonly string[]> {
+  const created: string[] = []
+  let index = 1
+  while (index <= count) {
+    const item = slotItem(job, index, { run: true })
+    const answer = await node.create(item)
+    if (answer.outcome === 'created') created.push(item.id)
+    if (answer.outcome === 'created' || answer.outcome === 'exists') index += 1
+    else {
+      assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
+      // Another node is ahead: the next instant of the head is where the series goes on.
+      assert.ok(answer.outcome === 'off_schedule' && answer.nextAt !== null && answer.nextAt > slotAt(index))
+      index = Math.round((answer.nextAt - slotAt(0)) / (slotAt(1) - slotAt(0)))
+    }
+  }
+  return created
+}
