@@ -3,14 +3,13 @@ import { join } from 'node:path'
 import { workspacePackages } from './runner/packages.mjs'
 
 /**
- * The sources behind a package's `exports`: knip would look for the built files.
+ * The sources behind the built files that a package's `exports` and scripts name: knip would look for the built ones.
  * @param {import('./runner/packages.mjs').WorkspacePackage} workspacePackage
  */
-function exportedSources({ folder, manifest }) {
-  return Object.values(manifest.exports ?? {})
-    .map((target) => (typeof target === 'string' ? target : target.default))
-    .map((target) => target.replace(/^\.\/dist\/(.*)\.js$/, 'src/$1.ts'))
-    .filter((source) => existsSync(join(folder, source)))
+function sourcesOfBuiltFiles({ folder, manifest }) {
+  const named = JSON.stringify([manifest.exports ?? {}, manifest.scripts ?? {}])
+  const sources = [...named.matchAll(/\bdist\/([\w/-]+)\.js\b/g)].map(([, path]) => `src/${path}.ts`)
+  return [...new Set(sources)].filter((source) => existsSync(join(folder, source)))
 }
 
 /** @type {import('knip').KnipConfig} */
@@ -20,21 +19,16 @@ export default {
   workspaces: {
     // Started by name from packages/workspace, where knip does not see it.
     '.': { ignoreDependencies: ['@biomejs/biome', 'turbo'] },
+    ...Object.fromEntries(
+      workspacePackages().map((workspacePackage) => [
+        workspacePackage.path,
+        { entry: sourcesOfBuiltFiles(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
+      ]),
+    ),
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       project: '**/*.mjs',
       ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
     },
-    ...Object.fromEntries(
-      workspacePackages()
-        .filter(({ publishable }) => publishable)
-        .map((workspacePackage) => [
-          workspacePackage.path,
-          {
-            entry: exportedSources(workspacePackage),
-            project: ['src/**/*.ts', 'test/**/*.ts'],
-          },
-        ]),
-    ),
   },
 }
