@@ -22,4 +22,9 @@ export interface Clock {
    * clock has no use for it.
    */
   track?(promise: Promise<unknown>): void
+  /**
+   * A number in `[0, 1)`, for the jitter of retries and the names of lives: a virtual clock gives the same ones for the
+   * same seed. Default: the machine's chance.
+   */
+  random?(): number
 }

@@ -13,7 +13,7 @@ import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import type { ScheduleType } from './schedule.ts'
 import type { Storage } from './storage/storage.ts'
-import { systemClock } from './system-clock.ts'
+import { random, systemClock } from './system-clock.ts'
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
@@ -95,15 +95,16 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       remedy: 'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
     })
   }
+  const clock = options.clock ?? systemClock
   const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
   return {
     storage,
     jobs: readJobs(options.jobs ?? []),
-    nodeId: options.nodeId === undefined ? uniqueNodeId() : readName(options.nodeId, 'nodeId'),
+    nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
     defaults: options.defaults === undefined ? {} : readDefaults(options.defaults),
     logger: options.logger ?? silentLogger,
-    clock: options.clock ?? systemClock,
+    clock,
     pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),
     definitionIntervalMs: toDurationMs(
@@ -152,6 +153,6 @@ function readJobs(jobs: readonly Job[]): readonly Job[] {
   return jobs
 }
 
-function uniqueNodeId(): string {
-  return `${hostname().slice(0, 200)}:${process.pid}:${uniqueSuffix()}`
+function uniqueNodeId(clock: Clock): string {
+  return `${hostname().slice(0, 200)}:${process.pid}:${uniqueSuffix(() => clock.random?.() ?? random())}`
 }

@@ -19,6 +19,8 @@ export interface EngineContext {
   readonly defaults: JobOverrides
   /** Items per storage call. */
   readonly maxBatch: number
+  /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */
+  random(): number
   /** Wall time in epoch milliseconds, as the engine schedules by it. */
   now(): number
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */

@@ -8,6 +8,7 @@ import type { Job } from '../job/define-job.ts'
 import { type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
+import { random } from '../system-clock.ts'
 import { Agenda } from './agenda.ts'
 import { Claimer } from './claimer.ts'
 import { DefinitionWatcher } from './definition-watcher.ts'
@@ -66,7 +67,7 @@ export class Engine implements Scheduler, EngineContext {
     this.clock = options.clock
     this.logger = options.logger
     this.defaults = options.defaults
-    this.owner = { node: options.nodeId, incarnation: uniqueSuffix() }
+    this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }
     this.maxBatch = options.storage.capabilities.maxBatch
     this.agenda = new Agenda({
       clock: options.clock,
@@ -105,6 +106,10 @@ export class Engine implements Scheduler, EngineContext {
 
   now(): number {
     return this.clock.now()
+  }
+
+  random(): number {
+    return this.clock.random?.() ?? random()
   }
 
   fail(where: string, error: unknown): void {

@@ -9,7 +9,6 @@ import type {
   TaskRunRecord,
 } from '../storage/occurrence-record.ts'
 import type { SettleAnswer, SettleChange, SettleItem } from '../storage/storage.ts'
-import { random } from '../system-clock.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import { toErrorRecord } from './error-record.ts'
@@ -304,7 +303,7 @@ export class Execution implements Settling, Alarm {
       return null
     }
     const stopped = this.#halt !== notHalted || (this.#failedFast && !task.plan.alwaysRuns)
-    const retryInMs = retryDelay(task.plan.settings, task.attempts, random)
+    const retryInMs = retryDelay(task.plan.settings, task.attempts, () => this.#engine.random())
     if (retryInMs !== null && !stopped) return retryInMs
     if (retryInMs !== null && this.#halt?.kind === 'release') {
       task.state = 'retrying'

@@ -113,7 +113,7 @@ export class Requests {
 
   async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
     const { kind, details } = request
-    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix()}`
+    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)

@@ -29,12 +29,13 @@ interface VirtualTimer {
 }
 
 /**
- * A clock for tests, starting at `start`.
+ * A clock for tests, starting at `start`. Its chance repeats itself for the same `seed` (default 1).
  *
  * `advance` waits for calls to the storage, however long they really take, and for handlers as far as they wait for
  * nothing but promises and this clock.
  */
-export function virtualClock(start: InstantInput): VirtualClock {
+export function virtualClock(start: InstantInput, options: { readonly seed?: number } = {}): VirtualClock {
+  let randomState = (options.seed ?? 1) >>> 0
   let monotonic = 0
   let wall = toInstantMs(start, 'start')
   let changes = 0
@@ -69,6 +70,13 @@ export function virtualClock(start: InstantInput): VirtualClock {
   const clock: VirtualClock = {
     now: () => wall,
     monotonic: () => monotonic,
+    // Mulberry32 (Tommy Ettinger, public domain): small, and good enough for jitter.
+    random() {
+      randomState = (randomState + 0x6d2b79f5) >>> 0
+      let mixed = Math.imul(randomState ^ (randomState >>> 15), randomState | 1)
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+    },
     track(promise) {
       changes++
       pending.add(promise)
