@@ -51,6 +51,9 @@ function reapOne(database: Database, item: ReapItem, now: number): ReapAnswer {
     return { outcome: 'reaped', woken: database.wakeNext(job) }
   }
   const { reason } = item
-  database.replace(entry, handedBack(kept, { dueAt: record.dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now))
+  database.replace(
+    entry,
+    handedBack(kept, { dueAt: record.dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now),
+  )
   return { outcome: 'reaped', woken: null }
 }

@@ -61,7 +61,11 @@ function answerExists(item: CreateItem, { job, record }: OccurrenceEntry): Creat
 const none: readonly never[] = Object.freeze([])
 
 function created(
-  record: { readonly state: OccurrenceEntry['record']['state']; readonly token: number; readonly reason: string | null },
+  record: {
+    readonly state: OccurrenceEntry['record']['state']
+    readonly token: number
+    readonly reason: string | null
+  },
   displaced: readonly OccurrenceAddress[] = none,
   cancelRequested: readonly CancelNotice[] = none,
 ): CreateAnswer {

@@ -60,16 +60,20 @@ function listOfJob(database: Database, query: Query<'job'>): Page<OccurrenceReco
   const states = query.states === undefined ? null : new Set<OccurrenceState>(query.states)
   const rising = query.order === 'ascending'
   const live = states !== null && query.states?.every((state) => !isFinal(state)) === true
-  return page(live ? liveOf(occurrences, rising) : historyOf(occurrences, rising, last, rising ? from : to), query.limit, {
-    stops: (entry) => (rising ? entry.scheduledAt >= to : entry.scheduledAt < from),
-    accepts: (entry) =>
-      entry.scheduledAt >= from &&
-      entry.scheduledAt < to &&
-      (states === null || states.has(entry.record.state)) &&
-      (last === null || (rising ? compareKey(entry, last) > 0 : compareKey(entry, last) < 0)),
-    print: (entry) => copyOccurrence(entry.record, query.runs),
-    cursorOf: (entry) => `${entry.scheduledAt} ${entry.id}`,
-  })
+  return page(
+    live ? liveOf(occurrences, rising) : historyOf(occurrences, rising, last, rising ? from : to),
+    query.limit,
+    {
+      stops: (entry) => (rising ? entry.scheduledAt >= to : entry.scheduledAt < from),
+      accepts: (entry) =>
+        entry.scheduledAt >= from &&
+        entry.scheduledAt < to &&
+        (states === null || states.has(entry.record.state)) &&
+        (last === null || (rising ? compareKey(entry, last) > 0 : compareKey(entry, last) < 0)),
+      print: (entry) => copyOccurrence(entry.record, query.runs),
+      cursorOf: (entry) => `${entry.scheduledAt} ${entry.id}`,
+    },
+  )
 }
 
 /** The live ones alone, so that asking for them costs no walk through the history. */

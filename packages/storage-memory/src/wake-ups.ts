@@ -39,6 +39,7 @@ export class WakeUps {
   }
 
   unsubscribeAll(connection: object): void {
-    for (const [listener, subscriber] of this.#listeners) if (subscriber === connection) this.#listeners.delete(listener)
+    for (const [listener, subscriber] of this.#listeners)
+      if (subscriber === connection) this.#listeners.delete(listener)
   }
 }

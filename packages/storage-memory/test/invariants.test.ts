@@ -107,7 +107,8 @@ class Driver {
       nextDueAt: expected.nextDueAt,
     })
     for (const record of claimed) expect(await node.record(record)).toEqual(record)
-    for (const id of expected.queued) expect((await node.record({ id: id as OccurrenceRecord['id'] })).state).toBe('queued')
+    for (const id of expected.queued)
+      expect((await node.record({ id: id as OccurrenceRecord['id'] })).state).toBe('queued')
   }
 
   /** Some record, more likely a running one. */
@@ -160,7 +161,11 @@ class Driver {
 function jobChange(step: Action, head: JobRecord | null, now: number): JobChange {
   const id = jobId(step.job)
   const policy = policies[step.pick % policies.length] as OverlapPolicy
-  const content = { ...jobContent(step.job, policy, 2), fingerprint: `print-${step.pick}`, nextAt: slotAfter(now, head) }
+  const content = {
+    ...jobContent(step.job, policy, 2),
+    fingerprint: `print-${step.pick}`,
+    nextAt: slotAfter(now, head),
+  }
   if (step.kind === 'create' || head === null) return { kind: 'create', id, content }
   if (step.kind === 'pause') {
     return { kind: 'pause', id, paused: step.flag ? { at: now, reason: null, actor: null } : null }

@@ -43,7 +43,8 @@ export function checkLedger({ heads, records, live }: Ledger): void {
     const active = own.filter(({ state }) => state === 'pending' || state === 'running')
     const queued = own.filter(({ state }) => state === 'queued')
     if (active.length === 0) expect(queued).toEqual([])
-    if (head.deletedAt !== null) expect(own.filter(({ state }) => state === 'pending' || state === 'queued')).toEqual([])
+    if (head.deletedAt !== null)
+      expect(own.filter(({ state }) => state === 'pending' || state === 'queued')).toEqual([])
     if (head.nextAt !== null) expect(head.nextAt).toBeGreaterThan(head.watermark)
   }
   for (const record of all) {

@@ -58,7 +58,12 @@ export function slotItem(job: JobId, index: number, change: Partial<CreateSlot> 
   }
 }
 
-export function triggerItem(job: JobId, key: string, at: number, change: Partial<CreateRequested> = {}): CreateRequested {
+export function triggerItem(
+  job: JobId,
+  key: string,
+  at: number,
+  change: Partial<CreateRequested> = {},
+): CreateRequested {
   const id: OccurrenceId = `occ_trigger-${job}-${key}`
   return {
     kind: 'trigger',

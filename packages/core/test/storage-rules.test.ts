@@ -1,0 +1,340 @@
+import { describe, expect, it } from 'vitest'
+import { jobId, occurrenceId } from '../src/ids.ts'
+import {
+  advancedJob,
+  askedToCancel,
+  type CreateItem,
+  canceledBy,
+  claimed,
+  createdJob,
+  createdOccurrence,
+  decideOverlap,
+  decideRecoveredRun,
+  deletedJob,
+  ended,
+  finished,
+  type HeadState,
+  handedBack,
+  isPrunable,
+  isRepeatedReplace,
+  type JobContent,
+  judgeCreate,
+  judgeSettle,
+  lastSlotOf,
+  maxLineage,
+  nextLineage,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type OverlapDecision,
+  type OverlapPolicy,
+  type OverlapSituation,
+  passesSlot,
+  recoveredOccurrence,
+  replacedJob,
+  requeued,
+  type SettleChange,
+  woken,
+} from '../src/storage/index.ts'
+
+const job = jobId('alpha')
+const owner = { node: 'node-a', incarnation: 'node-a-1' }
+
+const content: JobContent = {
+  name: 'alpha',
+  owner: null,
+  fingerprint: 'print-1',
+  definition: {},
+  handlerKey: 'alpha',
+  overlap: { policy: 'skip', maxQueued: 2 },
+  timeline: [],
+  nextAt: 200,
+}
+
+const slot: CreateItem & { kind: 'slot' } = {
+  kind: 'slot',
+  id: occurrenceId(job, 200),
+  jobId: job,
+  scheduledAt: 200,
+  jobVersion: 2,
+  nextAt: 300,
+  executionTimeoutMs: 50,
+  details: {},
+  runs: [{ task: 'work', state: 'running', attempts: [] }],
+}
+
+function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}): OverlapSituation {
+  const counts = { pending: 0, running: 0, queued: 0 }
+  return { kind: 'slot', overlap: { policy, maxQueued: 2 }, paused: false, startable: true, ...counts, ...change }
+}
+
+describe('the overlap rule', () => {
+  const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
+
+  it('starts what may start when nothing is active, and else leaves it pending, under every policy', () => {
+    for (const policy of policies) {
+      expect(decideOverlap(situation(policy)).state).toBe('running')
+      expect(decideOverlap(situation(policy, { startable: false })).state).toBe('pending')
+    }
+  })
+
+  it('decides by the policy when one runs', () => {
+    const table: Readonly<Record<OverlapPolicy, OverlapDecision>> = {
+      skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
+      queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
+      queue_one: { state: 'queued', reason: null, displacesWaiting: true, cancelsRunning: false },
+      allow: { state: 'running', reason: null, displacesWaiting: false, cancelsRunning: false },
+      cancel_running: { state: 'queued', reason: null, displacesWaiting: true, cancelsRunning: true },
+    }
+    for (const policy of policies) expect(decideOverlap(situation(policy, { running: 1 }))).toEqual(table[policy])
+  })
+
+  it('takes a pending one for active, and lets the newest take its place where only one may wait', () => {
+    expect(decideOverlap(situation('skip', { pending: 1 })).state).toBe('skipped')
+    expect(decideOverlap(situation('queue', { pending: 1 })).state).toBe('queued')
+    for (const policy of ['queue_one', 'cancel_running'] as const) {
+      const expected = { state: 'running', reason: null, displacesWaiting: true, cancelsRunning: false }
+      expect(decideOverlap(situation(policy, { pending: 1 }))).toEqual(expected)
+      expect(decideOverlap(situation(policy, { pending: 1, startable: false })).state).toBe('pending')
+    }
+  })
+
+  it('lets maxQueued wait and skips the rest', () => {
+    expect(decideOverlap(situation('queue', { running: 1, queued: 1 })).state).toBe('queued')
+    const full = decideOverlap(situation('queue', { running: 1, queued: 2 }))
+    expect([full.state, full.reason]).toEqual(['skipped', 'queue_full'])
+  })
+
+  it('skips the slots of a paused job, and lets its triggers wait', () => {
+    for (const policy of policies) {
+      const paused = decideOverlap(situation(policy, { paused: true, running: 1, queued: 1 }))
+      expect(paused).toEqual({ state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false })
+      expect(decideOverlap(situation(policy, { paused: true, kind: 'trigger' })).state).toBe('pending')
+    }
+  })
+
+  it('never skips what recovery wants to run', () => {
+    for (const policy of policies) {
+      expect(decideRecoveredRun({ policy, maxQueued: 0 }, 0)).toBe('pending')
+      expect(decideRecoveredRun({ policy, maxQueued: 0 }, 1)).toBe(policy === 'allow' ? 'pending' : 'queued')
+    }
+  })
+})
+
+describe('judging a create', () => {
+  const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
+
+  it('asks for exists, absent, pruned, stale_version and off_schedule, in this order', () => {
+    const wrong = { ...slot, scheduledAt: 40, jobVersion: 1 }
+    expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, true)).toBe('exists')
+    expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, false)).toEqual({ outcome: 'absent' })
+    expect(judgeCreate(wrong, null, false)).toEqual({ outcome: 'absent' })
+    expect(judgeCreate(wrong, head, false)).toEqual({ outcome: 'pruned', pruneFloor: 40 })
+    const stale = { ...wrong, scheduledAt: 41 }
+    expect(judgeCreate(stale, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
+    const early = { ...stale, jobVersion: 2 }
+    expect(judgeCreate(early, head, false)).toEqual({ outcome: 'off_schedule', watermark: 100, nextAt: 200 })
+    expect(judgeCreate(slot, head, false)).toBe('create')
+  })
+
+  it('refuses a version that is not stored yet as well', () => {
+    const ahead = { ...slot, jobVersion: 3 }
+    expect(judgeCreate(ahead, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
+  })
+
+  it('takes a trigger at any time, and an exclusion after the watermark alone', () => {
+    const { nextAt: _, ...base } = slot
+    const trigger: CreateItem = { ...base, kind: 'trigger', dueAt: 50, scheduledAt: 50 }
+    expect(judgeCreate(trigger, head, false)).toBe('create')
+    const exclusion = (scheduledAt: number): CreateItem => ({ ...base, kind: 'exclusion', scheduledAt, reason: '' })
+    expect(judgeCreate(exclusion(101), head, false)).toBe('create')
+    expect(judgeCreate(exclusion(100), head, false)).toMatchObject({ outcome: 'off_schedule' })
+  })
+
+  it('takes a recovery by its watermark, even when its last slot was excluded', () => {
+    const { id, jobId, scheduledAt, jobVersion } = slot
+    const address = { id, jobId, scheduledAt, jobVersion }
+    const recovery = (expectedWatermark: number): CreateItem => ({
+      ...address,
+      kind: 'recovery',
+      expectedWatermark,
+      watermark: 200,
+      nextAt: 300,
+      entries: [],
+    })
+    expect(judgeCreate(recovery(100), head, false)).toBe('create')
+    expect(judgeCreate(recovery(100), head, true)).toBe('create')
+    expect(judgeCreate(recovery(90), head, true)).toBe('exists')
+    expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
+  })
+
+  it('lets a slot that exists move the job on, but not by an older version, nor when the job is elsewhere', () => {
+    expect(passesSlot(slot, head)).toBe(true)
+    expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
+    expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
+    expect(passesSlot(slot, { ...head, deletedAt: 1 })).toBe(false)
+  })
+})
+
+describe('the head of a job', () => {
+  const head = createdJob(job, content, null, 100)
+
+  it('starts as version 1 with its watermark at now', () => {
+    expect(head).toEqual({
+      ...content,
+      id: job,
+      version: 1,
+      lineage: [],
+      watermark: 100,
+      pruneFloor: null,
+      paused: null,
+      createdAt: 100,
+      changedAt: 100,
+      deletedAt: null,
+    })
+  })
+
+  it('takes a new version with a replace, and keeps its course', () => {
+    const paused = { at: 1, reason: null, actor: null }
+    const running = { ...advancedJob(head, 200, 300), paused, pruneFloor: 50 }
+    const replaced = replacedJob(running, { ...content, fingerprint: 'print-2', nextAt: 250 }, 220)
+    const expected = { fingerprint: 'print-2', version: 2, lineage: ['print-1'], nextAt: 250, changedAt: 220 }
+    expect(replaced).toEqual({ ...running, ...expected })
+    const change = { content: { fingerprint: 'print-2' }, expectedVersion: 1 }
+    expect([isRepeatedReplace(replaced, change), isRepeatedReplace(head, change)]).toEqual([true, false])
+    expect(isRepeatedReplace(replaced, { content: { fingerprint: 'print-3' }, expectedVersion: 1 })).toBe(false)
+  })
+
+  it('becomes a tombstone, over which versions, watermark, floor and lineage go on', () => {
+    const dead = { ...deletedJob(advancedJob(head, 500, 600), 300), pruneFloor: 50 }
+    expect(dead).toMatchObject({ deletedAt: 300, changedAt: 300, nextAt: null, watermark: 500 })
+    const again = createdJob(job, { ...content, fingerprint: 'print-2' }, dead, 400)
+    const expected = { version: 2, watermark: 500, pruneFloor: 50, createdAt: 400, deletedAt: null, paused: null }
+    expect(again).toMatchObject({ ...expected, lineage: ['print-1'] })
+    expect(createdJob(job, content, dead, 700).watermark).toBe(700)
+  })
+
+  it('never moves its watermark back, and keeps 32 earlier fingerprints', () => {
+    expect(advancedJob(head, 50, 300)).toMatchObject({ watermark: 100, nextAt: 300 })
+    const lineage = Array.from({ length: maxLineage }, (_, index) => `${index}`)
+    const next = nextLineage({ fingerprint: 'new', lineage })
+    expect([next.length, next[0], next.at(-1)]).toEqual([32, 'new', '30'])
+  })
+})
+
+describe('the record of an occurrence', () => {
+  const pending = createdOccurrence(slot, { state: 'pending', reason: null }, owner, 210)
+  const running = createdOccurrence(slot, { state: 'running', reason: null }, owner, 210)
+
+  it('has an owner, a token and its runs only when it starts', () => {
+    const started = { state: 'running', token: 1, owner, startedAt: 210, deadlineAt: 260, runs: slot.runs, dueAt: 200 }
+    expect(running).toMatchObject({ ...started, finishedAt: null, reason: null, jobVersion: 2 })
+    expect(pending).toMatchObject({
+      state: 'pending',
+      token: 0,
+      owner: null,
+      startedAt: null,
+      deadlineAt: null,
+      runs: [],
+    })
+    const skipped = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
+    expect(skipped).toMatchObject({ state: 'skipped', reason: 'overlap', finishedAt: 210, token: 0, runs: [] })
+  })
+
+  it('gets a greater token with each claim, and its sequence starts again', () => {
+    expect(claimed(pending, owner, 220)).toMatchObject({ state: 'running', token: 1, startedAt: 220, deadlineAt: 270 })
+    const released = handedBack({ ...running, sequence: 4 }, { dueAt: 400, reason: 'shutdown', jobDeleted: false }, 230)
+    const expected = { state: 'pending', token: 1, sequence: 4, owner, startedAt: 210, deadlineAt: null, dueAt: 400 }
+    expect(released).toMatchObject({ ...expected, reason: 'shutdown', finishedAt: null })
+    const other = { node: 'node-b', incarnation: 'node-b-1' }
+    expect(claimed(released, other, 400)).toMatchObject({ token: 2, sequence: 0, owner: other, reason: null })
+  })
+
+  it('is canceled when it is handed back to a job that was deleted', () => {
+    const handed = handedBack(running, { dueAt: 400, reason: 'shutdown', jobDeleted: true }, 230)
+    expect(handed).toMatchObject({ state: 'canceled', reason: 'deleted', finishedAt: 230, deadlineAt: null })
+  })
+
+  it('goes between pending and queued with nothing but its state', () => {
+    expect(requeued({ ...pending, reason: 'shutdown' })).toEqual({ ...pending, state: 'queued' })
+    expect(woken(requeued(pending))).toEqual(pending)
+  })
+
+  it('ends with its state, reason and instant, and keeps who had it', () => {
+    const change = { state: 'failed', reason: 'task_failed', runs: [], sequence: 3 } as const
+    const expected = { state: 'failed', reason: 'task_failed', finishedAt: 240, deadlineAt: null, token: 1, owner }
+    expect(finished(running, change, 240)).toEqual({ ...running, ...expected, runs: [], sequence: 3 })
+    expect(ended(running, 'failed', 'task_failed', 240)).toEqual({ ...running, ...expected })
+  })
+
+  it('keeps the first request to cancel', () => {
+    const first = { at: 1, reason: 'first', actor: 'kim' }
+    const second = { at: 2, reason: 'second', actor: null }
+    expect(askedToCancel(askedToCancel(running, first), second).cancelRequest).toEqual(first)
+    const forced = canceledBy(askedToCancel(running, first), second, 240)
+    expect(forced).toMatchObject({ state: 'canceled', reason: 'second', cancelRequest: first, finishedAt: 240 })
+    expect(canceledBy(pending, second, 240).cancelRequest).toEqual(second)
+  })
+
+  it('of a recovery says that it is one', () => {
+    const run = { kind: 'run', id: slot.id, scheduledAt: 200, executionTimeoutMs: 50, details: {} } as const
+    const recovered = recoveredOccurrence(slot, run, 'queued', 900)
+    expect(recovered).toMatchObject({ state: 'queued', recovered: true, dueAt: 200, createdAt: 900, finishedAt: null })
+    const span = { from: 200, to: 800, count: 7 }
+    const missed = { kind: 'missed', id: slot.id, scheduledAt: 200, reason: 'mark_as_missed', span } as const
+    const expected = { state: 'missed', recovered: true, reason: 'mark_as_missed', details: { span }, finishedAt: 900 }
+    expect(recoveredOccurrence(slot, missed, 'queued', 900)).toMatchObject(expected)
+  })
+})
+
+describe('judging what an owner says', () => {
+  const finish: SettleChange = { kind: 'finish', state: 'completed', reason: null }
+  const release: SettleChange = { kind: 'release', dueAt: 1, reason: null }
+  const progress: SettleChange = { kind: 'progress' }
+  const said = (sequence: number, change: SettleChange, token = 2) => ({ token, sequence, change })
+  const stored = (state: OccurrenceState) => ({ state, token: 2, sequence: 5 })
+
+  it('applies what is new, repeats what is stored and refuses what is older', () => {
+    for (const change of [finish, release, progress]) {
+      expect(judgeSettle(stored('running'), said(6, change))).toBe('apply')
+      expect(judgeSettle(stored('running'), said(9, change))).toBe('apply')
+      expect(judgeSettle(stored('running'), said(5, change))).toBe('repeated')
+      expect(judgeSettle(stored('running'), said(4, change))).toBe('lost')
+    }
+  })
+
+  it('refuses every token but the live one', () => {
+    for (const token of [0, 1, 3]) expect(judgeSettle(stored('running'), said(6, finish, token))).toBe('lost')
+    for (const state of ['pending', 'failed_stale', 'canceled'] as const) {
+      expect(judgeSettle(stored(state), said(6, finish))).toBe('lost')
+    }
+  })
+
+  it('knows the finish that ended it and the release that handed it back', () => {
+    expect(judgeSettle(stored('completed'), said(5, finish))).toBe('repeated')
+    expect(judgeSettle(stored('failed'), said(5, finish))).toBe('lost')
+    expect(judgeSettle(stored('completed'), said(5, progress))).toBe('lost')
+    for (const state of ['pending', 'queued', 'canceled'] as const) {
+      expect(judgeSettle(stored(state), said(5, release))).toBe('repeated')
+    }
+    expect(judgeSettle(stored('completed'), said(5, release))).toBe('lost')
+  })
+})
+
+describe('pruning', () => {
+  const record: OccurrenceRecord = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
+  const span = { from: 200, to: 500, count: 4 }
+
+  it('spares what is live, recent, undecided, or stands for a slot that is', () => {
+    expect(isPrunable(record, 201, 200)).toBe(true)
+    expect(isPrunable(record, 200, 200)).toBe(false)
+    expect(isPrunable(record, 201, 199)).toBe(false)
+    expect(isPrunable({ ...record, state: 'running' }, 201, 200)).toBe(false)
+    expect(isPrunable({ ...record, details: { span } }, 500, 500)).toBe(false)
+    expect(isPrunable({ ...record, details: { span } }, 501, 500)).toBe(true)
+  })
+
+  it('raises the floor to the last slot that a record stands for', () => {
+    expect(lastSlotOf(record)).toBe(200)
+    expect(lastSlotOf({ ...record, details: { span } })).toBe(500)
+  })
+})
