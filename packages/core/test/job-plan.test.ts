@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { defaultSettings, type JobOverrides } from '../src/configuration/settings.ts'
+import { type Handlers, type JobPlan, overridePlan, planFromDocument, planFromJob } from '../src/engine/job-plan.ts'
+import { defineJob } from '../src/job/define-job.ts'
+import { readJobDocument, toJobDocument } from '../src/job/job-document.ts'
+import { every } from './support/every.ts'
+
+const job = defineJob({
+  name: 'nightly',
+  schedule: every(1000),
+  executionTimeout: 10,
+  tasks: [
+    { name: 'work', data: { rows: 3 }, run: () => 1 },
+    { name: 'tell', handler: 'mail' },
+    { name: 'clean-up', failureStrategy: 'continue', taskTimeout: 99, run: () => 2 },
+  ],
+})
+const mail = () => 3
+const handlers: Handlers = new Map([['mail', mail]])
+
+function planOf(defaults: JobOverrides = {}): JobPlan {
+  const plan = planFromJob(job, defaults, 3, handlers)
+  if (plan === null) throw new Error('No plan')
+  return plan
+}
+
+const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
+
+describe('a plan', () => {
+  it('cascades from defaults over scheduler and job to each task', () => {
+    const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
+    expect(plan.version).toBe(3)
+    expect(plan.settings).toEqual({ ...defaultSettings, taskTimeoutMs: 5, executionTimeoutMs: 10 })
+    expect(plan.tasks).toMatchObject([
+      {
+        name: 'work',
+        data: { rows: 3 },
+        alwaysRuns: false,
+        settings: { failureStrategy: 'fail_fast', taskTimeoutMs: 5 },
+      },
+      { name: 'tell', run: mail, alwaysRuns: false },
+      { name: 'clean-up', alwaysRuns: true, settings: { failureStrategy: 'continue', taskTimeoutMs: 99 } },
+    ])
+  })
+
+  it('is the same from the stored definition, which is plain JSON', () => {
+    const defaults = { taskTimeoutMs: 5 }
+    expect(planFromDocument(stored(defaults), 3, { tasks: job.tasks, handlers })).toEqual(planOf(defaults))
+  })
+
+  it('cannot be made on a node that lacks the code of a task', () => {
+    const tasks = job.tasks.slice(1)
+    expect(planFromDocument(stored({}), 1, { tasks, handlers })).toBeNull()
+  })
+
+  it('cannot be made on a node that lacks a named handler', () => {
+    expect(planFromDocument(stored({}), 1, { tasks: job.tasks, handlers: new Map() })).toBeNull()
+    expect(planFromJob(job, {}, 1, new Map())).toBeNull()
+  })
+
+  it('of one trigger has that trigger’s settings over those of job and tasks, and only the chosen tasks', () => {
+    const plan = planOf()
+    const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
+    expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
+    expect(overridden.tasks).toEqual([
+      { ...plan.tasks[2], settings: { failureStrategy: 'continue', retryPolicy: null, taskTimeoutMs: 1 } },
+    ])
+    expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
+  })
+
+  it('of one trigger with the failure strategy continue lets every task run to its end', () => {
+    const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
+    expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
+  })
+})

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { resolveJobSettings, resolveTaskSettings } from '../src/configuration/resolve-settings.ts'
+import { defaultSettings } from '../src/configuration/settings.ts'
+
+const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
+
+describe('effective settings', () => {
+  it('are the defaults where no level says anything', () => {
+    expect(resolveJobSettings({}, {})).toEqual(defaultSettings)
+  })
+
+  it('of a later level win, field by field', () => {
+    const settings = resolveJobSettings(
+      { taskTimeoutMs: 1, executionTimeoutMs: 10, overlapPolicy: 'allow' },
+      { taskTimeoutMs: 2, executionTimeoutMs: 20 },
+      { taskTimeoutMs: 3 },
+    )
+    expect(settings).toEqual({ ...defaultSettings, taskTimeoutMs: 3, executionTimeoutMs: 20, overlapPolicy: 'allow' })
+  })
+
+  it('of a task are its job’s, apart from its own', () => {
+    const job = resolveJobSettings({ failureStrategy: 'continue', taskTimeoutMs: 7 })
+    expect(resolveTaskSettings(job, {})).toEqual({ failureStrategy: 'continue', retryPolicy: null, taskTimeoutMs: 7 })
+    expect(resolveTaskSettings(job, { retryPolicy, failureStrategy: 'fail_fast' })).toEqual({
+      failureStrategy: 'fail_fast',
+      retryPolicy,
+      taskTimeoutMs: 7,
+    })
+  })
+
+  it('that are equal are one object, which nobody can change', () => {
+    const settings = resolveJobSettings({ maxQueued: 5 })
+    expect(resolveJobSettings({ maxQueued: 5 })).toBe(settings)
+    expect(Object.isFrozen(settings)).toBe(true)
+  })
+
+  it('stay right when there are more different ones than are kept', () => {
+    for (let taskTimeoutMs = 1; taskTimeoutMs <= 2500; taskTimeoutMs++) {
+      expect(resolveJobSettings({ taskTimeoutMs }).taskTimeoutMs).toBe(taskTimeoutMs)
+    }
+  })
+})

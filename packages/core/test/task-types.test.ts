@@ -1,0 +1,115 @@
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import type { RetryPolicyInput, TaskSettingsInput } from '../src/configuration/settings.ts'
+import { defineJob, type Job } from '../src/job/define-job.ts'
+import { defineTask, type TaskContext, type TaskDefinition } from '../src/job/task.ts'
+import type { JsonValue } from '../src/json.ts'
+import { every } from './support/every.ts'
+
+// The compiler judges these tests: the `typecheck` script of the package fails when one of them does not hold.
+
+const schedule = every(1000)
+const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
+const label = defineTask({ name: 'label', data: { prefix: 'rows' }, run: ({ data }) => data.prefix.length })
+
+describe('types flow', () => {
+  it('from a task’s data into its own context', () => {
+    const job = defineJob({
+      name: 'typed',
+      schedule,
+      tasks: [
+        {
+          name: 'first',
+          data: { table: 'orders', limit: 5 },
+          run: (context) => {
+            expectTypeOf(context.data).toEqualTypeOf<{ readonly table: 'orders'; readonly limit: 5 }>()
+            expectTypeOf(context.data.table).toExtend<string>()
+            // @ts-expect-error there is no such member
+            return context.data.missing
+          },
+        },
+        {
+          name: 'second',
+          data: ['a', 'b'],
+          run: ({ data }) => {
+            expectTypeOf(data).toExtend<readonly string[]>()
+            // @ts-expect-error the data of another task
+            return data.table
+          },
+        },
+        {
+          name: 'third',
+          run: ({ data }) => {
+            // @ts-expect-error a task without data has none
+            return data.table
+          },
+        },
+      ],
+    })
+    expectTypeOf(job).toEqualTypeOf<Job>()
+    expect(job.tasks).toHaveLength(3)
+  })
+
+  it('from a task of its own into the context of later ones', () => {
+    const job = defineJob({
+      name: 'typed',
+      schedule,
+      tasks: [
+        count,
+        label,
+        {
+          name: 'print',
+          run: (context) => {
+            expectTypeOf(context.result(count)).toEqualTypeOf<{ rows: number }>()
+            expectTypeOf(context.result(label)).toEqualTypeOf<number>()
+            expectTypeOf(context.results).toEqualTypeOf<Readonly<Record<string, JsonValue | undefined>>>()
+            // @ts-expect-error the result has no such member
+            return context.result(count).columns
+          },
+        },
+      ],
+    })
+    expect(job.tasks.map(({ name }) => name)).toEqual(['count', 'label', 'print'])
+  })
+
+  it('from defineTask into the definition', () => {
+    expectTypeOf(count).toEqualTypeOf<TaskDefinition<undefined, { rows: number }>>()
+    expectTypeOf<Parameters<NonNullable<typeof label.run>>[0]>().toEqualTypeOf<
+      TaskContext<{ readonly prefix: 'rows' }>
+    >()
+    expect([count.name, label.name]).toEqual(['count', 'label'])
+  })
+})
+
+describe('the compiler refuses', () => {
+  it('a task without a name, or with an option that tasks do not have', () => {
+    const refused = [
+      // @ts-expect-error no name
+      () => defineJob({ name: 'a', schedule, tasks: [{ run: () => 1 }] }),
+      // @ts-expect-error an option of jobs
+      () => defineJob({ name: 'a', schedule, tasks: [defineTask({ name: 'a', run: () => 1, overlapPolicy: 'skip' })] }),
+    ]
+    for (const define of refused) expect(define).toThrow()
+  })
+
+  it('a job with a value that a setting does not have', () => {
+    const refused = [
+      // @ts-expect-error not an overlap policy
+      () => defineJob({ name: 'a', schedule, tasks: [count], overlapPolicy: 'replace' }),
+      // @ts-expect-error a window without its type
+      () => defineJob({ name: 'a', schedule, tasks: [count], recoveryStrategy: { maxOccurrences: 1 } }),
+      // @ts-expect-error an expression is not a schedule
+      () => defineJob({ name: 'a', schedule: '* * * * *', tasks: [count] }),
+      // @ts-expect-error no such option
+      () => defineJob({ name: 'a', schedule, tasks: [count], retries: 3 }),
+    ]
+    for (const define of refused) expect(define).toThrow()
+  })
+
+  it('to change a definition that was made', () => {
+    expectTypeOf<Job['tasks']>().toExtend<readonly unknown[]>()
+    expectTypeOf<Job['tasks']>().not.toExtend<unknown[]>()
+    expectTypeOf<RetryPolicyInput>().toEqualTypeOf<Readonly<RetryPolicyInput>>()
+    expectTypeOf<TaskSettingsInput>().toEqualTypeOf<Readonly<TaskSettingsInput>>()
+    expect(Object.isFrozen(defineJob({ name: 'a', schedule, tasks: [count] }).overrides)).toBe(true)
+  })
+})
