@@ -58,6 +58,7 @@ export {
   type TaskHandler,
 } from './job/task.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
 export {

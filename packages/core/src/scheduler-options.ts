@@ -11,6 +11,7 @@ import type { ShutdownSignal } from './engine/process-signals.ts'
 import type { Job } from './job/define-job.ts'
 import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import type { ScheduleType } from './schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
@@ -31,6 +32,8 @@ export interface SchedulerOptions {
   readonly defaults?: JobSettingsInput
   /** Default: silent. `console` and pino fit. */
   readonly logger?: Logger
+  /** Where metrics go. Default: nowhere. */
+  readonly metrics?: Metrics
   /** Default: the machine's. */
   readonly clock?: Clock
   /** How often to look for work that other nodes left in the storage. Default 1 s. */
@@ -56,6 +59,7 @@ export interface CheckedSchedulerOptions {
   readonly maxConcurrentJobs: number
   readonly defaults: JobOverrides
   readonly logger: Logger
+  readonly metrics: Metrics | null
   readonly clock: Clock
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
@@ -72,6 +76,7 @@ const optionNames = [
   'maxConcurrentJobs',
   'defaults',
   'logger',
+  'metrics',
   'clock',
   'pollInterval',
   'reapInterval',
@@ -104,6 +109,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
     defaults: options.defaults === undefined ? {} : readDefaults(options.defaults),
     logger: options.logger ?? silentLogger,
+    metrics: options.metrics ?? null,
     clock,
     pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),

@@ -5,6 +5,8 @@ import { EventHub, type SchedulerEventName, type SchedulerListener } from '../ev
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
+import type { GaugeValues } from '../metrics/metrics.ts'
+import { recordMetrics } from '../metrics/record-metrics.ts'
 import { type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
@@ -81,6 +83,10 @@ export class Engine implements Scheduler, EngineContext {
       events: this.events,
       logger: options.logger,
     })
+    if (options.metrics !== null) {
+      recordMetrics(this.events, options.metrics)
+      options.metrics.gauges(() => this.#readGauges())
+    }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
@@ -102,6 +108,28 @@ export class Engine implements Scheduler, EngineContext {
       intervalMs: options.definitionIntervalMs,
       onResumed: onPending,
     })
+  }
+
+  async #readGauges(): Promise<GaugeValues> {
+    return {
+      scheduler_jobs_running_total: this.#pool.size,
+      scheduler_jobs_in_queue_total: (await this.#count('pending')) + (await this.#count('queued')),
+      scheduler_jobs_paused_total: this.#registry.pausedCount,
+      scheduler_clock_skew_seconds: 0,
+    }
+  }
+
+  async #count(state: 'pending' | 'queued'): Promise<number> {
+    let count = 0
+    let cursor: string | null = null
+    do {
+      const page = await this.storage.once((storage) =>
+        storage.listOccurrences({ kind: 'live', state, runs: false, limit: 1000, cursor }),
+      )
+      count += page.items.length
+      cursor = page.cursor
+    } while (cursor !== null)
+    return count
   }
 
   now(): number {

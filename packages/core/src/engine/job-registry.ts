@@ -31,6 +31,12 @@ export class JobRegistry {
     return this.#jobs.size
   }
 
+  get pausedCount(): number {
+    let count = 0
+    for (const job of this.#jobs.values()) if (job.paused) count++
+    return count
+  }
+
   get(id: JobId): RegisteredJob | undefined {
     return this.#jobs.get(id)
   }

@@ -1,0 +1,40 @@
+/** Counters, by name, with their labels. */
+export interface CounterLabels {
+  /** Attempts that ended, by how. */
+  readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
+  /** Occurrences that reached a final state through this node, by that state. */
+  readonly scheduler_job_occurrences_total: { readonly job: string; readonly status: string }
+  /** Missed slots that recovery made run. */
+  readonly scheduler_recovery_runs_total: { readonly job: string; readonly strategy: string }
+}
+
+/** Histograms of seconds, by name, with their labels. */
+export interface HistogramLabels {
+  readonly scheduler_job_execution_duration_seconds: { readonly job: string }
+  readonly scheduler_task_execution_duration_seconds: { readonly job: string; readonly task: string }
+  /** Between the scheduled instant and the start. */
+  readonly scheduler_start_lateness_seconds: { readonly job: string }
+  /** Between becoming due and being taken, of what had to wait. */
+  readonly scheduler_queue_wait_seconds: { readonly job: string }
+}
+
+/** What is measured when it is asked for. */
+export interface GaugeValues {
+  /** Occurrences that this node runs. */
+  readonly scheduler_jobs_running_total: number
+  /** Occurrences that wait in the storage, of all nodes. */
+  readonly scheduler_jobs_in_queue_total: number
+  /** Paused jobs, as far as this node knows. */
+  readonly scheduler_jobs_paused_total: number
+  /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
+  readonly scheduler_clock_skew_seconds: number
+}
+
+/** Where a scheduler's metrics go. What it throws never reaches the engine. */
+export interface Metrics {
+  increment<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by: number): void
+  /** `value` is in seconds. */
+  observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
+  /** Called once, with what reads the gauges whenever the collector wants them. */
+  gauges(read: () => Promise<GaugeValues>): void
+}
