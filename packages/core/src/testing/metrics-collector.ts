@@ -55,7 +55,7 @@ export function metricsCollector(): MetricsCollector {
   }
 }
 
-function matching(samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>>): Sample[] {
+function matching(samples: readonly Sample[], name: string, labels: object): Sample[] {
   const wanted = Object.entries(labels)
   return samples.filter(
     (sample) => sample.name === name && wanted.every(([label, value]) => sample.labels[label] === value),
