@@ -1,1 +1,2 @@
-export {}
+export type { SqliteDatabase, SqliteStorageOptions } from './options.ts'
+export { sqliteStorage } from './sqlite-storage.ts'

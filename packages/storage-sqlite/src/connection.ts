@@ -1,0 +1,129 @@
+import { systemClock } from '@jobistemer/core'
+import type Database from 'better-sqlite3'
+import type { OpenedDatabase } from './open-database.ts'
+import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts'
+
+const busy: unique symbol = Symbol('busy')
+
+/** What is to be told of the course of transactions. */
+export interface StepListener {
+  onStart(): void
+  onRollback(): void
+}
+
+/**
+ * Runs steps as transactions, one after the other.
+ *
+ * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair: so SQLite is
+ * never made to wait, and a step that finds the file locked tries again after a short pause of random length, until
+ * the limit is reached.
+ */
+export class Connection {
+  readonly #database: Database.Database
+  readonly #file: string
+  readonly #isOwn: boolean
+  readonly #limitMs: number
+  readonly #listener: StepListener
+  readonly #jitter: () => number
+  readonly #beginWrite: Database.Statement
+  readonly #beginRead: Database.Statement
+  readonly #commit: Database.Statement
+  readonly #rollback: Database.Statement
+  #closed = false
+  /** How many steps wait in line. */
+  #waiting = 0
+  #line: Promise<unknown> = Promise.resolve()
+  /** How long the file has been locked without a break. */
+  #blockedMs = 0
+
+  constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener) {
+    const { database, file, isOwn } = opened
+    this.#database = database
+    this.#file = file
+    this.#isOwn = isOwn
+    this.#limitMs = limitMs
+    this.#listener = listener
+    this.#jitter = pseudoRandom(process.pid)
+    database.pragma('busy_timeout = 0')
+    this.#beginWrite = database.prepare('BEGIN IMMEDIATE')
+    this.#beginRead = database.prepare('BEGIN')
+    this.#commit = database.prepare('COMMIT')
+    this.#rollback = database.prepare('ROLLBACK')
+  }
+
+  /** Runs a step that writes; it is stored when the promise resolves, and has not happened when it rejects. */
+  async write<T>(step: () => T): Promise<T> {
+    return await this.#run(this.#beginWrite, step)
+  }
+
+  /** Runs a step that only reads; all of it sees one state. */
+  async read<T>(step: () => T): Promise<T> {
+    return await this.#run(this.#beginRead, step)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (!this.#isOwn) return
+    try {
+      this.#database.close()
+    } catch (error) {
+      throw storageError(error, this.#file)
+    }
+  }
+
+  #run<T>(begin: Database.Statement, step: () => T): T | Promise<T> {
+    if (this.#waiting === 0) {
+      const answer = this.#attempt(begin, step)
+      if (answer !== busy) return answer
+    }
+    this.#waiting++
+    const answer = this.#line.then(() => this.#persist(begin, step))
+    this.#line = answer.then(
+      () => this.#waiting--,
+      () => this.#waiting--,
+    )
+    return answer
+  }
+
+  async #persist<T>(begin: Database.Statement, step: () => T): Promise<T> {
+    for (;;) {
+      const answer = this.#attempt(begin, step)
+      if (answer !== busy) return answer
+      // Whoever waits behind has waited as long: it fails at its first try, and not after the limit once more.
+      if (this.#blockedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
+      const pauseMs = Math.min(1 + Math.floor(this.#jitter() * 5), this.#limitMs - this.#blockedMs)
+      await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
+      this.#blockedMs += pauseMs
+    }
+  }
+
+  #attempt<T>(begin: Database.Statement, step: () => T): T | typeof busy {
+    if (this.#closed || !this.#database.open) throw closedError(this.#file)
+    let isOpen = false
+    try {
+      begin.run()
+      isOpen = true
+      this.#listener.onStart()
+      const answer = step()
+      this.#commit.run()
+      this.#blockedMs = 0
+      return answer
+    } catch (error) {
+      // SQLite ends the transaction itself after some failures, a full disk for one.
+      if (isOpen && this.#database.inTransaction) this.#rollback.run()
+      this.#listener.onRollback()
+      if (isBusy(error)) return busy
+      throw storageError(error, this.#file)
+    }
+  }
+}
+
+/** Numbers in `[0, 1)` that differ between processes: only for pauses. */
+function pseudoRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}

@@ -1,0 +1,311 @@
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import type { Names } from './names.ts'
+import type { OccurrenceKey } from './occurrence-key.ts'
+import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
+import { kindCode, stateCodes } from './record-codes.ts'
+import { printRuns } from './runs-text.ts'
+import { blockShift, tailLimit } from './schema.ts'
+
+/** A place in a job's history. */
+export interface HistoryEntry {
+  readonly scheduledAt: number
+  readonly key: OccurrenceKey
+  readonly row: number
+}
+
+/** A stretch of rows with the span of their scheduled times. */
+interface Block {
+  readonly block: number
+  readonly min_at: number
+  readonly max_at: number
+}
+
+export interface HistoryRange {
+  readonly job: number
+  /** Least `scheduledAt`, inclusive. */
+  readonly from: number
+  /** Greatest `scheduledAt`, exclusive. */
+  readonly to: number
+  /** Only what comes after this in the order of the walk. */
+  readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
+  readonly order: 'ascending' | 'descending'
+  readonly limit: number
+}
+
+/**
+ * The finished occurrences: rows in the order of their end, written once. Their indexes are sorted runs, one per block
+ * of rows, extended in bulk: so a finish touches the end of one table only, however long the history is. What is not
+ * indexed yet, the tail, is short and is looked through.
+ */
+export class History {
+  readonly #statements: ReturnType<typeof prepareStatements>
+  /** The last indexed row as far as this connection knows; others may have got further. */
+  #indexed = 0
+
+  constructor(database: Database.Database) {
+    this.#statements = prepareStatements(database)
+  }
+
+  forget(): void {
+    this.#indexed = 0
+  }
+
+  /** Appends a finished occurrence. */
+  append(job: number, record: OccurrenceRecord, key: OccurrenceKey, names: Names): void {
+    const { scheduledAt, createdAt, startedAt } = record
+    const { lastInsertRowid } = this.#statements.append.run(
+      job,
+      scheduledAt,
+      key,
+      stateCodes[record.state],
+      kindCode(record.kind, record.recovered),
+      record.token,
+      record.sequence,
+      record.owner === null ? null : names.ownerRow(record.owner),
+      record.jobVersion,
+      record.dueAt - scheduledAt,
+      createdAt - scheduledAt,
+      startedAt === null ? null : startedAt - createdAt,
+      (record.finishedAt as number) - createdAt,
+      record.executionTimeoutMs,
+      record.reason,
+      printCancelRequest(record.cancelRequest),
+      printDetails(record.details),
+      printRuns(record.runs, scheduledAt),
+    )
+    this.extendIndexes(Number(lastInsertRowid))
+  }
+
+  /** To be called with the number of each row that was appended. */
+  extendIndexes(lastRow: number): void {
+    if (lastRow - this.#indexed < tailLimit) return
+    this.#indexed = this.#statements.indexed.get() as number
+    if (lastRow - this.#indexed >= tailLimit) this.indexTail()
+  }
+
+  /** Brings all rows into the indexes. */
+  indexTail(): void {
+    const first = this.#statements.indexed.get() as number
+    const last = (this.#statements.lastRow.get() as number | null) ?? 0
+    if (last > first) {
+      this.#statements.indexTimes.run(first, last)
+      this.#statements.indexIds.run(first, last)
+      this.#statements.noteBlocks.run(first, last)
+      this.#statements.setIndexed.run(last)
+    }
+    this.#indexed = last
+  }
+
+  findById(key: OccurrenceKey): OccurrenceRow | undefined {
+    const rows = this.#statements.rowsWithPrefix.all(prefixOf(key)) as number[]
+    for (const row of rows) {
+      const found = this.rowAt(row)
+      if (found !== undefined && isSameKey(found[3], key)) return found
+    }
+    const row = this.#statements.findInTail.get(key) as number | undefined
+    return row === undefined ? undefined : this.rowAt(row)
+  }
+
+  find(job: number, scheduledAt: number, key: OccurrenceKey): OccurrenceRow | undefined {
+    const row = (this.#statements.findPlaceInTail.get(job, scheduledAt, key) ??
+      this.#statements.findPlace.get(scheduledAt, scheduledAt, job, scheduledAt, key)) as number | undefined
+    return row === undefined ? undefined : this.rowAt(row)
+  }
+
+  rowAt(row: number): OccurrenceRow | undefined {
+    return this.#statements.read.get(row) as OccurrenceRow | undefined
+  }
+
+  /** The job's entries by `scheduledAt` and id. */
+  walk(range: HistoryRange): readonly HistoryEntry[] {
+    const { job, from, to, after, order, limit } = range
+    const rising = order === 'ascending'
+    const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
+    const inTail = this.#statements.tailOfJob.all(job, from, to) as unknown as HistoryEntry[]
+    const sign = rising ? 1 : -1
+    const compare = (left: HistoryEntry, right: HistoryEntry) => sign * compareEntries(left, right)
+    let entries = inTail
+      .filter((entry) => after === null || sign * compareEntries(entry, place) > 0)
+      .sort(compare)
+      .slice(0, limit)
+    const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
+    for (const block of this.#blocksOf(range)) {
+      // Blocks come by their first time in the direction of the walk: later ones have nothing before the last entry.
+      const last = entries.length < limit ? undefined : entries[limit - 1]
+      if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
+      const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]
+      if (found.length > 0) entries = [...entries, ...found].sort(compare).slice(0, limit)
+    }
+    return entries
+  }
+
+  #blocksOf({ from, to, after, order }: HistoryRange): readonly Block[] {
+    if (order === 'ascending') {
+      return this.#statements.blocksRising.all(Math.max(from, after?.scheduledAt ?? from), to) as Block[]
+    }
+    return this.#statements.blocksFalling.all(from, Math.min(to, (after?.scheduledAt ?? to) + 1)) as Block[]
+  }
+
+  /** Whether the job has any. */
+  has(job: number): boolean {
+    return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
+  }
+
+  // What follows presupposes that the tail was indexed in the same step.
+
+  /** Indexed blocks that may hold something scheduled before `before`, oldest first. */
+  blocksBefore(before: number): readonly number[] {
+    return this.#statements.blocksBefore.all(before) as number[]
+  }
+
+  /** Entries of a block that are scheduled before `before`, of one job or of all, by job and time. */
+  entriesOfBlock(
+    block: number,
+    job: number | null,
+    before: number,
+  ): readonly (HistoryEntry & { readonly job: number })[] {
+    const found =
+      job === null
+        ? this.#statements.blockBefore.all(block, before)
+        : this.#statements.blockOfJobBefore.all(block, job, before)
+    return found as (HistoryEntry & { readonly job: number })[]
+  }
+
+  /** Versions of the job that its finished occurrences refer to. */
+  versionsOf(job: number): readonly number[] {
+    return this.#statements.versionsOf.all(job) as number[]
+  }
+
+  remove(entry: HistoryEntry & { readonly job: number }): void {
+    const block = blockOf(entry.row)
+    this.#statements.removeTime.run(block, entry.job, entry.scheduledAt, entry.key)
+    this.#statements.removeId.run(block, prefixOf(entry.key), entry.row)
+    this.#statements.remove.run(entry.row)
+  }
+
+  /** Mends what removing rows left behind. */
+  afterRemoval(blocks: Iterable<number>): void {
+    for (const block of blocks) {
+      const isEmpty = this.#statements.firstOfBlock.get(block) === undefined
+      if (isEmpty) this.#statements.removeBlock.run(block)
+    }
+    // Rows are numbered on from the last one that is left, and must come after what counts as indexed.
+    this.#indexed = (this.#statements.lastRow.get() as number | null) ?? 0
+    this.#statements.setIndexed.run(this.#indexed)
+  }
+}
+
+export function blockOf(row: number): number {
+  return Math.floor(row / 2 ** blockShift)
+}
+
+function prefixOf(key: OccurrenceKey): OccurrenceKey {
+  return typeof key === 'string' ? key : key.subarray(0, 6)
+}
+
+export function isSameKey(left: OccurrenceKey, right: OccurrenceKey): boolean {
+  return compareKeys(left, right) === 0
+}
+
+/** In the order in which SQLite sorts them: texts before bytes. */
+export function compareKeys(left: OccurrenceKey, right: OccurrenceKey): number {
+  if (typeof left === 'string') return typeof right === 'string' ? (left < right ? -1 : left > right ? 1 : 0) : -1
+  return typeof right === 'string' ? 1 : Buffer.compare(left, right)
+}
+
+type Place = Pick<HistoryEntry, 'scheduledAt' | 'key'>
+
+export function compareEntries(left: Place, right: Place): number {
+  return left.scheduledAt - right.scheduledAt || compareKeys(left.key, right.key)
+}
+
+const indexed = '(SELECT row FROM history_indexed)'
+const keyPrefix = `CASE typeof(id) WHEN 'blob' THEN substr(id, 1, 6) ELSE id END`
+const entryColumns = 'scheduled_at AS scheduledAt, id AS key, row'
+
+function prepareStatements(database: Database.Database) {
+  return {
+    append: database.prepare(`INSERT INTO history VALUES (NULL, ${Array(18).fill('?').join(', ')})`),
+    indexed: database.prepare('SELECT row FROM history_indexed').pluck(),
+    lastRow: database.prepare('SELECT max(row) FROM history').pluck(),
+    // Sorted input is what makes these cheap: each run is written from one end to the other.
+    indexTimes: database.prepare(
+      `INSERT INTO history_times SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM history
+         WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,
+    ),
+    indexIds: database.prepare(
+      `INSERT INTO history_ids SELECT row >> ${blockShift}, ${keyPrefix}, row FROM history
+         WHERE row > ? AND row <= ? ORDER BY 1, 2, 3`,
+    ),
+    noteBlocks: database.prepare(
+      `INSERT INTO history_blocks SELECT row >> ${blockShift}, min(scheduled_at), max(scheduled_at) FROM history
+         WHERE row > ? AND row <= ? GROUP BY 1
+         ON CONFLICT DO UPDATE SET min_at = min(min_at, excluded.min_at), max_at = max(max_at, excluded.max_at)`,
+    ),
+    setIndexed: database.prepare('UPDATE history_indexed SET row = ?'),
+    rowsWithPrefix: database
+      .prepare(`SELECT i.row FROM history_blocks b CROSS JOIN history_ids i ON i.block = b.block AND i.prefix = ?`)
+      .pluck(),
+    findInTail: database
+      .prepare(`SELECT row FROM history WHERE row > ${indexed} AND id = ? ORDER BY row DESC LIMIT 1`)
+      .pluck(),
+    findPlace: database
+      .prepare(
+        `SELECT t.row FROM history_blocks b
+           CROSS JOIN history_times t ON t.block = b.block
+           WHERE b.min_at <= ? AND b.max_at >= ? AND t.job = ? AND t.scheduled_at = ? AND t.id = ?
+           LIMIT 1`,
+      )
+      .pluck(),
+    findPlaceInTail: database
+      .prepare(
+        `SELECT row FROM history WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
+           ORDER BY row DESC LIMIT 1`,
+      )
+      .pluck(),
+    read: database.prepare(`SELECT ${occurrenceColumns.history} FROM history WHERE row = ?`).raw(),
+    tailOfJob: database.prepare(
+      `SELECT ${entryColumns} FROM history WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
+    ),
+    riseInBlock: database.prepare(
+      `SELECT ${entryColumns} FROM history_times
+         WHERE block = ? AND job = ? AND scheduled_at >= ? AND scheduled_at < ? AND (scheduled_at, id) > (?, ?)
+         ORDER BY scheduled_at, id LIMIT ?`,
+    ),
+    fallInBlock: database.prepare(
+      `SELECT ${entryColumns} FROM history_times
+         WHERE block = ? AND job = ? AND scheduled_at >= ? AND scheduled_at < ? AND (scheduled_at, id) < (?, ?)
+         ORDER BY scheduled_at DESC, id DESC LIMIT ?`,
+    ),
+    blocksRising: database.prepare('SELECT * FROM history_blocks WHERE max_at >= ? AND min_at < ? ORDER BY min_at'),
+    blocksFalling: database.prepare(
+      'SELECT * FROM history_blocks WHERE max_at >= ? AND min_at < ? ORDER BY max_at DESC',
+    ),
+    hasInTail: database.prepare(`SELECT 1 FROM history WHERE row > ${indexed} AND job = ? LIMIT 1`).pluck(),
+    has: database
+      .prepare(`SELECT 1 FROM history_blocks b CROSS JOIN history_times t ON t.block = b.block AND t.job = ? LIMIT 1`)
+      .pluck(),
+    blocksBefore: database.prepare('SELECT block FROM history_blocks WHERE min_at < ? ORDER BY block').pluck(),
+    blockBefore: database.prepare(
+      `SELECT job, ${entryColumns} FROM history_times WHERE block = ? AND scheduled_at < ? ORDER BY job, scheduled_at, id`,
+    ),
+    blockOfJobBefore: database.prepare(
+      `SELECT job, ${entryColumns} FROM history_times WHERE block = ? AND job = ? AND scheduled_at < ?
+         ORDER BY scheduled_at, id`,
+    ),
+    versionsOf: database
+      .prepare(
+        `SELECT DISTINCT t.job_version FROM history_blocks b
+           CROSS JOIN history_times t ON t.block = b.block AND t.job = ?`,
+      )
+      .pluck(),
+    removeTime: database.prepare(
+      'DELETE FROM history_times WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',
+    ),
+    removeId: database.prepare('DELETE FROM history_ids WHERE block = ? AND prefix = ? AND row = ?'),
+    remove: database.prepare('DELETE FROM history WHERE row = ?'),
+    firstOfBlock: database.prepare('SELECT 1 FROM history_times WHERE block = ? LIMIT 1').pluck(),
+    removeBlock: database.prepare('DELETE FROM history_blocks WHERE block = ?'),
+  }
+}

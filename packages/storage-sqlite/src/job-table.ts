@@ -1,0 +1,379 @@
+import type { JobId, JsonObject } from '@jobistemer/core'
+import type { JobRecord, JobVersionRecord, OverlapRule, PauseRecord, ScheduleSegment } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import type { Names } from './names.ts'
+import { policyCodes, policyOf } from './record-codes.ts'
+
+/** What the atomic steps on a job look at: narrow, and apart from its definition, which they never touch. */
+export interface Head {
+  readonly row: number
+  readonly paused: boolean
+  readonly deleted: boolean
+  readonly overlap: OverlapRule
+  readonly handler: number
+  readonly version: number
+  readonly watermark: number
+  readonly nextAt: number | null
+  readonly pruneFloor: number | null
+  /** No slot after the watermark and after this has a record. */
+  readonly excludedUntil: number | null
+  /** No trigger or replay for an instant after this has a record. */
+  readonly requestedUntil: number | null
+}
+
+/** Bits of `heads.flags`; 0 = alive and not paused. */
+export const headFlags = { paused: 1, deleted: 2 } as const
+
+type HeadRow = readonly [
+  row: number,
+  flags: number,
+  policy: number,
+  maxQueued: number,
+  handler: number,
+  version: number,
+  watermark: number,
+  nextAt: number | null,
+  pruneFloor: number | null,
+  excludedUntil: number | null,
+  requestedUntil: number | null,
+]
+
+/** A stored job with its row. */
+export interface StoredJob {
+  readonly row: number
+  readonly job: JobRecord
+}
+
+interface JobRow {
+  readonly row: number
+  readonly id: JobId
+  readonly name: string
+  readonly owner: string | null
+  readonly fingerprint: string
+  readonly lineage: string
+  readonly timeline: string
+  readonly paused: string | null
+  readonly created_at: number
+  readonly changed_at: number
+  readonly deleted_at: number | null
+  readonly policy: number
+  readonly max_queued: number
+  readonly handler: number
+  readonly version: number
+  readonly watermark: number
+  readonly next_at: number | null
+  readonly prune_floor: number | null
+  readonly definition: string
+}
+
+/** Beyond so many remembered jobs the memory starts anew. */
+const rememberedJobs = 200_000
+
+/** Jobs: definitions, versions and heads. */
+export class JobTable {
+  readonly #names: Names
+  readonly #rows: Map<JobId, number> = new Map()
+  readonly #ids: Map<number, JobId> = new Map()
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database.Database, names: Names) {
+    this.#names = names
+    this.#statements = prepareStatements(database)
+  }
+
+  /** After a rollback, which may have taken new rows back. */
+  forget(): void {
+    this.#rows.clear()
+    this.#ids.clear()
+  }
+
+  /**
+   * The row of a job. May be one that another process has removed meanwhile: whoever finds nothing under it has to
+   * look at {@link headOf}.
+   */
+  rowOf(id: JobId): number | undefined {
+    const known = this.#rows.get(id)
+    return known === undefined ? this.#lookUp(id) : known
+  }
+
+  #lookUp(id: JobId): number | undefined {
+    const row = this.#statements.findRow.get(id) as number | undefined
+    if (row === undefined) this.#rows.delete(id)
+    else this.#remember(id, row)
+    return row
+  }
+
+  #remember(id: JobId, row: number): void {
+    if (this.#rows.size >= rememberedJobs) this.forget()
+    this.#rows.set(id, row)
+    this.#ids.set(row, id)
+  }
+
+  jobIdOf(row: number): JobId {
+    const known = this.#ids.get(row)
+    if (known !== undefined) return known
+    const id = this.#statements.findId.get(row) as JobId
+    this.#remember(id, row)
+    return id
+  }
+
+  /** The head of a job, tombstones included. */
+  headOf(id: JobId): Head | undefined {
+    const row = this.rowOf(id)
+    if (row === undefined) return undefined
+    const head = this.headAt(row)
+    if (head !== undefined) return head
+    // Rows are never used again, so that a remembered one of a removed job finds nothing rather than another job.
+    const present = this.#lookUp(id)
+    return present === undefined ? undefined : this.headAt(present)
+  }
+
+  headAt(row: number): Head | undefined {
+    const found = this.#statements.readHead.get(row) as HeadRow | undefined
+    if (found === undefined) return undefined
+    const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, excludedUntil, requestedUntil] =
+      found
+    return {
+      row,
+      paused: (flags & headFlags.paused) !== 0,
+      deleted: (flags & headFlags.deleted) !== 0,
+      overlap: { policy: policyOf(policy), maxQueued },
+      handler,
+      version,
+      watermark,
+      nextAt,
+      pruneFloor,
+      excludedUntil,
+      requestedUntil,
+    }
+  }
+
+  /** Moves the job past its slots up to `watermark`. */
+  advance(row: number, watermark: number, nextAt: number | null): void {
+    this.#statements.advance.run(watermark, nextAt, row)
+  }
+
+  noteExclusion(row: number, scheduledAt: number): void {
+    this.#statements.noteExclusion.run(scheduledAt, row)
+  }
+
+  noteRequest(row: number, scheduledAt: number): void {
+    this.#statements.noteRequest.run(scheduledAt, row)
+  }
+
+  raisePruneFloor(row: number, floor: number): void {
+    this.#statements.raisePruneFloor.run(floor, row)
+  }
+
+  /** A job, tombstones included. */
+  find(id: JobId): StoredJob | undefined {
+    const found = this.#statements.readJob.get(id) as JobRow | undefined
+    return found === undefined ? undefined : { row: found.row, job: this.#toRecord(found) }
+  }
+
+  /** Jobs in the order of their ids. */
+  list(query: {
+    readonly after: string
+    readonly limit: number
+    readonly changedSince: number | undefined
+    readonly owner: string | undefined
+    readonly deleted: boolean
+  }): readonly JobRecord[] {
+    const { after, limit, changedSince, owner = null, deleted } = query
+    const rest = [owner, owner, deleted ? 1 : 0, limit]
+    const rows =
+      changedSince === undefined
+        ? this.#statements.list.all(after, ...rest)
+        : this.#statements.listChanged.all(after, changedSince, ...rest)
+    return (rows as JobRow[]).map((row) => this.#toRecord(row))
+  }
+
+  #toRecord(row: JobRow): JobRecord {
+    return {
+      id: row.id,
+      name: row.name,
+      owner: row.owner,
+      version: row.version,
+      fingerprint: row.fingerprint,
+      lineage: JSON.parse(row.lineage) as string[],
+      definition: JSON.parse(row.definition) as JsonObject,
+      handlerKey: this.#names.handlerOf(row.handler),
+      overlap: { policy: policyOf(row.policy), maxQueued: row.max_queued },
+      timeline: JSON.parse(row.timeline) as ScheduleSegment[],
+      watermark: row.watermark,
+      nextAt: row.next_at,
+      pruneFloor: row.prune_floor,
+      paused: row.paused === null ? null : (JSON.parse(row.paused) as PauseRecord),
+      createdAt: row.created_at,
+      changedAt: row.changed_at,
+      deletedAt: row.deleted_at,
+    }
+  }
+
+  readVersion(id: JobId, version: number): JobVersionRecord | undefined {
+    const found = this.#statements.readVersion.get(id, version) as
+      | { readonly fingerprint: string; readonly definition: string; readonly created_at: number }
+      | undefined
+    if (found === undefined) return undefined
+    const definition = JSON.parse(found.definition) as JsonObject
+    return { jobId: id, version, fingerprint: found.fingerprint, definition, createdAt: found.created_at }
+  }
+
+  /** Stores a job that has no row yet. */
+  insert(job: JobRecord, now: number): void {
+    const paused = printPause(job.paused)
+    const { lastInsertRowid } = this.#statements.insertJob.run(
+      job.id,
+      job.name,
+      job.owner,
+      job.fingerprint,
+      JSON.stringify(job.lineage),
+      JSON.stringify(job.timeline),
+      paused,
+      job.createdAt,
+      job.changedAt,
+      job.deletedAt,
+    )
+    const row = Number(lastInsertRowid)
+    this.#statements.insertHead.run(
+      row,
+      flagsOf(job),
+      policyCodes[job.overlap.policy],
+      job.overlap.maxQueued,
+      this.#names.handlerRow(job.handlerKey),
+      job.version,
+      job.watermark,
+      job.nextAt,
+      job.pruneFloor,
+    )
+    this.#insertVersion(row, job, now)
+    this.#remember(job.id, row)
+  }
+
+  /** Stores the job as it is now over what was stored; with a new version when it has one. */
+  update({ row, job: before }: StoredJob, job: JobRecord, now: number): void {
+    this.#statements.updateJob.run(
+      job.name,
+      job.owner,
+      job.fingerprint,
+      JSON.stringify(job.lineage),
+      JSON.stringify(job.timeline),
+      printPause(job.paused),
+      job.createdAt,
+      job.changedAt,
+      job.deletedAt,
+      row,
+    )
+    this.#statements.updateHead.run(
+      flagsOf(job),
+      policyCodes[job.overlap.policy],
+      job.overlap.maxQueued,
+      this.#names.handlerRow(job.handlerKey),
+      job.version,
+      job.watermark,
+      job.nextAt,
+      job.pruneFloor,
+      row,
+    )
+    if (job.version === before.version) return
+    this.#statements.supersede.run(row, before.version)
+    this.#insertVersion(row, job, now)
+  }
+
+  #insertVersion(row: number, job: JobRecord, now: number): void {
+    this.#statements.insertVersion.run(row, job.version, job.fingerprint, JSON.stringify(job.definition), now)
+  }
+
+  /** Tombstones that were made before `before`, in the order of their ids. */
+  tombstones(before: number): readonly { readonly row: number; readonly id: JobId }[] {
+    return this.#statements.tombstones.all(before) as { row: number; id: JobId }[]
+  }
+
+  remove(row: number): void {
+    this.#statements.deleteVersions.run(row)
+    this.#statements.deleteHead.run(row)
+    this.#statements.deleteJob.run(row)
+  }
+
+  /** Jobs that have versions besides the one in force. */
+  withOldVersions(): readonly number[] {
+    return this.#statements.withOldVersions.all() as number[]
+  }
+
+  oldVersions(row: number): readonly number[] {
+    return this.#statements.oldVersions.all(row) as number[]
+  }
+
+  removeVersion(row: number, version: number): void {
+    this.#statements.deleteVersion.run(row, version)
+  }
+}
+
+function flagsOf(job: JobRecord): number {
+  return (job.paused === null ? 0 : headFlags.paused) | (job.deletedAt === null ? 0 : headFlags.deleted)
+}
+
+function printPause(paused: PauseRecord | null): string | null {
+  return paused === null ? null : JSON.stringify(paused)
+}
+
+const jobColumns = `j.row, j.id, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
+  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, v.definition`
+const jobJoins = `CROSS JOIN heads h ON h.row = j.row CROSS JOIN versions v ON v.job = j.row AND v.version = h.version`
+const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.id LIMIT ?`
+
+function prepareStatements(database: Database.Database) {
+  return {
+    findRow: database.prepare('SELECT row FROM jobs WHERE id = ?').pluck(),
+    findId: database.prepare('SELECT id FROM jobs WHERE row = ?').pluck(),
+    readHead: database
+      .prepare(
+        `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
+           requested_until FROM heads WHERE row = ?`,
+      )
+      .raw(),
+    advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ? WHERE row = ?'),
+    noteExclusion: database.prepare(
+      'UPDATE heads SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
+    ),
+    noteRequest: database.prepare(
+      'UPDATE heads SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
+    ),
+    raisePruneFloor: database.prepare(
+      'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
+    ),
+    readJob: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.id = ?`),
+    list: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.id > ? AND ${jobFilter}`),
+    // Few jobs change between two looks; sorting those beats a walk over all of them.
+    listChanged: database.prepare(
+      `SELECT ${jobColumns} FROM jobs j INDEXED BY jobs_changed ${jobJoins}
+         WHERE j.id > ? AND j.changed_at >= ? AND ${jobFilter}`,
+    ),
+    readVersion: database.prepare(
+      `SELECT v.fingerprint, v.definition, v.created_at FROM jobs j JOIN versions v ON v.job = j.row
+         WHERE j.id = ? AND v.version = ?`,
+    ),
+    insertJob: database.prepare(
+      `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)'),
+    insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
+    updateJob: database.prepare(
+      `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
+         changed_at = ?, deleted_at = ? WHERE row = ?`,
+    ),
+    updateHead: database.prepare(
+      `UPDATE heads SET flags = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
+         prune_floor = ? WHERE row = ?`,
+    ),
+    supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
+    tombstones: database.prepare('SELECT row, id FROM jobs WHERE deleted_at < ? ORDER BY id'),
+    deleteJob: database.prepare('DELETE FROM jobs WHERE row = ?'),
+    deleteHead: database.prepare('DELETE FROM heads WHERE row = ?'),
+    deleteVersions: database.prepare('DELETE FROM versions WHERE job = ?'),
+    deleteVersion: database.prepare('DELETE FROM versions WHERE job = ? AND version = ?'),
+    withOldVersions: database.prepare('SELECT DISTINCT job FROM versions WHERE superseded = 1').pluck(),
+    oldVersions: database.prepare('SELECT version FROM versions WHERE job = ? AND superseded = 1').pluck(),
+  }
+}

@@ -1,0 +1,87 @@
+import type { JobId } from '@jobistemer/core'
+import type { CancelRequest, OccurrenceDetails, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import { idOf, type OccurrenceKey } from './occurrence-key.ts'
+import { isRecovered, kindOf, stateCodes, stateOf } from './record-codes.ts'
+import { parseRuns } from './runs-text.ts'
+import { lanes } from './schema.ts'
+
+/** A row of one of the three tables of occurrences, as {@link occurrenceColumns} selects it. */
+export type OccurrenceRow = readonly [
+  /** The lane of a waiting one, the row number of a finished one, 0 for a running one. */
+  place: number,
+  job: number,
+  scheduledAt: number,
+  key: OccurrenceKey,
+  state: number,
+  kind: number,
+  token: number,
+  sequence: number,
+  owner: number | null,
+  jobVersion: number,
+  dueAt: number,
+  createdAt: number,
+  startedAt: number | null,
+  finishedAt: number | null,
+  timeout: number,
+  reason: string | null,
+  cancel: string | null,
+  details: string | null,
+  runs: string | null,
+]
+
+const tail = 'timeout, reason, cancel, details'
+const liveColumns = `kind, token, sequence, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
+const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
+// In the history, instants are kept as distances, which take one or two bytes instead of six.
+const finishedColumns = `kind, token, sequence, owner, job_version, scheduled_at + due_in, scheduled_at + created_in,
+  scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
+
+/** What to select from each table for an {@link OccurrenceRow}. */
+export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history', string>> = {
+  running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
+  waiting: `lane, job, scheduled_at, id, ${waitingState}, ${liveColumns}, runs`,
+  history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
+}
+
+/** What turns the numbers of a row into names. */
+export interface RowNames {
+  jobIdOf(row: number): JobId
+  ownerOf(row: number): Owner
+}
+
+export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = true): OccurrenceRecord {
+  const [, job, scheduledAt, key, stateCode, kind, token, sequence, owner, jobVersion] = row
+  const [, , , , , , , , , , dueAt, createdAt, startedAt, finishedAt, timeout, reason, cancel, details, runs] = row
+  const state = stateOf(stateCode)
+  return {
+    id: idOf(key),
+    jobId: names.jobIdOf(job),
+    scheduledAt,
+    kind: kindOf(kind),
+    state,
+    token,
+    sequence,
+    owner: owner === null ? null : names.ownerOf(owner),
+    jobVersion,
+    dueAt,
+    createdAt,
+    startedAt,
+    finishedAt,
+    executionTimeoutMs: timeout,
+    deadlineAt: state === 'running' && startedAt !== null ? startedAt + timeout : null,
+    reason,
+    recovered: isRecovered(kind),
+    cancelRequest: cancel === null ? null : (JSON.parse(cancel) as CancelRequest),
+    details: details === null ? {} : (JSON.parse(details) as OccurrenceDetails),
+    runs: withRuns ? parseRuns(runs, scheduledAt) : [],
+  }
+}
+
+export function printCancelRequest(request: CancelRequest | null): string | null {
+  return request === null ? null : JSON.stringify(request)
+}
+
+export function printDetails(details: OccurrenceDetails): string | null {
+  for (const _key in details) return JSON.stringify(details)
+  return null
+}

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+import { assertUsable, inspectFile, marksOf, unreadable } from './inspect-file.ts'
+import type { ReadOptions } from './options.ts'
+import { applicationId, migrations } from './schema.ts'
+import { busyError, isBusy, storageError } from './sqlite-errors.ts'
+
+/** An open database with the present schema. */
+export interface OpenedDatabase {
+  readonly database: Database.Database
+  /** For messages. */
+  readonly file: string
+  /** Whether closing the storage closes it. */
+  readonly isOwn: boolean
+}
+
+/** Opens the database that the options name, and brings it to the present schema. */
+export function openDatabase(options: ReadOptions): OpenedDatabase {
+  const { source } = options
+  if ('database' in source) {
+    const database = source.database as Database.Database
+    prepareDatabase(database, database.name, options)
+    return { database, file: database.name, isOwn: false }
+  }
+  const { file } = source
+  const database = openFile(file)
+  try {
+    prepareDatabase(database, file, options)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return { database, file, isOwn: true }
+}
+
+function openFile(file: string): Database.Database {
+  if (file === ':memory:') return new Database(file)
+  if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
+  inspectFile(file)
+  try {
+    return new Database(file)
+  } catch (error) {
+    throw storageError(error, file)
+  }
+}
+
+/** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
+const checkpointPages = 4000
+
+function prepareDatabase(database: Database.Database, file: string, options: ReadOptions): void {
+  const { synchronous, busyTimeoutMs } = options
+  // Only here, before anything else runs, may a wait block the thread for as long as it takes.
+  const patiently = <T>(step: () => T): T => retryBlocking(step, busyTimeoutMs, file)
+  patiently(() => assertUsable(marksOf(database), file))
+  patiently(() => {
+    const mode = database.pragma('journal_mode = WAL', { simple: true })
+    if (mode !== 'wal' && !database.memory) throw new Error(`the journal mode stays ${mode}, and has to be wal`)
+    database.pragma(`synchronous = ${synchronous}`)
+    database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
+  })
+  patiently(() => migrate(database, file))
+}
+
+/**
+ * Takes the steps to the present schema that the database lacks, all or none.
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+ */
+export function migrate(database: Database.Database, file: string, steps: readonly string[] = migrations): void {
+  if (database.pragma('user_version', { simple: true }) === steps.length) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    // Looked at again: another process may have been quicker.
+    const marks = marksOf(database)
+    assertUsable(marks, file, steps.length)
+    if (marks.version < steps.length) {
+      for (const step of steps.slice(marks.version)) database.exec(step)
+      database.pragma(`application_id = ${applicationId}`)
+      database.pragma(`user_version = ${steps.length}`)
+    }
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+const blockingWaitMs = 20
+
+function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  for (let waitedMs = 0; ; waitedMs += blockingWaitMs) {
+    try {
+      return step()
+    } catch (error) {
+      if (!isBusy(error)) throw storageError(error, file)
+      if (waitedMs >= limitMs) throw busyError(file, waitedMs, error)
+      Atomics.wait(sleeper, 0, 0, blockingWaitMs)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@jobistemer/core'
+
+/** An open database of better-sqlite3: what of it is looked at before use. */
+export interface SqliteDatabase {
+  readonly name: string
+  readonly open: boolean
+  readonly readonly: boolean
+  readonly inTransaction: boolean
+  prepare(sql: string): unknown
+  exec(sql: string): unknown
+  pragma(sql: string): unknown
+  close(): unknown
+}
+
+/** How {@link sqliteStorage} opens its data: by `file` or by `database`. */
+export interface SqliteStorageOptions {
+  /**
+   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does. `:memory:`
+   * keeps everything in the process: for trying things out.
+   */
+  readonly file?: string | URL
+  /**
+   * An open database of better-sqlite3 instead of a file, in write-ahead mode from here on. It stays the caller's:
+   * `close()` leaves it open. Whoever else uses it must leave no transaction open across an `await`.
+   */
+  readonly database?: SqliteDatabase
+  /**
+   * What a resolved call survives: `full`, a power cut; `normal`, the death of every process, while a power cut can
+   * take the last moments. Default `full`.
+   */
+  readonly synchronous?: 'full' | 'normal'
+  /** How long a call waits while others hold the file before it fails with `STORAGE_BUSY`. Default 30 s. */
+  readonly busyTimeout?: DurationInput
+}
+
+/** Options with their defaults. */
+export interface ReadOptions {
+  readonly source: { readonly file: string } | { readonly database: SqliteDatabase }
+  readonly synchronous: 'full' | 'normal'
+  readonly busyTimeoutMs: number
+}
+
+const optionNames = ['file', 'database', 'synchronous', 'busyTimeout']
+
+/**
+ * Checks options and fills in what is left out.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
+ */
+export function readOptions(options: SqliteStorageOptions): ReadOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('options', options, 'sqliteStorage needs an object of options', 'Write sqliteStorage({ file }).')
+  }
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `sqliteStorage has no option ${printValue(name)}.`,
+      field: name,
+      value: (options as Record<string, unknown>)[name],
+      remedy: `The options are ${optionNames.join(', ')}.`,
+    })
+  }
+  const { synchronous = 'full', busyTimeout = 30_000 } = options
+  if (synchronous !== 'full' && synchronous !== 'normal') {
+    throw invalid('synchronous', synchronous, 'synchronous is neither "full" nor "normal"', 'Give one of the two.')
+  }
+  return { source: readSource(options), synchronous, busyTimeoutMs: toDurationMs(busyTimeout, 'busyTimeout') }
+}
+
+function readSource({ file, database }: SqliteStorageOptions): ReadOptions['source'] {
+  if ((file === undefined) === (database === undefined)) {
+    throw invalid('file', file, 'sqliteStorage needs either file or database', 'Write sqliteStorage({ file }).')
+  }
+  if (database !== undefined) return { database: readDatabase(database) }
+  if (file instanceof URL || (typeof file === 'string' && file.startsWith('file:'))) return { file: readUrl(file) }
+  if (typeof file !== 'string' || file.trim() === '' || file.includes('\0')) {
+    throw invalid('file', file, 'file is not a path', 'Give the path of a database file, or ":memory:".')
+  }
+  // Made absolute, so that nothing in a name is taken for a URL with settings, and a later chdir changes nothing.
+  return { file: file === ':memory:' ? file : resolve(file) }
+}
+
+function readUrl(file: string | URL): string {
+  try {
+    return fileURLToPath(file)
+  } catch {
+    throw invalid('file', String(file), 'file is not the URL of a file', 'Give a path, or a file: URL with a path.')
+  }
+}
+
+function readDatabase(database: SqliteDatabase): SqliteDatabase {
+  const isDatabase =
+    typeof database === 'object' &&
+    database !== null &&
+    typeof database.prepare === 'function' &&
+    typeof database.pragma === 'function' &&
+    typeof database.open === 'boolean'
+  if (!isDatabase) {
+    throw invalid('database', database, 'database is not one of better-sqlite3', 'Give an open one, or file.')
+  }
+  if (!database.open || database.readonly || database.inTransaction) {
+    const problem = !database.open ? 'closed' : database.readonly ? 'read-only' : 'inside a transaction'
+    throw invalid('database', database.name, `database is ${problem}`, 'Give one that is open for writing.')
+  }
+  return database
+}
+
+function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
+  const message = `${problem}: ${printValue(value)}.`
+  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+}

@@ -1,0 +1,178 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
+import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
+import { isFinal } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import { compareEntries, type HistoryRange } from './history.ts'
+import type { Ledger } from './ledger.ts'
+import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
+import { occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
+import { stateCodes } from './record-codes.ts'
+import { lanes } from './schema.ts'
+
+type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
+
+/** How many occurrences a page looks at before it hands out a cursor, found or not. */
+const scanLimit = 10_000
+
+/** Pages of occurrences. */
+export class OccurrenceQueries {
+  readonly #ledger: Ledger
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger
+    this.#statements = prepareStatements(ledger.database)
+  }
+
+  list(query: OccurrenceQuery): Page<OccurrenceRecord> {
+    if (query.kind === 'job') return this.#listOfJob(query)
+    return query.state === 'running' ? this.#listRunning(query) : this.#listWaiting(query)
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- history
+
+  #listOfJob(query: Query<'job'>): Page<OccurrenceRecord> {
+    const head = this.#ledger.jobs.headOf(query.jobId)
+    if (head === undefined) return { items: [], cursor: null }
+    const { limit, states } = query
+    const wanted = states === undefined ? null : new Set(states.map((state: OccurrenceState) => stateCodes[state]))
+    const sources = { live: states?.every(isFinal) !== true, finished: states?.some(isFinal) !== false }
+    const items: OccurrenceRecord[] = []
+    let after = query.cursor === null ? null : readPlace(query.cursor)
+    for (let scanned = 0; scanned < scanLimit; ) {
+      // One more than the page takes tells whether there is another page.
+      const count = Math.min(wanted === null ? limit - items.length + 1 : limit + 100, scanLimit)
+      const rows = this.#nextOfJob(head.row, query, after, count, sources)
+      for (const row of rows) {
+        if (wanted !== null && !wanted.has(row[4])) {
+          after = placeOf(row)
+          continue
+        }
+        if (items.length === limit) return { items, cursor: after === null ? null : printPlace(after) }
+        items.push(this.#ledger.read(row, query.runs))
+        after = placeOf(row)
+      }
+      if (rows.length < count) return { items, cursor: null }
+      scanned += rows.length
+    }
+    return { items, cursor: after === null ? null : printPlace(after) }
+  }
+
+  /** The next occurrences of the job in the order of the query. */
+  #nextOfJob(
+    job: number,
+    query: Query<'job'>,
+    after: Place | null,
+    limit: number,
+    sources: { readonly live: boolean; readonly finished: boolean },
+  ): readonly OccurrenceRow[] {
+    const { from = -9e15, to = 9e15, order } = query
+    const range: HistoryRange = { job, from, to, after, order, limit }
+    const rising = order === 'ascending'
+    const rows: OccurrenceRow[] = []
+    if (sources.live) {
+      const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
+      const bounds = [job, from, to, place.scheduledAt, place.key, limit]
+      const { running, waiting } = rising ? this.#statements.rising : this.#statements.falling
+      rows.push(...(running.all(...bounds) as OccurrenceRow[]), ...(waiting.all(...bounds) as OccurrenceRow[]))
+    }
+    if (sources.finished) {
+      for (const { row } of this.#ledger.history.walk(range)) {
+        rows.push(this.#ledger.history.rowAt(row) as OccurrenceRow)
+      }
+    }
+    const sign = rising ? 1 : -1
+    return rows.sort((left, right) => sign * compareEntries(placeOf(left), placeOf(right))).slice(0, limit)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- live
+
+  #listRunning(query: Query<'live'>): Page<OccurrenceRecord> {
+    const { limit, node = null, deadlineBefore = 9e15 } = query
+    const after = query.cursor === null ? [-1, 0, ''] : readNumbers(query.cursor, 2)
+    const rows = this.#statements.running.all(...after, node, node, deadlineBefore, limit + 1) as OccurrenceRow[]
+    return this.#page(rows, query, (row) => `${row[1]} ${row[2]} ${idOf(row[3])}`)
+  }
+
+  #listWaiting(query: Query<'live'>): Page<OccurrenceRecord> {
+    const { limit, state } = query
+    const [least, greatest] = state === 'queued' ? [lanes.queued, lanes.queued] : [lanes.ready, lanes.parked]
+    const after = query.cursor === null ? [-1, 0, 0, 0, ''] : readNumbers(query.cursor, 4)
+    const rows = this.#statements.waiting.all(least, greatest, ...after, limit + 1) as OccurrenceRow[]
+    return this.#page(rows, query, (row) => `${row[0]} ${row[10]} ${row[1]} ${row[2]} ${idOf(row[3])}`)
+  }
+
+  #page(
+    rows: readonly OccurrenceRow[],
+    { limit, runs }: Query<'live'>,
+    cursorOf: (row: OccurrenceRow) => string,
+  ): Page<OccurrenceRecord> {
+    const items = rows.slice(0, limit).map((row) => this.#ledger.read(row, runs))
+    return { items, cursor: rows.length > limit ? cursorOf(rows[limit - 1] as OccurrenceRow) : null }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- cursors
+
+interface Place {
+  readonly scheduledAt: number
+  readonly key: OccurrenceKey
+}
+
+function placeOf(row: OccurrenceRow): Place {
+  return { scheduledAt: row[2], key: row[3] }
+}
+
+function printPlace({ scheduledAt, key }: Place): string {
+  return `${scheduledAt} ${idOf(key)}`
+}
+
+function readPlace(cursor: string): Place {
+  const [scheduledAt, key] = readNumbers(cursor, 1)
+  return { scheduledAt: scheduledAt as number, key: key as OccurrenceKey }
+}
+
+/** A cursor of so many numbers and an id. */
+function readNumbers(cursor: string, count: number): readonly (number | OccurrenceKey)[] {
+  const parts = cursor.split(' ')
+  const numbers = parts.slice(0, count).map(Number)
+  const id = parts.slice(count).join(' ')
+  if (numbers.length < count || !numbers.every(Number.isFinite) || !id.startsWith('occ_')) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+      field: 'cursor',
+      value: cursor,
+      remedy: 'Pass on the cursor of the page before, with the same query.',
+    })
+  }
+  return [...numbers, keyOf(id as `occ_${string}`)]
+}
+
+function prepareStatements(database: Database.Database) {
+  const ofJob = (table: 'running' | 'waiting', comparison: '<' | '>', direction: 'ASC' | 'DESC') =>
+    database
+      .prepare(
+        `SELECT ${occurrenceColumns[table]} FROM ${table} WHERE job = ? AND scheduled_at >= ? AND scheduled_at < ?
+           AND (scheduled_at, id) ${comparison} (?, ?)
+           ORDER BY scheduled_at ${direction}, id ${direction} LIMIT ?`,
+      )
+      .raw()
+  return {
+    rising: { running: ofJob('running', '>', 'ASC'), waiting: ofJob('waiting', '>', 'ASC') },
+    falling: { running: ofJob('running', '<', 'DESC'), waiting: ofJob('waiting', '<', 'DESC') },
+    running: database
+      .prepare(
+        `SELECT ${occurrenceColumns.running} FROM running WHERE (job, scheduled_at, id) > (?, ?, ?)
+           AND (? IS NULL OR owner IN (SELECT row FROM owners WHERE node = ?)) AND started_at + timeout <= ?
+           ORDER BY job, scheduled_at, id LIMIT ?`,
+      )
+      .raw(),
+    waiting: database
+      .prepare(
+        `SELECT ${occurrenceColumns.waiting} FROM waiting INDEXED BY waiting_lane WHERE lane >= ? AND lane <= ?
+           AND (lane, due_at, job, scheduled_at, id) > (?, ?, ?, ?, ?)
+           ORDER BY lane, due_at, job, scheduled_at, id LIMIT ?`,
+      )
+      .raw(),
+  }
+}

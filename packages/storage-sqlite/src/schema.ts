@@ -1,0 +1,157 @@
+/** `JBST`: marks a database file as one of Jobistemer's. */
+export const applicationId = 0x4a425354
+
+/** Rows of history per block, as a power of two: the unit in which the indexes of the history grow. */
+export const blockShift = 14
+
+/** How many rows of history may lie behind the indexes before they are extended. */
+export const tailLimit = 2048
+
+/** Where a waiting occurrence stands; part of the key, so that each kind of waiting is a range of its own. */
+export const lanes = {
+  /** Pending and due. */
+  ready: 0,
+  /** Pending, due later. */
+  delayed: 1,
+  /** Pending, its job is paused. */
+  parked: 2,
+  queued: 3,
+} as const
+
+export type Lane = (typeof lanes)[keyof typeof lanes]
+
+const liveColumns = `
+  kind INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  owner INTEGER,
+  job_version INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,
+  timeout INTEGER NOT NULL,
+  reason TEXT,
+  cancel TEXT,
+  details TEXT,
+  runs TEXT`
+
+/**
+ * The steps from an empty file to the present schema; `user_version` counts those that were taken. A released step
+ * never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE jobs (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    owner TEXT,
+    fingerprint TEXT NOT NULL,
+    lineage TEXT NOT NULL,
+    timeline TEXT NOT NULL,
+    paused TEXT,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    deleted_at INTEGER
+  ) STRICT;
+  CREATE INDEX jobs_changed ON jobs (changed_at);
+  CREATE INDEX jobs_deleted ON jobs (deleted_at) WHERE deleted_at IS NOT NULL;
+
+  CREATE TABLE versions (
+    job INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    superseded INTEGER NOT NULL,
+    PRIMARY KEY (job, version)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX versions_superseded ON versions (job) WHERE superseded = 1;
+
+  CREATE TABLE heads (
+    row INTEGER PRIMARY KEY,
+    flags INTEGER NOT NULL,
+    policy INTEGER NOT NULL,
+    max_queued INTEGER NOT NULL,
+    handler INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    watermark INTEGER NOT NULL,
+    next_at INTEGER,
+    prune_floor INTEGER,
+    excluded_until INTEGER,
+    requested_until INTEGER
+  ) STRICT;
+
+  CREATE TABLE handlers (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
+
+  CREATE TABLE owners (
+    row INTEGER PRIMARY KEY,
+    node TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    UNIQUE (node, incarnation)
+  ) STRICT;
+
+  CREATE TABLE running (
+    job INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    id ANY NOT NULL,${liveColumns},
+    PRIMARY KEY (job, scheduled_at, id)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX running_cancel ON running (owner) WHERE cancel IS NOT NULL;
+
+  CREATE TABLE waiting (
+    job INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    id ANY NOT NULL,${liveColumns},
+    PRIMARY KEY (job, lane, scheduled_at, id)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX waiting_ready ON waiting (scheduled_at, id, due_at) WHERE lane = ${lanes.ready};
+  CREATE INDEX waiting_lane ON waiting (lane, due_at);
+  CREATE INDEX waiting_id ON waiting (id);
+
+  CREATE TABLE history (
+    row INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    id ANY NOT NULL,
+    state INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    token INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    owner INTEGER,
+    job_version INTEGER NOT NULL,
+    due_in INTEGER NOT NULL,
+    created_in INTEGER NOT NULL,
+    started_in INTEGER,
+    finished_in INTEGER NOT NULL,
+    timeout INTEGER NOT NULL,
+    reason TEXT,
+    cancel TEXT,
+    details TEXT,
+    runs TEXT
+  ) STRICT;
+  CREATE TABLE history_times (
+    block INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    id ANY NOT NULL,
+    row INTEGER NOT NULL,
+    job_version INTEGER NOT NULL,
+    PRIMARY KEY (block, job, scheduled_at, id)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE history_ids (
+    block INTEGER NOT NULL,
+    prefix ANY NOT NULL,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (block, prefix, row)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE history_blocks (
+    block INTEGER PRIMARY KEY,
+    min_at INTEGER NOT NULL,
+    max_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE history_indexed (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL) STRICT;
+  INSERT INTO history_indexed VALUES (1, 0);
+  `,
+]

@@ -1,0 +1,80 @@
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+
+/** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
+export function sqliteCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined
+}
+
+/** True when another connection is in the way: trying again later helps. */
+export function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error)
+  // SQLITE_PROTOCOL: SQLite gave up on the locks of the write-ahead log after many tries.
+  return code !== undefined && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
+}
+
+interface Meaning {
+  readonly pattern: RegExp
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+const meanings: readonly Meaning[] = [
+  {
+    pattern: /^SQLITE_FULL/,
+    code: 'STORAGE_FULL',
+    message: 'The disk, or the quota of the database file, is full. Nothing of the call was stored',
+    remedy: 'Make room and try again: prune() removes old history, and its pages are used again.',
+  },
+  {
+    pattern: /^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'The database file cannot be opened for reading and writing',
+    remedy: 'Check that the path names a file, and that this user may write to it and to its directory.',
+  },
+  {
+    pattern: /^SQLITE_NOTADB/,
+    code: 'STORAGE_FOREIGN',
+    message: 'The file is not a SQLite database',
+    remedy: 'Give a file of its own to Jobistemer; it makes one that does not exist.',
+  },
+]
+
+/** What a failure of SQLite means to a user, with the failure as its cause. */
+export function storageError(error: unknown, file: string): JobistemerError {
+  if (JobistemerError.isInstance(error)) return error
+  const code = sqliteCode(error)
+  const details = { field: 'file', value: file, cause: error }
+  const meaning = meanings.find(({ pattern }) => code !== undefined && pattern.test(code))
+  const detail = error instanceof Error ? error.message : String(error)
+  if (meaning !== undefined) {
+    const message = `${meaning.message} (${code}: ${detail}): ${file}.`
+    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
+  }
+  return new JobistemerError('STORAGE_FAILED', {
+    message: `SQLite failed (${code ?? 'no code'}: ${detail}): ${file}.`,
+    remedy: 'The cause says what happened. Nothing of the call was stored.',
+    ...details,
+  })
+}
+
+export function busyError(file: string, waitedMs: number, cause: unknown): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `Another process has kept the database locked for ${waitedMs} ms: ${file}.`,
+    field: 'busyTimeout',
+    value: waitedMs,
+    remedy: 'Find out who holds a transaction open on this file, or raise busyTimeout.',
+    cause,
+  })
+}
+
+export function closedError(file: string): JobistemerError {
+  return new JobistemerError('STORAGE_CLOSED', {
+    message: `The SQLite storage is closed: ${file}.`,
+    field: 'file',
+    value: file,
+    remedy: 'Shut the scheduler down before closing its storage, or open another one with sqliteStorage().',
+  })
+}

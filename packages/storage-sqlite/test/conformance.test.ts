@@ -1,0 +1,19 @@
+import { storageConformance } from '@jobistemer/storage-conformance'
+import { describe, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { makeScratch } from './scratch.ts'
+
+storageConformance({
+  describe,
+  it,
+  name: 'sqlite',
+  capabilities: { multiProcess: true, durability: 'power' },
+  open() {
+    const { file, remove } = makeScratch()
+    return {
+      connect: async () => sqliteStorage({ file }),
+      dispose: async () => remove(),
+      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
+    }
+  },
+})
