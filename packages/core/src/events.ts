@@ -113,11 +113,17 @@ export class EventHub {
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        listener(event)
+        // The type lets asynchronous functions pass, and what nobody catches of them would end the process.
+        const returned: unknown = listener(event)
+        if (returned instanceof Promise) returned.catch((error) => this.#listenerFailed(name, error))
       } catch (error) {
-        // A failing listener of this very event must not call itself for ever.
-        if (name !== 'hook.failed') this.emit('hook.failed', { hook: `listener of ${name}`, error, jobName: null })
+        this.#listenerFailed(name, error)
       }
     }
+  }
+
+  #listenerFailed(name: SchedulerEventName, error: unknown): void {
+    // A failing listener of this very event must not call itself for ever.
+    if (name !== 'hook.failed') this.emit('hook.failed', { hook: `listener of ${name}`, error, jobName: null })
   }
 }

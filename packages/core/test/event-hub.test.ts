@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { EventHub, type SchedulerEvents } from '../src/events.ts'
+
+const started: SchedulerEvents['scheduler.started'] = { node: 'a', jobs: 2 }
+
+describe('an event', () => {
+  it('reaches every listener of its name, in the order in which they were added', () => {
+    const hub = new EventHub()
+    const heard: unknown[] = []
+    hub.on('scheduler.started', (event) => heard.push(['first', event]))
+    hub.on('scheduler.started', (event) => heard.push(['second', event]))
+    hub.on('scheduler.stopped', (event) => heard.push(['other', event]))
+    hub.emit('scheduler.started', started)
+    expect(heard).toEqual([
+      ['first', started],
+      ['second', started],
+    ])
+  })
+
+  it('does not reach a listener that was taken away, which may be said twice', () => {
+    const hub = new EventHub()
+    const heard: string[] = []
+    const off = hub.on('scheduler.started', () => heard.push('gone'))
+    hub.on('scheduler.started', () => heard.push('there'))
+    off()
+    off()
+    hub.emit('scheduler.started', started)
+    expect(heard).toEqual(['there'])
+  })
+
+  it('is heard only while somebody listens', () => {
+    const hub = new EventHub()
+    expect(hub.hears('scheduler.started')).toBe(false)
+    const off = hub.on('scheduler.started', () => undefined)
+    expect(hub.hears('scheduler.started')).toBe(true)
+    expect(hub.hears('scheduler.stopped')).toBe(false)
+    off()
+    expect(hub.hears('scheduler.started')).toBe(false)
+  })
+
+  it('reaches listeners that were there when it was emitted, although some leave or come meanwhile', () => {
+    const hub = new EventHub()
+    const heard: string[] = []
+    const off = hub.on('scheduler.started', () => {
+      heard.push('first')
+      off()
+      hub.on('scheduler.started', () => heard.push('late'))
+    })
+    hub.on('scheduler.started', () => heard.push('second'))
+    hub.emit('scheduler.started', started)
+    expect(heard).toEqual(['first', 'second'])
+  })
+})
+
+describe('a listener that throws', () => {
+  it('is reported, and neither its emitter nor other listeners notice', () => {
+    const hub = new EventHub()
+    const error = new Error('no')
+    const heard: unknown[] = []
+    hub.on('hook.failed', (event) => heard.push(event))
+    hub.on('scheduler.started', () => {
+      throw error
+    })
+    hub.on('scheduler.started', () => heard.push('second'))
+    hub.emit('scheduler.started', started)
+    expect(heard).toEqual([{ hook: 'listener of scheduler.started', error, jobName: null }, 'second'])
+  })
+
+  it('of the report itself is not reported', () => {
+    const hub = new EventHub()
+    let calls = 0
+    hub.on('hook.failed', () => {
+      calls++
+      throw new Error('no')
+    })
+    hub.emit('hook.failed', { hook: 'onStart', error: null, jobName: null })
+    expect(calls).toBe(1)
+  })
+
+  it('later, because it is asynchronous, is reported too', async () => {
+    const hub = new EventHub()
+    const error = new Error('no')
+    const heard = new Promise((resolve) => hub.on('hook.failed', resolve))
+    hub.on('scheduler.started', async () => {
+      throw error
+    })
+    hub.emit('scheduler.started', started)
+    expect(await heard).toEqual({ hook: 'listener of scheduler.started', error, jobName: null })
+  })
+})
