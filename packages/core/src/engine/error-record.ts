@@ -7,16 +7,22 @@ const longestStack = 4000
 /** What is kept of whatever a handler threw. */
 export function toErrorRecord(error: unknown): ErrorRecord {
   if (!(error instanceof Error)) return { name: 'Error', message: cut(describe(error), longestMessage) }
-  const code = (error as { code?: unknown }).code
-  return {
-    name: error.name,
-    message: cut(error.message, longestMessage),
-    ...(typeof code === 'string' && { code: cut(code, 100) }),
-    ...(typeof error.stack === 'string' && { stack: cut(error.stack, longestStack) }),
+  try {
+    const { name, message, stack, code } = error as Error & { readonly code?: unknown }
+    return {
+      name: describe(name),
+      message: cut(describe(message), longestMessage),
+      ...(typeof code === 'string' && { code: cut(code, 100) }),
+      ...(typeof stack === 'string' && { stack: cut(stack, longestStack) }),
+    }
+  } catch {
+    // Members of an error can be getters that throw.
+    return { name: 'Error', message: Object.prototype.toString.call(error) }
   }
 }
 
 function describe(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown
   try {
     return String(thrown)
   } catch {
