@@ -1,0 +1,253 @@
+import { describe, expect, it } from 'vitest'
+import { Agenda, type Alarm } from '../src/engine/agenda.ts'
+import type { HeapEntry } from '../src/engine/indexed-heap.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+
+const start = Date.UTC(2026, 0, 1)
+
+interface World {
+  readonly clock: VirtualClock
+  readonly agenda: Agenda<HeapEntry>
+  /** Milliseconds since the start at which slots were found due, and alarms rang. */
+  readonly log: [name: string, atMs: number][]
+  alarm(name: string): Alarm
+  /** A slot, put on the agenda so many milliseconds after the start. */
+  slot(atMs: number): HeapEntry
+}
+
+/** An agenda that takes due slots out as soon as it is told of them. */
+function world(options: { holds?: boolean } = {}): World {
+  const clock = virtualClock(start)
+  const log: World['log'] = []
+  const agenda: Agenda<HeapEntry> = new Agenda({
+    clock,
+    wallNow: () => clock.now(),
+    onSlotsDue: () => {
+      for (let slot = agenda.takeDueSlot(clock.now()); slot !== undefined; slot = agenda.takeDueSlot(clock.now())) {
+        log.push([`slot of ${slot.at - start}`, clock.monotonic()])
+      }
+      if (options.holds !== true) agenda.slotsLaunched()
+    },
+  })
+  return {
+    clock,
+    agenda,
+    log,
+    alarm: (name) => ({ at: 0, heapIndex: -1, ring: () => log.push([name, clock.monotonic()]) }),
+    slot(atMs) {
+      const slot = { at: 0, heapIndex: -1 }
+      agenda.setSlot(slot, start + atMs)
+      return slot
+    },
+  }
+}
+
+/** Counts the timers that are set and neither rang nor were cancelled. */
+function countTimers(clock: VirtualClock): { readonly set: number } {
+  const open = new Set<object>()
+  const { setTimer } = clock
+  clock.setTimer = (delayMs, callback, options) => {
+    const mark = {}
+    open.add(mark)
+    const timer = setTimer(
+      delayMs,
+      () => {
+        open.delete(mark)
+        callback()
+      },
+      options,
+    )
+    return {
+      cancel() {
+        open.delete(mark)
+        timer.cancel()
+      },
+    }
+  }
+  return {
+    get set() {
+      return open.size
+    },
+  }
+}
+
+describe('an agenda', () => {
+  it('tells of slots at their instant, the earliest first, and all of one instant together', async () => {
+    const { clock, agenda, log, slot } = world()
+    for (const at of [3000, 1000, 2000, 1000]) slot(at)
+    agenda.start()
+    agenda.slotsLaunched()
+    await clock.advance(2500)
+    expect(log).toEqual([
+      ['slot of 1000', 1000],
+      ['slot of 1000', 1000],
+      ['slot of 2000', 2000],
+    ])
+    expect(agenda.slotCount).toBe(1)
+  })
+
+  it('tells at once of a slot that is due already', async () => {
+    const { clock, agenda, log, slot } = world()
+    agenda.start()
+    agenda.slotsLaunched()
+    slot(-5000)
+    await clock.settle()
+    await clock.advance(0)
+    expect(log).toEqual([['slot of -5000', 0]])
+  })
+
+  it('moves a slot that is set again, and forgets one that is set to null', async () => {
+    const { clock, agenda, log, slot } = world()
+    agenda.start()
+    agenda.slotsLaunched()
+    const moved = slot(1000)
+    const later = slot(1500)
+    const gone = slot(1200)
+    agenda.setSlot(moved, start + 2000)
+    agenda.setSlot(later, start + 500)
+    agenda.setSlot(gone, null)
+    await clock.advance(5000)
+    expect(log).toEqual([
+      ['slot of 500', 500],
+      ['slot of 2000', 2000],
+    ])
+  })
+
+  it('waits with slots while earlier ones are being launched, and not with alarms', async () => {
+    const { clock, agenda, log, slot, alarm } = world({ holds: true })
+    slot(1000)
+    slot(2000)
+    agenda.start()
+    agenda.slotsLaunched()
+    agenda.setAlarm(alarm('alarm'), 2500)
+    await clock.advance(3000)
+    expect(log).toEqual([
+      ['slot of 1000', 1000],
+      ['alarm', 2500],
+    ])
+    agenda.slotsLaunched()
+    await clock.advance(0)
+    expect(log.at(-1)).toEqual(['slot of 2000', 3000])
+  })
+
+  it('rings alarms after their delay, in order, once', async () => {
+    const { clock, agenda, log, alarm } = world()
+    agenda.start()
+    agenda.setAlarm(alarm('late'), 300)
+    agenda.setAlarm(alarm('early'), 100)
+    agenda.setAlarm(alarm('now'), 0)
+    await clock.advance(1000)
+    expect(log).toEqual([
+      ['now', 0],
+      ['early', 100],
+      ['late', 300],
+    ])
+  })
+
+  it('moves an alarm that is set again, and does not ring one that was cancelled', async () => {
+    const { clock, agenda, log, alarm } = world()
+    agenda.start()
+    const moved = alarm('moved')
+    const cancelled = alarm('cancelled')
+    agenda.setAlarm(moved, 100)
+    agenda.setAlarm(cancelled, 100)
+    await clock.advance(50)
+    agenda.setAlarm(moved, 100)
+    agenda.cancelAlarm(cancelled)
+    await clock.advance(1000)
+    expect(log).toEqual([['moved', 150]])
+  })
+
+  it('lets an alarm set itself again while it rings', async () => {
+    const { clock, agenda, log } = world()
+    agenda.start()
+    const alarm: Alarm = {
+      at: 0,
+      heapIndex: -1,
+      ring() {
+        log.push(['tick', clock.monotonic()])
+        agenda.setAlarm(alarm, 1000)
+      },
+    }
+    agenda.setAlarm(alarm, 1000)
+    await clock.advance(3500)
+    expect(log.map(([, at]) => at)).toEqual([1000, 2000, 3000])
+  })
+
+  it('reaches slots and alarms that lie months ahead', async () => {
+    const { clock, agenda, log, slot, alarm } = world()
+    const days = 90 * 86_400_000
+    slot(days)
+    agenda.start()
+    agenda.slotsLaunched()
+    agenda.setAlarm(alarm('alarm'), days + 1)
+    await clock.advance(days + 1)
+    expect(log).toEqual([
+      [`slot of ${days}`, days],
+      ['alarm', days + 1],
+    ])
+  })
+
+  it('notices within a minute that the wall clock was set forward', async () => {
+    const { clock, agenda, log, slot } = world()
+    slot(3_600_000)
+    agenda.start()
+    agenda.slotsLaunched()
+    await clock.jumpTo(start + 7_200_000)
+    await clock.advance(60_000)
+    expect(log).toEqual([['slot of 3600000', 60_000]])
+  })
+
+  it('does not tell of a slot before its instant when the wall clock was set back', async () => {
+    const { clock, agenda, log, slot } = world()
+    slot(10_000)
+    agenda.start()
+    agenda.slotsLaunched()
+    await clock.advance(5000)
+    await clock.jumpTo(start)
+    await clock.advance(9999)
+    expect(log).toEqual([])
+    await clock.advance(1)
+    expect(log).toEqual([['slot of 10000', 15_000]])
+  })
+
+  it('rings alarms by the time that passes, whatever becomes of the wall clock', async () => {
+    const { clock, agenda, log, alarm } = world()
+    agenda.start()
+    agenda.setAlarm(alarm('alarm'), 5000)
+    await clock.jumpTo(start + 3_600_000)
+    await clock.advance(4999)
+    await clock.jumpTo(start)
+    expect(log).toEqual([])
+    await clock.advance(1)
+    expect(log).toEqual([['alarm', 5000]])
+  })
+
+  it('has one timer, however much there is to do', async () => {
+    const { clock, agenda, slot, alarm } = world()
+    const timers = countTimers(clock)
+    agenda.start()
+    agenda.slotsLaunched()
+    for (let at = 1000; at > 0; at--) {
+      slot(at)
+      agenda.setAlarm(alarm('alarm'), at)
+    }
+    expect(timers.set).toBe(1)
+    await clock.advance(500)
+    expect(timers.set).toBe(1)
+  })
+
+  it('that was stopped rings nothing and has no timer, whatever is set', async () => {
+    const { clock, agenda, log, slot, alarm } = world()
+    const timers = countTimers(clock)
+    agenda.start()
+    slot(1000)
+    agenda.setAlarm(alarm('before'), 1000)
+    agenda.stop()
+    agenda.setAlarm(alarm('after'), 500)
+    agenda.slotsLaunched()
+    expect(timers.set).toBe(0)
+    await clock.advance(5000)
+    expect(log).toEqual([])
+  })
+})

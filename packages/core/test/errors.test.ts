@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import { JobistemerError, printValue } from '../src/errors.ts'
+
+const error = new JobistemerError('INVALID_NAME', {
+  message: 'name is not a name: "".',
+  field: 'name',
+  value: '',
+  remedy: 'Give a string of 1 to 255 characters.',
+})
+
+describe('an error', () => {
+  it('has a code, the field, the value and a way out, which is part of its message', () => {
+    expect(error).toMatchObject({ name: 'JobistemerError', code: 'INVALID_NAME', field: 'name', value: '' })
+    expect(error.message).toBe('name is not a name: "". Give a string of 1 to 255 characters.')
+    expect(error).toBeInstanceOf(Error)
+  })
+
+  it('has nothing but its message where there is nothing to say', () => {
+    const bare = new JobistemerError('ABORTED', { message: 'Stopped.' })
+    expect(bare.message).toBe('Stopped.')
+    expect([bare.field, bare.value, bare.remedy]).toEqual([undefined, undefined, undefined])
+    expect('cause' in bare).toBe(false)
+  })
+
+  it('keeps its cause', () => {
+    const cause = new TypeError('no')
+    expect(new JobistemerError('STORAGE_FAILED', { message: 'No.', cause }).cause).toBe(cause)
+  })
+
+  it('shows no brand when its members are listed', () => {
+    expect(Object.getOwnPropertySymbols(error)).toHaveLength(1)
+    expect(Reflect.ownKeys(error).filter((key) => Object.getOwnPropertyDescriptor(error, key)?.enumerable)).toEqual([
+      'name',
+      'code',
+      'field',
+      'value',
+      'remedy',
+    ])
+  })
+})
+
+describe('isInstance', () => {
+  it('knows an error, and its code', () => {
+    expect(JobistemerError.isInstance(error)).toBe(true)
+    expect(JobistemerError.isInstance(error, 'INVALID_NAME')).toBe(true)
+    expect(JobistemerError.isInstance(error, 'ABORTED')).toBe(false)
+  })
+
+  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('does not know %s', (value) => {
+    expect(JobistemerError.isInstance(value)).toBe(false)
+  })
+
+  it('knows an error of another copy of the package', async () => {
+    const other = await anotherCopy()
+    const foreign = new other.JobistemerError('STORAGE_BUSY', { message: 'Busy.' })
+    expect(foreign).not.toBeInstanceOf(JobistemerError)
+    expect(JobistemerError.isInstance(foreign, 'STORAGE_BUSY')).toBe(true)
+    expect(JobistemerError.isInstance(foreign, 'STORAGE_FULL')).toBe(false)
+    expect(other.JobistemerError.isInstance(error, 'INVALID_NAME')).toBe(true)
+  })
+})
+
+/** The module once more, as a package manager that installs two versions side by side would load it. */
+async function anotherCopy(): Promise<typeof import('../src/errors.ts')> {
+  const url = new URL('../src/errors.ts?another-copy', import.meta.url).href
+  return import(/* @vite-ignore */ url)
+}
+
+describe('a refused value in a message', () => {
+  it.each<[unknown, string]>([
+    ['text', '"text"'],
+    [5, '5'],
+    [Number.NaN, 'null'],
+    [5n, '5n'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [new Date(0), '1970-01-01T00:00:00.000Z'],
+    [new Date(Number.NaN), 'Invalid Date'],
+    [{ minutes: 5 }, '{"minutes":5}'],
+    [function work() {}, '[function work]'],
+    [() => 1, '[function anonymous]'],
+    [Symbol('s'), 'Symbol(s)'],
+  ])('%s is printed as %s', (value, text) => {
+    expect(printValue(value)).toBe(text)
+  })
+
+  it('is named by its class when it has a cycle', () => {
+    const cyclic: Record<string, unknown> = {}
+    cyclic.self = cyclic
+    expect(printValue(cyclic)).toBe('[object Object]')
+  })
+
+  it('is cut to 80 characters', () => {
+    expect(printValue('x'.repeat(500))).toHaveLength(80)
+  })
+})

@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { FailureStrategy, RetryPolicy } from '../src/configuration/settings.ts'
+import { retryDelay } from '../src/engine/retry.ts'
+import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
+
+const policy: RetryPolicy = { maxRetries: 4, retryIntervalMs: 1000, backoffFactor: 2, maxIntervalMs: 5000, jitter: 0 }
+
+function attempts(...states: AttemptState[]): AttemptRecord[] {
+  return states.map((state, index) => ({ number: index + 1, state, startedAt: 0, endedAt: 1 }))
+}
+
+function delayAfter(options: {
+  states: AttemptState[]
+  retryPolicy?: RetryPolicy | null
+  failureStrategy?: FailureStrategy
+  random?: number
+}): number | null {
+  const { states, retryPolicy = policy, failureStrategy = 'fail_fast', random = 0 } = options
+  return retryDelay({ retryPolicy, failureStrategy, taskTimeoutMs: 1 }, attempts(...states), () => random)
+}
+
+const failures = (count: number): AttemptState[] => Array.from({ length: count }, () => 'failed')
+
+describe('a failed task', () => {
+  it('is not tried again without a policy', () => {
+    expect(delayAfter({ states: failures(1), retryPolicy: null })).toBeNull()
+    expect(delayAfter({ states: failures(1), retryPolicy: null, failureStrategy: 'continue' })).toBeNull()
+    expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, maxRetries: 0 } })).toBeNull()
+  })
+
+  it('is tried again after growing intervals, none above the longest, until its retries are exhausted', () => {
+    const delays = [1, 2, 3, 4, 5, 6].map((count) => delayAfter({ states: failures(count) }))
+    expect(delays).toEqual([1000, 2000, 4000, 5000, null, null])
+  })
+
+  it('is tried again at once when the interval is 0', () => {
+    expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, retryIntervalMs: 0 } })).toBe(0)
+  })
+
+  it('is tried again after a time-out as after a failure', () => {
+    expect(delayAfter({ states: ['timed_out', 'failed'] })).toBe(2000)
+  })
+
+  it('is not charged for attempts that were lost with a node or stopped by a shutdown', () => {
+    expect(delayAfter({ states: ['lost', 'aborted', 'lost', 'lost', 'lost', 'failed'] })).toBe(1000)
+  })
+
+  it('is tried again three times under retry_on_failure when it has no policy, and by its policy when it has one', () => {
+    const failureStrategy = 'retry_on_failure'
+    const delays = [1, 2, 3, 4].map((count) =>
+      delayAfter({ states: failures(count), retryPolicy: null, failureStrategy }),
+    )
+    expect(delays).toEqual([1000, 2000, 4000, null])
+    expect(delayAfter({ states: failures(4), failureStrategy })).toBe(5000)
+  })
+
+  it('waits no longer than its interval and no shorter than jitter allows', () => {
+    const unit = fc.double({ min: 0, max: 1, noNaN: true })
+    fc.assert(
+      fc.property(unit, unit, fc.integer({ min: 1, max: 4 }), (jitter, random, count) => {
+        const full = delayAfter({ states: failures(count) }) as number
+        const delay = delayAfter({ states: failures(count), retryPolicy: { ...policy, jitter }, random }) as number
+        expect(delay).toBeLessThanOrEqual(full)
+        expect(delay).toBeGreaterThanOrEqual(full * (1 - jitter) - 1e-9)
+      }),
+    )
+  })
+
+  it('waits a finite time whatever the policy', () => {
+    const retryPolicy = { ...policy, maxRetries: 1000, backoffFactor: 100, maxIntervalMs: 3_600_000 }
+    expect(delayAfter({ states: failures(900), retryPolicy })).toBe(3_600_000)
+  })
+})
