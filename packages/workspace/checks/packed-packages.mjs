@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { capturePnpm } from '../runner/pnpm.mjs'
 import { root } from '../runner/repository.mjs'
+import { tarballPaths } from './tarball.mjs'
 
 const tools = join(root, 'packages', 'workspace')
 
@@ -20,25 +21,28 @@ async function inspect({ folder }) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
     const tarball = join(temporary, 'package.tgz')
-    const packed = await capturePnpm(['--silent', 'pack', '--json', '--out', tarball], { cwd: folder })
+    const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder })
     if (packed.exitCode !== 0) return complaint(packed)
     const publint = await capturePnpm(['exec', 'publint', 'run', tarball, '--strict'], { cwd: tools })
     const types = await capturePnpm(
       ['exec', 'attw', tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
       { cwd: tools },
     )
-    return [strayFiles(packed.output), complaint(publint), complaint(types)].filter(Boolean).join('\n') || undefined
+    return (
+      [strayFiles(tarballPaths(readFileSync(tarball))), complaint(publint), complaint(types)]
+        .filter(Boolean)
+        .join('\n') || undefined
+    )
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
 }
 
 /**
- * @param {string} listing what `pnpm pack --json` prints
- * @returns {string | undefined} what is missing from the tarball, or does not belong there
+ * @param {readonly string[]} paths what a tarball holds
+ * @returns {string | undefined} what is missing from it, or does not belong there
  */
-export function strayFiles(listing) {
-  const paths = /** @type {{ files: { path: string }[] }} */ (JSON.parse(listing)).files.map(({ path }) => path)
+export function strayFiles(paths) {
   const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
   const missing = needed.filter((path) => !paths.includes(path)).map((path) => `${path} is missing.`)
   const stray = paths

@@ -62,12 +62,12 @@ export function judge(report, { exitCode, ended }) {
   const reason =
     ended !== undefined
       ? `The test run ${ended}.`
-      : exitCode !== 0
-        ? `The test run ended with exit code ${exitCode} although no test failed.`
-        : report === undefined
-          ? 'The test run left no report.'
-          : counts.passed === 0
-            ? 'The test run ran no test.'
+      : report?.passed === 0
+        ? 'The test run ran no test.'
+        : exitCode !== 0
+          ? `The test run ended with exit code ${exitCode} although no test failed.`
+          : report === undefined
+            ? 'The test run left no report.'
             : undefined
   return reason === undefined ? { ...counts, reason } : { ...counts, failed: 1, reason }
 }

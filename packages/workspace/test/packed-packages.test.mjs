@@ -1,23 +1,40 @@
-import { expect, it } from 'vitest'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
 import { strayFiles } from '../checks/packed-packages.mjs'
+import { tarballPaths } from '../checks/tarball.mjs'
+import { capturePnpm } from '../runner/pnpm.mjs'
 
 const needed = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']
 
-/** @param {readonly string[]} paths */
-const listing = (paths) => JSON.stringify({ name: 'any', files: paths.map((path) => ({ path })) })
-
 it('accepts a tarball of the build, the sources and the documents', () => {
   const more = ['dist/storage/index.js', 'src/index.ts', 'docs/guide.md', 'CHANGELOG.md']
-  expect(strayFiles(listing([...needed, ...more]))).toBeUndefined()
+  expect(strayFiles([...needed, ...more])).toBeUndefined()
 })
 
 it.each(needed)('names %s when it is missing', (path) => {
-  expect(strayFiles(listing(needed.filter((other) => other !== path)))).toBe(`${path} is missing.`)
+  expect(strayFiles(needed.filter((other) => other !== path))).toBe(`${path} is missing.`)
 })
 
 it.each(['test/engine.test.ts', 'vitest.config.ts', 'tsconfig.json', 'notes.md'])(
   'names %s as a stray file',
   (path) => {
-    expect(strayFiles(listing([...needed, path]))).toBe(`${path} does not belong there.`)
+    expect(strayFiles([...needed, path])).toBe(`${path} does not belong there.`)
   },
 )
+
+it('lists the files of a tarball as pnpm packs them, with long paths', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-tarball-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const deep = join('dist', 'a'.repeat(60), 'b'.repeat(60))
+  mkdirSync(join(folder, deep), { recursive: true })
+  writeFileSync(join(folder, deep, 'index.js'), 'x'.repeat(1500))
+  writeFileSync(join(folder, 'README.md'), '')
+  writeFileSync(join(folder, 'package.json'), '{ "name": "any", "version": "1.0.0", "files": ["dist"] }')
+  const { output, exitCode } = await capturePnpm(['pack', '--out', join(folder, 'any.tgz')], { cwd: folder })
+  expect(exitCode, output).toBe(0)
+  expect(tarballPaths(readFileSync(join(folder, 'any.tgz'))).sort()).toEqual(
+    ['README.md', `${deep}/index.js`, 'package.json'].sort(),
+  )
+})

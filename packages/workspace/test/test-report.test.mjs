@@ -74,6 +74,14 @@ it('counts a run of no test as one failure', () => {
   })
 })
 
+it('says of a run of no test that it ran none, however it ended', () => {
+  const none = { passed: 0, failed: 0, skipped: 0 }
+  expect(judge(none, { exitCode: 1, ended: undefined })).toMatchObject({
+    failed: 1,
+    reason: 'The test run ran no test.',
+  })
+})
+
 it('counts an exit code that no failed test explains as one failure', () => {
   expect(judge({ passed: 5, failed: 0, skipped: 0 }, { exitCode: 7, ended: undefined })).toMatchObject({
     passed: 5,
