@@ -19,6 +19,7 @@ import { slotCases } from './cases/slots.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { connectionRaces } from './races/connection-races.ts'
+import { killRaces, processRaces } from './races/process-races.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
@@ -52,6 +53,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...serverTimeCases,
     ...subscribeCases,
     ...connectionRaces(effort),
+    ...processRaces(effort),
+    ...killRaces(effort),
   ]
   return all.filter((storageCase) => meetsNeeds(declared, storageCase.needs))
 }

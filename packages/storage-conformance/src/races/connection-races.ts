@@ -15,7 +15,8 @@ const nodeCount = 8
 /** The kit's slots of a job, for the check for holes. */
 export function everyMinute(_job: JobRecord, after: number, until: number): readonly number[] {
   const slots: number[] = []
-  for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute) slots.push(at)
+  for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute)
+    slots.push(at)
   return slots
 }
 

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { JobId, JsonValue } from '@jobistemer/core'
+import { type Effort, rounds } from '../effort.ts'
+import { assertLedger } from '../ledger/check-ledger.ts'
+import { requestItem, slotAddress } from '../stage/create-items.ts'
+import { expectOutcome, itemAt } from '../stage/expect.ts'
+import { slotAt } from '../stage/instants.ts'
+import { TestNode } from '../stage/test-node.ts'
+import { caseGroup, type StorageCase } from '../storage-case.ts'
+import type { CaseWorld } from '../storage-world.ts'
+import { everyMinute } from './connection-races.ts'
+import { RaceProcess, raceProcesses } from './race-process.ts'
+import type {
+  Acknowledged,
+  ClaimParameters,
+  QueueParameters,
+  SeriesParameters,
+  WriterParameters,
+} from './race-scripts.ts'
+
+const processCount = 4
+
+const nodeNames: readonly string[] = Array.from({ length: processCount }, (_, index) => `process-${index}`)
+
+export function processRaces(effort: Effort): readonly StorageCase[] {
+  return caseGroup(
+    'races of processes',
+    {
+      'each slot of a series is created by exactly one process': async (world) => {
+        const node = await TestNode.connect(world, 'parent')
+        const count = rounds(40, effort)
+        const jobs: JobId[] = []
+        for (const name of ['alpha', 'beta', 'gamma', 'delta']) {
+          jobs.push((await node.createJob({ name, policy: 'allow' })).id)
+        }
+        const parameters = nodeNames.map((name): SeriesParameters => ({ node: name, jobs, count }))
+        const created = (await raceProcesses<string[]>(world, 'series', parameters)).flat()
+        assert.equal(new Set(created).size, created.length, 'a slot was created twice')
+        assert.equal(created.length, count * jobs.length)
+        await assertLedger(node.storage, { slots: everyMinute })
+      },
+
+      'each pending occurrence is claimed by exactly one process': async (world) => {
+        const node = await TestNode.connect(world, 'parent')
+        const job = await node.createJob({ policy: 'allow' })
+        const count = rounds(200, effort)
+        const items = Array.from({ length: count }, (_, index) => requestItem(job, `key-${index}`, slotAt(1) + index))
+        for (const answer of await node.createAll(items, slotAt(1))) expectOutcome(answer, 'created')
+        const now = slotAt(1) + count
+        const parameters = nodeNames.map((name): ClaimParameters => ({ node: name, now }))
+        const claims = (await raceProcesses<[string, number][]>(world, 'claim', parameters)).flat()
+        assert.deepEqual(claims.map(([id]) => id).sort(), items.map((item) => item.id).sort())
+        assert.deepEqual([...new Set(claims.map(([, token]) => token))], [1])
+        await assertLedger(node.storage)
+      },
+
+      'a queue is worked off by many processes, one at a time, and nothing is left behind': async (world) => {
+        const folder = await mkdtemp(join(tmpdir(), 'storage-conformance-'))
+        try {
+          const node = await TestNode.connect(world, 'parent')
+          const job = await node.createJob({ policy: 'queue' })
+          const count = rounds(25, effort)
+          const witness = join(folder, 'witness')
+          const parameters = nodeNames.map((name): QueueParameters => ({ node: name, job: job.id, count, witness }))
+          const finished = await raceProcesses<number>(world, 'queue', parameters)
+          assert.equal(
+            finished.reduce((sum, number) => sum + number, 0),
+            count * processCount,
+          )
+          assertOneAtATime(await readFile(witness, 'utf8'), count * processCount)
+          await assertLedger(node.storage, { atRest: true })
+        } finally {
+          await rm(folder, { recursive: true })
+        }
+      },
+
+      'many processes that replace one job lose no update': async (world) => {
+        const node = await TestNode.connect(world, 'parent')
+        const job = await node.createJob()
+        const count = rounds(15, effort)
+        const parameters = nodeNames.map((name): SeriesParameters => ({ node: name, jobs: [job.id], count }))
+        await raceProcesses(world, 'replace', parameters)
+        assert.equal((await node.head(job.id)).version, 1 + count * processCount)
+      },
+    },
+    { depth: 'races', needs: ['multiProcess'], timeoutMs: 180_000 },
+  )
+}
+
+/** Between the start and the end of one occurrence stands no line of another. */
+function assertOneAtATime(witness: string, expected: number): void {
+  const lines = witness.trimEnd().split('\n')
+  assert.equal(lines.length, expected * 2)
+  for (let index = 0; index < lines.length; index += 2) {
+    const [start, id] = itemAt(lines, index).split(' ')
+    assert.equal(start, 'start', `line ${index + 1}: ${lines[index]}`)
+    assert.equal(lines[index + 1], `end ${id}`, `line ${index + 2}: another occurrence of the job ran meanwhile`)
+  }
+  assert.equal(new Set(lines).size, lines.length, 'an occurrence ran twice')
+}
+
+export function killRaces(effort: Effort): readonly StorageCase[] {
+  return caseGroup(
+    'killed processes',
+    {
+      'what was acknowledged survives kill -9, and another process carries on': async (world) => {
+        const node = await TestNode.connect(world, 'parent')
+        const job = await node.createJob({ policy: 'queue' })
+        for (let round = 1; round <= rounds(3, effort); round++) {
+          const { watermark } = await node.head(job.id)
+          const from = Math.round((watermark - slotAt(0)) / (slotAt(1) - slotAt(0))) + 1
+          const acknowledged = await writeUntilKilled(
+            world,
+            { node: `writer-${round}`, job: job.id, from },
+            10 + round * 7,
+          )
+          for (const { index, step } of acknowledged) {
+            const state = await node.stateOf(slotAddress(job, index))
+            const allowed = step === 'finished' ? ['completed'] : ['running', 'completed']
+            assert.ok(allowed.includes(state), `slot ${index} was acknowledged as ${step} and is ${state}`)
+          }
+          await assertLedger(node.storage, { slots: everyMinute })
+          // What the dead process left running is ended by a reaper, so that the next round can go on.
+          for (const record of await node.history(job.id)) {
+            if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')
+          }
+        }
+        await assertLedger(node.storage, { slots: everyMinute, atRest: true })
+      },
+    },
+    { depth: 'races', needs: ['multiProcess', 'durability'], timeoutMs: 180_000 },
+  )
+}
+
+/** Lets a child write until so many answers came, kills it, and answers what had been acknowledged to it. */
+async function writeUntilKilled(
+  world: CaseWorld,
+  parameters: WriterParameters,
+  answers: number,
+): Promise<readonly Acknowledged[]> {
+  const acknowledged: Acknowledged[] = []
+  const writer = new RaceProcess(world, 'write', parameters, (value: JsonValue, process) => {
+    acknowledged.push(value as Acknowledged)
+    if (acknowledged.length === answers) process.kill()
+  })
+  await writer.ready()
+  writer.go()
+  await assert.rejects(writer.result(), /SIGKILL/)
+  await writer.gone()
+  return acknowledged
+}

@@ -1,0 +1,43 @@
+import type { JsonValue } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
+import { raceScripts } from './race-scripts.ts'
+
+// The child process of the races: connects as the adapter's module says, waits for the start, runs its script.
+
+function send(message: FromChild): void {
+  process.send?.(message)
+}
+
+let go = (): void => {}
+const started = new Promise<void>((resolve) => {
+  go = resolve
+})
+
+async function run(assignment: RaceAssignment): Promise<JsonValue> {
+  const script = raceScripts[assignment.script]
+  if (script === undefined) throw new TypeError(`there is no race script "${assignment.script}"`)
+  const module: Record<string, unknown> = await import(assignment.module)
+  const connect = module[assignment.exportName]
+  if (typeof connect !== 'function') {
+    throw new TypeError(`${assignment.module} exports no function "${assignment.exportName}"`)
+  }
+  const storage = (await connect(assignment.argument)) as Storage
+  send({ kind: 'ready' })
+  await started
+  const result = await script(storage, assignment.parameters, (value) => send({ kind: 'report', value }))
+  await storage.close()
+  return result
+}
+
+process.on('message', (message: ToChild) => {
+  if (message.kind === 'go') return go()
+  run(message.assignment).then(
+    (result) => send({ kind: 'done', result }),
+    (error: unknown) =>
+      send({ kind: 'failed', error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  )
+})
+
+// Without its parent a child has nobody to work for.
+process.on('disconnect', () => process.exit())

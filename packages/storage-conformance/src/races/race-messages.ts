@@ -1,0 +1,21 @@
+import type { JsonValue } from '@jobistemer/core'
+
+/** What the parent tells a child first: how to connect, and which script to run. */
+export interface RaceAssignment {
+  readonly module: string
+  readonly exportName: string
+  readonly argument: JsonValue
+  /** The name of one of the race scripts. */
+  readonly script: string
+  readonly parameters: JsonValue
+}
+
+export type ToChild = { readonly kind: 'assignment'; readonly assignment: RaceAssignment } | { readonly kind: 'go' }
+
+export type FromChild =
+  /** Connected, and waiting for the start. */
+  | { readonly kind: 'ready' }
+  /** Something that a script reports while it runs. */
+  | { readonly kind: 'report'; readonly value: JsonValue }
+  | { readonly kind: 'done'; readonly result: JsonValue }
+  | { readonly kind: 'failed'; readonly error: string }

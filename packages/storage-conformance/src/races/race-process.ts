@@ -1,0 +1,100 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import type { JsonValue } from '@jobistemer/core'
+import type { CaseWorld } from '../storage-world.ts'
+import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
+
+// Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built child is used.
+const childModule = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/races/race-child.js' : './race-child.js',
+  import.meta.url,
+)
+
+/** A child process with a connection of its own. */
+export class RaceProcess {
+  readonly #child: ChildProcess
+  readonly #ready: Promise<void>
+  readonly #result: Promise<JsonValue>
+  readonly #exit: Promise<void>
+
+  /** Starts a child that will run the script once it is told to go. */
+  constructor(
+    world: CaseWorld,
+    script: string,
+    parameters: JsonValue,
+    onReport: (value: JsonValue, process: RaceProcess) => void = () => {},
+  ) {
+    if (world.processes === undefined) {
+      throw new TypeError('The world has no `processes`: a storage for several processes must tell how they connect.')
+    }
+    const { module, exportName = 'connect', argument } = world.processes
+    const assignment: RaceAssignment = { module: String(module), exportName, argument, script, parameters }
+    // Loaders and inspectors of the test runner are not for the child.
+    this.#child = fork(childModule, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()))
+    let ready = (): void => {}
+    let fail = (_error: Error): void => {}
+    this.#ready = new Promise((resolve, reject) => {
+      ready = resolve
+      fail = reject
+    })
+    this.#result = new Promise((resolve, reject) => {
+      this.#child.on('message', (message: FromChild) => {
+        if (message.kind === 'ready') ready()
+        else if (message.kind === 'report') onReport(message.value, this)
+        else if (message.kind === 'done') resolve(message.result)
+        else reject(new Error(`a child process failed: ${message.error}`))
+      })
+      this.#child.once('exit', (code, signal) => reject(new Error(`a child process ended with ${signal ?? code}`)))
+    })
+    // Whoever waits for one of the two is told; nobody need wait for both.
+    this.#result.catch(fail)
+    this.#ready.catch(() => {})
+    this.#send({ kind: 'assignment', assignment })
+  }
+
+  /** Resolves when the child is connected. */
+  async ready(): Promise<void> {
+    await this.#ready
+  }
+
+  go(): void {
+    this.#send({ kind: 'go' })
+  }
+
+  /** What the script returned. Rejects when the child failed or was killed. */
+  async result(): Promise<JsonValue> {
+    return await this.#result
+  }
+
+  /** Ends the child as a power cut would: nothing of its own is run any more. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Resolves when the child is gone. */
+  async gone(): Promise<void> {
+    await this.#exit
+  }
+
+  #send(message: ToChild): void {
+    this.#child.send(message)
+  }
+}
+
+/** Runs the script in several children that start together, and answers what each returned. */
+export async function raceProcesses<T extends JsonValue>(
+  world: CaseWorld,
+  script: string,
+  parameters: readonly JsonValue[],
+): Promise<readonly T[]> {
+  const processes = parameters.map((parameter) => new RaceProcess(world, script, parameter))
+  try {
+    await Promise.all(processes.map((process) => process.ready()))
+    for (const process of processes) process.go()
+    const results: readonly unknown[] = await Promise.all(processes.map((process) => process.result()))
+    return results as readonly T[]
+  } finally {
+    for (const process of processes) process.kill()
+    await Promise.all(processes.map((process) => process.gone()))
+  }
+}

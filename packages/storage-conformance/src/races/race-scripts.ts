@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { appendFileSync } from 'node:fs'
+import type { JobId, JsonValue } from '@jobistemer/core'
+import type { JobRecord, Storage } from '@jobistemer/core/storage'
+import { requestItem, slotItem } from '../stage/create-items.ts'
+import { itemAt } from '../stage/expect.ts'
+import { slotAt } from '../stage/instants.ts'
+import { TestNode } from '../stage/test-node.ts'
+import { followSeries } from './race-nodes.ts'
+
+type RaceScript = (storage: Storage, parameters: JsonValue, report: (value: JsonValue) => void) => Promise<JsonValue>
+
+// Types and not interfaces: only these count as JSON.
+
+export type SeriesParameters = {
+  readonly node: string
+  readonly jobs: readonly JobId[]
+  readonly count: number
+}
+
+export type QueueParameters = {
+  readonly node: string
+  readonly job: JobId
+  readonly count: number
+  /** Each start and end of work is appended here: the order of the lines is a witness beside the storage. */
+  readonly witness: string
+}
+
+export type ClaimParameters = { readonly node: string; readonly now: number }
+
+export type WriterParameters = { readonly node: string; readonly job: JobId; readonly from: number }
+
+/** What a writer reports: this was acknowledged. */
+export type Acknowledged = { readonly index: number; readonly step: 'created' | 'finished' }
+
+/** What the child processes of the races do, by name. */
+export const raceScripts: Readonly<Record<string, RaceScript>> = {
+  /** Creates the slots of all jobs; answers the ids that it created. */
+  async series(storage, parameters) {
+    const { node: name, jobs, count } = parameters as SeriesParameters
+    const node = new TestNode(storage, name)
+    const heads: JobRecord[] = []
+    for (const id of jobs) heads.push(await node.head(id))
+    const created = await Promise.all(heads.map((head) => followSeries(node, head, count)))
+    return created.flat()
+  },
+
+  /** Puts occurrences into a queue, and claims and finishes until nothing is left; answers how many it finished. */
+  async queue(storage, parameters) {
+    const { node: name, job: id, count, witness } = parameters as QueueParameters
+    const node = new TestNode(storage, name)
+    const job = await node.head(id)
+    for (let index = 0; index < count; index++) {
+      const answer = await node.create(requestItem(job, `${name}-${index}`, slotAt(1) + index), slotAt(1))
+      assert.equal(answer.outcome, 'created')
+    }
+    let finished = 0
+    for (;;) {
+      const { claimed } = await node.claim(slotAt(9), { limit: 1 })
+      for (const record of claimed) {
+        appendFileSync(witness, `start ${record.id}\n`)
+        await node.settle(record, { kind: 'progress' }, { sequence: 1 })
+        appendFileSync(witness, `end ${record.id}\n`)
+        await node.finish(record, { sequence: 2, now: slotAt(9) })
+        finished += 1
+      }
+      if (claimed.length > 0) continue
+      const waiting = [...(await node.liveIds('queued')), ...(await node.liveIds('pending'))]
+      if (waiting.length === 0 && (await node.liveIds('running')).length === 0) return finished
+    }
+  },
+
+  /** Claims until nothing is due; answers what it got, with the tokens. */
+  async claim(storage, parameters) {
+    const { node: name, now } = parameters as ClaimParameters
+    const node = new TestNode(storage, name)
+    const claims: JsonValue[] = []
+    for (;;) {
+      const { claimed } = await node.claim(now, { limit: 7 })
+      if (claimed.length === 0) return claims
+      for (const record of claimed) claims.push([record.id, record.token])
+    }
+  },
+
+  /** Replaces a job so many times, whatever the others do; answers nothing. */
+  async replace(storage, parameters) {
+    const { node: name, jobs, count } = parameters as SeriesParameters
+    const node = new TestNode(storage, name)
+    for (let saved = 0; saved < count; ) {
+      const answer = await node.replaceJob(itemAt(jobs, 0), { fingerprint: `${name}-${saved}` })
+      if (answer.outcome === 'saved') saved += 1
+      else assert.equal(answer.outcome, 'conflict')
+    }
+    return null
+  },
+
+  /** Creates and finishes one slot after the other until it is killed, reporting each answer. */
+  async write(storage, parameters, report) {
+    const { node: name, job: id, from } = parameters as WriterParameters
+    const node = new TestNode(storage, name)
+    const job = await node.head(id)
+    for (let index = from; ; index++) {
+      const item = slotItem(job, index, { run: true })
+      const answer = await node.create(item)
+      assert.equal(answer.outcome, 'created')
+      report({ index, step: 'created' } satisfies Acknowledged)
+      if (answer.outcome !== 'created' || answer.state !== 'running') continue
+      await node.finish({ id: item.id, jobId: id, scheduledAt: item.scheduledAt, token: answer.token })
+      report({ index, step: 'finished' } satisfies Acknowledged)
+    }
+  },
+}

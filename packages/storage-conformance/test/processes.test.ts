@@ -1,0 +1,14 @@
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, it } from 'vitest'
+import { storageConformance } from '../src/index.ts'
+import { servedWorld } from './served/served-storage.ts'
+
+storageConformance({
+  describe,
+  it,
+  name: 'memory, served to several processes',
+  // Durable as long as the serving process lives, which no case outlives.
+  capabilities: { multiProcess: true, durability: 'process' },
+  depth: 'races',
+  open: async () => await servedWorld(memoryStorage()),
+})

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Storage } from '@jobistemer/core/storage'
+import type { StorageWorld } from '../../src/index.ts'
+
+type Method = Exclude<keyof Storage, 'specVersion' | 'capabilities' | 'serverTime' | 'subscribe' | 'close'>
+
+/**
+ * A storage that several processes can use: one held in this process is served over a socket, and every connection,
+ * also from this process, is a client of it.
+ */
+export async function servedWorld(storage: Storage): Promise<StorageWorld> {
+  const folder = await mkdtemp(join(tmpdir(), 'served-storage-'))
+  const path = join(folder, 'socket')
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    const lines = createInterface({ input: socket })
+    // A client that was killed resets the connection. The reader of lines passes errors of its input on.
+    for (const emitter of [socket, lines]) emitter.on('error', () => {})
+    lines.on('line', (line) => {
+      const { number, method, request } = JSON.parse(line) as { number: number; method: Method; request: never }
+      storage[method](request).then(
+        (answer) => socket.write(`${JSON.stringify({ number, answer })}\n`),
+        (error: unknown) => socket.write(`${JSON.stringify({ number, error: String(error) })}\n`),
+      )
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const module = new URL('./connect.mjs', import.meta.url)
+  const { connect } = (await import(module.href)) as { connect: (argument: unknown) => Promise<Storage> }
+  return {
+    connect: async () => await connect({ path }),
+    async dispose() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+      await storage.close()
+      await rm(folder, { recursive: true })
+    },
+    processes: { module, argument: { path } },
+  }
+}
