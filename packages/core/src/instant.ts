@@ -39,6 +39,18 @@ function readInstant(input: InstantInput): number {
  */
 export function toInstantText(input: InstantInput): string {
   const milliseconds = toInstantMs(input)
+  if (milliseconds !== lastMs) {
+    lastText = formatInstant(milliseconds)
+    lastMs = milliseconds
+  }
+  return lastText
+}
+
+// Hundreds of jobs are due at one instant, and each of their ids contains its text.
+let lastMs = Number.NaN
+let lastText = ''
+
+function formatInstant(milliseconds: number): string {
   const text = new Date(milliseconds).toISOString()
   if (milliseconds % 1000 === 0) return `${text.slice(0, -5)}Z`
   let end = text.length - 1

@@ -157,8 +157,9 @@ export class Engine implements Scheduler, EngineContext {
       await this.#registry.register(this.#options.jobs)
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
+      if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
-      this.agenda.stop()
+      if (this.#stopping === undefined) this.agenda.stop()
       this.#phase = 'stopped'
       throw error
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { JobistemerError } from '../errors.ts'
+import { type ErrorCode, JobistemerError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { Logger } from '../logger.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -9,8 +9,25 @@ import type { HeapEntry } from './indexed-heap.ts'
 const firstRetryMs = 100
 const longestRetryMs = 5000
 
-/** Thrown into engine calls that wait for a storage when the engine stops. */
-export class EngineStopped extends Error {}
+/** Thrown into calls that wait for a storage when the scheduler stops. */
+export class EngineStopped extends JobistemerError {
+  constructor() {
+    super('SCHEDULER_STATE', {
+      message: 'The scheduler was shut down before the storage answered.',
+      field: 'scheduler',
+      value: 'stopped',
+      remedy: 'Whether the call took effect is in the storage: look there.',
+    })
+  }
+}
+
+// Trying again does not mend these.
+const permanentFailures: readonly ErrorCode[] = [
+  'STORAGE_CLOSED',
+  'STORAGE_UNREADABLE',
+  'STORAGE_FOREIGN',
+  'STORAGE_SCHEMA_NEWER',
+]
 
 /**
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
@@ -46,7 +63,7 @@ export class StorageCaller {
     return answer
   }
 
-  /** A call that is repeated until the storage answers. @throws EngineStopped */
+  /** A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend */
   async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (this.#stopped) throw new EngineStopped()
@@ -58,7 +75,7 @@ export class StorageCaller {
         }
         return answer
       } catch (error) {
-        if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
+        if (JobistemerError.isInstance(error) && permanentFailures.includes(error.code)) throw error
         const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
         this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
         this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
