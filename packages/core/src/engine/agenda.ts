@@ -23,8 +23,8 @@ export class Agenda<Slot extends HeapEntry> {
   /** Monotonic instant for which the timer is set. */
   #timerAt = Number.POSITIVE_INFINITY
   #running = false
-  /** Due slots are being launched; the timer does not wait for slots until that is done. */
-  #slotsHeld = false
+  /** Before the first, and while due slots are being launched: the timer does not wait for slots until that is done. */
+  #slotsHeld = true
 
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void }) {
     this.#clock = options.clock
@@ -77,7 +77,7 @@ export class Agenda<Slot extends HeapEntry> {
     this.#alarms.remove(alarm)
   }
 
-  /** The due slots have been launched: wait for the next. */
+  /** The due slots have been launched, or there is nothing to do before: wait for the next. */
   slotsLaunched(): void {
     this.#slotsHeld = false
     this.#timerAt = Number.POSITIVE_INFINITY
