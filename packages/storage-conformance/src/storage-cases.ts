@@ -18,6 +18,7 @@ import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
+import { modelCases } from './model/model-cases.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
@@ -55,6 +56,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...connectionRaces(effort),
     ...processRaces(effort),
     ...killRaces(effort),
+    ...modelCases(effort),
   ]
   return all.filter((storageCase) => meetsNeeds(declared, storageCase.needs))
 }

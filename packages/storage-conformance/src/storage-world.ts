@@ -29,6 +29,8 @@ export interface CaseWorld extends Pick<StorageWorld, 'processes'> {
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
   another(): Promise<CaseWorld>
+  /** Closes its connections and disposes of its data. Done anyway when the case ends. */
+  close(): Promise<void>
 }
 
 /** Opens a fresh world, hands it to the body, and always closes its connections and disposes of its data. */
@@ -36,13 +38,12 @@ export async function withWorld(
   open: () => StorageWorld | Promise<StorageWorld>,
   body: (world: CaseWorld) => Promise<void>,
 ): Promise<void> {
-  const opened: { readonly world: StorageWorld; readonly connections: Storage[] }[] = []
+  const worlds = new Set<CaseWorld>()
 
   async function openCaseWorld(): Promise<CaseWorld> {
     const world = await open()
     const connections: Storage[] = []
-    opened.push({ world, connections })
-    return {
+    const caseWorld: CaseWorld = {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
       async connect() {
         const storage = await world.connect()
@@ -50,26 +51,28 @@ export async function withWorld(
         return storage
       },
       another: openCaseWorld,
+      async close() {
+        if (worlds.delete(caseWorld)) await closeWorld(world, connections)
+      },
     }
+    worlds.add(caseWorld)
+    return caseWorld
   }
 
-  async function closeAll(): Promise<unknown[]> {
-    const problems: unknown[] = []
-    for (const { world, connections } of opened.reverse()) {
-      const closed = await Promise.allSettled(connections.map((storage) => storage.close()))
-      const disposed = await Promise.allSettled([world.dispose()])
-      for (const result of [...closed, ...disposed]) if (result.status === 'rejected') problems.push(result.reason)
-    }
-    return problems
-  }
-
+  let failure: { readonly error: unknown } | null = null
   try {
     await body(await openCaseWorld())
-  } catch (failure) {
-    // The failure of the case is the news; what goes wrong while clearing up after it is only its echo.
-    await closeAll()
-    throw failure
+  } catch (error) {
+    failure = { error }
   }
-  const problems = await closeAll()
-  if (problems.length > 0) throw problems[0]
+  const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
+  // The failure of the case is the news; what goes wrong while clearing up after it is only its echo.
+  if (failure !== null) throw failure.error
+  for (const result of closed) if (result.status === 'rejected') throw result.reason
+}
+
+async function closeWorld(world: StorageWorld, connections: readonly Storage[]): Promise<void> {
+  const closed = await Promise.allSettled(connections.map((storage) => storage.close()))
+  await world.dispose()
+  for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import type { ClaimAnswer, ClaimRequest, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { type LedgerView, viewLedger } from '../ledger/ledger-view.ts'
+import type { ModelCall, ModelState } from './resolve-move.ts'
+
+/** Asserts that the storage answered as the model did, apart from what the protocol leaves open. */
+export function compareAnswers(call: ModelCall, actual: unknown, expected: unknown, after: ModelState): void {
+  if (call.method === 'claim') {
+    compareClaims(call.request, actual as ClaimAnswer, expected as ClaimAnswer, after)
+  } else {
+    assert.deepEqual(withOrderedSets(actual), withOrderedSets(expected), `the answer of ${call.method}`)
+  }
+}
+
+function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: ClaimAnswer, after: ModelState): void {
+  assert.deepEqual(actual.claimed, expected.claimed, 'what was claimed')
+  assert.deepEqual(byId(actual.cancelRequested), byId(expected.cancelRequested), 'the requests to cancel')
+  // Beyond its limit an adapter need not look whether what is due could really be claimed.
+  if (actual.claimed.length < request.limit) assert.equal(actual.more, false, 'less than the limit was claimed')
+  else if (expected.more) assert.equal(actual.more, true, 'more are due than were claimed')
+  assertNextDue(request, actual.nextDueAt, after)
+}
+
+/** The exact instant is that of the next one that this node could claim; an earlier one of others is allowed. */
+function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
+  const later = after.occurrences.filter(({ state, dueAt }) => state === 'pending' && dueAt > request.now)
+  const mine = later.filter((record) => isForNode(record, request, after)).map(({ dueAt }) => dueAt)
+  const exact = mine.length === 0 ? null : Math.min(...mine)
+  if (nextDueAt === exact) return
+  const isEarlier = later.some(({ dueAt }) => dueAt === nextDueAt) && (exact === null || (nextDueAt ?? exact) < exact)
+  assert.ok(isEarlier, `nextDueAt is ${nextDueAt}, the next one is due at ${exact}`)
+}
+
+function isForNode(record: OccurrenceRecord, { exceptHandlerKeys }: ClaimRequest, { jobs }: ModelState): boolean {
+  const job = jobs.get(record.jobId)
+  return job !== undefined && job.paused === null && !exceptHandlerKeys.includes(job.handlerKey)
+}
+
+/** Lists whose order says nothing: what was canceled, displaced or asked to cancel. */
+const unordered: ReadonlySet<string> = new Set(['canceled', 'displaced', 'cancelRequested'])
+
+function withOrderedSets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withOrderedSets)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [
+      key,
+      unordered.has(key) && Array.isArray(member) ? byId(member) : withOrderedSets(member),
+    ]),
+  )
+}
+
+function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
+  return items.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+}
+
+/** Asserts that both hold the same, read through all of their queries. */
+export async function compareLedgers(actual: Storage, expected: Storage): Promise<void> {
+  assert.deepEqual(comparable(await viewLedger(actual)), comparable(await viewLedger(expected)), 'the stored ledger')
+}
+
+function comparable({ jobs, histories, versions, live }: LedgerView) {
+  return {
+    jobs,
+    histories: Object.fromEntries(histories),
+    versions,
+    // The order of live occurrences is the adapter's choice.
+    live: { pending: byId(live.pending), queued: byId(live.queued), running: byId(live.running) },
+  }
+}

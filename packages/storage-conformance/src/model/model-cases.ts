@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import type { Storage } from '@jobistemer/core/storage'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import fc from 'fast-check'
+import { type Effort, rounds } from '../effort.ts'
+import { assertLedger } from '../ledger/check-ledger.ts'
+import { readHistory, readJobs, readPages } from '../ledger/read-ledger.ts'
+import { second, start } from '../stage/instants.ts'
+import { caseGroup, type StorageCase } from '../storage-case.ts'
+import type { CaseWorld } from '../storage-world.ts'
+import { compareAnswers, compareLedgers } from './compare-answers.ts'
+import { histories, type Move } from './moves.ts'
+import { type ModelCall, type ModelState, resolveMove } from './resolve-move.ts'
+
+/** After so many calls all that is stored is compared, and not only the answers. */
+const callsBetweenReadBacks = 8
+
+/** A shorter counterexample is worth waiting for, but not for ever. */
+const shrinkingLimitMs = 60_000
+
+/** One case for each seed: random calls to the storage and to the memory storage, whose answers must be the same. */
+export function modelCases(effort: Effort): readonly StorageCase[] {
+  const bodies = effort.seeds.map((seed) => [
+    `random calls are answered as by the memory storage (seed ${seed})`,
+    async (world: CaseWorld) => await checkModel(world, seed, rounds(25, effort)),
+  ])
+  return caseGroup('model', Object.fromEntries(bodies), { depth: 'model', timeoutMs: 600_000 })
+}
+
+async function checkModel(world: CaseWorld, seed: number, numRuns: number): Promise<void> {
+  const property = fc.asyncProperty(histories, async (moves) => {
+    const other = await world.another()
+    try {
+      await play(other, moves)
+    } finally {
+      await other.close()
+    }
+  })
+  const details = await fc.check(property, { seed, numRuns, interruptAfterTimeLimit: shrinkingLimitMs * 9 })
+  if (!details.failed) return
+  const [moves = []] = details.counterexample ?? []
+  const error =
+    details.errorInstance instanceof Error ? details.errorInstance : new Error(String(details.errorInstance))
+  throw new assert.AssertionError({
+    message: [
+      `The storage and the memory storage disagree (seed ${seed}, shortened ${details.numShrinks} times):`,
+      ...moves.map((move, index) => `  ${index + 1}. ${JSON.stringify(move)}`),
+      error.message,
+      `To see it again, set JOBISTEMER_CONFORMANCE_SEED=${seed}.`,
+    ].join('\n'),
+    actual: error instanceof assert.AssertionError ? error.actual : undefined,
+    expected: error instanceof assert.AssertionError ? error.expected : undefined,
+    operator: 'deepStrictEqual',
+  })
+}
+
+/** Plays one history on a fresh world and on a fresh model. */
+async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
+  const connections = [await world.connect(), await world.connect()] as const
+  const model = memoryStorage()
+  let now = start
+  let last: ModelCall | null = null
+  let calls = 0
+  for (const [index, move] of moves.entries()) {
+    if (move.kind === 'advance') {
+      now += move.seconds * second
+      continue
+    }
+    const call: ModelCall | null = move.kind === 'repeat' ? last : resolveMove(move, await stateOf(model, now))
+    if (call === null) continue
+    last = call
+    if ('now' in call.request) now = Math.max(now, call.request.now)
+    try {
+      const connection = connections[index % 2] ?? connections[0]
+      compareAnswers(call, await make(connection, call), await make(model, call), await stateOf(model, now))
+      calls += 1
+      if (calls % callsBetweenReadBacks === 0) await compareLedgers(connections[0], model)
+    } catch (error) {
+      if (error instanceof Error) error.message = `move ${index + 1}, ${JSON.stringify(call)}:\n${error.message}`
+      throw error
+    }
+  }
+  await compareLedgers(connections[1], model)
+  // Replaces may leave several active ones of a job that must no longer overlap.
+  await assertLedger(connections[0], { exclusive: () => false })
+}
+
+async function make(storage: Storage, call: ModelCall): Promise<unknown> {
+  switch (call.method) {
+    case 'listOccurrences': {
+      const { request } = call
+      return await readPages((cursor) => storage.listOccurrences({ ...request, cursor }))
+    }
+    case 'saveJobs':
+      return await storage.saveJobs(call.request)
+    case 'createOccurrences':
+      return await storage.createOccurrences(call.request)
+    case 'claim':
+      return await storage.claim(call.request)
+    case 'settle':
+      return await storage.settle(call.request)
+    case 'cancel':
+      return await storage.cancel(call.request)
+    case 'reap':
+      return await storage.reap(call.request)
+    case 'prune':
+      return await storage.prune(call.request)
+  }
+}
+
+async function stateOf(model: Storage, now: number): Promise<ModelState> {
+  const jobs = await readJobs(model)
+  const occurrences = (await Promise.all(jobs.map((job) => readHistory(model, job.id)))).flat()
+  return { now, jobs: new Map(jobs.map((job) => [job.id, job])), occurrences }
+}

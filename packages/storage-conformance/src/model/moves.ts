@@ -1,0 +1,242 @@
+import type { CancelItem, FinalState, OccurrenceState, OverlapPolicy, ReapItem } from '@jobistemer/core/storage'
+import fc from 'fast-check'
+
+/** Which of the model's few jobs, nodes and keys a move is about. Small numbers, so that moves meet each other. */
+type Index = number
+
+/**
+ * One step of a random history, before it is known what it meets: `pick` chooses among the occurrences that exist by
+ * then, offsets are added to what is stored. So a shortened history still makes sense.
+ */
+export type Move =
+  | { readonly kind: 'advance'; readonly seconds: number }
+  | { readonly kind: 'createJob'; readonly job: Index; readonly policy: OverlapPolicy; readonly maxQueued: number }
+  | {
+      readonly kind: 'replaceJob'
+      readonly job: Index
+      readonly policy: OverlapPolicy
+      readonly maxQueued: number
+      readonly waiting: 'keep' | 'cancel'
+      readonly versionOffset: number
+      readonly watermarkOffset: number
+      readonly print: number
+    }
+  | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean }
+  | { readonly kind: 'deleteJob'; readonly job: Index; readonly versionOffset: number | null }
+  /** Successive slots of a job, beginning `offset` slots after its next instant. */
+  | {
+      readonly kind: 'slots'
+      readonly job: Index
+      readonly offset: number
+      readonly count: number
+      readonly versionOffset: number
+      readonly run: boolean
+      /** Wait until the last of them is due. */
+      readonly inTime: boolean
+    }
+  /** The next slot of every job in one call, in either order. */
+  | { readonly kind: 'allSlots'; readonly run: boolean; readonly inTime: boolean; readonly reversed: boolean }
+  | {
+      readonly kind: 'request'
+      readonly job: Index
+      readonly request: 'trigger' | 'replay'
+      readonly key: Index
+      readonly run: boolean
+      readonly delaySeconds: number
+      readonly atSlot: boolean
+      readonly versionOffset: number
+    }
+  | { readonly kind: 'exclusion'; readonly job: Index; readonly ahead: number; readonly versionOffset: number }
+  | {
+      readonly kind: 'recovery'
+      readonly job: Index
+      readonly count: number
+      /** How many of the last slots run; those before them are missed. */
+      readonly runs: number
+      readonly watermarkOffset: number
+    }
+  | {
+      readonly kind: 'claim'
+      readonly node: Index
+      readonly limit: number
+      readonly except: Index | null
+      readonly sweep: boolean
+    }
+  | { readonly kind: 'settle'; readonly items: readonly SettleMove[] }
+  | { readonly kind: 'cancel'; readonly picks: readonly number[]; readonly mode: CancelItem['mode'] }
+  | {
+      readonly kind: 'reap'
+      readonly pick: number
+      readonly tokenOffset: number
+      readonly sequenceOffset: number
+      readonly action: ReapItem['action']
+    }
+  | { readonly kind: 'prune'; readonly job: Index | null; readonly ageSeconds: number; readonly keep: number }
+  /** The call before once more: its answer got lost. */
+  | { readonly kind: 'repeat' }
+  | {
+      readonly kind: 'list'
+      readonly job: Index
+      readonly limit: number
+      readonly descending: boolean
+      readonly from: number | null
+      readonly to: number | null
+      readonly states: readonly OccurrenceState[] | null
+    }
+
+export interface SettleMove {
+  readonly pick: number
+  readonly change: 'progress' | 'release' | FinalState
+  readonly tokenOffset: number
+  readonly sequenceOffset: number
+}
+
+/** How many jobs, nodes and request keys there are. */
+export const modelSize = { jobs: 3, nodes: 2, keys: 3 } as const
+
+const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
+const finalStates: readonly FinalState[] = ['completed', 'completed_with_errors', 'failed', 'canceled']
+const states: readonly OccurrenceState[] = ['pending', 'queued', 'running', 'skipped', 'missed', ...finalStates]
+
+const job = fc.nat({ max: modelSize.jobs - 1 })
+const policy = fc.constantFrom(...policies)
+const maxQueued = fc.constantFrom(1, 2, 1_000)
+const pick = fc.nat({ max: 30 })
+const run = fc.boolean()
+const inTime = fc.constantFrom(true, true, true, false)
+
+/** Mostly 0: an offset is how a call comes to be refused. */
+function offset(...others: readonly number[]): fc.Arbitrary<number> {
+  return fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...others) })
+}
+
+const settleMove: fc.Arbitrary<SettleMove> = fc.record({
+  pick,
+  change: fc.constantFrom<SettleMove['change']>('progress', 'progress', 'release', 'completed', ...finalStates),
+  tokenOffset: offset(-1, 1),
+  // 1 is the next number, 0 repeats the last one, -1 is late.
+  sequenceOffset: fc.oneof(
+    { weight: 8, arbitrary: fc.constant(1) },
+    { weight: 3, arbitrary: fc.constantFrom(-1, 0, 3) },
+  ),
+})
+
+function move<T extends Move>(kind: T['kind'], members: object): fc.Arbitrary<Move> {
+  return fc.record({ kind: fc.constant(kind), ...members }) as unknown as fc.Arbitrary<Move>
+}
+
+function createJob(index: fc.Arbitrary<number>): fc.Arbitrary<Move> {
+  return move('createJob', { job: index, policy, maxQueued })
+}
+
+const anyMove: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 6, arbitrary: move('advance', { seconds: fc.integer({ min: 1, max: 200 }) }) },
+  { weight: 2, arbitrary: createJob(job) },
+  {
+    weight: 2,
+    arbitrary: move('replaceJob', {
+      job,
+      policy,
+      maxQueued,
+      waiting: fc.constantFrom('keep', 'cancel'),
+      versionOffset: offset(-1, 1),
+      watermarkOffset: offset(-1),
+      print: fc.nat({ max: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: move('pauseJob', { job, paused: fc.boolean() }) },
+  { weight: 1, arbitrary: move('deleteJob', { job, versionOffset: fc.constantFrom(null, 0, 1) }) },
+  {
+    weight: 9,
+    arbitrary: move('slots', {
+      job,
+      offset: offset(-1, 1),
+      count: fc.integer({ min: 1, max: 3 }),
+      versionOffset: offset(-1, 1),
+      run,
+      inTime,
+    }),
+  },
+  { weight: 4, arbitrary: move('allSlots', { run, inTime, reversed: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: move('request', {
+      job,
+      request: fc.constantFrom('trigger', 'replay'),
+      key: fc.nat({ max: modelSize.keys - 1 }),
+      run,
+      delaySeconds: offset(30, 90),
+      atSlot: fc.boolean(),
+      versionOffset: offset(-1, 1),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: move('exclusion', { job, ahead: fc.integer({ min: -1, max: 3 }), versionOffset: offset(1) }),
+  },
+  {
+    weight: 3,
+    arbitrary: move('recovery', {
+      job,
+      count: fc.integer({ min: 1, max: 5 }),
+      runs: fc.nat({ max: 3 }),
+      watermarkOffset: offset(-60_000, 60_000),
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: move('claim', {
+      node: fc.nat({ max: modelSize.nodes - 1 }),
+      limit: fc.constantFrom(0, 1, 2, 100),
+      except: fc.option(job, { freq: 4 }),
+      sweep: fc.boolean(),
+    }),
+  },
+  { weight: 12, arbitrary: move('settle', { items: fc.array(settleMove, { minLength: 1, maxLength: 3 }) }) },
+  {
+    weight: 3,
+    arbitrary: move('cancel', {
+      picks: fc.array(pick, { minLength: 1, maxLength: 2 }),
+      mode: fc.constantFrom('request', 'force'),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: move('reap', {
+      pick,
+      tokenOffset: offset(-1, 1),
+      sequenceOffset: offset(-1, 1),
+      action: fc.constantFrom('fail', 'retry'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: move('prune', {
+      job: fc.option(job),
+      ageSeconds: fc.nat({ max: 300 }),
+      keep: fc.nat({ max: 2 }),
+    }),
+  },
+  { weight: 4, arbitrary: move('repeat', {}) },
+  {
+    weight: 3,
+    arbitrary: move('list', {
+      job,
+      limit: fc.integer({ min: 1, max: 4 }),
+      descending: fc.boolean(),
+      from: fc.option(fc.nat({ max: 10 })),
+      to: fc.option(fc.nat({ max: 10 })),
+      states: fc.option(fc.uniqueArray(fc.constantFrom(...states), { minLength: 1, maxLength: 3 }), { freq: 3 }),
+    }),
+  },
+)
+
+/** Random histories. They begin with jobs, since little happens without. */
+export const histories: fc.Arbitrary<readonly Move[]> = fc.noBias(
+  fc
+    .tuple(
+      fc.tuple(...Array.from({ length: modelSize.jobs }, (_, index) => createJob(fc.constant(index)))),
+      fc.array(anyMove, { minLength: 1, maxLength: 80, size: 'max' }),
+    )
+    .map(([jobs, moves]) => [...jobs, ...moves]),
+)

@@ -1,0 +1,265 @@
+import { type JobId, jobId as jobIdOf } from '@jobistemer/core'
+import type {
+  CreateItem,
+  JobRecord,
+  OccurrenceAddress,
+  OccurrenceRecord,
+  OccurrenceQuery,
+  Owner,
+  SettleChange,
+  SettleItem,
+  Storage,
+} from '@jobistemer/core/storage'
+import { exclusionItem, missedEntry, recoveryItem, requestItem, runEntry, slotItem } from '../stage/create-items.ts'
+import { minute, second, slotAt, start } from '../stage/instants.ts'
+import { jobContent } from '../stage/job-content.ts'
+import { firstAttempt, succeeded } from '../stage/task-runs.ts'
+import { type Move, modelSize, type SettleMove } from './moves.ts'
+
+type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune'
+
+/** A call that can be made to the storage and to the model. */
+export type ModelCall =
+  | { readonly [M in Method]: { readonly method: M; readonly request: Parameters<Storage[M]>[0] } }[Method]
+  | { readonly method: 'listOccurrences'; readonly request: OccurrenceQuery }
+
+/** What moves are resolved against. */
+export interface ModelState {
+  readonly now: number
+  readonly jobs: ReadonlyMap<JobId, JobRecord>
+  /** Every stored occurrence, in an order that does not depend on the storage under test. */
+  readonly occurrences: readonly OccurrenceRecord[]
+}
+
+export const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
+
+function jobName(index: number): string {
+  return `job-${index}`
+}
+
+function jobIdAt(index: number): JobId {
+  return jobIdOf(jobName(index))
+}
+
+/** Makes a call of a move, or `null` when there is nothing that it could be about. */
+export function resolveMove(move: Move, state: ModelState): ModelCall | null {
+  const { now } = state
+  switch (move.kind) {
+    case 'advance':
+    case 'repeat':
+      return null
+    case 'createJob':
+    case 'replaceJob':
+    case 'pauseJob':
+    case 'deleteJob':
+      return { method: 'saveJobs', request: { now, changes: [jobChange(move, state)] } }
+    case 'slots':
+    case 'allSlots':
+    case 'request':
+    case 'exclusion':
+    case 'recovery': {
+      const items = createItems(move, state)
+      const waits = 'inTime' in move && move.inTime
+      const due = waits ? Math.max(now, ...items.map(({ scheduledAt }) => scheduledAt)) : now
+      return { method: 'createOccurrences', request: { now: due, owner: ownerAt(0), items } }
+    }
+    case 'claim':
+      return {
+        method: 'claim',
+        request: {
+          now,
+          owner: ownerAt(move.node),
+          // How many blocked ones a claim sends back to the queue beyond its limit is the adapter's affair.
+          limit: hasBlockedPending(state) ? 1_000 : move.limit,
+          exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
+          sweep: move.sweep,
+        },
+      }
+    case 'settle': {
+      const items = move.items.map((item) => settleItem(item, state)).filter((item) => item !== null)
+      return items.length === 0 ? null : { method: 'settle', request: { now, items } }
+    }
+    case 'cancel': {
+      const picked = move.picks.map((pick) => pickOccurrence(state, pick)).filter((record) => record !== null)
+      if (picked.length === 0) return null
+      const items = picked.map((record) => ({
+        ...addressOf(record),
+        reason: 'not needed',
+        actor: 'kim',
+        mode: move.mode,
+      }))
+      return { method: 'cancel', request: { now, items } }
+    }
+    case 'reap': {
+      const record = pickOccurrence(state, move.pick, 'running')
+      if (record === null) return null
+      const token = Math.max(0, record.token + move.tokenOffset)
+      const sequence = Math.max(0, record.sequence + move.sequenceOffset)
+      const item = { ...addressOf(record), token, sequence, runs: [], action: move.action, reason: 'deadline' }
+      return { method: 'reap', request: { now, items: [item] } }
+    }
+    case 'prune': {
+      const jobId = move.job === null ? null : jobIdAt(move.job)
+      return {
+        method: 'prune',
+        request: { now, jobId, before: now - move.ageSeconds * second, keep: move.keep, limit: 10_000 },
+      }
+    }
+    case 'list':
+      return {
+        method: 'listOccurrences',
+        request: {
+          kind: 'job',
+          jobId: jobIdAt(move.job),
+          order: move.descending ? 'descending' : 'ascending',
+          runs: true,
+          limit: move.limit,
+          cursor: null,
+          ...(move.from === null ? {} : { from: slotAt(move.from) }),
+          ...(move.to === null ? {} : { to: slotAt(move.to) }),
+          ...(move.states === null ? {} : { states: move.states }),
+        },
+      }
+  }
+}
+
+type JobMove = Extract<Move, { readonly kind: 'createJob' | 'replaceJob' | 'pauseJob' | 'deleteJob' }>
+
+function jobChange(move: JobMove, state: ModelState) {
+  const id = jobIdAt(move.job)
+  const head = state.jobs.get(id)
+  switch (move.kind) {
+    case 'createJob': {
+      const { policy, maxQueued } = move
+      const nextAt = nextSlotAfter(Math.max(state.now, head?.watermark ?? state.now))
+      return {
+        kind: 'create',
+        id,
+        content: jobContent({ name: jobName(move.job), policy, maxQueued, nextAt }),
+      } as const
+    }
+    case 'replaceJob': {
+      const { policy, maxQueued, waiting } = move
+      const nextAt = head?.nextAt ?? null
+      const fingerprint = `print-${move.print}`
+      return {
+        kind: 'replace',
+        id,
+        content: jobContent({ name: jobName(move.job), policy, maxQueued, nextAt, fingerprint }),
+        expectedVersion: (head?.version ?? 1) + move.versionOffset,
+        expectedWatermark: (head?.watermark ?? start) + move.watermarkOffset,
+        waiting,
+      } as const
+    }
+    case 'pauseJob': {
+      const paused = move.paused ? { at: state.now, reason: 'maintenance', actor: null } : null
+      return { kind: 'pause', id, paused } as const
+    }
+    case 'deleteJob': {
+      const expectedVersion = move.versionOffset === null ? null : (head?.version ?? 1) + move.versionOffset
+      return { kind: 'delete', id, expectedVersion } as const
+    }
+  }
+}
+
+type CreateMove = Extract<Move, { readonly kind: 'slots' | 'allSlots' | 'request' | 'exclusion' | 'recovery' }>
+
+function createItems(move: CreateMove, state: ModelState): readonly CreateItem[] {
+  if (move.kind === 'allSlots') {
+    const items = modelJobIds.flatMap((_, index) => {
+      const job = handleAt(state, index)
+      return [slotItem(job, nextIndex(job), { run: move.run })]
+    })
+    return move.reversed ? items.toReversed() : items
+  }
+  const job = handleAt(state, move.job)
+  const next = nextIndex(job)
+  switch (move.kind) {
+    case 'slots': {
+      const options = { version: job.version + move.versionOffset, run: move.run }
+      return Array.from({ length: move.count }, (_, index) => slotItem(job, next + move.offset + index, options))
+    }
+    case 'request': {
+      const at = move.atSlot ? slotAt(next - 1) : state.now - (state.now % second)
+      const dueAt = state.now + move.delaySeconds * second
+      const options = { kind: move.request, run: move.run, dueAt, version: job.version + move.versionOffset }
+      return [requestItem(job, `key-${move.key}`, at, options)]
+    }
+    case 'exclusion':
+      return [exclusionItem(job, next + move.ahead, { version: job.version + move.versionOffset })]
+    case 'recovery': {
+      const last = next + move.count - 1
+      const firstRun = Math.max(next, last - move.runs + 1)
+      const missed = firstRun > next ? [missedEntry(job, next, firstRun - 1)] : []
+      const runs = Array.from({ length: last - firstRun + 1 }, (_, index) => runEntry(job, firstRun + index))
+      const expectedWatermark = job.watermark + move.watermarkOffset
+      return [recoveryItem(job, last, { expectedWatermark, entries: [...missed, ...runs] })]
+    }
+  }
+}
+
+/** The head of a job, or what a node would believe of one that is not there. */
+function handleAt(
+  state: ModelState,
+  index: number,
+): Pick<JobRecord, 'id' | 'name' | 'version' | 'watermark' | 'nextAt'> {
+  const id = jobIdAt(index)
+  return state.jobs.get(id) ?? { id, name: jobName(index), version: 1, watermark: start, nextAt: slotAt(1) }
+}
+
+function nextIndex({ nextAt, watermark }: Pick<JobRecord, 'nextAt' | 'watermark'>): number {
+  return Math.round(((nextAt ?? nextSlotAfter(watermark)) - start) / minute)
+}
+
+function nextSlotAfter(at: number): number {
+  return start + (Math.floor((at - start) / minute) + 1) * minute
+}
+
+function ownerAt(index: number): Owner {
+  return { node: `node-${index}`, incarnation: `node-${index}-1` }
+}
+
+/** Among those in the state where there are any, else among all. */
+function pickOccurrence(
+  { occurrences }: ModelState,
+  pick: number,
+  state?: OccurrenceRecord['state'],
+): OccurrenceRecord | null {
+  const inState = occurrences.filter((record) => record.state === state)
+  const candidates = inState.length > 0 && pick % 5 !== 4 ? inState : occurrences
+  return candidates[pick % candidates.length] ?? null
+}
+
+function settleItem(move: SettleMove, state: ModelState): SettleItem | null {
+  const record = pickOccurrence(state, move.pick, 'running')
+  if (record === null) return null
+  const { now } = state
+  const isOver = move.change !== 'progress'
+  return {
+    ...addressOf(record),
+    token: Math.max(0, record.token + move.tokenOffset),
+    sequence: Math.max(1, record.sequence + move.sequenceOffset),
+    runs: isOver ? succeeded(record.startedAt ?? now, now) : firstAttempt(now),
+    change: settleChange(move.change, now),
+  }
+}
+
+function settleChange(change: SettleMove['change'], now: number): SettleChange {
+  if (change === 'progress') return { kind: 'progress' }
+  if (change === 'release') return { kind: 'release', dueAt: now + 5 * second, reason: 'shutdown' }
+  return { kind: 'finish', state: change, reason: null }
+}
+
+function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddress {
+  return { id, jobId, scheduledAt }
+}
+
+/** True when a job that must not overlap has several active occurrences, which only a change of its policy brings. */
+function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
+  return [...jobs.values()].some((job) => {
+    const active = occurrences.filter(
+      ({ jobId, state }) => jobId === job.id && (state === 'pending' || state === 'running'),
+    )
+    return job.overlap.policy !== 'allow' && active.length > 1
+  })
+}
