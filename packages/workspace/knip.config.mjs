@@ -1,15 +1,45 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { workspacePackages } from './runner/packages.mjs'
 
+/** @import { WorkspacePackage } from './runner/packages.mjs' */
+
 /**
- * The sources behind the built files that a package's `exports` and scripts name: knip would look for the built ones.
- * @param {import('./runner/packages.mjs').WorkspacePackage} workspacePackage
+ * The sources behind the built files that something names: knip itself follows imports of sources.
+ * @param {WorkspacePackage} workspacePackage
  */
-function sourcesOfBuiltFiles({ folder, manifest }) {
-  const named = JSON.stringify([manifest.exports ?? {}, manifest.scripts ?? {}])
-  const sources = [...named.matchAll(/\bdist\/([\w/-]+)\.js\b/g)].map(([, path]) => `src/${path}.ts`)
-  return [...new Set(sources)].filter((source) => existsSync(join(folder, source)))
+function entriesOf(workspacePackage) {
+  const builtFiles = [...namedByManifest(workspacePackage), ...namedBySources(workspacePackage)]
+  const sources = builtFiles
+    .map((file) => relative(workspacePackage.folder, file).replaceAll('\\', '/'))
+    .map((path) => path.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts'))
+  return [...new Set(sources)].filter((source) => existsSync(join(workspacePackage.folder, source)))
+}
+
+/**
+ * What `exports` and scripts name.
+ * @param {WorkspacePackage} workspacePackage
+ */
+function namedByManifest({ folder, manifest }) {
+  const text = JSON.stringify([manifest.exports ?? {}, manifest.scripts ?? {}])
+  return [...text.matchAll(/\bdist\/[\w/-]+\.js\b/g)].map(([path]) => join(folder, path))
+}
+
+/**
+ * Programs that a source starts as processes: imports of sources end in `.ts`, so a `.js` names a built file.
+ * @param {WorkspacePackage} workspacePackage
+ */
+function namedBySources({ folder }) {
+  const sources = join(folder, 'src')
+  if (!existsSync(sources)) return []
+  return readdirSync(sources, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => join(sources, path))
+    .flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/['"](\.\.?\/[\w./-]+\.js)['"]/g)].map(([, path]) =>
+        resolve(dirname(file), String(path)),
+      ),
+    )
 }
 
 /** @type {import('knip').KnipConfig} */
@@ -22,7 +52,7 @@ export default {
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
         workspacePackage.path,
-        { entry: sourcesOfBuiltFiles(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
+        { entry: entriesOf(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
       ]),
     ),
     'packages/workspace': {
