@@ -1,6 +1,6 @@
 import type { RecoveryStrategy } from '../configuration/settings.ts'
-import { afterThisTurn } from '../system-clock.ts'
 import type { SlotSpan } from '../storage/occurrence-record.ts'
+import { afterThisTurn } from '../system-clock.ts'
 import type { SlotSeries } from './timeline.ts'
 
 /** What is to become of missed slots: the decision of one recovery. */
@@ -21,10 +21,10 @@ export type MissedSlotEntry =
 const slotsPerTurn = 50_000
 
 /**
- * Decides about the slots from `first` up to `until`, inclusive.
+ * Decides about the slots from `first` up to `until`, inclusive; `first` is one, whatever the series says of it.
  *
- * `limit` bounds the entries of one decision: of more missed slots that are all to run, the first `limit` are decided,
- * and the caller comes back for the rest.
+ * `limit` bounds the runs of one decision: of more missed slots that are to run, the first `limit` are decided, and the
+ * caller comes back for the rest.
  */
 export async function decideMissedSlots(options: {
   readonly series: SlotSeries
@@ -35,26 +35,45 @@ export async function decideMissedSlots(options: {
   readonly limit: number
 }): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit } = options
-  if (strategy.type === 'execute_all') return runAll(series, first, until, limit)
-  const keep = keptSlots(strategy, options.now)
-  // The latest slots, newest first: how many can run at most, and none before the window.
-  const latest: number[] = []
-  for (let slot = series.previousMs(until + 1); slot !== null && slot >= first; slot = series.previousMs(slot)) {
-    if (latest.length === Math.min(keep.most, limit) || slot < keep.notBefore) break
-    latest.push(slot)
-  }
-  latest.reverse()
-  const firstToRun = latest[0]
-  const before = await countSpan(series, first, firstToRun === undefined ? until : firstToRun - 1)
-  const lastSlot = latest.at(-1) ?? (before as SlotSpan).to
-  if (strategy.type === 'compressed') {
+  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options)
+  const before = await countSpan(series, first, runFrom === null ? until : runFrom - 1)
+  if (strategy.type === 'compressed' && runFrom !== null) {
     const count = (before?.count ?? 0) + 1
-    const span = { from: first, to: lastSlot, count }
-    return { entries: [{ kind: 'run', slot: lastSlot, span }], lastSlot, count, toRun: 1 }
+    const span = { from: first, to: runFrom, count }
+    return { entries: [{ kind: 'run', slot: runFrom, span }], lastSlot: runFrom, count, toRun: 1 }
   }
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
-  for (const slot of latest) entries.push({ kind: 'run', slot, span: null })
-  return { entries, lastSlot, count: (before?.count ?? 0) + latest.length, toRun: latest.length }
+  let lastSlot = before?.to ?? first
+  let toRun = 0
+  for (let slot = runFrom; slot !== null && slot <= until && toRun < limit; slot = series.nextMs(slot)) {
+    entries.push({ kind: 'run', slot, span: null })
+    lastSlot = slot
+    toRun++
+  }
+  return { entries, lastSlot, count: (before?.count ?? 0) + toRun, toRun }
+}
+
+/** The earliest of the latest slots that the strategy wants to run; `null` when it wants none. */
+async function firstToRun(options: {
+  readonly series: SlotSeries
+  readonly first: number
+  readonly until: number
+  readonly now: number
+  readonly strategy: RecoveryStrategy
+}): Promise<number | null> {
+  const { series, first, until } = options
+  const { most, notBefore } = keptSlots(options.strategy, options.now)
+  let found: number | null = null
+  let before = until + 1
+  for (let count = 0; count < most && before > first; count++) {
+    const previous = series.previousMs(before)
+    const slot = previous !== null && previous > first ? previous : first
+    if (slot < notBefore) break
+    found = slot
+    before = slot
+    if (count % slotsPerTurn === slotsPerTurn - 1) await nextTurn()
+  }
+  return found
 }
 
 function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; notBefore: number } {
@@ -67,17 +86,6 @@ function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; not
   }
 }
 
-function runAll(series: SlotSeries, first: number, until: number, limit: number): RecoveryDecision {
-  const entries: MissedSlotEntry[] = []
-  let lastSlot = first
-  for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) {
-    if (entries.length === limit) break
-    entries.push({ kind: 'run', slot, span: null })
-    lastSlot = slot
-  }
-  return { entries, lastSlot, count: entries.length, toRun: entries.length }
-}
-
 async function countSpan(series: SlotSeries, first: number, until: number): Promise<SlotSpan | null> {
   if (first > until) return null
   let count = 0
@@ -85,7 +93,11 @@ async function countSpan(series: SlotSeries, first: number, until: number): Prom
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) {
     to = slot
     count++
-    if (count % slotsPerTurn === 0) await new Promise<void>((resolve) => afterThisTurn(resolve))
+    if (count % slotsPerTurn === 0) await nextTurn()
   }
   return { from: first, to, count }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => afterThisTurn(resolve))
 }

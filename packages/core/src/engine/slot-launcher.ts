@@ -211,7 +211,8 @@ export class SlotLauncher {
         const decision = await decideMissedSlots({
           series: job.series,
           first: job.at,
-          until: now - plan.settings.misfireThresholdMs - 1,
+          // The wall clock may have been set back since the slot was found late.
+          until: Math.max(job.at, now - plan.settings.misfireThresholdMs - 1),
           now,
           strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
           limit: recoveryLimit,

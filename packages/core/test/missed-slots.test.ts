@@ -1,0 +1,280 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { RecoveryStrategy } from '../src/configuration/settings.ts'
+import { decideMissedSlots, type RecoveryDecision } from '../src/engine/missed-slots.ts'
+import type { SlotSeries } from '../src/engine/timeline.ts'
+import { every } from './support/every.ts'
+
+const minute = 60_000
+const schedule = every(minute)
+
+/** The decision about the slots 1 to `count` of a job that fires every minute, made half a minute after the last. */
+function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
+  const until = count * minute
+  return decideMissedSlots({ series: schedule, first: minute, until, now: until + minute / 2, strategy, limit })
+}
+
+const run = (slot: number) => ({ kind: 'run', slot: slot * minute, span: null })
+const missed = (from: number, to: number) => ({
+  kind: 'missed',
+  span: { from: from * minute, to: to * minute, count: to - from + 1 },
+})
+
+function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): RecoveryStrategy {
+  return { type: 'bounded_window', maxOccurrences: bounds.maxOccurrences ?? null, maxAgeMs: bounds.maxAgeMs ?? null }
+}
+
+describe('of five missed slots', () => {
+  it('execute_all runs each', async () => {
+    const decision = await decide({ type: 'execute_all' }, 5)
+    expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
+  })
+
+  it('execute_last runs the last and records the others as one range', async () => {
+    const decision = await decide({ type: 'execute_last' }, 5)
+    expect(decision).toEqual({ entries: [missed(1, 4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 1 })
+  })
+
+  it('mark_as_missed runs none', async () => {
+    const decision = await decide({ type: 'mark_as_missed' }, 5)
+    expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
+  })
+
+  it('compressed runs once, at the last, for the whole span', async () => {
+    const decision = await decide({ type: 'compressed' }, 5)
+    const span = { from: minute, to: 5 * minute, count: 5 }
+    expect(decision).toEqual({
+      entries: [{ kind: 'run', slot: 5 * minute, span }],
+      lastSlot: 5 * minute,
+      count: 5,
+      toRun: 1,
+    })
+  })
+
+  it('a window of two runs the last two', async () => {
+    const decision = await decide(window({ maxOccurrences: 2 }), 5)
+    expect(decision).toEqual({ entries: [missed(1, 3), run(4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 2 })
+  })
+
+  it('a window of two and a half minutes runs those that are not older', async () => {
+    const { entries } = await decide(window({ maxAgeMs: 2.5 * minute }), 5)
+    expect(entries).toEqual([missed(1, 2), run(3), run(4), run(5)])
+  })
+
+  it('a window with both bounds keeps to the narrower', async () => {
+    const wide = await decide(window({ maxOccurrences: 9, maxAgeMs: 1.5 * minute }), 5)
+    expect(wide.entries).toEqual([missed(1, 3), run(4), run(5)])
+    const narrow = await decide(window({ maxOccurrences: 1, maxAgeMs: 9 * minute }), 5)
+    expect(narrow.entries).toEqual([missed(1, 4), run(5)])
+  })
+
+  it('a window that none lies in runs none', async () => {
+    const { entries, toRun } = await decide(window({ maxAgeMs: 1000 }), 5)
+    expect(entries).toEqual([missed(1, 5)])
+    expect(toRun).toBe(0)
+  })
+
+  it('a window that all lie in runs each', async () => {
+    const { entries } = await decide(window({ maxOccurrences: 100, maxAgeMs: 100 * minute }), 5)
+    expect(entries).toEqual([1, 2, 3, 4, 5].map(run))
+  })
+})
+
+describe('of one missed slot', () => {
+  it.each(['execute_all', 'execute_last'] as const)('%s runs it', async (type) => {
+    expect((await decide({ type }, 1)).entries).toEqual([run(1)])
+  })
+
+  it('mark_as_missed records it', async () => {
+    expect((await decide({ type: 'mark_as_missed' }, 1)).entries).toEqual([missed(1, 1)])
+  })
+
+  it('compressed runs it as a span of one', async () => {
+    expect((await decide({ type: 'compressed' }, 1)).entries).toEqual([
+      { kind: 'run', slot: minute, span: { from: minute, to: minute, count: 1 } },
+    ])
+  })
+})
+
+describe('of more slots than one decision may list', () => {
+  it('execute_all decides the first, and leaves the rest to the next decision', async () => {
+    const decision = await decide({ type: 'execute_all' }, 5, 2)
+    expect(decision).toEqual({ entries: [run(1), run(2)], lastSlot: 2 * minute, count: 2, toRun: 2 })
+  })
+
+  it('a window decides its first, and leaves the rest to the next decision', async () => {
+    const decision = await decide(window({ maxOccurrences: 4 }), 6, 2)
+    expect(decision).toEqual({ entries: [missed(1, 2), run(3), run(4)], lastSlot: 4 * minute, count: 4, toRun: 2 })
+  })
+})
+
+it('the slots of a job by the second after a month are counted, and one is run', async () => {
+  const month = 30 * 86_400_000
+  const decision = await decideMissedSlots({
+    series: every(1000),
+    first: 1000,
+    until: month,
+    now: month + 500,
+    strategy: { type: 'execute_last' },
+    limit: 1000,
+  })
+  expect(decision.entries).toEqual([
+    { kind: 'missed', span: { from: 1000, to: month - 1000, count: 2_591_999 } },
+    { kind: 'run', slot: month, span: null },
+  ])
+})
+
+it('counting a million slots lets others work in between', async () => {
+  let turns = 0
+  let counting = true
+  const countTurns = () => {
+    turns++
+    if (counting) setImmediate(countTurns)
+  }
+  setImmediate(countTurns)
+  const strategy: RecoveryStrategy = { type: 'mark_as_missed' }
+  await decideMissedSlots({ series: every(1), first: 1, until: 1_000_000, now: 1_000_001, strategy, limit: 10 })
+  counting = false
+  expect(turns).toBeGreaterThanOrEqual(10)
+})
+
+describe('a first slot that this node’s own schedule does not have', () => {
+  // The head's next instant holds for all nodes, also for one with other time zone data.
+  const foreign = 90_000
+
+  it.each<[RecoveryStrategy, unknown[]]>([
+    [{ type: 'execute_all' }, [{ kind: 'run', slot: foreign, span: null }]],
+    [{ type: 'execute_last' }, [{ kind: 'run', slot: foreign, span: null }]],
+    [window({ maxOccurrences: 2 }), [{ kind: 'run', slot: foreign, span: null }]],
+    [{ type: 'mark_as_missed' }, [{ kind: 'missed', span: { from: foreign, to: foreign, count: 1 } }]],
+  ])('is decided like any other by %j', async (strategy, entries) => {
+    const decision = await decideMissedSlots({
+      series: schedule,
+      first: foreign,
+      until: 2 * minute - 1,
+      now: 3 * minute,
+      strategy,
+      limit: 10,
+    })
+    expect(decision.entries).toEqual(entries)
+  })
+})
+
+interface Case {
+  readonly strategy: RecoveryStrategy
+  readonly series: SlotSeries
+  readonly first: number
+  readonly until: number
+  readonly now: number
+  readonly limit: number
+}
+
+const strategies: fc.Arbitrary<RecoveryStrategy> = fc.oneof(
+  fc.constantFrom('execute_all', 'execute_last', 'mark_as_missed', 'compressed').map((type) => ({ type })),
+  fc.record({
+    type: fc.constant('bounded_window' as const),
+    maxOccurrences: fc.option(fc.integer({ min: 1, max: 30 })),
+    maxAgeMs: fc.option(fc.integer({ min: 1, max: 400 })),
+  }),
+)
+
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    strategy: strategies,
+    interval: fc.integer({ min: 1, max: 20 }),
+    offset: fc.integer({ min: 0, max: 19 }),
+    count: fc.integer({ min: 1, max: 50 }),
+    beyond: fc.nat({ max: 19 }),
+    threshold: fc.integer({ min: 1, max: 60 }),
+    limit: fc.integer({ min: 1, max: 60 }),
+  })
+  .map(({ strategy, interval, offset, count, beyond, threshold, limit }) => {
+    const series = every(interval, { offsetMs: offset })
+    const first = series.nextMs(0) as number
+    const until = first + (count - 1) * interval + (beyond % interval)
+    return { strategy, series, first, until, now: until + threshold, limit }
+  })
+
+/** All missed slots of a case, by walking. */
+function slotsOf({ series, first, until }: Case): number[] {
+  const slots: number[] = []
+  for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) slots.push(slot)
+  return slots
+}
+
+/** What a decision says of each slot that it covers, in its order. */
+function coverageOf(decision: RecoveryDecision, slots: readonly number[]): [slot: number, fate: string][] {
+  return decision.entries.flatMap((entry): [number, string][] => {
+    if (entry.kind === 'run' && entry.span === null) return [[entry.slot, 'run']]
+    const { from, to, count } = entry.span as NonNullable<typeof entry.span>
+    const covered = slots.filter((slot) => slot >= from && slot <= to)
+    expect(covered).toHaveLength(count)
+    expect([covered[0], covered.at(-1)]).toEqual([from, to])
+    return covered.map((slot) => [slot, entry.kind === 'run' ? 'covered' : 'missed'])
+  })
+}
+
+/** Decides until nothing is left, as the engine does: each time after the last decided slot. */
+async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisions: RecoveryDecision[] }> {
+  const slots = slotsOf(one)
+  const decisions: RecoveryDecision[] = []
+  const fates: [number, string][] = []
+  for (let first: number | null = one.first; first !== null && first <= one.until; ) {
+    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first })
+    decisions.push(decision)
+    fates.push(...coverageOf(decision, slots))
+    first = one.series.nextMs(decision.lastSlot)
+  }
+  return { fates, decisions }
+}
+
+describe('decisions about missed slots', () => {
+  it('cover every missed slot exactly once, in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (one) => {
+        const { fates } = await decideAll(one)
+        expect(fates.map(([slot]) => slot)).toEqual(slotsOf(one))
+      }),
+    )
+  })
+
+  it('run exactly those that the strategy wants, however many decisions it takes', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (one) => {
+        const slots = slotsOf(one)
+        const { fates } = await decideAll(one)
+        const { strategy, now } = one
+        const wanted = slots.filter((slot, index) => {
+          const fromEnd = slots.length - index
+          if (strategy.type === 'execute_all') return true
+          if (strategy.type === 'execute_last') return fromEnd === 1
+          if (strategy.type !== 'bounded_window') return false
+          const { maxOccurrences, maxAgeMs } = strategy
+          return fromEnd <= (maxOccurrences ?? slots.length) && (maxAgeMs === null || slot >= now - maxAgeMs)
+        })
+        expect(fates.filter(([, fate]) => fate === 'run').map(([slot]) => slot)).toEqual(wanted)
+        const covered = fates.filter(([, fate]) => fate === 'covered').length
+        expect(covered).toBe(strategy.type === 'compressed' ? slots.length : 0)
+      }),
+    )
+  })
+
+  it('are bounded, and count what they say', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (one) => {
+        const { decisions } = await decideAll(one)
+        for (const { entries, count, toRun, lastSlot } of decisions) {
+          const runs = entries.filter(({ kind }) => kind === 'run').length
+          expect(runs).toBe(toRun)
+          expect(runs).toBeLessThanOrEqual(one.limit)
+          expect(entries.length).toBeLessThanOrEqual(one.limit + 1)
+          const sizes = entries.map(({ span }) => span?.count ?? 1)
+          expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count)
+          const last = entries.at(-1)
+          expect(last?.kind === 'run' ? last.slot : last?.span.to).toBe(lastSlot)
+        }
+        expect(decisions.reduce((sum, { count }) => sum + count, 0)).toBe(slotsOf(one).length)
+      }),
+    )
+  })
+})
