@@ -79,6 +79,6 @@ export function switchSchedule(
     .filter((segment) => (segment.after ?? Number.NEGATIVE_INFINITY) < from)
     .map((segment) => ({ ...segment, until: Math.min(segment.until ?? Number.POSITIVE_INFINITY, from) }))
     .filter((segment) => segment.until > watermark)
-  if (kept.length === 0) return [{ after: null, until: null, schedule }]
+  if (kept.length === 0 && from <= watermark) return [{ after: null, until: null, schedule }]
   return [...kept, { after: from, until: null, schedule }]
 }

@@ -59,12 +59,13 @@ export function updatedTimeline(
   }
   const from = Math.max(now, policy.fromMs - 1)
   if (policy.toMs <= from) return timeline
-  const inside = switchSchedule(timeline, schedule, { from, watermark })
+  const inside = switchSchedule(timeline, schedule, { from, watermark }).map((segment) => ({
+    ...segment,
+    until: segment.until ?? policy.toMs,
+  }))
   const old = timeline.filter((segment) => (segment.until ?? Number.POSITIVE_INFINITY) > policy.toMs)
   return [
-    // Without anything old before it, the window begins where the series does.
-    ...inside.slice(0, -1),
-    { after: inside.length === 1 ? null : from, until: policy.toMs, schedule },
+    ...inside,
     ...old.map((segment) => ({ ...segment, after: Math.max(segment.after ?? Number.NEGATIVE_INFINITY, policy.toMs) })),
   ]
 }

@@ -1,0 +1,222 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from '../src/engine/timeline.ts'
+import { readUpdatePolicy, type UpdatePolicy, updatedTimeline } from '../src/engine/update-policy.ts'
+import type { SerializedSchedule } from '../src/schedule.ts'
+import type { ScheduleSegment } from '../src/storage/job-record.ts'
+import { every, everyType } from './support/every.ts'
+import { refusalOf, thrownBy } from './support/thrown-by.ts'
+
+const reviver = new ScheduleReviver()
+reviver.add(everyType)
+const horizon = 300
+
+const wholeTime = (schedule: SerializedSchedule): ScheduleSegment => ({ after: null, until: null, schedule })
+
+/** Every slot after an instant, up to the horizon. */
+function slotsAfter(series: SlotSeries, after: number): number[] {
+  const slots: number[] = []
+  for (let slot = series.nextMs(after); slot !== null && slot <= horizon; slot = series.nextMs(slot)) slots.push(slot)
+  return slots
+}
+
+/** The same from the other end. */
+function slotsAfterBackwards(series: SlotSeries, after: number): number[] {
+  const slots: number[] = []
+  let slot = series.previousMs(horizon + 1)
+  for (; slot !== null && slot > after; slot = series.previousMs(slot)) slots.push(slot)
+  return slots.reverse()
+}
+
+const schedule = fc
+  .record({
+    interval: fc.integer({ min: 1, max: 40 }),
+    offset: fc.integer({ min: 0, max: 39 }),
+    end: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, fc.integer({ min: 0, max: horizon })),
+  })
+  .map(({ interval, offset, end }) => every(interval, { offsetMs: offset, ...(end !== undefined && { endMs: end }) }))
+
+/** A timeline of one to four stretches, gaps included. */
+const timeline = fc
+  .tuple(
+    fc.uniqueArray(fc.integer({ min: 0, max: horizon }), { minLength: 0, maxLength: 6 }),
+    fc.array(schedule, { minLength: 7, maxLength: 7 }),
+    fc.boolean(),
+  )
+  .map(([bounds, schedules, ends]): ScheduleSegment[] => {
+    bounds.sort((left, right) => left - right)
+    const segments: ScheduleSegment[] = []
+    let after: number | null = null
+    for (const [index, until] of bounds.entries()) {
+      // Every other stretch after the first is left out now and then: a gap.
+      if (index % 2 === 0) segments.push({ after, until, schedule: (schedules[index] as typeof everyOne).toJSON() })
+      after = until
+    }
+    if (segments.length === 0 || !ends) {
+      segments.push({ after, until: null, schedule: (schedules[6] as typeof everyOne).toJSON() })
+    }
+    return segments
+  })
+const everyOne = every(1)
+
+describe('the series of a timeline', () => {
+  it('is in each stretch that of the stretch’s schedule', () => {
+    fc.assert(
+      fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
+        const expected = segments
+          .flatMap(({ after, until, schedule: serialized }) =>
+            slotsAfter(everyType.revive(serialized), Math.max(from, after ?? Number.NEGATIVE_INFINITY)).filter(
+              (slot) => slot <= (until ?? horizon),
+            ),
+          )
+          .sort((left, right) => left - right)
+        expect(slotsAfter(seriesOf(segments, reviver), from)).toEqual(expected)
+      }),
+    )
+  })
+
+  it('is the same forwards and backwards', () => {
+    fc.assert(
+      fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
+        const series = seriesOf(segments, reviver)
+        expect(slotsAfterBackwards(series, from)).toEqual(slotsAfter(series, from))
+      }),
+    )
+  })
+
+  it('of one schedule for all time is that schedule', () => {
+    expect(seriesOf([wholeTime(every(7).toJSON())], reviver)).toEqual(every(7))
+  })
+
+  it('ends where its last stretch does', () => {
+    const series = seriesOf([{ after: 10, until: 30, schedule: every(10).toJSON() }], reviver)
+    expect([series.nextMs(0), series.nextMs(20), series.nextMs(30)]).toEqual([20, 30, null])
+    expect([series.previousMs(100), series.previousMs(20)]).toEqual([30, null])
+  })
+
+  it('cannot be made of a type of schedule that the node does not know, and the error says what to do', () => {
+    const serialized = { type: 'lunar' }
+    expect(reviver.knows(serialized)).toBe(false)
+    const error = thrownBy(() => seriesOf([wholeTime(serialized)], reviver))
+    expect(error).toMatchObject({ code: 'UNKNOWN_SCHEDULE_TYPE', field: 'scheduleTypes', value: 'lunar' })
+    expect(error.message).toContain('createScheduler({ scheduleTypes: [...] })')
+  })
+})
+
+const situation = fc.record({
+  segments: timeline,
+  fresh: schedule,
+  watermark: fc.integer({ min: 0, max: horizon }),
+  /** How far the present lies behind the watermark. */
+  lag: fc.integer({ min: 0, max: 100 }),
+})
+
+describe('a schedule that takes over', () => {
+  it('decides every slot from then on, and none before', () => {
+    fc.assert(
+      fc.property(situation, ({ segments, fresh, watermark, lag }) => {
+        const from = watermark + lag
+        const old = slotsAfter(seriesOf(segments, reviver), watermark).filter((slot) => slot <= from)
+        const switched = seriesOf(switchSchedule(segments, fresh.toJSON(), { from, watermark }), reviver)
+        expect(slotsAfter(switched, watermark)).toEqual([...old, ...slotsAfter(fresh, from)])
+      }),
+    )
+  })
+
+  it('leaves nothing behind of stretches that have been decided', () => {
+    const first = switchSchedule([wholeTime(every(10).toJSON())], every(7).toJSON(), { from: 100, watermark: 90 })
+    expect(first).toHaveLength(2)
+    expect(switchSchedule(first, every(3).toJSON(), { from: 200, watermark: 200 })).toEqual([
+      wholeTime(every(3).toJSON()),
+    ])
+  })
+})
+
+describe('an update', () => {
+  const update = (
+    segments: readonly ScheduleSegment[],
+    options: { policy: UpdatePolicy; now: number; watermark: number },
+  ) =>
+    seriesOf(
+      updatedTimeline(segments, every(7).toJSON(), {
+        policy: readUpdatePolicy(options.policy),
+        series: seriesOf(segments, reviver),
+        now: options.now,
+        watermark: options.watermark,
+      }),
+      reviver,
+    )
+  const tens = [wholeTime(every(10).toJSON())]
+
+  it('at once leaves the slots that lie behind to the old schedule', () => {
+    expect(slotsAfter(update(tens, { policy: 'immediate', now: 35, watermark: 10 }), 10).slice(0, 4)).toEqual([
+      20, 30, 42, 49,
+    ])
+  })
+
+  it('made gracefully leaves the next slot to the old schedule too', () => {
+    expect(slotsAfter(update(tens, { policy: 'graceful', now: 35, watermark: 30 }), 30).slice(0, 3)).toEqual([
+      40, 42, 49,
+    ])
+  })
+
+  it('made gracefully until an instant leaves all slots up to it to the old schedule', () => {
+    const policy: UpdatePolicy = { type: 'graceful', until: 60 }
+    expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 5)).toEqual([40, 50, 60, 63, 70])
+  })
+
+  it('for a window holds inside it alone', () => {
+    const policy: UpdatePolicy = { type: 'windowed', from: 49, to: 63 }
+    expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 6)).toEqual([
+      40, 49, 56, 63, 70, 80,
+    ])
+  })
+
+  it('for a window that lies behind changes nothing', () => {
+    const policy: UpdatePolicy = { type: 'windowed', from: 5, to: 30 }
+    expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 2)).toEqual([40, 50])
+  })
+
+  it('by whatever policy is never retroactive, and leaves every slot to exactly one of the two schedules', () => {
+    const window = fc.tuple(fc.integer({ min: 0, max: horizon }), fc.integer({ min: 0, max: 100 }))
+    const policy: fc.Arbitrary<UpdatePolicy> = fc.oneof(
+      fc.constantFrom('immediate' as const, 'graceful' as const),
+      fc.integer({ min: 0, max: horizon }).map((until) => ({ type: 'graceful' as const, until })),
+      window.map(([from, length]) => ({ type: 'windowed' as const, from, to: from + length })),
+    )
+    fc.assert(
+      fc.property(situation, policy, ({ segments, fresh, watermark, lag }, chosen) => {
+        const now = watermark + lag
+        const series = seriesOf(segments, reviver)
+        const updated = seriesOf(
+          updatedTimeline(segments, fresh.toJSON(), { policy: readUpdatePolicy(chosen), series, now, watermark }),
+          reviver,
+        )
+        const isFresh = (slot: number) => {
+          if (slot <= now) return false
+          if (chosen === 'immediate') return true
+          if (chosen === 'graceful') return slot > (series.nextMs(now) ?? now)
+          if (chosen.type === 'graceful') return slot > (chosen.until as number)
+          return slot >= (chosen.from as number) && slot <= (chosen.to as number)
+        }
+        const expected = new Set([
+          ...slotsAfter(series, watermark).filter((slot) => !isFresh(slot)),
+          ...slotsAfter(fresh, watermark).filter(isFresh),
+        ])
+        expect(slotsAfter(updated, watermark)).toEqual([...expected].sort((left, right) => left - right))
+        expect(slotsAfterBackwards(updated, watermark)).toEqual(slotsAfter(updated, watermark))
+      }),
+    )
+  })
+
+  it.each<[unknown, string, string, unknown]>([
+    ['at once', 'INVALID_ARGUMENT', 'policy', 'at once'],
+    [{ type: 'later' }, 'INVALID_ARGUMENT', 'policy.type', 'later'],
+    [{ type: 'graceful' }, 'INVALID_INSTANT', 'policy.until', undefined],
+    [{ type: 'windowed', from: 0 }, 'INVALID_INSTANT', 'policy.to', undefined],
+    [{ type: 'windowed', from: 5, to: 4 }, 'INVALID_ARGUMENT', 'policy.to', 4],
+    [{ type: 'windowed', from: 0, to: 1, of: 2 }, 'UNKNOWN_OPTION', 'policy.of', 2],
+  ])('by the policy %j is refused', (policy, code, field, value) => {
+    expect(refusalOf(() => readUpdatePolicy(policy as UpdatePolicy))).toEqual({ code, field, value })
+  })
+})
