@@ -1,0 +1,156 @@
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, createGzip } from 'node:zlib'
+import { defineTask, type TaskContext, toInstantText } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+import { describeDifferences, readContents, type TableContents } from './table-contents.ts'
+
+export interface BackupTaskOptions {
+  /** The database to back up. It is opened read-only. */
+  readonly database: string
+  /** Where verified backups go. */
+  readonly backups: string
+  /** Where unfinished ones lie. On the same file system as `backups`. */
+  readonly work: string
+  /** How many backups are kept. */
+  readonly keep: number
+  /** Told of the compression's progress; it goes on when the promise resolves. */
+  readonly onProgress?: ((progress: CompressProgress) => Promise<void>) | undefined
+}
+
+export interface CompressProgress {
+  readonly context: TaskContext
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+/** What the last task answers: a backup that is verified and in its place. */
+export interface VerifiedBackup {
+  readonly file: string
+  readonly bytes: number
+  /** What it contains, as read from it after it was restored. */
+  readonly contents: TableContents
+  /** Names of the older backups that were removed. */
+  readonly removed: readonly string[]
+}
+
+const pagesPerTurn = 500
+
+// Two rules make it safe to try any of these tasks again after a crash, wherever it happened:
+//  - file names derive from the slot and not from the clock, so that a second attempt replaces what the first one left;
+//  - a task never removes what it would need if it were tried again.
+
+/** The four tasks of the job, in their order. */
+export function backupTasks(options: BackupTaskOptions) {
+  const { database, backups, work, keep, onProgress } = options
+
+  /** Copies the database while others may be writing to it, and notes what the copy must contain. */
+  const backup = defineTask({
+    name: 'backup',
+    run: async (context) => {
+      const folder = workFolder(work, context.scheduledAt)
+      const file = join(folder, `${backupName(context.scheduledAt)}.db`)
+      await mkdir(folder, { recursive: true })
+      await rm(file, { force: true })
+      const source = new Database(database, { readonly: true, fileMustExist: true })
+      try {
+        // One read transaction around both: the contents are those of the very state that is copied.
+        source.exec('BEGIN')
+        const contents = await readContents(source, context.signal)
+        await source.backup(file, {
+          progress: () => {
+            context.signal.throwIfAborted()
+            return pagesPerTurn
+          },
+        })
+        return { file, bytes: (await stat(file)).size, contents }
+      } finally {
+        source.close()
+      }
+    },
+  })
+
+  const compress = defineTask({
+    name: 'compress',
+    retryPolicy: { maxRetries: 3, retryInterval: { seconds: 1 }, backoffFactor: 2 },
+    run: async (context) => {
+      const { file, bytes: totalBytes } = context.result(backup)
+      const target = `${file}.gz`
+      // The name tells attempts apart: a process that was only paused, and has been replaced, cannot spoil this one.
+      const partial = `${target}.partial-${context.fencingToken}-${context.attempt}`
+      let doneBytes = 0
+      await pipeline(
+        createReadStream(file, { highWaterMark: Math.min(64 * 1024, Math.ceil(totalBytes / 8)) }),
+        async function* (chunks: AsyncIterable<Buffer>) {
+          for await (const chunk of chunks) {
+            yield chunk
+            doneBytes += chunk.length
+            await onProgress?.({ context, doneBytes, totalBytes })
+          }
+        },
+        createGzip(),
+        createWriteStream(partial, { flush: true }),
+        { signal: context.signal },
+      )
+      await rename(partial, target)
+      return { file: target, bytes: (await stat(target)).size }
+    },
+  })
+
+  /** Restores the compressed copy, and compares it with what the source contained. */
+  const verify = defineTask({
+    name: 'verify',
+    run: async (context): Promise<TableContents> => {
+      const { file } = context.result(compress)
+      const restored = `${file}.restored`
+      await pipeline(createReadStream(file), createGunzip(), createWriteStream(restored), { signal: context.signal })
+      const actual = await checkDatabase(restored, context.signal)
+      const differences = describeDifferences(context.result(backup).contents, actual)
+      if (differences.length > 0) throw new Error(`The backup is not what the source was: ${differences.join('; ')}.`)
+      return actual
+    },
+  })
+
+  /** Takes the verified backup into the collection, and removes the oldest of it. */
+  const rotate = defineTask({
+    name: 'rotate',
+    data: { keep },
+    run: async (context): Promise<VerifiedBackup> => {
+      const { file, bytes } = context.result(compress)
+      const contents = context.result(verify)
+      const kept = join(backups, basename(file))
+      if (existsSync(file)) await rename(file, kept)
+      const collection = (await readdir(backups)).filter((name) => /^backup-.*\.db\.gz$/.test(name)).sort()
+      const removed = collection.slice(0, -context.data.keep)
+      for (const name of removed) await rm(join(backups, name), { force: true })
+      return { file: kept, bytes, contents, removed }
+    },
+  })
+
+  return { backup, compress, verify, rotate }
+}
+
+/** Where the unfinished backup of a slot lies. */
+export function workFolder(work: string, scheduledAt: Date): string {
+  return join(work, backupName(scheduledAt))
+}
+
+/** Names sort by slot. No colons: not every file system takes them. */
+function backupName(scheduledAt: Date): string {
+  return `backup-${toInstantText(scheduledAt).replaceAll(':', '-')}`
+}
+
+async function checkDatabase(file: string, signal: AbortSignal): Promise<TableContents> {
+  const database = new Database(file, { readonly: true, fileMustExist: true })
+  try {
+    const problems = (database.pragma('integrity_check') as { integrity_check: string }[])
+      .map((row) => row.integrity_check)
+      .filter((problem) => problem !== 'ok')
+    if (problems.length > 0) throw new Error(`The integrity check of the backup found: ${problems.join('; ')}.`)
+    return await readContents(database, signal)
+  } finally {
+    database.close()
+  }
+}

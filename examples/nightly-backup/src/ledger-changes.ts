@@ -1,0 +1,42 @@
+import type { AttemptReport, Occurrence } from '@jobistemer/core'
+import type { LedgerLook } from './ledger-watch.ts'
+import { printDuration, printSlot } from './style.ts'
+
+/** An attempt that is over sooner is only told of when it is. */
+const worthTellingMs = 1000
+
+/** What has happened between two looks at the ledger, in words: one line each, by slot. */
+export function describeChanges(before: LedgerLook, now: LedgerLook): readonly string[] {
+  const known = new Map(before.occurrences.map((occurrence) => [occurrence.id, occurrence]))
+  return now.occurrences.flatMap((occurrence) => changesOf(known.get(occurrence.id), occurrence, before.at, now.at))
+}
+
+/** `succeeded in 41 ms`, `failed: no space left on device`. */
+export function describeAttempt({ state, durationMs, error }: AttemptReport): string {
+  const detail = error === null ? '' : `: ${error.message}`
+  const name = state.replace('_', ' ')
+  return state === 'succeeded' && durationMs !== null ? `${name} in ${printDuration(durationMs)}` : `${name}${detail}`
+}
+
+function changesOf(before: Occurrence | undefined, now: Occurrence, lookedAt: Date, looksAt: Date): string[] {
+  const slot = printSlot(now.scheduledAt)
+  const ended = now.finishedAt !== null
+  const lines: string[] = []
+  if (before?.state !== now.state && !ended) lines.push(`${slot}  ${now.state}${now.recovered ? ', missed' : ''}`)
+  for (const { name, attempts } of now.tasks) {
+    const attemptsBefore = before?.tasks.find((task) => task.name === name)?.attempts ?? []
+    for (const [index, attempt] of attempts.entries()) {
+      const changed = attemptsBefore[index]?.state !== attempt.state
+      const told = attempt.endedAt === null ? isWorthTelling(attempt, lookedAt, looksAt) : changed
+      if (told) lines.push(`${slot}  ${name.padEnd(8)}  attempt ${attempt.number} ${describeAttempt(attempt)}`)
+    }
+  }
+  if (before?.state !== now.state && ended) lines.push(`${slot}  ${now.state}`)
+  return lines
+}
+
+/** Between the two looks it has become old enough. */
+function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
+  const tellAt = startedAt.getTime() + worthTellingMs
+  return lookedAt.getTime() < tellAt && tellAt <= looksAt.getTime()
+}

@@ -1,0 +1,169 @@
+import type { Occurrence, TaskReport } from '@jobistemer/core'
+import { printSlot } from './style.ts'
+import type { WitnessLine } from './witness.ts'
+
+/** What is claimed of the run, and what speaks against it. The claim holds when nothing does. */
+export interface CheckResult {
+  readonly claim: string
+  readonly problems: readonly string[]
+}
+
+export interface CheckInput {
+  /** Every slot of the schedule between start and stop. */
+  readonly slots: readonly Date[]
+  /** Every entry of the ledger. */
+  readonly occurrences: readonly Occurrence[]
+  /** What the handlers wrote down themselves, in their order. */
+  readonly witness: readonly WitnessLine[]
+  /** Names of the job's tasks, in their order. */
+  readonly taskNames: readonly string[]
+  /** How often a worker was killed in the middle of a task. */
+  readonly kills: number
+}
+
+/** Compares the ledger with the schedule and with the witness. */
+export function checkLedger(input: CheckInput): readonly CheckResult[] {
+  const { slots, taskNames, kills } = input
+  const killed = kills === 1 ? 'the attempt that was killed' : `the ${kills} attempts that were killed`
+  return [
+    { claim: `each of the ${slots.length} slots has exactly one entry in the ledger`, problems: slotProblems(input) },
+    { claim: `every entry is completed, with all of ${taskNames.join(', ')}`, problems: incompleteProblems(input) },
+    { claim: 'no attempt of a task started more than once', problems: startProblems(input) },
+    { claim: 'each completed task was completed exactly once, and never started again', problems: endProblems(input) },
+    { claim: 'no two tasks ever ran at the same time', problems: overlapProblems(input) },
+    { claim: `${killed} is recorded as lost, and a later one carried on`, problems: lossProblems(input) },
+  ]
+}
+
+function slotProblems({ slots, occurrences }: CheckInput): string[] {
+  const entries = new Map<number, number>(slots.map((slot) => [slot.getTime(), 0]))
+  const problems: string[] = []
+  for (const { id, scheduledAt } of occurrences) {
+    const count = entries.get(scheduledAt.getTime())
+    if (count === undefined) problems.push(`${id} is for ${scheduledAt.toISOString()}, which is no slot`)
+    else entries.set(scheduledAt.getTime(), count + 1)
+  }
+  for (const [slotMs, count] of entries) {
+    if (count !== 1) problems.push(`${printSlot(new Date(slotMs))} has ${count} entries`)
+  }
+  return problems
+}
+
+function incompleteProblems({ occurrences, taskNames }: CheckInput): string[] {
+  return occurrences.flatMap(({ scheduledAt, state, tasks }) => {
+    const slot = printSlot(scheduledAt)
+    const problems = state === 'completed' ? [] : [`${slot} is ${state}`]
+    for (const name of taskNames) {
+      const task = tasks.find((candidate) => candidate.name === name)
+      if (task === undefined) problems.push(`${slot} has not started ${name}`)
+      else if (task.state !== 'completed') problems.push(`${slot} ${name} is ${task.state}${reasonOf(task)}`)
+    }
+    return problems
+  })
+}
+
+function startProblems({ occurrences, witness }: CheckInput): string[] {
+  const problems: string[] = []
+  const starts = new Map<string, number>()
+  for (const line of witness) {
+    if (line.event === 'start') starts.set(keyOf(line), (starts.get(keyOf(line)) ?? 0) + 1)
+  }
+  for (const { id, scheduledAt, tasks } of occurrences) {
+    for (const task of tasks) {
+      for (const [index, attempt] of task.attempts.entries()) {
+        const what = `${printSlot(scheduledAt)} ${task.name} attempt ${attempt.number}`
+        if (attempt.number !== index + 1) problems.push(`${what} stands where attempt ${index + 1} should`)
+        const key = keyOf({ occurrence: id, task: task.name, attempt: attempt.number })
+        const count = starts.get(key) ?? 0
+        starts.delete(key)
+        // An attempt is in the ledger before its handler is called: one that was lost may never have begun.
+        if (count === 0 && attempt.state !== 'lost') problems.push(`${what} is in the ledger, but never started`)
+        if (count > 1) problems.push(`${what} started ${count} times`)
+      }
+    }
+  }
+  for (const key of starts.keys()) problems.push(`${key} started, but is not in the ledger`)
+  return problems
+}
+
+function endProblems({ occurrences, witness }: CheckInput): string[] {
+  return occurrences.flatMap(({ id, scheduledAt, tasks }) =>
+    tasks.flatMap((task) => {
+      if (task.state !== 'completed') return []
+      const what = `${printSlot(scheduledAt)} ${task.name}`
+      const own = witness.filter((line) => line.occurrence === id && line.task === task.name)
+      const ends = own.filter(({ event }) => event === 'succeeded')
+      const successes = task.attempts.filter(({ state }) => state === 'succeeded')
+      const problems: string[] = []
+      if (successes.length !== 1) problems.push(`${what} has ${successes.length} successful attempts in the ledger`)
+      if (ends.length !== 1) problems.push(`${what} completed ${ends.length} times`)
+      else if (ends[0]?.attempt !== successes[0]?.number) problems.push(`${what} was completed by another attempt`)
+      if (ends[0] !== undefined && own.at(-1) !== ends[0]) problems.push(`${what} started again after its completion`)
+      return problems
+    }),
+  )
+}
+
+/** Lines are in the order of time, whoever wrote them: between a start and its end there must be no other. */
+function overlapProblems({ occurrences, witness }: CheckInput): string[] {
+  const lost = new Set(
+    occurrences.flatMap(({ id, tasks }) =>
+      tasks.flatMap(({ name, attempts }) =>
+        attempts
+          .filter(({ state }) => state === 'lost')
+          .map(({ number }) => keyOf({ occurrence: id, task: name, attempt: number })),
+      ),
+    ),
+  )
+  const problems: string[] = []
+  const tokens = new Map<string, number>()
+  let running: WitnessLine | null = null
+  for (const line of witness) {
+    const what = `${printSlot(new Date(line.scheduledAt))} ${line.task} attempt ${line.attempt}`
+    // The kill ended this one; it had no time to say so.
+    if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
+    if (line.event === 'start') {
+      if (running !== null) problems.push(`${what} started while ${running.task} was running`)
+      if (line.fencingToken < (tokens.get(line.occurrence) ?? 0)) problems.push(`${what} started for a former owner`)
+      tokens.set(line.occurrence, line.fencingToken)
+      running = line
+    } else {
+      if (running === null || keyOf(running) !== keyOf(line)) problems.push(`${what} ended, but was not running`)
+      running = null
+    }
+  }
+  if (running !== null && !lost.has(keyOf(running))) problems.push(`${running.task} never ended`)
+  return problems
+}
+
+function lossProblems({ occurrences, witness, kills }: CheckInput): string[] {
+  const problems: string[] = []
+  let losses = 0
+  for (const { id, scheduledAt, tasks } of occurrences) {
+    for (const { name, attempts } of tasks) {
+      for (const { number, state } of attempts) {
+        if (state !== 'lost') continue
+        losses++
+        const what = `${printSlot(scheduledAt)} ${name} attempt ${number}`
+        const key = keyOf({ occurrence: id, task: name, attempt: number })
+        const lines = witness.filter((line) => keyOf(line) === key)
+        const next = witness.find((line) => keyOf(line) === keyOf({ occurrence: id, task: name, attempt: number + 1 }))
+        if (lines.some(({ event }) => event !== 'start')) problems.push(`${what} is recorded as lost, but ended`)
+        if (next === undefined) problems.push(`${what} was lost, and nothing carried on`)
+        else if (lines.some(({ fencingToken }) => fencingToken >= next.fencingToken)) {
+          problems.push(`${what} and the one after it have the same owner`)
+        }
+      }
+    }
+  }
+  if (losses !== kills) problems.push(`${kills} killed, but ${losses} recorded as lost`)
+  return problems
+}
+
+function reasonOf({ error }: TaskReport): string {
+  return error === null ? '' : `: ${error.message}`
+}
+
+function keyOf(line: Pick<WitnessLine, 'occurrence' | 'task' | 'attempt'>): string {
+  return `${line.occurrence} ${line.task} attempt ${line.attempt}`
+}

@@ -1,0 +1,95 @@
+import { createScheduler, type Occurrence, type Scheduler } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+
+const lookEveryMs = 100
+const mostOccurrences = 10_000
+// Longer than the time limit of a task's attempt, so within it something has to change.
+const longestSilenceMs = 6 * 60_000
+
+/** What the ledger said of a job at one moment. */
+export interface LedgerLook {
+  readonly at: Date
+  /** By slot. */
+  readonly occurrences: readonly Occurrence[]
+}
+
+/** Reads a job's occurrences again and again. */
+export class LedgerWatch {
+  /** Rejects when the ledger cannot be read, and when nothing happens in it for too long. */
+  readonly failed: Promise<never>
+  readonly #reader: Scheduler
+  readonly #jobName: string
+  readonly #onLook: (before: LedgerLook, now: LedgerLook) => void
+  #reportFailure: (error: unknown) => void = () => undefined
+  #last: LedgerLook = { at: new Date(), occurrences: [] }
+  #waiting: { readonly condition: (now: readonly Occurrence[]) => boolean; readonly resolve: () => void }[] = []
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<unknown> = Promise.resolve()
+  #stopped = false
+  #lastChange = { at: new Date(), ledger: '' }
+
+  constructor(options: {
+    readonly ledger: Storage
+    readonly jobName: string
+    readonly onLook: (before: LedgerLook, now: LedgerLook) => void
+  }) {
+    // A scheduler that is never started runs nothing and claims nothing: it only answers questions.
+    this.#reader = createScheduler({ storage: options.ledger })
+    this.#jobName = options.jobName
+    this.#onLook = options.onLook
+    this.failed = new Promise((_, reject) => {
+      this.#reportFailure = reject
+    })
+    this.failed.catch(() => undefined)
+    this.#lookAgainAndAgain()
+  }
+
+  /** Resolves when the ledger is as wanted. */
+  until(condition: (now: readonly Occurrence[]) => boolean): Promise<void> {
+    if (condition(this.#last.occurrences)) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push({ condition, resolve }))
+  }
+
+  /** Looks now, out of turn. Looks never overlap, so none shows an older ledger than the one before. */
+  look(): Promise<readonly Occurrence[]> {
+    const look = this.#looking.then(() => this.#look())
+    this.#looking = look.catch(() => undefined)
+    return look
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #lookAgainAndAgain(): void {
+    this.look().then(
+      () => {
+        if (!this.#stopped) this.#timer = setTimeout(() => this.#lookAgainAndAgain(), lookEveryMs)
+      },
+      (error) => this.#reportFailure(error),
+    )
+  }
+
+  async #look(): Promise<readonly Occurrence[]> {
+    const before = this.#last
+    const at = new Date()
+    const occurrences = await this.#reader.occurrences({ job: this.#jobName, limit: mostOccurrences })
+    this.#last = { at, occurrences }
+    this.#onLook(before, this.#last)
+    this.#noticeSilence()
+    const waiting = this.#waiting
+    this.#waiting = waiting.filter(({ condition }) => !condition(occurrences))
+    for (const { condition, resolve } of waiting) if (condition(occurrences)) resolve()
+    return occurrences
+  }
+
+  #noticeSilence(): void {
+    const { at, occurrences } = this.#last
+    const ledger = JSON.stringify(occurrences)
+    if (ledger !== this.#lastChange.ledger) this.#lastChange = { at, ledger }
+    else if (at.getTime() - this.#lastChange.at.getTime() > longestSilenceMs) {
+      this.#reportFailure(new Error(`Nothing has changed in the ledger for ${longestSilenceMs / 60_000} minutes.`))
+    }
+  }
+}

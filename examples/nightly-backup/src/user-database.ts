@@ -1,0 +1,57 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { JobistemerError } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+
+// The first bytes of every SQLite database, see "Database File Format" in SQLite's documentation.
+const signature = 'SQLite format 3\0'
+
+/**
+ * Makes sure that a file is an SQLite database that can be read. Opens it read-only, and creates nothing.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export function checkUserDatabase(file: string): void {
+  checkSignature(file)
+  try {
+    const database = new Database(file, { readonly: true, fileMustExist: true })
+    try {
+      database.prepare('SELECT count(*) FROM sqlite_schema').get()
+    } finally {
+      database.close()
+    }
+  } catch (cause) {
+    throw refused(file, `cannot be read: ${(cause as Error).message}`, 'Mend it, or give another database.', cause)
+  }
+}
+
+/** SQLite would take an empty file for an empty database, and looks at no other file before its first query. */
+function checkSignature(file: string): void {
+  const start = Buffer.alloc(signature.length)
+  let length: number
+  try {
+    const descriptor = openSync(file, 'r')
+    try {
+      length = readSync(descriptor, start)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw refused(file, 'does not exist', 'Give the file of an SQLite database.', cause)
+    if (code === 'EISDIR') throw refused(file, 'is a folder', 'Give the file of an SQLite database.', cause)
+    throw refused(file, `cannot be read: ${message}`, 'Give a file that you may read.', cause)
+  }
+  if (length === 0) throw refused(file, 'is empty: there is nothing to back up', 'Give a database with tables.')
+  if (start.toString('latin1') !== signature) {
+    throw refused(file, 'is not an SQLite database', 'Give an SQLite 3 database that is not encrypted.')
+  }
+}
+
+function refused(file: string, problem: string, remedy: string, cause?: unknown): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `--db ${file} ${problem}.`,
+    field: '--db',
+    value: file,
+    remedy,
+    cause,
+  })
+}

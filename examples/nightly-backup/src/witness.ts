@@ -1,0 +1,64 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import type { TaskContext, TaskDefinition } from '@jobistemer/core'
+
+/** What a handler writes down when it begins and when it ends. */
+export interface WitnessLine {
+  readonly event: 'start' | 'succeeded' | 'failed'
+  readonly occurrence: string
+  readonly scheduledAt: string
+  readonly task: string
+  readonly attempt: number
+  readonly fencingToken: number
+  /** Of the worker process. */
+  readonly process: number
+  readonly at: string
+}
+
+/**
+ * A task that leaves a record of its own in a file, which knows nothing of the scheduler and its ledger: what the two
+ * say can then be compared.
+ */
+export function witnessed<Data, Result>(
+  file: string,
+  task: TaskDefinition<Data, Result>,
+): TaskDefinition<Data, Result> {
+  const { run } = task
+  // Its work is a handler that a node has by name: that is where the record would have to be written.
+  if (run === undefined) return task
+  return {
+    ...task,
+    run: async (context) => {
+      write(file, 'start', context)
+      try {
+        const result = await run(context)
+        write(file, 'succeeded', context)
+        return result
+      } catch (error) {
+        write(file, 'failed', context)
+        throw error
+      }
+    },
+  }
+}
+
+/** All lines in the order in which they were written, by whichever process. */
+export function readWitness(file: string): readonly WitnessLine[] {
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as WitnessLine)
+}
+
+function write(file: string, event: WitnessLine['event'], context: TaskContext): void {
+  const line: WitnessLine = {
+    event,
+    occurrence: context.occurrence.id,
+    scheduledAt: context.scheduledAt.toISOString(),
+    task: context.task.name,
+    attempt: context.attempt,
+    fencingToken: context.fencingToken,
+    process: process.pid,
+    at: new Date().toISOString(),
+  }
+  // Opened with O_APPEND and written in one piece: lines of several processes never mix.
+  appendFileSync(file, `${JSON.stringify(line)}\n`)
+}
