@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Agenda, type Alarm } from '../src/engine/agenda.ts'
 import type { HeapEntry } from '../src/engine/indexed-heap.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+import { countTimers } from './support/count-timers.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
@@ -38,35 +39,6 @@ function world(options: { holds?: boolean } = {}): World {
       const slot = { at: 0, heapIndex: -1 }
       agenda.setSlot(slot, start + atMs)
       return slot
-    },
-  }
-}
-
-/** Counts the timers that are set and neither rang nor were cancelled. */
-function countTimers(clock: VirtualClock): { readonly set: number } {
-  const open = new Set<object>()
-  const { setTimer } = clock
-  clock.setTimer = (delayMs, callback, options) => {
-    const mark = {}
-    open.add(mark)
-    const timer = setTimer(
-      delayMs,
-      () => {
-        open.delete(mark)
-        callback()
-      },
-      options,
-    )
-    return {
-      cancel() {
-        open.delete(mark)
-        timer.cancel()
-      },
-    }
-  }
-  return {
-    get set() {
-      return open.size
     },
   }
 }

@@ -1,0 +1,174 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+import { countTimers } from './support/count-timers.ts'
+import { refusalOf, thrownBy } from './support/thrown-by.ts'
+
+const start = Date.UTC(2026, 0, 1)
+
+/** A clock, and the milliseconds since its start at which something was noted. */
+function world(): { clock: VirtualClock; log: [string, number][]; note: (name: string) => () => void } {
+  const clock = virtualClock(start)
+  const log: [string, number][] = []
+  return { clock, log, note: (name) => () => log.push([name, clock.monotonic()]) }
+}
+
+describe('a virtual clock', () => {
+  it.each([start, new Date(start), '2026-01-01T00:00:00Z'])('starts at %s and stands still', async (instant) => {
+    const clock = virtualClock(instant)
+    await clock.settle()
+    expect([clock.now(), clock.monotonic()]).toEqual([start, 0])
+  })
+
+  it('moves both of its times when it is told to', async () => {
+    const { clock } = world()
+    await clock.advance({ minutes: 5 })
+    await clock.advance('PT1S')
+    expect([clock.now(), clock.monotonic()]).toEqual([start + 301_000, 301_000])
+    await clock.advanceTo('2026-01-02T00:00:00Z')
+    expect(clock.monotonic()).toBe(86_400_000)
+  })
+
+  it('calls timers at their time and in their order, and the time that they see is that of their call', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(300, note('late'))
+    clock.setTimer(100, note('early'))
+    clock.setTimer(0, note('now'))
+    clock.setTimer(-5, note('past'))
+    await clock.advance(200)
+    expect(log.slice(0, 2).map(([, at]) => at)).toEqual([0, 0])
+    expect(log.slice(2)).toEqual([['early', 100]])
+    await clock.advance(100)
+    expect(log.at(-1)).toEqual(['late', 300])
+  })
+
+  it('calls timers that were set on the way, when they are due before the end', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(100, () => {
+      clock.setTimer(50, note('inside'))
+      clock.setTimer(500, note('outside'))
+    })
+    await clock.advance(200)
+    expect(log).toEqual([['inside', 150]])
+  })
+
+  it('calls no timer that was cancelled, or a second time', async () => {
+    const { clock, log, note } = world()
+    const timer = clock.setTimer(100, note('cancelled'))
+    const called = clock.setTimer(50, note('called'))
+    timer.cancel()
+    await clock.advance(200)
+    called.cancel()
+    timer.cancel()
+    await clock.advance(200)
+    expect(log).toEqual([['called', 50]])
+  })
+
+  it('cuts a delay to a minute, as the machine’s clock does', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(3_600_000, note('timer'))
+    await clock.advance(60_000)
+    expect(log).toEqual([['timer', 60_000]])
+  })
+
+  it('lets work that waits for promises alone get to its end before time moves', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(100, async () => {
+      for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+      note('done')()
+      clock.setTimer(10, note('follow-up'))
+    })
+    await clock.advance(1000)
+    expect(log).toEqual([
+      ['done', 100],
+      ['follow-up', 110],
+    ])
+  })
+
+  it('waits for calls that it is told of, however long they really take', async () => {
+    const { clock, log, note } = world()
+    const calls = [() => readFile(new URL(import.meta.url)), () => wait(20), () => Promise.reject(new Error('no'))]
+    clock.setTimer(100, async () => {
+      for (const call of calls) {
+        const answer = call()
+        clock.track?.(answer)
+        await answer.catch(() => undefined)
+        note('answered')()
+      }
+    })
+    await clock.advance(1000)
+    expect(log).toEqual(calls.map(() => ['answered', 100]))
+  })
+
+  it('is set forwards and backwards by a jump, without the time that passes', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(100, note('timer'))
+    await clock.jumpTo(start + 3_600_000)
+    expect([clock.now(), clock.monotonic(), log]).toEqual([start + 3_600_000, 0, []])
+    await clock.jumpTo(start - 3_600_000)
+    await clock.advance(100)
+    expect([clock.now(), clock.monotonic(), log]).toEqual([start - 3_600_000 + 100, 100, [['timer', 100]]])
+  })
+
+  it('is not advanced to the past, and says how to get there', async () => {
+    const { clock } = world()
+    const error = await clock.advanceTo(start - 1).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'INVALID_INSTANT', field: 'instant', value: start - 1 })
+    expect((error as Error).message).toContain('jumpTo')
+    expect(clock.now()).toBe(start)
+  })
+
+  it('refuses what is no instant and no duration', () => {
+    const { clock } = world()
+    expect(refusalOf(() => virtualClock('soon'))).toEqual({ code: 'INVALID_INSTANT', field: 'start', value: 'soon' })
+    expect(thrownBy(() => clock.advance(-1)).code).toBe('INVALID_DURATION')
+    expect(thrownBy(() => clock.sleep('soon')).code).toBe('INVALID_DURATION')
+  })
+})
+
+describe('a sleep', () => {
+  it('ends when its time has passed, also after days', async () => {
+    const { clock, log, note } = world()
+    void clock.sleep({ days: 3 }).then(note('awake'))
+    await clock.advance({ days: 2 })
+    expect(log).toEqual([])
+    await clock.advance({ days: 2 })
+    expect(log).toEqual([['awake', 3 * 86_400_000]])
+  })
+
+  it('of no time ends at once', async () => {
+    const { clock, log, note } = world()
+    void clock.sleep(0).then(note('awake'))
+    await clock.settle()
+    expect(log).toEqual([['awake', 0]])
+  })
+
+  it('ends early with the reason of its signal, and leaves no timer', async () => {
+    const { clock } = world()
+    const timers = countTimers(clock)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const sleeping = clock.sleep(1000, controller.signal)
+    await clock.advance(500)
+    controller.abort(reason)
+    await expect(sleeping).rejects.toBe(reason)
+    expect(timers.set).toBe(0)
+  })
+
+  it('does not begin when its signal has fired before', async () => {
+    const { clock } = world()
+    const reason = new Error('enough')
+    await expect(clock.sleep(1000, AbortSignal.abort(reason))).rejects.toBe(reason)
+  })
+
+  it('that has ended does not listen to its signal any more', async () => {
+    const { clock, log, note } = world()
+    const controller = new AbortController()
+    void clock.sleep(1000, controller.signal).then(note('awake'))
+    await clock.advance(1000)
+    controller.abort()
+    await clock.settle()
+    expect(log).toEqual([['awake', 1000]])
+  })
+})
