@@ -21,6 +21,7 @@ import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
+import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
@@ -57,6 +58,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...processRaces(effort),
     ...killRaces(effort),
     ...modelCases(effort),
+    ...soakCases(effort),
   ]
   return all.filter((storageCase) => meetsNeeds(declared, storageCase.needs))
 }

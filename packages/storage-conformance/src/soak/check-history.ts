@@ -1,0 +1,281 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { CreateItem, OccurrenceAddress, OverlapPolicy } from '@jobistemer/core/storage'
+import type { HistoryEvent } from './history.ts'
+
+/** The rules that are seen in what a storage answered over time, not in what it holds at the end. */
+export type HistoryRule =
+  /** An id was created twice. */
+  | 'one creation'
+  /** A token was given out twice, or a smaller one later. */
+  | 'fencing'
+  /** Something was accepted although the token was dead by then. */
+  | 'dead token'
+  /** Two occurrences of a job ran at once although they must not. */
+  | 'overlap'
+  /** A job's watermark moved back. */
+  | 'watermark'
+  /** Two recoveries of one window were accepted. */
+  | 'one recovery'
+  /** Something started inside a pause. */
+  | 'pause'
+  /** Something was created under a version that had been replaced before. */
+  | 'version'
+
+export interface HistoryViolation {
+  readonly rule: HistoryRule
+  readonly message: string
+}
+
+/** A stretch of the count of calls. */
+interface Moment {
+  readonly begin: number
+  readonly end: number
+}
+
+/** A token was given to an owner. */
+interface Grant extends Moment {
+  readonly id: OccurrenceId
+  readonly jobId: JobId
+  readonly token: number
+}
+
+/** What an owner said, and was accepted. */
+interface Acceptance extends Moment {
+  readonly token: number
+  readonly sequence: number
+  readonly ends: boolean
+}
+
+/** A job was paused, resumed or replaced. */
+interface HeadChange extends Moment {
+  readonly version: number
+  /** What a pause or a resumption made of it; `null` for other changes. */
+  readonly paused: boolean | null
+}
+
+/** Checks a history in which each call that was answered is recorded once for each time that it was made. */
+export function checkHistory(
+  events: readonly HistoryEvent[],
+  policyOf: (jobId: JobId) => OverlapPolicy | undefined,
+): readonly HistoryViolation[] {
+  const facts = collectFacts(events)
+  return [
+    ...checkCreations(facts),
+    ...checkTokens(facts),
+    ...checkOverlaps(facts, policyOf),
+    ...checkWatermarks(facts),
+    ...checkHeadChanges(facts),
+  ]
+}
+
+interface Facts {
+  readonly creations: (Moment & { readonly item: CreateItem; readonly started: boolean })[]
+  readonly grants: Grant[]
+  readonly acceptances: Map<OccurrenceId, Acceptance[]>
+  /** Reaped, or canceled by force or while it waited: no token is live afterwards. */
+  readonly deaths: Map<OccurrenceId, (Moment & { readonly token: number | null })[]>
+  readonly watermarks: Map<JobId, (Moment & { readonly watermark: number })[]>
+  readonly heads: Map<JobId, HeadChange[]>
+}
+
+function collectFacts(events: readonly HistoryEvent[]): Facts {
+  const facts: Facts = {
+    creations: [],
+    grants: [],
+    acceptances: new Map(),
+    deaths: new Map(),
+    watermarks: new Map(),
+    heads: new Map(),
+  }
+  for (const event of events) collectFrom(event, facts)
+  return facts
+}
+
+function collectFrom(event: HistoryEvent, facts: Facts): void {
+  const { begin, end } = event
+  switch (event.method) {
+    case 'createOccurrences':
+      for (const [item, answer] of pairs(event.request.items, event.answer)) {
+        if (answer.outcome === 'created') {
+          const started = answer.state === 'running'
+          facts.creations.push({ begin, end, item, started })
+          if (started) facts.grants.push({ begin, end, ...addressOf(item), token: answer.token })
+          for (const { id } of answer.displaced) add(facts.deaths, id, { begin, end, token: null })
+        } else if (answer.outcome === 'exists' || answer.outcome === 'off_schedule') {
+          add(facts.watermarks, item.jobId, { begin, end, watermark: answer.watermark })
+        }
+      }
+      break
+    case 'claim':
+      for (const record of event.answer.claimed) {
+        facts.grants.push({ begin, end, ...addressOf(record), token: record.token })
+      }
+      break
+    case 'settle':
+      for (const [item, answer] of pairs(event.request.items, event.answer)) {
+        if (answer.outcome !== 'ok') continue
+        const { token, sequence, change } = item
+        add(facts.acceptances, item.id, { begin, end, token, sequence, ends: change.kind !== 'progress' })
+      }
+      break
+    case 'cancel':
+      for (const [item, answer] of pairs(event.request.items, event.answer)) {
+        if (answer.outcome === 'canceled') add(facts.deaths, item.id, { begin, end, token: null })
+      }
+      break
+    case 'reap':
+      for (const [item, answer] of pairs(event.request.items, event.answer)) {
+        if (answer.outcome === 'reaped') add(facts.deaths, item.id, { begin, end, token: item.token })
+      }
+      break
+    case 'saveJobs':
+      for (const [change, answer] of pairs(event.request.changes, event.answer)) {
+        if (answer.outcome === 'absent') continue
+        const { job } = answer
+        add(facts.watermarks, change.id, { begin, end, watermark: job.watermark })
+        if (answer.outcome !== 'saved') continue
+        add(facts.heads, change.id, {
+          begin,
+          end,
+          version: job.version,
+          paused: change.kind === 'pause' ? job.paused !== null : null,
+        })
+        for (const { id } of answer.canceled) add(facts.deaths, id, { begin, end, token: null })
+      }
+      break
+    case 'prune':
+      break
+  }
+}
+
+function* checkCreations({ creations }: Facts): Iterable<HistoryViolation> {
+  const seen = new Set<string>()
+  for (const { item } of creations) {
+    const recovery = item.kind === 'recovery'
+    const key = recovery ? `${item.jobId} from ${item.expectedWatermark}` : item.id
+    if (seen.has(key)) {
+      yield recovery
+        ? { rule: 'one recovery', message: `the window of ${key} was recovered twice` }
+        : { rule: 'one creation', message: `${key} was created twice` }
+    }
+    seen.add(key)
+  }
+}
+
+function* checkTokens({ grants, acceptances, deaths }: Facts): Iterable<HistoryViolation> {
+  const byId = groupBy(grants, ({ id }) => id)
+  for (const [id, granted] of byId) {
+    for (const [index, grant] of granted.entries()) {
+      for (const other of granted.slice(index + 1)) {
+        if (grant.token === other.token)
+          yield { rule: 'fencing', message: `token ${grant.token} of ${id} was given out twice` }
+        const [earlier, later] = grant.end < other.begin ? [grant, other] : [other, grant]
+        if (earlier.end < later.begin && earlier.token > later.token) {
+          yield { rule: 'fencing', message: `${id}: token ${later.token} was given out after ${earlier.token}` }
+        }
+      }
+    }
+  }
+  for (const [id, accepted] of acceptances) {
+    const first = firstOfEach(accepted)
+    for (const { token, sequence, begin } of first) {
+      const newer = byId.get(id)?.some((grant) => grant.token > token && grant.end < begin) ?? false
+      const dead = deaths.get(id)?.some((death) => (death.token ?? token) >= token && death.end < begin) ?? false
+      const over = first.some(
+        (other) => other.token === token && other.sequence < sequence && other.ends && other.end < begin,
+      )
+      if (newer || dead || over) {
+        yield {
+          rule: 'dead token',
+          message: `${id}: number ${sequence} under token ${token} was accepted, and the token was dead`,
+        }
+      }
+    }
+  }
+}
+
+/** A repeat is answered like the first, also when much has happened since: only the first of each tells. */
+function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
+  const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)
+  return [...groups.values()].map((group) =>
+    group.reduce((first, other) => (other.begin < first.begin ? other : first)),
+  )
+}
+
+function* checkOverlaps(
+  { grants, acceptances, deaths }: Facts,
+  policyOf: (jobId: JobId) => OverlapPolicy | undefined,
+): Iterable<HistoryViolation> {
+  for (const [jobId, granted] of groupBy(grants, (grant) => grant.jobId)) {
+    if (policyOf(jobId) === 'allow') continue
+    // Surely running: from when the token was in hand to when something was under way that took it back.
+    const sure = granted
+      .map(({ id, token, end }) => {
+        const accepted = (acceptances.get(id) ?? []).filter(
+          (acceptance) => acceptance.ends && acceptance.token === token,
+        )
+        const died = (deaths.get(id) ?? []).filter((death) => death.token === null || death.token === token)
+        const ends = [...accepted, ...died].map(({ begin }) => begin).filter((begin) => begin > end)
+        return { id, from: end, to: Math.min(...ends) }
+      })
+      .sort((left, right) => left.from - right.from)
+    let latest = sure[0]
+    for (const interval of sure.slice(1)) {
+      if (latest !== undefined && interval.from < latest.to) {
+        yield { rule: 'overlap', message: `${jobId}: ${latest.id} and ${interval.id} ran at once` }
+      }
+      if (latest === undefined || interval.to > latest.to) latest = interval
+    }
+  }
+}
+
+function* checkWatermarks({ watermarks }: Facts): Iterable<HistoryViolation> {
+  for (const [jobId, seen] of watermarks) {
+    for (const earlier of seen) {
+      const back = seen.find((later) => later.begin > earlier.end && later.watermark < earlier.watermark)
+      if (back !== undefined) {
+        yield { rule: 'watermark', message: `${jobId}: ${back.watermark} after ${earlier.watermark}` }
+      }
+    }
+  }
+}
+
+function* checkHeadChanges({ creations, grants, heads }: Facts): Iterable<HistoryViolation> {
+  for (const { begin, item } of creations) {
+    const before = (heads.get(item.jobId) ?? []).filter((change) => change.end < begin)
+    const version = Math.max(0, ...before.map((change) => change.version))
+    if (item.jobVersion < version) {
+      const message = `${item.id} was created under version ${item.jobVersion} after ${version} was in force`
+      yield { rule: 'version', message }
+    }
+  }
+  for (const grant of grants) {
+    const pauses = (heads.get(grant.jobId) ?? []).filter(({ paused }) => paused !== null)
+    const before = pauses.filter((change) => change.end < grant.begin)
+    const meanwhile = pauses.some((change) => change.end >= grant.begin && change.begin <= grant.end)
+    // Only one caller pauses a job at a time, so that the last answer is the last effect.
+    if (before.at(-1)?.paused === true && !meanwhile) {
+      yield { rule: 'pause', message: `${grant.id} started while its job was paused` }
+    }
+  }
+}
+
+function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): ReadonlyMap<K, readonly V[]> {
+  const groups = new Map<K, V[]>()
+  for (const value of values) add(groups, keyOf(value), value)
+  return groups
+}
+
+function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const values = map.get(key)
+  if (values === undefined) map.set(key, [value])
+  else values.push(value)
+}
+
+function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
+  return { id, jobId, scheduledAt }
+}
+
+function pairs<Item, Answer>(items: readonly Item[], answers: readonly Answer[]): readonly (readonly [Item, Answer])[] {
+  return items.map((item, index) => [item, answers[index] as Answer] as const)
+}

@@ -1,0 +1,41 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { delegate, type WritingMethod, writingMethods } from './history.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+/** The answer of a call did not arrive. Whether the call did is unknown to the caller. */
+export class LostAnswer extends Error {
+  override readonly name = 'LostAnswer'
+}
+
+/** How often what goes wrong, from 0 to 1. */
+export interface FaultRates {
+  /** The call arrives twice; the second answer is the one that comes back. */
+  readonly doubled: number
+  /** The call arrives, its answer does not. */
+  readonly lostAnswer: number
+  /** The call does not arrive. */
+  readonly lostCall: number
+}
+
+/** Faults can be switched off, so that what is left can come to rest. */
+export interface FaultSwitch {
+  rates: FaultRates
+}
+
+export const noFaults: FaultRates = { doubled: 0, lostAnswer: 0, lostCall: 0 }
+
+/** A connection over a bad network: writing calls get doubled and lost. */
+export function faultyStorage(storage: Storage, random: SeededRandom, faults: FaultSwitch): Storage {
+  const methods = writingMethods.map((method: WritingMethod) => [
+    method,
+    async (request: never) => {
+      const { doubled, lostAnswer, lostCall } = faults.rates
+      const fate = random.next()
+      if (fate < lostCall) throw new LostAnswer(`${method} did not arrive`)
+      const answer = await storage[method](request)
+      if (fate < lostCall + lostAnswer) throw new LostAnswer(`the answer of ${method} did not arrive`)
+      return fate < lostCall + lostAnswer + doubled ? await storage[method](request) : answer
+    },
+  ])
+  return delegate(storage, Object.fromEntries(methods))
+}

@@ -1,0 +1,86 @@
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  PruneAnswer,
+  PruneRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  Storage,
+} from '@jobistemer/core/storage'
+
+interface Calls {
+  readonly saveJobs: { readonly request: SaveJobsRequest; readonly answer: readonly SaveJobAnswer[] }
+  readonly createOccurrences: { readonly request: CreateOccurrencesRequest; readonly answer: readonly CreateAnswer[] }
+  readonly claim: { readonly request: ClaimRequest; readonly answer: ClaimAnswer }
+  readonly settle: { readonly request: SettleRequest; readonly answer: readonly SettleAnswer[] }
+  readonly cancel: { readonly request: CancelOccurrencesRequest; readonly answer: readonly CancelAnswer[] }
+  readonly reap: { readonly request: ReapRequest; readonly answer: readonly ReapAnswer[] }
+  readonly prune: { readonly request: PruneRequest; readonly answer: PruneAnswer }
+}
+
+/** The methods that write. */
+export type WritingMethod = keyof Calls
+
+export const writingMethods: readonly WritingMethod[] = [
+  'saveJobs',
+  'createOccurrences',
+  'claim',
+  'settle',
+  'cancel',
+  'reap',
+  'prune',
+]
+
+/**
+ * One call that a storage answered. Its effect lies between `begin` and `end`, which are counted: of two calls one was
+ * before the other only when its end is less than the other's begin.
+ */
+export type HistoryEvent = {
+  readonly [M in WritingMethod]: {
+    readonly method: M
+    readonly begin: number
+    readonly end: number
+    readonly request: Calls[M]['request']
+    readonly answer: Calls[M]['answer']
+  }
+}[WritingMethod]
+
+/** Records the calls of one or several connections. Calls that reject are not recorded: nobody knows what they did. */
+export class History {
+  readonly events: HistoryEvent[] = []
+  #counter = 0
+
+  /** A storage that does what the given one does, and is recorded. */
+  record(storage: Storage): Storage {
+    const recorded = writingMethods.map((method) => [
+      method,
+      async (request: never) => {
+        const begin = ++this.#counter
+        const answer = await storage[method](request)
+        const event = { method, begin, end: ++this.#counter, request, answer }
+        this.events.push(event as unknown as HistoryEvent)
+        return answer
+      },
+    ])
+    return delegate(storage, Object.fromEntries(recorded))
+  }
+}
+
+/** A storage that answers some methods by itself and leaves the others to the given one. */
+export function delegate(storage: Storage, methods: Partial<Storage>): Storage {
+  return new Proxy(storage, {
+    get(target, name) {
+      if (name in methods) return Reflect.get(methods, name)
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
