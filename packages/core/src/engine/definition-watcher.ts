@@ -5,8 +5,11 @@ import type { JobRegistry } from './job-registry.ts'
 import { EngineStopped } from './storage-caller.ts'
 
 // Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
-// clocks of nodes may differ and by how long a write may take.
-const marginMs = 60_000
+// clocks of nodes ordinarily differ and by how long a write may take; once in a while it goes back far, for the changes
+// of a node whose clock is wrong.
+const marginMs = 5000
+const farMarginMs = 600_000
+const looksPerFarLook = 100
 
 /** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
 export class DefinitionWatcher implements Alarm {
@@ -17,6 +20,7 @@ export class DefinitionWatcher implements Alarm {
   readonly #intervalMs: number
   readonly #onResumed: () => void
   #lookedAt = Number.NEGATIVE_INFINITY
+  #looks = 0
   #looking = false
   #stopped = false
 
@@ -54,7 +58,8 @@ export class DefinitionWatcher implements Alarm {
     this.#looking = true
     try {
       const startedAt = this.#engine.now()
-      const changedSince = Number.isFinite(this.#lookedAt) ? this.#lookedAt - marginMs : undefined
+      const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+      const changedSince = Number.isFinite(this.#lookedAt) ? this.#lookedAt - margin : undefined
       let cursor: string | null = null
       do {
         const page = await this.#engine.storage.repeated('listJobs', (storage) =>
