@@ -1,0 +1,49 @@
+import { createScheduler, defineJob } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock } from '@jobistemer/core/testing'
+import { cron } from '@jobistemer/ticker-cron'
+
+/** How many jobs fire at each instant. */
+export const jobCount = 1000
+
+const warmUpSeconds = 5
+
+export interface EngineRound {
+  /** One-task occurrences per second of real time, from the slot to the durable end. */
+  readonly perSecond: number
+  readonly occurrences: number
+}
+
+/**
+ * Runs the whole engine: `jobCount` jobs of one task fire every second of a virtual clock that moves on as soon as
+ * everything is done, so what is measured is work and no waiting.
+ */
+export async function runEngine(storage: Storage, seconds: number): Promise<EngineRound> {
+  let runs = 0
+  const schedule = cron('* * * * * *')
+  const jobs = Array.from({ length: jobCount }, (_, index) =>
+    defineJob({
+      name: `job-${index}`,
+      schedule,
+      tasks: [
+        {
+          name: 'work',
+          run: async () => {
+            runs++
+          },
+        },
+      ],
+    }),
+  )
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const scheduler = createScheduler({ storage, jobs, clock, maxConcurrentJobs: jobCount })
+  await scheduler.start()
+  await clock.advance({ seconds: warmUpSeconds })
+  runs = 0
+  const startedAt = performance.now()
+  await clock.advance({ seconds })
+  const elapsedMs = performance.now() - startedAt
+  await scheduler.shutdown()
+  if (runs !== seconds * jobCount) throw new Error(`${runs} runs instead of ${seconds * jobCount}.`)
+  return { perSecond: (runs * 1000) / elapsedMs, occurrences: runs }
+}

@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Suite } from './suite.ts'
+
+const program = fileURLToPath(new URL('./idle-heap.js', import.meta.url))
+
+/** What a registered job costs while nothing is due. */
+export const heapSuite: Suite = {
+  name: 'heap',
+  title: 'Heap per registered idle job',
+  async run({ smoke }) {
+    const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
+    try {
+      const count = smoke ? 2000 : 100_000
+      // A timer for each job: fewer of them already show what one costs.
+      const peers = smoke ? 200 : 2000
+      const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
+      const croner = await bytesPerJob('croner', peers, '')
+      return {
+        columns: ['library', 'jobs', 'bytes per job'],
+        rows: [
+          ['jobistemer (SQLite)', count.toLocaleString('en-US'), own.toLocaleString('en-US')],
+          ['croner', peers.toLocaleString('en-US'), croner.toLocaleString('en-US')],
+        ],
+        notes: ['Difference of the heap after garbage collection, each in a process of its own.'],
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+}
+
+async function bytesPerJob(library: string, count: number, file: string): Promise<number> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program, library, String(count), file])
+  return Number(stdout)
+}

@@ -1,0 +1,20 @@
+import { engineSuite } from './engine-suite.ts'
+import { heapSuite } from './heap-suite.ts'
+import { printTable, type Suite } from './suite.ts'
+
+const suites: readonly Suite[] = [engineSuite, heapSuite]
+const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
+
+const names = process.argv.slice(2).filter((argument) => argument !== '--smoke')
+const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
+if (unknown !== undefined) {
+  console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
+  process.exitCode = 2
+} else {
+  const smoke = process.argv.includes('--smoke')
+  for (const suite of suites) {
+    if (names.length > 0 && !names.includes(suite.name)) continue
+    console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
+    console.log(printTable(await suite.run({ smoke })))
+  }
+}

@@ -1,0 +1,36 @@
+/** How thorough a run is: `smoke` only shows that the benchmark works, in a few seconds. */
+export interface BenchmarkOptions {
+  readonly smoke: boolean
+}
+
+/** One benchmark: prints its table. */
+export interface Suite {
+  readonly name: string
+  readonly title: string
+  run(options: BenchmarkOptions): Promise<Table>
+}
+
+export interface Table {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  /** What the figures mean, and what they are not. */
+  readonly notes: readonly string[]
+}
+
+export function printTable({ columns, rows, notes }: Table): string {
+  const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)))
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ')
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ')
+  return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
+}
+
+export function formatRate(perSecond: number): string {
+  return `${Math.round(perSecond).toLocaleString('en-US')}/s`
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
+}
