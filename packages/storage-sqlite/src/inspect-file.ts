@@ -2,7 +2,6 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { JobistemerError } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
-import { storageError } from './sqlite-errors.ts'
 
 /** What marks a database as one's own, and its schema. */
 export interface FileMarks {
@@ -15,7 +14,7 @@ export interface FileMarks {
 /**
  * Looks whether a file may become or is one of Jobistemer's, without changing a byte of it or making files beside it.
  * A file that does not exist may.
- * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+ * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite as they are
  */
 export function inspectFile(file: string): void {
   const marks = readMarks(file)
@@ -93,15 +92,12 @@ function readHeader(file: string): Buffer | null {
 }
 
 function readMarksWithLog(file: string): FileMarks {
-  let database: Database.Database | undefined
+  // A reader leaves the log where it is when it closes.
+  const database = new Database(file, { readonly: true, fileMustExist: true })
   try {
-    // A reader leaves the log where it is when it closes.
-    database = new Database(file, { readonly: true, fileMustExist: true })
     return marksOf(database)
-  } catch (error) {
-    throw storageError(error, file)
   } finally {
-    database?.close()
+    database.close()
   }
 }
 

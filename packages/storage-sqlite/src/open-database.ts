@@ -17,14 +17,14 @@ export interface OpenedDatabase {
 
 /** Opens the database that the options name, and brings it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
-  const { source } = options
+  const { source, busyTimeoutMs } = options
   if ('database' in source) {
     const database = source.database as Database.Database
     prepareDatabase(database, database.name, options)
     return { database, file: database.name, isOwn: false }
   }
   const { file } = source
-  const database = openFile(file)
+  const database = retryBlocking(() => openFile(file), busyTimeoutMs, file)
   try {
     prepareDatabase(database, file, options)
   } catch (error) {
@@ -35,14 +35,11 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
 }
 
 function openFile(file: string): Database.Database {
-  if (file === ':memory:') return new Database(file)
-  if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-  inspectFile(file)
-  try {
-    return new Database(file)
-  } catch (error) {
-    throw storageError(error, file)
+  if (file !== ':memory:') {
+    if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
+    inspectFile(file)
   }
+  return new Database(file, { timeout: 0 })
 }
 
 /** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
@@ -50,8 +47,7 @@ const checkpointPages = 4000
 
 function prepareDatabase(database: Database.Database, file: string, options: ReadOptions): void {
   const { synchronous, busyTimeoutMs } = options
-  // Only here, before anything else runs, may a wait block the thread for as long as it takes.
-  const patiently = <T>(step: () => T): T => retryBlocking(step, busyTimeoutMs, file)
+  const patiently = (step: () => void): void => retryBlocking(step, busyTimeoutMs, file)
   patiently(() => assertUsable(marksOf(database), file))
   patiently(() => {
     const mode = database.pragma('journal_mode = WAL', { simple: true })
@@ -87,6 +83,7 @@ export function migrate(database: Database.Database, file: string, steps: readon
 
 const blockingWaitMs = 20
 
+/** Tries again while others are in the way. Only while opening, before anything else runs, may that block the thread. */
 function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   for (let waitedMs = 0; ; waitedMs += blockingWaitMs) {

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { migrate } from '../src/open-database.ts'
+import { applicationId, migrations } from '../src/schema.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+let scratch: Scratch
+let database: Database.Database
+
+beforeEach(() => {
+  scratch = makeScratch()
+  database = new Database(scratch.file)
+})
+
+afterEach(() => {
+  database.close()
+  scratch.remove()
+})
+
+function marks(): { readonly version: unknown; readonly application: unknown } {
+  return {
+    version: database.pragma('user_version', { simple: true }),
+    application: database.pragma('application_id', { simple: true }),
+  }
+}
+
+it('a new file gets the present schema and our mark', async () => {
+  const storage = sqliteStorage({ database })
+  expect(marks()).toEqual({ version: migrations.length, application: applicationId })
+  await storage.close()
+})
+
+it('every table is strict', async () => {
+  await sqliteStorage({ database }).close()
+  const tables = database.prepare("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").all() as {
+    name: string
+    strict: number
+  }[]
+  const own = tables.filter(({ name }) => !name.startsWith('sqlite_'))
+  expect(own.length).toBeGreaterThan(5)
+  expect(own.filter(({ strict }) => strict !== 1)).toEqual([])
+})
+
+it('an older file takes only the steps that it lacks', () => {
+  const first = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE two (x INTEGER) STRICT']
+  migrate(database, scratch.file, first)
+  database.exec('INSERT INTO one VALUES (7)')
+  migrate(database, scratch.file, [...first, 'INSERT INTO two SELECT x + 1 FROM one'])
+  expect(database.prepare('SELECT x FROM two').pluck().all()).toEqual([8])
+  expect(marks()).toEqual({ version: 3, application: applicationId })
+  migrate(database, scratch.file, [...first, 'INSERT INTO two SELECT x + 1 FROM one'])
+  expect(database.prepare('SELECT count(*) FROM two').pluck().get()).toBe(1)
+})
+
+it('a step that fails leaves the file as it was', () => {
+  const steps = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE one (x INTEGER) STRICT']
+  expect(() => migrate(database, scratch.file, steps)).toThrow('already exists')
+  expect(database.inTransaction).toBe(false)
+  expect(marks()).toEqual({ version: 0, application: 0 })
+  expect(database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()).toBe(0)
+})
+
+it('eight processes that open a new file at the same time all get it', async () => {
+  const script = fileURLToPath(new URL('./fixtures/open-and-close.mjs', import.meta.url))
+  const file = `${scratch.directory}/shared.db`
+  const codes = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const child = spawn(process.execPath, [script, file], { stdio: ['ignore', 'ignore', 'inherit'] })
+      const [code] = await once(child, 'exit')
+      return code
+    }),
+  )
+  expect(codes).toEqual(Array(8).fill(0))
+})

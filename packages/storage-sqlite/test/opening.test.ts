@@ -1,0 +1,227 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
+import { applicationId, migrations } from '../src/schema.ts'
+import { addJob } from './job.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+let scratch: Scratch
+
+beforeEach(() => {
+  scratch = makeScratch()
+})
+
+afterEach(() => scratch.remove())
+
+function refusal(options: unknown): JobistemerError {
+  try {
+    sqliteStorage(options as SqliteStorageOptions)
+  } catch (error) {
+    if (JobistemerError.isInstance(error)) return error
+    throw error
+  }
+  throw new Error('the options were accepted')
+}
+
+/** Every file of the scratch directory with its bytes. */
+function everything(): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(scratch.directory, { withFileTypes: true }).map((entry) => [
+      entry.name,
+      entry.isDirectory() ? 'a directory' : readFileSync(join(scratch.directory, entry.name)).toString('hex'),
+    ]),
+  )
+}
+
+function expectUntouched(code: ErrorCode): void {
+  const before = everything()
+  const error = refusal({ file: scratch.file })
+  expect(error.code).toBe(code)
+  expect(error.field).toBe('file')
+  expect(error.value).toBe(scratch.file)
+  expect(error.remedy).toMatch(/\w/)
+  expect(everything()).toEqual(before)
+}
+
+function makeDatabase(file: string, ...statements: readonly string[]): void {
+  const database = new Database(file)
+  for (const statement of statements) database.exec(statement)
+  database.close()
+}
+
+describe('a file that is not ours', () => {
+  it('is refused when it is no database', () => {
+    writeFileSync(scratch.file, 'Dear diary,\n'.repeat(100))
+    expectUntouched('STORAGE_FOREIGN')
+  })
+
+  it('is refused when it is shorter than any database', () => {
+    writeFileSync(scratch.file, 'x')
+    expectUntouched('STORAGE_FOREIGN')
+  })
+
+  it('is refused when it has tables of another application', () => {
+    makeDatabase(scratch.file, 'CREATE TABLE customers (name TEXT)', "INSERT INTO customers VALUES ('Ada')")
+    expectUntouched('STORAGE_FOREIGN')
+  })
+
+  it('is refused when it is marked by another application, even without tables', () => {
+    makeDatabase(scratch.file, 'PRAGMA application_id = 1196444487')
+    expectUntouched('STORAGE_FOREIGN')
+  })
+
+  it('is refused in write-ahead mode without files being made beside it', () => {
+    makeDatabase(scratch.file, 'PRAGMA journal_mode = WAL', 'CREATE TABLE customers (name TEXT)')
+    expectUntouched('STORAGE_FOREIGN')
+    expect(readdirSync(scratch.directory)).toEqual(['jobs.db'])
+  })
+
+  it('is refused when its tables are only in its write-ahead log so far', () => {
+    const crashed = join(scratch.directory, 'crashed')
+    mkdirSync(crashed)
+    const database = new Database(join(crashed, 'jobs.db'))
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE customers (name TEXT)')
+    for (const name of ['jobs.db', 'jobs.db-wal']) copyFileSync(join(crashed, name), join(scratch.directory, name))
+    database.close()
+    const before = readFileSync(scratch.file)
+    const logBefore = readFileSync(`${scratch.file}-wal`)
+    expect(refusal({ file: scratch.file }).code).toBe('STORAGE_FOREIGN')
+    expect(readFileSync(scratch.file)).toEqual(before)
+    expect(readFileSync(`${scratch.file}-wal`)).toEqual(logBefore)
+  })
+
+  it('is refused as an open database before its journal mode is changed', () => {
+    const database = new Database(scratch.file)
+    database.exec('CREATE TABLE customers (name TEXT)')
+    const before = everything()
+    expect(refusal({ database }).code).toBe('STORAGE_FOREIGN')
+    expect(everything()).toEqual(before)
+    database.close()
+  })
+})
+
+describe('a file of a newer schema', () => {
+  it('is refused and stays as it is', async () => {
+    await sqliteStorage({ file: scratch.file }).close()
+    makeDatabase(scratch.file, `PRAGMA user_version = ${migrations.length + 1}`)
+    expectUntouched('STORAGE_SCHEMA_NEWER')
+  })
+})
+
+describe('a path that cannot be used', () => {
+  it('is refused when it is a directory', () => {
+    mkdirSync(scratch.file)
+    expectUntouched('STORAGE_UNREADABLE')
+  })
+
+  it('is refused when its directory does not exist, which is not made', () => {
+    const file = join(scratch.directory, 'missing', 'jobs.db')
+    const error = refusal({ file })
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.message).toContain(file)
+    expect(existsSync(join(scratch.directory, 'missing'))).toBe(false)
+  })
+})
+
+describe('options', () => {
+  it.each([
+    ['an unknown option', { file: 'jobs.db', filename: 'x' }, 'UNKNOWN_OPTION', 'filename'],
+    ['no file', {}, 'INVALID_ARGUMENT', 'file'],
+    ['an empty file', { file: '' }, 'INVALID_ARGUMENT', 'file'],
+    ['a file that is no text', { file: 7 }, 'INVALID_ARGUMENT', 'file'],
+    ['a URL that is no file', { file: new URL('https://example.org/jobs.db') }, 'INVALID_ARGUMENT', 'file'],
+    ['nothing at all', undefined, 'INVALID_ARGUMENT', 'options'],
+    ['an unknown synchronous', { file: 'jobs.db', synchronous: 'off' }, 'INVALID_ARGUMENT', 'synchronous'],
+    ['a negative busyTimeout', { file: 'jobs.db', busyTimeout: -1 }, 'INVALID_DURATION', 'busyTimeout'],
+    ['a database that is none', { database: {} }, 'INVALID_ARGUMENT', 'database'],
+  ])('refuse %s', (_case, options, code, field) => {
+    const error = refusal(options)
+    expect(error.code).toBe(code)
+    expect(error.field).toBe(field)
+    expect(error.message.length).toBeGreaterThan(20)
+  })
+
+  it('refuse a closed, a read-only and a busy database', () => {
+    const closed = new Database(scratch.file)
+    closed.exec('CREATE TABLE t (x)')
+    closed.close()
+    expect(refusal({ database: closed }).message).toContain('closed')
+    const readonly = new Database(scratch.file, { readonly: true })
+    expect(refusal({ database: readonly }).message).toContain('read-only')
+    readonly.close()
+    const busy = new Database(':memory:')
+    busy.exec('BEGIN')
+    expect(refusal({ database: busy }).message).toContain('transaction')
+    busy.close()
+  })
+
+  it('take a file: URL for the file that it names', async () => {
+    await sqliteStorage({ file: pathToFileURL(scratch.file) }).close()
+    await sqliteStorage({ file: pathToFileURL(scratch.file).href }).close()
+    expect(existsSync(scratch.file)).toBe(true)
+  })
+
+  it('decide what the storage says of its durability', async () => {
+    const full = sqliteStorage({ file: scratch.file })
+    const normal = sqliteStorage({ file: scratch.file, synchronous: 'normal' })
+    const memory = sqliteStorage({ file: ':memory:' })
+    expect(full.capabilities).toMatchObject({ durability: 'power', multiProcess: true })
+    expect(normal.capabilities).toMatchObject({ durability: 'process', multiProcess: true })
+    expect(memory.capabilities).toMatchObject({ durability: 'none', multiProcess: false })
+    for (const storage of [full, normal, memory]) await storage.close()
+  })
+
+  it('set how SQLite synchronises', async () => {
+    for (const [synchronous, level] of [
+      ['full', 2],
+      ['normal', 1],
+    ] as const) {
+      const database = new Database(scratch.file)
+      const storage = sqliteStorage({ database, synchronous })
+      expect(database.pragma('synchronous', { simple: true })).toBe(level)
+      expect(database.pragma('journal_mode', { simple: true })).toBe('wal')
+      await storage.close()
+      database.close()
+    }
+  })
+})
+
+describe('a database of the caller', () => {
+  it('stays open when the storage is closed, and holds what was stored', async () => {
+    const database = new Database(scratch.file)
+    const storage = sqliteStorage({ database })
+    await addJob(storage, 'nightly')
+    await storage.close()
+    expect(database.open).toBe(true)
+    const again = sqliteStorage({ database })
+    expect((await again.get({ jobs: [jobId('nightly')] })).jobs[0]?.name).toBe('nightly')
+    await again.close()
+    database.close()
+  })
+
+  it('that the caller has closed answers STORAGE_CLOSED', async () => {
+    const database = new Database(scratch.file)
+    const storage = sqliteStorage({ database })
+    database.close()
+    await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+  })
+})
+
+describe('an empty file', () => {
+  it('of no bytes, or an empty database, becomes one of ours', async () => {
+    writeFileSync(scratch.file, '')
+    await sqliteStorage({ file: scratch.file }).close()
+    const blank = join(scratch.directory, 'blank.db')
+    makeDatabase(blank, 'CREATE TABLE t (x)', 'DROP TABLE t', 'VACUUM')
+    await sqliteStorage({ file: blank }).close()
+    for (const file of [scratch.file, blank]) {
+      const database = new Database(file, { readonly: true })
+      expect(database.pragma('application_id', { simple: true })).toBe(applicationId)
+      database.close()
+    }
+  })
+})
