@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import { type CronDstOptions, cron } from '../src/index.ts'
+import { allZones, type OffsetChange, offsetChanges } from './reference-zone.ts'
+
+const fromYear = 2000
+const toYear = 2037
+const day = 86_400
+
+interface Rules {
+  readonly gap: 'shift' | 'skip'
+  readonly fold: 'first' | 'last' | 'both'
+}
+
+const fixed: Rules = { gap: 'shift', fold: 'first' }
+const elapsed: Rules = { gap: 'skip', fold: 'both' }
+
+interface Case {
+  readonly expression: string
+  readonly dst?: CronDstOptions
+  readonly rules: Rules
+  /** Whether the expression names this minute of the day. */
+  readonly names: (minuteOfDay: number) => boolean
+}
+
+const cases: readonly Case[] = [
+  { expression: '* * * * *', rules: elapsed, names: () => true },
+  { expression: '*/20 * * * *', rules: elapsed, names: (minute) => minute % 20 === 0 },
+  { expression: '45 */2 * * *', rules: elapsed, names: (minute) => minute % 120 === 45 },
+  { expression: '0 * * * *', rules: elapsed, names: (minute) => minute % 60 === 0 },
+  { expression: '0 0 * * *', rules: fixed, names: (minute) => minute === 0 },
+  { expression: '15,45 0-3 * * *', rules: fixed, names: (minute) => minute < 240 && minute % 30 === 15 },
+  { expression: '30 0-23 * * *', rules: fixed, names: (minute) => minute % 60 === 30 },
+  { expression: '0-59 0-23 * * *', rules: fixed, names: () => true },
+  ...(['shift', 'skip'] as const).flatMap((gap) =>
+    (['first', 'last', 'both'] as const).map((fold) => ({
+      expression: '0,10,20,30,40,50 0-23 * * *',
+      dst: { gap, fold },
+      rules: { gap, fold },
+      names: (minute: number) => minute % 10 === 0,
+    })),
+  ),
+]
+
+/** The instants in `[from, to)` around one offset change, by looking at every minute that the local clock shows. */
+function instantsAround(change: OffsetChange, { rules, names }: Case, from: number, to: number): number[] {
+  const { at, before, after } = change
+  const instants = new Set<number>()
+  const firstLocal = Math.floor((from + Math.min(before, after)) / 60) * 60
+  for (let local = firstLocal; local <= to + Math.max(before, after); local += 60) {
+    if (!names((((local / 60) % 1440) + 1440) % 1440)) continue
+    const candidates = []
+    if (local - before < at) candidates.push(local - before)
+    if (local - after >= at) candidates.push(local - after)
+    if (candidates.length === 0 && rules.gap === 'shift') instants.add(at)
+    const [first] = candidates
+    const last = candidates.at(-1)
+    if (first !== undefined && rules.fold !== 'last') instants.add(first)
+    if (last !== undefined && rules.fold !== 'first') instants.add(last)
+  }
+  return [...instants].filter((instant) => instant >= from && instant < to).sort((left, right) => left - right)
+}
+
+/** The instant of a fixed local time: the first one, or the end of the gap. */
+function instantOf(local: number, changes: readonly OffsetChange[], firstOffset: number): number {
+  let offset = firstOffset
+  for (const { at, after } of changes) {
+    if (local - offset < at) return local - offset
+    if (local - after < at) return at
+    offset = after
+  }
+  return local - offset
+}
+
+const zones = allZones().map((timezone) => ({ timezone, changes: offsetChanges(timezone, fromYear, toYear) }))
+
+describe('the zones under test', () => {
+  it('are all that the runtime knows', () => {
+    expect(zones.length).toBeGreaterThanOrEqual(Intl.supportedValuesOf('timeZone').length)
+    expect(zones.filter(({ changes }) => changes.length > 70).length).toBeGreaterThan(50)
+  })
+
+  it('change their offsets days apart, as the table of offsets takes for granted', () => {
+    const shortest = zones.flatMap(({ changes }) =>
+      changes.slice(1).map((change, index) => change.at - (changes[index] as OffsetChange).at),
+    )
+    expect(Math.min(...shortest)).toBeGreaterThan(3.9 * day)
+  })
+})
+
+describe.each(zones)('around the offset changes of $timezone from 2000 to 2037', ({ timezone, changes }) => {
+  it('next gives what the rules say, from wherever one starts, and previous and between give the same', () => {
+    const problems: string[] = []
+    for (const oneCase of cases) {
+      const schedule = cron(oneCase.expression, {
+        timezone,
+        ...(oneCase.dst === undefined ? undefined : { dst: oneCase.dst }),
+      })
+      for (const change of changes) {
+        const margin = Math.abs(change.after - change.before) + 1.5 * 3600
+        const from = change.at - margin
+        const to = change.at + margin
+        const expected = instantsAround(change, oneCase, from, to).map((second) => second * 1000)
+        const problem = (what: string, got: unknown, want: unknown): void => {
+          problems.push(
+            `${oneCase.expression} ${JSON.stringify(oneCase.rules)} at ${change.at}: ${what} ${got}, not ${want}`,
+          )
+        }
+        let at = schedule.nextMs(from * 1000 - 1)
+        for (const want of expected) {
+          if (at !== want) problem('next', at, want)
+          const before = schedule.previousMs(schedule.nextMs(want) ?? Number.NaN)
+          if (before !== want) problem('previous of next', before, want)
+          at = schedule.nextMs(want)
+        }
+        if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
+        const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
+        if (between.join() !== expected.join()) problem('between', between, expected)
+        // From starting points that are no instants of the schedule: the next is the first that is later.
+        for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
+          const later = expected.find((instant) => instant > start)
+          if (later !== undefined && schedule.nextMs(start) !== later)
+            problem(`next of ${start}`, schedule.nextMs(start), later)
+          const earlier = expected.findLast((instant) => instant < start)
+          if (earlier !== undefined && schedule.previousMs(start) !== earlier) {
+            problem(`previous of ${start}`, schedule.previousMs(start), earlier)
+          }
+        }
+      }
+    }
+    expect(problems.slice(0, 5)).toEqual([])
+  })
+
+  it.each(['00:00', '02:30', '12:00', '23:59'])('a daily %s fires once for each local day', (time) => {
+    const [hour, minute] = time.split(':').map(Number) as [number, number]
+    const schedule = cron(`${minute} ${hour} * * *`, { timezone })
+    const firstOffset = changes[0]?.before ?? localOffset(timezone)
+    const expected: number[] = []
+    for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
+      const instant = instantOf(local + hour * 3600 + minute * 60, changes, firstOffset) * 1000
+      // A whole day that the clock left out ends where the next one begins.
+      if (expected.at(-1) !== instant) expected.push(instant)
+    }
+    let at: number | null = (expected[0] as number) - 1
+    const different = expected.find((instant) => {
+      at = schedule.nextMs(at as number)
+      return at !== instant
+    })
+    expect(different).toBeUndefined()
+  })
+})
+
+/** The offset of a zone that has no changes in these years. */
+function localOffset(timezone: string): number {
+  const at = Date.UTC(fromYear, 0, 1)
+  const text = new Date(at).toLocaleString('sv-SE', { timeZone: timezone })
+  return (Date.parse(`${text.replace(' ', 'T')}Z`) - at) / 1000
+}
