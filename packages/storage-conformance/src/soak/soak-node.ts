@@ -278,7 +278,9 @@ function isOwn(answer: CreateAnswer, owner: Owner): boolean {
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  const entries = [missedEntry(job, next, last - 1), runEntry(job, last)]
+  // An entry for each slot: a range would be lost whole where its first slot was excluded before.
+  const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
+  const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })
 }
 
