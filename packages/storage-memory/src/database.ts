@@ -1,7 +1,15 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import { isFinal, type JobRecord, type OccurrenceAddress, type OccurrenceRecord, woken } from '@jobistemer/core/storage'
 import { addressOf } from './copy.ts'
-import { activeOf, byId, type JobEntry, newJobOccurrences, type OccurrenceEntry } from './entries.ts'
+import {
+  activeOf,
+  byChange,
+  byId,
+  type JobEntry,
+  newJobOccurrences,
+  type OccurrenceEntry,
+  versionOf,
+} from './entries.ts'
 import { LiveIndex } from './live-index.ts'
 import { SortedList } from './sorted-list.ts'
 import { WakeUps } from './wake-ups.ts'
@@ -10,21 +18,33 @@ import { WakeUps } from './wake-ups.ts'
 export class Database {
   readonly jobs: Map<JobId, JobEntry> = new Map()
   readonly jobsById: SortedList<JobEntry> = new SortedList(byId)
+  /** Tombstones too, by the instant of their last change. */
+  readonly jobsByChange: SortedList<JobEntry> = new SortedList(byChange)
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   readonly wakeUps: WakeUps = new WakeUps()
   #ordinal = 0
 
   addJob(head: JobRecord): JobEntry {
-    const job: JobEntry = { head, versions: new Map(), occurrences: null }
-    this.jobs.set(head.id, job)
+    const job: JobEntry = { id: head.id, head, changeOrdinal: this.#ordinal++, versions: [], occurrences: null }
+    this.jobs.set(job.id, job)
     this.jobsById.add(job)
+    this.jobsByChange.add(job)
     return job
   }
 
+  /** Replaces the head of a job. */
+  changeJob(job: JobEntry, head: JobRecord): void {
+    this.jobsByChange.delete(job)
+    job.head = head
+    job.changeOrdinal = this.#ordinal++
+    this.jobsByChange.add(job)
+  }
+
   removeJob(job: JobEntry): void {
-    this.jobs.delete(job.head.id)
+    this.jobs.delete(job.id)
     this.jobsById.delete(job)
+    this.jobsByChange.delete(job)
   }
 
   addOccurrence(job: JobEntry, record: OccurrenceRecord): void {
@@ -33,7 +53,7 @@ export class Database {
     const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
     this.occurrences.set(id, entry)
     job.occurrences.history.add(entry)
-    const version = job.versions.get(record.jobVersion)
+    const version = versionOf(job, record.jobVersion)
     if (version !== undefined) version.references++
     this.live.enter(entry)
     if (record.state === 'pending') this.wakeUps.raise('due')
@@ -44,7 +64,7 @@ export class Database {
     const { job } = entry
     this.occurrences.delete(entry.id)
     job.occurrences?.history.delete(entry)
-    const version = job.versions.get(entry.record.jobVersion)
+    const version = versionOf(job, entry.record.jobVersion)
     if (version !== undefined) version.references--
   }
 

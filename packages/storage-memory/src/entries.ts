@@ -1,4 +1,4 @@
-import type { OccurrenceId } from '@jobistemer/core'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, JobVersionRecord, OccurrenceRecord } from '@jobistemer/core/storage'
 import { SortedList } from './sorted-list.ts'
 
@@ -12,9 +12,13 @@ export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** A job: its head, and what hangs on it. */
 export interface JobEntry {
+  readonly id: JobId
   /** Belongs to the database alone: callers get copies. Only {@link advance} changes it in place. */
   head: Mutable<JobRecord>
-  readonly versions: Map<number, VersionEntry>
+  /** Counts changes: a cheap order among jobs that changed at the same instant. */
+  changeOrdinal: number
+  /** Ascending; the last is the version in force. */
+  versions: readonly VersionEntry[]
   /** `null` until the first occurrence: an idle job costs no lists. */
   occurrences: JobOccurrences | null
 }
@@ -61,7 +65,17 @@ export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): numbe
 }
 
 export function byId(left: JobEntry, right: JobEntry): number {
-  return compareText(left.head.id, right.head.id)
+  return compareText(left.id, right.id)
+}
+
+export function byChange(left: JobEntry, right: JobEntry): number {
+  return left.head.changedAt - right.head.changedAt || left.changeOrdinal - right.changeOrdinal
+}
+
+/** The stored version with this number. */
+export function versionOf(job: JobEntry, version: number): VersionEntry | undefined {
+  const last = job.versions.at(-1)
+  return last?.record.version === version ? last : job.versions.find(({ record }) => record.version === version)
 }
 
 export function compareText(left: string, right: string): number {

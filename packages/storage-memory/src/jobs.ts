@@ -40,9 +40,12 @@ function saveJob(database: Database, change: JobChange, now: number): SaveJobAns
 
 function create(database: Database, job: JobEntry | undefined, change: Change<'create'>, now: number): SaveJobAnswer {
   if (job !== undefined && job.head.deletedAt === null) return { outcome: 'exists', job: copyJob(job.head) }
-  const head = createdJob(change.id, frozenContent(change.content), job?.head ?? null, now)
-  const created = job ?? database.addJob(head)
-  putHead(created, head, now)
+  const head = withFrozenLineage(createdJob(change.id, frozenContent(change.content), job?.head ?? null, now))
+  if (job === undefined) addVersion(database.addJob(head), now)
+  else {
+    database.changeJob(job, head)
+    addVersion(job, now)
+  }
   return { outcome: 'saved', job: copyJob(head), canceled: [] }
 }
 
@@ -52,7 +55,8 @@ function replace(database: Database, job: JobEntry, change: Change<'replace'>, n
   if (head.version !== change.expectedVersion || head.watermark !== change.expectedWatermark) {
     return { outcome: 'conflict', job: copyJob(head) }
   }
-  putHead(job, replacedJob(head, frozenContent(change.content), now), now)
+  database.changeJob(job, withFrozenLineage(replacedJob(head, frozenContent(change.content), now)))
+  addVersion(job, now)
   let canceled: readonly OccurrenceAddress[] = []
   if (change.waiting === 'cancel') {
     const slots = waitingOf(job).filter((entry) => entry.record.kind === 'slot')
@@ -67,7 +71,7 @@ function pause(database: Database, job: JobEntry, change: Change<'pause'>, now: 
   if ((head.paused === null) === (change.paused === null)) return { outcome: 'unchanged', job: copyJob(head) }
   const paused = change.paused === null ? null : frozenPause(change.paused)
   if (paused !== null) database.live.park(job)
-  job.head = { ...head, paused, changedAt: now }
+  database.changeJob(job, { ...head, paused, changedAt: now })
   if (paused === null) {
     database.live.unpark(job)
     if (job.occurrences !== null && job.occurrences.pending.size > 0) database.wakeUps.raise('due')
@@ -81,16 +85,22 @@ function remove(database: Database, job: JobEntry, change: Change<'delete'>, now
     return { outcome: 'conflict', job: copyJob(head) }
   }
   const canceled = cancelAll(database, waitingOf(job), 'deleted', now)
-  job.head = deletedJob(head, now)
+  database.changeJob(job, deletedJob(head, now))
   return { outcome: 'saved', job: copyJob(job.head), canceled }
 }
 
-/** Puts a head with a new version in force. */
-function putHead(job: JobEntry, head: JobRecord, now: number): void {
-  const frozen = Object.isFrozen(head.lineage) ? head : { ...head, lineage: Object.freeze([...head.lineage]) }
-  const { id: jobId, version, fingerprint, definition } = frozen
-  job.head = frozen
-  job.versions.set(version, { record: { jobId, version, fingerprint, definition, createdAt: now }, references: 0 })
+const noLineage: readonly string[] = Object.freeze([])
+
+function withFrozenLineage(head: JobRecord): JobRecord {
+  return { ...head, lineage: head.lineage.length === 0 ? noLineage : Object.freeze([...head.lineage]) }
+}
+
+/** Keeps the version that the head puts in force. */
+function addVersion(job: JobEntry, now: number): void {
+  const { id: jobId, version, fingerprint, definition } = job.head
+  const record = { jobId, version, fingerprint, definition, createdAt: now }
+  // `concat` makes an array of the exact length, a spread leaves room to grow: 130 bytes for each job.
+  job.versions = job.versions.concat({ record, references: 0 })
 }
 
 /** Pending and queued occurrences of the job, in the order of their time. */

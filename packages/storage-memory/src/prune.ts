@@ -49,12 +49,12 @@ function removeAll(database: Database, job: JobEntry, victims: readonly Occurren
 
 /** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */
 function forget(database: Database, job: JobEntry, before: number): void {
-  const { head, versions, occurrences } = job
+  const { head, occurrences } = job
   if (head.deletedAt !== null && head.deletedAt < before && (occurrences === null || occurrences.history.size === 0)) {
     database.removeJob(job)
     return
   }
-  for (const [version, { references }] of versions) {
-    if (references === 0 && version !== head.version) versions.delete(version)
-  }
+  const unused = job.versions.some(({ record, references }) => references === 0 && record.version !== head.version)
+  if (!unused) return
+  job.versions = job.versions.filter(({ record, references }) => references > 0 || record.version === head.version)
 }

@@ -12,7 +12,18 @@ import type {
 import { isFinal } from '@jobistemer/core/storage'
 import { copyJob, copyOccurrence } from './copy.ts'
 import type { Database } from './database.ts'
-import { bySchedule, compareText, type JobEntry, type JobOccurrences, type OccurrenceEntry } from './entries.ts'
+import {
+  byId,
+  bySchedule,
+  compareText,
+  type JobEntry,
+  type JobOccurrences,
+  type OccurrenceEntry,
+  versionOf,
+} from './entries.ts'
+
+/** How many entries a page looks at before it hands out a cursor, found or not. */
+const scanLimit = 10_000
 
 export function get(database: Database, request: GetRequest): GetAnswer {
   return {
@@ -21,7 +32,8 @@ export function get(database: Database, request: GetRequest): GetAnswer {
       return job === undefined ? null : copyJob(job.head)
     }),
     versions: (request.versions ?? []).map(({ jobId, version }) => {
-      const entry = database.jobs.get(jobId)?.versions.get(version)
+      const job = database.jobs.get(jobId)
+      const entry = job === undefined ? undefined : versionOf(job, version)
       return entry === undefined ? null : { ...entry.record }
     }),
     occurrences: (request.occurrences ?? []).map((id) => {
@@ -33,17 +45,29 @@ export function get(database: Database, request: GetRequest): GetAnswer {
 
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
   const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
-  const from = cursor === null ? undefined : jobKey(cursor)
-  return page(database.jobsById.ascending(from), limit, {
+  return page(jobsFor(database, query), limit, {
     stops: () => false,
-    accepts: ({ head }) =>
-      (cursor === null || compareText(head.id, cursor) > 0) &&
+    accepts: ({ id, head }) =>
+      (cursor === null || compareText(id, cursor) > 0) &&
       (deleted || head.deletedAt === null) &&
       head.changedAt >= changedSince &&
       (owner === undefined || head.owner === owner),
     print: ({ head }) => copyJob(head),
-    cursorOf: ({ head }) => head.id,
+    cursorOf: ({ id }) => id,
   })
+}
+
+/** Jobs by id: those that changed, when they are few, else all of them from the cursor on. */
+function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<JobEntry> {
+  if (changedSince !== undefined) {
+    const changed: JobEntry[] = []
+    for (const job of database.jobsByChange.ascending(changeKey(changedSince))) {
+      changed.push(job)
+      if (changed.length === scanLimit) break
+    }
+    if (changed.length < scanLimit) return changed.sort(byId)
+  }
+  return database.jobsById.ascending(cursor === null ? undefined : jobKey(cursor))
 }
 
 export function listOccurrences(database: Database, query: OccurrenceQuery): Page<OccurrenceRecord> {
@@ -116,9 +140,6 @@ function listLive(database: Database, query: Query<'live'>): Page<OccurrenceReco
   })
 }
 
-/** How many entries a page looks at before it hands out a cursor, found or not. */
-const scanLimit = 10_000
-
 interface PageRules<Entry, Item> {
   /** True for the first entry behind the range. */
   readonly stops: (entry: Entry) => boolean
@@ -178,5 +199,9 @@ function deadlineKey(key: CursorKey): OccurrenceEntry {
 }
 
 function jobKey(id: string): JobEntry {
-  return { head: { id } } as unknown as JobEntry
+  return { id } as JobEntry
+}
+
+function changeKey(changedAt: number): JobEntry {
+  return { head: { changedAt }, changeOrdinal: -1 } as unknown as JobEntry
 }

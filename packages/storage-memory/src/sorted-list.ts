@@ -64,8 +64,13 @@ export class SortedList<T> {
 
   /** The first item after `key`, which need not be in the list. */
   after(key: T): T | undefined {
-    for (const item of this.ascending(key)) if (this.#compare(item, key) > 0) return item
-    return undefined
+    const index = this.#blockOf(key)
+    const block = this.#blocks[index]
+    if (block === undefined) return undefined
+    const position = this.#lowerBound(block, key)
+    const item = block[position] as T
+    if (this.#compare(item, key) > 0) return item
+    return position + 1 < block.length ? block[position + 1] : this.#blocks[index + 1]?.[0]
   }
 
   /** Items in order, from the first that is not before `from`. The list must not change meanwhile. */

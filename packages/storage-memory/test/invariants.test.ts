@@ -6,6 +6,7 @@ import type {
   JobRecord,
   OccurrenceRecord,
   OverlapPolicy,
+  Page,
   SettleChange,
 } from '@jobistemer/core/storage'
 import fc from 'fast-check'
@@ -49,6 +50,19 @@ class Driver {
     this.ledger = await readLedger(this.nodes[0] as Node)
     checkLedger(this.ledger)
     checkStep(before, this.ledger)
+    await this.#checkChanged(slotAt(this.minutes - (step.pick % 3)))
+  }
+
+  async #checkChanged(changedSince: number): Promise<void> {
+    const query = { changedSince, deleted: true, limit: 1 }
+    const found: JobRecord[] = []
+    let cursor: string | null = null
+    do {
+      const page: Page<JobRecord> = await (this.nodes[0] as Node).storage.listJobs({ ...query, cursor })
+      found.push(...page.items)
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(found).toEqual([...this.ledger.heads.values()].filter(({ changedAt }) => changedAt >= changedSince))
   }
 
   async #call(step: Action, node: Node, now: number): Promise<void> {
@@ -214,7 +228,7 @@ describe('under random calls from two nodes', () => {
         }
         for (const step of steps) await driver.run(step)
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 })
