@@ -119,18 +119,22 @@ export class History {
 
   /** The job's entries by `scheduledAt` and id. */
   walk(range: HistoryRange): readonly HistoryEntry[] {
-    const { job, from, to, after, order, limit } = range
+    const { job, after, order, limit } = range
     const rising = order === 'ascending'
-    const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
-    const inTail = this.#statements.tailOfJob.all(job, from, to) as unknown as HistoryEntry[]
     const sign = rising ? 1 : -1
-    const compare = (left: HistoryEntry, right: HistoryEntry) => sign * compareEntries(left, right)
+    // The place is a bound of the range too, so that a walk does not begin where its first page began.
+    const from = rising && after !== null ? Math.max(range.from, after.scheduledAt) : range.from
+    const to = !rising && after !== null ? Math.min(range.to, after.scheduledAt + 1) : range.to
+    const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
+    const compare = (left: Place, right: Place) => sign * compareEntries(left, right)
+    const inTail = this.#statements.tailOfJob.all(job, from, to) as HistoryEntry[]
     let entries = inTail
-      .filter((entry) => after === null || sign * compareEntries(entry, place) > 0)
+      .filter((entry) => after === null || compare(entry, place) > 0)
       .sort(compare)
       .slice(0, limit)
+    const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
-    for (const block of this.#blocksOf(range)) {
+    for (const block of blocks.all(from, to) as Block[]) {
       // Blocks come by their first time in the direction of the walk: later ones have nothing before the last entry.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
@@ -138,13 +142,6 @@ export class History {
       if (found.length > 0) entries = [...entries, ...found].sort(compare).slice(0, limit)
     }
     return entries
-  }
-
-  #blocksOf({ from, to, after, order }: HistoryRange): readonly Block[] {
-    if (order === 'ascending') {
-      return this.#statements.blocksRising.all(Math.max(from, after?.scheduledAt ?? from), to) as Block[]
-    }
-    return this.#statements.blocksFalling.all(from, Math.min(to, (after?.scheduledAt ?? to) + 1)) as Block[]
   }
 
   /** Whether the job has any. */

@@ -14,6 +14,9 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** How many occurrences a page looks at before it hands out a cursor, found or not. */
 const scanLimit = 10_000
 
+/** How many of them are read at once when only some states are wanted. */
+const scanStep = 1000
+
 /** Pages of occurrences. */
 export class OccurrenceQueries {
   readonly #ledger: Ledger
@@ -41,7 +44,7 @@ export class OccurrenceQueries {
     let after = query.cursor === null ? null : readPlace(query.cursor)
     for (let scanned = 0; scanned < scanLimit; ) {
       // One more than the page takes tells whether there is another page.
-      const count = Math.min(wanted === null ? limit - items.length + 1 : limit + 100, scanLimit)
+      const count = wanted === null ? limit - items.length + 1 : scanStep
       const rows = this.#nextOfJob(head.row, query, after, count, sources)
       for (const row of rows) {
         if (wanted !== null && !wanted.has(row[4])) {

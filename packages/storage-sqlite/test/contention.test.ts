@@ -122,9 +122,9 @@ describe('a closed storage', () => {
     await expect(
       storage.listOccurrences({ kind: 'live', state: 'pending', limit: 1, cursor: null, runs: false }),
     ).rejects.toMatchObject(closed)
-    await expect(
-      storage.prune({ now: start, jobId: null, before: start, keep: 0, limit: 1 }),
-    ).rejects.toMatchObject(closed)
+    await expect(storage.prune({ now: start, jobId: null, before: start, keep: 0, limit: 1 })).rejects.toMatchObject(
+      closed,
+    )
   })
 
   it('gives up the calls that wait for the file', async () => {

@@ -59,7 +59,11 @@ describe('task runs as text', () => {
 
   it('are short where nothing is out of the ordinary', () => {
     const runs: readonly TaskRunRecord[] = [
-      { task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt: 1005, endedAt: 1017 }] },
+      {
+        task: 'work',
+        state: 'completed',
+        attempts: [{ number: 1, state: 'succeeded', startedAt: 1005, endedAt: 1017 }],
+      },
     ]
     expect(printRuns(runs, 1000)).toBe('[["work",2,[1,5,17]]]')
   })

@@ -1,0 +1,66 @@
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { Child } from './child.ts'
+import { addJob, minute, slotAt, slotItem, start } from './job.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+const rounds = 20
+const jobCount = 5
+
+let scratch: Scratch
+let child: Child | null = null
+
+beforeEach(() => {
+  scratch = makeScratch()
+})
+
+afterEach(async () => {
+  await child?.kill()
+  scratch.remove()
+})
+
+interface Said {
+  readonly index: number
+  readonly step: 'created' | 'finished'
+}
+
+it('nothing that was acknowledged is lost when the writer is killed, twenty times at moments of all kinds', async () => {
+  const storage = sqliteStorage({ file: scratch.file })
+  const jobs: OccurrenceRecord['jobId'][] = []
+  for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`, 'allow')).id)
+  await storage.close()
+
+  const acknowledged = new Map<number, Said['step']>()
+  let from = 1
+  for (let round = 0; round < rounds; round++) {
+    child = new Child('writer-child.mjs', { file: scratch.file, jobs, from, start, periodMs: minute })
+    const note = (message: unknown) => {
+      const { index, step } = message as Said
+      acknowledged.set(index, step)
+      from = index
+    }
+    child.process.on('message', note)
+    // So many steps are seen to the end; the signal then meets whatever the process is doing.
+    for (let steps = 0; steps <= (round * 7) % 23; steps++) await child.next()
+    await child.kill()
+
+    const database = new Database(scratch.file)
+    expect(database.pragma('integrity_check', { simple: true })).toBe('ok')
+    const survivor = sqliteStorage({ database })
+    for (const [index, step] of acknowledged) {
+      const ids = jobs.map((job) => slotItem(job, index).id)
+      const { occurrences } = await survivor.get({ occurrences: ids })
+      const states = occurrences.map((record) => record?.state)
+      // What was said to be created may have been finished just before the end.
+      if (step === 'finished') expect(states).toEqual(Array(jobCount).fill('completed'))
+      else expect(states.every((state) => state === 'running' || state === 'completed')).toBe(true)
+    }
+    const heads = (await survivor.get({ jobs })).jobs
+    for (const head of heads) expect(head?.watermark).toBeGreaterThanOrEqual(slotAt(from))
+    await survivor.close()
+    database.close()
+  }
+  expect(acknowledged.size).toBeGreaterThan(rounds)
+})
