@@ -47,6 +47,11 @@ export class Claimer implements Alarm {
     await this.#claiming
   }
 
+  /** Resolves when no claim is under way: until it is answered, a claim holds places that it may not need. */
+  async answered(): Promise<void> {
+    await this.#claiming
+  }
+
   /** A poll. */
   ring(): void {
     this.#claim(this.#polls++ % pollsPerSweep === 0)

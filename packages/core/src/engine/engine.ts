@@ -97,8 +97,8 @@ export class Engine implements Scheduler, EngineContext {
     this.#registry = registry
     this.#pool = pool
     this.#claimer = new Claimer(this, { registry, pool, pollIntervalMs: options.pollIntervalMs })
+    this.#launcher = new SlotLauncher(this, { registry, pool, claimer: this.#claimer })
     const onPending = () => this.#claimer.pendingAppeared()
-    this.#launcher = new SlotLauncher(this, { registry, pool, hasBacklog: () => this.#claimer.hasBacklog, onPending })
     this.#reaper = new Reaper(this, { registry, pool, intervalMs: options.reapIntervalMs, onPending })
     this.#requests = new Requests(this, { registry, pool, onPending })
     this.#interventions = new Interventions(this, { registry, pool, onPending })

@@ -18,8 +18,8 @@ import type { RegisteredJob } from './registered-job.ts'
 import { retryDelay } from './retry.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
-import { RunningOccurrenceContext, RunningTaskContext } from './task-context.ts'
-import { type AbortReason, TaskProgress } from './task-progress.ts'
+import { RunningOccurrenceContext, RunningTaskContext, type TaskContextSource } from './task-context.ts'
+import { type AbortReason, type TaskOwner, TaskProgress } from './task-progress.ts'
 
 /** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
 const abortGraceMs = 5000
@@ -45,13 +45,13 @@ const notHalted = null
  * One occurrence running on this node: starts attempts, judges how they end, decides what comes next, and says it all
  * to the storage. A handler is called only once its attempt is in the storage.
  */
-export class Execution implements Settling, Alarm {
+export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource {
   at: number = 0
   heapIndex: number = -1
   readonly job: RegisteredJob
   readonly occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner
-  readonly #engine: EngineContext
+  readonly engine: EngineContext
   readonly #plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
   /** Runs of tasks that the plan does not have (any more). */
@@ -79,11 +79,11 @@ export class Execution implements Settling, Alarm {
     },
   ) {
     this.#owner = owner
-    this.#engine = owner.engine
+    this.engine = owner.engine
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
-    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this.#onTaskAlarm))
+    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
     const { runs, fresh } = options
     for (const [index, task] of this.#tasks.entries()) {
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
@@ -103,7 +103,7 @@ export class Execution implements Settling, Alarm {
 
   /** Starts it; the storage says that it is this node's. */
   start(): void {
-    const { events, agenda } = this.#engine
+    const { events, agenda } = this.engine
     agenda.setAlarm(this, this.occurrence.executionTimeoutMs)
     if (events.hears('occurrence.started')) {
       const { kind, token, startedAt, scheduledAt, dueAt, recovered } = this.occurrence
@@ -119,9 +119,9 @@ export class Execution implements Settling, Alarm {
     const { onStart } = this.job.job
     if (onStart === undefined) this.#begin()
     else {
-      this.#callHook('onStart', () => onStart(new RunningOccurrenceContext(this.#engine, this.job, this.occurrence)))
+      this.#callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
         .then(() => this.#begin())
-        .catch((error) => this.#engine.fail('start', error))
+        .catch((error) => this.engine.fail('start', error))
     }
   }
 
@@ -208,7 +208,7 @@ export class Execution implements Settling, Alarm {
     const attempt: AttemptRecord = {
       number,
       state: waits ? 'waiting' : 'running',
-      startedAt: this.#engine.now() + Math.round(delayMs),
+      startedAt: this.engine.now() + Math.round(delayMs),
       endedAt: null,
     }
     task.attempts = [...task.attempts, attempt]
@@ -218,7 +218,7 @@ export class Execution implements Settling, Alarm {
     task.due = !waits
     task.abortReason = undefined
     task.controller = undefined
-    if (waits) this.#engine.agenda.setAlarm(task, delayMs)
+    if (waits) this.engine.agenda.setAlarm(task, delayMs)
     this.#say()
   }
 
@@ -227,20 +227,14 @@ export class Execution implements Settling, Alarm {
     const attempt = task.lastAttempt
     if (attempt === undefined) return
     const { number } = attempt
-    if (attempt.state === 'waiting') task.replaceLastAttempt({ state: 'running', startedAt: this.#engine.now() })
+    if (attempt.state === 'waiting') task.replaceLastAttempt({ state: 'running', startedAt: this.engine.now() })
     task.activity = 'running'
-    const { agenda, events } = this.#engine
+    const { agenda, events } = this.engine
     agenda.setAlarm(task, task.plan.settings.taskTimeoutMs)
     if (events.hears('attempt.started')) {
       events.emit('attempt.started', { ...this.#names(), task: task.plan.name, attempt: number })
     }
-    const context = new RunningTaskContext(this.#engine, this.job, this.occurrence, {
-      taskName: task.plan.name,
-      data: task.plan.data,
-      attempt: number,
-      signal: () => signalOf(task),
-      results: () => this.#results(),
-    })
+    const context = new RunningTaskContext(this, task, number)
     let returned: unknown
     try {
       returned = task.plan.run(context as never)
@@ -261,7 +255,7 @@ export class Execution implements Settling, Alarm {
   #attemptEnded(task: TaskProgress, number: number, succeeded: boolean, value: unknown): void {
     // A handler that was given up earlier comes back here too late to matter.
     if (this.#phase !== 'open' || task.activity !== 'running' || task.lastAttempt?.number !== number) return
-    this.#engine.agenda.cancelAlarm(task)
+    this.engine.agenda.cancelAlarm(task)
     task.activity = 'idle'
     let error: unknown
     let result: JsonValue | undefined
@@ -279,8 +273,8 @@ export class Execution implements Settling, Alarm {
     else if (!succeeded) error = value
     task.replaceLastAttempt({
       state,
-      endedAt: this.#engine.now(),
-      ...(error !== undefined && { error: toErrorRecord(error) }),
+      endedAt: this.engine.now(),
+      ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
       ...(state === 'aborted' && task.abortReason !== undefined && { reason: task.abortReason }),
     })
     const retryInMs = this.#judge(task, state, result)
@@ -303,7 +297,7 @@ export class Execution implements Settling, Alarm {
       return null
     }
     const stopped = this.#halt !== notHalted || (this.#failedFast && !task.plan.alwaysRuns)
-    const retryInMs = retryDelay(task.plan.settings, task.attempts, () => this.#engine.random())
+    const retryInMs = retryDelay(task.plan.settings, task.attempts, () => this.engine.random())
     if (retryInMs !== null && !stopped) return retryInMs
     if (retryInMs !== null && this.#halt?.kind === 'release') {
       task.state = 'retrying'
@@ -330,7 +324,7 @@ export class Execution implements Settling, Alarm {
   #abort(task: TaskProgress, reason: AbortReason): void {
     if (task.activity === 'idle' || task.abortReason !== undefined) return
     task.abortReason = reason
-    const { agenda } = this.#engine
+    const { agenda } = this.engine
     if (task.activity === 'running') {
       agenda.setAlarm(task, abortGraceMs)
       task.controller?.abort(abortError(reason))
@@ -339,7 +333,7 @@ export class Execution implements Settling, Alarm {
     // Its handler has not been called yet, and will not be.
     agenda.cancelAlarm(task)
     task.activity = 'idle'
-    task.replaceLastAttempt({ state: 'aborted', endedAt: this.#engine.now(), reason })
+    task.replaceLastAttempt({ state: 'aborted', endedAt: this.engine.now(), reason })
     this.#judge(task, 'aborted', undefined)
   }
 
@@ -348,7 +342,8 @@ export class Execution implements Settling, Alarm {
     task.reason = reason
   }
 
-  readonly #onTaskAlarm = (task: TaskProgress): void => {
+  /** A task's timeout, the end of its retry interval, or of the time that it was given to stop. */
+  taskAlarm(task: TaskProgress): void {
     if (task.activity === 'starting') {
       task.due = true
       this.#callWhenReady(task)
@@ -356,7 +351,7 @@ export class Execution implements Settling, Alarm {
       const number = task.lastAttempt?.number ?? 0
       if (task.abortReason === undefined) {
         task.abortReason = 'timeout'
-        this.#engine.agenda.setAlarm(task, abortGraceMs)
+        this.engine.agenda.setAlarm(task, abortGraceMs)
         task.controller?.abort(timeoutError(task))
       } else if (this.#halt?.kind !== 'release') {
         // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
@@ -389,10 +384,19 @@ export class Execution implements Settling, Alarm {
     return runs
   }
 
-  #results(): Readonly<Record<string, JsonValue | undefined>> {
+  results(): Readonly<Record<string, JsonValue | undefined>> {
     const results: Record<string, JsonValue | undefined> = { ...this.occurrence.details.results }
     for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
     return results
+  }
+
+  signalOf(task: TaskProgress): AbortSignal {
+    if (task.controller === undefined) {
+      task.controller = new AbortController()
+      if (task.abortReason === 'timeout') task.controller.abort(timeoutError(task))
+      else if (task.abortReason !== undefined) task.controller.abort(abortError(task.abortReason))
+    }
+    return task.controller.signal
   }
 
   #say(): void {
@@ -403,24 +407,24 @@ export class Execution implements Settling, Alarm {
 
   #lose(): void {
     this.#phase = 'closed'
-    this.#engine.agenda.cancelAlarm(this)
+    this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) {
-      this.#engine.agenda.cancelAlarm(task)
+      this.engine.agenda.cancelAlarm(task)
       if (task.activity === 'running' && task.abortReason === undefined) {
         task.abortReason = 'lost'
         task.controller?.abort(abortError('lost'))
       }
     }
-    this.#engine.events.emit('occurrence.lost', { ...this.#names(), fencingToken: this.occurrence.token })
-    this.#engine.logger.warn({ ...this.#names(), fencingToken: this.occurrence.token }, 'occurrence lost')
+    this.engine.events.emit('occurrence.lost', { ...this.#names(), fencingToken: this.occurrence.token })
+    this.engine.logger.warn({ ...this.#names(), fencingToken: this.occurrence.token }, 'occurrence lost')
     this.#owner.closed(this)
   }
 
   #close(change: SettleChange): void {
     this.#phase = 'closed'
-    this.#engine.agenda.cancelAlarm(this)
+    this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
-    const { events } = this.#engine
+    const { events } = this.engine
     if (change.kind === 'release') {
       events.emit('occurrence.released', { ...this.#names(), reason: change.reason })
     } else if (change.kind === 'finish') {
@@ -440,7 +444,7 @@ export class Execution implements Settling, Alarm {
       runs: this.#finalRuns,
       outcome,
       reason,
-      finishedAt: this.#engine.now(),
+      finishedAt: this.engine.now(),
     })
   }
 
@@ -449,13 +453,13 @@ export class Execution implements Settling, Alarm {
       await call()
     } catch (error) {
       const jobName = this.job.job.name
-      this.#engine.events.emit('hook.failed', { hook, error, jobName })
-      this.#engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
+      this.engine.events.emit('hook.failed', { hook, error, jobName })
+      this.engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
     }
   }
 
   #emitAttemptEnded(task: TaskProgress, state: AttemptState, error: unknown, retryInMs: number | null): void {
-    const { events } = this.#engine
+    const { events } = this.engine
     if (!events.hears('attempt.ended')) return
     const attempt = task.lastAttempt as AttemptRecord
     const durationMs = (attempt.endedAt as number) - attempt.startedAt
@@ -484,15 +488,6 @@ export class Execution implements Settling, Alarm {
 function haltReason(halt: Halt): AbortReason {
   if (halt.kind === 'release') return 'shutdown'
   return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
-}
-
-function signalOf(task: TaskProgress): AbortSignal {
-  if (task.controller === undefined) {
-    task.controller = new AbortController()
-    if (task.abortReason === 'timeout') task.controller.abort(timeoutError(task))
-    else if (task.abortReason !== undefined) task.controller.abort(abortError(task.abortReason))
-  }
-  return task.controller.signal
 }
 
 function timeoutError(task: TaskProgress): JobistemerError {

@@ -1,6 +1,7 @@
 import { occurrenceId } from '../ids.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
+import type { Claimer } from './claimer.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import type { JobPlan } from './job-plan.ts'
@@ -20,21 +21,15 @@ export class SlotLauncher {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
-  /** Something waits in the storage that is older than what is due now, and goes first. */
-  readonly #hasBacklog: () => boolean
-  readonly #onPending: () => void
+  readonly #claimer: Claimer
   #launching: Promise<void> | null = null
   #stopped = false
 
-  constructor(
-    engine: EngineContext,
-    options: { registry: JobRegistry; pool: ExecutionPool; hasBacklog: () => boolean; onPending: () => void },
-  ) {
+  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; claimer: Claimer }) {
     this.#engine = engine
     this.#registry = options.registry
     this.#pool = options.pool
-    this.#hasBacklog = options.hasBacklog
-    this.#onPending = options.onPending
+    this.#claimer = options.claimer
   }
 
   /** Launches nothing more; resolves when what is under way has been answered. */
@@ -59,6 +54,8 @@ export class SlotLauncher {
   async #launchAll(): Promise<void> {
     const { agenda, maxBatch } = this.#engine
     while (!this.#stopped) {
+      // With the places that a poll holds for nothing, slots that are due would have to wait in the storage.
+      await this.#claimer.answered()
       const now = this.#engine.now()
       const due: DueSlot[] = []
       const late: { job: RegisteredJob; plan: JobPlan }[] = []
@@ -79,13 +76,14 @@ export class SlotLauncher {
 
   async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, storage } = this.#engine
-    let startable = this.#hasBacklog() ? 0 : Math.max(0, this.#pool.free)
+    // What waits in the storage is older than what is due now, and goes first.
+    let startable = this.#claimer.hasBacklog ? 0 : Math.max(0, this.#pool.free)
     const items: CreateSlot[] = []
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
       const starts = startable > 0 && !one.job.paused
-      const item = this.#guarded(one.job, () => this.#slotItem(one, starts ? now : null))
+      const item = this.#slotItem(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
       sent.push(one)
@@ -107,17 +105,15 @@ export class SlotLauncher {
     }
   }
 
-  /** A schedule of the user's own that throws takes its job off the agenda, and nothing else with it. */
-  #guarded<T>(job: RegisteredJob, make: () => T): T | null {
+  /** `null` when a schedule of the user's own throws: that takes its job off the agenda, and nothing else with it. */
+  #slotItem({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
+    let nextAt: number | null
     try {
-      return make()
+      nextAt = job.series.nextMs(slot)
     } catch (error) {
       this.#engine.fail(`schedule of job ${job.job.name}`, error)
       return null
     }
-  }
-
-  #slotItem({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot {
     const { settings, tasks } = plan
     const runs: TaskRunRecord[] | null =
       startNow === null ? null : initialRuns(tasks, settings.taskExecutionMode === 'parallel', startNow)
@@ -127,7 +123,7 @@ export class SlotLauncher {
       jobId: job.job.id,
       scheduledAt: slot,
       jobVersion: job.version,
-      nextAt: job.series.nextMs(slot),
+      nextAt,
       executionTimeoutMs: settings.executionTimeoutMs,
       details: noDetails,
       runs,
@@ -152,7 +148,7 @@ export class SlotLauncher {
         }
         for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
-        else if (answer.state === 'pending') this.#onPending()
+        else if (answer.state === 'pending') this.#claimer.pendingAppeared()
         return
       case 'exists': {
         const mine = answer.owner?.incarnation === owner.incarnation && answer.owner.node === owner.node
@@ -276,7 +272,7 @@ export class SlotLauncher {
           missed: decision.count,
           toRun: decision.toRun,
         })
-        if (decision.toRun > 0) this.#onPending()
+        if (decision.toRun > 0) this.#claimer.pendingAppeared()
         return
       case 'exists':
       case 'off_schedule':

@@ -7,6 +7,7 @@ import type { OccurrenceState } from '../storage/occurrence-record.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
+import type { TaskProgress } from './task-progress.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
@@ -16,10 +17,10 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   readonly #job: RegisteredJob
   readonly #occurrence: StartedOccurrence
 
-  constructor(engine: EngineContext, job: RegisteredJob, occurrence: StartedOccurrence) {
-    this.#engine = engine
-    this.#job = job
-    this.#occurrence = occurrence
+  constructor(source: Pick<TaskContextSource, 'engine' | 'job' | 'occurrence'>) {
+    this.#engine = source.engine
+    this.#job = source.job
+    this.#occurrence = source.occurrence
   }
 
   get job(): OccurrenceContext['job'] {
@@ -93,28 +94,30 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
-/** The state of a task's attempt, as its context sees it. */
-export interface AttemptView {
-  readonly taskName: string
-  readonly data: unknown
-  readonly attempt: number
+/** What a task's context asks of its execution. */
+export interface TaskContextSource {
+  readonly engine: EngineContext
+  readonly job: RegisteredJob
+  readonly occurrence: StartedOccurrence
   /** Made on first use; already aborted when the attempt is. */
-  signal(): AbortSignal
+  signalOf(task: TaskProgress): AbortSignal
   results(): Readonly<Record<string, JsonValue | undefined>>
 }
 
 export class RunningTaskContext extends RunningOccurrenceContext implements TaskContext {
-  readonly #view: AttemptView
+  readonly #source: TaskContextSource
+  readonly #task: TaskProgress
   readonly attempt: number
 
-  constructor(engine: EngineContext, job: RegisteredJob, occurrence: StartedOccurrence, view: AttemptView) {
-    super(engine, job, occurrence)
-    this.#view = view
-    this.attempt = view.attempt
+  constructor(source: TaskContextSource, task: TaskProgress, attempt: number) {
+    super(source)
+    this.#source = source
+    this.#task = task
+    this.attempt = attempt
   }
 
   get task(): { readonly id: TaskId; readonly name: string } {
-    return { id: taskId(this.job.id, this.#view.taskName), name: this.#view.taskName }
+    return { id: taskId(this.job.id, this.#task.plan.name), name: this.#task.plan.name }
   }
 
   get taskRunId(): TaskRunId {
@@ -126,19 +129,19 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get data(): unknown {
-    return this.#view.data
+    return this.#task.plan.data
   }
 
   get signal(): AbortSignal {
-    return this.#view.signal()
+    return this.#source.signalOf(this.#task)
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {
-    return this.#view.results()
+    return this.#source.results()
   }
 
   result<Result>(task: TaskReference<Result>): Result {
-    const results = this.#view.results()
+    const results = this.#source.results()
     if (Object.hasOwn(results, task.name)) return results[task.name] as Result
     throw new JobistemerError('RESULT_NOT_AVAILABLE', {
       message: `Task ${printValue(task.name)} has not completed in this occurrence.`,

@@ -15,6 +15,11 @@ export type TaskActivity =
   /** Its handler runs. */
   | 'running'
 
+/** Who a task's alarms are for. */
+export interface TaskOwner {
+  taskAlarm(task: TaskProgress): void
+}
+
 /** The course of one task inside a running occurrence. */
 export class TaskProgress implements Alarm {
   at: number = 0
@@ -32,11 +37,11 @@ export class TaskProgress implements Alarm {
   due: boolean = true
   abortReason: AbortReason | undefined = undefined
   controller: AbortController | undefined = undefined
-  readonly #onAlarm: (task: TaskProgress) => void
+  readonly #owner: TaskOwner
 
-  constructor(plan: TaskPlan, onAlarm: (task: TaskProgress) => void) {
+  constructor(plan: TaskPlan, owner: TaskOwner) {
     this.plan = plan
-    this.#onAlarm = onAlarm
+    this.#owner = owner
   }
 
   /** True when nothing more will happen to it. */
@@ -49,12 +54,15 @@ export class TaskProgress implements Alarm {
   }
 
   ring(): void {
-    this.#onAlarm(this)
+    this.#owner.taskAlarm(this)
   }
 
   replaceLastAttempt(change: Partial<AttemptRecord>): void {
     const last = this.attempts.at(-1)
-    if (last !== undefined) this.attempts = [...this.attempts.slice(0, -1), { ...last, ...change }]
+    if (last === undefined) return
+    const attempts = this.attempts.slice()
+    attempts[attempts.length - 1] = { ...last, ...change }
+    this.attempts = attempts
   }
 
   /** As the storage keeps it. */
