@@ -72,6 +72,7 @@ export type { SchedulerOptions } from './scheduler-options.ts'
 export { systemClock } from './system-clock.ts'
 export { readTimezone } from './configuration/read-settings.ts'
 export {
+  isLocalTime,
   readScheduleOptions,
   readScheduleWindow,
   type ScheduleOptions,

@@ -17,7 +17,6 @@ import { describeFields } from './describe.ts'
 import { kernelOf, localTimesOf } from './kernels.ts'
 import { type ParsedExpression, parseExpression } from './parse-expression.ts'
 import { WeakCache } from './weak-cache.ts'
-import { isCachedZone } from './zone-offsets.ts'
 
 const defaultTimezone = 'UTC'
 
@@ -137,7 +136,7 @@ export function cronScheduleOf(source: CronSource): CronSchedule | UnboundCronSc
 
 function makeSchedule(source: CronSource): CronSchedule | UnboundCronSchedule {
   const { expression, timezone, jobName } = source
-  if (timezone !== undefined && !isCachedZone(timezone)) readTimezone(timezone, 'timezone')
+  if (timezone !== undefined) readTimezone(timezone, 'timezone')
   const parsed = parseExpression(expression, jobName ?? null)
   const isComplete = timezone !== undefined && (jobName !== undefined || !parsed.hasHash)
   const schedule = isComplete ? new CronSchedule(source, parsed) : new UnboundCronSchedule(source, parsed)

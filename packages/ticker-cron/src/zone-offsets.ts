@@ -172,11 +172,6 @@ export const nowhere: OffsetSpan = newSpan(Number.POSITIVE_INFINITY, Number.NEGA
 
 const zones = new Map<string, ZoneOffsets>()
 
-/** True for a zone that was asked for before: a name that needs no checking again. */
-export function isCachedZone(timezone: string): boolean {
-  return zones.has(timezone)
-}
-
 /** The offsets of a time zone that the runtime knows; all schedules of a zone share them. */
 export function zoneOffsets(timezone: string): ZoneOffsets {
   let zone = zones.get(timezone)

@@ -68,7 +68,7 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
   })
 }
 
-/** True for a string with neither `Z` nor an offset behind its time of day. */
-function isLocalTime(input: InstantInput): input is string {
+/** True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. */
+export function isLocalTime(input: InstantInput): input is string {
   return typeof input === 'string' && !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
 }

@@ -1,0 +1,125 @@
+import {
+  type InstantInput,
+  isLocalTime,
+  JobistemerError,
+  printValue,
+  readScheduleOptions,
+  readTimezone,
+  type ScheduleContext,
+  type ScheduleType,
+  type SerializedSchedule,
+  toZonedInstantMs,
+  toZonedInstantText,
+  type UnboundSchedule,
+  WindowedSchedule,
+} from '@jobistemer/core'
+
+export interface OnceOptions {
+  /**
+   * IANA time zone in which an instant without an offset is read. Default: the `timezone` of the job that the schedule
+   * is given to, else `UTC`.
+   */
+  readonly timezone?: string
+}
+
+const defaultTimezone = 'UTC'
+
+/** What a one-instant schedule is made from: its serialised form without the type. */
+interface OnceSource {
+  /** An instant in UTC, or a local time. */
+  readonly at: string
+  readonly timezone?: string
+}
+
+/** A schedule of a single instant. Make one with {@link once}. */
+export class OnceSchedule extends WindowedSchedule {
+  protected readonly source: OnceSource
+  readonly #atMs: number
+
+  constructor(source: OnceSource) {
+    super()
+    this.source = source
+    this.#atMs = toZonedInstantMs(source.at, source.timezone ?? defaultTimezone, 'at')
+  }
+
+  get type(): ScheduleType {
+    return onceType
+  }
+
+  /** The instant. */
+  get at(): Date {
+    return new Date(this.#atMs)
+  }
+
+  describe(): string {
+    const { at, timezone } = this.source
+    return isLocalTime(at) ? `once at ${at}, ${timezone ?? defaultTimezone}` : `once at ${at}`
+  }
+
+  toJSON(): SerializedSchedule {
+    return { type: onceType.name, ...this.source }
+  }
+
+  protected nextAfter(afterMs: number): number | null {
+    return afterMs < this.#atMs ? this.#atMs : null
+  }
+
+  protected previousBefore(beforeMs: number): number | null {
+    return beforeMs > this.#atMs ? this.#atMs : null
+  }
+}
+
+/** A schedule of a single local time that takes its time zone from the job it is given to; until then `UTC` holds. */
+export class UnboundOnceSchedule extends OnceSchedule implements UnboundSchedule {
+  /** @throws JobistemerError `INVALID_TIMEZONE` */
+  bind({ timezone = defaultTimezone }: ScheduleContext): OnceSchedule {
+    return onceScheduleOf({ ...this.source, timezone })
+  }
+}
+
+/**
+ * A schedule that fires once; then the job is finished.
+ *
+ * A string without an offset is a local time: one that the clock leaves out is shifted forward by the length of the
+ * gap, and of one that it shows twice the first is taken.
+ *
+ * @example
+ * once('2026-03-29T01:30:00Z').next('2026-01-01T00:00:00Z') // => 2026-03-29T01:30:00.000Z
+ * once('2026-06-01T09:00', { timezone: 'Asia/Tokyo' }).at // => 2026-06-01T00:00:00.000Z
+ *
+ * @throws JobistemerError `INVALID_INSTANT`, `INVALID_TIMEZONE`, `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
+export function once(at: InstantInput, options: OnceOptions = {}): OnceSchedule | UnboundOnceSchedule {
+  const { timezone } = readScheduleOptions(options, ['timezone'])
+  return onceScheduleOf({
+    at: toZonedInstantText(at, 'at'),
+    ...(timezone === undefined ? undefined : { timezone }),
+  })
+}
+
+/** How stored one-instant schedules are revived: `createScheduler({ scheduleTypes: [onceType] })`. */
+export const onceType: ScheduleType = {
+  name: 'once',
+  revive(serialized) {
+    const { type, at, timezone, ...rest } = serialized
+    const isRight =
+      type === onceType.name &&
+      typeof at === 'string' &&
+      (timezone === undefined || typeof timezone === 'string') &&
+      Object.keys(rest).length === 0
+    if (isRight) return once(at, timezone === undefined ? {} : { timezone })
+    throw new JobistemerError('INVALID_SCHEDULE', {
+      message: `This is not a serialised one-instant schedule: ${printValue(serialized)}.`,
+      field: Object.keys(rest)[0] ?? (type === onceType.name ? 'at' : 'type'),
+      value: serialized,
+      remedy: 'Give what toJSON() of such a schedule returned; another version of the package may have written it.',
+    })
+  },
+}
+
+function onceScheduleOf(source: OnceSource): OnceSchedule | UnboundOnceSchedule {
+  if (source.timezone !== undefined) readTimezone(source.timezone, 'timezone')
+  return isLocalTime(source.at) && source.timezone === undefined
+    ? new UnboundOnceSchedule(source)
+    : new OnceSchedule(source)
+}
