@@ -43,6 +43,35 @@ describe('a virtual clock', () => {
     expect(log.at(-1)).toEqual(['late', 300])
   })
 
+  it('calls timers of one instant in the order in which they were set, without a pause between them', async () => {
+    const { clock, log, note } = world()
+    let turns = 0
+    const delays = [100, 50, 100, 100, 50, 100]
+    for (const [index, delay] of delays.entries()) {
+      clock.setTimer(delay, () => {
+        note(`${index} in turn ${turns}`)()
+        setImmediate(() => turns++)
+      })
+    }
+    await clock.advance(100)
+    expect(log).toEqual([
+      ['1 in turn 0', 50],
+      ['4 in turn 0', 50],
+      ['0 in turn 2', 100],
+      ['2 in turn 2', 100],
+      ['3 in turn 2', 100],
+      ['5 in turn 2', 100],
+    ])
+  })
+
+  it('lets a timer cancel a later one of the same instant', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(100, () => later.cancel())
+    const later = clock.setTimer(100, note('cancelled'))
+    await clock.advance(100)
+    expect(log).toEqual([])
+  })
+
   it('calls timers that were set on the way, when they are due before the end', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, () => {

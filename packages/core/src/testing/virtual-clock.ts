@@ -25,7 +25,10 @@ const quietTurns = 3
 interface VirtualTimer {
   at: number
   heapIndex: number
-  callback: () => void
+  /** How many timers were set before. */
+  readonly number: number
+  readonly callback: () => void
+  cancelled: boolean
 }
 
 /**
@@ -39,6 +42,7 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
   let monotonic = 0
   let wall = toInstantMs(start, 'start')
   let changes = 0
+  let timerCount = 0
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
 
@@ -55,16 +59,28 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
     await settle()
     const end = monotonic + milliseconds
     for (let timer = timers.peek(); timer !== undefined && timer.at <= end; timer = timers.peek()) {
-      timers.pop()
       const step = Math.max(0, timer.at - monotonic)
       monotonic += step
       wall += step
-      changes++
-      timer.callback()
+      callDueTimers()
       await settle()
     }
     wall += end - monotonic
     monotonic = end
+  }
+
+  /** Timers of one instant are called in one turn, in the order in which they were set, as the machine's clock does. */
+  function callDueTimers(): void {
+    const due: VirtualTimer[] = []
+    for (let timer = timers.peek(); timer !== undefined && timer.at <= monotonic; timer = timers.peek()) {
+      timers.pop()
+      due.push(timer)
+    }
+    due.sort((left, right) => left.number - right.number)
+    for (const timer of due) {
+      changes++
+      if (!timer.cancelled) timer.callback()
+    }
   }
 
   const clock: VirtualClock = {
@@ -88,10 +104,12 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
     },
     setTimer(delayMs, callback): Timer {
       changes++
-      const timer: VirtualTimer = { at: monotonic + Math.min(Math.max(delayMs, 0), 60_000), heapIndex: -1, callback }
+      const at = monotonic + Math.min(Math.max(delayMs, 0), 60_000)
+      const timer: VirtualTimer = { at, heapIndex: -1, number: timerCount++, callback, cancelled: false }
       timers.push(timer)
       return {
         cancel: () => {
+          timer.cancelled = true
           timers.remove(timer)
         },
       }
