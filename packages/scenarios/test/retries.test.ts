@@ -1,0 +1,206 @@
+import { defineJob, type RetryPolicyInput } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
+import { everywhere } from './support/places.ts'
+import { at, createWorld, onlyOccurrence, secondsOf, type World } from './support/world.ts'
+
+/** A job with one slot whose task fails so often, and the seconds at which it was called. */
+function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
+  const calledAt: number[] = []
+  const job = defineJob({
+    name: 'flaky',
+    schedule: everySeconds(10, +at(10)),
+    ...(retryPolicy !== undefined && { retryPolicy }),
+    tasks: [
+      {
+        name: 'work',
+        run: ({ attempt }) => {
+          calledAt.push(secondsOf(world.clock.now()))
+          if (attempt <= times) throw new Error(`attempt ${attempt}`)
+          return attempt
+        },
+      },
+    ],
+  })
+  return { job, calledAt }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a failed task is tried again after growing intervals until it succeeds', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 3, { maxRetries: 5, retryInterval: { seconds: 2 }, backoffFactor: 3 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 1 })
+    expect(calledAt).toEqual([10, 12, 18, 36])
+    const { state, tasks } = await onlyOccurrence(scheduler, 'flaky')
+    expect(state).toBe('completed')
+    expect(tasks).toMatchObject([{ state: 'completed', result: 4, durationMs: 26_000 }])
+    expect(
+      tasks[0]?.attempts.map(({ number, state: ended, startedAt }) => [number, ended, secondsOf(startedAt)]),
+    ).toEqual([
+      [1, 'failed', 10],
+      [2, 'failed', 12],
+      [3, 'failed', 18],
+      [4, 'succeeded', 36],
+    ])
+  })
+
+  it('a task fails when its retries are exhausted, with the error of its last attempt', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 9, { maxRetries: 2, retryInterval: 1000 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 1 })
+    expect(calledAt).toEqual([10, 11, 12])
+    const { state, reason, tasks } = await onlyOccurrence(scheduler, 'flaky')
+    expect([state, reason]).toEqual(['failed', 'fail_fast'])
+    expect(tasks).toMatchObject([{ state: 'failed', error: { name: 'Error', message: 'attempt 3' } }])
+    expect(tasks[0]?.attempts.map(({ error }) => error?.message)).toEqual(['attempt 1', 'attempt 2', 'attempt 3'])
+  })
+
+  it('a task is not tried again where no policy says so', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1)
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 1 })
+    expect(calledAt).toEqual([10])
+  })
+
+  it('no interval is longer than the longest', async () => {
+    const world = createWorld(place)
+    const policy = { maxRetries: 4, retryInterval: { seconds: 1 }, backoffFactor: 10, maxInterval: { seconds: 20 } }
+    const { job, calledAt } = failing(world, 9, policy)
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 1 })
+    expect(calledAt).toEqual([10, 11, 21, 41, 61])
+  })
+
+  it('jitter shortens intervals by no more than its share', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 99, { maxRetries: 20, retryInterval: { seconds: 100 }, jitter: 0.2 })
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 2 })
+    const intervals = calledAt.slice(1).map((second, index) => second - (calledAt[index] as number))
+    expect(intervals).toHaveLength(20)
+    for (const interval of intervals) {
+      expect(interval).toBeGreaterThanOrEqual(80)
+      expect(interval).toBeLessThanOrEqual(100.001)
+    }
+    expect(new Set(intervals).size).toBeGreaterThan(1)
+  })
+
+  it('a retry without an interval follows at once', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 2, { maxRetries: 2, retryInterval: 0 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 10 })
+    expect(calledAt).toEqual([10, 10, 10])
+    expect((await onlyOccurrence(scheduler, 'flaky')).state).toBe('completed')
+  })
+
+  it('each task has retries of its own, and later tasks wait for them', async () => {
+    const world = createWorld(place)
+    const log: string[] = []
+    const task = (name: string, failures: number) => ({
+      name,
+      run: ({ attempt }: { attempt: number }) => {
+        log.push(`${secondsOf(world.clock.now())} ${name} ${attempt}`)
+        if (attempt <= failures) throw new Error('no')
+      },
+    })
+    const tasks = [
+      task('first', 1),
+      { ...task('second', 2), retryPolicy: { maxRetries: 2, retryInterval: 3000 } },
+      task('third', 0),
+    ]
+    const retryPolicy = { maxRetries: 1, retryInterval: 1000 }
+    await world.start({ jobs: [defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), retryPolicy, tasks })] })
+    await world.clock.advance({ minutes: 1 })
+    expect(log).toEqual(['10 first 1', '11 first 2', '11 second 1', '14 second 2', '17 second 3', '17 third 1'])
+  })
+
+  it('a task that is parallel to others is tried again while they run', async () => {
+    const world = createWorld(place)
+    const log: string[] = []
+    const job = defineJob({
+      name: 'fan',
+      schedule: everySeconds(10, +at(10)),
+      taskExecutionMode: 'parallel',
+      tasks: [
+        {
+          name: 'slow',
+          run: async () => {
+            await world.clock.sleep({ seconds: 5 })
+            log.push(`${secondsOf(world.clock.now())} slow`)
+          },
+        },
+        {
+          name: 'flaky',
+          retryPolicy: { maxRetries: 2 },
+          run: ({ attempt }) => {
+            log.push(`${secondsOf(world.clock.now())} flaky ${attempt}`)
+            if (attempt < 3) throw new Error('no')
+          },
+        },
+      ],
+    })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 1 })
+    expect(log).toEqual(['10 flaky 1', '11 flaky 2', '12 flaky 3', '15 slow'])
+    expect((await onlyOccurrence(scheduler, 'fan')).state).toBe('completed')
+  })
+
+  it('every attempt is in the storage before its handler is called', async () => {
+    const world = createWorld(place)
+    const witness = world.connect()
+    const stored: unknown[] = []
+    const job = defineJob({
+      name: 'careful',
+      schedule: everySeconds(10, +at(10)),
+      retryPolicy: { maxRetries: 2, retryInterval: { seconds: 1 } },
+      tasks: [
+        {
+          name: 'work',
+          run: async ({ occurrence, attempt }) => {
+            const { occurrences } = await witness.get({ occurrences: [occurrence.id] })
+            stored.push(
+              occurrences[0]?.runs.map(({ attempts }) => attempts.map(({ number, state }) => [number, state])),
+            )
+            if (attempt < 3) throw new Error('no')
+          },
+        },
+      ],
+    })
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 1 })
+    expect(stored).toEqual([
+      [[[1, 'running']]],
+      [
+        [
+          [1, 'failed'],
+          [2, 'waiting'],
+        ],
+      ],
+      [
+        [
+          [1, 'failed'],
+          [2, 'failed'],
+          [3, 'waiting'],
+        ],
+      ],
+    ])
+  })
+
+  it('a retry is not made before the storage has it, however long that takes', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1, { maxRetries: 1, retryInterval: { seconds: 1 } })
+    const intercepted = new InterceptedStorage(world.connect())
+    const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+    intercepted.fail('settle', 6, 'before its effect')
+    await world.clock.advance({ minutes: 1 })
+    expect(calledAt[0]).toBe(10)
+    expect(calledAt[1]).toBeGreaterThan(15)
+    const { tasks } = await onlyOccurrence(scheduler, 'flaky')
+    expect(tasks[0]?.attempts.map(({ state }) => state)).toEqual(['failed', 'succeeded'])
+  })
+})

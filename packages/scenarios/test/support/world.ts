@@ -1,0 +1,110 @@
+import {
+  createScheduler,
+  type Occurrence,
+  type Scheduler,
+  type SchedulerEventName,
+  type SchedulerEvents,
+  type SchedulerOptions,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { onTestFinished } from 'vitest'
+import { MortalProcess } from './mortal-process.ts'
+import { memory, type PlaceKind } from './places.ts'
+
+/** When every scenario begins. */
+export const startMs: number = Date.UTC(2026, 0, 1)
+
+/** The instant so many seconds after the beginning. */
+export function at(seconds: number): Date {
+  return new Date(startMs + seconds * 1000)
+}
+
+/** The seconds of an instant after the beginning. */
+export function secondsOf(instant: Date | number): number {
+  return (Number(instant) - startMs) / 1000
+}
+
+/** A clock, a place for data, and schedulers on it. All of it is gone when the test has ended. */
+export interface World {
+  readonly clock: VirtualClock
+  /** A connection to the data. */
+  connect(): Storage
+  /** A scheduler that is not started yet; by default on a connection of its own. */
+  scheduler(options?: Partial<SchedulerOptions>): Scheduler
+  /** A started scheduler. */
+  start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
+  /** Ends the process of a scheduler as `kill -9` does. */
+  crash(scheduler: Scheduler): void
+  /** Shuts down while time goes on for as long as it takes. */
+  shutdown(scheduler: Scheduler, gracePeriod?: number): Promise<void>
+}
+
+export function createWorld(kind: PlaceKind = memory): World {
+  const clock = virtualClock(startMs)
+  const place = kind.open()
+  const storages: Storage[] = []
+  const processes = new Map<Scheduler, MortalProcess>()
+  const world: World = {
+    clock,
+    connect() {
+      const storage = place.connect()
+      storages.push(storage)
+      return storage
+    },
+    scheduler(options = {}) {
+      const process = new MortalProcess(clock, options.storage ?? world.connect())
+      const scheduler = createScheduler({ ...options, clock: process.clock, storage: process.storage })
+      processes.set(scheduler, process)
+      return scheduler
+    },
+    async start(options) {
+      const scheduler = world.scheduler(options)
+      const starting = scheduler.start()
+      await clock.settle()
+      await starting
+      await clock.settle()
+      return scheduler
+    },
+    crash: (scheduler) => processes.get(scheduler)?.die(),
+    async shutdown(scheduler, gracePeriod = 0) {
+      const stopping = scheduler.shutdown({ gracePeriod })
+      await clock.advance(gracePeriod)
+      await stopping
+    },
+  }
+  onTestFinished(async () => {
+    for (const [scheduler, process] of processes) if (process.alive) await world.shutdown(scheduler)
+    for (const storage of storages) await storage.close()
+    place.dispose()
+  })
+  return world
+}
+
+/** What a scheduler tells from now on, of the named events. */
+export function listen<Name extends SchedulerEventName>(
+  scheduler: Scheduler,
+  ...names: Name[]
+): { readonly name: Name; readonly event: SchedulerEvents[Name] }[] {
+  const heard: { name: Name; event: SchedulerEvents[Name] }[] = []
+  for (const name of names) scheduler.on(name, (event) => heard.push({ name, event }))
+  return heard
+}
+
+/** What became of the slots of a job: `'10 completed'`, with the second of the slot and the reason where there is one. */
+export async function fates(scheduler: Scheduler, job: string): Promise<string[]> {
+  const occurrences = await scheduler.occurrences({ job, limit: 10_000 })
+  return occurrences.map(fateOf)
+}
+
+export function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
+  const until = span === null ? '' : `-${secondsOf(span.to)} (${span.count})`
+  return `${secondsOf(span === null ? scheduledAt : span.from)}${until} ${state}${reason === null ? '' : ` ${reason}`}`
+}
+
+/** The one occurrence of a job; throws when there is another number of them. */
+export async function onlyOccurrence(scheduler: Scheduler, job: string): Promise<Occurrence> {
+  const [occurrence, ...others] = await scheduler.occurrences({ job })
+  if (occurrence === undefined || others.length > 0) throw new Error(`${others.length + 1} occurrences instead of one`)
+  return occurrence
+}

@@ -1,0 +1,168 @@
+import { defineJob, JobistemerError, type TaskContext } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { everywhere } from './support/places.ts'
+import { at, createWorld, onlyOccurrence, secondsOf } from './support/world.ts'
+
+const schedule = everySeconds(10, +at(10))
+
+describe.each(everywhere)('on $name', (place) => {
+  it('the signal of a task fires when its time is over, and the attempt counts as timed out', async () => {
+    const { clock, start } = createWorld(place)
+    const reasons: [unknown, number][] = []
+    const run = async ({ signal }: TaskContext) => {
+      signal.addEventListener('abort', () => reasons.push([signal.reason, secondsOf(clock.now())]))
+      await clock.sleep({ minutes: 10 }, signal)
+    }
+    const job = defineJob({ name: 'slow', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    expect(reasons).toEqual([
+      [expect.objectContaining({ code: 'TASK_TIMEOUT', field: 'taskTimeout', value: 3000 }), 13],
+    ])
+    const { state, tasks, finishedAt } = await onlyOccurrence(scheduler, 'slow')
+    expect([state, finishedAt]).toEqual(['failed', at(13)])
+    expect(tasks).toMatchObject([
+      { state: 'failed', error: { code: 'TASK_TIMEOUT' }, attempts: [{ state: 'timed_out', durationMs: 3000 }] },
+    ])
+  })
+
+  it('an attempt that timed out is tried again, with all of its time', async () => {
+    const { clock, start } = createWorld(place)
+    const calledAt: number[] = []
+    const job = defineJob({
+      name: 'slow',
+      schedule,
+      taskTimeout: { seconds: 3 },
+      retryPolicy: { maxRetries: 1, retryInterval: { seconds: 1 } },
+      tasks: [
+        {
+          name: 'work',
+          run: async ({ signal, attempt }) => {
+            calledAt.push(secondsOf(clock.now()))
+            await clock.sleep({ seconds: attempt === 1 ? 60 : 2 }, signal)
+          },
+        },
+      ],
+    })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    expect(calledAt).toEqual([10, 14])
+    const { state, tasks } = await onlyOccurrence(scheduler, 'slow')
+    expect(state).toBe('completed')
+    expect(tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['timed_out', 'succeeded'])
+  })
+
+  it('an attempt that succeeds after its time is over has timed out all the same', async () => {
+    const { clock, start } = createWorld(place)
+    const run = () => clock.sleep({ seconds: 4 }).then(() => 'late')
+    const job = defineJob({ name: 'slow', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    const { tasks, finishedAt } = await onlyOccurrence(scheduler, 'slow')
+    expect(tasks).toMatchObject([{ state: 'failed', attempts: [{ state: 'timed_out', durationMs: 4000 }] }])
+    expect(tasks[0]?.result).toBeUndefined()
+    expect(finishedAt).toEqual(at(14))
+  })
+
+  it('a handler that ignores its signal is given up five seconds later, and what it does then changes nothing', async () => {
+    const { clock, start } = createWorld(place)
+    const run = () => clock.sleep({ seconds: 30 }).then(() => 'too late')
+    const job = defineJob({ name: 'deaf', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
+    const scheduler = await start({ jobs: [job], maxConcurrentJobs: 1 })
+    await clock.advance({ minutes: 5 })
+    const { state, tasks, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
+    expect([state, finishedAt]).toEqual(['failed', at(18)])
+    expect(tasks).toMatchObject([{ state: 'failed', attempts: [{ state: 'timed_out', durationMs: 8000 }] }])
+    await scheduler.trigger('deaf')
+    await clock.settle()
+    expect(await scheduler.isRunning('deaf')).toBe(true)
+  })
+
+  it('a signal that is looked at only after it fired has fired', async () => {
+    const { clock, start } = createWorld(place)
+    const seen: unknown[] = []
+    const run = async (context: TaskContext) => {
+      await clock.sleep({ seconds: 4 })
+      seen.push(context.signal.aborted, JobistemerError.isInstance(context.signal.reason, 'TASK_TIMEOUT'))
+    }
+    await start({
+      jobs: [defineJob({ name: 'late', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })],
+    })
+    await clock.advance({ minutes: 1 })
+    expect(seen).toEqual([true, true])
+  })
+
+  it('an occurrence ends at its execution timeout, and tasks that had not started never do', async () => {
+    const { clock, start } = createWorld(place)
+    const reasons: unknown[] = []
+    const called: string[] = []
+    const job = defineJob({
+      name: 'long',
+      schedule,
+      executionTimeout: { seconds: 5 },
+      retryPolicy: { maxRetries: 3 },
+      tasks: [
+        { name: 'quick', run: () => 1 },
+        {
+          name: 'slow',
+          run: async ({ signal }) => {
+            called.push('slow')
+            await clock.sleep({ minutes: 5 }, signal).catch((reason) => reasons.push(reason))
+          },
+        },
+        { name: 'last', failureStrategy: 'continue', run: () => called.push('last') },
+      ],
+    })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    expect(called).toEqual(['slow'])
+    expect(reasons).toEqual([expect.objectContaining({ code: 'EXECUTION_TIMEOUT' })])
+    const { state, reason, tasks, finishedAt } = await onlyOccurrence(scheduler, 'long')
+    expect([state, reason, finishedAt]).toEqual(['failed', 'execution_timeout', at(15)])
+    expect(tasks.map((task) => [task.name, task.state, task.reason])).toEqual([
+      ['quick', 'completed', null],
+      ['slow', 'completed', null],
+      ['last', 'canceled', 'execution_timeout'],
+    ])
+  })
+
+  it('a handler that ignores the end of its occurrence is given up five seconds later', async () => {
+    const { clock, start } = createWorld(place)
+    const run = () => clock.sleep({ minutes: 2 })
+    const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 5 }, tasks: [{ name: 'work', run }] })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 5 })
+    const { state, reason, tasks, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
+    expect([state, reason, finishedAt]).toEqual(['failed', 'execution_timeout', at(20)])
+    expect(tasks).toMatchObject([
+      { state: 'canceled', reason: 'execution_timeout', attempts: [{ state: 'aborted', reason: 'execution_timeout' }] },
+    ])
+  })
+
+  it('a retry that would start after the execution timeout does not', async () => {
+    const { clock, start } = createWorld(place)
+    const calledAt: number[] = []
+    const job = defineJob({
+      name: 'patient',
+      schedule,
+      executionTimeout: { seconds: 5 },
+      retryPolicy: { maxRetries: 3, retryInterval: { seconds: 3 } },
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            calledAt.push(secondsOf(clock.now()))
+            throw new Error('no')
+          },
+        },
+      ],
+    })
+    const scheduler = await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    expect(calledAt).toEqual([10, 13])
+    const { state, reason, tasks } = await onlyOccurrence(scheduler, 'patient')
+    expect([state, reason]).toEqual(['failed', 'execution_timeout'])
+    expect(tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['failed', 'failed', 'aborted'])
+  })
+})
