@@ -1,0 +1,115 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import { groupBy, type RunView } from './run-view.ts'
+import type { Rule, Violation } from './violation.ts'
+
+/** Whether what the storage answered to the nodes can all be true. */
+export function checkAnswers(view: RunView): readonly Violation[] {
+  return [
+    ...createdTwice(view),
+    ...grantedTwice(view),
+    ...staleWrites(view),
+    ...endedTwice(view),
+    ...claimsInPauses(view),
+    ...earlyReaps(view),
+  ]
+}
+
+function createdTwice(view: RunView): readonly Violation[] {
+  const violations: Violation[] = []
+  for (const [occurrence, lines] of groupBy(view.lines('created'), (line) => line.occurrence)) {
+    if (lines.length < 2) continue
+    const lives = lines.map((line) => line.life).join(' and ')
+    violations.push(
+      violation('created-twice', occurrence, `${lives} were told that they had created it`, lines[0]?.job),
+    )
+  }
+  return violations
+}
+
+function grantedTwice(view: RunView): readonly Violation[] {
+  const violations: Violation[] = []
+  for (const lines of groupBy(view.lines('granted'), (line) => `${line.occurrence} ${line.token}`).values()) {
+    const lives = new Set(lines.map((line) => line.life))
+    const [first] = lines
+    if (first === undefined || lives.size < 2) continue
+    const message = `${[...lives].join(' and ')} were both given token ${first.token}`
+    violations.push(violation('granted-twice', first.occurrence, message, first.job))
+  }
+  return violations
+}
+
+/** Accepted, although the owner's token was known to be dead before it was said. */
+function staleWrites(view: RunView): readonly Violation[] {
+  const deaths = groupBy(
+    [
+      ...view.lines('granted').map(({ occurrence, token, mono }) => ({ occurrence, token: token - 1, mono })),
+      ...view.lines('reaped').map(({ occurrence, token, mono }) => ({ occurrence, token, mono })),
+    ],
+    (death) => death.occurrence,
+  )
+  const violations: Violation[] = []
+  for (const { occurrence, token, sentAt, change, life } of view.lines('settled')) {
+    const death = deaths.get(occurrence)?.find((one) => one.token >= token && one.mono < sentAt)
+    if (death === undefined) continue
+    const message = `a ${change} of ${life} under token ${token} was accepted ${Math.round(sentAt - death.mono)} ms after its end`
+    violations.push(violation('stale-write', occurrence, message))
+  }
+  return violations
+}
+
+function endedTwice(view: RunView): readonly Violation[] {
+  const finishes = view.lines('settled').filter((line) => line.change === 'finish')
+  const reaps = view.lines('reaped').filter((line) => line.action === 'fail')
+  const ends = [
+    ...finishes.map(({ occurrence, token, state }) => ({ occurrence, end: `${state} under token ${token}` })),
+    ...reaps.map(({ occurrence, token }) => ({ occurrence, end: `failed_stale under token ${token}` })),
+  ]
+  const violations: Violation[] = []
+  for (const [occurrence, group] of groupBy(ends, (one) => one.occurrence)) {
+    const different = new Set(group.map((one) => one.end))
+    if (different.size < 2) continue
+    violations.push(violation('ended-twice', occurrence, `it ended as ${[...different].join(' and as ')}`))
+  }
+  return violations
+}
+
+function claimsInPauses(view: RunView): readonly Violation[] {
+  const pauses: { readonly job: string; readonly from: number; to: number }[] = []
+  for (const line of view.run.history) {
+    if (line.event === 'paused') pauses.push({ job: line.job, from: line.wall, to: Number.POSITIVE_INFINITY })
+    if (line.event !== 'resuming') continue
+    const pause = pauses.findLast((one) => one.job === line.job)
+    if (pause !== undefined && pause.to > line.wall) pause.to = line.wall
+  }
+  const violations: Violation[] = []
+  for (const { occurrence, job, now, life } of view.lines('granted')) {
+    const pause = pauses.find((one) => one.job === job && now > one.from && now < one.to)
+    if (pause === undefined) continue
+    const message = `${life} was given it ${now - pause.from} ms after the job was paused`
+    violations.push(violation('claim-in-pause', occurrence, message, job))
+  }
+  return violations
+}
+
+/** Taken from an owner before its deadline, or by a node that had nothing to do with it. */
+function earlyReaps(view: RunView): readonly Violation[] {
+  const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
+  const violations: Violation[] = []
+  for (const { occurrence, token, node, life, reason, now } of view.lines('reaped')) {
+    const grant = grants.get(`${occurrence} ${token}`)
+    if (grant === undefined) continue
+    if (reason === 'owner_restarted') {
+      if (grant.node === node && grant.life !== life) continue
+      const message = `${life} took it as its own earlier life's, but ${grant.life} on ${grant.node} had it`
+      violations.push(violation('reaped-early', occurrence, message, grant.job))
+    } else if (now < grant.deadline) {
+      const message = `${life} took it from ${grant.life} ${grant.deadline - now} ms before its deadline`
+      violations.push(violation('reaped-early', occurrence, message, grant.job))
+    }
+  }
+  return violations
+}
+
+function violation(rule: Rule, occurrence: OccurrenceId, message: string, job?: string): Violation {
+  return { rule, job: job ?? null, occurrence, message }
+}

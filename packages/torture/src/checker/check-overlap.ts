@@ -1,0 +1,107 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import type { WitnessStart } from '../record/witness.ts'
+import { groupBy, type RunView } from './run-view.ts'
+import type { Violation } from './violation.ts'
+
+/** The time in which handlers of one occurrence ran under one token. */
+interface Span {
+  readonly occurrence: OccurrenceId
+  readonly token: number
+  readonly first: WitnessStart
+  /** Monotonic. */
+  readonly from: number
+  readonly to: number
+}
+
+/** Whether occurrences of jobs that may not overlap ran one after the other, in the order of their slots. */
+export function checkOverlap(view: RunView): readonly Violation[] {
+  const violations: Violation[] = []
+  for (const [name, starts] of groupBy(view.starts, (start) => start.job)) {
+    if (view.job(name)?.isExclusive !== true) continue
+    violations.push(...overlappingHandlers(view, starts))
+    const live = starts.filter((start) => view.supersededAt(start) === null)
+    const firsts = [...groupBy(live, (start) => start.occurrence).values()].map((group) => group[0] as WitnessStart)
+    violations.push(...overlappingRecords(view, firsts), ...outOfOrder(firsts))
+  }
+  return violations
+}
+
+/** Handlers that ran at once, although nobody had taken the earlier one's occurrence away. */
+function overlappingHandlers(view: RunView, starts: readonly WitnessStart[]): readonly Violation[] {
+  const violations: Violation[] = []
+  let open: Span[] = []
+  for (const span of spansOf(view, starts)) {
+    open = open.filter((earlier) => earlier.to > span.from)
+    for (const earlier of open) {
+      const problem = problemOf(view, earlier, span)
+      if (problem === null) continue
+      const message = `it started in ${span.first.life} while ${earlier.occurrence} ran in ${earlier.first.life}: ${problem}`
+      violations.push({ rule: 'overlap', job: span.first.job, occurrence: span.occurrence, message })
+    }
+    open.push(span)
+  }
+  return violations
+}
+
+function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[] {
+  const groups = groupBy(starts, ({ occurrence, token, life }) => `${occurrence} ${token} ${life}`)
+  return [...groups.values()]
+    .map((group) => {
+      const first = group[0] as WitnessStart
+      const to = Math.max(...group.map((start) => view.stoppedAt(start)))
+      return { occurrence: first.occurrence, token: first.token, first, from: first.mono, to }
+    })
+    .sort((one, other) => one.from - other.from)
+}
+
+/** Why the later span should not have begun before the earlier one had ended; `null` when it could. */
+function problemOf(view: RunView, earlier: Span, later: Span): string | null {
+  // A dead start is judged by itself, and it is the one that should not be there.
+  if (view.supersededAt(later.first) !== null) return null
+  const hasHandedBack = view
+    .lines('settled')
+    .some((line) => line.occurrence === earlier.occurrence && line.token === earlier.token && line.change === 'release')
+  if (hasHandedBack) return 'its owner had handed it back while it was at work on it'
+  if (earlier.occurrence === later.occurrence) {
+    return later.token > earlier.token ? null : `both under token ${later.token}`
+  }
+  const record = view.record(earlier.occurrence)
+  if (record === undefined || record.finishedAt === null) return 'the ledger has no end of it'
+  const wasTaken = record.token > earlier.token || record.state === 'failed_stale' || view.wasForced(record.id)
+  if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
+  return record.finishedAt <= later.first.wall ? null : `it ended ${record.finishedAt - later.first.wall} ms later`
+}
+
+/** Occurrences that, from their first start to the end that the ledger has, lie in one another's time. */
+function overlappingRecords(view: RunView, firsts: readonly WitnessStart[]): readonly Violation[] {
+  const violations: Violation[] = []
+  let latest: { readonly occurrence: OccurrenceId; readonly finishedAt: number } | null = null
+  for (const first of firsts) {
+    if (latest !== null && first.wall < latest.finishedAt) {
+      const message = `it ran ${latest.finishedAt - first.wall} ms before ${latest.occurrence} ended in the ledger`
+      violations.push({ rule: 'overlap', job: first.job, occurrence: first.occurrence, message })
+    }
+    const finishedAt = view.record(first.occurrence)?.finishedAt ?? Number.POSITIVE_INFINITY
+    if (latest === null || finishedAt > latest.finishedAt) latest = { occurrence: first.occurrence, finishedAt }
+  }
+  return violations
+}
+
+function outOfOrder(firsts: readonly WitnessStart[]): readonly Violation[] {
+  const violations: Violation[] = []
+  let latest: WitnessStart | null = null
+  for (const first of firsts) {
+    // What was asked for has no place in the schedule's order.
+    if (first.kind !== 'slot') continue
+    if (latest !== null && first.scheduledAt < latest.scheduledAt) {
+      const message = `slot ${time(first.scheduledAt)} started after slot ${time(latest.scheduledAt)}`
+      violations.push({ rule: 'order', job: first.job, occurrence: first.occurrence, message })
+    }
+    latest = first
+  }
+  return violations
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString()
+}

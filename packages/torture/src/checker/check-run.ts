@@ -1,0 +1,20 @@
+import { checkAnswers } from './check-answers.ts'
+import { checkOverlap } from './check-overlap.ts'
+import { checkProcesses } from './check-processes.ts'
+import { checkRecords } from './check-records.ts'
+import { checkStarts } from './check-starts.ts'
+import type { RecordedRun } from './recorded-run.ts'
+import { RunView } from './run-view.ts'
+import type { Violation } from './violation.ts'
+
+/** Holds the accounts of a run against each other. Reads nothing but the recording. */
+export function checkRun(run: RecordedRun): readonly Violation[] {
+  const view = new RunView(run)
+  return [
+    ...checkStarts(view),
+    ...checkOverlap(view),
+    ...checkAnswers(view),
+    ...checkRecords(view),
+    ...checkProcesses(view),
+  ]
+}

@@ -1,0 +1,108 @@
+import { occurrenceId } from '@jobistemer/core'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import type { WitnessStart } from '../record/witness.ts'
+import type { CheckedJob } from './recorded-run.ts'
+import { attemptKey, groupBy, type RunView } from './run-view.ts'
+import type { Rule, Violation } from './violation.ts'
+
+/** Whether each start of a handler was called for. */
+export function checkStarts(view: RunView): readonly Violation[] {
+  const violations: Violation[] = []
+  const asked = new Set<string>(view.lines('asked').map((line) => line.key))
+  const downAt = new Map<string, number>(view.lines('down').map((line) => [line.life, line.mono]))
+  for (const start of view.starts) {
+    const report = (rule: Rule, message: string): void => {
+      violations.push({ rule, job: start.job, occurrence: start.occurrence, message })
+    }
+    const down = downAt.get(start.life)
+    if (down !== undefined && start.mono > down) {
+      report('start-after-shutdown', `${name(start)} started ${ms(start.mono - down)} after its node was shut down`)
+    }
+    if (start.wall < start.scheduledAt) {
+      report(
+        'start-early',
+        `${name(start)} started ${ms(start.scheduledAt - start.wall)} before ${time(start.scheduledAt)}`,
+      )
+    }
+    const stale = staleness(view, start)
+    if (stale !== null) report('start-stale', stale)
+    const job = view.job(start.job)
+    const record = view.record(start.occurrence)
+    if (job === undefined) report('start-unknown', `there is no job ${start.job}`)
+    else if (record !== undefined)
+      for (const [rule, message] of recordProblems(start, record, job, asked)) report(rule, message)
+    else if (!isPruned(view, start))
+      report('start-unknown', `${name(start)} started, and the ledger has no such occurrence`)
+  }
+  return [...violations, ...startedTwice(view)]
+}
+
+function startedTwice(view: RunView): readonly Violation[] {
+  const violations: Violation[] = []
+  for (const starts of groupBy(view.starts, attemptKey).values()) {
+    const [first, second] = starts
+    if (first === undefined || second === undefined) continue
+    const message = `${name(first)} started ${starts.length} times, in ${starts.map((start) => start.life).join(' and ')}`
+    violations.push({ rule: 'start-twice', job: first.job, occurrence: first.occurrence, message })
+  }
+  return violations
+}
+
+function staleness(view: RunView, start: WitnessStart): string | null {
+  const supersededAt = view.supersededAt(start)
+  if (supersededAt === null) return null
+  const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
+  if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
+  // Decided before: then whoever came after has counted it as lost, and gone on with the next number.
+  const later = (view.startsOf.get(start.occurrence) ?? []).find(
+    (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
+  )
+  return later === undefined ? null : `${name(start)} started ${since}, after attempt ${later.attempt} of a newer owner`
+}
+
+function* recordProblems(
+  start: WitnessStart,
+  record: OccurrenceRecord,
+  job: CheckedJob,
+  asked: ReadonlySet<string>,
+): Iterable<readonly [Rule, string]> {
+  const { scheduledAt, kind } = record
+  if (scheduledAt !== start.scheduledAt || kind !== start.kind) {
+    yield [
+      'start-unknown',
+      `the handler was told ${start.kind} ${time(start.scheduledAt)}, the ledger has ${kind} ${time(scheduledAt)}`,
+    ]
+  }
+  if (kind === 'slot') {
+    if (!job.isSlot(scheduledAt)) yield ['start-unknown', `${time(scheduledAt)} is not a slot of the schedule`]
+    if (start.occurrence !== occurrenceId(job.id, scheduledAt)) {
+      yield ['start-unknown', `it does not have the id of slot ${time(scheduledAt)}`]
+    }
+  } else if (!asked.has(record.details.requestKey ?? '')) {
+    yield ['start-unknown', `nobody asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
+  }
+  if (start.token > record.token) {
+    yield ['start-unwritten', `${name(start)} had token ${start.token}, the ledger has only come to ${record.token}`]
+  }
+  const run = record.runs.find((one) => one.task === start.task)
+  if (run?.attempts.some((attempt) => attempt.number === start.attempt) !== true) {
+    yield ['start-unwritten', `${name(start)} started, and the ledger has ${run?.attempts.length ?? 0} attempts of it`]
+  }
+}
+
+function isPruned(view: RunView, start: WitnessStart): boolean {
+  const head = view.run.ledger.jobs.find((job) => job.name === start.job)
+  return head != null && head.pruneFloor !== null && start.scheduledAt <= head.pruneFloor
+}
+
+function name({ task, attempt }: WitnessStart): string {
+  return `attempt ${attempt} of ${task}`
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString()
+}
+
+function ms(duration: number): string {
+  return `${Math.round(duration)} ms`
+}

@@ -1,0 +1,25 @@
+import type { JobId } from '@jobistemer/core'
+import type { HistoryLine } from '../record/history.ts'
+import type { StoredLedger } from '../record/stored-ledger.ts'
+import type { WitnessLine } from '../record/witness.ts'
+
+/** All that is known of a run: three accounts that were written independently of each other. */
+export interface RecordedRun {
+  readonly jobs: readonly CheckedJob[]
+  /** What the handlers saw. */
+  readonly witness: readonly WitnessLine[]
+  /** What the processes were told by the storage, and what was done to them. */
+  readonly history: readonly HistoryLine[]
+  /** What the storage holds in the end. */
+  readonly ledger: StoredLedger
+}
+
+/** What has to hold for a job, whatever the storage says of it. */
+export interface CheckedJob {
+  readonly id: JobId
+  readonly name: string
+  /** No two occurrences run at once. */
+  readonly isExclusive: boolean
+  /** Whether the instant, in epoch milliseconds, is one of the schedule. */
+  isSlot(at: number): boolean
+}

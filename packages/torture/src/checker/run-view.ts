@@ -1,0 +1,155 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import type { HistoryLine } from '../record/history.ts'
+import type { Stall, WitnessEnd, WitnessStart } from '../record/witness.ts'
+import type { CheckedJob, RecordedRun } from './recorded-run.ts'
+
+type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
+
+// A process that goes on after a stop finds out within so long that it has lost what it held: at the next thing that it
+// says of it.
+const aftermathMs = 2000
+
+/** A recorded run with what the rules look up in it. */
+export class RunView {
+  readonly run: RecordedRun
+  /** In the order of time. */
+  readonly starts: readonly WitnessStart[]
+  readonly startsOf: ReadonlyMap<OccurrenceId, readonly WitnessStart[]>
+  readonly #jobs: ReadonlyMap<string, CheckedJob>
+  readonly #startKeys: ReadonlySet<string>
+  readonly #ends: ReadonlyMap<string, WitnessEnd>
+  readonly #lifeEnds = new Map<string, number>()
+  readonly #suspensions = new Map<string, Stall[]>()
+  readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
+  readonly #forced: ReadonlySet<OccurrenceId>
+
+  constructor(run: RecordedRun) {
+    this.run = run
+    this.#jobs = new Map(run.jobs.map((job) => [job.name, job]))
+    const inOrder = [...run.witness].sort((one, other) => one.mono - other.mono)
+    this.starts = inOrder.filter((line) => line.event === 'start')
+    this.startsOf = groupBy(this.starts, (start) => start.occurrence)
+    this.#startKeys = new Set(this.starts.map(attemptKey))
+    this.#ends = new Map(inOrder.filter((line) => line.event === 'end').map((end) => [attemptKey(end), end]))
+    this.#forced = new Set(this.lines('forcing').map((line) => line.occurrence))
+    this.#readLives()
+    this.#readSupersessions()
+  }
+
+  /** The lines of the history about one kind of event. */
+  lines<Event extends HistoryLine['event']>(event: Event): readonly LineOf<Event>[] {
+    return this.run.history.filter((line): line is LineOf<Event> => line.event === event)
+  }
+
+  job(name: string): CheckedJob | undefined {
+    return this.#jobs.get(name)
+  }
+
+  record(id: OccurrenceId): OccurrenceRecord | undefined {
+    return this.run.ledger.occurrences.get(id)
+  }
+
+  /** Whether somebody ended the occurrence over the head of its owner. */
+  wasForced(id: OccurrenceId): boolean {
+    return this.#forced.has(id)
+  }
+
+  hasStart(attempt: AttemptName): boolean {
+    return this.#startKeys.has(attemptKey(attempt))
+  }
+
+  endOf(attempt: AttemptName): WitnessEnd | undefined {
+    return this.#ends.get(attemptKey(attempt))
+  }
+
+  /** When the attempt stopped running: it ended, or its process did. Monotonic; `Infinity` when neither is known. */
+  stoppedAt(start: WitnessStart): number {
+    return this.endOf(start)?.mono ?? this.#lifeEnds.get(start.life) ?? Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * The monotonic time from which on the start's token was dead: a newer one was given out, it was reaped, its
+   * occurrence had ended. `null` when it was alive, as far as is known.
+   */
+  supersededAt(start: WitnessStart): number | null {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const { token, mono } of this.#supersessions.get(start.occurrence) ?? []) {
+      if (token >= start.token && mono < start.mono) earliest = Math.min(earliest, mono)
+    }
+    const finishedAt = this.record(start.occurrence)?.finishedAt ?? null
+    if (finishedAt !== null && finishedAt < start.wall) {
+      earliest = Math.min(earliest, start.mono - (start.wall - finishedAt))
+    }
+    return earliest === Number.POSITIVE_INFINITY ? null : earliest
+  }
+
+  /**
+   * Whether a start under a dead token was decided before the token died: the process did not get to run meanwhile, or
+   * its occurrence was ended over its head and it could not know.
+   */
+  wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
+    if (this.wasForced(start.occurrence)) return true
+    const suspensions = this.#suspensions.get(start.life) ?? []
+    const stalls = start.stall === null ? suspensions : [...suspensions, start.stall]
+    return stalls.some(({ from, to }) => from <= supersededAt && start.mono >= from && start.mono <= to + aftermathMs)
+  }
+
+  #readLives(): void {
+    const stoppedAt = new Map<string, number>()
+    for (const line of [...this.run.history].sort((one, other) => one.mono - other.mono)) {
+      if (line.event === 'killed' || line.event === 'crashing' || line.event === 'exited') {
+        if (!this.#lifeEnds.has(line.life)) this.#lifeEnds.set(line.life, line.mono)
+      } else if (line.event === 'stalled') {
+        this.#suspend(line.life, line.stall)
+      } else if (line.event === 'stopped') {
+        stoppedAt.set(line.life, line.mono)
+      } else if (line.event === 'resumed') {
+        this.#suspend(line.life, { from: stoppedAt.get(line.life) ?? line.mono, to: line.mono })
+      }
+    }
+  }
+
+  #suspend(life: string, stall: Stall): void {
+    const stalls = this.#suspensions.get(life)
+    if (stalls === undefined) this.#suspensions.set(life, [stall])
+    else stalls.push(stall)
+  }
+
+  #readSupersessions(): void {
+    for (const line of this.run.history) {
+      if (line.event === 'granted') this.#supersede(line.occurrence, line.token - 1, line.mono)
+      else if (line.event === 'reaped') this.#supersede(line.occurrence, line.token, line.mono)
+    }
+    for (const start of this.starts) this.#supersede(start.occurrence, start.token - 1, start.mono)
+  }
+
+  /** All tokens up to this one are dead from then on. */
+  #supersede(occurrence: OccurrenceId, token: number, mono: number): void {
+    const known = this.#supersessions.get(occurrence)
+    if (known === undefined) this.#supersessions.set(occurrence, [{ token, mono }])
+    else known.push({ token, mono })
+  }
+}
+
+/** What names an attempt. */
+export interface AttemptName {
+  readonly occurrence: OccurrenceId
+  readonly task: string
+  readonly attempt: number
+}
+
+export function attemptKey({ occurrence, task, attempt }: AttemptName): string {
+  return `${occurrence} ${task} ${attempt}`
+}
+
+export function groupBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
+  }
+  return groups
+}

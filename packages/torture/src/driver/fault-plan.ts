@@ -1,0 +1,113 @@
+import { Random } from '../workload/random.ts'
+
+/** Something that is done to the nodes, `atMs` after the faults have begun. */
+export type Fault = { readonly atMs: number } & (
+  | { readonly kind: 'kill' }
+  /** SIGSTOP, and SIGCONT after `forMs`. */
+  | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean }
+  /** Stopped, replaced by a successor of the same name, resumed beside it, killed. */
+  | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
+  /** Everything is killed at once, and nothing started for `downMs`. */
+  | { readonly kind: 'blackout'; readonly downMs: number }
+  /** A node is asked to shut down while it works. */
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'trigger' | 'replay' }
+  /** A live occurrence is canceled; `force`: over the head of its owner. */
+  | { readonly kind: 'cancel'; readonly force: boolean }
+  | { readonly kind: 'pause'; readonly forMs: number }
+)
+
+export type FaultKind = Fault['kind']
+
+/** How many of each kind. */
+export interface FaultCounts {
+  /** Single kills. Blackouts kill every node besides, and each outlived process is killed in the end. */
+  readonly kill: number
+  readonly shortStop: number
+  readonly longStop: number
+  readonly outlive: number
+  readonly blackout: number
+  readonly shutdown: number
+  readonly trigger: number
+  readonly replay: number
+  readonly cancel: number
+  readonly forcedCancel: number
+  readonly pause: number
+}
+
+export interface FaultPlanOptions {
+  readonly seed: string
+  /** How long the faults last. */
+  readonly durationMs: number
+  readonly counts: FaultCounts
+}
+
+// The longest deadline of the workload, and the 10 s that the reaper grants an owner beyond it: an owner that is stopped
+// for so long loses what it holds.
+const beyondTimeoutMs = 15_500
+
+// What a stopped process needs after it, so that it does something before the faults end.
+const aftermathMs = 1500
+
+/** The usual mixture, for so many kills in so long a time. */
+export function usualCounts(options: {
+  readonly kills: number
+  readonly nodes: number
+  readonly durationMs: number
+}): FaultCounts {
+  const { kills, nodes, durationMs } = options
+  const seconds = durationMs / 1000
+  const blackout = kills >= 20 ? Math.max(1, Math.floor(kills / 60)) : 0
+  const outlive = Math.floor(kills / 15)
+  return {
+    kill: Math.max(0, kills - blackout * nodes - outlive),
+    blackout,
+    outlive,
+    shortStop: Math.ceil(kills / 10),
+    longStop: durationMs >= beyondTimeoutMs + 2 * aftermathMs ? Math.max(1, Math.floor(seconds / 25)) : 0,
+    shutdown: Math.floor(kills / 20),
+    trigger: Math.ceil(seconds * 1.5),
+    replay: Math.ceil(seconds * 0.2),
+    cancel: Math.ceil(seconds * 0.3),
+    forcedCancel: Math.ceil(seconds * 0.15),
+    pause: Math.ceil(seconds * 0.2),
+  }
+}
+
+/** When to do what, in the order of time: the same for the same options. */
+export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
+  const random = new Random(`${seed}:faults`)
+  const faults: Fault[] = []
+  /** At random moments, of which the last is `beforeEndMs` before the end. */
+  const spread = (count: number, beforeEndMs: number, make: (atMs: number) => Fault): void => {
+    const lengthMs = Math.max(0, durationMs - beforeEndMs)
+    for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs)))
+  }
+  spread(counts.kill, 0, (atMs) => ({ atMs, kind: 'kill' }))
+  spread(counts.shortStop, 0, (atMs) => ({
+    atMs,
+    kind: 'stop',
+    forMs: random.between(200, 3000),
+    beyondTimeout: false,
+  }))
+  spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs) => ({
+    atMs,
+    kind: 'stop',
+    forMs: beyondTimeoutMs + random.between(0, 1000),
+    beyondTimeout: true,
+  }))
+  spread(counts.outlive, 3000, (atMs) => ({
+    atMs,
+    kind: 'outlive',
+    beforeMs: random.between(0, 600),
+    besideMs: random.between(300, 1500),
+  }))
+  spread(counts.blackout, 5000, (atMs) => ({ atMs, kind: 'blackout', downMs: random.between(2000, 4500) }))
+  spread(counts.shutdown, 0, (atMs) => ({ atMs, kind: 'shutdown' }))
+  spread(counts.trigger, 0, (atMs) => ({ atMs, kind: 'trigger' }))
+  spread(counts.replay, 0, (atMs) => ({ atMs, kind: 'replay' }))
+  spread(counts.cancel, 0, (atMs) => ({ atMs, kind: 'cancel', force: false }))
+  spread(counts.forcedCancel, 0, (atMs) => ({ atMs, kind: 'cancel', force: true }))
+  spread(counts.pause, 0, (atMs) => ({ atMs, kind: 'pause', forMs: random.between(500, 2500) }))
+  return faults.sort((one, other) => one.atMs - other.atMs)
+}

@@ -1,0 +1,181 @@
+import type { DriverEvent } from '../record/history.ts'
+import { hostTime } from '../record/host-time.ts'
+import { Random } from '../workload/random.ts'
+import { workload } from '../workload/workload.ts'
+import type { Fault } from './fault-plan.ts'
+import type { Fleet } from './fleet.ts'
+import type { CommandOutcome, NodeProcess } from './node-process.ts'
+import { sleep } from './sleep.ts'
+
+/** What was done, by kind. */
+export interface FaultFigures {
+  kills: number
+  blackouts: number
+  outlived: number
+  shortStops: number
+  longStops: number
+  shutdowns: number
+  triggers: number
+  replays: number
+  cancels: number
+  forcedCancels: number
+  pauses: number
+  /** Requests that were sent again because the node had died before it answered. */
+  repeatedRequests: number
+}
+
+/** Carries out a plan of faults on a fleet. */
+export class FaultRunner {
+  readonly figures: FaultFigures = {
+    kills: 0,
+    blackouts: 0,
+    outlived: 0,
+    shortStops: 0,
+    longStops: 0,
+    shutdowns: 0,
+    triggers: 0,
+    replays: 0,
+    cancels: 0,
+    forcedCancels: 0,
+    pauses: 0,
+    repeatedRequests: 0,
+  }
+  readonly #fleet: Fleet
+  readonly #record: (event: DriverEvent) => void
+  readonly #random: Random
+  readonly #underWay = new Set<Promise<void>>()
+  /** Jobs whose pause or resumption is being asked for. */
+  readonly #pausing = new Set<string>()
+  /** Processes that are stopped beyond every timeout: killing them would spoil it. */
+  readonly #spared = new Set<NodeProcess>()
+  #requests = 0
+  #over = false
+
+  constructor(fleet: Fleet, options: { seed: string; record: (event: DriverEvent) => void }) {
+    this.#fleet = fleet
+    this.#record = options.record
+    this.#random = new Random(`${options.seed}:targets`)
+  }
+
+  /** Resolves when the whole plan is done and nothing of it is under way. */
+  async run(plan: readonly Fault[]): Promise<void> {
+    const startedAt = hostTime().mono
+    for (const fault of plan) {
+      await sleep(startedAt + fault.atMs - hostTime().mono)
+      if (fault.kind === 'kill') await this.#kill()
+      else this.#start(fault)
+    }
+    this.#over = true
+    await Promise.all(this.#underWay)
+  }
+
+  #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
+    const work = this.#do(fault)
+    this.#underWay.add(work)
+    void work.finally(() => this.#underWay.delete(work))
+  }
+
+  async #kill(): Promise<void> {
+    const victim = await this.#target(() => this.#fleet.killable.filter((process) => !this.#spared.has(process)))
+    victim.kill()
+    this.figures.kills++
+  }
+
+  /** A random one of the candidates, waited for if there is none at the moment. */
+  async #target(candidates: () => readonly NodeProcess[]): Promise<NodeProcess> {
+    for (;;) {
+      const present = candidates()
+      if (present.length > 0) return this.#random.pick(present)
+      await sleep(20)
+    }
+  }
+
+  async #do(fault: Exclude<Fault, { kind: 'kill' }>): Promise<void> {
+    switch (fault.kind) {
+      case 'stop':
+        return await this.#stop(fault)
+      case 'outlive':
+        return await this.#outlive(fault)
+      case 'blackout':
+        this.figures.blackouts++
+        this.figures.kills += await this.#fleet.blackout(fault.downMs)
+        return
+      case 'shutdown': {
+        const process = await this.#target(() => this.#fleet.up)
+        await process.command({ do: 'shutdown' })
+        this.figures.shutdowns++
+        return
+      }
+      case 'trigger':
+      case 'replay':
+        return await this.#request(fault.kind)
+      case 'cancel':
+        return await this.#cancel(fault.force)
+      case 'pause':
+        return await this.#pause(fault.forMs)
+    }
+  }
+
+  async #stop({ forMs, beyondTimeout }: Extract<Fault, { kind: 'stop' }>): Promise<void> {
+    const process = await this.#target(() => this.#fleet.up)
+    if (beyondTimeout) this.#spared.add(process)
+    process.stop()
+    await sleep(forMs)
+    if (process.isStopped) this.figures[beyondTimeout ? 'longStops' : 'shortStops']++
+    process.resume()
+    this.#spared.delete(process)
+  }
+
+  async #outlive({ beforeMs, besideMs }: Extract<Fault, { kind: 'outlive' }>): Promise<void> {
+    const process = await this.#target(() => this.#fleet.upWithName)
+    await this.#fleet.outlive(process, beforeMs, besideMs)
+    this.figures.outlived++
+    this.figures.kills++
+  }
+
+  async #request(kind: 'trigger' | 'replay'): Promise<void> {
+    const key = `torture-${++this.#requests}`
+    const job = this.#random.pick(workload).name
+    const choice = this.#random.next()
+    this.#record({ event: 'asked', request: kind, key })
+    this.figures[kind === 'trigger' ? 'triggers' : 'replays']++
+    for (;;) {
+      const process = await this.#target(() => this.#fleet.up)
+      const answer = await process.command({ do: kind, job, key, choice })
+      if (answer.outcome === 'done' && answer.occurrence !== null) {
+        this.#record({ event: 'accepted', occurrence: answer.occurrence })
+      }
+      if (answer.outcome !== 'unknown') return
+      // A replay names the occurrence that it is of, and a second choice might be another one.
+      if (kind === 'replay' || this.#over) return
+      this.figures.repeatedRequests++
+    }
+  }
+
+  async #cancel(force: boolean): Promise<void> {
+    const job = this.#random.pick(workload).name
+    const choice = this.#random.next()
+    const process = await this.#target(() => this.#fleet.up)
+    await process.command({ do: 'cancel', job, choice, force })
+    this.figures[force ? 'forcedCancels' : 'cancels']++
+  }
+
+  async #pause(forMs: number): Promise<void> {
+    const job = this.#random.pick(workload).name
+    if (this.#pausing.has(job)) return
+    this.#pausing.add(job)
+    this.figures.pauses++
+    const paused = await this.#ask({ do: 'pause', job })
+    // Without an answer it is paused or not: nothing is checked then.
+    if (paused.outcome === 'done') this.#record({ event: 'paused', job })
+    await sleep(forMs)
+    this.#record({ event: 'resuming', job })
+    while ((await this.#ask({ do: 'resume', job })).outcome !== 'done') await sleep(20)
+    this.#pausing.delete(job)
+  }
+
+  async #ask(command: { readonly do: 'pause' | 'resume'; readonly job: string }): Promise<CommandOutcome> {
+    const process = await this.#target(() => this.#fleet.up)
+    return await process.command(command)
+  }
+}

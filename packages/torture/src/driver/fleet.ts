@@ -1,0 +1,158 @@
+import type { CrashPoint } from '../node/crash-points.ts'
+import type { Assignment } from '../node/messages.ts'
+import type { DriverEvent } from '../record/history.ts'
+import type { Random } from '../workload/random.ts'
+import { randomCrashPoint } from '../node/crash-points.ts'
+import { NodeProcess } from './node-process.ts'
+import { sleep } from './sleep.ts'
+
+// One in so many nodes has no name of its own: what its lives leave behind is found by its deadline only.
+const namelessEvery = 3
+
+const longestRestartMs = 400
+const crashingLives = 0.2
+
+export interface FleetOptions {
+  readonly nodes: number
+  readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint'>
+  readonly logDescriptor: number
+  readonly random: Random
+  readonly record: (event: DriverEvent) => void
+}
+
+/** The nodes of a run. Whatever ends is started again after a moment. */
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #places: Place[] = []
+  /** Former lives that go on beside their successors. */
+  readonly #zombies = new Set<NodeProcess>()
+  #held = false
+  #calm = false
+  #closing = false
+  #onRelease: (() => void)[] = []
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    for (let index = 0; index < options.nodes; index++) {
+      const isNameless = index % namelessEvery === namelessEvery - 1
+      this.#places.push({ name: `node-${index + 1}`, isNameless, lives: 0, process: null })
+    }
+  }
+
+  /** Starts every node; resolves when all have started. */
+  async start(): Promise<void> {
+    await Promise.all(this.#places.map((place) => this.#spawn(place).ready))
+  }
+
+  /** Processes that are alive and not stopped, whether they have started or not. */
+  get killable(): readonly NodeProcess[] {
+    return this.#processes().filter((process) => process.isAlive && !process.isStopped)
+  }
+
+  /** Processes that can be asked for something. */
+  get up(): readonly NodeProcess[] {
+    return this.#processes().filter((process) => process.isUp)
+  }
+
+  /** Processes with a name of their own that can be asked for something. */
+  get upWithName(): readonly NodeProcess[] {
+    return this.up.filter((process) => process.nodeId !== null)
+  }
+
+  /** Kills everything, and starts nothing until `downMs` have passed. Answers how many were killed. */
+  async blackout(downMs: number): Promise<number> {
+    this.#held = true
+    const victims = this.#processes().filter((process) => process.isAlive)
+    for (const process of victims) process.kill()
+    await sleep(downMs)
+    this.#held = false
+    for (const release of this.#onRelease.splice(0)) release()
+    return victims.length
+  }
+
+  /**
+   * A process is stopped, a successor of the same name takes its place, and the process goes on for a while, until it
+   * is killed: what happens when a supervisor takes a process for dead.
+   */
+  async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<void> {
+    const place = this.#places.find((candidate) => candidate.process === process)
+    if (place === undefined) return
+    process.stop()
+    this.#zombies.add(process)
+    place.process = null
+    await this.#spawn(place).ready
+    await sleep(beforeMs)
+    process.resume()
+    await sleep(besideMs)
+    process.kill()
+    await process.exited
+    this.#zombies.delete(process)
+  }
+
+  /** No life crashes by itself any more, everything stopped goes on; resolves when every node has started. */
+  async calmDown(): Promise<void> {
+    this.#calm = true
+    for (const process of this.#processes()) process.resume()
+    // One that was to crash by itself may do so yet: its successor will not.
+    for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
+    while (!this.#places.every((place) => place.process?.isUp === true)) await sleep(20)
+  }
+
+  /** Asks every node to shut down. Answers false when one has not ended within the limit; it is killed then. */
+  async shutDown(limitMs: number): Promise<boolean> {
+    this.#closing = true
+    const processes = this.#processes().filter((process) => process.isAlive)
+    for (const process of processes) void process.command({ do: 'shutdown' })
+    const ended = Promise.all(processes.map((process) => process.exited)).then(() => true)
+    const inTime = await Promise.race([ended, sleep(limitMs).then(() => false)])
+    await this.killAll()
+    return inTime
+  }
+
+  /** Ends every process, and starts none again. */
+  async killAll(): Promise<void> {
+    this.#closing = true
+    const processes = this.#processes().filter((process) => process.isAlive)
+    for (const process of processes) process.kill()
+    await Promise.all(processes.map((process) => process.exited))
+  }
+
+  #processes(): NodeProcess[] {
+    const present = this.#places.map((place) => place.process).filter((process) => process !== null)
+    return [...present, ...this.#zombies]
+  }
+
+  #spawn(place: Place): NodeProcess {
+    const { assignment, logDescriptor, record, random } = this.#options
+    place.lives++
+    const process = new NodeProcess(
+      {
+        ...assignment,
+        life: `${place.name}.${place.lives}`,
+        nodeId: place.isNameless ? null : place.name,
+        crashPoint: this.#crashPoint(),
+      },
+      { logDescriptor, record },
+    )
+    place.process = process
+    void process.exited.then(async () => {
+      if (place.process !== process) return
+      await sleep(this.#calm ? 0 : random.between(0, longestRestartMs))
+      if (this.#held) await new Promise<void>((resolve) => this.#onRelease.push(resolve))
+      if (place.process === process && !this.#closing) this.#spawn(place)
+    })
+    return process
+  }
+
+  #crashPoint(): CrashPoint | null {
+    const { random } = this.#options
+    return !this.#calm && random.chance(crashingLives) ? randomCrashPoint(random) : null
+  }
+}
+
+interface Place {
+  readonly name: string
+  readonly isNameless: boolean
+  lives: number
+  process: NodeProcess | null
+}

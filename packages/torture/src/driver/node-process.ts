@@ -1,0 +1,131 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import type { OccurrenceId } from '@jobistemer/core'
+import type { Assignment, Command, FromNode } from '../node/messages.ts'
+import type { DriverEvent } from '../record/history.ts'
+
+// Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built node is used.
+const nodeModule = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/node/main.js' : '../node/main.js',
+  import.meta.url,
+)
+
+/** How a command ended. `unknown`: the process ended before it answered, so it was done or not. */
+export type CommandOutcome =
+  | { readonly outcome: 'done'; readonly occurrence: OccurrenceId | null }
+  | { readonly outcome: 'failed'; readonly error: string }
+  | { readonly outcome: 'unknown' }
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** One life of a node: a process from its start to its end. */
+export class NodeProcess {
+  readonly life: string
+  readonly nodeId: string | null
+  /** Resolves when the scheduler has started, or the process has ended before. */
+  readonly ready: Promise<void>
+  readonly exited: Promise<Exit>
+  readonly #child: ChildProcess
+  readonly #record: (event: DriverEvent) => void
+  readonly #commands = new Map<number, (outcome: CommandOutcome) => void>()
+  readonly #mayCrash: boolean
+  #state: 'starting' | 'up' | 'stopped' | 'ended' = 'starting'
+  #wasUp = false
+  #endExpected = false
+  #count = 0
+
+  constructor(assignment: Assignment, options: { logDescriptor: number; record: (event: DriverEvent) => void }) {
+    const { life, nodeId } = assignment
+    this.life = life
+    this.nodeId = nodeId
+    this.#record = options.record
+    this.#mayCrash = assignment.crashPoint !== null
+    this.#record({ event: 'spawned', life, node: nodeId })
+    // Loaders and inspectors of the test runner are not for the child.
+    this.#child = fork(nodeModule, [JSON.stringify(assignment)], {
+      execArgv: [],
+      stdio: ['ignore', options.logDescriptor, options.logDescriptor, 'ipc'],
+    })
+    this.exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => {
+        this.#ended({ code, signal })
+        resolve({ code, signal })
+      })
+    })
+    this.ready = new Promise((resolve) => {
+      this.#child.on('message', (message: FromNode) => {
+        if (message.kind === 'ready') {
+          if (this.#state === 'starting') this.#state = 'up'
+          this.#wasUp = true
+          resolve()
+        } else this.#answered(message)
+      })
+      void this.exited.then(() => resolve())
+    })
+    // A message to a process that has just died; its exit says all there is to say.
+    this.#child.on('error', () => {})
+  }
+
+  get isAlive(): boolean {
+    return this.#state !== 'ended'
+  }
+
+  /** Started, and not stopped. */
+  get isUp(): boolean {
+    return this.#state === 'up'
+  }
+
+  get isStopped(): boolean {
+    return this.#state === 'stopped'
+  }
+
+  kill(): void {
+    if (!this.isAlive) return
+    this.#endExpected = true
+    this.#record({ event: 'killed', life: this.life })
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Takes the processor away from it. */
+  stop(): void {
+    if (!this.isAlive || this.isStopped) return
+    this.#state = 'stopped'
+    this.#record({ event: 'stopped', life: this.life })
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    if (!this.isStopped) return
+    this.#state = this.#wasUp ? 'up' : 'starting'
+    this.#record({ event: 'resumed', life: this.life })
+    this.#child.kill('SIGCONT')
+  }
+
+  /** Asks for something; the answer can take as long as the process lives. */
+  command(command: Command): Promise<CommandOutcome> {
+    if (!this.isAlive) return Promise.resolve({ outcome: 'unknown' })
+    const number = ++this.#count
+    if (command.do === 'shutdown') this.#endExpected = true
+    return new Promise((resolve) => {
+      this.#commands.set(number, resolve)
+      this.#child.send({ number, command }, () => {})
+    })
+  }
+
+  #answered(message: Exclude<FromNode, { kind: 'ready' }>): void {
+    const resolve = this.#commands.get(message.number)
+    this.#commands.delete(message.number)
+    if (message.kind === 'done') resolve?.({ outcome: 'done', occurrence: message.occurrence })
+    else resolve?.({ outcome: 'failed', error: message.error })
+  }
+
+  #ended({ code, signal }: Exit): void {
+    this.#state = 'ended'
+    const crashed = this.#mayCrash && signal === 'SIGKILL'
+    this.#record({ event: 'exited', life: this.life, code, signal, expected: this.#endExpected || crashed })
+    for (const resolve of this.#commands.values()) resolve({ outcome: 'unknown' })
+    this.#commands.clear()
+  }
+}

@@ -1,0 +1,29 @@
+import { hostTime } from './record/host-time.ts'
+import { printReport } from './report/print-report.ts'
+import { torture } from './torture.ts'
+import { readTortureOptions, tortureUsage } from './torture-options.ts'
+
+// npm run torture -- [options]: ends with 1 when a promise was broken, with 2 when it was not understood.
+
+async function main(): Promise<number> {
+  const options = readTortureOptions(process.argv.slice(2), () => String(Math.trunc(hostTime().wall)))
+  if (options === null) {
+    console.log(tortureUsage())
+    return 0
+  }
+  const begin = hostTime().mono
+  const onProgress = (text: string) => {
+    console.log(`[${((hostTime().mono - begin) / 1000).toFixed(1).padStart(6)} s] ${text}`)
+  }
+  console.log(`seed ${options.seed}`)
+  const report = await torture(options, { onProgress })
+  console.log(printReport(report))
+  return report.violations.length > 0 ? 1 : 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error instanceof TypeError ? error.message : error)
+  process.exitCode = 2
+}

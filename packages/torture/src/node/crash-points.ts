@@ -1,0 +1,45 @@
+import type { Storage } from '@jobistemer/core/storage'
+import type { Random } from '../workload/random.ts'
+
+const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap'] as const
+
+/** A named point: the `count`-th call of an operation, before the storage gets it or after it has answered. */
+export interface CrashPoint {
+  readonly operation: (typeof writes)[number]
+  readonly when: 'before' | 'after'
+  /** Counts from 1. */
+  readonly count: number
+}
+
+// How often an operation is called in the few seconds that most processes live.
+const mostCalls = { saveJobs: 1, createOccurrences: 6, claim: 6, settle: 12, cancel: 1, reap: 2 } as const
+
+/** A random point, weighted towards what nodes do most. */
+export function randomCrashPoint(random: Random): CrashPoint {
+  const operation = random.pick([...writes, 'createOccurrences', 'settle', 'settle', 'claim'] as const)
+  return {
+    operation,
+    when: random.chance(0.5) ? 'before' : 'after',
+    count: 1 + Math.floor(random.next() * mostCalls[operation]),
+  }
+}
+
+/** The storage, with a call of `crash` at the point. */
+export function withCrashPoint(storage: Storage, point: CrashPoint, crash: (point: string) => void): Storage {
+  let calls = 0
+  const name = `${point.when} ${point.operation} ${point.count}`
+  return new Proxy(storage, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property)
+      if (typeof member !== 'function') return member
+      if (property !== point.operation) return member.bind(target)
+      return async (...parameters: unknown[]): Promise<unknown> => {
+        const isHere = ++calls === point.count
+        if (isHere && point.when === 'before') crash(name)
+        const answer: unknown = await member.apply(target, parameters)
+        if (isHere && point.when === 'after') crash(name)
+        return answer
+      }
+    },
+  })
+}

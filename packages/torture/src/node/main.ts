@@ -1,0 +1,106 @@
+import { createScheduler, JobistemerError, jobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import type { HistoryLine } from '../record/history.ts'
+import { hostTime } from '../record/host-time.ts'
+import { LineWriter } from '../record/line-file.ts'
+import { sabotaged } from '../sabotage/sabotage.ts'
+import { storageKind } from '../storages/storage-kinds.ts'
+import { defineWorkload } from '../workload/define-workload.ts'
+import { workload } from '../workload/workload.ts'
+import { withCrashPoint } from './crash-points.ts'
+import type { Assignment, FromNode, ToNode } from './messages.ts'
+import { type Recorded, RecordingStorage } from './recording-storage.ts'
+import { runCommand } from './run-command.ts'
+import { StallWatch } from './stall-watch.ts'
+import { WitnessFile } from './witness-file.ts'
+
+// A node process: one scheduler on the storage of the run, which tells what it does and does what it is told.
+
+const assignment = JSON.parse(process.argv[2] ?? '{}') as Assignment
+const { life, nodeId, seed } = assignment
+
+const history = new LineWriter(assignment.historyFile)
+const record = (event: Recorded) => history.write({ ...hostTime(), life, ...event } as HistoryLine)
+
+const stalls = new StallWatch((stall) => record({ event: 'stalled', stall }))
+let node = nodeId ?? ''
+const witness = new WitnessFile(new LineWriter(assignment.witnessFile), { life, stalls, node: () => node })
+
+function crash(point: string): void {
+  record({ event: 'crashing', point })
+  process.kill(process.pid, 'SIGKILL')
+}
+
+/** A storage that somebody holds locked for longer than it waits is tried again, as whoever restarts processes would. */
+async function open(): Promise<Storage> {
+  for (;;) {
+    try {
+      return await storageKind(assignment.storage).open(assignment.location)
+    } catch (error) {
+      if (!JobistemerError.isInstance(error, 'STORAGE_BUSY')) throw error
+      record({ event: 'storage-failed', operation: 'open', code: error.code })
+    }
+  }
+}
+
+const opened = await open()
+const broken = assignment.sabotage === null ? opened : sabotaged(opened, assignment.sabotage)
+const fragile = assignment.crashPoint === null ? broken : withCrashPoint(broken, assignment.crashPoint, crash)
+const jobNames = new Map<string, string>(workload.map(({ name }) => [jobId(name), name]))
+const storage = new RecordingStorage(fragile, { record, nodeId, jobNames })
+
+const scheduler = createScheduler({
+  storage,
+  jobs: defineWorkload(workload, { seed, witness }),
+  ...(nodeId !== null && { nodeId }),
+  // Few, so that now and then work has to wait in the storage for another node.
+  maxConcurrentJobs: 6,
+  pollInterval: 200,
+  reapInterval: 300,
+  definitionInterval: 300,
+})
+node = scheduler.nodeId
+
+scheduler.on('storage.failed', ({ operation, error }) => {
+  const code = JobistemerError.isInstance(error) ? error.code : String(error)
+  record({ event: 'storage-failed', operation, code })
+})
+scheduler.on('engine.failed', ({ where, error }) => {
+  record({
+    event: 'engine-failed',
+    where,
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  })
+})
+
+function send(message: FromNode): void {
+  if (process.connected) process.send?.(message)
+}
+
+process.on('message', ({ number, command }: ToNode) => {
+  runCommand(command, { scheduler, storage, record }).then(
+    (occurrence) => {
+      if (command.do === 'shutdown') record({ event: 'down' })
+      send({ kind: 'done', number, occurrence })
+      if (command.do === 'shutdown') leave()
+    },
+    (error: unknown) => send({ kind: 'failed', number, error: error instanceof Error ? error.message : String(error) }),
+  )
+})
+
+/** Gives up what keeps the process alive: from here on it has to end by itself. */
+function leave(): void {
+  process.off('disconnect', abandoned)
+  process.disconnect()
+  void opened.close()
+}
+
+// Without its driver a node has nobody to work for.
+function abandoned(): void {
+  process.exit()
+}
+process.on('disconnect', abandoned)
+
+await scheduler.start()
+record({ event: 'up', node })
+send({ kind: 'ready', node })

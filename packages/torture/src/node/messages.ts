@@ -1,0 +1,39 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import type { CrashPoint } from './crash-points.ts'
+
+/** What a node process is told when it is started, as JSON on its command line. */
+export interface Assignment {
+  readonly life: string
+  /** `null`: the scheduler makes up its own, as by default. */
+  readonly nodeId: string | null
+  readonly storage: string
+  readonly location: string
+  readonly witnessFile: string
+  readonly historyFile: string
+  readonly seed: string
+  /** Where to kill itself; `null`: nowhere. */
+  readonly crashPoint: CrashPoint | null
+  /** A way in which its storage is broken, to check that the checks find it; `null`: whole. */
+  readonly sabotage: string | null
+}
+
+/** What a node can be asked to do. */
+export type Command =
+  | { readonly do: 'trigger'; readonly job: string; readonly key: string }
+  /** Replays a random one of the job's occurrences that have ended. */
+  | { readonly do: 'replay'; readonly job: string; readonly key: string; readonly choice: number }
+  | { readonly do: 'pause'; readonly job: string }
+  | { readonly do: 'resume'; readonly job: string }
+  /** Cancels a random one of the job's live occurrences. */
+  | { readonly do: 'cancel'; readonly job: string; readonly choice: number; readonly force: boolean }
+  /** Ends the schedules of all jobs: nothing is due any more after `at`, in epoch milliseconds. */
+  | { readonly do: 'end-schedules'; readonly at: number }
+  | { readonly do: 'shutdown' }
+
+export type ToNode = { readonly number: number; readonly command: Command }
+
+export type FromNode =
+  | { readonly kind: 'ready'; readonly node: string }
+  | { readonly kind: 'done'; readonly number: number; readonly occurrence: OccurrenceId | null }
+  /** The command failed in a way that has to do with the run: nothing to replay, a storage that was busy. */
+  | { readonly kind: 'failed'; readonly number: number; readonly error: string }

@@ -1,0 +1,71 @@
+import { jobId, type OccurrenceId, type Scheduler } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { cron } from '@jobistemer/ticker-cron'
+import { workload } from '../workload/workload.ts'
+import type { Command } from './messages.ts'
+import type { Recorded } from './recording-storage.ts'
+
+interface CommandTools {
+  readonly scheduler: Scheduler
+  readonly storage: Storage
+  readonly record: (event: Recorded) => void
+}
+
+/** Does what the driver asks for; answers the occurrence that it is about, if there is one. */
+export async function runCommand(command: Command, tools: CommandTools): Promise<OccurrenceId | null> {
+  const { scheduler } = tools
+  switch (command.do) {
+    case 'trigger': {
+      const { id } = await scheduler.trigger(command.job, { key: command.key, reason: 'torture' })
+      return id
+    }
+    case 'replay': {
+      const ended = await scheduler.occurrences({
+        job: command.job,
+        states: ['completed', 'failed'],
+        order: 'descending',
+        limit: 20,
+      })
+      const original = ended[Math.floor(command.choice * ended.length)]
+      if (original === undefined) throw new Error('no occurrence has ended yet')
+      const { id } = await scheduler.replay(original.id, { key: command.key, reason: 'torture' })
+      return id
+    }
+    case 'pause':
+      await scheduler.pause(command.job, { reason: 'torture' })
+      return null
+    case 'resume':
+      await scheduler.resume(command.job)
+      return null
+    case 'cancel':
+      return await cancel(command, tools)
+    case 'end-schedules':
+      for (const job of workload) {
+        await scheduler.update(job.name, { schedule: cron(job.cron, { end: command.at }) })
+      }
+      return null
+    case 'shutdown':
+      await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
+      return null
+  }
+}
+
+async function cancel(
+  { job, choice, force }: Extract<Command, { do: 'cancel' }>,
+  { scheduler, storage, record }: CommandTools,
+): Promise<OccurrenceId | null> {
+  const live = await storage.listOccurrences({
+    kind: 'job',
+    jobId: jobId(job),
+    states: ['pending', 'queued', 'running'],
+    order: 'descending',
+    runs: false,
+    limit: 20,
+    cursor: null,
+  })
+  const chosen = live.items[Math.floor(choice * live.items.length)]
+  if (chosen === undefined) return null
+  if (force) record({ event: 'forcing', occurrence: chosen.id })
+  await scheduler.cancel(chosen.id, { reason: 'torture', force })
+  return chosen.id
+}

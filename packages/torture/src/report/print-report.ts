@@ -1,0 +1,67 @@
+import { printViolation } from '../checker/violation.ts'
+import type { TortureReport } from './torture-report.ts'
+
+const shownViolations = 20
+
+/** The report as text for people. */
+export function printReport({ options, figures, violations, folder }: TortureReport): string {
+  const { storage, nodes, seed, sabotage } = options
+  const row = (name: string, value: string | number): string => `  ${name.padEnd(16)} ${value}`
+  const lines = [
+    `Torture of ${storage} with ${nodes} nodes, seed ${seed}${sabotage === null ? '' : `, sabotage ${sabotage}`}`,
+    row(
+      'duration',
+      `${seconds(figures.seconds)}, of which ${seconds(figures.secondsToRecover)} to recover and ${seconds(figures.secondsToRest)} to come to rest`,
+    ),
+    row(
+      'kills',
+      `${figures.kills} of the driver (${figures.blackouts} times all nodes at once), ${figures.crashes} at a named point`,
+    ),
+    row(
+      'processes',
+      `${figures.lives} started, ${figures.shutdowns} shut down at work, ${figures.outlived} outlived by a successor`,
+    ),
+    row('stops', `${figures.shortStops} short, ${figures.longStops} beyond every timeout`),
+    row(
+      'requests',
+      `${figures.triggers} triggers, ${figures.replays} replays, ${figures.cancels} cancels, ${figures.forcedCancels} forced, ${figures.pauses} pauses, ${figures.repeatedRequests} repeated`,
+    ),
+    row('occurrences', counts(figures.occurrences)),
+    row('attempts', counts(figures.attempts)),
+    row(
+      'handlers',
+      `${figures.starts} starts, ${figures.lateStarts} of them by an owner that had been stopped and replaced`,
+    ),
+    row(
+      'reaped',
+      `${figures.reapedAsFailed} as failed, ${figures.reapedToRetry} to be run again, ${figures.rescued} rescued`,
+    ),
+    row('missed slots', `${figures.missedSlots} recorded, ${figures.recovered} run by recovery`),
+    row('refused writes', figures.refusedWrites),
+    row('storage', `${figures.storageFailures} calls failed and were repeated`),
+    row('torn lines', figures.tornLines),
+  ]
+  if (folder !== null) lines.push(row('recording', folder))
+  if (violations.length === 0) return [...lines, 'No violation.'].join('\n')
+  return [
+    ...lines,
+    `${violations.length} violations${violations.length > shownViolations ? `, the first ${shownViolations}` : ''}:`,
+    ...violations.slice(0, shownViolations).map((violation) => `  ${printViolation(violation)}`),
+    `Again: npm run torture -- ${commandLine(options)}`,
+  ].join('\n')
+}
+
+function commandLine({ storage, nodes, minutes, kills, seed, sabotage }: TortureReport['options']): string {
+  const words = ['--storage', storage, '--nodes', nodes, '--minutes', minutes, '--kills', kills, '--seed', seed]
+  return (sabotage === null ? words : [...words, '--sabotage', sabotage]).join(' ')
+}
+
+function counts(record: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(record).sort(([, one], [, other]) => other - one)
+  const total = entries.reduce((sum, [, count]) => sum + count, 0)
+  return `${total}: ${entries.map(([name, count]) => `${count} ${name}`).join(', ')}`
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`
+}

@@ -1,0 +1,24 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { createTwice } from './create-twice.ts'
+import { forgetWake } from './forget-wake.ts'
+import { ignoreToken } from './ignore-token.ts'
+import { splitOverlap } from './split-overlap.ts'
+
+const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
+  ['ignore-token', ignoreToken],
+  ['create-twice', createTwice],
+  ['split-overlap', splitOverlap],
+  ['forget-wake', forgetWake],
+])
+
+/** The names of the ways in which a storage can be broken, to check that the checks find it. */
+export const sabotageNames: readonly string[] = [...sabotages.keys()]
+
+/** The storage, broken. @throws TypeError when there is no such way */
+export function sabotaged(storage: Storage, name: string): Storage {
+  const sabotage = sabotages.get(name)
+  if (sabotage === undefined) {
+    throw new TypeError(`There is no sabotage "${name}". Use --sabotage with one of: ${sabotageNames.join(', ')}.`)
+  }
+  return sabotage(storage)
+}

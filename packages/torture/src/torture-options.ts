@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util'
+import { sabotageNames } from './sabotage/sabotage.ts'
+import { storageKind } from './storages/storage-kinds.ts'
+
+/** How to torture. */
+export interface TortureOptions {
+  readonly storage: string
+  /** How many node processes there are at any time. */
+  readonly nodes: number
+  /** How long the faults last. */
+  readonly minutes: number
+  /** How often a process is killed, at least. */
+  readonly kills: number
+  /** Decides about faults, targets and the behaviour of tasks. What the machine adds to it differs from run to run. */
+  readonly seed: string
+  /** A way in which the storage is broken, to see that the checks find it. */
+  readonly sabotage: string | null
+  /** Leave the folder with witness, history and storage, also when all is well. */
+  readonly keep: boolean
+}
+
+// Killing faster than this leaves processes little time to do anything.
+const secondsPerKill = 0.4
+
+const usage = `Usage: npm run torture -- [options]
+  --storage NAME   sqlite (default)
+  --nodes N        node processes at a time, 1 to 64 (default 4)
+  --kills K        kill -9 so often, 0 to 100000 (default 100)
+  --minutes M      spread over so many minutes (default ${secondsPerKill} s for each kill, at least 20 s)
+  --seed S         repeats the faults and the tasks of an earlier run
+  --sabotage NAME  break the storage: ${sabotageNames.join(', ')}
+  --keep           leave the recording, also when all is well`
+
+/** Reads the command line; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
+export function readTortureOptions(args: readonly string[], newSeed: () => string): TortureOptions | null {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        storage: { type: 'string', default: 'sqlite' },
+        nodes: { type: 'string', default: '4' },
+        kills: { type: 'string', default: '100' },
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        sabotage: { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return null
+    storageKind(values.storage)
+    if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
+      throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
+    }
+    const kills = readNumber(values.kills, '--kills', 0, 100_000, true)
+    const usualMinutes = Math.max(20, kills * secondsPerKill) / 60
+    return {
+      storage: values.storage,
+      nodes: readNumber(values.nodes, '--nodes', 1, 64, true),
+      kills,
+      minutes:
+        values.minutes === undefined ? usualMinutes : readNumber(values.minutes, '--minutes', 0.05, 10_000, false),
+      seed: values.seed ?? newSeed(),
+      sabotage: values.sabotage ?? null,
+      keep: values.keep,
+    }
+  } catch (error) {
+    throw new TypeError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  }
+}
+
+export function tortureUsage(): string {
+  return usage
+}
+
+function readNumber(text: string, name: string, least: number, most: number, isWhole: boolean): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
+  throw new TypeError(`${name} is not ${isWhole ? 'a whole number' : 'a number'} from ${least} to ${most}: ${text}.`)
+}

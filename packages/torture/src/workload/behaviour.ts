@@ -1,0 +1,22 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import { Random } from './random.ts'
+import type { WorkloadTask } from './workload-job.ts'
+
+/** What an attempt is going to do, unless it is stopped. */
+export interface Behaviour {
+  /** `null`: until it is told to stop. */
+  readonly durationMs: number | null
+  readonly fails: boolean
+}
+
+/** The behaviour of an attempt: the same for the same seed, on whichever node it runs. */
+export function behaviourOf(
+  task: WorkloadTask,
+  attempt: { readonly seed: string; readonly occurrence: OccurrenceId; readonly number: number },
+): Behaviour {
+  const random = new Random(`${attempt.seed}:${attempt.occurrence}:${task.name}:${attempt.number}`)
+  const durationMs = random.between(...task.durationMs)
+  const fails = random.chance(task.failing ?? 0)
+  const isEndless = random.chance(task.endless ?? 0)
+  return { durationMs: isEndless ? null : durationMs, fails }
+}

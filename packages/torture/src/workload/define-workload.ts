@@ -1,0 +1,60 @@
+import { defineJob, type Job, systemClock, type TaskContext } from '@jobistemer/core'
+import { cron } from '@jobistemer/ticker-cron'
+import { behaviourOf } from './behaviour.ts'
+import type { WorkloadJob, WorkloadTask } from './workload-job.ts'
+
+/** Where handlers tell that they start and how they end. */
+export interface Witness {
+  start(context: TaskContext): void
+  end(context: TaskContext, outcome: 'succeeded' | 'failed' | 'aborted'): void
+}
+
+/** The workload as definitions whose handlers tell a witness. */
+export function defineWorkload(jobs: readonly WorkloadJob[], options: { seed: string; witness: Witness }): Job[] {
+  return jobs.map((job) =>
+    defineJob({
+      name: job.name,
+      schedule: cron(job.cron),
+      ...job.settings,
+      tasks: job.tasks.map((task) => ({
+        name: task.name,
+        ...task.settings,
+        run: (context: TaskContext) => runTask(task, context, options),
+      })),
+    }),
+  )
+}
+
+/** One attempt: what it returns is what the ledger is to hold. */
+async function runTask(
+  task: WorkloadTask,
+  context: TaskContext,
+  { seed, witness }: { readonly seed: string; readonly witness: Witness },
+): Promise<number> {
+  witness.start(context)
+  const { id: occurrence } = context.occurrence
+  const { durationMs, fails } = behaviourOf(task, { seed, occurrence, number: context.attempt })
+  const isWhole = await spend(durationMs, task.deaf === true ? null : context.signal)
+  if (!isWhole) {
+    witness.end(context, 'aborted')
+    throw context.signal.reason
+  }
+  witness.end(context, fails ? 'failed' : 'succeeded')
+  if (fails) throw new Error(`attempt ${context.attempt} fails as planned`)
+  return context.attempt
+}
+
+/** Waits; false when the signal fired first. */
+function spend(durationMs: number | null, signal: AbortSignal | null): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve(false)
+    const timer = durationMs === null ? null : systemClock.setTimer(durationMs, () => finish(true))
+    const onAbort = () => finish(false)
+    const finish = (isWhole: boolean) => {
+      timer?.cancel()
+      signal?.removeEventListener('abort', onAbort)
+      resolve(isWhole)
+    }
+    signal?.addEventListener('abort', onAbort)
+  })
+}

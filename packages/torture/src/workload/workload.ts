@@ -1,0 +1,148 @@
+import type { WorkloadJob } from './workload-job.ts'
+
+// Together these have every overlap policy, recovery strategy, failure strategy and stale strategy, both execution
+// modes, retries, and tasks that outlast their timeouts. Deadlines are short, so that within a run of half a minute the
+// reaper acts on what killed nodes leave; between them jobs that may not overlap come to a halt, so most tasks are short.
+
+/** The jobs that every node runs. */
+export const workload: readonly WorkloadJob[] = [
+  {
+    name: 'skip-two-in-a-row',
+    cron: '* * * * * *',
+    settings: {
+      overlapPolicy: 'skip',
+      recoveryStrategy: 'execute_last',
+      misfireThreshold: 2000,
+      executionTimeout: 3000,
+    },
+    tasks: [
+      { name: 'first', durationMs: [50, 250] },
+      { name: 'second', durationMs: [50, 250] },
+    ],
+  },
+  {
+    name: 'queue-with-retries',
+    cron: '* * * * * *',
+    settings: {
+      overlapPolicy: 'queue',
+      maxQueued: 30,
+      recoveryStrategy: 'execute_all',
+      misfireThreshold: 1500,
+      executionTimeout: 2500,
+      onStale: 'retry',
+      maxRescues: 5,
+    },
+    tasks: [
+      {
+        name: 'flaky',
+        durationMs: [20, 120],
+        failing: 0.3,
+        settings: { retryPolicy: { maxRetries: 3, retryInterval: 60, backoffFactor: 2, jitter: 0.2 } },
+      },
+      { name: 'after', durationMs: [20, 80] },
+    ],
+  },
+  {
+    name: 'newest-of-the-waiting',
+    cron: '*/2 * * * * *',
+    settings: {
+      overlapPolicy: 'queue_one',
+      recoveryStrategy: 'compressed',
+      misfireThreshold: 1500,
+      executionTimeout: 3000,
+      onStale: 'retry',
+      taskExecutionMode: 'parallel',
+      failureStrategy: 'continue',
+    },
+    tasks: [
+      { name: 'short', durationMs: [50, 200] },
+      { name: 'long', durationMs: [400, 1400] },
+      { name: 'failing', durationMs: [50, 400], failing: 0.4 },
+    ],
+  },
+  {
+    name: 'newest-takes-over',
+    cron: '*/3 * * * * *',
+    settings: {
+      overlapPolicy: 'cancel_running',
+      recoveryStrategy: 'execute_last',
+      misfireThreshold: 2000,
+      executionTimeout: 5000,
+    },
+    tasks: [{ name: 'work', durationMs: [1000, 4500] }],
+  },
+  {
+    name: 'side-by-side',
+    cron: '* * * * * *',
+    settings: {
+      overlapPolicy: 'allow',
+      recoveryStrategy: { type: 'bounded_window', maxOccurrences: 3 },
+      misfireThreshold: 1500,
+      executionTimeout: 3500,
+      onStale: 'retry',
+      maxRescues: 2,
+      taskExecutionMode: 'parallel',
+      failureStrategy: 'continue',
+    },
+    tasks: [
+      {
+        name: 'flaky',
+        durationMs: [200, 900],
+        failing: 0.25,
+        settings: { retryPolicy: { maxRetries: 1, retryInterval: 200 } },
+      },
+      { name: 'deaf', durationMs: [100, 900], deaf: true, settings: { taskTimeout: 500 } },
+    ],
+  },
+  {
+    name: 'failing-with-clean-up',
+    cron: '*/2 * * * * *',
+    settings: {
+      overlapPolicy: 'skip',
+      recoveryStrategy: 'mark_as_missed',
+      misfireThreshold: 1500,
+      executionTimeout: 3000,
+    },
+    tasks: [
+      { name: 'prepare', durationMs: [20, 100] },
+      { name: 'fail', durationMs: [20, 200], failing: 0.8 },
+      { name: 'never-after-a-failure', durationMs: [20, 60] },
+      { name: 'clean-up', durationMs: [20, 100], settings: { failureStrategy: 'continue' } },
+    ],
+  },
+  {
+    name: 'beyond-its-timeouts',
+    cron: '*/3 * * * * *',
+    settings: {
+      overlapPolicy: 'queue',
+      recoveryStrategy: 'execute_all',
+      misfireThreshold: 2000,
+      executionTimeout: 1500,
+      failureStrategy: 'retry_on_failure',
+    },
+    tasks: [
+      {
+        name: 'slow',
+        durationMs: [50, 350],
+        settings: { taskTimeout: 300, retryPolicy: { maxRetries: 2, retryInterval: 50 } },
+      },
+      { name: 'endless', durationMs: [50, 200], endless: 0.25 },
+    ],
+  },
+  {
+    name: 'long-and-rescued',
+    cron: '*/4 * * * * *',
+    settings: {
+      overlapPolicy: 'skip',
+      recoveryStrategy: 'execute_last',
+      misfireThreshold: 2000,
+      executionTimeout: 4000,
+      onStale: 'retry',
+      maxRescues: 2,
+    },
+    tasks: [
+      { name: 'long', durationMs: [800, 2000] },
+      { name: 'end', durationMs: [50, 100] },
+    ],
+  },
+]
