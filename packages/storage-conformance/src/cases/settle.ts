@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { FinalState, SettleChange, TaskRunRecord } from '@jobistemer/core/storage'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import { slotAddress } from '../stage/create-items.ts'
-import { expectOutcome } from '../stage/expect.ts'
+import { expectOne, expectOutcome } from '../stage/expect.ts'
 import { minute, slotAt } from '../stage/instants.ts'
 import { succeeded, withNextAttempt } from '../stage/task-runs.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -244,6 +244,18 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
     await node.cancel(held, { reason: 'not needed' })
     const answer = expectOutcome(await node.settle(held, progress), 'ok')
     assert.equal(answer.cancelRequested, 'not needed')
+  },
+
+  'a request to cancel stays with an occurrence that is handed back': async (world) => {
+    const node = await TestNode.connect(world)
+    const other = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob()
+    const held = await node.startSlot(job, 1)
+    await node.cancel(held, { reason: 'not needed' })
+    await node.release(held, slotAt(1))
+    const claimed = await other.claimOne(slotAt(1))
+    assert.equal(claimed.cancelRequest?.reason, 'not needed')
+    assert.equal(expectOne((await other.claim(slotAt(1))).cancelRequested).token, claimed.token)
   },
 
   'the items of one call take effect in their order, and a lost one does not touch its neighbours': async (world) => {

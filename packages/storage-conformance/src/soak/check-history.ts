@@ -10,6 +10,8 @@ export type HistoryRule =
   | 'fencing'
   /** Something was accepted although the token was dead by then. */
   | 'dead token'
+  /** Something ended although its owner had finished it. */
+  | 'final'
   /** Two occurrences of a job ran at once although they must not. */
   | 'overlap'
   /** A job's watermark moved back. */
@@ -44,6 +46,7 @@ interface Acceptance extends Moment {
   readonly token: number
   readonly sequence: number
   readonly ends: boolean
+  readonly finishes: boolean
 }
 
 /** A job was paused, resumed or replaced. */
@@ -62,6 +65,7 @@ export function checkHistory(
   return [
     ...checkCreations(facts),
     ...checkTokens(facts),
+    ...checkFinality(facts),
     ...checkOverlaps(facts, policyOf),
     ...checkWatermarks(facts),
     ...checkHeadChanges(facts),
@@ -115,7 +119,14 @@ function collectFrom(event: HistoryEvent, facts: Facts): void {
       for (const [item, answer] of pairs(event.request.items, event.answer)) {
         if (answer.outcome !== 'ok') continue
         const { token, sequence, change } = item
-        add(facts.acceptances, item.id, { begin, end, token, sequence, ends: change.kind !== 'progress' })
+        add(facts.acceptances, item.id, {
+          begin,
+          end,
+          token,
+          sequence,
+          ends: change.kind !== 'progress',
+          finishes: change.kind === 'finish',
+        })
       }
       break
     case 'cancel':
@@ -190,6 +201,17 @@ function* checkTokens({ grants, acceptances, deaths }: Facts): Iterable<HistoryV
           message: `${id}: number ${sequence} under token ${token} was accepted, and the token was dead`,
         }
       }
+    }
+  }
+}
+
+function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<HistoryViolation> {
+  for (const [id, accepted] of acceptances) {
+    for (const { end } of firstOfEach(accepted).filter(({ finishes }) => finishes)) {
+      const died = deaths.get(id)?.some((death) => death.begin > end) ?? false
+      const ran = grants.some((grant) => grant.id === id && grant.begin > end)
+      if (died || ran)
+        yield { rule: 'final', message: `${id} was finished, and then ${ran ? 'started' : 'ended'} again` }
     }
   }
 }

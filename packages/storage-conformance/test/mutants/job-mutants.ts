@@ -1,0 +1,201 @@
+import type { JobChange, JobRecord, OccurrenceQuery, OccurrenceRecord, PruneRequest } from '@jobistemer/core/storage'
+import type { StorageWorld } from '../../src/index.ts'
+import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutant } from './mutant.ts'
+
+/** Faults in jobs, reads, pruning and connections. */
+export const jobMutants: readonly Mutant[] = [
+  mutant(
+    'makes a second version of a repeated replace',
+    ['jobs: a repeated replace answers unchanged and makes no second version'],
+    class extends Ledger {
+      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+        return super.replaceJob(head, { ...change, expectedVersion: head.version }, now)
+      }
+    },
+  ),
+  mutant(
+    'replaces a job although its course has gone on',
+    ['jobs: a replace that expects another watermark answers conflict and changes nothing'],
+    class extends Ledger {
+      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+        return super.replaceJob(head, { ...change, expectedWatermark: head.watermark }, now)
+      }
+    },
+  ),
+  mutant(
+    'lets the watermark of a re-created job sink',
+    ['delete: creating over a tombstone continues its versions, and its watermark never moves back'],
+    class extends Ledger {
+      override enact(job: JobRecord, now: number) {
+        return super.enact(job.createdAt === now ? { ...job, watermark: now } : job, now)
+      }
+    },
+  ),
+  mutant(
+    'leaves what waits for a deleted job',
+    ['delete: deleting cancels a pending occurrence, which no node claims any more'],
+    class extends Ledger {
+      override endAll(records: OccurrenceRecord[], reason: string, now: number) {
+        return reason === 'deleted' ? [] : super.endAll(records, reason, now)
+      }
+    },
+  ),
+  mutant(
+    'replaces the pause of a paused job',
+    ['pause: pausing a paused job answers unchanged and keeps the earlier pause'],
+    class extends Ledger {
+      override pauseJob(head: JobRecord, change: Extract<JobChange, { kind: 'pause' }>, now: number) {
+        return super.pauseJob(change.paused === null ? head : { ...head, paused: null }, change, now)
+      }
+    },
+  ),
+  mutant(
+    'prunes without raising the floor',
+    ['prune: removes finished history before the instant, and raises the floor to the last removed slot'],
+    class extends Ledger {
+      override removeHistory(head: JobRecord, records: OccurrenceRecord[]) {
+        super.removeHistory(head, records)
+        this.putHead(head)
+      }
+    },
+  ),
+  mutant(
+    'raises the floor only to the beginning of a range',
+    ['prune: a range entry goes only when its last slot is old enough'],
+    class extends Ledger {
+      override removeHistory(head: JobRecord, records: OccurrenceRecord[]) {
+        super.removeHistory(head, records)
+        const pruneFloor = Math.max(...records.map(({ scheduledAt }) => scheduledAt))
+        this.putHead({ ...head, pruneFloor })
+      }
+    },
+  ),
+  mutant(
+    'lets the floor sink',
+    ['prune: live occurrences stay, however old they are'],
+    class extends Ledger {
+      override removeHistory(head: JobRecord, records: OccurrenceRecord[]) {
+        super.removeHistory({ ...head, pruneFloor: null }, records)
+      }
+    },
+  ),
+  mutant(
+    'prunes the exclusion of a future slot',
+    ['prune: an exclusion of a future slot stays, or the slot would run after all'],
+    class extends Ledger {
+      override prunable(head: JobRecord, before: number, keep: number) {
+        return super.prunable({ ...head, watermark: Number.POSITIVE_INFINITY }, before, keep)
+      }
+    },
+  ),
+  mutant(
+    'prunes without keeping the latest',
+    ['prune: the latest are kept as asked'],
+    class extends Ledger {
+      override prune(request: PruneRequest) {
+        return super.prune({ ...request, keep: 0 })
+      }
+    },
+  ),
+  mutant(
+    'drops rows between pages: its cursor knows the instant only',
+    ['listOccurrences: the history of a job comes by time, then id, in both orders, on pages of any size'],
+    class extends Ledger {
+      override historyPage(query: Extract<OccurrenceQuery, { kind: 'job' }>) {
+        const last = query.cursor?.split(' ')[0]
+        return super
+          .historyPage(query)
+          .filter(
+            ({ scheduledAt }) => last === undefined || !last.endsWith(String(scheduledAt + 8_640_000_000_000_000)),
+          )
+      }
+    },
+  ),
+  mutant(
+    'includes the end of a range of time',
+    ['listOccurrences: a range of time includes its beginning and excludes its end'],
+    class extends Ledger {
+      override historyPage(query: Extract<OccurrenceQuery, { kind: 'job' }>) {
+        return super.historyPage(query.to === undefined ? query : { ...query, to: query.to + 1 })
+      }
+    },
+  ),
+  mutant(
+    'keeps what has ended in the list of what is live',
+    ['listOccurrences: what has ended is no longer live'],
+    class extends Ledger {
+      override livePage(query: Extract<OccurrenceQuery, { kind: 'live' }>) {
+        const ended = [...this.occurrences.values()].filter(({ finishedAt, token }) => finishedAt !== null && token > 0)
+        return [...super.livePage(query), ...(query.cursor === null ? ended : [])]
+      }
+    },
+  ),
+  {
+    name: 'lets namespaces see each other',
+    rejectedBy: ['connections: two sets of data never see each other, although their ids are the same'],
+    capabilities: {},
+    open: oneLedgerForAll(),
+  },
+  {
+    name: 'gives out its own objects',
+    rejectedBy: ['connections: what a caller does to an answer changes nothing that is stored'],
+    capabilities: {},
+    open: () =>
+      ledgerWorld(new Ledger(), (ledger) => ({
+        ...ledgerStorage(ledger),
+        get: async (request) => ledger.get(request),
+      })),
+  },
+  {
+    name: 'goes on after it was closed',
+    rejectedBy: ['connections: a connection that was closed rejects every call with STORAGE_CLOSED'],
+    capabilities: {},
+    open: () => ledgerWorld(new Ledger(), (ledger) => ({ ...ledgerStorage(ledger), close: async () => {} })),
+  },
+  {
+    name: 'forgets everything when it is closed',
+    rejectedBy: ['durability: everything is there again after every connection was closed'],
+    capabilities: { durability: 'process' },
+    open: forgetful,
+  },
+  {
+    name: 'claims to be what it is not',
+    rejectedBy: ['capabilities: are those that the test file declares'],
+    capabilities: { durability: 'power' },
+    open: () => ledgerWorld(new Ledger()),
+  },
+]
+
+function oneLedgerForAll(): Mutant['open'] {
+  let ledger = new Ledger()
+  let worlds = 0
+  return () => {
+    // The runs of a suite follow each other; only worlds of one case are open at once.
+    if (worlds === 0) ledger = new Ledger()
+    worlds += 1
+    return {
+      ...ledgerWorld(ledger),
+      async dispose() {
+        worlds -= 1
+      },
+    }
+  }
+}
+
+function forgetful(): StorageWorld {
+  let ledger = new Ledger()
+  return {
+    async connect() {
+      const storage = ledgerStorage(ledger)
+      return {
+        ...storage,
+        capabilities: { ...storage.capabilities, durability: 'process' },
+        async close() {
+          ledger = new Ledger()
+          await storage.close()
+        },
+      }
+    },
+    dispose: async () => {},
+  }
+}
