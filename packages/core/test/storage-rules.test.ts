@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import {
-  advancedJob,
   askedToCancel,
   type CreateItem,
   canceledBy,
@@ -195,7 +194,7 @@ describe('the head of a job', () => {
 
   it('takes a new version with a replace, and keeps its course', () => {
     const paused = { at: 1, reason: null, actor: null }
-    const running = { ...advancedJob(head, 200, 300), paused, pruneFloor: 50 }
+    const running = { ...head, watermark: 200, nextAt: 300, paused, pruneFloor: 50 }
     const replaced = replacedJob(running, { ...content, fingerprint: 'print-2', nextAt: 250 }, 220)
     const expected = { fingerprint: 'print-2', version: 2, lineage: ['print-1'], nextAt: 250, changedAt: 220 }
     expect(replaced).toEqual({ ...running, ...expected })
@@ -205,7 +204,7 @@ describe('the head of a job', () => {
   })
 
   it('becomes a tombstone, over which versions, watermark, floor and lineage go on', () => {
-    const dead = { ...deletedJob(advancedJob(head, 500, 600), 300), pruneFloor: 50 }
+    const dead = { ...deletedJob({ ...head, watermark: 500, nextAt: 600 }, 300), pruneFloor: 50 }
     expect(dead).toMatchObject({ deletedAt: 300, changedAt: 300, nextAt: null, watermark: 500 })
     const again = createdJob(job, { ...content, fingerprint: 'print-2' }, dead, 400)
     const expected = { version: 2, watermark: 500, pruneFloor: 50, createdAt: 400, deletedAt: null, paused: null }
@@ -213,8 +212,7 @@ describe('the head of a job', () => {
     expect(createdJob(job, content, dead, 700).watermark).toBe(700)
   })
 
-  it('never moves its watermark back, and keeps 32 earlier fingerprints', () => {
-    expect(advancedJob(head, 50, 300)).toMatchObject({ watermark: 100, nextAt: 300 })
+  it('keeps 32 earlier fingerprints', () => {
     const lineage = Array.from({ length: maxLineage }, (_, index) => `${index}`)
     const next = nextLineage({ fingerprint: 'new', lineage })
     expect([next.length, next[0], next.at(-1)]).toEqual([32, 'new', '30'])

@@ -1,4 +1,5 @@
 export * from './job-record.ts'
 export * from './occurrence-record.ts'
+export * from './occurrence-transitions.ts'
 export * from './rules.ts'
 export * from './storage.ts'

@@ -1,0 +1,182 @@
+import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
+import type { OverlapDecision } from './rules.ts'
+import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
+
+// What the record of an occurrence is at first, and after each step of its life. Pure functions, for adapters to share:
+// each gives a whole new record, and keeps what it does not speak of.
+
+// --------------------------------------------------------------------------------------------------------- new records
+
+/** The record of a slot, a trigger or a replay under the decision of {@link decideOverlap}. */
+export function createdOccurrence(
+  item: CreateSlot | CreateRequested,
+  decision: Pick<OverlapDecision, 'state' | 'reason'>,
+  owner: Owner,
+  now: number,
+): OccurrenceRecord {
+  const running = decision.state === 'running'
+  return {
+    id: item.id,
+    jobId: item.jobId,
+    scheduledAt: item.scheduledAt,
+    kind: item.kind,
+    state: decision.state,
+    token: running ? 1 : 0,
+    sequence: 0,
+    owner: running ? owner : null,
+    jobVersion: item.jobVersion,
+    dueAt: dueAtOf(item),
+    createdAt: now,
+    startedAt: running ? now : null,
+    finishedAt: decision.state === 'skipped' ? now : null,
+    executionTimeoutMs: item.executionTimeoutMs,
+    deadlineAt: running ? now + item.executionTimeoutMs : null,
+    reason: decision.reason,
+    recovered: false,
+    cancelRequest: null,
+    details: item.details,
+    runs: running && item.runs !== null ? item.runs : [],
+  }
+}
+
+/** Whether the item may start in the step that creates it, as far as the item itself goes. */
+export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
+  return item.runs !== null && dueAtOf(item) <= now
+}
+
+function dueAtOf(item: CreateSlot | CreateRequested): number {
+  return item.kind === 'slot' ? item.scheduledAt : item.dueAt
+}
+
+/** The record of a slot that is not to run. */
+export function excludedOccurrence(item: CreateExclusion, now: number): OccurrenceRecord {
+  return {
+    ...blank(item, now),
+    scheduledAt: item.scheduledAt,
+    id: item.id,
+    dueAt: item.scheduledAt,
+    state: 'canceled',
+    finishedAt: now,
+    reason: item.reason,
+    details: item.details,
+  }
+}
+
+/** The record of one entry of a recovery; `state` is for a run that {@link decideRecoveredRun} decided. */
+export function recoveredOccurrence(
+  item: Pick<CreateItem, 'jobId' | 'jobVersion'>,
+  entry: RecoveryEntry,
+  state: 'pending' | 'queued',
+  now: number,
+): OccurrenceRecord {
+  const base = {
+    ...blank(item, now),
+    id: entry.id,
+    scheduledAt: entry.scheduledAt,
+    dueAt: entry.scheduledAt,
+    recovered: true,
+  }
+  if (entry.kind === 'run') {
+    return { ...base, state, executionTimeoutMs: entry.executionTimeoutMs, details: entry.details }
+  }
+  return { ...base, state: 'missed', finishedAt: now, reason: entry.reason, details: { span: entry.span } }
+}
+
+function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
+  return {
+    jobId: item.jobId,
+    kind: 'slot',
+    token: 0,
+    sequence: 0,
+    owner: null,
+    jobVersion: item.jobVersion,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
+    executionTimeoutMs: 0,
+    deadlineAt: null,
+    reason: null,
+    recovered: false,
+    cancelRequest: null,
+    runs: [],
+  } as const
+}
+
+// --------------------------------------------------------------------------------------------------------- transitions
+
+/** Pending → running, by a claim. */
+export function claimed(record: OccurrenceRecord, owner: Owner, now: number): OccurrenceRecord {
+  return {
+    ...record,
+    state: 'running',
+    token: record.token + 1,
+    sequence: 0,
+    owner,
+    startedAt: now,
+    deadlineAt: now + record.executionTimeoutMs,
+    reason: null,
+  }
+}
+
+/** Pending → queued: a claim met it while another of its job runs. */
+export function requeued(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, state: 'queued', reason: null }
+}
+
+/** Queued → pending. */
+export function woken(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, state: 'pending', reason: null }
+}
+
+/** Any live state → a final one. */
+export function ended(
+  record: OccurrenceRecord,
+  state: FinalState,
+  reason: string | null,
+  now: number,
+): OccurrenceRecord {
+  return { ...record, state, reason, finishedAt: now, deadlineAt: null }
+}
+
+/** Running → a final state, by its owner. */
+export function finished(
+  record: OccurrenceRecord,
+  change: {
+    readonly state: FinalState
+    readonly reason: string | null
+    readonly runs: readonly TaskRunRecord[]
+    readonly sequence: number
+  },
+  now: number,
+): OccurrenceRecord {
+  const { state, reason, runs, sequence } = change
+  return { ...record, state, reason, runs, sequence, finishedAt: now, deadlineAt: null }
+}
+
+/** Waiting, or running and forced → canceled, by `cancel`. The request stays with the record, with who made it. */
+export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
+  return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
+}
+
+/** Running, with a note for its owner. The first request stands. */
+export function askedToCancel(record: OccurrenceRecord, request: CancelRequest): OccurrenceRecord {
+  return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
+}
+
+/**
+ * Running → pending, by `release` or by `reap` with `retry`. What a deleted job still ran has nobody to wait for:
+ * it is canceled like the rest of what waited.
+ */
+export function handedBack(
+  record: OccurrenceRecord,
+  change: { readonly dueAt: number; readonly reason: string | null; readonly jobDeleted: boolean },
+  now: number,
+): OccurrenceRecord {
+  if (change.jobDeleted) return ended(record, 'canceled', 'deleted', now)
+  return { ...record, state: 'pending', dueAt: change.dueAt, reason: change.reason, deadlineAt: null }
+}
+
+/** The runs and the sequence of an accepted `settle` or `reap`. */
+export function withRuns(record: OccurrenceRecord, runs: readonly TaskRunRecord[], sequence: number): OccurrenceRecord {
+  return { ...record, runs, sequence }
+}
