@@ -1,0 +1,52 @@
+import {
+  type InstantInput,
+  JobistemerError,
+  printValue,
+  readScheduleOptions,
+  type ScheduleOptions,
+  toZonedInstantText,
+} from '@jobistemer/core'
+import { type Iso8601Schedule, iso8601ScheduleOf, type UnboundIso8601Schedule } from './iso8601-schedule.ts'
+
+export interface Iso8601Options extends ScheduleOptions {
+  /**
+   * Nothing happens before. A bare period (`PT6H`) is counted from here, so it also fires at the start; an interval with
+   * a start of its own does not.
+   */
+  readonly start?: InstantInput
+}
+
+const longestInterval = 200
+
+/**
+ * A schedule from an ISO 8601 repeating interval: `R5/2026-01-31T00:00:00/P1M` (five times, the first at the start),
+ * `R/START/PERIOD`, `R/START/END`, `R/PERIOD/END` (counted back from the end), or a bare period such as `PT6H`, which is
+ * counted from the option `start`, or else from 1970-01-01T00:00:00 in the time zone.
+ *
+ * Instants are `start + n × period`. Years, months, weeks and days keep the time of day in the zone; hours, minutes and
+ * seconds are exact.
+ *
+ * @example
+ * const monthly = iso8601('R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' })
+ * monthly.next('2026-02-01T00:00:00Z') // => 2026-02-27T23:00:00.000Z
+ *
+ * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES`, `INVALID_TIMEZONE`, `INVALID_INSTANT`,
+ * `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
+export function iso8601(interval: string, options: Iso8601Options = {}): Iso8601Schedule | UnboundIso8601Schedule {
+  const { timezone, start, end } = readScheduleOptions(options, ['timezone', 'start', 'end'])
+  if (typeof interval !== 'string' || interval.length > longestInterval) {
+    throw new JobistemerError('INVALID_SCHEDULE', {
+      message: `The interval is not a string of at most ${longestInterval} characters: ${printValue(interval)}.`,
+      field: 'interval',
+      value: interval,
+      remedy: 'Give an ISO 8601 repeating interval such as R5/2026-01-31T00:00:00/P1M.',
+    })
+  }
+  return iso8601ScheduleOf({
+    interval: interval.trim(),
+    ...(timezone === undefined ? undefined : { timezone }),
+    ...(start === undefined ? undefined : { start: toZonedInstantText(start, 'start') }),
+    ...(end === undefined ? undefined : { end: toZonedInstantText(end, 'end') }),
+  })
+}

@@ -1,0 +1,137 @@
+import { isLocalTime, JobistemerError, printValue, toZonedInstantMs } from '@jobistemer/core'
+import { type Period, parsePeriod } from './period.ts'
+import { PeriodSeries } from './period-series.ts'
+import { ZonedCalendar } from './zoned-calendar.ts'
+
+/** What an interval says, read in a time zone. */
+export interface ParsedInterval {
+  readonly period: Period
+  /** `null`: no end. */
+  readonly repetitions: number | null
+  /** Where counting begins: the start, for `R/duration/end` the end. Epoch milliseconds. */
+  readonly anchorMs: number
+  /** As it was written, for people. */
+  readonly anchorText: string
+  /** `R/duration/end` counts back. */
+  readonly isBackward: boolean
+  readonly series: PeriodSeries
+}
+
+const msPerDay = 86_400_000
+const bareAnchor = '1970-01-01T00:00:00'
+const mostRepetitions = 1_000_000_000_000
+
+/**
+ * Reads an interval. `start` is where a bare period is counted from.
+ * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES` for no repetitions
+ */
+export function parseInterval(interval: string, timezone: string, start: string | undefined): ParsedInterval {
+  const parts = interval.split('/')
+  const isRepeating = /^R/.test(parts[0] as string)
+  const repetitions = isRepeating ? parseRepetitions(parts.shift() as string, interval) : null
+  const [first = '', second, ...rest] = parts
+  if (rest.length > 0) throw invalidInterval(interval, 'has too many parts')
+  if (!isRepeating && second !== undefined) throw invalidInterval(interval, 'is not repeated', 'Put R/ in front of it.')
+  const calendar = new ZonedCalendar(timezone)
+
+  if (second === undefined) {
+    if (!isDuration(first)) throw invalidInterval(interval, 'has no period')
+    if (start === undefined && repetitions !== null) {
+      throw invalidInterval(interval, 'is counted but has no start', 'Give { start } or R5/START/PERIOD.')
+    }
+    const anchorText = start ?? bareAnchor
+    return assemble({ ...anchorAt(anchorText), period: parsePeriod(first, interval), isBackward: false })
+  }
+  if (isDuration(first)) {
+    if (isDuration(second)) throw invalidInterval(interval, 'has two durations')
+    return assemble({ ...anchorAt(second), period: parsePeriod(first, interval), isBackward: true })
+  }
+  const anchor = anchorAt(first)
+  const period = isDuration(second) ? parsePeriod(second, interval) : periodBetween(anchor, anchorAt(second), interval)
+  return assemble({ ...anchor, period, isBackward: false })
+
+  function anchorAt(text: string): Anchor {
+    return parseAnchor(text, interval, timezone, calendar)
+  }
+
+  function assemble(parsed: Anchor & { readonly period: Period; readonly isBackward: boolean }): ParsedInterval {
+    const { anchorMs, anchorLocalMs, anchorText, period, isBackward } = parsed
+    const length = repetitions === null ? Number.POSITIVE_INFINITY : repetitions - 1
+    const series = new PeriodSeries({
+      anchorMs,
+      anchorLocalMs,
+      period,
+      calendar,
+      first: isBackward ? -length : 0,
+      last: isBackward ? 0 : length,
+    })
+    return { period, repetitions, anchorMs, anchorText, isBackward, series }
+  }
+}
+
+interface Anchor {
+  readonly anchorMs: number
+  readonly anchorLocalMs: number
+  readonly anchorText: string
+}
+
+function isDuration(text: string): boolean {
+  return /^[+-]?P/.test(text)
+}
+
+function parseRepetitions(text: string, interval: string): number | null {
+  const match = /^R(\d*|-1)$/.exec(text)
+  if (match === null) throw invalidInterval(interval, `has no count that can be read: ${printValue(text)}`)
+  const [, digits = ''] = match
+  if (digits === '' || digits === '-1') return null
+  const repetitions = Number(digits)
+  if (repetitions > mostRepetitions) throw invalidInterval(interval, 'is repeated more than a million million times')
+  if (repetitions > 0) return repetitions
+  throw new JobistemerError('SCHEDULE_NEVER_FIRES', {
+    message: `The interval ${printValue(interval)} is repeated 0 times.`,
+    field: 'interval',
+    value: interval,
+    remedy: 'R1 fires once, R5 five times, R without end.',
+  })
+}
+
+function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
+  try {
+    const anchorMs = toZonedInstantMs(text, timezone, 'interval')
+    // A local time is kept as written: it may lie in a gap of its own day, but not of the days that follow.
+    const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
+    return { anchorMs, anchorLocalMs, anchorText: text }
+  } catch (error) {
+    throw new JobistemerError('INVALID_SCHEDULE', {
+      message: `The instant ${printValue(text)} of the interval ${printValue(interval)} cannot be read.`,
+      field: 'interval',
+      value: text,
+      remedy: 'Give an ISO 8601 instant such as 2026-01-31T00:00:00, with Z or an offset if it is not a local time.',
+      cause: error,
+    })
+  }
+}
+
+/** Whole days when both ends have the same time of day, else the exact time between. */
+function periodBetween(start: Anchor, end: Anchor, interval: string): Period {
+  const length = end.anchorMs - start.anchorMs
+  if (length <= 0) throw invalidInterval(interval, 'ends before it begins')
+  const localLength = end.anchorLocalMs - start.anchorLocalMs
+  if (localLength > 0 && localLength % msPerDay === 0) {
+    return { months: 0, days: localLength / msPerDay, milliseconds: 0 }
+  }
+  return { months: 0, days: 0, milliseconds: length }
+}
+
+function invalidInterval(
+  interval: string,
+  what: string,
+  remedy = 'Give R/START/PERIOD, R5/START/PERIOD, R/START/END, R/PERIOD/END or a period such as PT6H.',
+): JobistemerError {
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The interval ${printValue(interval)} ${what}.`,
+    field: 'interval',
+    value: interval,
+    remedy,
+  })
+}

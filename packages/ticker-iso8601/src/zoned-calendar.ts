@@ -1,0 +1,47 @@
+import { DateTime, Info, type Zone } from 'luxon'
+import type { Period } from './period.ts'
+
+const msPerDay = 86_400_000
+const msPerMinute = 60_000
+
+/**
+ * Calendar arithmetic in a time zone. A local time is what the clock shows, in milliseconds from 1970-01-01T00:00:00 as
+ * if every day had 24 hours; `NaN` beyond the calendar's end.
+ */
+export class ZonedCalendar {
+  readonly #zone: Zone
+
+  constructor(timezone: string) {
+    this.#zone = Info.normalizeZone(timezone)
+  }
+
+  /** What the clock shows at an instant. */
+  localAt(instantMs: number): number {
+    return instantMs + this.#offsetAt(instantMs)
+  }
+
+  /**
+   * The instant at which the clock shows this: the first of two, and shifted forward by the length of the gap when it
+   * shows it never.
+   */
+  instantOf(localMs: number): number {
+    if (Number.isNaN(localMs)) return Number.NaN
+    // No zone changes its offset twice within two days.
+    const before = this.#offsetAt(localMs - msPerDay)
+    const after = this.#offsetAt(localMs + msPerDay)
+    if (before === after || this.#offsetAt(localMs - before) === before) return localMs - before
+    return this.#offsetAt(localMs - after) === after ? localMs - after : localMs - before
+  }
+
+  /** The local time that lies the calendar part of so many periods behind another. */
+  add(localMs: number, period: Period, count: number): number {
+    const months = period.months * count
+    const days = period.days * count
+    return DateTime.fromMillis(localMs, { zone: 'utc' }).plus({ months, days }).toMillis()
+  }
+
+  #offsetAt(instantMs: number): number {
+    // Local times before standard time have offsets of odd seconds, which luxon gives as fractions of minutes.
+    return Math.round(this.#zone.offset(instantMs) * msPerMinute)
+  }
+}

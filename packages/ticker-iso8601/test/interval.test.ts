@@ -1,0 +1,230 @@
+import { type ErrorCode, JobistemerError, type SerializedSchedule } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { type Iso8601Options, iso8601, iso8601Type } from '../src/index.ts'
+
+const longAgo = '1900-01-01T00:00:00Z'
+const inLongTime = '2100-01-01T00:00:00Z'
+
+function all(interval: string, options?: Iso8601Options): string[] {
+  return [...iso8601(interval, options).between(longAgo, inLongTime)].map((at) =>
+    at.toISOString().replace('.000Z', 'Z'),
+  )
+}
+
+function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode; field: string | undefined } {
+  try {
+    iso8601(interval, options)
+  } catch (error) {
+    if (!JobistemerError.isInstance(error)) throw error
+    expect(error.remedy).toMatch(/\S/)
+    return { code: error.code, field: error.field }
+  }
+  throw new Error(`${interval} was accepted`)
+}
+
+describe('an interval', () => {
+  it('fires first at its start, and as often as it says', () => {
+    expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
+      '2026-01-31T00:00:00Z',
+      '2026-02-28T00:00:00Z',
+      '2026-03-31T00:00:00Z',
+    ])
+    expect(all('R1/2026-01-31/P1M')).toEqual(['2026-01-31T00:00:00Z'])
+  })
+
+  it('goes on for ever without a count', () => {
+    for (const interval of [
+      'R/2026-01-01T00:00:00Z/PT1H',
+      'R-1/2026-01-01T00:00:00Z/PT1H',
+      'r/2026-01-01T00:00Z/pt1h',
+    ]) {
+      expect(iso8601(interval).next('2099-06-01T00:30:00Z')?.toISOString()).toBe('2099-06-01T01:00:00.000Z')
+    }
+  })
+
+  it('reads a start without an offset in the time zone, and one with an offset as the instant that it is', () => {
+    expect(all('R1/2026-01-31T09:00:00/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T00:00:00Z'])
+    expect(all('R1/2026-01-31T09:00:00Z/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T09:00:00Z'])
+    expect(all('R1/20260131T090000+0100/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T08:00:00Z'])
+  })
+
+  it('between two instants with one time of day steps by days, which keep that time of day', () => {
+    expect(all('R3/2026-03-28T12:00:00/2026-03-29T12:00:00', { timezone: 'Europe/Berlin' })).toEqual([
+      '2026-03-28T11:00:00Z',
+      '2026-03-29T10:00:00Z',
+      '2026-03-30T10:00:00Z',
+    ])
+  })
+
+  it('between any other two instants steps by the exact time between them', () => {
+    expect(all('R3/2026-03-28T12:00:00/2026-03-29T13:30:00', { timezone: 'Europe/Berlin' })).toEqual([
+      '2026-03-28T11:00:00Z',
+      '2026-03-29T11:30:00Z',
+      '2026-03-30T12:00:00Z',
+    ])
+  })
+
+  it('with an end is counted back from it: the last instant is the end', () => {
+    expect(all('R3/P1M/2026-05-31T00:00:00Z')).toEqual([
+      '2026-03-31T00:00:00Z',
+      '2026-04-30T00:00:00Z',
+      '2026-05-31T00:00:00Z',
+    ])
+    const daily = iso8601('R/P1D/2026-05-31T00:00:00Z')
+    expect(daily.previous('1950-01-01T12:00:00Z')?.toISOString()).toBe('1950-01-01T00:00:00.000Z')
+    expect(daily.next('2026-05-31T00:00:00Z')).toBeNull()
+  })
+
+  it('that is only a period is counted from the option start', () => {
+    expect(all('PT6H', { start: '2026-01-01T01:00:00Z', end: '2026-01-01T13:00:00Z' })).toEqual([
+      '2026-01-01T01:00:00Z',
+      '2026-01-01T07:00:00Z',
+      '2026-01-01T13:00:00Z',
+    ])
+    expect(all('R2/P3W', { start: '2026-01-01T01:00:00', timezone: 'Asia/Tokyo' })).toEqual([
+      '2025-12-31T16:00:00Z',
+      '2026-01-21T16:00:00Z',
+    ])
+  })
+
+  it('that is only a period is counted from 1970-01-01T00:00:00 in the zone, so that all nodes agree', () => {
+    expect(iso8601('PT6H').next('2026-01-01T01:00:00Z')?.toISOString()).toBe('2026-01-01T06:00:00.000Z')
+    expect(iso8601('P1D', { timezone: 'Asia/Tokyo' }).next('2026-01-01T01:00:00Z')?.toISOString()).toBe(
+      '2026-01-01T15:00:00.000Z',
+    )
+    expect(iso8601('P3W').next('2026-01-01T00:00:00Z')?.toISOString()).toBe('2026-01-22T00:00:00.000Z')
+    expect(iso8601('PT6H').previous('1970-01-01T00:00:00Z')).toBeNull()
+  })
+
+  it('is confined to its window, both ends included, and its count is not moved by it', () => {
+    expect(all('R4/2026-01-01T00:00:00Z/P1D', { start: '2026-01-02T00:00:00Z', end: '2026-01-03T00:00:00Z' })).toEqual([
+      '2026-01-02T00:00:00Z',
+      '2026-01-03T00:00:00Z',
+    ])
+    expect(all('R4/2026-01-01T00:00:00Z/P1D', { start: '2026-01-01T00:00:01Z' })).toHaveLength(3)
+  })
+
+  it('gives the calendar part of a mixed period first and the exact part behind it', () => {
+    expect(all('R3/2026-03-28T00:00:00/P1DT12H', { timezone: 'Europe/Berlin' })).toEqual([
+      '2026-03-27T23:00:00Z',
+      '2026-03-29T11:00:00Z',
+      '2026-03-30T22:00:00Z',
+    ])
+  })
+
+  it('describes itself', () => {
+    expect(iso8601('R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }).describe()).toBe(
+      'every month from 2026-01-31T00:00:00, 5 times, Europe/Berlin',
+    )
+    expect(iso8601('PT6H').describe()).toBe('every 6 hours from 1970-01-01T00:00:00, UTC')
+    expect(iso8601('R/P2W/2026-05-31').describe()).toBe('every 2 weeks up to 2026-05-31, UTC')
+    expect(iso8601('P1Y2M3DT4H5M6S').describe()).toBe(
+      'every 14 months, 3 days, 4 hours, 5 minutes and 6 seconds from 1970-01-01T00:00:00, UTC',
+    )
+    expect(iso8601('R1/2026-01-31/P2Y', { start: 0, end: '2027-01-01T00:00:00Z' }).describe()).toBe(
+      'every 2 years from 2026-01-31, once, UTC, not before 1970-01-01T00:00:00Z, until 2027-01-01T00:00:00Z',
+    )
+    expect(iso8601('PT0.25S').describe()).toBe('every 250 milliseconds from 1970-01-01T00:00:00, UTC')
+  })
+})
+
+describe('a serialised interval', () => {
+  it.each<[string, Iso8601Options]>([
+    ['R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }],
+    ['PT6H', { start: '2026-01-01T01:00:00', end: Date.UTC(2026, 5, 1), timezone: 'Asia/Tokyo' }],
+    ['P1D', {}],
+  ])('%s %o is revived as it was', (interval, options) => {
+    const schedule = iso8601(interval, options)
+    const stored = JSON.parse(JSON.stringify(schedule)) as SerializedSchedule
+    const revived = iso8601Type.revive(stored)
+    expect(revived.toJSON()).toEqual(stored)
+    expect(revived.type).toBe(iso8601Type)
+    expect(revived.describe()).toBe(schedule.describe())
+    expect(revived.next('2026-02-10T00:00:00Z')).toEqual(schedule.next('2026-02-10T00:00:00Z'))
+  })
+
+  it('of another type or version is refused', () => {
+    for (const stored of [
+      { type: 'cron', interval: 'PT6H' },
+      { type: 'iso8601' },
+      { type: 'iso8601', interval: 6 },
+      { type: 'iso8601', interval: 'PT6H', anchor: 'epoch' },
+    ]) {
+      expect(() => iso8601Type.revive(stored)).toThrow(
+        expect.toSatisfy((error) => JobistemerError.isInstance(error, 'INVALID_SCHEDULE')),
+      )
+    }
+  })
+})
+
+describe('an interval without a time zone', () => {
+  it('takes the zone of the job that it is given to', () => {
+    const daily = iso8601('R/2026-01-01T09:00:00/P1D', { end: '2026-06-01T00:00:00' })
+    if (!('bind' in daily)) throw new Error('It has a time zone')
+    expect(daily.next(0)?.toISOString()).toBe('2026-01-01T09:00:00.000Z')
+    const bound = daily.bind({ jobName: 'report', timezone: 'Asia/Tokyo' })
+    expect(bound.next(0)?.toISOString()).toBe('2026-01-01T00:00:00.000Z')
+    expect(bound.previousMs(Number.POSITIVE_INFINITY)).toBe(Date.parse('2026-05-31T00:00:00Z'))
+    expect('bind' in bound).toBe(false)
+    expect(daily.bind({ jobName: 'report' }).toJSON()).toMatchObject({ timezone: 'UTC' })
+  })
+})
+
+describe('a bad interval', () => {
+  it.each([
+    ['', 'interval'],
+    ['R', 'interval'],
+    ['R5', 'interval'],
+    ['R5/', 'interval'],
+    ['tomorrow', 'interval'],
+    ['2026-01-01/P1D', 'interval'],
+    ['R/2026-01-01/P1D/P1D', 'interval'],
+    ['R/P1D/P1D', 'interval'],
+    ['r/2026-01-01/P1D', 'interval'],
+    ['Rx/2026-01-01/P1D', 'interval'],
+    ['R1.5/2026-01-01/P1D', 'interval'],
+    ['R9999999999999/2026-01-01/P1D', 'interval'],
+    ['R5/PT6H', 'interval'],
+    ['R/2026-13-01/P1D', 'interval'],
+    ['R/2026-01-02/2026-01-01', 'interval'],
+    ['R/2026-01-01/2026-01-01', 'interval'],
+    ['R/2026-01-01/P', 'interval.period'],
+    ['R/2026-01-01/P1X', 'interval.period'],
+    ['R/2026-01-01/-P1D', 'interval.period'],
+    ['R/2026-01-01/P-1D', 'interval.period'],
+    ['R/2026-01-01/P0D', 'interval.period'],
+    ['R/2026-01-01/P1.5D', 'interval.period'],
+    ['R/2026-01-01/PT0.0001S', 'interval.period'],
+    ['R/2026-01-01/P20000Y', 'interval.period'],
+  ])('%s is refused, naming %s', (interval, field) => {
+    expect(refusal(interval)).toEqual({ code: 'INVALID_SCHEDULE', field })
+  })
+
+  it('that is no string, or a very long one, is refused', () => {
+    expect(refusal(6 as never)).toEqual({ code: 'INVALID_SCHEDULE', field: 'interval' })
+    expect(refusal(`R/2026-01-01/P${'0'.repeat(200)}1D`)).toEqual({ code: 'INVALID_SCHEDULE', field: 'interval' })
+  })
+
+  it('that can never fire is refused', () => {
+    expect(refusal('R0/2026-01-01/P1D').code).toBe('SCHEDULE_NEVER_FIRES')
+    expect(refusal('R5/2026-01-01/P1D', { start: '2027-01-01' }).code).toBe('SCHEDULE_NEVER_FIRES')
+    expect(refusal('R/2026-01-01/P1D', { end: '2025-01-01' }).code).toBe('SCHEDULE_NEVER_FIRES')
+  })
+})
+
+describe('bad options of an interval', () => {
+  it.each<[unknown, ErrorCode, string]>([
+    [{ tz: 'UTC' }, 'UNKNOWN_OPTION', 'tz'],
+    [{ timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
+    [{ timezone: 5 }, 'INVALID_TIMEZONE', 'timezone'],
+    [{ start: 'soon' }, 'INVALID_INSTANT', 'start'],
+    [{ end: new Date(Number.NaN) }, 'INVALID_INSTANT', 'end'],
+    [{ start: '2026-02-01', end: '2026-01-01' }, 'INVALID_SCHEDULE', 'end'],
+  ])('%o are refused with %s naming %s', (options, code, field) => {
+    expect(refusal('PT6H', options as Iso8601Options)).toEqual({ code, field })
+  })
+
+  it('that are no object are refused', () => {
+    expect(refusal('PT6H', 'UTC' as never).code).toBe('INVALID_ARGUMENT')
+  })
+})
