@@ -25,6 +25,8 @@ const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 export class PeriodSeries {
   readonly #options: SeriesOptions
   readonly #averageMs: number
+  // The last two instants that were worked out: whoever goes on from one needs it again.
+  #recent: readonly [number: number, time: number][] = []
 
   constructor(options: SeriesOptions) {
     this.#options = options
@@ -97,8 +99,11 @@ export class PeriodSeries {
     const { anchorMs, anchorLocalMs, period, calendar } = this.#options
     if (number === 0) return anchorMs
     if (this.#isExact) return anchorMs + number * period.milliseconds
+    for (const [known, time] of this.#recent) if (known === number) return time
     const at = calendar.instantOf(calendar.add(anchorLocalMs, period, number)) + number * period.milliseconds
-    if (!Number.isNaN(at)) return at
-    return number > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const beyond = number > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    const time = Number.isNaN(at) ? beyond : at
+    this.#recent = [[number, time], ...this.#recent.slice(0, 1)]
+    return time
   }
 }

@@ -35,9 +35,11 @@ export class ZonedCalendar {
 
   /** The local time that lies the calendar part of so many periods behind another. */
   add(localMs: number, period: Period, count: number): number {
-    const months = period.months * count
-    const days = period.days * count
-    return DateTime.fromMillis(localMs, { zone: 'utc' }).plus({ months, days }).toMillis()
+    const moved = localMs + period.days * count * msPerDay
+    if (period.months === 0) return moved
+    // Months first, then days: the end of February and one day is the first of March.
+    const months = DateTime.fromMillis(localMs, { zone: 'utc' }).plus({ months: period.months * count })
+    return months.toMillis() + moved - localMs
   }
 
   #offsetAt(instantMs: number): number {

@@ -33,11 +33,7 @@ describe('an interval', () => {
   })
 
   it('goes on for ever without a count', () => {
-    for (const interval of [
-      'R/2026-01-01T00:00:00Z/PT1H',
-      'R-1/2026-01-01T00:00:00Z/PT1H',
-      'r/2026-01-01T00:00Z/pt1h',
-    ]) {
+    for (const interval of ['R/2026-01-01T00:00:00Z/PT1H', 'R-1/2026-01-01T00:00Z/PT1H']) {
       expect(iso8601(interval).next('2099-06-01T00:30:00Z')?.toISOString()).toBe('2099-06-01T01:00:00.000Z')
     }
   })
