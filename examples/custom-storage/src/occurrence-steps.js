@@ -1,5 +1,4 @@
 import {
-  advancedJob,
   askedToCancel,
   canceledBy,
   claimed,
@@ -67,9 +66,9 @@ export class OccurrenceSteps extends JobSteps {
     return { outcome: 'exists', state, token, owner, watermark, nextAt }
   }
 
-  /** @param {JobRecord} head @param {number} watermark @param {number | null} nextAt */
+  /** Moves the job past its slots up to `watermark`, which never moves back. @param {JobRecord} head @param {number} watermark @param {number | null} nextAt */
   advance(head, watermark, nextAt) {
-    this.putHead(advancedJob(head, watermark, nextAt))
+    this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
   }
 
   /** @param {CreateSlot | CreateRequested} item @param {JobRecord} head @param {Owner} owner @param {number} now @returns {CreateAnswer} */

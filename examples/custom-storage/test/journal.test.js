@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, it } from 'node:test'
+import { JobistemerError, jobId, occurrenceId } from '@jobistemer/core'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { journalStorage } from 'custom-storage-example'
+
+/** @param {(file: string) => Promise<void>} body */
+async function withFile(body) {
+  const folder = await mkdtemp(join(tmpdir(), 'journal-storage-'))
+  try {
+    await body(join(folder, 'jobs.journal'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** Starts a process that writes until so many lines came, kills it, and answers what it had acknowledged. @param {string} file @param {number} lines */
+async function writeUntilKilled(file, lines) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'writer.js'), file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  /** @type {number[]} */
+  const acknowledged = []
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.push(Number(line))
+    if (acknowledged.length === lines) child.kill('SIGKILL')
+  }
+  await exited
+  return acknowledged
+}
+
+describe('the journal', () => {
+  it('keeps every acknowledged call of a process that was killed', async () => {
+    await withFile(async (file) => {
+      const acknowledged = await writeUntilKilled(file, 300)
+      assert.ok(acknowledged.length >= 300)
+      const storage = journalStorage({ file })
+      const id = jobId('endless')
+      const ids = acknowledged.map((at) => occurrenceId(id, at))
+      const { occurrences } = await storage.get({ occurrences: ids })
+      assert.deepEqual([...new Set(occurrences.map((record) => record?.state))], ['completed'])
+      await assertLedger(storage)
+      await storage.close()
+    })
+  })
+
+  it('cuts off a line that was being written when the process died', async () => {
+    await withFile(async (file) => {
+      const first = journalStorage({ file })
+      await first.prune({ now: 1, jobId: null, before: 0, keep: 0, limit: 1 })
+      await first.close()
+      const whole = await readFile(file, 'utf8')
+      await appendFile(file, '["saveJobs",{"now":17')
+      const second = journalStorage({ file })
+      assert.equal(await readFile(file, 'utf8'), whole)
+      await second.prune({ now: 2, jobId: null, before: 0, keep: 0, limit: 1 })
+      await second.close()
+      assert.equal((await readFile(file, 'utf8')).split('\n').length, 3)
+    })
+  })
+
+  it('is one line again after a long life, and holds the same', async () => {
+    await withFile(async (file) => {
+      await writeUntilKilled(file, 600)
+      const first = journalStorage({ file })
+      const before = await history(first)
+      assert.equal((await readFile(file, 'utf8')).trimEnd().split('\n').length, 1)
+      await first.close()
+      const second = journalStorage({ file })
+      assert.deepEqual(await history(second), before)
+      await second.close()
+    })
+  })
+
+  it('refuses a file that is something else, and leaves it as it is', async () => {
+    await withFile(async (file) => {
+      for (const [content, code] of /** @type {const} */ ([
+        ['name,age\nkim,7\n', 'STORAGE_UNREADABLE'],
+        ['{"a":1}\n', 'STORAGE_FOREIGN'],
+        ['["dropEverything",{}]\n', 'STORAGE_FOREIGN'],
+      ])) {
+        await writeFile(file, content)
+        assert.throws(
+          () => journalStorage({ file }),
+          (error) => JobistemerError.isInstance(error, code) && error.field === 'file' && error.value === file,
+        )
+        assert.equal(await readFile(file, 'utf8'), content)
+      }
+    })
+  })
+
+  it('refuses a file in a folder that does not exist', () => {
+    assert.throws(
+      () => journalStorage({ file: join(tmpdir(), 'no-such-folder-of-a-journal', 'jobs.journal') }),
+      (error) => JobistemerError.isInstance(error, 'STORAGE_UNREADABLE'),
+    )
+  })
+})
+
+/** @param {import('@jobistemer/core/storage').Storage} storage */
+async function history(storage) {
+  const query = /** @type {const} */ ({ kind: 'job', order: 'ascending', runs: true, limit: 10_000, cursor: null })
+  return await storage.listOccurrences({ ...query, jobId: jobId('endless') })
+}

@@ -1,0 +1,35 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+
+// Runs every test file of this folder with Node's own runner. When JOBISTEMER_TEST_REPORT names a file, the counts go
+// there for whoever runs many packages at once.
+
+const folder = import.meta.dirname
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.test.js'))
+  .map((name) => join(folder, name))
+
+let passed = 0
+let failed = 0
+
+const events = run({ files, concurrency: 1 })
+events.on('test:pass', (event) => {
+  if (isTest(event)) passed += 1
+})
+events.on('test:fail', (event) => {
+  if (isTest(event)) failed += 1
+})
+events.compose(new spec()).pipe(process.stdout)
+events.on('end', () => {
+  const report = process.env.JOBISTEMER_TEST_REPORT
+  if (report !== undefined) writeFileSync(report, JSON.stringify({ passed, failed }))
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+})
+
+/** Suites and whole files are reported too; a file that fails by itself counts. @param {any} event */
+function isTest({ name, details, nesting }) {
+  if (nesting === 0 && files.includes(name)) return details.error !== undefined
+  return details.type !== 'suite'
+}
