@@ -46,7 +46,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(3)
     expect(started).toHaveLength(10)
     expect(new Set(started.map((entry) => entry.slice(3))).size).toBe(10)
-    expect(started.map((entry) => entry.slice(0, 2))).toEqual(['10', '10', '10', '15', '15', '15', '20', '20', '20', '25'])
+    expect(started.map((entry) => entry.slice(0, 2))).toEqual([
+      '10',
+      '10',
+      '10',
+      '15',
+      '15',
+      '15',
+      '20',
+      '20',
+      '20',
+      '25',
+    ])
     for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
   })
 
@@ -57,7 +68,9 @@ describe.each(everywhere)('on $name', (place) => {
     const jobs = [...early.jobs, ...later.flatMap((one) => one.jobs)]
     const scheduler = await world.start({ jobs, maxConcurrentJobs: 1 })
     await world.clock.advance({ seconds: 15 })
-    expect((await scheduler.occurrences({ job: 'e' })).map(({ state, node }) => [state, node])).toEqual([['pending', null]])
+    expect((await scheduler.occurrences({ job: 'e' })).map(({ state, node }) => [state, node])).toEqual([
+      ['pending', null],
+    ])
     await world.clock.advance({ minutes: 2 })
     expect(later.flatMap((one) => one.started)).toEqual(['30 e', '31 d', '32 c', '33 b'])
   })

@@ -36,7 +36,15 @@ describe.each(everywhere)('on $name', (place) => {
   it('onStart is told what starts', async () => {
     const { clock, start } = createWorld(place)
     const told: unknown[] = []
-    const onStart = ({ job, occurrence, scheduledAt, startedAt, latenessMs, recovered, fencingToken }: OccurrenceContext) => {
+    const onStart = ({
+      job,
+      occurrence,
+      scheduledAt,
+      startedAt,
+      latenessMs,
+      recovered,
+      fencingToken,
+    }: OccurrenceContext) => {
       told.push([job.name, job.version, occurrence.kind, scheduledAt, startedAt, latenessMs, recovered, fencingToken])
     }
     await start({ jobs: [defineJob({ name: 'hooked', schedule, onStart, tasks: [{ name: 'work', run: () => 1 }] })] })
@@ -119,7 +127,9 @@ describe.each(everywhere)('on $name', (place) => {
     const { clock, start } = createWorld(place)
     const outcomes: string[] = []
     const onComplete = (report: ExecutionReport) => void outcomes.push(report.outcome)
-    await start({ jobs: [defineJob({ name: 'any', schedule, ...settings, tasks: [{ name: 'work', run }], onComplete })] })
+    await start({
+      jobs: [defineJob({ name: 'any', schedule, ...settings, tasks: [{ name: 'work', run }], onComplete })],
+    })
     await clock.advance({ minutes: 1 })
     expect(outcomes).toEqual([outcome])
   })

@@ -5,8 +5,9 @@ import { afterThisTurn } from '../system-clock.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
-import { overridePlan } from './job-plan.ts'
+import { type JobPlan, overridePlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
+import type { RegisteredJob } from './registered-job.ts'
 import { EngineStopped } from './storage-caller.ts'
 
 // What a damaged storage left behind is looked for once in so many polls.
@@ -20,7 +21,8 @@ export class Claimer implements Alarm {
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #pollIntervalMs: number
-  readonly #exceptHandlerKeys = new Set<string>()
+  /** Handler keys that this node could not serve, each with a job that had it. */
+  readonly #exceptHandlerKeys = new Map<string, JobId>()
   #backlog = false
   #kicked = false
   #claiming: Promise<void> | null = null
@@ -74,7 +76,8 @@ export class Claimer implements Alarm {
     this.#kicked = true
     afterThisTurn(() => {
       this.#kicked = false
-      if (this.#pool.free > 0) this.#claim(false)
+      // One under way holds all places, and may have looked before what it is to find appeared.
+      if (this.#claiming !== null || this.#pool.free > 0) this.#claim(false)
     })
   }
 
@@ -98,22 +101,17 @@ export class Claimer implements Alarm {
   }
 
   async #claimAll(sweep: boolean): Promise<void> {
-    const { owner, storage, maxBatch } = this.#engine
     for (;;) {
-      const limit = Math.max(0, Math.min(maxBatch, this.#pool.free))
-      const now = this.#engine.now()
-      const exceptHandlerKeys = [...this.#exceptHandlerKeys]
-      this.#pool.reserve(limit)
+      const limit = Math.max(0, Math.min(this.#engine.maxBatch, this.#pool.free))
       let answer: ClaimAnswer
+      this.#pool.reserve(limit)
       try {
-        answer = await storage.repeated('claim', (calls) =>
-          calls.claim({ now, owner, limit, exceptHandlerKeys, sweep }),
-        )
+        answer = await this.#claimSome(limit, sweep)
+        for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+        await Promise.all(answer.claimed.map((record) => this.#run(record)))
       } finally {
         this.#pool.unreserve(limit)
       }
-      for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
-      await Promise.all(answer.claimed.map((record) => this.#run(record, now)))
       this.#backlog = answer.more
       const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
       if (!this.#stopped) this.#engine.agenda.setAlarm(this, Math.min(this.#pollIntervalMs, wait))
@@ -121,11 +119,61 @@ export class Claimer implements Alarm {
     }
   }
 
-  async #run(record: OccurrenceRecord, now: number): Promise<void> {
+  async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {
+    const { owner, storage } = this.#engine
+    const exceptHandlerKeys = this.#keysOfOthers()
+    let calls = 0
+    const answer = await storage.repeated('claim', (storage) => {
+      calls++
+      return storage.claim({ now: this.#engine.now(), owner, limit, exceptHandlerKeys, sweep })
+    })
+    if (calls > 1 && limit > 0) await this.#handBackUnanswered(answer.claimed)
+    return answer
+  }
+
+  #keysOfOthers(): readonly string[] {
+    for (const [key, jobId] of this.#exceptHandlerKeys) {
+      const job = this.#registry.get(jobId)
+      // The job was added, or updated to a version that this node can run.
+      if (job !== undefined && this.#registry.planOf(job) !== null) this.#exceptHandlerKeys.delete(key)
+    }
+    return [...this.#exceptHandlerKeys.keys()]
+  }
+
+  /** A claim whose answer got lost may have taken work that this node does not know of. */
+  async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
+    const { owner, storage, maxBatch } = this.#engine
+    const known = new Set(answered.map(({ id }) => id))
+    let cursor: string | null = null
+    do {
+      const page = await storage.repeated('listOccurrences', (storage) =>
+        storage.listOccurrences({
+          kind: 'live',
+          state: 'running',
+          node: owner.node,
+          runs: true,
+          limit: maxBatch,
+          cursor,
+        }),
+      )
+      for (const record of page.items) {
+        // What was started by its creation has its first attempt with the first token; that answer is still to come.
+        const wasClaimed = record.token > 1 || record.runs.length === 0
+        const mine = record.owner?.incarnation === owner.incarnation
+        if (mine && wasClaimed && !known.has(record.id) && this.#pool.get(record.id) === undefined) {
+          await this.#release(record, 'unanswered')
+          this.pendingAppeared()
+        }
+      }
+      cursor = page.cursor
+    } while (cursor !== null)
+  }
+
+  async #run(record: OccurrenceRecord): Promise<void> {
     const job = this.#registry.get(record.jobId)
-    const stored = job === undefined ? null : await this.#registry.planOfVersion(job, record.jobVersion)
+    const stored = job === undefined ? null : await this.#planFor(job, record)
     if (job === undefined || stored === null || this.#stopped) {
-      await this.#handBack(record, now)
+      await this.#handBack(record)
       return
     }
     const { overrides, tasks } = record.details
@@ -134,27 +182,40 @@ export class Claimer implements Alarm {
     this.#pool.run({
       job,
       plan,
-      occurrence: { ...record, startedAt: record.startedAt ?? now },
+      occurrence: { ...record, jobVersion: plan.version, startedAt: record.startedAt ?? this.#engine.now() },
       runs: record.runs,
       fresh: false,
     })
   }
 
+  /**
+   * An occurrence keeps the version that it was created under for as long as there is code for it. Where the code is
+   * gone, the version in force takes over, so that nothing waits for ever for a build that will not come back.
+   */
+  async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
+    return (await this.#registry.planOfVersion(job, record.jobVersion)) ?? this.#registry.planOf(job)
+  }
+
   /** This node cannot run it: others may. */
-  async #handBack(record: OccurrenceRecord, now: number): Promise<void> {
-    const { storage, logger } = this.#engine
-    const { id, jobId, scheduledAt, token, runs } = record
+  async #handBack(record: OccurrenceRecord): Promise<void> {
+    const { jobId, id: occurrenceId } = record
     if (!this.#stopped) {
-      this.#exceptHandlerKeys.add(await this.#handlerKeyOf(jobId))
-      logger.warn({ jobId, occurrenceId: id }, 'no handlers for this job on this node: left to others')
+      this.#exceptHandlerKeys.set(await this.#handlerKeyOf(jobId), jobId)
+      this.#engine.logger.warn({ jobId, occurrenceId }, 'no handlers for this job on this node: left to others')
     }
-    const change = { kind: 'release', dueAt: now, reason: 'no_handler' } as const
-    const item = { id, jobId, scheduledAt, token, sequence: 1, runs, change }
-    await storage.repeated('settle', (calls) => calls.settle({ now, items: [item] }))
+    await this.#release(record, 'no_handler')
+  }
+
+  async #release(record: OccurrenceRecord, reason: string): Promise<void> {
+    const { id, jobId, scheduledAt, token, sequence, runs } = record
+    const now = this.#engine.now()
+    const change = { kind: 'release', dueAt: now, reason } as const
+    const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
+    await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
   }
 
   async #handlerKeyOf(jobId: JobId): Promise<string> {
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [jobId] }))
+    const { jobs } = await this.#engine.storage.repeated('get', (storage) => storage.get({ jobs: [jobId] }))
     return jobs[0]?.handlerKey ?? jobId
   }
 }

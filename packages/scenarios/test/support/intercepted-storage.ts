@@ -65,12 +65,17 @@ export class InterceptedStorage {
     this.calls.length = 0
   }
 
-  /** The next calls of an operation fail, with or without having taken effect. */
-  fail(operation: Operation, times: number, when: 'before its effect' | 'after its effect'): void {
+  /** The next calls of an operation fail, with or without having taken effect; `concerns` picks among them. */
+  fail(
+    operation: Operation,
+    times: number,
+    when: 'before its effect' | 'after its effect',
+    concerns: (request: never) => boolean = () => true,
+  ): void {
     let left = times
     const earlier = this.intercept
     this.intercept = async (call) => {
-      if (call.operation !== operation || left === 0) return earlier(call)
+      if (call.operation !== operation || left === 0 || !concerns(call.request)) return earlier(call)
       left--
       if (when === 'after its effect') await call.proceed()
       throw new Error(`${operation} failed ${when}`)

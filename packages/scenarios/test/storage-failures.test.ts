@@ -1,0 +1,286 @@
+import { defineJob, JobistemerError, type Job } from '@jobistemer/core'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { InterceptedStorage, type Operation } from './support/intercepted-storage.ts'
+import { everywhere, memory } from './support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+
+const whens = ['before its effect', 'after its effect'] as const
+
+/** A job that runs every ten seconds and notes each of its calls. */
+function noting(settings: { retries?: boolean; overlap?: 'queue' | 'allow' } = {}) {
+  const called: string[] = []
+  const job = defineJob({
+    name: 'noting',
+    schedule: everySeconds(10, +at(60)),
+    ...(settings.overlap !== undefined && { overlapPolicy: settings.overlap }),
+    ...(settings.retries === true && { retryPolicy: { maxRetries: 1, retryInterval: { seconds: 1 } } }),
+    tasks: ['first', 'second'].map((name) => ({
+      name,
+      run: ({ scheduledAt, attempt }: { scheduledAt: Date; attempt: number }) => {
+        called.push(`${secondsOf(scheduledAt)} ${name} ${attempt}`)
+        if (settings.retries === true && attempt === 1) throw new Error('no')
+      },
+    })),
+  })
+  return { job, called }
+}
+
+const slots = [10, 20, 30, 40, 50, 60]
+
+async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?: number } = {}) {
+  const intercepted = new InterceptedStorage(world.connect())
+  const scheduler = await world.start({ jobs, storage: intercepted.storage, ...options })
+  return { intercepted, scheduler }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  describe.each(whens)('a storage that fails %s', (when) => {
+    it.each([1, 3])('%i times while slots are created loses and doubles nothing', async (times) => {
+      const world = createWorld(place)
+      const { job, called } = noting()
+      const { intercepted, scheduler } = await startOn(world, [job])
+      intercepted.fail('createOccurrences', times, when)
+      await world.clock.advance({ minutes: 3 })
+      expect(called).toEqual(slots.flatMap((slot) => [`${slot} first 1`, `${slot} second 1`]))
+      expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
+    })
+
+    it.each([1, 3])('%i times while something is said of an occurrence loses and doubles nothing', async (times) => {
+      const world = createWorld(place)
+      const { job, called } = noting({ retries: true })
+      const { intercepted, scheduler } = await startOn(world, [job])
+      intercepted.fail('settle', times, when)
+      await world.clock.advance({ minutes: 3 })
+      const attempts = (slot: number) => ['first 1', 'first 2', 'second 1', 'second 2'].map((one) => `${slot} ${one}`)
+      expect(called).toEqual(slots.flatMap(attempts))
+      expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
+    })
+
+    it.each([1, 3])('%i times while work is taken loses and doubles nothing', async (times) => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const names = Array.from({ length: 12 }, (_, index) => `job ${index}`)
+      const jobs = names.map((name) =>
+        defineJob({
+          name,
+          schedule: once(at(10)),
+          tasks: [
+            {
+              name: 'work',
+              run: async ({ attempt }) => {
+                called.push(`${name} ${attempt}`)
+                await world.clock.sleep({ seconds: 2 })
+              },
+            },
+          ],
+        }),
+      )
+      const { intercepted, scheduler } = await startOn(world, jobs, { maxConcurrentJobs: 4 })
+      await world.clock.advance({ seconds: 10 })
+      intercepted.fail('claim', times, when, ({ limit }: { limit: number }) => limit > 0)
+      await world.clock.advance({ minutes: 3 })
+      expect(called.sort()).toEqual(names.map((name) => `${name} 1`).sort())
+      for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
+    })
+
+    it('while it is started is asked again until it answers', async () => {
+      const world = createWorld(place)
+      const { job, called } = noting()
+      const intercepted = new InterceptedStorage(world.connect())
+      for (const operation of ['get', 'saveJobs', 'listOccurrences', 'listJobs'] as const) {
+        intercepted.fail(operation, 2, when)
+      }
+      const scheduler = world.scheduler({ jobs: [job], storage: intercepted.storage })
+      const starting = scheduler.start()
+      await world.clock.advance({ seconds: 5 })
+      await starting
+      await world.clock.advance({ minutes: 3 })
+      expect(called).toHaveLength(12)
+    })
+
+    it('while a queued occurrence is woken does not strand the queue', async () => {
+      const world = createWorld(place)
+      const startedAt: number[] = []
+      const job = defineJob({
+        name: 'queued',
+        schedule: everySeconds(10, +at(30)),
+        overlapPolicy: 'queue',
+        tasks: [
+          {
+            name: 'work',
+            run: () => {
+              startedAt.push(secondsOf(world.clock.now()))
+              return world.clock.sleep({ seconds: 25 })
+            },
+          },
+        ],
+      })
+      const { intercepted, scheduler } = await startOn(world, [job])
+      intercepted.fail('settle', 2, when)
+      await world.clock.advance({ minutes: 5 })
+      expect(startedAt).toHaveLength(3)
+      expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
+    })
+
+    it('while a run is triggered runs it once', async () => {
+      const world = createWorld(place)
+      const called: number[] = []
+      const job = defineJob({
+        name: 'asked',
+        schedule: everySeconds(3600),
+        tasks: [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }],
+      })
+      const { intercepted, scheduler } = await startOn(world, [job])
+      intercepted.fail('createOccurrences', 2, when)
+      const asked = scheduler.trigger('asked')
+      await world.clock.advance({ seconds: 5 })
+      const { id } = await asked
+      await world.clock.advance({ minutes: 3 })
+      expect(called).toHaveLength(1)
+      expect((await scheduler.occurrences({ job: 'asked' })).map((one) => [one.id, one.state])).toEqual([
+        [id, 'completed'],
+      ])
+    })
+
+    it('while missed slots are decided decides each once', async () => {
+      const world = createWorld(place)
+      const { job, called } = noting()
+      await world.shutdown(await world.start({ jobs: [job] }))
+      await world.clock.advance({ minutes: 5 })
+      const intercepted = new InterceptedStorage(world.connect())
+      intercepted.fail('createOccurrences', 2, when)
+      const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+      await world.clock.advance({ minutes: 3 })
+      expect(called).toEqual(['60 first 1', '60 second 1'])
+      expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
+    })
+
+    it('while it is shut down gets what is to be handed back all the same', async () => {
+      const world = createWorld(place)
+      const job = defineJob({
+        name: 'long',
+        schedule: once(at(10)),
+        tasks: [{ name: 'work', run: ({ signal }) => world.clock.sleep({ minutes: 30 }, signal) }],
+      })
+      const { intercepted, scheduler } = await startOn(world, [job])
+      await world.clock.advance({ seconds: 15 })
+      intercepted.fail('settle', 2, when)
+      await world.shutdown(scheduler, 30_000)
+      const { occurrences } = await world.connect().get({ occurrences: [(await idOf(world)) as never] })
+      expect(occurrences[0]).toMatchObject({ state: 'pending', reason: 'shutdown' })
+    })
+  })
+
+  it('work that appears while other work is being taken is taken right after', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const job = defineJob({
+      name: 'asked',
+      schedule: everySeconds(3600),
+      tasks: [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }],
+    })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    let release: () => void = () => undefined
+    const asked = new Promise((resolve) => {
+      intercepted.intercept = async (call) => {
+        if (call.operation !== 'claim') return call.proceed()
+        intercepted.intercept = (other) => other.proceed()
+        const answer = await call.proceed()
+        // The claim has looked, and is not answered yet.
+        resolve(scheduler.trigger('asked'))
+        await new Promise<void>((go) => {
+          release = go
+        })
+        return answer
+      }
+    })
+    const advancing = world.clock.advance({ seconds: 61 })
+    expect(await asked).toMatchObject({ state: 'pending', created: true })
+    release()
+    await advancing
+    expect(called).toHaveLength(1)
+    expect(called[0]).toBeLessThanOrEqual(60)
+  })
+
+  it('failures and recovery are told, with growing pauses', async () => {
+    const world = createWorld(place)
+    const { job } = noting()
+    const { intercepted, scheduler } = await startOn(world, [job])
+    const heard = listen(scheduler, 'storage.failed', 'storage.recovered')
+    intercepted.fail('createOccurrences', 8, 'before its effect')
+    await world.clock.advance({ minutes: 3 })
+    expect(
+      heard.map(({ event }) => ('retryInMs' in event ? [event.operation, event.attempt, event.retryInMs] : event)),
+    ).toEqual([
+      ...[100, 200, 400, 800, 1600, 3200, 5000, 5000].map((pause, index) => ['createOccurrences', index + 1, pause]),
+      { operation: 'createOccurrences', attempts: 9 },
+    ])
+  })
+
+  it('slots that a long failure made late are recovered by the job’s strategy', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const job = defineJob({
+      name: 'noting',
+      schedule: everySeconds(10, +at(300)),
+      tasks: [{ name: 'work', run: ({ scheduledAt }) => called.push(secondsOf(scheduledAt)) }],
+    })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    await world.clock.advance({ seconds: 15 })
+    const through = intercepted.intercept
+    intercepted.intercept = async () => {
+      throw new Error('down')
+    }
+    await world.clock.advance({ seconds: 200 })
+    intercepted.intercept = through
+    await world.clock.advance({ minutes: 3 })
+    const all = await fates(scheduler, 'noting')
+    expect(all.filter((fate) => fate.includes('missed'))).toHaveLength(1)
+    expect(called[0]).toBe(10)
+    // Every slot has run or lies in the missed range, and none has run twice.
+    expect(new Set(called).size).toBe(called.length)
+    expect(called.at(-1)).toBe(300)
+  })
+})
+
+/** The id of the only occurrence of the job `long`. */
+async function idOf(world: World): Promise<unknown> {
+  const reader = world.scheduler()
+  const [occurrence] = await reader.occurrences({ job: 'long' })
+  return occurrence?.id
+}
+
+describe('a storage that somebody closed', () => {
+  it('ends the scheduler, and says so', async () => {
+    const world = createWorld(memory)
+    const { job } = noting()
+    const storage = world.connect()
+    const scheduler = await world.start({ jobs: [job], storage })
+    const heard = listen(scheduler, 'engine.failed', 'scheduler.stopped')
+    await storage.close()
+    await world.clock.advance({ minutes: 2 })
+    expect(heard.map(({ name }) => name)).toContain('scheduler.stopped')
+    const failed = heard.find(({ name }) => name === 'engine.failed')?.event as { error: unknown }
+    expect(JobistemerError.isInstance(failed.error, 'STORAGE_CLOSED')).toBe(true)
+    await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+})
+
+it.each<Operation>(['get', 'saveJobs'])(
+  'a scheduler that is shut down while %s fails at its start ends at once',
+  async (operation) => {
+    const world = createWorld(memory)
+    const { job, called } = noting()
+    const intercepted = new InterceptedStorage(world.connect())
+    intercepted.fail(operation, 1_000_000, 'before its effect')
+    const scheduler = world.scheduler({ jobs: [job], storage: intercepted.storage })
+    const starting = scheduler.start().catch((error: unknown) => error)
+    await world.clock.advance({ seconds: 30 })
+    await world.shutdown(scheduler)
+    expect(JobistemerError.isInstance(await starting, 'SCHEDULER_STATE')).toBe(true)
+    await world.clock.advance({ minutes: 2 })
+    expect(called).toEqual([])
+  },
+)
