@@ -169,6 +169,11 @@ export class History {
     return found as (HistoryEntry & { readonly job: number })[]
   }
 
+  /** The details of a row as they are stored. */
+  detailsAt(row: number): string | null {
+    return (this.#statements.details.get(row) as string | null | undefined) ?? null
+  }
+
   /** Versions of the job that its finished occurrences refer to. */
   versionsOf(job: number): readonly number[] {
     return this.#statements.versionsOf.all(job) as number[]
@@ -262,6 +267,7 @@ function prepareStatements(database: Database.Database) {
       )
       .pluck(),
     read: database.prepare(`SELECT ${occurrenceColumns.history} FROM history WHERE row = ?`).raw(),
+    details: database.prepare('SELECT details FROM history WHERE row = ?').pluck(),
     tailOfJob: database.prepare(
       `SELECT ${entryColumns} FROM history WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
     ),

@@ -12,62 +12,122 @@ interface Retention {
   readonly hasSpare: boolean
 }
 
-export function pruneHistory(ledger: Ledger, request: PruneRequest): PruneAnswer {
-  const job = request.jobId === null ? null : (ledger.jobs.headOf(request.jobId)?.row ?? undefined)
-  if (job === undefined) return { removed: 0, more: false }
-  ledger.history.indexTail()
-  const { removed, more } = removeOccurrences(ledger, request, job)
-  if (!more) {
-    forgetVersions(ledger, job)
-    forgetTombstones(ledger, request.before, job)
-  }
-  return { removed, more }
+/** Where a call that took too long left off: the entries of a block are in the order of their jobs. */
+interface Position {
+  /** Which request it was: only a repetition goes on from there. */
+  readonly request: string
+  readonly block: number
+  readonly job: number
 }
 
-/** Removes finished occurrences block by block, which touches the fewest pages. */
-function removeOccurrences(ledger: Ledger, request: PruneRequest, only: number | null): PruneAnswer {
-  const { before, limit } = request
-  const { history, jobs } = ledger
-  const retentions = new Map<number, Retention>()
-  const floors = new Map<number, number>()
-  const blocks = new Set<number>()
-  let removed = 0
-  let more = false
-  for (const block of history.blocksBefore(before)) {
-    for (const entry of history.entriesOfBlock(block, only, before)) {
-      let retention = retentions.get(entry.job)
-      if (retention === undefined) {
-        retention = retentionOf(ledger, entry.job, request.keep)
-        retentions.set(entry.job, retention)
-      }
-      if (!isSpare(entry, retention)) continue
-      const details = history.rowAt(entry.row)?.[17] ?? null
-      const last = lastSlot(entry, details)
-      if (last >= before || last > retention.watermark) continue
-      if (removed === limit) {
-        more = true
-        break
-      }
-      // The floor is raised in the same step as the record goes; nothing in between can be seen.
-      floors.set(entry.job, Math.max(floors.get(entry.job) ?? last, last))
-      history.remove(entry)
-      blocks.add(blockOf(entry.row))
-      removed++
+/** How much one call may look at, in entries of the history, so that it ends soon also when nothing may go. */
+const effortLimit = 200_000
+
+/** What it costs to find out what is kept of a job, besides the entries that are kept. */
+const effortPerJob = 100
+
+/** Removes finished history. */
+export class HistoryPruner {
+  readonly #ledger: Ledger
+  readonly #effortLimit: number
+  #position: Position | null = null
+
+  constructor(ledger: Ledger, limit: number = effortLimit) {
+    this.#ledger = ledger
+    this.#effortLimit = limit
+  }
+
+  prune(request: PruneRequest): PruneAnswer {
+    const { jobs, history } = this.#ledger
+    const job = request.jobId === null ? null : jobs.headOf(request.jobId)?.row
+    if (job === undefined) return { removed: 0, more: false }
+    history.indexTail()
+    const answer = this.#removeOccurrences(request, job)
+    if (!answer.more) {
+      this.#forgetVersions(job)
+      this.#forgetTombstones(request.before, job)
     }
-    if (more) break
+    return answer
   }
-  for (const [job, floor] of floors) jobs.raisePruneFloor(job, floor)
-  if (removed > 0) history.afterRemoval(blocks)
-  return { removed, more }
-}
 
-function retentionOf(ledger: Ledger, job: number, keep: number): Retention {
-  const head = ledger.jobs.headAt(job)
-  // No slot of a deleted job is undecided, so that its watermark holds nothing back.
-  const watermark = head === undefined || head.deleted ? Number.POSITIVE_INFINITY : head.watermark
-  if (keep === 0) return { watermark, oldestKept: null, hasSpare: true }
-  const kept = ledger.history.walk({ job, from: -9e15, to: 9e15, after: null, order: 'descending', limit: keep })
-  return { watermark, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
+  /** Block by block, which touches the fewest pages. */
+  #removeOccurrences(request: PruneRequest, only: number | null): PruneAnswer {
+    const { before, keep, limit } = request
+    const { history, jobs } = this.#ledger
+    const name = `${only} ${before} ${keep}`
+    const from = this.#position?.request === name ? this.#position : { block: -1, job: -1 }
+    const retentions = new Map<number, Retention>()
+    const floors = new Map<number, number>()
+    const blocks = new Set<number>()
+    let removed = 0
+    let effort = 0
+    let more = false
+    let position: Position | null = null
+    walk: for (const block of history.blocksBefore(before)) {
+      if (block < from.block) continue
+      for (const entry of history.entriesOfBlock(block, only, before)) {
+        const { job } = entry
+        if (block === from.block && job < from.job) continue
+        let retention = retentions.get(job)
+        if (retention === undefined) {
+          if (effort > this.#effortLimit) {
+            position = { request: name, block, job }
+            more = true
+            break walk
+          }
+          effort += keep + effortPerJob
+          retention = this.#retentionOf(job, keep)
+          retentions.set(job, retention)
+        }
+        effort++
+        if (!isSpare(entry, retention)) continue
+        const last = lastSlot(entry, history.detailsAt(entry.row))
+        if (last >= before || last > retention.watermark) continue
+        if (removed === limit) {
+          position = this.#position
+          more = true
+          break walk
+        }
+        // The floor is raised in the same step as the record goes; nothing in between can be seen.
+        floors.set(job, Math.max(floors.get(job) ?? last, last))
+        history.remove(entry)
+        blocks.add(blockOf(entry.row))
+        removed++
+      }
+    }
+    this.#position = position
+    for (const [job, floor] of floors) jobs.raisePruneFloor(job, floor)
+    if (removed > 0) history.afterRemoval(blocks)
+    return { removed, more }
+  }
+
+  #retentionOf(job: number, keep: number): Retention {
+    const head = this.#ledger.jobs.headAt(job)
+    // No slot of a deleted job is undecided, so that its watermark holds nothing back.
+    const watermark = head === undefined || head.deleted ? Number.POSITIVE_INFINITY : head.watermark
+    if (keep === 0) return { watermark, oldestKept: null, hasSpare: true }
+    const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
+    const kept = this.#ledger.history.walk({ ...all, limit: keep })
+    return { watermark, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
+  }
+
+  #forgetVersions(only: number | null): void {
+    const { jobs, live, history } = this.#ledger
+    for (const job of only === null ? jobs.withOldVersions() : [only]) {
+      const old = jobs.oldVersions(job)
+      if (old.length === 0) continue
+      const used = new Set([...live.versionsOf(job), ...history.versionsOf(job)])
+      for (const version of old) if (!used.has(version)) jobs.removeVersion(job, version)
+    }
+  }
+
+  #forgetTombstones(before: number, only: number | null): void {
+    const { jobs, live, history } = this.#ledger
+    for (const { row } of jobs.tombstones(before)) {
+      if (only !== null && row !== only) continue
+      if (!live.has(row) && !history.has(row)) jobs.remove(row)
+    }
+  }
 }
 
 function isSpare(entry: HistoryEntry, { watermark, oldestKept, hasSpare }: Retention): boolean {
@@ -77,22 +137,4 @@ function isSpare(entry: HistoryEntry, { watermark, oldestKept, hasSpare }: Reten
 
 function lastSlot({ scheduledAt }: HistoryEntry, details: string | null): number {
   return lastSlotOf({ scheduledAt, details: details === null ? {} : (JSON.parse(details) as OccurrenceDetails) })
-}
-
-function forgetVersions(ledger: Ledger, only: number | null): void {
-  const { jobs, live, history } = ledger
-  for (const job of only === null ? jobs.withOldVersions() : [only]) {
-    const old = jobs.oldVersions(job)
-    if (old.length === 0) continue
-    const used = new Set([...live.versionsOf(job), ...history.versionsOf(job)])
-    for (const version of old) if (!used.has(version)) jobs.removeVersion(job, version)
-  }
-}
-
-function forgetTombstones(ledger: Ledger, before: number, only: number | null): void {
-  const { jobs, live, history } = ledger
-  for (const { row } of jobs.tombstones(before)) {
-    if (only !== null && row !== only) continue
-    if (!live.has(row) && !history.has(row)) jobs.remove(row)
-  }
 }

@@ -26,20 +26,16 @@ export class OccurrenceSettler {
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
-    // The ordinary case: the token is live and the sequence a new one. These change nothing otherwise; then the rules
-    // are gone through one by one.
-    const holding = 'job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ?'
-    this.#progress = ledger.database
-      .prepare(`UPDATE running SET sequence = ?, runs = ? WHERE ${holding} RETURNING cancel`)
-      .pluck()
+    // The ordinary case: the token is live, the sequence a new one, and nobody asked for cancellation. These change
+    // nothing otherwise; then the rules are gone through one by one.
+    const holding = 'job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL'
+    this.#progress = ledger.database.prepare(`UPDATE running SET sequence = ?, runs = ? WHERE ${holding}`)
     this.#finish = ledger.database.prepare(`
       INSERT INTO history
         SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, owner, job_version, due_at - scheduled_at,
-          created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, cancel, details, ?
+          created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
         FROM running WHERE ${holding}`)
-    this.#leave = ledger.database
-      .prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ? RETURNING cancel')
-      .pluck()
+    this.#leave = ledger.database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')
   }
 
   settle({ items, now }: SettleRequest): readonly SettleAnswer[] {
@@ -55,8 +51,8 @@ export class OccurrenceSettler {
     const key = keyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
     if (change.kind === 'progress') {
-      const cancel = this.#progress.get(sequence, runs, job, scheduledAt, key, token, sequence)
-      return cancel === undefined ? null : answer(null, cancel as string | null)
+      const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, sequence)
+      return changes === 1 ? accepted : null
     }
     const state = stateCodes[change.state]
     const { changes, lastInsertRowid } = this.#finish.run(
@@ -72,9 +68,10 @@ export class OccurrenceSettler {
       sequence,
     )
     if (changes !== 1) return null
-    const cancel = this.#leave.get(job, scheduledAt, key) as string | null
+    this.#leave.run(job, scheduledAt, key)
     history.extendIndexes(Number(lastInsertRowid))
-    return answer(this.#ledger.wakeNext(job, now), cancel)
+    const woken = this.#ledger.wakeNext(job, now)
+    return woken === null ? accepted : { outcome: 'ok', woken, cancelRequested: null }
   }
 
   #settleOne(item: SettleItem, now: number): SettleAnswer {
@@ -108,10 +105,4 @@ export class OccurrenceSettler {
       }
     }
   }
-}
-
-function answer(woken: OccurrenceAddress | null, cancel: string | null): SettleAnswer {
-  if (woken === null && cancel === null) return accepted
-  const cancelRequested = cancel === null ? null : (JSON.parse(cancel) as { readonly reason: string }).reason
-  return { outcome: 'ok', woken, cancelRequested }
 }

@@ -30,7 +30,7 @@ import { OccurrenceCreator } from './create-occurrences.ts'
 import { Ledger } from './ledger.ts'
 import { openDatabase } from './open-database.ts'
 import { type ReadOptions, readOptions, type SqliteStorageOptions } from './options.ts'
-import { pruneHistory } from './prune-history.ts'
+import { HistoryPruner } from './prune-history.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
 import { saveJobs } from './save-jobs.ts'
 import { OccurrenceSettler } from './settle-occurrences.ts'
@@ -58,6 +58,7 @@ class SqliteStorage implements Storage {
   readonly #creator: OccurrenceCreator
   readonly #settler: OccurrenceSettler
   readonly #queries: OccurrenceQueries
+  readonly #pruner: HistoryPruner
 
   constructor(options: ReadOptions) {
     const opened = openDatabase(options)
@@ -66,6 +67,7 @@ class SqliteStorage implements Storage {
     this.#creator = new OccurrenceCreator(ledger)
     this.#settler = new OccurrenceSettler(ledger)
     this.#queries = new OccurrenceQueries(ledger)
+    this.#pruner = new HistoryPruner(ledger)
     this.#connection = new Connection(opened, options.busyTimeoutMs, {
       onStart: () => ledger.startStep(),
       onRollback: () => ledger.forget(),
@@ -123,7 +125,7 @@ class SqliteStorage implements Storage {
   }
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
-    return await this.#connection.write(() => pruneHistory(this.#ledger, request))
+    return await this.#connection.write(() => this.#pruner.prune(request))
   }
 
   async close(): Promise<void> {
