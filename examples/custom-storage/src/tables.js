@@ -92,7 +92,7 @@ export class Tables {
  * @param {Pick<OccurrenceRecord, 'scheduledAt' | 'id'>} left
  * @param {Pick<OccurrenceRecord, 'scheduledAt' | 'id'>} right
  */
-export function bySchedule(left, right) {
+function bySchedule(left, right) {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 

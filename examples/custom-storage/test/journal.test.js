@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { JobistemerError, jobId, occurrenceId } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { journalStorage } from 'custom-storage-example'
+
+const writer = new URL('./writer.js', import.meta.url)
 
 /** @param {(file: string) => Promise<void>} body */
 async function withFile(body) {
@@ -21,7 +24,7 @@ async function withFile(body) {
 
 /** Starts a process that writes until so many lines came, kills it, and answers what it had acknowledged. @param {string} file @param {number} lines */
 async function writeUntilKilled(file, lines) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'writer.js'), file], {
+  const child = spawn(process.execPath, [fileURLToPath(writer), file], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   /** @type {number[]} */

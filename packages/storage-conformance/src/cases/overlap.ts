@@ -215,6 +215,16 @@ export const requestedCases: readonly StorageCase[] = caseGroup('triggers', {
     assert.deepEqual([answer.state, answer.watermark, answer.nextAt], ['completed', job.watermark, job.nextAt])
   },
 
+  'a trigger that is repeated at another time is found by its id': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const item = await node.addTrigger(job, 'by-hand', slotAt(2), 'pending')
+    for (const at of [slotAt(1), slotAt(3)]) expectOutcome(await node.create({ ...item, scheduledAt: at }), 'exists')
+    await node.finish(await node.claimOne(slotAt(3)))
+    for (const at of [slotAt(1), slotAt(4)]) expectOutcome(await node.create({ ...item, scheduledAt: at }), 'exists')
+    assert.equal((await node.history(job.id)).length, 1)
+  },
+
   'a delayed trigger waits until it is due, whatever it asks': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

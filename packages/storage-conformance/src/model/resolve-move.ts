@@ -31,7 +31,7 @@ export interface ModelState {
   readonly occurrences: readonly OccurrenceRecord[]
 }
 
-export const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
+const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
 
 function jobName(index: number): string {
   return `job-${index}`

@@ -302,7 +302,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
       'no id is created twice while history is pruned': async (world) => {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
-        const count = rounds(8, effort)
+        const count = Math.max(3, rounds(8, effort))
         // The schedule is ahead of all triggers, so that their history can be pruned.
         const job = await first.createJob({ policy: 'allow', nextAt: slotAt(count) })
         await first.finish(await first.startSlot(job, count))

@@ -56,7 +56,7 @@ export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
 }
 
 /** Triggers live in an id space of their own. */
-export function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
+function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
   return occurrenceId(jobId(`${job.name}/${key}`), at)
 }
 

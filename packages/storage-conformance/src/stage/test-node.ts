@@ -26,7 +26,7 @@ import { readHistory, readLive } from '../ledger/read-ledger.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { type JobHandle, requestItem, type RequestOptions, type SlotOptions, slotItem } from './create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from './expect.ts'
-import { slotAt, start } from './instants.ts'
+import { start } from './instants.ts'
 import { jobContent, type JobOptions } from './job-content.ts'
 import { succeeded } from './task-runs.ts'
 
@@ -262,9 +262,4 @@ export class TestNode {
   async liveIds(state: 'pending' | 'queued' | 'running'): Promise<readonly OccurrenceId[]> {
     return (await readLive(this.storage, state)).map((record) => record.id).sort()
   }
-}
-
-/** The instants of a job's slots up to number `count`: for tests that want to see all of them. */
-export function slotsUpTo(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => slotAt(index + 1))
 }
