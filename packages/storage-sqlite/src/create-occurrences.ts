@@ -90,12 +90,9 @@ export class OccurrenceCreator {
 
   #createOne(item: CreateItem, owner: Owner, now: number): CreateAnswer {
     const head = this.#ledger.jobs.headOf(item.jobId)
-    const present =
-      head !== undefined && mayBeStored(item, head)
-        ? this.#ledger.findOf(head.row, item.scheduledAt, keyOf(item.id))
-        : undefined
-    const verdict = judgeCreate(item, head === undefined ? null : headState(head), present !== undefined)
-    if (verdict === 'exists') return this.#answerExists(item, head as Head, present as StoredOccurrence)
+    const present = head === undefined ? null : this.#present(item, head)
+    const verdict = judgeCreate(item, head === undefined ? null : headState(head), present !== null)
+    if (verdict === 'exists') return this.#answerExists(item, head as Head, present as OccurrenceRecord)
     if (verdict !== 'create') return verdict
     const known = head as Head
     switch (item.kind) {
@@ -118,7 +115,14 @@ export class OccurrenceCreator {
     }
   }
 
-  #answerExists(item: CreateItem, head: Head, { record }: StoredOccurrence): CreateAnswer {
+  /** The record of the item's id. A slot's id fixes its time; a request comes again with the time of its repetition. */
+  #present(item: CreateItem, head: Head): OccurrenceRecord | null {
+    if (!mayBeStored(item, head)) return null
+    if (item.kind === 'trigger' || item.kind === 'replay') return this.#ledger.findById(item.id)
+    return this.#ledger.findOf(head.row, item.scheduledAt, keyOf(item.id))?.record ?? null
+  }
+
+  #answerExists(item: CreateItem, head: Head, record: OccurrenceRecord): CreateAnswer {
     let { watermark, nextAt } = head
     if (passesSlot(item, headState(head))) {
       this.#ledger.jobs.advance(head.row, item.scheduledAt, item.nextAt)
@@ -192,9 +196,8 @@ export class OccurrenceCreator {
 
 /** Whether a record with the item's id can exist: false for the next slot of a job, without looking for it. */
 function mayBeStored(item: CreateItem, head: Head): boolean {
-  if (item.scheduledAt <= head.watermark) return true
-  const until = item.kind === 'trigger' || item.kind === 'replay' ? head.requestedUntil : head.excludedUntil
-  return until !== null && item.scheduledAt <= until
+  if (item.kind === 'trigger' || item.kind === 'replay') return head.requestedUntil !== null
+  return item.scheduledAt <= head.watermark || (head.excludedUntil !== null && item.scheduledAt <= head.excludedUntil)
 }
 
 function headState(head: Head) {
