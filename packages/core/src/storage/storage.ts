@@ -158,7 +158,10 @@ export interface CreateSlot extends CreateItemBase {
   readonly runs: readonly TaskRunRecord[] | null
 }
 
-/** A trigger or a replay: outside the schedule; the watermark stays. */
+/**
+ * A trigger or a replay: outside the schedule; the watermark stays. Its id alone says whether it exists: a request that
+ * is repeated comes with the `scheduledAt` of its repetition.
+ */
 export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /** Not to be claimed before; later than `now` only for a delayed trigger, which `runs` may not start. */
