@@ -1,0 +1,83 @@
+import { createScheduler, defineJob } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
+import parse from 'parse-prometheus-text-format'
+import { Registry } from 'prom-client'
+import { expect, test } from 'vitest'
+import { prometheusMetrics } from '../src/index.ts'
+
+interface Sample {
+  readonly value?: string
+  /** Of a histogram; the parser keeps those of one set of labels. */
+  readonly buckets?: { readonly '+Inf': string }
+  readonly labels?: { readonly status?: string }
+}
+
+/** A scrape, read by a parser that is not prom-client's own: the samples of each metric. */
+async function scrape(registry: Registry): Promise<ReadonlyMap<string, readonly Sample[]>> {
+  return new Map(parse(await registry.metrics()).map(({ name, metrics }) => [name, metrics]))
+}
+
+const sum = (samples: readonly Sample[] = []) =>
+  samples.reduce((total, { value, buckets }) => total + Number(value ?? buckets?.['+Inf'] ?? 0), 0)
+
+test('a scrape parses, and shows every metric moving', async () => {
+  const registry = new Registry()
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const storage = memoryStorage()
+  const jobs = () => [
+    defineJob({
+      name: 'report',
+      schedule: cron('* * * * *'),
+      tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
+    }),
+    defineJob({
+      name: 'flaky',
+      schedule: cron('* * * * *'),
+      tasks: [{ name: 'fail', run: () => Promise.reject(new Error('no')) }],
+    }),
+    defineJob({ name: 'paused', schedule: cron('* * * * *'), tasks: [{ name: 'rest', run: () => undefined }] }),
+  ]
+  const first = createScheduler({ storage, jobs: jobs(), clock })
+  await first.start()
+  await first.pause('paused', { reason: 'test' })
+  await first.shutdown()
+  await clock.advance({ minutes: 10 })
+
+  await using scheduler = createScheduler({
+    storage,
+    jobs: jobs(),
+    clock,
+    maxConcurrentJobs: 1,
+    metrics: prometheusMetrics({ registry }),
+  })
+  await scheduler.start()
+  await clock.advance({ seconds: 2 })
+  const early = await scrape(registry)
+  expect(sum(early.get('scheduler_recovery_runs_total'))).toBe(2)
+  expect(sum(early.get('scheduler_jobs_running_total'))).toBe(1)
+  expect(sum(early.get('scheduler_jobs_in_queue_total'))).toBeGreaterThan(0)
+  expect(sum(early.get('scheduler_jobs_paused_total'))).toBe(1)
+  expect(early.has('scheduler_clock_skew_seconds')).toBe(true)
+
+  await clock.advance({ minutes: 3 })
+  const late = await scrape(registry)
+  const moving = [
+    'scheduler_task_attempts_total',
+    'scheduler_job_occurrences_total',
+    'scheduler_job_execution_duration_seconds',
+    'scheduler_task_execution_duration_seconds',
+    'scheduler_start_lateness_seconds',
+    'scheduler_queue_wait_seconds',
+  ]
+  for (const name of moving) expect(sum(late.get(name)), name).toBeGreaterThan(sum(early.get(name)))
+  const statuses = new Set(late.get('scheduler_job_occurrences_total')?.map(({ labels }) => labels?.status))
+  expect([...statuses].sort()).toEqual(['completed', 'failed', 'missed', 'skipped'])
+})
+
+test('a second scheduler on the same registry is refused', () => {
+  const registry = new Registry()
+  prometheusMetrics({ registry })
+  expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+})
