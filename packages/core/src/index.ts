@@ -80,3 +80,5 @@ export {
   toZonedInstantText,
 } from './ticker/schedule-options.ts'
 export { openWindow, type ScheduleWindow, WindowedSchedule } from './ticker/windowed-schedule.ts'
+export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
+export type { Tick } from './ticker/tick-stream.ts'

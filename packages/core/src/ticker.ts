@@ -1,0 +1,223 @@
+import type { Clock, Timer } from './clock.ts'
+import { readInteger, readObject } from './configuration/read-value.ts'
+import { type DurationInput, toDurationMs } from './duration.ts'
+import { JobistemerError, printValue } from './errors.ts'
+import type { Schedule } from './schedule.ts'
+import { systemClock } from './system-clock.ts'
+import { type Tick, TickStream } from './ticker/tick-stream.ts'
+import { openWindow, type ScheduleWindow } from './ticker/windowed-schedule.ts'
+
+export interface TickerOptions {
+  /** Default: the machine's clock. */
+  readonly clock?: Clock
+  /** A tick is flagged as late when it, or one that it stands for, is noticed later than this. Default: one minute. */
+  readonly lateAfter?: DurationInput
+  /** How many unread ticks a reader keeps; of more, the newest. 1 to 1,000,000, default 1000. */
+  readonly maxUnread?: number
+  /** Whether a running ticker keeps the process alive. Default: true. */
+  readonly keepAlive?: boolean
+}
+
+/**
+ * A schedule that runs: it says when each instant has come. Iterate over it for its {@link Tick}s; every iteration is a
+ * reader of its own, gets what comes from then on, and never holds the ticker up.
+ *
+ * - Ticks have strictly increasing instants. A clock that is set back gives none of them a second time.
+ * - When several instants are due at once, because the process stalled, the machine slept or the clock was put forward,
+ *   one tick comes for the newest, and it counts the others as `skipped`.
+ */
+export interface Ticker extends AsyncIterable<Tick, undefined> {
+  readonly schedule: Schedule
+  /** Begins with the first instant after now. Does nothing while the ticker is enabled. */
+  start(): void
+  /** Ends every iteration. A stopped ticker can be started anew. */
+  stop(): void
+  /** No ticks until {@link resume}. Iterations go on. */
+  pause(): void
+  /** Goes on with the first instant after now: what came during the pause is not made up for. */
+  resume(): void
+  /** Now lies between the schedule's start and its end. */
+  readonly isActive: boolean
+  /** `pause` was called, and `resume` not yet. */
+  readonly isPaused: boolean
+  /** Started, not stopped, and the schedule still has an instant to come. */
+  readonly isEnabled: boolean
+  /** The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none. */
+  nextRun(): Date | null
+  [Symbol.dispose](): void
+}
+
+// Wall clocks jump, machines sleep, and timers overflow at 2^31 ms: sleep no longer than this and look again.
+const longestSleepMs = 60_000
+const mostSkippedCounted = 10_000
+
+/**
+ * A live ticker around a schedule. It does nothing until it is started.
+ *
+ * @example
+ * const everyMinute = ticker(cron('* * * * *'))
+ * everyMinute.start()
+ * for await (const tick of everyMinute) console.log(tick.scheduledAt)
+ *
+ * @throws JobistemerError `INVALID_SCHEDULE`, `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
+ */
+export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker {
+  readObject(options, '', ['clock', 'lateAfter', 'maxUnread', 'keepAlive'])
+  if (typeof schedule?.nextMs !== 'function') {
+    throw new JobistemerError('INVALID_SCHEDULE', {
+      message: `schedule is not a schedule: ${printValue(schedule)}.`,
+      field: 'schedule',
+      value: schedule,
+      remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
+    })
+  }
+  return new LiveTicker(schedule, {
+    clock: options.clock ?? systemClock,
+    lateAfterMs: toDurationMs(options.lateAfter ?? { minutes: 1 }, 'lateAfter'),
+    maxUnread: readInteger(options.maxUnread ?? 1000, 'maxUnread', 1, 1_000_000),
+    unref: options.keepAlive === false,
+  })
+}
+
+class LiveTicker implements Ticker {
+  readonly schedule: Schedule
+  readonly #clock: Clock
+  readonly #lateAfterMs: number
+  readonly #maxUnread: number
+  readonly #unref: boolean
+  readonly #readers = new Set<TickStream>()
+  /** Between its start and its end. */
+  #isRunning = false
+  #isPaused = false
+  /** It ran, and does not any more: there is nothing to iterate over. */
+  #isOver = false
+  /** The instant that is waited for, in epoch milliseconds. */
+  #awaited: number | null = null
+  #timer: Timer | undefined
+
+  constructor(schedule: Schedule, options: { clock: Clock; lateAfterMs: number; maxUnread: number; unref: boolean }) {
+    this.schedule = schedule
+    this.#clock = options.clock
+    this.#lateAfterMs = options.lateAfterMs
+    this.#maxUnread = options.maxUnread
+    this.#unref = options.unref
+  }
+
+  get isActive(): boolean {
+    const { startMs, endMs } = windowOf(this.schedule)
+    const now = this.#clock.now()
+    return now >= startMs && now <= endMs
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  get isEnabled(): boolean {
+    return this.#isRunning
+  }
+
+  start(): void {
+    if (this.#isRunning) return
+    this.#awaited = this.schedule.nextMs(this.#clock.now())
+    this.#isRunning = true
+    this.#isOver = false
+    this.#goOn()
+  }
+
+  stop(): void {
+    if (this.#isRunning) this.#end()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#timer?.cancel()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    const next = this.schedule.nextMs(this.#clock.now())
+    this.#isPaused = false
+    if (!this.#isRunning) return
+    // Never again what has already ticked, should the clock have been set back.
+    this.#awaited = next === null ? null : Math.max(next, this.#awaited ?? next)
+    this.#goOn()
+  }
+
+  nextRun(): Date | null {
+    const isWaiting = this.#isRunning && !this.#isPaused
+    const at = isWaiting ? this.#awaited : this.schedule.nextMs(this.#clock.now())
+    return at === null ? null : new Date(at)
+  }
+
+  [Symbol.asyncIterator](): TickStream {
+    const reader = new TickStream(this.#maxUnread, (stream) => this.#readers.delete(stream))
+    if (this.#isOver) reader.end()
+    else this.#readers.add(reader)
+    return reader
+  }
+
+  [Symbol.dispose](): void {
+    this.stop()
+  }
+
+  /** Waits for the awaited instant, if there is one. */
+  #goOn(): void {
+    if (this.#isPaused) return
+    if (this.#awaited === null) {
+      this.#end()
+      return
+    }
+    const delayMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestSleepMs)
+    this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
+  }
+
+  #look(): void {
+    const now = this.#clock.now()
+    try {
+      if (this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
+    } catch (error) {
+      // A schedule of somebody's own that throws: its readers are told, and nobody else has to die of it.
+      this.#end({ error })
+      return
+    }
+    if (this.#isRunning) this.#goOn()
+  }
+
+  #tick(firstDue: number, now: number): void {
+    const newestDue = Math.max(this.schedule.previousMs(now + 1) ?? firstDue, firstDue)
+    this.#awaited = this.schedule.nextMs(newestDue)
+    const tick: Tick = {
+      scheduledAt: new Date(newestDue),
+      firedAt: new Date(now),
+      lateMs: now - newestDue,
+      isLate: now - firstDue > this.#lateAfterMs,
+      skipped: this.#countFrom(firstDue, newestDue),
+      dropped: 0,
+    }
+    for (const reader of this.#readers) reader.push(tick)
+  }
+
+  /** The instants of the schedule from one of them up to another, without that. */
+  #countFrom(first: number, end: number): number {
+    let count = 0
+    for (let at: number | null = first; at !== null && at < end; at = this.schedule.nextMs(at)) {
+      count++
+      if (count === mostSkippedCounted) break
+    }
+    return count
+  }
+
+  #end(failure?: { readonly error: unknown }): void {
+    this.#isRunning = false
+    this.#isOver = true
+    this.#timer?.cancel()
+    for (const reader of this.#readers) reader.end(failure)
+    this.#readers.clear()
+  }
+}
+
+/** The window of a schedule; one of somebody's own may have none. */
+function windowOf(schedule: Schedule): ScheduleWindow {
+  return (schedule as { readonly window?: ScheduleWindow }).window ?? openWindow
+}

@@ -1,0 +1,344 @@
+import { describe, expect, it } from 'vitest'
+import type { Clock } from '../src/clock.ts'
+import { type ErrorCode, JobistemerError } from '../src/errors.ts'
+import type { Schedule, ScheduleType } from '../src/schedule.ts'
+import { virtualClock } from '../src/testing/virtual-clock.ts'
+import { type TickerOptions, ticker } from '../src/ticker.ts'
+import type { Tick } from '../src/ticker/tick-stream.ts'
+import { type ScheduleWindow, WindowedSchedule } from '../src/ticker/windowed-schedule.ts'
+
+const noon = Date.UTC(2026, 0, 1, 12)
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+
+const everyType: ScheduleType = {
+  name: 'every',
+  revive: ({ milliseconds }) => new Every(Number(milliseconds)),
+}
+
+/** Every so many milliseconds from the epoch. */
+class Every extends WindowedSchedule {
+  readonly milliseconds: number
+
+  constructor(milliseconds: number, window?: ScheduleWindow) {
+    super(window)
+    this.milliseconds = milliseconds
+  }
+
+  get type(): ScheduleType {
+    return everyType
+  }
+
+  describe(): string {
+    return `every ${this.milliseconds} ms`
+  }
+
+  toJSON(): { type: string; milliseconds: number } {
+    return { type: everyType.name, milliseconds: this.milliseconds }
+  }
+
+  protected nextAfter(afterMs: number): number {
+    return (Math.floor(afterMs / this.milliseconds) + 1) * this.milliseconds
+  }
+
+  protected previousBefore(beforeMs: number): number {
+    return (Math.ceil(beforeMs / this.milliseconds) - 1) * this.milliseconds
+  }
+}
+
+function startedTicker(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
+  const clock = virtualClock(noon + 1)
+  const live = ticker(schedule, { clock, ...options })
+  const ticks: Tick[] = []
+  const reading = (async () => {
+    for await (const tick of live) ticks.push(tick)
+  })()
+  live.start()
+  return { clock, live, ticks, reading, times: () => ticks.map((tick) => (tick.scheduledAt.getTime() - noon) / second) }
+}
+
+describe('a live ticker', () => {
+  it('ticks at each instant of its schedule, from the first one after its start', async () => {
+    const { clock, live, ticks, times, reading } = startedTicker(new Every(10 * second))
+    await clock.advance({ seconds: 35 })
+    expect(times()).toEqual([10, 20, 30])
+    expect(ticks[0]).toEqual({
+      scheduledAt: new Date(noon + 10 * second),
+      firedAt: new Date(noon + 10 * second),
+      lateMs: 0,
+      isLate: false,
+      skipped: 0,
+      dropped: 0,
+    })
+    live.stop()
+    await reading
+  })
+
+  it('waits for instants that are further away than a timer reaches', async () => {
+    const { clock, live, times } = startedTicker(new Every(100 * 24 * hour))
+    const due = live.nextRun()?.getTime() ?? 0
+    await clock.advanceTo(due - 1)
+    expect(times()).toEqual([])
+    await clock.advance(1)
+    expect(times()).toEqual([(due - noon) / second])
+  })
+
+  it('does nothing before it is started, and starts only once', async () => {
+    const clock = virtualClock(noon)
+    const live = ticker(new Every(minute), { clock })
+    const ticks: Tick[] = []
+    void (async () => {
+      for await (const tick of live) ticks.push(tick)
+    })()
+    expect(live.isEnabled).toBe(false)
+    await clock.advance({ minutes: 3 })
+    expect(ticks).toEqual([])
+    live.start()
+    live.start()
+    expect(live.isEnabled).toBe(true)
+    await clock.advance({ minutes: 2 })
+    expect(ticks).toHaveLength(2)
+  })
+
+  it('says which instant it waits for', async () => {
+    const { clock, live } = startedTicker(new Every(minute))
+    expect(live.nextRun()).toEqual(new Date(noon + minute))
+    await clock.advance({ seconds: 90 })
+    expect(live.nextRun()).toEqual(new Date(noon + 2 * minute))
+    live.pause()
+    await clock.advance({ minutes: 5 })
+    expect(live.nextRun()).toEqual(new Date(noon + 7 * minute))
+  })
+
+  it('ends its iterations when it is stopped, and can be started anew', async () => {
+    const { clock, live, times, reading } = startedTicker(new Every(minute))
+    await clock.advance({ minutes: 1 })
+    live.stop()
+    await reading
+    expect(live.isEnabled).toBe(false)
+    await clock.advance({ minutes: 10 })
+    expect(times()).toEqual([60])
+    for await (const tick of live) throw new Error(`A stopped ticker ticked: ${tick.scheduledAt}`)
+
+    live.start()
+    const again = live[Symbol.asyncIterator]()
+    await clock.advance({ minutes: 1 })
+    expect((await again.next()).value?.scheduledAt).toEqual(new Date(noon + 12 * minute))
+  })
+
+  it('is stopped by a using declaration that ends', async () => {
+    const clock = virtualClock(noon)
+    const live = ticker(new Every(minute), { clock })
+    {
+      using scoped = live
+      scoped.start()
+      expect(live.isEnabled).toBe(true)
+    }
+    expect(live.isEnabled).toBe(false)
+  })
+
+  it('does not make up for what came during a pause', async () => {
+    const { clock, live, ticks, times } = startedTicker(new Every(minute))
+    await clock.advance({ minutes: 1 })
+    live.pause()
+    expect([live.isPaused, live.isEnabled]).toEqual([true, true])
+    await clock.advance({ minutes: 5 })
+    live.resume()
+    expect(live.isPaused).toBe(false)
+    await clock.advance({ minutes: 1 })
+    expect(times()).toEqual([60, 420])
+    expect(ticks[1]).toMatchObject({ skipped: 0, isLate: false })
+  })
+
+  it('can be paused before it is started', async () => {
+    const clock = virtualClock(noon)
+    const live = ticker(new Every(minute), { clock })
+    live.pause()
+    live.start()
+    const reader = live[Symbol.asyncIterator]()
+    await clock.advance({ minutes: 2 })
+    live.resume()
+    await clock.advance({ minutes: 1 })
+    expect((await reader.next()).value?.scheduledAt).toEqual(new Date(noon + 3 * minute))
+  })
+
+  it('is over after the last instant of its schedule', async () => {
+    const window = { startMs: noon + 2 * minute, endMs: noon + 3 * minute }
+    const { clock, live, times, reading } = startedTicker(new Every(minute, window))
+    expect(live.isActive).toBe(false)
+    await clock.advance({ seconds: 150 })
+    expect(live.isActive).toBe(true)
+    await clock.advance({ minutes: 1 })
+    await reading
+    expect(times()).toEqual([120, 180])
+    expect([live.isActive, live.isEnabled, live.nextRun()]).toEqual([false, false, null])
+    live.start()
+    expect(live.isEnabled).toBe(false)
+  })
+})
+
+describe('a live ticker that notices late', () => {
+  it('gives one tick for the newest of the due instants, and counts the others', async () => {
+    const { clock, ticks } = startedTicker(new Every(second))
+    await clock.advance({ seconds: 2 })
+    await clock.jumpTo(noon + hour + 500)
+    await clock.advance({ seconds: 2 })
+    expect(
+      ticks.slice(2).map(({ scheduledAt, skipped, isLate }) => [scheduledAt.getTime() - noon, skipped, isLate]),
+    ).toEqual([
+      [hour + second, 3598, true],
+      [hour + 2 * second, 0, false],
+    ])
+  })
+
+  it('flags a tick as late only beyond lateAfter', async () => {
+    const { clock, ticks } = startedTicker(new Every(hour), { lateAfter: { seconds: 30 } })
+    await clock.jumpTo(noon + hour + 20 * second)
+    await clock.advance({ minutes: 1 })
+    await clock.jumpTo(noon + 2 * hour + 20 * minute)
+    await clock.advance({ minutes: 1 })
+    expect(ticks.map(({ isLate, skipped }) => [isLate, skipped])).toEqual([
+      [true, 0],
+      [true, 0],
+    ])
+    const { clock: patientClock, ticks: patientTicks } = startedTicker(new Every(hour), { lateAfter: 'PT2H' })
+    await patientClock.jumpTo(noon + hour + 20 * minute)
+    await patientClock.advance({ minutes: 1 })
+    expect(patientTicks).toEqual([expect.objectContaining({ isLate: false, lateMs: 21 * minute })])
+  })
+
+  it('counts no more than 10,000 skipped instants', async () => {
+    const { clock, ticks } = startedTicker(new Every(second))
+    await clock.jumpTo(noon + 30 * 24 * hour)
+    await clock.advance({ seconds: 1 })
+    expect(ticks[0]).toMatchObject({ skipped: 10_000, isLate: true })
+  })
+
+  it('never ticks twice at one instant when the clock is set back', async () => {
+    const { clock, live, times } = startedTicker(new Every(minute))
+    await clock.advance({ minutes: 2 })
+    await clock.jumpTo(noon + 30 * second)
+    await clock.advance({ minutes: 1 })
+    live.pause()
+    live.resume()
+    await clock.advance({ minutes: 2 })
+    expect(times()).toEqual([60, 120, 180])
+  })
+})
+
+describe('the ticks of a live ticker', () => {
+  it('reach every reader, each from when it began to read', async () => {
+    const { clock, live, times } = startedTicker(new Every(minute))
+    await clock.advance({ minutes: 1 })
+    const later = live[Symbol.asyncIterator]()
+    await clock.advance({ minutes: 1 })
+    expect(times()).toEqual([60, 120])
+    expect((await later.next()).value?.scheduledAt).toEqual(new Date(noon + 2 * minute))
+  })
+
+  it('go on when nobody reads: of too many unread ones the newest are kept and the others counted', async () => {
+    const clock = virtualClock(noon)
+    const live = ticker(new Every(second), { clock, maxUnread: 3 })
+    const lazy = live[Symbol.asyncIterator]()
+    live.start()
+    await clock.advance({ minutes: 1 })
+    live.stop()
+    const ticks: Tick[] = []
+    for await (const tick of { [Symbol.asyncIterator]: () => lazy }) ticks.push(tick)
+    expect(ticks.map(({ scheduledAt, dropped }) => [(scheduledAt.getTime() - noon) / second, dropped])).toEqual([
+      [58, 57],
+      [59, 0],
+      [60, 0],
+    ])
+  })
+
+  it('can be asked for ahead', async () => {
+    const clock = virtualClock(noon)
+    const live = ticker(new Every(minute), { clock })
+    live.start()
+    const reader = live[Symbol.asyncIterator]()
+    const asked = Promise.all([reader.next(), reader.next(), reader.next()])
+    await clock.advance({ minutes: 2 })
+    live.stop()
+    expect((await asked).map(({ value }) => value?.scheduledAt.getTime())).toEqual([
+      noon + minute,
+      noon + 2 * minute,
+      undefined,
+    ])
+  })
+
+  it('are no longer kept for a reader that has left', async () => {
+    const { clock, live } = startedTicker(new Every(minute))
+    const reader = live[Symbol.asyncIterator]()
+    await clock.advance({ minutes: 1 })
+    await reader.return?.()
+    await clock.advance({ minutes: 1 })
+    expect(await reader.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('fail when the schedule throws, and the ticker stops', async () => {
+    let calls = 0
+    class Faulty extends Every {
+      override nextMs(afterMs: number): number | null {
+        calls++
+        if (calls > 1) throw new Error('No calendar')
+        return super.nextMs(afterMs)
+      }
+    }
+    const { clock, live, reading } = startedTicker(new Faulty(minute))
+    const failed = expect(reading).rejects.toThrow('No calendar')
+    await clock.advance({ minutes: 1 })
+    await failed
+    expect(live.isEnabled).toBe(false)
+  })
+})
+
+describe('bad arguments of a ticker', () => {
+  it.each<[unknown, unknown, ErrorCode, string]>([
+    ['* * * * *', {}, 'INVALID_SCHEDULE', 'schedule'],
+    [undefined, {}, 'INVALID_SCHEDULE', 'schedule'],
+    [new Every(1), { buffer: 5 }, 'UNKNOWN_OPTION', 'buffer'],
+    [new Every(1), { maxUnread: 0 }, 'INVALID_ARGUMENT', 'maxUnread'],
+    [new Every(1), { lateAfter: 'soon' }, 'INVALID_DURATION', 'lateAfter'],
+  ])('%s with %o is refused with %s naming %s', (schedule, options, code, field) => {
+    try {
+      ticker(schedule as Schedule, options as TickerOptions)
+    } catch (error) {
+      if (!JobistemerError.isInstance(error)) throw error
+      expect([error.code, error.field]).toEqual([code, field])
+      return
+    }
+    throw new Error('It was accepted')
+  })
+})
+
+describe('the timers of a live ticker', () => {
+  it.each([
+    [undefined, false],
+    [true, false],
+    [false, true],
+  ])('with keepAlive %s are unreferenced: %s', (keepAlive, unref) => {
+    const clock = virtualClock(noon)
+    const asked: unknown[] = []
+    const watched: Clock = {
+      ...clock,
+      setTimer(delayMs, callback, options) {
+        asked.push(options)
+        return clock.setTimer(delayMs, callback, options)
+      },
+    }
+    ticker(new Every(minute), { clock: watched, ...(keepAlive === undefined ? {} : { keepAlive }) }).start()
+    expect(asked).toEqual([{ unref }])
+  })
+
+  it("are the machine's own by default", async () => {
+    const live = ticker(new Every(5))
+    live.start()
+    const reader = live[Symbol.asyncIterator]()
+    const first = await reader.next()
+    const next = await reader.next()
+    live.stop()
+    expect(next.value?.scheduledAt.getTime()).toBeGreaterThanOrEqual((first.value?.scheduledAt.getTime() ?? 0) + 5)
+  })
+})
