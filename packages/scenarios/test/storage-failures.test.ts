@@ -198,6 +198,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
     const advancing = world.clock.advance({ seconds: 61 })
     expect(await asked).toMatchObject({ state: 'pending', created: true })
+    // Long enough for the scheduler to look and find no free place.
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     release()
     await advancing
     expect(called).toHaveLength(1)
