@@ -1,8 +1,9 @@
 import { taskReportOf } from './engine/execution-report.ts'
+import { withLostAttempts } from './engine/task-progress.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { JsonValue } from './json.ts'
 import type { TaskReport } from './report.ts'
-import type { OccurrenceKind, OccurrenceRecord, OccurrenceState } from './storage/occurrence-record.ts'
+import { isFinal, type OccurrenceKind, type OccurrenceRecord, type OccurrenceState } from './storage/occurrence-record.ts'
 
 /** An occurrence as the storage has it, for people and programs to look at. */
 export interface Occurrence {
@@ -52,7 +53,10 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
       details.span === undefined
         ? null
         : { from: new Date(details.span.from), to: new Date(details.span.to), count: details.span.count },
-    tasks: record.runs.map((run) => taskReportOf(record.jobId, record.id, run)),
+    tasks: record.runs.map((run) =>
+      // Whoever ended it in its owner's place (a forced cancel) knew nothing of its attempts.
+      taskReportOf(record.jobId, record.id, isFinal(record.state) ? withLostAttempts(run, record.finishedAt) : run),
+    ),
   }
 }
 

@@ -88,7 +88,7 @@ export class TaskProgress implements Alarm {
 }
 
 /** The record with attempts that have not ended marked as lost. */
-export function withLostAttempts(record: TaskRunRecord, now: number): TaskRunRecord {
+export function withLostAttempts(record: TaskRunRecord, now: number | null): TaskRunRecord {
   const unfinished = (attempt: AttemptRecord) => attempt.state === 'running' || attempt.state === 'waiting'
   if (!record.attempts.some(unfinished)) return record
   return {
