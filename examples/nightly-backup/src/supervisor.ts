@@ -65,7 +65,7 @@ export class Supervisor {
     await this.#end((worker) => {
       if (worker.connected) worker.disconnect()
       const timer = setTimeout(() => worker.kill('SIGKILL'), longestStopMs)
-      worker.once('close', () => clearTimeout(timer))
+      worker.once('exit', () => clearTimeout(timer))
     })
   }
 
@@ -74,8 +74,9 @@ export class Supervisor {
     if (worker === null) return
     // From here on its end is expected.
     this.#worker = null
-    const closed = once(worker, 'close')
+    // Not 'close': it does not always come once this side has hung up.
+    const ended = once(worker, 'exit')
     tell(worker)
-    await closed
+    await ended
   }
 }
