@@ -1,0 +1,122 @@
+import { cron } from '@jobistemer/ticker-cron'
+import { CronExpressionParser } from 'cron-parser'
+import { Cron } from 'croner'
+import { formatRate, median, type Suite } from './suite.ts'
+
+const expressions = ['* * * * *', '*/5 * * * *', '0 2 * * *', '30 9 * * 1-5', '0 0 1 * *', '0 0 29 2 *']
+const zones = ['UTC', 'America/New_York']
+
+const startMs = Date.UTC(2025, 0, 1)
+const endMs = Date.UTC(2065, 0, 1)
+// Nobody runs through all the minutes of forty years: begin again after so many.
+const mostInstants = 5000
+
+/** Finds the next instant of a schedule, the way its library is meant to be used for that. */
+interface Contender {
+  /** Begins again behind an instant. */
+  reset(afterMs: number): void
+  nextMs(): number
+}
+
+const contenders: Readonly<Record<'jobistemer' | 'cronParser' | 'croner', (e: string, zone: string) => Contender>> = {
+  jobistemer(expression, timezone) {
+    const schedule = cron(expression, { timezone })
+    let at = startMs
+    return {
+      reset: (afterMs) => {
+        at = afterMs
+      },
+      nextMs: () => {
+        at = schedule.nextMs(at) ?? Number.NaN
+        return at
+      },
+    }
+  },
+  cronParser(expression, tz) {
+    const schedule = CronExpressionParser.parse(expression, { tz, currentDate: new Date(startMs) })
+    return {
+      reset: (afterMs) => schedule.reset(new Date(afterMs)),
+      nextMs: () => schedule.next().getTime(),
+    }
+  },
+  croner(expression, timezone) {
+    const schedule = new Cron(expression, { timezone })
+    let at = new Date(startMs)
+    return {
+      reset: (afterMs) => {
+        at = new Date(afterMs)
+      },
+      nextMs: () => {
+        at = schedule.nextRun(at) ?? new Date(Number.NaN)
+        return at.getTime()
+      },
+    }
+  },
+}
+
+/** Instants per second of cron schedules, next to the libraries that people use for it. */
+export const tickersSuite: Suite = {
+  name: 'tickers',
+  title: 'Instants of a cron schedule per second',
+  async run({ smoke }) {
+    const rounds = smoke ? 1 : 5
+    const roundMs = smoke ? 10 : 100
+    const ratios: number[] = []
+    const rows = zones.flatMap((zone) =>
+      expressions.map((expression) => {
+        const own = contenders.jobistemer(expression, zone)
+        const cronParser = contenders.cronParser(expression, zone)
+        const croner = contenders.croner(expression, zone)
+        const rates = { own: [] as number[], cronParser: [] as number[], croner: [] as number[] }
+        for (const each of [own, cronParser, croner]) instantsPerSecond(each, roundMs / 2)
+        for (let round = 0; round < rounds; round++) {
+          rates.own.push(instantsPerSecond(own, roundMs))
+          rates.cronParser.push(instantsPerSecond(cronParser, roundMs))
+          rates.croner.push(instantsPerSecond(croner, roundMs))
+        }
+        const faster = Math.max(median(rates.cronParser), median(rates.croner))
+        const ratio = median(rates.own) / faster
+        ratios.push(ratio)
+        return [
+          expression,
+          zone,
+          formatRate(median(rates.own)),
+          formatRate(median(rates.cronParser)),
+          formatRate(median(rates.croner)),
+          `${Math.round(ratio)} ×`,
+        ]
+      }),
+    )
+    return {
+      columns: ['expression', 'zone', 'jobistemer', 'cron-parser', 'croner', 'to the faster'],
+      rows,
+      notes: [
+        `Medians of ${rounds} rounds of ${roundMs} ms each. The smallest ratio is ${Math.round(Math.min(...ratios))} ×.`,
+        `From 2025-01-01 on, again and again: up to ${mostInstants.toLocaleString('en-US')} instants, or to 2065.`,
+      ],
+    }
+  },
+}
+
+function instantsPerSecond(contender: Contender, milliseconds: number): number {
+  let instants = 0
+  let sinceReset = 0
+  const startedAt = performance.now()
+  let elapsed = 0
+  contender.reset(startMs)
+  while (elapsed < milliseconds) {
+    // The clock is asked rarely enough not to be what is measured.
+    for (let step = 0; step < 20; step++) {
+      const at = contender.nextMs()
+      sinceReset++
+      instants++
+      // `!(<)` also catches a NaN.
+      if (!(at < endMs) || sinceReset === mostInstants) {
+        contender.reset(startMs)
+        sinceReset = 0
+      }
+    }
+    elapsed = performance.now() - startedAt
+  }
+  return (instants * 1000) / elapsed
+}
