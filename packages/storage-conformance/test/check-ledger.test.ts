@@ -1,0 +1,188 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { assertLedger, checkLedger, type LedgerExpectations, type LedgerRule } from '../src/index.ts'
+import { everyMinute } from '../src/races/connection-races.ts'
+import { delegate } from '../src/soak/history.ts'
+import { exclusionItem, missedEntry, recoveryItem, runEntry, slotAddress } from '../src/stage/create-items.ts'
+import { slotAt } from '../src/stage/instants.ts'
+import { TestNode } from '../src/stage/test-node.ts'
+
+/** A ledger in which every state occurs. */
+async function soundLedger(): Promise<Storage> {
+  const storage = memoryStorage()
+  const node = new TestNode(storage)
+  const queue = await node.createJob({ name: 'queue', policy: 'queue' })
+  await node.finish(await node.startSlot(queue, 1))
+  await node.startSlot(queue, 2)
+  await node.addSlot(queue, 3, 'queued')
+  await node.addTrigger(queue, 'by-hand', slotAt(3) + 5, 'queued')
+  const skip = await node.createJob({ name: 'skip' })
+  await node.startSlot(skip, 1)
+  await node.addSlot(skip, 2, 'skipped')
+  const late = await node.createJob({ name: 'late' })
+  await node.create(exclusionItem(late, 9), slotAt(1))
+  const entries = [missedEntry(late, 1, 5), runEntry(late, 6)]
+  await node.create(recoveryItem(late, 6, { expectedWatermark: late.watermark, entries }))
+  await node.replaceJob(late.id, { policy: 'queue' })
+  return storage
+}
+
+interface Corruption {
+  readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
+  readonly job?: (job: JobRecord) => JobRecord
+}
+
+/** The same ledger as a storage that damaged it would show it. */
+function corrupted(storage: Storage, { occurrence = (record) => record, job = (head) => head }: Corruption): Storage {
+  return delegate(storage, {
+    async listJobs(query) {
+      const page = await storage.listJobs(query)
+      return { ...page, items: page.items.map(job) }
+    },
+    async listOccurrences(query) {
+      const page = await storage.listOccurrences(query)
+      return { ...page, items: page.items.map(occurrence).filter((record) => record !== null) }
+    },
+  })
+}
+
+const at = (name: string, index: number) => slotAddress({ id: jobId(name), name, version: 1 }, index).id
+
+/** Changes the one record with this id. */
+function change(id: string, members: Partial<OccurrenceRecord> | null): Corruption {
+  return {
+    occurrence: (record) => (record.id !== id ? record : members === null ? null : { ...record, ...members }),
+  }
+}
+
+function changeJob(name: string, members: Partial<JobRecord>): Corruption {
+  return { job: (head) => (head.name === name ? { ...head, ...members } : head) }
+}
+
+const attempt = { number: 1, state: 'succeeded', startedAt: 1, endedAt: 2 } as const
+
+const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
+  ['a slot under the id of another', 'id', change(at('skip', 2), { scheduledAt: slotAt(2) + 1 })],
+  ['a trigger that took the id of a slot', 'id', change(at('queue', 3), { kind: 'trigger' })],
+  ['a finished record without the instant of its end', 'state', change(at('queue', 1), { finishedAt: null })],
+  ['a running record with the instant of an end', 'state', change(at('queue', 2), { finishedAt: slotAt(3) })],
+  ['a running record without a deadline', 'state', change(at('queue', 2), { deadlineAt: null })],
+  ['a skipped record without a reason', 'state', change(at('skip', 2), { reason: null })],
+  [
+    'a range that begins elsewhere',
+    'state',
+    change(at('late', 1), { details: { span: { from: 1, to: 9, count: 2 } } }),
+  ],
+  ['a running record without an owner', 'token', change(at('queue', 2), { owner: null })],
+  [
+    'a completed record that nobody claimed',
+    'token',
+    change(at('queue', 1), { token: 0, owner: null, startedAt: null }),
+  ],
+  [
+    'a queued record with task runs',
+    'token',
+    change(at('queue', 3), { runs: [{ task: 'x', state: 'running', attempts: [] }] }),
+  ],
+  [
+    'attempts with a gap',
+    'attempts',
+    change(at('queue', 1), {
+      runs: [{ task: 'x', state: 'completed', attempts: [attempt, { ...attempt, number: 3 }] }],
+    }),
+  ],
+  [
+    'an attempt that goes on after its occurrence ended',
+    'attempts',
+    change(at('queue', 1), {
+      runs: [{ task: 'x', state: 'running', attempts: [{ ...attempt, state: 'running', endedAt: null }] }],
+    }),
+  ],
+  [
+    'two running at once',
+    'overlap',
+    change(at('queue', 3), {
+      state: 'running',
+      token: 1,
+      owner: { node: 'n', incarnation: 'n-1' },
+      startedAt: slotAt(3),
+      deadlineAt: slotAt(13),
+    }),
+  ],
+  ['one pending beside one running', 'overlap', change(at('queue', 3), { state: 'pending' })],
+  [
+    'a queue that nothing will wake',
+    'stranded',
+    change(at('queue', 2), { state: 'failed', finishedAt: slotAt(9), deadlineAt: null }),
+  ],
+  ['a slot without an entry', 'hole', change(at('skip', 2), null)],
+  [
+    'a range that ends early',
+    'hole',
+    change(at('late', 1), { details: { span: { from: slotAt(1), to: slotAt(4), count: 4 } } }),
+  ],
+  ['a watermark behind its slots', 'watermark', changeJob('skip', { watermark: slotAt(1) })],
+  ['a next instant that is past', 'watermark', changeJob('skip', { nextAt: slotAt(2) })],
+  ['a floor above the watermark', 'watermark', changeJob('skip', { pruneFloor: slotAt(3) })],
+  ['an occurrence of a version to come', 'version', change(at('skip', 2), { jobVersion: 2 })],
+  ['a head with another fingerprint than its version', 'version', changeJob('late', { fingerprint: 'other' })],
+  [
+    'a record that the list of live ones does not know in its state',
+    'live',
+    change(at('queue', 2), { state: 'completed', finishedAt: slotAt(9), deadlineAt: null }),
+  ],
+]
+
+const expectations: LedgerExpectations = { slots: everyMinute }
+
+describe('checkLedger', () => {
+  it('finds nothing wrong with a sound ledger, and counts what it saw', async () => {
+    expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 3, occurrences: 9, violations: [] })
+  })
+
+  it.each(corruptions)('finds %s by the rule %s', async (_name, rule, corruption) => {
+    const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
+    expect(violations.map((violation) => violation.rule)).toContain(rule)
+  })
+
+  it('finds what is left over when everything should have come to rest', async () => {
+    const storage = await soundLedger()
+    const { violations } = await checkLedger(storage, { ...expectations, atRest: true })
+    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['unfinished']))
+    expect(violations).toHaveLength(5)
+  })
+
+  it('looks for overlaps only where the caller says that there must be none', async () => {
+    const storage = corrupted(await soundLedger(), change(at('queue', 3), { state: 'pending' }))
+    const { violations } = await checkLedger(storage, { exclusive: () => false })
+    expect(violations.filter(({ rule }) => rule === 'overlap')).toEqual([])
+  })
+
+  it('takes slots at or below the prune floor as accounted for', async () => {
+    const storage = await soundLedger()
+    await storage.prune({ now: slotAt(9), jobId: jobId('skip'), before: slotAt(9), keep: 0, limit: 100 })
+    expect((await checkLedger(storage, expectations)).violations).toEqual([])
+  })
+
+  it('has a form that throws and lists what is wrong', async () => {
+    const storage = corrupted(await soundLedger(), change(at('skip', 2), null))
+    await expect(assertLedger(storage, expectations)).rejects.toThrow(
+      /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.000Z/,
+    )
+    await expect(assertLedger(await soundLedger(), expectations)).resolves.toMatchObject({ jobs: 3 })
+  })
+
+  it('refuses a storage whose pages never end', async () => {
+    const storage = await soundLedger()
+    const endless = delegate(storage, {
+      listJobs: async (query) => ({ ...(await storage.listJobs(query)), cursor: 'again' }),
+    })
+    await expect(checkLedger(endless)).rejects.toThrow(/paging never ends/)
+  })
+
+  it('knows the ids of core', () => {
+    expect(at('skip', 2)).toBe(occurrenceId(jobId('skip'), slotAt(2)))
+  })
+})

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest'
+import { resolveEffort, rounds } from '../src/effort.ts'
+
+describe('effort', () => {
+  it('is small by default', () => {
+    expect(resolveEffort({}, {})).toEqual({ scale: 1, seeds: [1, 2, 3] })
+  })
+
+  it('is what the options say', () => {
+    expect(resolveEffort({ scale: 4, seeds: [9] }, {})).toEqual({ scale: 4, seeds: [9] })
+  })
+
+  it('is overridden by the environment, so that a failing seed can be run again without an edit', () => {
+    const environment = { JOBISTEMER_CONFORMANCE_SEED: '42,43', JOBISTEMER_CONFORMANCE_SCALE: '0.5' }
+    expect(resolveEffort({ scale: 4, seeds: [9] }, environment)).toEqual({ scale: 0.5, seeds: [42, 43] })
+  })
+
+  it.each(['', 'many', '1,,2'])('refuses %j as seeds', (seeds) => {
+    expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SEED: seeds })).toThrow(/JOBISTEMER_CONFORMANCE_SEED/)
+  })
+
+  it('never comes to no rounds at all', () => {
+    expect(rounds(5, { scale: 0.01, seeds: [] })).toBe(1)
+    expect(rounds(5, { scale: 3, seeds: [] })).toBe(15)
+  })
+})

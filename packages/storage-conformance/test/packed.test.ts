@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const packed = ['core', 'storage-memory', 'storage-conformance']
+
+interface Manifest {
+  readonly name: string
+  readonly packageManager?: string
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
+}
+
+/** The pnpm that runs this test, or the one that the repository names, by way of npx. */
+async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
+  const program = process.env.npm_execpath ?? ''
+  if (/pnpm(\.c?js)?$/.test(program)) return [process.execPath, program]
+  const { packageManager } = await readManifest(root)
+  return ['npx', '-y', String(packageManager)]
+}
+
+/** Packs the packages as they would be published; answers their tarballs by name. */
+async function packAll(folder: string): Promise<Readonly<Record<string, string>>> {
+  const [command, ...args] = await pnpmCommand()
+  const tarballs: Record<string, string> = {}
+  for (const name of packed) {
+    const source = join(root, 'packages', name)
+    const before = new Set(await readdir(folder))
+    await run(command, [...args, 'pack', '--pack-destination', folder], { cwd: source })
+    const [tarball] = (await readdir(folder)).filter((file) => !before.has(file))
+    if (tarball === undefined) throw new Error(`pnpm packed nothing of ${name}`)
+    tarballs[(await readManifest(source)).name] = `file:${join(folder, tarball)}`
+  }
+  return tarballs
+}
+
+/** A project outside the workspace: the example adapter, with the packed packages in place of the workspace's own. */
+async function installExample(folder: string, tarballs: Readonly<Record<string, string>>): Promise<void> {
+  const example = join(root, 'examples', 'custom-storage')
+  for (const part of ['src', 'test']) await cp(join(example, part), join(folder, part), { recursive: true })
+  const manifest = await readManifest(example)
+  const asPacked = (dependencies: Readonly<Record<string, string>> = {}) =>
+    Object.fromEntries(Object.entries(dependencies).map(([name, range]) => [name, tarballs[name] ?? range]))
+  const outside = {
+    ...manifest,
+    dependencies: asPacked(manifest.dependencies),
+    // The kit's own dependency is not published when the kit is tested: npm finds it here.
+    devDependencies: { ...tarballs, ...asPacked(manifest.devDependencies) },
+  }
+  await writeFile(join(folder, 'package.json'), JSON.stringify(outside, null, 2))
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'], {
+    cwd: folder,
+    // Settings of a pnpm that runs this test are unknown to npm, which would say so at length.
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_config_'))),
+  })
+}
+
+describe('the packed kit, in a project of its own', () => {
+  let folder = ''
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'packed-kit-'))
+    const tarballs = join(folder, 'tarballs')
+    await mkdir(tarballs)
+    await installExample(folder, await packAll(tarballs))
+  }, 180_000)
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  it('runs under node:test against the adapter that was written by following the guide', async () => {
+    const report = join(folder, 'report.json')
+    const env = { ...process.env, JOBISTEMER_TEST_REPORT: report, JOBISTEMER_CONFORMANCE_SCALE: '0.2' }
+    await run(process.execPath, [join('test', 'run.js')], { cwd: folder, env, maxBuffer: 2 ** 26 })
+    const counts = JSON.parse(await readFile(report, 'utf8')) as { passed: number; failed: number }
+    expect(counts.failed).toBe(0)
+    expect(counts.passed).toBeGreaterThan(200)
+  }, 180_000)
+
+  it('is installed from the tarballs, with its types, sources and guide', async () => {
+    const kit = join(folder, 'node_modules', '@jobistemer', 'storage-conformance')
+    const files = await readdir(kit, { recursive: true })
+    for (const file of ['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/races/race-child.js', 'src/index.ts']) {
+      expect(files).toContain(file)
+    }
+    expect(files).toContain('docs/write-your-own-adapter.md')
+    expect(files.filter((file) => file.startsWith('test'))).toEqual([])
+    expect(JSON.stringify(await readManifest(kit))).not.toContain('workspace:')
+  })
+
+  it('checks the example as a stranger who uses TypeScript would see the types', async () => {
+    const consumer = `
+      import { describe, it } from 'node:test'
+      import type { Storage } from '@jobistemer/core/storage'
+      import { assertLedger, type LedgerReport, storageCases, storageConformance } from '@jobistemer/storage-conformance'
+      import { memoryStorage } from '@jobistemer/storage-memory'
+
+      const storage: Storage = memoryStorage()
+      storageConformance({
+        describe,
+        it,
+        name: 'mine',
+        capabilities: { subscribe: true },
+        skip: [{ test: storageCases({})[0]!.name, reason: 'to see its type' }],
+        open: () => ({ connect: async () => storage, dispose: async () => {} }),
+      })
+      export const report: Promise<LedgerReport> = assertLedger(storage, { atRest: true, slots: () => [1, 2] })
+    `
+    await writeFile(join(folder, 'consumer.mts'), consumer)
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const types = ['--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node']
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', ...types]
+    await run(process.execPath, [tsc, ...options, 'consumer.mts'], { cwd: folder }).catch(({ stdout, stderr }) => {
+      throw new Error(`${stdout}${stderr}`)
+    })
+    await writeFile(join(folder, 'wrong.mts'), consumer.replace("reason: 'to see its type'", 'why: 1'))
+    await expect(run(process.execPath, [tsc, ...options, 'wrong.mts'], { cwd: folder })).rejects.toMatchObject({
+      stdout: expect.stringContaining("'why' does not exist in type 'SkippedCase'"),
+    })
+  })
+})

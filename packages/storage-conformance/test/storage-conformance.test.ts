@@ -1,0 +1,180 @@
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { type CaseDepth, type StorageConformanceOptions, storageCases, storageConformance } from '../src/index.ts'
+
+interface Registered {
+  readonly suites: string[]
+  readonly tests: Map<string, () => Promise<void>>
+  readonly skipped: string[]
+  readonly timeouts: (number | undefined)[]
+}
+
+/** Registers the suite with a runner that only writes down what it is given. */
+function register(options: Partial<StorageConformanceOptions> = {}): Registered {
+  const registered: Registered = { suites: [], tests: new Map(), skipped: [], timeouts: [] }
+  const test = (name: string, body: () => Promise<void>, timeoutMs?: number): void => {
+    registered.tests.set(name, body)
+    registered.timeouts.push(timeoutMs)
+  }
+  const skip = (name: string): void => void registered.skipped.push(name)
+  storageConformance({
+    describe: (name, body) => {
+      registered.suites.push(name)
+      body()
+    },
+    it: Object.assign(test, { skip }),
+    name: 'mine',
+    capabilities: { subscribe: true },
+    open() {
+      const database = memoryDatabase()
+      return { connect: async () => memoryStorage({ database }), dispose: async () => {} }
+    },
+    ...options,
+  })
+  return registered
+}
+
+const some = 'wake: only one is woken at a time'
+
+describe('storageConformance', () => {
+  it('registers one suite with the cases that the capabilities call for', () => {
+    const { suites, tests, timeouts } = register()
+    expect(suites).toEqual(['mine: storage conformance'])
+    expect([...tests.keys()]).toEqual(storageCases({ subscribe: true }).map(({ name }) => name))
+    expect(timeouts.every((timeout) => timeout !== undefined && timeout >= 30_000)).toBe(true)
+  })
+
+  it('registers bodies that pass for a sound storage and reject for another', async () => {
+    await register().tests.get(some)?.()
+    const broken = register({
+      open: () => ({
+        connect: async () => ({ ...memoryStorage(), specVersion: 1, close: async () => {} }) as never,
+        dispose: async () => {},
+      }),
+    })
+    await expect(broken.tests.get(some)?.()).rejects.toThrow()
+  })
+
+  it('runs no deeper than asked', () => {
+    const count = (depth: CaseDepth) => register({ depth }).tests.size
+    const all = storageCases({ subscribe: true })
+    const upTo = (...depths: CaseDepth[]) => all.filter(({ depth }) => depths.includes(depth)).length
+    expect(count('cases')).toBe(upTo('cases'))
+    expect(count('races')).toBe(upTo('cases', 'races'))
+    expect(count('model')).toBe(upTo('cases', 'races', 'model'))
+    expect(count('soak')).toBe(all.length)
+  })
+
+  it('shows a skipped case with its reason and leaves it out', () => {
+    const { tests, skipped } = register({ skip: [{ test: some, reason: 'under repair' }] })
+    expect(tests.has(some)).toBe(false)
+    expect(skipped).toEqual([`${some} (under repair)`])
+  })
+
+  it.each([
+    ['matches no case', [{ test: 'wake: never', reason: 'x' }]],
+    ['gives no reason', [{ test: some, reason: ' ' }]],
+    [
+      'is listed twice',
+      [
+        { test: some, reason: 'x' },
+        { test: some, reason: 'y' },
+      ],
+    ],
+  ])('a skip that %s fails as a test of its own', async (problem, skip) => {
+    const { tests } = register({ skip })
+    const failing = [...tests.entries()].filter(([name]) => name.includes(problem))
+    expect(failing).toHaveLength(1)
+    await expect(failing[0]?.[1]()).rejects.toThrow(problem)
+  })
+
+  it('a case that a shallower depth leaves out cannot be skipped', () => {
+    const skip = [{ test: 'model: random calls are answered as by the memory storage (seed 1)', reason: 'x' }]
+    expect([...register({ skip, depth: 'cases' }).tests.keys()].some((name) => name.includes('matches no case'))).toBe(
+      true,
+    )
+  })
+
+  it('closes every connection and disposes of every world, also when the case fails', async () => {
+    let open = 0
+    let worlds = 0
+    const { tests } = register({
+      open() {
+        worlds += 1
+        const database = memoryDatabase()
+        return {
+          async connect() {
+            const storage = memoryStorage({ database })
+            open += 1
+            return {
+              ...wrap(storage),
+              async close() {
+                open -= 1
+                await storage.close()
+              },
+              claim: async () => {
+                throw new Error('out of order')
+              },
+            }
+          },
+          async dispose() {
+            expect(open).toBe(0)
+            worlds -= 1
+          },
+        }
+      },
+    })
+    await expect(tests.get(some)?.()).rejects.toThrow('out of order')
+    expect([open, worlds]).toEqual([0, 0])
+  })
+})
+
+/** The methods of a storage as members of its own. */
+function wrap(storage: ReturnType<typeof memoryStorage>): ReturnType<typeof memoryStorage> {
+  return {
+    specVersion: 1,
+    capabilities: storage.capabilities,
+    saveJobs: (request) => storage.saveJobs(request),
+    createOccurrences: (request) => storage.createOccurrences(request),
+    claim: (request) => storage.claim(request),
+    settle: (request) => storage.settle(request),
+    cancel: (request) => storage.cancel(request),
+    reap: (request) => storage.reap(request),
+    get: (request) => storage.get(request),
+    listJobs: (query) => storage.listJobs(query),
+    listOccurrences: (query) => storage.listOccurrences(query),
+    prune: (request) => storage.prune(request),
+    close: () => storage.close(),
+  }
+}
+
+describe('storageCases', () => {
+  it('has names that are unique and say what they are about', () => {
+    const names = storageCases({ multiProcess: true, durability: 'power', serverTime: true, subscribe: true }).map(
+      ({ name }) => name,
+    )
+    expect(new Set(names).size).toBe(names.length)
+    for (const name of names) expect(name).toMatch(/^[\w ]+: .{8,}/)
+  })
+
+  it('leaves out what a storage does not have', () => {
+    const groups = (declared: Parameters<typeof storageCases>[0]) =>
+      new Set(storageCases(declared).map(({ name }) => name.split(':')[0]))
+    expect(groups({})).not.toContain('races of processes')
+    expect(groups({ multiProcess: true })).toContain('races of processes')
+    expect(groups({ multiProcess: true })).not.toContain('killed processes')
+    expect(groups({ multiProcess: true, durability: 'process' })).toContain('killed processes')
+    expect(groups({ serverTime: true })).toContain('serverTime')
+    expect(groups({ durability: 'power' })).toContain('durability')
+  })
+
+  it('makes a model test and a soak of each seed', () => {
+    const seeded = storageCases({}, { seeds: [7, 8] }).filter(({ name }) => name.includes('seed'))
+    expect(seeded.map(({ name }) => name.replace(/.*\(/, '('))).toEqual([
+      '(seed 7)',
+      '(seed 8)',
+      '(seed 7)',
+      '(seed 8)',
+    ])
+  })
+})
