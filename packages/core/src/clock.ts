@@ -18,7 +18,7 @@ export interface Clock {
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * Told of each call to the storage, so that a virtual clock can wait for its answer before it moves on. The real
+   * Told of each call to the storage, and of what takes several turns, so that a virtual clock waits for it before it moves on. The real
    * clock has no use for it.
    */
   track?(promise: Promise<unknown>): void

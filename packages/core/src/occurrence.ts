@@ -3,7 +3,12 @@ import { withLostAttempts } from './engine/task-progress.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { JsonValue } from './json.ts'
 import type { TaskReport } from './report.ts'
-import { isFinal, type OccurrenceKind, type OccurrenceRecord, type OccurrenceState } from './storage/occurrence-record.ts'
+import {
+  isFinal,
+  type OccurrenceKind,
+  type OccurrenceRecord,
+  type OccurrenceState,
+} from './storage/occurrence-record.ts'
 
 /** An occurrence as the storage has it, for people and programs to look at. */
 export interface Occurrence {

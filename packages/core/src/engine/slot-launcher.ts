@@ -204,7 +204,7 @@ export class SlotLauncher {
     const sent: { job: RegisteredJob; plan: JobPlan; decision: RecoveryDecision }[] = []
     for (const { job, plan } of late) {
       try {
-        const decision = await decideMissedSlots({
+        const deciding = decideMissedSlots({
           series: job.series,
           first: job.at,
           // The wall clock may have been set back since the slot was found late.
@@ -213,6 +213,9 @@ export class SlotLauncher {
           strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
           limit: recoveryLimit,
         })
+        // It takes several turns to count the slots of a long outage.
+        this.#engine.clock.track?.(deciding)
+        const decision = await deciding
         items.push(this.#recoveryItem(job, plan, decision))
         sent.push({ job, plan, decision })
       } catch (error) {
