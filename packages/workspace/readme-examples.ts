@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
+
+/** An example that did not do what its comment says. */
+export interface WrongExample {
+  readonly line: number
+  readonly code: string
+  readonly expected: string
+  readonly got: string
+}
+
+export interface ExampleRun {
+  /** How many lines with `// =>` or `// throws` were compared. */
+  readonly compared: number
+  readonly wrong: readonly WrongExample[]
+}
+
+/**
+ * Runs the `ts` blocks of a document and compares what its lines claim: `expression // => value`, where a `Date` is
+ * written in ISO 8601 and anything else as Node prints it, and `expression // throws CODE`.
+ *
+ * The blocks share their variables. They are plain JavaScript on single lines; `import { name } from 'module'` takes the
+ * name from `modules`, and a module that is not there is an error.
+ */
+export async function runReadmeExamples(
+  document: URL,
+  modules: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): Promise<ExampleRun> {
+  const wrong: WrongExample[] = []
+  let compared = 0
+  const scope: Record<string, unknown> = {
+    async compare(line: number, code: string, expected: string, evaluate: () => unknown): Promise<unknown> {
+      compared++
+      let value: unknown
+      let got: string
+      try {
+        value = await evaluate()
+        got = print(value)
+      } catch (error) {
+        got = `throws ${(error as { code?: string }).code ?? error}`
+      }
+      if (got !== expected) wrong.push({ line, code, expected, got })
+      return value
+    },
+  }
+  const body: string[] = []
+  const lines = readFileSync(document, 'utf8').split('\n')
+  let isCode = false
+  lines.forEach((text, index) => {
+    if (/^```/.test(text)) {
+      isCode = /^```(ts|js)$/.test(text)
+      return
+    }
+    if (!isCode) return
+    const imported = /^import \{ (.+) \} from '(.+)'$/.exec(text)
+    if (imported === null) {
+      body.push(toStatement(text, index + 1))
+      return
+    }
+    const [, names = '', from = ''] = imported
+    for (const name of names.split(', ')) {
+      const value = modules[from]?.[name]
+      if (value === undefined) throw new Error(`Line ${index + 1}: there is no ${name} in ${from}.`)
+      scope[name] = value
+    }
+  })
+  const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => unknown
+  await new AsyncFunction(...Object.keys(scope), body.join('\n'))(...Object.values(scope))
+  return { compared, wrong }
+}
+
+function toStatement(text: string, line: number): string {
+  const claim = /^\s*(const \w+ = )?(.+?);?\s+\/\/ (?:=> (.+)|(throws [A-Z_]+))$/.exec(text)
+  if (claim === null) return text
+  const [, declaration = '', code = '', value, failure] = claim
+  const expected = value ?? failure ?? ''
+  return `${declaration}await compare(${line}, ${JSON.stringify(code)}, ${JSON.stringify(expected)}, () => (${code}))`
+}
+
+function print(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : inspect(value, { breakLength: Number.POSITIVE_INFINITY })
+}
