@@ -75,7 +75,7 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
     }
     const schedule = backupSchedule(options.seconds, { start, end })
     screen.say(
-      `job       ${jobName}: ${taskNames.join(', ')}; the newest ${keep} backups are kept`,
+      `job       ${jobName}: ${taskNames.join(', ')}; keeps the newest ${keep}`,
       `schedule  cron '${cronExpression(options.seconds)}', ${slotCount} times from ${printSlot(start)} UTC`,
       `ledger    ${options.ledger}, in ${folder.path}`,
     )
@@ -83,10 +83,8 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
     const { nextMs } = await expect(supervisor.message('started'))
     slots = nextMs === null ? [] : [...schedule.between(nextMs, end.getTime() + 1)]
     if (slots.length <= killAt) throw new Error('The worker took too long to start. Try a longer --seconds.')
-    screen.say(
-      `worker    process ${supervisor.processId} runs the job; this process only looks on, and reads the ledger`,
-      '',
-    )
+    screen.say(`worker    process ${supervisor.processId} runs the job; this one only looks on and reads the ledger`)
+    if (!screen.live) screen.say('')
 
     // A database that cannot be backed up ends every occurrence before there is anything to interrupt.
     const standingStill = supervisor.message('standing-still')
@@ -97,14 +95,19 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
       await watch.look()
       const slot = printSlot(new Date(scheduledMs))
       const done = `${printBytes(doneBytes)} of ${printBytes(totalBytes)}`
-      screen.say(`→ 'compress' of ${slot} is part-way (${done}): killing worker ${supervisor.processId} with SIGKILL.`)
+      screen.say(
+        `→ ${slot} is in the middle of 'compress' (${done}).`,
+        `  Killing its worker, process ${supervisor.processId}, with SIGKILL.`,
+      )
       await supervisor.kill()
       kills++
       const missed = slots.find((candidate) => candidate.getTime() > Math.max(scheduledMs, Date.now())) ?? end
       screen.say(`→ The worker is dead. At ${printSlot(missed)} the job is due, and nobody is there to run it.`)
       await expect(wait(missed.getTime() + misfireThresholdMs + 200 - Date.now()))
       supervisor.start({ ...settings, standStillAt: null })
-      screen.say(`→ Started again as process ${supervisor.processId}: it goes on with 'compress', and makes up what it missed.`)
+      screen.say(
+        `→ Started again as process ${supervisor.processId}: goes on with 'compress', makes up ${printSlot(missed)}.`,
+      )
       await expect(watch.until(allEnded(slots)))
     }
     await supervisor.stop()
@@ -151,7 +154,7 @@ function picture(screen: Screen, slots: readonly Date[], occurrences: readonly O
   const status = worker === null ? 'no worker is alive' : `worker ${worker} is alive`
   return [
     { text: '', width: 0 },
-    ...tableOf({ taskNames, slots, occurrences, now: new Date(), columns, paint }),
+    ...tableOf({ taskNames, slots, occurrences, now: new Date(), columns, paint }).lines,
     { text: '', width: 0 },
     lineOf([{ tone: worker === null ? 'bad' : 'quiet', text: `  ${status}` }], columns, paint),
   ]
@@ -177,7 +180,7 @@ function report(run: {
     `${paint('heading', 'The ledger')} (times in UTC)`,
     ...ledgerLines({ taskNames, slots, occurrences, columns, paint }),
     '',
-    `${paint('heading', 'The checks')}: the ledger against the schedule, and against what the tasks themselves wrote down`,
+    `${paint('heading', 'The checks')} (against the schedule, and what the tasks wrote to witness.jsonl)`,
     ...checkLines(results, paint),
     '',
   )

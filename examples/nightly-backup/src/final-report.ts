@@ -11,9 +11,8 @@ const mostTables = 8
 
 /** The ledger: as the table where it fits with all durations, otherwise with a line for each attempt. */
 export function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
-  const table = tableOf({ ...options, now: new Date() })
-  const heading = table[0]
-  if (heading?.text.includes('took') === true) return table.map(({ text }) => text.trimEnd())
+  const { lines, complete } = tableOf({ ...options, now: new Date() })
+  if (complete) return lines.map(({ text }) => text)
   return options.occurrences.flatMap(({ scheduledAt, state, tasks }) => [
     `  ${printSlot(scheduledAt)}  ${state}`,
     ...tasks.flatMap(({ name, attempts }) =>

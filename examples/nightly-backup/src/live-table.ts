@@ -20,21 +20,47 @@ export interface TableOptions {
   readonly paint: Paint
 }
 
-// From the most telling to the narrowest: the first that fits is taken.
-const layouts = [
-  { durations: true, notes: true },
-  { durations: true, notes: false },
-  { durations: false, notes: false },
-]
-
-/** The ledger as a table: a line for each slot, a column for each task. */
-export function tableOf(options: TableOptions): readonly PictureLine[] {
-  const tables = layouts.map((layout) => alignedTable(cellsOf(options, layout), options))
-  const fitting = tables.find((lines) => lines.every(({ width }) => width <= options.columns))
-  return fitting ?? (tables.at(-1) as readonly PictureLine[])
+export interface Table {
+  readonly lines: readonly PictureLine[]
+  /** False when it was too wide for every attempt's outcome and duration. */
+  readonly complete: boolean
 }
 
-function cellsOf(options: TableOptions, layout: { durations: boolean; notes: boolean }): readonly (readonly Cell[])[] {
+interface Layout {
+  readonly durations: boolean
+  readonly notes: boolean
+  /** How many letters of a task's name the heading has. */
+  readonly letters: number
+}
+
+// From the most telling to the narrowest: the first that fits is taken.
+const layouts: readonly Layout[] = [
+  { durations: true, notes: true, letters: Number.POSITIVE_INFINITY },
+  { durations: true, notes: false, letters: Number.POSITIVE_INFINITY },
+  { durations: false, notes: false, letters: Number.POSITIVE_INFINITY },
+  { durations: false, notes: false, letters: 3 },
+]
+const gap = 2
+
+/** The ledger as a table: a line for each slot, a column for each task. */
+export function tableOf(options: TableOptions): Table {
+  const drafts = layouts.map((layout) => {
+    const rows = cellsOf(options, layout)
+    const widths = columnWidths(rows)
+    return { layout, rows, widths, width: widths.reduce((sum, width) => sum + gap + width, 0) }
+  })
+  const draft = drafts.find(({ width }) => width <= options.columns) ?? (drafts.at(-1) as (typeof drafts)[number])
+  const lines = draft.rows.map((row) => {
+    const segments = row.flatMap((cell, index): Cell => {
+      const padding = ' '.repeat((draft.widths[index] as number) - widthOf(cell))
+      return [{ tone: 'plain', text: ' '.repeat(gap) }, ...cell, { tone: 'plain', text: padding }]
+    })
+    return lineOf(segments, options.columns, options.paint)
+  })
+  return { lines, complete: draft.layout.durations }
+}
+
+function cellsOf(options: TableOptions, layout: Layout): readonly (readonly Cell[])[] {
   const { taskNames, slots, occurrences, now } = options
   const heading = (text: string): Cell => [{ tone: 'heading', text }]
   const bySlot = new Map<number, Occurrence | null>(slots.map((slot) => [slot.getTime(), null]))
@@ -44,11 +70,16 @@ function cellsOf(options: TableOptions, layout: { durations: boolean; notes: boo
     .map(([slotMs, occurrence]) => [
       [{ tone: 'plain', text: printSlot(new Date(slotMs)) } as const],
       occurrence === null ? absence(slotMs, now) : [stateOf(occurrence)],
-      ...taskNames.map((name) => attemptsOf(occurrence?.tasks.find((task) => task.name === name), layout.durations)),
+      ...taskNames.map((name) =>
+        attemptsOf(
+          occurrence?.tasks.find((task) => task.name === name),
+          layout.durations,
+        ),
+      ),
       ...(layout.durations ? [tookOf(occurrence)] : []),
       ...(layout.notes ? [notesOn(occurrence)] : []),
     ])
-  const headings = ['slot', 'state', ...taskNames]
+  const headings = ['slot', 'state', ...taskNames.map((name) => name.slice(0, layout.letters))]
   if (layout.durations) headings.push('took')
   return [headings.map(heading), ...rows]
 }
@@ -94,32 +125,30 @@ function notesOn(occurrence: Occurrence | null): Cell {
   return [{ tone: 'quiet', text: notes.join(', ') }]
 }
 
-function alignedTable(rows: readonly (readonly Cell[])[], options: TableOptions): readonly PictureLine[] {
-  const { columns, paint } = options
+function columnWidths(rows: readonly (readonly Cell[])[]): readonly number[] {
   const widths: number[] = []
   for (const row of rows) {
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell))
   }
-  return rows.map((row) => {
-    const segments = row.flatMap((cell, index): Cell => {
-      const gap = ' '.repeat((widths[index] as number) - widthOf(cell) + 2)
-      return [...cell, { tone: 'plain', text: gap }]
-    })
-    return lineOf([{ tone: 'plain', text: '  ' }, ...segments], columns, paint)
-  })
+  return widths
 }
 
 /** One line of a picture, cut off where the terminal ends. */
 export function lineOf(segments: Cell, columns: number, paint: Paint): PictureLine {
-  const full = segments.map(({ text }) => text).join('').trimEnd().length
-  const width = Math.min(full, columns)
+  const width = Math.min(
+    segments
+      .map(({ text }) => text)
+      .join('')
+      .trimEnd().length,
+    columns,
+  )
   let left = width
   let text = ''
   for (const segment of segments) {
     text += paint(segment.tone, segment.text.slice(0, left))
     left -= Math.min(left, segment.text.length)
   }
-  return { text, width: full }
+  return { text, width }
 }
 
 function widthOf(cell: Cell): number {

@@ -37,9 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     return refuse(error)
   }
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => controller.abort(new Interruption(signal)))
-  }
+  interruptOnSignals(controller)
   // Whoever reads the output may stop reading: `npm run demo | head`.
   process.stdout.on('error', (error) => controller.abort(error))
   const screen = new Screen(process.stdout, process.env)
@@ -64,6 +62,20 @@ async function main(args: readonly string[]): Promise<number> {
   }
   screen.say(`Everything is in ${folder.path}: remove that folder when you have seen enough.`)
   return exitCode
+}
+
+/** The first signal ends the demo in good order; one that comes later, at once. The worker ends with it either way. */
+function interruptOnSignals(controller: AbortController): void {
+  let firstAt = Number.POSITIVE_INFINITY
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      const interruption = new Interruption(signal)
+      // One Ctrl-C can arrive several times: from the terminal, and from the package manager that passes it on.
+      if (performance.now() - firstAt > 1000) process.exit(interruption.exitCode)
+      firstAt = Math.min(firstAt, performance.now())
+      controller.abort(interruption)
+    })
+  }
 }
 
 /** A wrong option or input: says what is wrong with it. Anything else is a defect, and is shown as one. */

@@ -38,7 +38,9 @@ export class Supervisor {
     worker.on('close', (code, signal) => {
       if (this.#worker !== worker) return
       this.#worker = null
-      this.#reportCrash(new Error(`The worker ended by itself (${signal ?? `exit code ${code}`}).\n${complaint.trim()}`))
+      this.#reportCrash(
+        new Error(`The worker ended by itself (${signal ?? `exit code ${code}`}).\n${complaint.trim()}`),
+      )
     })
   }
 

@@ -26,7 +26,11 @@ export async function readContents(database: Database, signal?: AbortSignal): Pr
   const tables: TableRows[] = []
   for (const { name, order } of tablesOf(database)) {
     hash.update(`table ${name}\n`)
-    const rows = database.prepare(`SELECT * FROM ${quote(name)} ${order}`).raw().safeIntegers().iterate()
+    const rows = database
+      .prepare(`SELECT * FROM ${quote(name)} ${order}`)
+      .raw()
+      .safeIntegers()
+      .iterate()
     tables.push({ name, rows: await hashInTurns(hash, rows, signal) })
   }
   return { tables, checksum: hash.digest('hex') }
@@ -59,7 +63,10 @@ function tablesOf(database: Database): StoredTable[] {
   return (
     list
       // A virtual table has no rows of its own: they are in its shadow tables, which are listed too.
-      .filter(({ schema, name, type }) => schema === 'main' && type !== 'view' && type !== 'virtual' && name !== 'sqlite_schema')
+      .filter(
+        ({ schema, name, type }) =>
+          schema === 'main' && type !== 'view' && type !== 'virtual' && name !== 'sqlite_schema',
+      )
       .map(({ name, wr }) => ({ name, order: wr === 1 ? primaryKeyOrder(database, name) : 'ORDER BY rowid' }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   )
