@@ -16,7 +16,7 @@ function dense<T extends object>(record: T): T {
 
 const attempt = fc
   .record({
-    state: fc.constantFrom('running', 'succeeded', 'failed', 'timed_out', 'aborted', 'lost'),
+    state: fc.constantFrom('running', 'succeeded', 'failed', 'timed_out', 'aborted', 'lost', 'waiting'),
     startedAt: instant,
     endedAt: fc.option(instant),
     error: optional(fc.record({ name: fc.string(), message: fc.string() })),
