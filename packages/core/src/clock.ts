@@ -18,8 +18,8 @@ export interface Clock {
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * Told of each call to the storage, and of what takes several turns, so that a virtual clock waits for it before it moves on. The real
-   * clock has no use for it.
+   * Told of each call to the storage, and of work that takes several turns, so that a virtual clock can wait for it
+   * before it moves on. The real clock has no use for it.
    */
   track?(promise: Promise<unknown>): void
   /**
