@@ -1,0 +1,261 @@
+import {
+  defineJob,
+  type Job,
+  type JobSettingsInput,
+  type RecoveryStrategyInput,
+  type TaskContext,
+} from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { everywhere, memory } from './support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+
+interface Run {
+  readonly slot: number
+  readonly at: number
+  readonly recovered: boolean
+  readonly span: unknown
+  readonly latenessMs: number
+}
+
+function recording(world: World, settings: JobSettingsInput & { every?: number; until?: number; takes?: number }) {
+  const { every = 60, until = Number.POSITIVE_INFINITY, takes = 0, ...jobSettings } = settings
+  const runs: Run[] = []
+  const run = async ({ scheduledAt, recovered, span, latenessMs }: TaskContext) => {
+    const seen = span && [secondsOf(span.from), secondsOf(span.to), span.count]
+    runs.push({ slot: secondsOf(scheduledAt), at: secondsOf(world.clock.now()), recovered, span: seen, latenessMs })
+    if (takes > 0) await world.clock.sleep({ seconds: takes })
+  }
+  const schedule = everySeconds(every, Number.isFinite(until) ? +at(until) : until)
+  const tasks = [{ name: 'work', run }]
+  // Queued, so that slots which are on time are not skipped for the missed ones that run at that moment.
+  const job = defineJob({ name: 'recording', schedule, overlapPolicy: 'queue', ...jobSettings, tasks })
+  return { job, runs, slots: () => runs.map(({ slot }) => slot) }
+}
+
+/** Runs the job for 65 seconds (one slot, at 60), is down until the given second, and starts again. */
+async function outage(world: World, job: Job, until: number) {
+  const first = await world.start({ jobs: [job] })
+  await world.clock.advance({ seconds: 65 })
+  await world.shutdown(first)
+  await world.clock.advanceTo(at(until))
+  const second = await world.start({ jobs: [job] })
+  await world.clock.advance(0)
+  return second
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  describe('after an outage of five minutes', () => {
+    const until = 370
+    const missed = [120, 180, 240, 300]
+
+    it('execute_all runs every missed slot, in order, one after another', async () => {
+      const world = createWorld(place)
+      const { job, runs, slots } = recording(world, { recoveryStrategy: 'execute_all', takes: 5 })
+      await outage(world, job, until)
+      await world.clock.advance({ seconds: 40 })
+      expect(slots()).toEqual([60, ...missed, 360])
+      expect(runs.map((run) => run.at)).toEqual([60, 370, 375, 380, 385, 390])
+      expect(runs.map((run) => run.recovered)).toEqual([false, true, true, true, true, false])
+    })
+
+    it('execute_last, the default, runs the last missed slot and records the others', async () => {
+      const world = createWorld(place)
+      const { job, runs } = recording(world, {})
+      const scheduler = await outage(world, job, until)
+      await world.clock.advance({ seconds: 10 })
+      expect(runs.slice(1)).toEqual([
+        { slot: 300, at: 370, recovered: true, span: null, latenessMs: 70_000 },
+        { slot: 360, at: 370, recovered: false, span: null, latenessMs: 10_000 },
+      ])
+      expect(await fates(scheduler, 'recording')).toEqual([
+        '60 completed',
+        '120-240 (3) missed execute_last',
+        '300 completed',
+        '360 completed',
+      ])
+    })
+
+    it('mark_as_missed runs none', async () => {
+      const world = createWorld(place)
+      const { job, slots } = recording(world, { recoveryStrategy: 'mark_as_missed' })
+      const scheduler = await outage(world, job, until)
+      await world.clock.advance({ seconds: 100 })
+      expect(slots()).toEqual([60, 360, 420])
+      expect((await fates(scheduler, 'recording'))[1]).toBe('120-300 (4) missed mark_as_missed')
+    })
+
+    it('compressed runs once, and the run knows the span that it stands for', async () => {
+      const world = createWorld(place)
+      const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
+      const scheduler = await outage(world, job, until)
+      await world.clock.advance({ seconds: 10 })
+      expect(runs.slice(1)).toMatchObject([
+        { slot: 300, recovered: true, span: [120, 300, 4] },
+        { slot: 360, recovered: false, span: null },
+      ])
+      expect(await fates(scheduler, 'recording')).toEqual(['60 completed', '120-300 (4) completed', '360 completed'])
+    })
+
+    it.each<[string, RecoveryStrategyInput, number[], string]>([
+      ['two occurrences', { type: 'bounded_window', maxOccurrences: 2 }, [240, 300], '120-180 (2)'],
+      ['an age', { type: 'bounded_window', maxAge: { seconds: 200 } }, [180, 240, 300], '120-120 (1)'],
+      ['both', { type: 'bounded_window', maxOccurrences: 9, maxAge: { seconds: 80 } }, [300], '120-240 (3)'],
+    ])('a window bounded by %s runs what lies in it', async (_, recoveryStrategy, expected, range) => {
+      const world = createWorld(place)
+      const { job, slots } = recording(world, { recoveryStrategy })
+      const scheduler = await outage(world, job, until)
+      await world.clock.advance({ seconds: 10 })
+      expect(slots()).toEqual([60, ...expected, 360])
+      expect((await fates(scheduler, 'recording'))[1]).toBe(`${range} missed bounded_window`)
+    })
+  })
+
+  it('missed slots run whatever the overlap policy, and block what comes meanwhile as it says', async () => {
+    const world = createWorld(place)
+    const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })
+    const scheduler = await outage(world, job, 250)
+    await world.clock.advance({ seconds: 20 })
+    expect(await fates(scheduler, 'recording')).toEqual([
+      '60 completed',
+      '120 completed',
+      '180 completed',
+      '240 skipped overlap',
+    ])
+  })
+
+  it('a slot that is noticed within the misfire threshold is not missed', async () => {
+    const world = createWorld(place)
+    const { job, runs } = recording(world, { recoveryStrategy: 'mark_as_missed' })
+    await outage(world, job, 180)
+    expect(runs.slice(1)).toMatchObject([
+      { slot: 120, at: 180, recovered: false, latenessMs: 60_000 },
+      { slot: 180, at: 180, recovered: false },
+    ])
+  })
+
+  it('the threshold is the job’s own', async () => {
+    const world = createWorld(place)
+    const { job, slots } = recording(world, { recoveryStrategy: 'mark_as_missed', misfireThreshold: { seconds: 5 } })
+    await outage(world, job, 126)
+    expect(slots()).toEqual([60])
+  })
+
+  it('nothing is made up for that lies before the job’s creation', async () => {
+    const world = createWorld(place)
+    const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
+    await world.clock.advance({ days: 3 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 1 })
+    expect(slots()).toEqual([])
+    expect(await fates(scheduler, 'recording')).toEqual([])
+  })
+
+  it('an outage in which nothing was missed changes nothing', async () => {
+    const world = createWorld(place)
+    const { job, slots } = recording(world, {})
+    await outage(world, job, 115)
+    await world.clock.advance({ seconds: 10 })
+    expect(slots()).toEqual([60, 120])
+  })
+
+  it('missed slots wait behind a run of the job that is still active', async () => {
+    const world = createWorld(place)
+    const { job, runs } = recording(world, { recoveryStrategy: 'execute_all', takes: 30 })
+    await outage(world, job, 370)
+    await world.clock.advance({ minutes: 5 })
+    const intervals = runs.map((run) => run.at)
+    for (const [index, second] of intervals.slice(1).entries()) {
+      expect(second - (intervals[index] as number)).toBeGreaterThanOrEqual(30)
+    }
+  })
+
+  it('recovery is told', async () => {
+    const world = createWorld(place)
+    const { job } = recording(world, { recoveryStrategy: 'execute_last' })
+    await world.shutdown(await world.start({ jobs: [job] }))
+    await world.clock.advanceTo(at(370))
+    const scheduler = world.scheduler({ jobs: [job] })
+    const heard = listen(scheduler, 'recovery.decided')
+    await scheduler.start()
+    await world.clock.advance(0)
+    expect(heard.map(({ event }) => event)).toEqual([
+      {
+        jobId: job.id,
+        jobName: 'recording',
+        strategy: 'execute_last',
+        from: at(60),
+        to: at(300),
+        missed: 5,
+        toRun: 1,
+      },
+    ])
+  })
+
+  it('a node that slept finds itself late and recovers', async () => {
+    const world = createWorld(place)
+    const { job, runs } = recording(world, { recoveryStrategy: 'execute_last' })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 65 })
+    await world.clock.jumpTo(at(3630))
+    await world.clock.advance({ minutes: 1 })
+    expect(runs.slice(0, 2)).toMatchObject([{ slot: 60 }, { recovered: true }])
+    const all = await fates(scheduler, 'recording')
+    expect(all[1]).toMatch(/^120-3\d\d0 \(\d+\) missed execute_last$/)
+    expect(all.slice(2).every((fate) => fate.endsWith('completed'))).toBe(true)
+  })
+
+  it('a wall clock that is set back makes nothing run twice', async () => {
+    const world = createWorld(place)
+    const { job, slots } = recording(world, {})
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 185 })
+    await world.clock.jumpTo(at(100))
+    await world.clock.advance({ seconds: 200 })
+    expect(slots()).toEqual([60, 120, 180, 240, 300])
+  })
+})
+
+describe('after a month without a node', () => {
+  const month = 30 * 86_400
+
+  async function startAfter(world: World, job: Job) {
+    await world.shutdown(await world.start({ jobs: [job] }))
+    await world.clock.jumpTo(at(month + 90))
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 5 })
+    return scheduler
+  }
+
+  it('a job by the second runs once and leaves one range', async () => {
+    const world = createWorld(memory)
+    const { job, runs } = recording(world, { every: 1 })
+    const scheduler = await startAfter(world, job)
+    const recovered = runs.filter((run) => run.recovered)
+    expect(recovered).toHaveLength(1)
+    const [range, ...rest] = await fates(scheduler, 'recording')
+    const last = recovered[0]?.slot as number
+    expect(range).toBe(`1-${last - 1} (${last - 1}) missed execute_last`)
+    expect(rest[0]).toBe(`${last} completed`)
+  })
+
+  it('a job by the ten minutes under execute_all loses no slot, however many steps it takes', async () => {
+    const world = createWorld(memory)
+    const { job } = recording(world, { every: 600, recoveryStrategy: 'execute_all' })
+    const scheduler = await startAfter(world, job)
+    await world.clock.advance({ minutes: 1 })
+    const all = await fates(scheduler, 'recording')
+    expect(all).toHaveLength(month / 600)
+    expect(all.filter((fate) => !fate.endsWith('completed'))).toEqual([])
+  })
+
+  it('a window of more slots than one step lists runs all of them', async () => {
+    const world = createWorld(memory)
+    const recoveryStrategy: RecoveryStrategyInput = { type: 'bounded_window', maxOccurrences: 2500 }
+    const { job, runs } = recording(world, { every: 600, recoveryStrategy })
+    await startAfter(world, job)
+    await world.clock.advance({ minutes: 1 })
+    expect(runs.filter((run) => run.recovered)).toHaveLength(2500)
+    expect(new Set(runs.map((run) => run.slot)).size).toBe(runs.length)
+  })
+})
