@@ -10,6 +10,7 @@ import { EngineStopped } from './storage-caller.ts'
 const marginMs = 5000
 const farMarginMs = 600_000
 const looksPerFarLook = 100
+const wakeDelayMs = 200
 
 /** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
 export class DefinitionWatcher implements Alarm {
@@ -20,6 +21,7 @@ export class DefinitionWatcher implements Alarm {
   readonly #intervalMs: number
   readonly #onResumed: () => void
   #lookedAt = Number.NEGATIVE_INFINITY
+  #woken = false
   #looks = 0
   #looking = false
   #stopped = false
@@ -43,14 +45,26 @@ export class DefinitionWatcher implements Alarm {
     this.#engine.agenda.setAlarm(this, this.#intervalMs)
   }
 
+  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  wake(): void {
+    if (this.#stopped || this.#woken) return
+    this.#woken = true
+    this.#engine.agenda.setAlarm(this, Math.min(wakeDelayMs, this.#intervalMs))
+  }
+
   ring(): void {
-    if (this.#looking || this.#stopped) return
+    this.#woken = false
+    if (this.#stopped) return
+    if (this.#looking) {
+      this.wake()
+      return
+    }
     this.#look()
       .catch((error) => {
         if (!(error instanceof EngineStopped)) this.#engine.fail('watch definitions', error)
       })
       .finally(() => {
-        if (!this.#stopped) this.#engine.agenda.setAlarm(this, this.#intervalMs)
+        if (!this.#stopped && !this.#woken) this.#engine.agenda.setAlarm(this, this.#intervalMs)
       })
   }
 

@@ -167,7 +167,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
       if (kind === 'due') this.#claimer.pendingAppeared()
       else if (kind === 'cancel') this.#claimer.ring()
-      else this.#watcher.ring()
+      else this.#watcher.wake()
     })
     if (this.#options.handleSignals.length > 0) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())

@@ -210,11 +210,21 @@ function detailsOf(options: TriggerOptions): OccurrenceDetails {
   return {
     ...(key !== undefined && { requestKey: readName(key, 'key') }),
     ...(data !== undefined && { data: toJsonValue(data, 'data') }),
-    ...(tasks !== undefined && { tasks: tasks.map((name, index) => readName(name, `tasks[${index}]`)) }),
+    ...(tasks !== undefined && { tasks: readTaskNames(tasks) }),
     ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
     ...(reason !== undefined && { requestReason: readName(reason, 'reason') }),
     ...(actor !== undefined && { requestActor: readName(actor, 'actor') }),
   }
+}
+
+function readTaskNames(tasks: readonly string[]): readonly string[] {
+  if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `tasks[${index}]`))
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `tasks is not a list of names of tasks: ${printValue(tasks)}.`,
+    field: 'tasks',
+    value: tasks,
+    remedy: 'Name at least one task, or leave it out to run all.',
+  })
 }
 
 /** Results of an occurrence's completed tasks, but for those that run again. */
