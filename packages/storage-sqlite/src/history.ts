@@ -206,7 +206,7 @@ function prefixOf(key: OccurrenceKey): OccurrenceKey {
   return typeof key === 'string' ? key : key.subarray(0, 6)
 }
 
-export function isSameKey(left: OccurrenceKey, right: OccurrenceKey): boolean {
+function isSameKey(left: OccurrenceKey, right: OccurrenceKey): boolean {
   return compareKeys(left, right) === 0
 }
 

@@ -22,7 +22,7 @@ export interface Head {
 }
 
 /** Bits of `heads.flags`; 0 = alive and not paused. */
-export const headFlags = { paused: 1, deleted: 2 } as const
+const headFlags = { paused: 1, deleted: 2 } as const
 
 type HeadRow = readonly [
   row: number,

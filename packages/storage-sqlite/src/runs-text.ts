@@ -8,7 +8,15 @@ import type { AttemptRecord, AttemptState, TaskRunRecord, TaskRunState } from '@
 
 // The numbers are part of every user's data: new names go at the end.
 const runStates: readonly TaskRunState[] = ['running', 'retrying', 'completed', 'failed', 'canceled']
-const attemptStates: readonly AttemptState[] = ['running', 'succeeded', 'failed', 'timed_out', 'aborted', 'lost', 'waiting']
+const attemptStates: readonly AttemptState[] = [
+  'running',
+  'succeeded',
+  'failed',
+  'timed_out',
+  'aborted',
+  'lost',
+  'waiting',
+]
 
 /** The task runs as text; `null` when there are none. */
 export function printRuns(runs: readonly TaskRunRecord[], scheduledAt: number): string | null {

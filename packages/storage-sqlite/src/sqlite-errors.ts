@@ -1,7 +1,7 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 
 /** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
-export function sqliteCode(error: unknown): string | undefined {
+function sqliteCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined

@@ -9,10 +9,11 @@ export class Child {
   #listener: (() => void) | null = null
   #ended = false
 
-  /** Starts a module of test/fixtures with an argument that travels as JSON. */
-  constructor(fixture: string, argument: unknown) {
-    const script = fileURLToPath(new URL(`./fixtures/${fixture}`, import.meta.url))
-    this.process = fork(script, [JSON.stringify(argument)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  /** Starts a module with an argument that travels as JSON. */
+  constructor(module: URL, argument: unknown) {
+    this.process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.process.on('message', (message) => {
       this.#messages.push(message)
       this.#listener?.()

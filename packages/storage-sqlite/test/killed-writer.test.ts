@@ -35,7 +35,8 @@ it('nothing that was acknowledged is lost when the writer is killed, twenty time
   const acknowledged = new Map<number, Said['step']>()
   let from = 1
   for (let round = 0; round < rounds; round++) {
-    child = new Child('writer-child.mjs', { file: scratch.file, jobs, from, start, periodMs: minute })
+    const module = new URL('./fixtures/writer-child.mjs', import.meta.url)
+    child = new Child(module, { file: scratch.file, jobs, from, start, periodMs: minute })
     const note = (message: unknown) => {
       const { index, step } = message as Said
       acknowledged.set(index, step)

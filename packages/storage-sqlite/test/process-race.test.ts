@@ -40,9 +40,10 @@ it('eight processes race for 10,000 occurrences: each is created, started and fi
   const jobs: string[] = []
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
 
+  const module = new URL('./fixtures/race-child.mjs', import.meta.url)
   const setting = { file: scratch.file, jobs, rounds, start, periodMs: minute }
   for (let index = 0; index < processCount; index++) {
-    children.push(new Child('race-child.mjs', { ...setting, node: `node-${index}` }))
+    children.push(new Child(module, { ...setting, node: `node-${index}` }))
   }
   const everyNext = () => Promise.all(children.map((child) => child.next()))
   await everyNext()
