@@ -105,6 +105,15 @@ describe('checkHistory', () => {
     expect(checkHistory(events, () => 'allow')).toEqual([])
   })
 
+  it('takes an occurrence that was reaped while its creation was answered for ended', () => {
+    const events = [
+      { ...created(), begin: 1, end: 4 },
+      { ...reaped(), begin: 2, end: 3 },
+    ] as readonly HistoryEvent[]
+    counter = 10
+    expect(rulesOf([...events, ...inOrder(created(second), finished(second))])).toEqual([])
+  })
+
   it('finds a watermark that moved back', () => {
     expect(rulesOf(inOrder(created(), exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')
   })

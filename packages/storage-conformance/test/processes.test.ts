@@ -9,6 +9,5 @@ storageConformance({
   name: 'memory, served to several processes',
   // Durable as long as the serving process lives, which no case outlives.
   capabilities: { multiProcess: true, durability: 'process' },
-  depth: 'races',
   open: async () => await servedWorld(memoryStorage()),
 })

@@ -237,9 +237,10 @@ function* checkOverlaps(
           (acceptance) => acceptance.ends && acceptance.token === token,
         )
         const died = (deaths.get(id) ?? []).filter((death) => death.token === null || death.token === token)
-        const ends = [...accepted, ...died].map(({ begin }) => begin).filter((begin) => begin > end)
-        return { id, from: end, to: Math.min(...ends) }
+        return { id, from: end, to: Math.min(...[...accepted, ...died].map(({ begin }) => begin)) }
       })
+      // What took it back may have been under way before the token was in hand.
+      .filter(({ from, to }) => from < to)
       .sort((left, right) => left.from - right.from)
     let latest = sure[0]
     for (const interval of sure.slice(1)) {
