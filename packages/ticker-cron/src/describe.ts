@@ -52,7 +52,8 @@ function describeTimes(fields: CronFields): string {
   let previous = finest
   for (const unit of coarser) {
     // 'every minute' says 'of every hour' too.
-    if (stepOf(previous) === null || unit.values.length < unit.count) words.push(wordsOf(unit))
+    if (stepOf(previous) === null || unit.values.length < unit.count)
+      words.push(unit.values.length === unit.count ? wordsOf(unit) : listWords(unit))
     previous = unit
   }
   return words.join(' of ')
@@ -74,9 +75,12 @@ function timesOfDay({ seconds, minutes, hours }: CronFields): string {
 
 /** `every minute`, `every 5 minutes`, `minutes 5, 10 and 20 to 25`. */
 function wordsOf(unit: Unit): string {
-  const { name, values } = unit
   const step = stepOf(unit)
-  if (step !== null) return step === 1 ? `every ${name}` : `every ${step} ${name}s`
+  if (step === null) return listWords(unit)
+  return step === 1 ? `every ${unit.name}` : `every ${step} ${unit.name}s`
+}
+
+function listWords({ name, values }: Unit): string {
   return `${name}${values.length === 1 ? '' : 's'} ${listOf(rangesOf(values, String))}`
 }
 

@@ -1,15 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { type CronDstOptions, cron } from '../src/index.ts'
+import type { Rules } from './brute-force.ts'
 import { allZones, type OffsetChange, offsetChanges } from './reference-zone.ts'
 
 const fromYear = 2000
 const toYear = 2037
 const day = 86_400
-
-interface Rules {
-  readonly gap: 'shift' | 'skip'
-  readonly fold: 'first' | 'last' | 'both'
-}
 
 const fixed: Rules = { gap: 'shift', fold: 'first' }
 const elapsed: Rules = { gap: 'skip', fold: 'both' }

@@ -27,7 +27,7 @@ interface RandomField<T> {
 const monthNames = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
 const weekdayNames = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
 
-const star: RandomField<never> = { text: '*', isStar: true, has: () => true }
+const star: RandomField<unknown> = { text: '*', isStar: true, has: () => true }
 
 function numberItem(
   min: number,
@@ -86,7 +86,7 @@ function listOf<T>(item: fc.Arbitrary<RandomField<T>>): fc.Arbitrary<RandomField
 
 function numberField(min: number, max: number, write?: (value: number) => string): fc.Arbitrary<RandomField<number>> {
   return fc.oneof(
-    { weight: 2, arbitrary: fc.constant(star as RandomField<number>) },
+    { weight: 2, arbitrary: fc.constant<RandomField<number>>(star) },
     { weight: 1, arbitrary: starWithStep(min) },
     { weight: 3, arbitrary: listOf(numberItem(min, max, write)) },
   )
@@ -166,7 +166,7 @@ export const randomExpression: fc.Arbitrary<RandomExpression> = fc
     hour: numberField(0, 23),
     dayOfMonth: dayField(dayItem),
     month: fc.oneof(
-      { weight: 4, arbitrary: fc.constant(star as RandomField<number>) },
+      { weight: 4, arbitrary: fc.constant<RandomField<number>>(star) },
       { weight: 1, arbitrary: listOf(numberItem(1, 12, (month) => monthNames[month - 1] as string)) },
     ),
     dayOfWeek: dayField(weekdayItem),

@@ -1,0 +1,64 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ZoneOffsets, zoneOffsets } from '../src/zone-offsets.ts'
+import { localTimeAt } from './reference-zone.ts'
+
+const seconds = (text: string): number => Date.parse(text) / 1000
+
+describe('the offsets of a zone', () => {
+  it('are those of Intl, in whatever order they are asked for', () => {
+    const scene = fc.record({
+      timezone: fc.constantFrom(
+        'America/New_York',
+        'Africa/Casablanca',
+        'Asia/Gaza',
+        'Europe/Riga',
+        'Pacific/Kiritimati',
+      ),
+      asked: fc.array(fc.integer({ min: seconds('1000-01-01T00:00:00Z'), max: seconds('2150-01-01T00:00:00Z') }), {
+        minLength: 1,
+        maxLength: 8,
+      }),
+    })
+    fc.assert(
+      fc.property(scene, ({ timezone, asked }) => {
+        for (const second of asked) {
+          const span = zoneOffsets(timezone).spanAt(second)
+          expect(second + span.offset).toBe(localTimeAt(timezone, second))
+          expect(span.start <= second && second < span.end).toBe(true)
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are spans that border on each other, whichever end was looked at first', () => {
+    const changes = ['1999-03-28T01:00:00Z', '1999-10-31T01:00:00Z', '2000-03-26T01:00:00Z', '2000-10-29T01:00:00Z']
+    // Made anew each time, with the rule of Central Europe.
+    const fresh = () => new ZoneOffsets((second) => localTimeAt('Europe/Berlin', second) - second)
+    const orders = [changes, changes.toReversed()]
+    for (const order of orders) {
+      const zone = fresh()
+      for (const change of order) zone.spanAt(seconds(change))
+      for (const change of changes) {
+        const span = zone.spanAt(seconds(change))
+        expect(span.start).toBe(seconds(change))
+        expect(span.previous?.end).toBe(span.start)
+        expect(span.previous?.next).toBe(span)
+        expect(span.previous?.offset).toBe(span.offsetBefore)
+        expect(span.previous?.offsetAfter).toBe(span.offset)
+        expect(zone.spanAt(seconds(change) - 1)).toBe(span.previous)
+      }
+    }
+  })
+
+  it('are shared by all spellings of a zone', () => {
+    expect(zoneOffsets('america/new_york')).toBe(zoneOffsets('America/New_York'))
+    expect(zoneOffsets('Etc/UTC')).toBe(zoneOffsets('UTC'))
+  })
+
+  it('of UTC are one span without end', () => {
+    const span = zoneOffsets('UTC').spanAt(0)
+    expect([span.start, span.end, span.offset]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0])
+  })
+})
