@@ -196,12 +196,13 @@ export class Engine implements Scheduler, EngineContext {
     this.#unsubscribe?.()
     this.#reaper.stop()
     this.#watcher.stop()
-    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop()])
+    this.#pool.shutDown()
+    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
       await new Promise<void>((resolve) => {
         const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
         this.agenda.setAlarm(grace, graceMs)
-        void quiet.then(() => this.#pool.shutDown()).then(resolve)
+        void quiet.then(() => this.#pool.emptied()).then(resolve)
       })
     }
     this.#phase = 'stopped'

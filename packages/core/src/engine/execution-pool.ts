@@ -55,9 +55,9 @@ export class ExecutionPool implements ExecutionOwner {
   }): void {
     const execution = new Execution(this, options)
     this.#executions.set(options.occurrence.id, execution)
-    execution.start()
-    // A request that was on its way when the shutdown began.
+    // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#shuttingDown) execution.shutDown()
+    else execution.start()
   }
 
   closed(execution: Execution): void {
@@ -70,12 +70,16 @@ export class ExecutionPool implements ExecutionOwner {
     this.#onFree(address)
   }
 
-  /** Tells everything to stop; resolves when nothing runs any more. */
-  shutDown(): Promise<void> {
+  /** Tells everything to stop, also what comes later. */
+  shutDown(): void {
     this.#shuttingDown = true
     for (const execution of [...this.#executions.values()]) execution.shutDown()
-    if (this.#executions.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
+  }
+
+  /** Resolves when nothing runs any more. */
+  async emptied(): Promise<void> {
+    if (this.#executions.size === 0) return
+    await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve
     })
   }

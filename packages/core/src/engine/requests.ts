@@ -67,6 +67,7 @@ export class Requests {
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #onPending: () => void
+  readonly #underWay = new Set<Promise<TriggerResult>>()
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
     this.#engine = engine
@@ -111,7 +112,22 @@ export class Requests {
     })
   }
 
+  /** Resolves when no request is under way. */
+  async answered(): Promise<void> {
+    await Promise.allSettled([...this.#underWay])
+  }
+
   async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+    const answering = this.#send(job, request)
+    this.#underWay.add(answering)
+    try {
+      return await answering
+    } finally {
+      this.#underWay.delete(answering)
+    }
+  }
+
+  async #send(job: RegisteredJob, request: Request): Promise<TriggerResult> {
     const { kind, details } = request
     const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
     // A job whose version changes between the look and the write is looked at again.

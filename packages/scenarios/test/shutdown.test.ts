@@ -1,0 +1,417 @@
+import { createScheduler, defineJob, type TaskContext } from '@jobistemer/core'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
+import { everywhere, memory } from './support/places.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, startMs } from './support/world.ts'
+
+const schedule = once(at(10))
+
+describe.each(everywhere)('on $name', (place) => {
+  it('tasks are told to stop, and what ends in the grace period counts as it ended', async () => {
+    const world = createWorld(place)
+    const reasons: unknown[] = []
+    const run = async ({ signal }: TaskContext) => {
+      await world.clock.sleep({ minutes: 5 }, signal).catch((reason) => reasons.push(reason.code))
+      await world.clock.sleep({ seconds: 2 })
+      return 'tidied up'
+    }
+    const scheduler = await world.start({
+      jobs: [defineJob({ name: 'tidy', schedule, tasks: [{ name: 'work', run }] })],
+    })
+    await world.clock.advance({ seconds: 12 })
+    await world.shutdown(scheduler, 10_000)
+    expect(reasons).toEqual(['ABORTED'])
+    const occurrence = await onlyOccurrence(world.scheduler(), 'tidy')
+    expect(occurrence).toMatchObject({ state: 'completed', finishedAt: at(14), tasks: [{ result: 'tidied up' }] })
+  })
+
+  it('what stopped before its end is handed back, and another node goes on with the next attempt', async () => {
+    const world = createWorld(place)
+    const attempts: unknown[] = []
+    const run = async ({ signal, attempt, fencingToken }: TaskContext) => {
+      attempts.push([secondsOf(world.clock.now()), attempt, fencingToken])
+      await world.clock.sleep({ seconds: 30 }, signal)
+    }
+    const job = defineJob({ name: 'moved', schedule, tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    const heard = listen(first, 'occurrence.released')
+    await world.clock.advance({ seconds: 12 })
+    await world.shutdown(first, 10_000)
+    expect(heard.map(({ event }) => event.reason)).toEqual(['shutdown'])
+    const second = await world.start({ jobs: [job], nodeId: 'second' })
+    await world.clock.advance({ minutes: 1 })
+    expect(attempts).toEqual([
+      [10, 1, 1],
+      [22, 2, 2],
+    ])
+    const occurrence = await onlyOccurrence(second, 'moved')
+    expect(occurrence).toMatchObject({ state: 'completed', node: 'second', fencingToken: 2 })
+    expect(occurrence.tasks[0]?.attempts.map(({ number, state, reason }) => [number, state, reason])).toEqual([
+      [1, 'aborted', 'shutdown'],
+      [2, 'succeeded', null],
+    ])
+  })
+
+  it('an attempt that a shutdown stopped costs no retry', async () => {
+    const world = createWorld(place)
+    const run = async ({ signal, attempt }: TaskContext) => {
+      await world.clock.sleep({ seconds: 3 }, signal)
+      if (attempt < 3) throw new Error('no')
+    }
+    const retryPolicy = { maxRetries: 1, retryInterval: 1000 }
+    const job = defineJob({ name: 'moved', schedule, retryPolicy, tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 11 })
+    await world.shutdown(first, 10_000)
+    const second = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 1 })
+    const { state, tasks } = await onlyOccurrence(second, 'moved')
+    expect(tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['aborted', 'failed', 'succeeded'])
+    expect(state).toBe('completed')
+  })
+
+  it('tasks that had completed are not run again by the next owner', async () => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const job = defineJob({
+      name: 'chain',
+      schedule,
+      tasks: [
+        {
+          name: 'first',
+          run: () => {
+            called.push('first')
+            return 7
+          },
+        },
+        {
+          name: 'second',
+          run: async ({ signal, results }) => {
+            called.push(`second after ${results.first}`)
+            await world.clock.sleep({ seconds: 20 }, signal)
+          },
+        },
+      ],
+    })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 15 })
+    await world.shutdown(first, 1000)
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 1 })
+    expect(called).toEqual(['first', 'second after 7', 'second after 7'])
+  })
+
+  it('a task that waits for its retry is handed back at once', async () => {
+    const world = createWorld(place)
+    const calledAt: number[] = []
+    const run = ({ attempt }: TaskContext) => {
+      calledAt.push(secondsOf(world.clock.now()))
+      if (attempt === 1) throw new Error('no')
+    }
+    const retryPolicy = { maxRetries: 3, retryInterval: { minutes: 10 } }
+    const job = defineJob({ name: 'patient', schedule, retryPolicy, tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 15 })
+    await world.shutdown(first, 0)
+    const second = await world.start({ jobs: [job] })
+    await world.clock.advance({ hours: 1 })
+    expect(calledAt).toHaveLength(2)
+    const { state, tasks } = await onlyOccurrence(second, 'patient')
+    expect(state).toBe('completed')
+    expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
+  })
+
+  it('a handler that does not stop keeps its occurrence, so that nobody runs it beside', async () => {
+    const world = createWorld(place)
+    const startedAt: number[] = []
+    const run = () => {
+      startedAt.push(secondsOf(world.clock.now()))
+      return new Promise(() => undefined)
+    }
+    const job = defineJob({ name: 'deaf', schedule, tasks: [{ name: 'work', run }], executionTimeout: { minutes: 10 } })
+    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    const heard = listen(first, 'scheduler.stopped')
+    await world.clock.advance({ seconds: 15 })
+    await world.shutdown(first, 20_000)
+    expect(heard.map(({ event }) => event.abandoned)).toEqual([1])
+    const second = await world.start({ jobs: [job], nodeId: 'second' })
+    await world.clock.advance({ minutes: 5 })
+    expect(await onlyOccurrence(second, 'deaf')).toMatchObject({ state: 'running', node: 'first' })
+    await world.clock.advance({ minutes: 10 })
+    expect(await onlyOccurrence(second, 'deaf')).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
+    expect(startedAt).toEqual([10])
+  })
+
+  it('nothing starts after it, and what is triggered is refused', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
+    const job = defineJob({ name: 'tick', schedule: everySeconds(10), tasks })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 25 })
+    await world.shutdown(scheduler)
+    await world.clock.advance({ minutes: 5 })
+    expect(called).toEqual([10, 20])
+    await expect(scheduler.trigger('tick')).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'stopped' })
+  })
+
+  it('what is already there can still be looked at', async () => {
+    const world = createWorld(place)
+    const job = defineJob({ name: 'tick', schedule, tasks: [{ name: 'work', run: () => 1 }] })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 25 })
+    await world.shutdown(scheduler)
+    expect(await fates(scheduler, 'tick')).toEqual(['10 completed'])
+    expect(await scheduler.isRunning('tick')).toBe(false)
+  })
+
+  it('jobs that wait for the running ones are left to other nodes', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const jobs = ['a', 'b'].map((name) =>
+      defineJob({
+        name,
+        schedule,
+        tasks: [
+          { name: 'work', run: ({ signal }) => world.clock.sleep({ seconds: 20 }, signal).then(() => ran.push(name)) },
+        ],
+      }),
+    )
+    const first = await world.start({ jobs, maxConcurrentJobs: 1 })
+    await world.clock.advance({ seconds: 15 })
+    await world.shutdown(first, 5000)
+    expect(ran).toEqual([])
+    await world.start({ jobs, maxConcurrentJobs: 1 })
+    await world.clock.advance({ minutes: 2 })
+    expect(ran.sort()).toEqual(['a', 'b'])
+  })
+})
+
+/** The number of timers of a clock that are set and neither rang nor were cancelled. */
+function countTimers(clock: VirtualClock): () => number {
+  const open = new Set<object>()
+  const { setTimer } = clock
+  clock.setTimer = (delayMs, callback, options) => {
+    const mark = {}
+    open.add(mark)
+    const timer = setTimer(
+      delayMs,
+      () => {
+        open.delete(mark)
+        callback()
+      },
+      options,
+    )
+    return {
+      cancel() {
+        open.delete(mark)
+        timer.cancel()
+      },
+    }
+  }
+  return () => open.size
+}
+
+describe('after a shutdown', () => {
+  it('no timer is left that would keep the process alive', async () => {
+    const clock = virtualClock(startMs)
+    const timers = countTimers(clock)
+    const deaf = defineJob({
+      name: 'deaf',
+      schedule,
+      tasks: [{ name: 'work', run: () => new Promise(() => undefined) }],
+    })
+    const tick = defineJob({ name: 'tick', schedule: everySeconds(1), tasks: [{ name: 'work', run: () => 1 }] })
+    const scheduler = createScheduler({ storage: memoryStorage(), clock, jobs: [deaf, tick] })
+    await scheduler.start()
+    await clock.advance({ seconds: 20 })
+    expect(timers()).toBe(1)
+    const stopping = scheduler.shutdown({ gracePeriod: { seconds: 10 } })
+    await clock.advance({ seconds: 10 })
+    await stopping
+    expect(timers()).toBe(0)
+  })
+
+  it('of a scheduler that was never started there is nothing to wait for', async () => {
+    const clock = virtualClock(startMs)
+    const timers = countTimers(clock)
+    const scheduler = createScheduler({ storage: memoryStorage(), clock })
+    await scheduler.shutdown()
+    expect(timers()).toBe(0)
+    await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+})
+
+describe('a scheduler', () => {
+  it('that is idle shuts down without waiting for its grace period', async () => {
+    const world = createWorld(memory)
+    const scheduler = await world.start()
+    await scheduler.shutdown({ gracePeriod: { hours: 1 } })
+    expect(world.clock.now()).toBe(startMs)
+  })
+
+  it('that is shut down twice waits for the first time', async () => {
+    const world = createWorld(memory)
+    const run = ({ signal }: TaskContext) => world.clock.sleep({ minutes: 5 }, signal)
+    const scheduler = await world.start({
+      jobs: [defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run }] })],
+    })
+    const heard = listen(scheduler, 'scheduler.stopped')
+    await world.clock.advance({ seconds: 15 })
+    await Promise.all([scheduler.shutdown(), scheduler.shutdown(), scheduler[Symbol.asyncDispose]()])
+    expect(heard).toHaveLength(1)
+  })
+
+  it('that is declared with `await using` is shut down at the end of its block', async () => {
+    const clock = virtualClock(startMs)
+    const heard: string[] = []
+    {
+      await using scheduler = createScheduler({ storage: memoryStorage(), clock })
+      scheduler.on('scheduler.stopped', () => heard.push('stopped'))
+      await scheduler.start()
+      expect(heard).toEqual([])
+    }
+    expect(heard).toEqual(['stopped'])
+  })
+
+  it('is started once', async () => {
+    const world = createWorld(memory)
+    const scheduler = await world.start()
+    await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'running' })
+    await world.shutdown(scheduler)
+    await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'stopped' })
+  })
+
+  it('is of no use before it is started', async () => {
+    const world = createWorld(memory)
+    const scheduler = world.scheduler()
+    await expect(scheduler.trigger('any')).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'new' })
+  })
+
+  it.each<[object, string, string]>([
+    [{ gracePeriod: -1 }, 'INVALID_DURATION', 'gracePeriod'],
+    [{ gracePeriod: 'a while' }, 'INVALID_DURATION', 'gracePeriod'],
+    [{ timeout: 5 }, 'UNKNOWN_OPTION', 'shutdown.timeout'],
+  ])('does not shut down by %j', async (options, code, field) => {
+    const world = createWorld(memory)
+    const scheduler = await world.start()
+    const refused = (async () => scheduler.shutdown(options))()
+    await expect(refused).rejects.toMatchObject({ code, field })
+    expect(await scheduler.isRunning('any')).toBe(false)
+  })
+})
+
+describe('work that was on its way when the shutdown began', () => {
+  it.each(['createOccurrences', 'claim'] as const)(
+    'by %s is handed back, and its handler is not called',
+    async (operation) => {
+      const world = createWorld(memory)
+      const called: string[] = []
+      const names = ['a', 'b']
+      const jobs = names.map((name) =>
+        defineJob({
+          name,
+          schedule,
+          tasks: [
+            {
+              name: 'work',
+              run: () => {
+                called.push(name)
+                return world.clock.sleep({ seconds: 1 })
+              },
+            },
+          ],
+        }),
+      )
+      const intercepted = new InterceptedStorage(world.connect())
+      let release: () => void = () => undefined
+      const begun = new Promise<void>((resolve) => {
+        intercepted.intercept = async (call) => {
+          const concerned = call.operation === operation && (operation !== 'claim' || called.length === 1)
+          const answer = await call.proceed()
+          if (!concerned) return answer
+          intercepted.intercept = (other) => other.proceed()
+          resolve()
+          await new Promise<void>((go) => {
+            release = go
+          })
+          return answer
+        }
+      })
+      const scheduler = await world.start({
+        jobs,
+        maxConcurrentJobs: operation === 'claim' ? 1 : 2,
+        storage: intercepted.storage,
+      })
+      const advancing = world.clock.advance({ seconds: 20 })
+      await begun
+      const before = called.length
+      const stopping = scheduler.shutdown({ gracePeriod: { seconds: 5 } })
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+      release()
+      await advancing
+      await stopping
+      expect(called).toHaveLength(before)
+      const reader = world.scheduler()
+      const states = await Promise.all(names.map(async (job) => (await reader.occurrences({ job }))[0]?.state))
+      expect(states.filter((state) => state === 'running')).toEqual([])
+      await world.start({ jobs })
+      await world.clock.advance({ minutes: 1 })
+      expect(new Set(called)).toEqual(new Set(names))
+    },
+  )
+})
+
+it('a run that was being triggered when the shutdown began is handed back', async () => {
+  const world = createWorld(memory)
+  const called: number[] = []
+  const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
+  const job = defineJob({ name: 'asked', schedule: everySeconds(3600), tasks })
+  const intercepted = new InterceptedStorage(world.connect())
+  const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+  let release: () => void = () => undefined
+  const begun = new Promise<void>((resolve) => {
+    intercepted.intercept = async (call) => {
+      const answer = await call.proceed()
+      if (call.operation !== 'createOccurrences') return answer
+      resolve()
+      await new Promise<void>((go) => {
+        release = go
+      })
+      return answer
+    }
+  })
+  const asked = scheduler.trigger('asked')
+  await begun
+  const stopping = scheduler.shutdown()
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  release()
+  await stopping
+  expect(await asked).toMatchObject({ created: true })
+  expect(called).toEqual([])
+  expect(await onlyOccurrence(scheduler, 'asked')).toMatchObject({ state: 'pending', reason: 'shutdown' })
+})
+
+it('running tasks are told to stop although the storage does not answer', async () => {
+  const world = createWorld(memory)
+  const toldAt: number[] = []
+  const run = async ({ signal }: TaskContext) => {
+    signal.addEventListener('abort', () => toldAt.push(secondsOf(world.clock.now())))
+    await world.clock.sleep({ hours: 1 }, signal)
+  }
+  const long = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run }] })
+  const tick = defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
+  const intercepted = new InterceptedStorage(world.connect())
+  const scheduler = await world.start({ jobs: [long, tick], storage: intercepted.storage })
+  await world.clock.advance({ seconds: 15 })
+  intercepted.intercept = async () => {
+    throw new Error('down')
+  }
+  await world.clock.advance({ seconds: 10 })
+  await world.shutdown(scheduler, 30_000)
+  expect(toldAt).toEqual([25])
+})
