@@ -1,0 +1,82 @@
+import { DateTime } from 'luxon'
+import { describe, expect, it } from 'vitest'
+import {
+  isLocalTime,
+  readScheduleOptions,
+  readScheduleWindow,
+  toZonedInstantMs,
+  toZonedInstantText,
+} from '../src/ticker/schedule-options.ts'
+import { openWindow } from '../src/ticker/windowed-schedule.ts'
+
+describe('an instant in the options of a schedule', () => {
+  it.each([
+    ['2026-01-31', true],
+    ['2026-01-31T02:00', true],
+    ['2026-01-31T02:00:00.5', true],
+    ['20260131T020000', true],
+    ['2026-01-31T02:00:00Z', false],
+    ['2026-01-31T02:00:00z', false],
+    ['2026-01-31T02:00+01:00', false],
+    ['2026-01-31T02:00-0500', false],
+    ['2026-01-31T02-05', false],
+    [0, false],
+    [new Date(0), false],
+  ])('%s is a local time: %s', (input, isLocal) => {
+    expect(isLocalTime(input)).toBe(isLocal)
+  })
+
+  it('is read in the time zone when it is a local time, and as what it is otherwise', () => {
+    const iso = (input: Parameters<typeof toZonedInstantMs>[0]) =>
+      new Date(toZonedInstantMs(input, 'America/New_York', 'start')).toISOString()
+    expect(iso('2026-01-31T02:00:00')).toBe('2026-01-31T07:00:00.000Z')
+    expect(iso('2026-01-31')).toBe('2026-01-31T05:00:00.000Z')
+    expect(iso('2026-01-31T02:00:00Z')).toBe('2026-01-31T02:00:00.000Z')
+    expect(iso('2026-01-31T02:00:00+09:00')).toBe('2026-01-30T17:00:00.000Z')
+    expect(iso(DateTime.fromISO('2026-01-31T02:00:00', { zone: 'Asia/Tokyo' }))).toBe('2026-01-30T17:00:00.000Z')
+    // Left out by the clock, and shown twice.
+    expect(iso('2025-03-09T02:30:00')).toBe('2025-03-09T07:30:00.000Z')
+    expect(iso('2025-11-02T01:30:00')).toBe('2025-11-02T05:30:00.000Z')
+  })
+
+  it('is serialised as an instant, but a local time as it is', () => {
+    expect(toZonedInstantText(0, 'start')).toBe('1970-01-01T00:00:00Z')
+    expect(toZonedInstantText('2026-01-31T02:00:00+09:00', 'start')).toBe('2026-01-30T17:00:00Z')
+    expect(toZonedInstantText('2026-01-31T02:00', 'start')).toBe('2026-01-31T02:00')
+  })
+
+  it('is refused when it is none', () => {
+    const refused = expect.objectContaining({ code: 'INVALID_INSTANT', field: 'start' })
+    for (const bad of ['soon', '2026-02-30', '2026-01-31T25:00', Number.NaN, new Date(Number.NaN)]) {
+      expect(() => toZonedInstantMs(bad, 'Europe/Berlin', 'start')).toThrow(refused)
+      expect(() => toZonedInstantText(bad, 'start')).toThrow(refused)
+    }
+  })
+})
+
+describe('the window of a schedule', () => {
+  it('is open where nothing is given', () => {
+    expect(readScheduleWindow({}, 'UTC')).toBe(openWindow)
+    expect(readScheduleWindow({ start: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: Number.POSITIVE_INFINITY })
+    expect(readScheduleWindow({ end: 5 }, 'UTC')).toEqual({ startMs: Number.NEGATIVE_INFINITY, endMs: 5 })
+  })
+
+  it('may be one instant, but does not end before it starts', () => {
+    expect(readScheduleWindow({ start: 5, end: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: 5 })
+    expect(() => readScheduleWindow({ start: 5, end: 4 }, 'UTC')).toThrow(
+      expect.objectContaining({ code: 'INVALID_SCHEDULE', field: 'end' }),
+    )
+  })
+})
+
+describe('the options of a schedule', () => {
+  it('are an object of known members', () => {
+    expect(readScheduleOptions({ start: 5 }, ['start'])).toEqual({ start: 5 })
+    expect(() => readScheduleOptions({ start: 5 }, ['end'])).toThrow(
+      expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'start', value: 5 }),
+    )
+    expect(() => readScheduleOptions(null as never, ['end'])).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+  })
+})

@@ -1,0 +1,126 @@
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type OnceOptions, once, onceType } from '../src/index.ts'
+
+describe('a schedule of one instant', () => {
+  it('has it as the next of all that is before, and as the previous of all that is after', () => {
+    const instant = fc.integer({ min: -8_640_000_000_000_000, max: 8_640_000_000_000_000 })
+    fc.assert(
+      fc.property(instant, instant, (at, asked) => {
+        const schedule = once(at)
+        expect(schedule.nextMs(asked)).toBe(asked < at ? at : null)
+        expect(schedule.previousMs(asked)).toBe(asked > at ? at : null)
+        expect(schedule.nextMs(at)).toBeNull()
+        expect(schedule.previousMs(at)).toBeNull()
+        expect([...schedule.between(Math.min(at, asked), Math.max(at, asked))].map(Number)).toEqual(
+          asked > at ? [at] : [],
+        )
+      }),
+    )
+  })
+
+  it('takes the instant in every form', () => {
+    const expected = new Date('2026-06-01T09:00:00.250Z')
+    for (const at of [
+      '2026-06-01T09:00:00.25Z',
+      '2026-06-01T11:00:00.250+02:00',
+      expected.getTime(),
+      new Date(expected),
+      { toMillis: () => expected.getTime() },
+    ]) {
+      expect(once(at).at).toEqual(expected)
+    }
+  })
+
+  it('does not change with the date it was made from', () => {
+    const date = new Date('2026-06-01T09:00:00Z')
+    const schedule = once(date)
+    date.setUTCFullYear(2030)
+    expect(schedule.next(0)?.toISOString()).toBe('2026-06-01T09:00:00.000Z')
+  })
+
+  it('reads a local time in its time zone', () => {
+    expect(once('2026-06-01T09:00', { timezone: 'Asia/Tokyo' }).at.toISOString()).toBe('2026-06-01T00:00:00.000Z')
+    expect(once('2026-06-01', { timezone: 'Asia/Tokyo' }).at.toISOString()).toBe('2026-05-31T15:00:00.000Z')
+    expect(once('2026-06-01T09:00Z', { timezone: 'Asia/Tokyo' }).at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
+    expect(once('2026-06-01T09:00').at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
+  })
+
+  it('shifts a local time that the clock leaves out, and takes the first of two', () => {
+    const options = { timezone: 'America/New_York' }
+    expect(once('2025-03-09T02:30:00', options).at.toISOString()).toBe('2025-03-09T07:30:00.000Z')
+    expect(once('2025-11-02T01:30:00', options).at.toISOString()).toBe('2025-11-02T05:30:00.000Z')
+  })
+
+  it('takes the time zone of its job for a local time without one', () => {
+    const unbound = once('2026-06-01T09:00')
+    if (!('bind' in unbound)) throw new Error('It has a time zone')
+    const bound = unbound.bind({ jobName: 'launch', timezone: 'Asia/Tokyo' })
+    expect(bound.at.toISOString()).toBe('2026-06-01T00:00:00.000Z')
+    expect('bind' in bound).toBe(false)
+    expect(unbound.bind({ jobName: 'launch' }).at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
+    expect('bind' in once('2026-06-01T09:00Z')).toBe(false)
+    expect('bind' in once(0)).toBe(false)
+  })
+
+  it('describes itself', () => {
+    expect(once('2026-06-01T09:00:00Z').describe()).toBe('once at 2026-06-01T09:00:00Z')
+    expect(once('2026-06-01T09:00', { timezone: 'Asia/Tokyo' }).describe()).toBe('once at 2026-06-01T09:00, Asia/Tokyo')
+    expect(once('2026-06-01T09:00').describe()).toBe('once at 2026-06-01T09:00, UTC')
+  })
+})
+
+describe('a serialised schedule of one instant', () => {
+  it.each<[string | number, OnceOptions]>([
+    ['2026-06-01T09:00:00Z', {}],
+    ['2026-06-01T09:00:00Z', { timezone: 'Asia/Tokyo' }],
+    ['2026-06-01T09:00', { timezone: 'Asia/Tokyo' }],
+    ['2026-06-01T09:00', {}],
+    [250, {}],
+  ])('%s %o is revived as it was', (at, options) => {
+    const schedule = once(at, options)
+    const stored = JSON.parse(JSON.stringify(schedule))
+    const revived = onceType.revive(stored)
+    expect(revived.toJSON()).toEqual(stored)
+    expect(revived.type).toBe(onceType)
+    expect(revived.next(0)).toEqual(schedule.next(0))
+    expect('bind' in revived).toBe('bind' in schedule)
+  })
+
+  it('of another type or version is refused', () => {
+    for (const stored of [
+      { type: 'cron', at: '2026-06-01T09:00:00Z' },
+      { type: 'once' },
+      { type: 'once', at: 5 },
+      { type: 'once', at: '2026-06-01', timezone: 5 },
+      { type: 'once', at: '2026-06-01', until: '2026-07-01' },
+    ]) {
+      expect(() => onceType.revive(stored)).toThrow(
+        expect.toSatisfy((error) => JobistemerError.isInstance(error, 'INVALID_SCHEDULE')),
+      )
+    }
+  })
+})
+
+describe('bad arguments', () => {
+  it.each<[unknown, unknown, ErrorCode, string]>([
+    ['tomorrow', {}, 'INVALID_INSTANT', 'at'],
+    [undefined, {}, 'INVALID_INSTANT', 'at'],
+    [new Date(Number.NaN), {}, 'INVALID_INSTANT', 'at'],
+    ['2026-06-31', {}, 'INVALID_INSTANT', 'at'],
+    [0, { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
+    ['2026-06-01', { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
+    [0, { start: 0 }, 'UNKNOWN_OPTION', 'start'],
+  ])('%s with %o is refused with %s naming %s', (at, options, code, field) => {
+    try {
+      once(at as string, options as OnceOptions)
+    } catch (error) {
+      if (!JobistemerError.isInstance(error)) throw error
+      expect([error.code, error.field]).toEqual([code, field])
+      expect(error.remedy).toMatch(/\S/)
+      return
+    }
+    throw new Error('It was accepted')
+  })
+})
