@@ -62,7 +62,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     onProgress(`${nodes} nodes have started; faults for ${(durationMs / 1000).toFixed(0)} s`)
     record({ event: 'phase', phase: 'faults' })
     const runner = new FaultRunner(fleet, { seed, record })
-    await runner.run(planFaults({ seed, durationMs, counts }))
+    await runner.run(planFaults({ seed, durationMs, counts }), options.kills)
 
     record({ event: 'phase', phase: 'calm' })
     onProgress(`${runner.figures.kills} kills done; waiting for everything to recover`)

@@ -49,6 +49,8 @@ const beyondTimeoutMs = 15_500
 // What a stopped process needs after it, so that it does something before the faults end.
 const aftermathMs = 1500
 
+const beforeEndOfBlackoutMs = 5000
+
 /** The usual mixture, for so many kills in so long a time. */
 export function usualCounts(options: {
   readonly kills: number
@@ -83,6 +85,18 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs)))
   }
+  spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs) => ({
+    atMs,
+    kind: 'stop',
+    forMs: beyondTimeoutMs + random.between(0, 1000),
+    beyondTimeout: true,
+  }))
+  const longStops = faults.filter((fault) => fault.kind === 'stop')
+  spread(counts.blackout, beforeEndOfBlackoutMs, (atMs) => ({
+    atMs: besides(longStops, atMs, () => random.between(0, Math.max(0, durationMs - beforeEndOfBlackoutMs))),
+    kind: 'blackout',
+    downMs: random.between(2000, 4500),
+  }))
   spread(counts.kill, 0, (atMs) => ({ atMs, kind: 'kill' }))
   spread(counts.shortStop, 0, (atMs) => ({
     atMs,
@@ -90,19 +104,12 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
     forMs: random.between(200, 3000),
     beyondTimeout: false,
   }))
-  spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs) => ({
-    atMs,
-    kind: 'stop',
-    forMs: beyondTimeoutMs + random.between(0, 1000),
-    beyondTimeout: true,
-  }))
   spread(counts.outlive, 3000, (atMs) => ({
     atMs,
     kind: 'outlive',
     beforeMs: random.between(0, 600),
     besideMs: random.between(300, 1500),
   }))
-  spread(counts.blackout, 5000, (atMs) => ({ atMs, kind: 'blackout', downMs: random.between(2000, 4500) }))
   spread(counts.shutdown, 0, (atMs) => ({ atMs, kind: 'shutdown' }))
   spread(counts.trigger, 0, (atMs) => ({ atMs, kind: 'trigger' }))
   spread(counts.replay, 0, (atMs) => ({ atMs, kind: 'replay' }))
@@ -110,4 +117,14 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.forcedCancel, 0, (atMs) => ({ atMs, kind: 'cancel', force: true }))
   spread(counts.pause, 0, (atMs) => ({ atMs, kind: 'pause', forMs: random.between(500, 2500) }))
   return faults.sort((one, other) => one.atMs - other.atMs)
+}
+
+/** A moment outside of the stops, if one is found soon: a blackout would end them before their time. */
+function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
+  let moment = first
+  for (let tries = 0; tries < 50; tries++) {
+    if (!stops.some(({ atMs, forMs }) => moment >= atMs && moment <= atMs + forMs)) break
+    moment = another()
+  }
+  return moment
 }

@@ -57,8 +57,8 @@ export class FaultRunner {
     this.#random = new Random(`${options.seed}:targets`)
   }
 
-  /** Resolves when the whole plan is done and nothing of it is under way. */
-  async run(plan: readonly Fault[]): Promise<void> {
+  /** Resolves when the whole plan is done, nothing of it is under way, and so many processes were killed. */
+  async run(plan: readonly Fault[], leastKills: number): Promise<void> {
     const startedAt = hostTime().mono
     for (const fault of plan) {
       await sleep(startedAt + fault.atMs - hostTime().mono)
@@ -67,6 +67,11 @@ export class FaultRunner {
     }
     this.#over = true
     await Promise.all(this.#underWay)
+    // A blackout counts on every node, and now and then finds one that is dead already.
+    while (this.figures.kills < leastKills) {
+      await sleep(this.#random.between(100, 500))
+      await this.#kill()
+    }
   }
 
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {

@@ -1,7 +1,8 @@
-import { printViolation } from '../checker/violation.ts'
+import { groupBy } from '../checker/run-view.ts'
+import { printViolation, type Violation } from '../checker/violation.ts'
 import type { TortureReport } from './torture-report.ts'
 
-const shownViolations = 20
+const shownPerRule = 5
 
 /** The report as text for people. */
 export function printReport({ options, figures, violations, folder }: TortureReport): string {
@@ -45,10 +46,18 @@ export function printReport({ options, figures, violations, folder }: TortureRep
   if (violations.length === 0) return [...lines, 'No violation.'].join('\n')
   return [
     ...lines,
-    `${violations.length} violations${violations.length > shownViolations ? `, the first ${shownViolations}` : ''}:`,
-    ...violations.slice(0, shownViolations).map((violation) => `  ${printViolation(violation)}`),
+    `${violations.length} violations:`,
+    ...firstViolations(violations),
     `Again: npm run torture -- ${commandLine(options)}`,
   ].join('\n')
+}
+
+/** The first of each rule: what one fault brings about can fill pages. */
+function firstViolations(violations: readonly Violation[]): readonly string[] {
+  return [...groupBy(violations, (violation) => violation.rule)].flatMap(([rule, group]) => [
+    ...group.slice(0, shownPerRule).map((violation) => `  ${printViolation(violation)}`),
+    ...(group.length > shownPerRule ? [`  ${rule}: and ${group.length - shownPerRule} more`] : []),
+  ])
 }
 
 function commandLine({ storage, nodes, minutes, kills, seed, sabotage }: TortureReport['options']): string {

@@ -3,10 +3,10 @@ import { overrideMethods } from './override-methods.ts'
 
 /** Takes what any owner says, former ones too, as long as the occurrence runs. */
 export function ignoreToken(storage: Storage): Storage {
-  async function say(now: number, item: SettleItem): Promise<SettleAnswer> {
+  async function say(now: number, item: SettleItem, refusal: SettleAnswer): Promise<SettleAnswer> {
     const { occurrences } = await storage.get({ occurrences: [item.id] })
     const [record] = occurrences
-    if (record == null || record.state !== 'running') return { outcome: 'ok', woken: null, cancelRequested: null }
+    if (record == null || record.state !== 'running') return refusal
     const forged = { ...item, token: record.token, sequence: record.sequence + 1 }
     const [answer] = await storage.settle({ now, items: [forged] })
     return answer as SettleAnswer
@@ -16,7 +16,7 @@ export function ignoreToken(storage: Storage): Storage {
       const answers = await storage.settle(request)
       return await Promise.all(
         answers.map((answer, index) =>
-          answer.outcome === 'ok' ? answer : say(request.now, request.items[index] as SettleItem),
+          answer.outcome === 'ok' ? answer : say(request.now, request.items[index] as SettleItem, answer),
         ),
       )
     },

@@ -1,0 +1,46 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import { expect, it } from 'vitest'
+import { behaviourOf } from '../src/workload/behaviour.ts'
+import { workload } from '../src/workload/workload.ts'
+
+const task = { name: 'task', durationMs: [100, 200] as const, failing: 0.5, endless: 0.1 }
+
+function behaviours(seed: string) {
+  return Array.from({ length: 300 }, (_, index) => {
+    const occurrence = occurrenceId(jobId('job'), index * 1000)
+    return behaviourOf(task, { seed, occurrence, number: 1 })
+  })
+}
+
+it('an attempt behaves in the same way on whichever node it runs', () => {
+  expect(behaviours('a')).toEqual(behaviours('a'))
+  expect(behaviours('a')).not.toEqual(behaviours('b'))
+})
+
+it('takes its time within the bounds, and fails about as often as it is to', () => {
+  const all = behaviours('a')
+  for (const { durationMs } of all) if (durationMs !== null) expect(durationMs >= 100 && durationMs < 200).toBe(true)
+  const share = (count: number) => count / all.length
+  expect(share(all.filter((one) => one.fails).length)).toBeCloseTo(0.5, 1)
+  expect(share(all.filter((one) => one.durationMs === null).length)).toBeCloseTo(0.1, 1)
+})
+
+it('the workload has every overlap policy, recovery strategy, failure strategy and stale strategy', () => {
+  const settings = workload.map((job) => job.settings)
+  const recovery = settings.map(({ recoveryStrategy }) =>
+    typeof recoveryStrategy === 'object' ? recoveryStrategy.type : recoveryStrategy,
+  )
+  expect(new Set(settings.map((one) => one.overlapPolicy))).toEqual(
+    new Set(['skip', 'queue', 'queue_one', 'allow', 'cancel_running']),
+  )
+  expect(new Set(recovery)).toEqual(
+    new Set(['execute_all', 'execute_last', 'mark_as_missed', 'bounded_window', 'compressed']),
+  )
+  expect(new Set(settings.map((one) => one.failureStrategy ?? 'fail_fast'))).toEqual(
+    new Set(['fail_fast', 'continue', 'retry_on_failure']),
+  )
+  expect(new Set(settings.map((one) => one.onStale ?? 'fail'))).toEqual(new Set(['fail', 'retry']))
+  expect(new Set(settings.map((one) => one.taskExecutionMode ?? 'sequential'))).toEqual(
+    new Set(['sequential', 'parallel']),
+  )
+})

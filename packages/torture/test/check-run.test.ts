@@ -1,0 +1,426 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { checkRun } from '../src/checker/check-run.ts'
+import { exclusive, mono, open, origin, Story, taskRun } from './support/story.ts'
+
+function rulesOf(story: Story): readonly string[] {
+  return checkRun(story.run()).map((violation) => violation.rule)
+}
+
+/** The owner of the slot at second 1 is stopped, its work is handed to another node, and it goes on too late. */
+function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
+  const occurrence = story.slot(1000)
+  story.record(occurrence, {
+    scheduledAt: origin + 1000,
+    finishedAt: origin + 4100,
+    token: 2,
+    runs: [taskRun('lost', 'lost', 'succeeded')],
+  })
+  story.created(1004, 'a.1', occurrence)
+  story.granted({ at: 1004, occurrence, life: 'a.1' })
+  story.start({ at: 1010, occurrence, life: 'a.1' })
+  story.driver(1050, { event: 'stopped', life: 'a.1' })
+  story.reaped({ at: 3000, occurrence, life: 'b.1', action: 'retry' })
+  story.granted({ at: 4000, occurrence, life: 'b.1', token: 2 })
+  story.start({ at: 4010, occurrence, life: 'b.1', token: 2, attempt: 3 })
+  story.end({ at: 4090, occurrence, life: 'b.1', token: 2, attempt: 3 })
+  story.settled({ at: 4100, occurrence, life: 'b.1', token: 2 }, 'completed')
+  story.driver(5000, { event: 'resumed', life: 'a.1' })
+  story.start({ at: 5010, occurrence, life: 'a.1', attempt: options.lateAttempt ?? 2 })
+  story.end({ at: 5020, occurrence, life: 'a.1' }, 'aborted')
+  story.end({ at: 5020, occurrence, life: 'a.1', attempt: options.lateAttempt ?? 2 }, 'aborted')
+  story.node(5030, { event: 'refused', life: 'a.1', occurrence, token: 1 })
+  return occurrence
+}
+
+describe('a run in which nothing is wrong', () => {
+  it('passes: slots one after the other, on several nodes', () => {
+    const story = new Story()
+    for (const at of [1000, 2000, 3000]) story.plainSlot(at, at === 2000 ? 'b.1' : 'a.1')
+    expect(checkRun(story.run())).toEqual([])
+  })
+
+  it('passes when an owner was stopped, replaced, and goes on with what it had decided before', () => {
+    const story = new Story()
+    rescue(story)
+    story.plainSlot(6000, 'b.1')
+    expect(checkRun(story.run())).toEqual([])
+  })
+
+  it('passes when a killed owner is replaced after its deadline', () => {
+    const story = new Story()
+    const killed = story.slot(1000)
+    story.record(killed, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 2600,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.granted({ at: 1004, occurrence: killed, life: 'a.1' })
+    story.start({ at: 1010, occurrence: killed, life: 'a.1' })
+    story.driver(1100, { event: 'killed', life: 'a.1' })
+    story.driver(1105, { event: 'exited', life: 'a.1', code: null, signal: 'SIGKILL', expected: true })
+    story.reaped({ at: 2600, occurrence: killed, life: 'b.1' })
+    story.plainSlot(3000, 'b.1')
+    expect(checkRun(story.run())).toEqual([])
+  })
+
+  it('passes when occurrences of a job that may overlap do so', () => {
+    const story = new Story()
+    for (const at of [1000, 2000]) {
+      const occurrence = story.slot(at, open)
+      story.record(occurrence, { scheduledAt: origin + at, finishedAt: origin + at + 1500 }, open)
+      story.start({ at: at + 10, occurrence, life: 'a.1', job: open })
+      story.end({ at: at + 1490, occurrence, life: 'a.1', job: open })
+    }
+    expect(checkRun(story.run())).toEqual([])
+  })
+
+  it('passes with a start of pruned history', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.history.length = 0
+    story.records.delete(occurrence)
+    story.heads.push({ name: exclusive.name, pruneFloor: origin + 1000 } as (typeof story.heads)[number])
+    expect(checkRun(story.run())).toEqual([])
+  })
+})
+
+describe('starts', () => {
+  it('an attempt that starts twice is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.start({ at: 1050, occurrence, life: 'b.1' })
+    story.end({ at: 1060, occurrence, life: 'b.1' })
+    expect(rulesOf(story)).toContain('start-twice')
+  })
+
+  it('a start before its instant is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(2000)
+    story.record(occurrence, { scheduledAt: origin + 2000, finishedAt: origin + 2100 })
+    story.start({ at: 1999, occurrence, life: 'a.1' })
+    story.end({ at: 2050, occurrence, life: 'a.1' })
+    expect(rulesOf(story)).toEqual(['start-early'])
+  })
+
+  it('a start at an instant that the schedule does not have is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1500)
+    story.record(occurrence, { scheduledAt: origin + 1500, finishedAt: origin + 1700 })
+    story.start({ at: 1510, occurrence, life: 'a.1' })
+    story.end({ at: 1600, occurrence, life: 'a.1' })
+    expect(rulesOf(story)).toEqual(['start-unknown'])
+  })
+
+  it('a slot with the id of something else is found', () => {
+    const story = new Story()
+    const occurrence = occurrenceId(jobId('another'), origin + 1000)
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
+    story.start({ at: 1010, occurrence, life: 'a.1' })
+    story.end({ at: 1100, occurrence, life: 'a.1' })
+    expect(rulesOf(story)).toEqual(['start-unknown'])
+  })
+
+  it('a start of what the ledger does not have is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.start({ at: 1010, occurrence, life: 'a.1' })
+    story.end({ at: 1100, occurrence, life: 'a.1' })
+    expect(rulesOf(story)).toContain('start-unknown')
+  })
+
+  it('a trigger that nobody asked for is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1234)
+    const details = { requestKey: 'mine' }
+    story.record(occurrence, { scheduledAt: origin + 1234, finishedAt: origin + 1400, kind: 'trigger', details })
+    story.start({ at: 1240, occurrence, life: 'a.1', kind: 'trigger' })
+    story.end({ at: 1300, occurrence, life: 'a.1' })
+    expect(rulesOf(story)).toEqual(['start-unknown'])
+    story.driver(1200, { event: 'asked', request: 'trigger', key: 'mine' })
+    expect(rulesOf(story)).toEqual([])
+  })
+
+  it('an attempt that is not in the ledger is found: it was not written ahead', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.start({ at: 1040, occurrence, life: 'a.1', attempt: 2 })
+    story.end({ at: 1060, occurrence, life: 'a.1', attempt: 2 })
+    expect(rulesOf(story)).toEqual(['start-unwritten'])
+  })
+
+  it('a token that the ledger has not come to is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
+    story.start({ at: 1010, occurrence, life: 'a.1', token: 2 })
+    story.end({ at: 1100, occurrence, life: 'a.1', token: 2 })
+    expect(rulesOf(story)).toEqual(['start-unwritten'])
+  })
+
+  it('a start under an old token is found when its process was not stopped', () => {
+    const story = new Story()
+    rescue(story)
+    const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
+    story.history.splice(0, story.history.length, ...awake)
+    expect(rulesOf(story)).toContain('start-stale')
+  })
+
+  it('a start under an old token is found when its process was stopped only after it had been replaced', () => {
+    const story = new Story()
+    rescue(story)
+    for (const line of story.history) {
+      if (line.event === 'stopped') Object.assign(line, { mono: mono(4500), wall: origin + 4500 })
+    }
+    expect(rulesOf(story)).toContain('start-stale')
+  })
+
+  it('a start under an old token is excused when the process itself noticed that it had not run', () => {
+    const story = new Story()
+    rescue(story)
+    const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
+    story.history.splice(0, story.history.length, ...awake)
+    for (const line of story.witness) {
+      if (line.event === 'start' && line.attempt === 2)
+        Object.assign(line, { stall: { from: mono(1050), to: mono(5000) } })
+    }
+    expect(rulesOf(story)).toEqual([])
+  })
+
+  it('an attempt of an old owner that comes after those of the new one is found', () => {
+    const story = new Story()
+    rescue(story, { lateAttempt: 4 })
+    expect(rulesOf(story)).toContain('start-stale')
+  })
+
+  it('a start of what has ended is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1110,
+      runs: [taskRun('succeeded'), { ...taskRun('lost'), task: 'late' }],
+    })
+    story.start({ at: 1500, occurrence, life: 'a.1', task: 'late' })
+    story.end({ at: 1510, occurrence, life: 'a.1', task: 'late' })
+    expect(rulesOf(story)).toEqual(['start-stale'])
+  })
+
+  it('a start after the shutdown of its node is found', () => {
+    const story = new Story()
+    story.node(900, { event: 'down', life: 'a.1' })
+    story.plainSlot(1000, 'a.1')
+    expect(rulesOf(story)).toEqual(['start-after-shutdown'])
+  })
+})
+
+describe('overlap', () => {
+  it('handlers of two occurrences at once are found', () => {
+    const story = new Story()
+    const first = story.slot(1000)
+    story.record(first, { scheduledAt: origin + 1000, finishedAt: origin + 1990 })
+    story.start({ at: 1010, occurrence: first, life: 'a.1' })
+    story.end({ at: 2050, occurrence: first, life: 'a.1' })
+    story.plainSlot(2000, 'b.1')
+    expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
+  it('a second occurrence while the ledger still has the first one running is found', () => {
+    const story = new Story()
+    const first = story.slot(1000)
+    story.record(first, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 2500,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.start({ at: 1010, occurrence: first, life: 'a.1' })
+    story.driver(1100, { event: 'killed', life: 'a.1' })
+    story.driver(1101, { event: 'exited', life: 'a.1', code: null, signal: 'SIGKILL', expected: true })
+    story.plainSlot(2000, 'b.1')
+    expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
+  it('an owner that hands back what it is still at work on is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 3000,
+      token: 2,
+      runs: [taskRun('aborted', 'succeeded')],
+    })
+    story.start({ at: 1010, occurrence, life: 'a.1' })
+    story.settled({ at: 1500, occurrence, life: 'a.1' }, 'release')
+    story.start({ at: 2000, occurrence, life: 'b.1', token: 2, attempt: 2 })
+    story.end({ at: 2500, occurrence, life: 'a.1' }, 'aborted')
+    story.end({ at: 2900, occurrence, life: 'b.1', token: 2, attempt: 2 })
+    expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
+  it('slots that run in another order than that of their time are found', () => {
+    const story = new Story()
+    const early = story.slot(1000)
+    story.plainSlot(2000, 'a.1')
+    story.record(early, { scheduledAt: origin + 1000, finishedAt: origin + 2900 })
+    story.start({ at: 2500, occurrence: early, life: 'a.1' })
+    story.end({ at: 2600, occurrence: early, life: 'a.1' })
+    expect(rulesOf(story)).toEqual(['order'])
+  })
+})
+
+describe('answers of the storage', () => {
+  it('one occurrence that is created twice is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.created(1006, 'b.1', occurrence)
+    expect(rulesOf(story)).toEqual(['created-twice'])
+  })
+
+  it('a token that is given to two processes is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.granted({ at: 1006, occurrence, life: 'b.1' })
+    expect(rulesOf(story)).toEqual(['granted-twice'])
+  })
+
+  it('a write under a dead token that is accepted is found', () => {
+    const story = new Story()
+    const occurrence = rescue(story)
+    story.settled({ at: 5030, occurrence, life: 'a.1' }, 'progress')
+    expect(rulesOf(story)).toEqual(['stale-write'])
+  })
+
+  it('a write that was sent before its token died is not held against the storage', () => {
+    const story = new Story()
+    const occurrence = rescue(story)
+    story.settled({ at: 3001, sentAt: 2999, occurrence, life: 'a.1' }, 'progress')
+    expect(rulesOf(story)).toEqual([])
+  })
+
+  it('an occurrence that ends twice is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.reaped({ at: 1600, occurrence, life: 'b.1' })
+    expect(rulesOf(story)).toEqual(['ended-twice'])
+  })
+
+  it('a claim inside a pause is found, one before or after it is not', () => {
+    const story = new Story()
+    story.plainSlot(1000, 'a.1')
+    story.driver(1500, { event: 'paused', job: exclusive.name })
+    story.driver(2500, { event: 'resuming', job: exclusive.name })
+    story.plainSlot(3000, 'a.1')
+    expect(rulesOf(story)).toEqual([])
+    story.plainSlot(2000, 'a.1')
+    expect(rulesOf(story)).toContain('claim-in-pause')
+  })
+
+  it('a reap before the deadline is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1400,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.granted({ at: 1004, occurrence, life: 'a.1' })
+    story.reaped({ at: 1400, occurrence, life: 'b.1' })
+    expect(rulesOf(story)).toEqual(['reaped-early'])
+  })
+
+  it('a node that takes the work of another as that of its own earlier life is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1400,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.granted({ at: 1004, occurrence, life: 'a.1' })
+    story.reaped({ at: 1400, occurrence, life: 'b.1', reason: 'owner_restarted' })
+    expect(rulesOf(story)).toEqual(['reaped-early'])
+  })
+})
+
+describe('the ledger against the witness', () => {
+  it('a completed task whose handler did not end is found', () => {
+    const story = new Story()
+    story.plainSlot(1000, 'a.1')
+    story.witness.splice(0, story.witness.length, ...story.witness.filter((line) => line.event === 'start'))
+    expect(rulesOf(story)).toEqual(['end-missing'])
+  })
+
+  it('a completed task whose handler failed is found', () => {
+    const story = new Story()
+    story.plainSlot(1000, 'a.1')
+    for (const line of story.witness) if (line.event === 'end') Object.assign(line, { outcome: 'failed' })
+    expect(rulesOf(story)).toEqual(['end-missing'])
+  })
+
+  it('a task with two attempts that succeeded is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1900,
+      runs: [taskRun('succeeded', 'succeeded')],
+    })
+    for (const attempt of [1, 2]) {
+      story.start({ at: 1000 + attempt * 100, occurrence, life: 'a.1', attempt })
+      story.end({ at: 1050 + attempt * 100, occurrence, life: 'a.1', attempt })
+    }
+    expect(rulesOf(story)).toEqual(['end-missing'])
+  })
+
+  it('a task without a success that counts as completed is found', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    const run = { ...taskRun('lost'), state: 'completed' as const }
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1900, runs: [run] })
+    expect(rulesOf(story)).toEqual(['end-missing'])
+  })
+
+  it('an accepted write that is gone is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.settled({ at: 1120, occurrence, life: 'a.1', sequence: 2 }, 'progress')
+    expect(rulesOf(story)).toEqual(['write-lost'])
+  })
+
+  it('an end that became another one is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1110, state: 'canceled' })
+    expect(rulesOf(story)).toEqual(['write-lost'])
+  })
+
+  it('an accepted request that is gone is found', () => {
+    const story = new Story()
+    story.driver(1000, { event: 'accepted', occurrence: story.slot(1000) })
+    expect(rulesOf(story)).toEqual(['write-lost'])
+  })
+})
+
+describe('processes', () => {
+  it('a process that ends by itself is found', () => {
+    const story = new Story()
+    story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: false })
+    expect(rulesOf(story)).toEqual(['process'])
+  })
+
+  it('a shutdown that ends badly is found', () => {
+    const story = new Story()
+    story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: true })
+    expect(rulesOf(story)).toEqual(['process'])
+  })
+
+  it('an engine that fails is found', () => {
+    const story = new Story()
+    story.node(1000, { event: 'engine-failed', life: 'a.1', where: 'claim', message: 'no' })
+    expect(rulesOf(story)).toEqual(['engine'])
+  })
+})

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { type FaultKind, planFaults, usualCounts } from '../src/driver/fault-plan.ts'
+
+const options = fc.record({
+  seed: fc.string(),
+  kills: fc.integer({ min: 0, max: 400 }),
+  nodes: fc.integer({ min: 1, max: 8 }),
+  durationMs: fc.integer({ min: 5000, max: 600_000 }),
+})
+
+function plan({ seed, kills, nodes, durationMs }: { seed: string; kills: number; nodes: number; durationMs: number }) {
+  return planFaults({ seed, durationMs, counts: usualCounts({ kills, nodes, durationMs }) })
+}
+
+it('the same seed plans the same faults, another seed others', () => {
+  const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000 }
+  expect(plan(one)).toEqual(plan(one))
+  expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
+})
+
+it('kills add up to what was asked for, blackouts and outlived processes included', () => {
+  fc.assert(
+    fc.property(options, (one) => {
+      const faults = plan(one)
+      const count = (kind: FaultKind) => faults.filter((fault) => fault.kind === kind).length
+      const kills = count('kill') + count('blackout') * one.nodes + count('outlive')
+      expect(kills).toBeGreaterThanOrEqual(one.kills)
+      expect(kills).toBeLessThanOrEqual(one.kills + one.nodes)
+    }),
+  )
+})
+
+it('faults come in the order of time, and within it', () => {
+  fc.assert(
+    fc.property(options, (one) => {
+      const times = plan(one).map((fault) => fault.atMs)
+      expect(times).toEqual([...times].sort((first, second) => first - second))
+      for (const at of times) expect(at >= 0 && at <= one.durationMs).toBe(true)
+    }),
+  )
+})
+
+it('a stop beyond every timeout is over before the faults are', () => {
+  fc.assert(
+    fc.property(options, (one) => {
+      for (const fault of plan(one)) {
+        if (fault.kind === 'stop' && fault.beyondTimeout) expect(fault.atMs + fault.forMs).toBeLessThan(one.durationMs)
+      }
+    }),
+  )
+})
+
+it('half a minute and more has such a stop, and a hundred kills have a blackout', () => {
+  const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000 })
+  expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
+  expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)
+})

@@ -1,0 +1,169 @@
+import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import type { AttemptRecord, JobRecord, OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
+import type { CheckedJob, RecordedRun } from '../../src/checker/recorded-run.ts'
+import type { DriverEvent, HistoryLine, NodeEvent } from '../../src/record/history.ts'
+import type { WitnessEnd, WitnessLine, WitnessStart } from '../../src/record/witness.ts'
+
+/** Wall time of moment 0; slots are at whole seconds. */
+export const origin: number = Date.parse('2026-03-01T00:00:00Z')
+
+const monotonicOrigin = 5_000_000
+
+export const exclusive: CheckedJob = jobOf('exclusive', true)
+export const open: CheckedJob = jobOf('open', false)
+
+function jobOf(name: string, isExclusive: boolean): CheckedJob {
+  return { id: jobId(name), name, isExclusive, isSlot: (at) => at % 1000 === 0 }
+}
+
+interface Doing {
+  readonly at: number
+  readonly occurrence: OccurrenceId
+  readonly life: string
+  readonly token?: number
+  readonly attempt?: number
+  readonly task?: string
+  readonly job?: CheckedJob
+}
+
+/** A recorded run, told by hand. All moments are milliseconds since the beginning. */
+export class Story {
+  readonly witness: WitnessLine[] = []
+  readonly history: HistoryLine[] = []
+  readonly records: Map<OccurrenceId, OccurrenceRecord> = new Map()
+  readonly heads: JobRecord[] = []
+
+  run(): RecordedRun {
+    const { witness, history, heads } = this
+    return { jobs: [exclusive, open], witness, history, ledger: { jobs: heads, occurrences: this.records } }
+  }
+
+  slot(at: number, job: CheckedJob = exclusive): OccurrenceId {
+    return occurrenceId(job.id, origin + at)
+  }
+
+  node(at: number, event: NodeEvent): void {
+    this.history.push({ ...moment(at), ...event } as HistoryLine)
+  }
+
+  driver(at: number, event: DriverEvent): void {
+    this.history.push({ ...moment(at), ...event } as HistoryLine)
+  }
+
+  created(at: number, life: string, occurrence: OccurrenceId, kind: 'slot' | 'trigger' = 'slot'): void {
+    this.node(at, { event: 'created', life, occurrence, job: exclusive.name, origin: kind, state: 'running' })
+  }
+
+  granted(doing: Doing): void {
+    const { at, occurrence, life, token = 1, job = exclusive } = doing
+    const now = origin + at
+    const node = nodeOf(life)
+    this.node(at, { event: 'granted', life, occurrence, job: job.name, node, token, now, deadline: now + 500 })
+  }
+
+  settled(
+    doing: Doing & { readonly sequence?: number; readonly sentAt?: number },
+    change: 'progress' | 'release' | 'completed' | 'failed',
+  ): void {
+    const { at, occurrence, life, token = 1, sequence = 1, sentAt = at } = doing
+    const isFinish = change === 'completed' || change === 'failed'
+    this.node(at, {
+      event: 'settled',
+      life,
+      occurrence,
+      token,
+      sequence,
+      change: isFinish ? 'finish' : change,
+      state: isFinish ? change : null,
+      sentAt: moment(sentAt).mono,
+    })
+  }
+
+  reaped(doing: Doing & { readonly action?: 'fail' | 'retry'; readonly reason?: string }): void {
+    const { at, occurrence, life, token = 1, action = 'fail', reason = 'execution_timeout' } = doing
+    this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now: origin + at })
+  }
+
+  start(doing: Doing & Partial<Pick<WitnessStart, 'scheduledAt' | 'kind' | 'stall'>>): void {
+    const { at, kind = 'slot', stall = null } = doing
+    const scheduledAt =
+      doing.scheduledAt ?? this.records.get(doing.occurrence)?.scheduledAt ?? origin + Math.floor(at / 1000) * 1000
+    this.witness.push({ ...moment(at), event: 'start', ...who(doing), kind, scheduledAt, stall })
+  }
+
+  end(doing: Doing, outcome: WitnessEnd['outcome'] = 'succeeded'): void {
+    this.witness.push({ ...moment(doing.at), event: 'end', ...who(doing), outcome })
+  }
+
+  /** What the ledger has in the end. */
+  record(
+    occurrence: OccurrenceId,
+    about: Partial<OccurrenceRecord> & { readonly scheduledAt: number; readonly finishedAt: number | null },
+    job: CheckedJob = exclusive,
+  ): void {
+    const token = about.token ?? 1
+    this.records.set(occurrence, {
+      id: occurrence,
+      jobId: job.id,
+      kind: 'slot',
+      state: 'completed',
+      sequence: 1,
+      owner: token === 0 ? null : { node: 'a', incarnation: 'x' },
+      jobVersion: 1,
+      dueAt: about.scheduledAt,
+      createdAt: about.scheduledAt,
+      startedAt: about.scheduledAt,
+      executionTimeoutMs: 500,
+      deadlineAt: null,
+      reason: null,
+      recovered: false,
+      cancelRequest: null,
+      details: {},
+      runs: [taskRun('succeeded')],
+      ...about,
+      token,
+    })
+  }
+
+  /** A slot that runs as it should: from its instant on, for 100 ms. */
+  plainSlot(at: number, life: string, job: CheckedJob = exclusive): OccurrenceId {
+    const occurrence = this.slot(at, job)
+    this.record(occurrence, { scheduledAt: origin + at, finishedAt: origin + at + 110 }, job)
+    this.created(at + 4, life, occurrence)
+    this.granted({ at: at + 4, occurrence, life, job })
+    this.start({ at: at + 10, occurrence, life, job })
+    this.end({ at: at + 110, occurrence, life, job })
+    this.settled({ at: at + 115, occurrence, life, job }, 'completed')
+    return occurrence
+  }
+}
+
+/** The attempts of the one task `work`, with these states. */
+export function taskRun(...states: readonly AttemptRecord['state'][]): TaskRunRecord {
+  const attempts = states.map((state, index): AttemptRecord => {
+    return { number: index + 1, state, startedAt: origin, endedAt: state === 'running' ? null : origin }
+  })
+  const last = states.at(-1)
+  return {
+    task: 'work',
+    state: last === 'succeeded' ? 'completed' : last === 'failed' ? 'failed' : 'canceled',
+    attempts,
+  }
+}
+
+function moment(at: number) {
+  return { mono: monotonicOrigin + at, wall: origin + at }
+}
+
+/** A monotonic moment, for stalls. */
+export function mono(at: number): number {
+  return monotonicOrigin + at
+}
+
+function nodeOf(life: string): string {
+  return life.split('.')[0] as string
+}
+
+function who({ occurrence, life, token = 1, attempt = 1, task = 'work', job = exclusive }: Doing) {
+  return { occurrence, job: job.name, task, attempt, token, node: nodeOf(life), life }
+}

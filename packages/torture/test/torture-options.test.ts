@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { readTortureOptions } from '../src/torture-options.ts'
+
+const read = (...args: readonly string[]) => readTortureOptions(args, () => 'new')
+
+it('without options, 100 kills among four nodes on SQLite, under a new seed', () => {
+  expect(read()).toEqual({
+    storage: 'sqlite',
+    nodes: 4,
+    kills: 100,
+    minutes: 40 / 60,
+    seed: 'new',
+    sabotage: null,
+    keep: false,
+  })
+})
+
+it('takes what is given', () => {
+  const args = '--storage sqlite --nodes 8 --kills 250 --minutes 2.5 --seed 7 --sabotage forget-wake --keep'.split(' ')
+  expect(read(...args)).toEqual({
+    storage: 'sqlite',
+    nodes: 8,
+    kills: 250,
+    minutes: 2.5,
+    seed: '7',
+    sabotage: 'forget-wake',
+    keep: true,
+  })
+})
+
+it('few kills still get time to work in', () => {
+  expect(read('--kills', '1')?.minutes).toBeCloseTo(20 / 60)
+})
+
+it('asks for the usage with --help', () => {
+  expect(read('--help')).toBeNull()
+})
+
+it.each([
+  [['--storage', 'redis'], /redis is not there yet.*one of: sqlite/s],
+  [['--storage', 'redis-cluster'], /redis-cluster is not there yet/],
+  [['--storage', 'dynamodb'], /dynamodb is not there yet/],
+  [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite/s],
+  [['--sabotage', 'nothing'], /ignore-token, create-twice, split-overlap, forget-wake: nothing/],
+  [['--nodes', '0'], /--nodes is not a whole number from 1 to 64: 0/],
+  [['--nodes', '2.5'], /--nodes is not a whole number/],
+  [['--kills', 'many'], /--kills is not a whole number/],
+  [['--kills', ''], /--kills is not a whole number/],
+  [['--minutes=-1'], /--minutes is not a number from/],
+  [['--hours', '1'], /--hours/],
+])('refuses %j with the reason and the usage', (args, reason) => {
+  expect(() => read(...args)).toThrow(reason)
+  expect(() => read(...args)).toThrow(/Usage: npm run torture/)
+})
