@@ -79,7 +79,8 @@ export class History {
 
   /** To be called with the number of each row that was appended. */
   extendIndexes(lastRow: number): void {
-    if (lastRow - this.#indexed < tailLimit) return
+    // Less than what is remembered: another process has removed the last rows, and numbers start again below.
+    if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
   }

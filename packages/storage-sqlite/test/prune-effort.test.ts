@@ -66,3 +66,21 @@ it('the usual effort does all of this at once', async () => {
   const { removed, more } = await storage.prune(request)
   expect({ removed, more }).toEqual({ removed: (jobCount / 2) * (slotCount - 5), more: false })
 })
+
+it('another process that removes the last rows does not keep later ones out of the indexes', async () => {
+  const { id } = await addJob(storage, 'busy', 'allow')
+  const run = async (first: number, count: number) => {
+    const slots = Array.from({ length: count }, (_, index) => first + index)
+    const now = slotAt(first + count)
+    await storage.createOccurrences({ now, owner, items: slots.map((slot) => slotItem(id, slot)) })
+    await storage.settle({ now, items: slots.map((slot) => finishItem(id, slot)) })
+  }
+  await run(1, 5_000)
+  const other = sqliteStorage({ file: scratch.file })
+  const { removed } = await other.prune({ ...request, before: slotAt(10_000), keep: 0, limit: 100_000 })
+  expect(removed).toBeGreaterThan(5_000)
+  await other.close()
+  await run(5_001, 3_000)
+  expect(database.prepare('SELECT count(*) FROM history_times').pluck().get()).toBeGreaterThan(2_000)
+  expect(rowsLeft()).toBe(3_000)
+})
