@@ -8,6 +8,7 @@ import { type TableOptions, tableOf } from './live-table.ts'
 import { type Paint, printBytes, printSlot } from './style.ts'
 
 const mostTables = 8
+const mostProblems = 10
 
 /** The ledger: as the table where it fits with all durations, otherwise with a line for each attempt. */
 export function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
@@ -25,7 +26,7 @@ export function checkLines(results: readonly CheckResult[], paint: Paint): reado
   return results.flatMap(({ claim, problems }) =>
     problems.length === 0
       ? [`  ${paint('good', '✓')} ${claim}`]
-      : [`  ${paint('bad', '✗')} ${claim}`, ...problems.map((problem) => `      ${problem}`)],
+      : [`  ${paint('bad', '✗')} ${claim}`, ...firstOf(problems).map((problem) => `      ${problem}`)],
   )
 }
 
@@ -60,4 +61,9 @@ export function checkFiles(folder: DemoFolder, backup: VerifiedBackup | null, ke
     { claim: `the newest backup is in its place, and no more than ${keep} are kept`, problems: missing },
     { claim: 'no unfinished file is left behind', problems: unfinished },
   ]
+}
+
+function firstOf(problems: readonly string[]): readonly string[] {
+  const more = problems.length - mostProblems
+  return more > 0 ? [...problems.slice(0, mostProblems), `and ${more} more`] : problems
 }

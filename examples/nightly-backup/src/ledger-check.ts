@@ -24,14 +24,15 @@ export interface CheckInput {
 /** Compares the ledger with the schedule and with the witness. */
 export function checkLedger(input: CheckInput): readonly CheckResult[] {
   const { slots, taskNames, kills } = input
-  const killed = kills === 1 ? 'the attempt that was killed' : `the ${kills} attempts that were killed`
+  const losses =
+    kills === 1 ? 'the attempt that was killed is recorded as lost' : `${kills} attempts are recorded as lost`
   return [
     { claim: `each of the ${slots.length} slots has exactly one entry in the ledger`, problems: slotProblems(input) },
     { claim: `every entry is completed, with all of ${taskNames.join(', ')}`, problems: incompleteProblems(input) },
     { claim: 'no attempt of a task started more than once', problems: startProblems(input) },
     { claim: 'each completed task was completed exactly once, and never started again', problems: endProblems(input) },
     { claim: 'no two tasks ever ran at the same time', problems: overlapProblems(input) },
-    { claim: `${killed} is recorded as lost, and a later one carried on`, problems: lossProblems(input) },
+    { claim: `${losses}, and a later one carried on`, problems: lossProblems(input) },
   ]
 }
 
@@ -55,8 +56,10 @@ function incompleteProblems({ occurrences, taskNames }: CheckInput): string[] {
     const problems = state === 'completed' ? [] : [`${slot} is ${state}`]
     for (const name of taskNames) {
       const task = tasks.find((candidate) => candidate.name === name)
-      if (task === undefined) problems.push(`${slot} has not started ${name}`)
-      else if (task.state !== 'completed') problems.push(`${slot} ${name} is ${task.state}${reasonOf(task)}`)
+      if (task === undefined) problems.push(`${slot} has no ${name}`)
+      // What never started because of an earlier failure says nothing new.
+      else if (task.state === 'failed') problems.push(`${slot} ${name} is failed${reasonOf(task)}`)
+      else if (task.state !== 'completed' && state === 'completed') problems.push(`${slot} ${name} is ${task.state}`)
     }
     return problems
   })
@@ -123,7 +126,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
     // The kill ended this one; it had no time to say so.
     if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
     if (line.event === 'start') {
-      if (running !== null) problems.push(`${what} started while ${running.task} was running`)
+      if (running !== null) problems.push(`${what} started while ${keyOf(running)} was running`)
       if (line.fencingToken < (tokens.get(line.occurrence) ?? 0)) problems.push(`${what} started for a former owner`)
       tokens.set(line.occurrence, line.fencingToken)
       running = line
@@ -132,7 +135,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
       running = null
     }
   }
-  if (running !== null && !lost.has(keyOf(running))) problems.push(`${running.task} never ended`)
+  if (running !== null && !lost.has(keyOf(running))) problems.push(`${keyOf(running)} never ended`)
   return problems
 }
 
@@ -148,6 +151,7 @@ function lossProblems({ occurrences, witness, kills }: CheckInput): string[] {
         const key = keyOf({ occurrence: id, task: name, attempt: number })
         const lines = witness.filter((line) => keyOf(line) === key)
         const next = witness.find((line) => keyOf(line) === keyOf({ occurrence: id, task: name, attempt: number + 1 }))
+        if (lines.length === 0) problems.push(`${what} was killed, but never started`)
         if (lines.some(({ event }) => event !== 'start')) problems.push(`${what} is recorded as lost, but ended`)
         if (next === undefined) problems.push(`${what} was lost, and nothing carried on`)
         else if (lines.some(({ fencingToken }) => fencingToken >= next.fencingToken)) {

@@ -19,7 +19,12 @@ export function checkUserDatabase(file: string): void {
       database.close()
     }
   } catch (cause) {
-    throw refused(file, `cannot be read: ${(cause as Error).message}`, 'Mend it, or give another database.', cause)
+    throw refused(
+      file,
+      `cannot be read: ${(cause as Error).message}`,
+      'Give a database that is whole and not encrypted.',
+      cause,
+    )
   }
 }
 
@@ -41,7 +46,7 @@ function checkSignature(file: string): void {
     throw refused(file, `cannot be read: ${message}`, 'Give a file that you may read.', cause)
   }
   if (length === 0) throw refused(file, 'is empty: there is nothing to back up', 'Give a database with tables.')
-  if (start.toString('latin1') !== signature) {
+  if (start.toString('latin1', 0, length) !== signature) {
     throw refused(file, 'is not an SQLite database', 'Give an SQLite 3 database that is not encrypted.')
   }
 }

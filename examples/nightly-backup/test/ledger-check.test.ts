@@ -1,0 +1,240 @@
+import {
+  type AttemptReport,
+  attemptId,
+  jobId,
+  type Occurrence,
+  occurrenceId,
+  type TaskReport,
+  taskId,
+  taskRunId,
+} from '@jobistemer/core'
+import { expect, it } from 'vitest'
+import { type CheckInput, checkLedger } from '../src/ledger-check.ts'
+import type { WitnessLine } from '../src/witness.ts'
+
+const taskNames = ['copy', 'compress', 'verify']
+const job = jobId('backup')
+const firstSlotMs = Date.UTC(2026, 0, 1)
+
+/** A run of the demo, whose parts a test can spoil. */
+interface Run extends CheckInput {
+  readonly slots: Date[]
+  readonly occurrences: Occurrence[]
+  readonly witness: WitnessLine[]
+  kills: number
+}
+
+function slotAt(index: number): Date {
+  return new Date(firstSlotMs + index * 3000)
+}
+
+/** Three slots; the worker was killed in the middle of the second one's `compress`. */
+function goodRun(): Run {
+  const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kills: 1 }
+  for (let index = 0; index < 3; index++) {
+    const interrupted = index === 1
+    const id = occurrenceId(job, slotAt(index))
+    run.slots.push(slotAt(index))
+    const tasks = taskNames.map((name): TaskReport => {
+      const states: AttemptReport['state'][] =
+        interrupted && name === 'compress' ? ['lost', 'succeeded'] : ['succeeded']
+      for (const [before, state] of states.entries()) {
+        const lateness = interrupted && (name === 'verify' || before > 0) ? 2 : 1
+        run.witness.push(line('start', index, name, before + 1, lateness))
+        if (state === 'succeeded') run.witness.push(line('succeeded', index, name, before + 1, lateness))
+      }
+      return taskReport(id, name, states)
+    })
+    run.occurrences.push(occurrence(index, tasks))
+  }
+  return run
+}
+
+function line(event: WitnessLine['event'], slot: number, task: string, attempt: number, life = 1): WitnessLine {
+  const scheduledAt = slotAt(slot).toISOString()
+  const occurrence = occurrenceId(job, slotAt(slot))
+  const process = slot > 1 ? 102 : 100 + life
+  return { event, occurrence, scheduledAt, task, attempt, fencingToken: life, process, at: scheduledAt }
+}
+
+function taskReport(occurrence: Occurrence['id'], name: string, states: readonly AttemptReport['state'][]): TaskReport {
+  const runId = taskRunId(occurrence, taskId(job, name))
+  const attempts = states.map((state, index): AttemptReport => {
+    const id = attemptId(runId, index + 1)
+    const at = new Date(firstSlotMs)
+    return { id, number: index + 1, state, startedAt: at, endedAt: at, durationMs: 0, error: null, reason: null }
+  })
+  const id = taskId(job, name)
+  return { id, runId, name, state: 'completed', reason: null, durationMs: 0, result: undefined, error: null, attempts }
+}
+
+function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<Occurrence> = {}): Occurrence {
+  const scheduledAt = slotAt(slot)
+  return {
+    id: occurrenceId(job, scheduledAt),
+    jobId: job,
+    kind: 'slot',
+    state: 'completed',
+    reason: null,
+    scheduledAt,
+    createdAt: scheduledAt,
+    startedAt: scheduledAt,
+    finishedAt: scheduledAt,
+    node: 'worker',
+    fencingToken: slot === 1 ? 2 : 1,
+    jobVersion: 1,
+    recovered: false,
+    replayOf: null,
+    requestKey: null,
+    input: undefined,
+    span: null,
+    tasks,
+    ...change,
+  }
+}
+
+function problemsOf(run: CheckInput): readonly string[] {
+  return checkLedger(run).flatMap(({ problems }) => problems)
+}
+
+function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: string, attempt = 1): number {
+  const occurrence = occurrenceId(job, slotAt(slot))
+  return run.witness.findIndex(
+    (one) => one.event === event && one.occurrence === occurrence && one.task === task && one.attempt === attempt,
+  )
+}
+
+it('has nothing to say against a run that lost one attempt and did everything else once', () => {
+  expect(problemsOf(goodRun())).toEqual([])
+})
+
+const compress = 'compress attempt 1'
+const second = occurrenceId(job, slotAt(1))
+
+const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
+  ['a slot without an entry', (run) => run.occurrences.splice(2, 1), '00:00:06 has 0 entries'],
+  [
+    'a slot with two entries',
+    (run) => run.occurrences.push({ ...(run.occurrences[2] as Occurrence), id: 'occ_other' }),
+    '00:00:06 has 2 entries',
+  ],
+  [
+    'an entry for no slot',
+    (run) => run.slots.pop(),
+    `${occurrenceId(job, slotAt(2))} is for 2026-01-01T00:00:06.000Z, which is no slot`,
+  ],
+  [
+    'an entry that is not completed',
+    (run) => {
+      run.occurrences[2] = { ...(run.occurrences[2] as Occurrence), state: 'running' }
+    },
+    '00:00:06 is running',
+  ],
+  [
+    'a completed entry without one of its tasks',
+    (run) => {
+      const [entry] = run.occurrences
+      run.occurrences[0] = { ...(entry as Occurrence), tasks: entry?.tasks.slice(1) ?? [] }
+    },
+    '00:00:00 has no copy',
+  ],
+  [
+    'a start that is written twice',
+    (run) => run.witness.push(line('start', 1, 'compress', 1)),
+    `00:00:03 ${compress} started 2 times`,
+  ],
+  [
+    'a start that nobody wrote down',
+    (run) => run.witness.splice(indexOf(run, 'start', 0, 'copy'), 1),
+    '00:00:00 copy attempt 1 is in the ledger, but never started',
+  ],
+  [
+    'a start that the ledger does not know',
+    (run) => run.witness.push(line('start', 1, 'compress', 3, 2)),
+    `${second} compress attempt 3 started, but is not in the ledger`,
+  ],
+  [
+    'an end that nobody wrote down',
+    (run) => run.witness.splice(indexOf(run, 'succeeded', 2, 'verify'), 1),
+    '00:00:06 verify completed 0 times',
+  ],
+  [
+    'an end that is written twice',
+    (run) => run.witness.push(line('succeeded', 2, 'verify', 1)),
+    '00:00:06 verify completed 2 times',
+  ],
+  [
+    'a completed task that started again',
+    (run) => run.witness.push(line('start', 2, 'verify', 2)),
+    '00:00:06 verify started again after its completion',
+  ],
+  [
+    'another attempt that completed than the ledger says',
+    (run) => {
+      const index = indexOf(run, 'succeeded', 1, 'compress', 2)
+      run.witness[index] = line('succeeded', 1, 'compress', 1, 2)
+    },
+    '00:00:03 compress was completed by another attempt',
+  ],
+  [
+    'two tasks at the same time',
+    (run) => {
+      const index = indexOf(run, 'succeeded', 0, 'copy')
+      const [end] = run.witness.splice(index, 1)
+      run.witness.splice(index + 1, 0, end as WitnessLine)
+    },
+    `00:00:00 ${compress} started while ${occurrenceId(job, slotAt(0))} copy attempt 1 was running`,
+  ],
+  [
+    'a former owner that goes on',
+    (run) => {
+      const index = indexOf(run, 'start', 1, 'verify')
+      run.witness[index] = line('start', 1, 'verify', 1, 1)
+    },
+    '00:00:03 verify attempt 1 started for a former owner',
+  ],
+  [
+    'a lost attempt that came to its end',
+    (run) => {
+      const index = indexOf(run, 'start', 1, 'compress')
+      run.witness.splice(index + 1, 0, line('succeeded', 1, 'compress', 1))
+    },
+    `00:00:03 ${compress} is recorded as lost, but ended`,
+  ],
+  [
+    'a retry by the owner that had gone',
+    (run) => {
+      for (const event of ['start', 'succeeded'] as const) {
+        const index = indexOf(run, event, 1, 'compress', 2)
+        run.witness[index] = line(event, 1, 'compress', 2, 1)
+      }
+    },
+    `00:00:03 ${compress} and the one after it have the same owner`,
+  ],
+  ['a kill that left no trace', (run) => (run.kills = 2), '2 killed, but 1 recorded as lost'],
+  ['a loss that nobody caused', (run) => (run.kills = 0), '0 killed, but 1 recorded as lost'],
+]
+
+it.each(defects)('finds %s', (_, spoil, problem) => {
+  const run = goodRun()
+  spoil(run)
+  expect(problemsOf(run)).toContain(problem)
+})
+
+it('finds it when any one line of the witness is missing', () => {
+  const lines = goodRun().witness.length
+  for (let index = 0; index < lines; index++) {
+    const run = goodRun()
+    const [removed] = run.witness.splice(index, 1)
+    expect(problemsOf(run).length, JSON.stringify(removed)).toBeGreaterThan(0)
+  }
+})
+
+it('finds it when any one line of the witness is there twice', () => {
+  const lines = goodRun().witness.length
+  for (let index = 0; index < lines; index++) {
+    const run = goodRun()
+    run.witness.splice(index, 0, run.witness[index] as WitnessLine)
+    expect(problemsOf(run).length, JSON.stringify(run.witness[index])).toBeGreaterThan(0)
+  }
+})

@@ -1,0 +1,115 @@
+import { defineJob, type Occurrence, createScheduler } from '@jobistemer/core'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
+import { expect, it, onTestFinished } from 'vitest'
+import { describeChanges } from '../src/ledger-changes.ts'
+import { type TableOptions, tableOf } from '../src/live-table.ts'
+import { colour, noColour } from '../src/style.ts'
+
+const taskNames = ['copy', 'compress']
+
+/** A real occurrence: `copy` succeeds, and `compress` with its second attempt. */
+async function realOccurrence(): Promise<Occurrence> {
+  let tries = 0
+  const job = defineJob({
+    name: 'backup',
+    schedule: cron('0 0 1 1 *'),
+    tasks: [
+      { name: 'copy', run: () => undefined },
+      {
+        name: 'compress',
+        retryPolicy: { maxRetries: 1, retryInterval: 1 },
+        run: () => {
+          if (tries++ === 0) throw new Error('no space left')
+        },
+      },
+    ],
+  })
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job] })
+  onTestFinished(() => scheduler.shutdown())
+  await scheduler.start()
+  const finished = new Promise((resolve) => scheduler.on('occurrence.finished', resolve))
+  await scheduler.trigger('backup')
+  await finished
+  const [occurrence] = await scheduler.occurrences({ job: 'backup' })
+  return { ...(occurrence as Occurrence), scheduledAt: new Date('2026-01-01T02:00:03Z') }
+}
+
+async function tableOptions(columns: number): Promise<TableOptions> {
+  const now = new Date('2026-01-01T02:00:07Z')
+  const slots = [3, 6, 9].map((seconds) => new Date(Date.UTC(2026, 0, 1, 2, 0, seconds)))
+  return { taskNames, slots, occurrences: [await realOccurrence()], now, columns, paint: noColour }
+}
+
+it('shows a line for each slot, with every attempt of every task', async () => {
+  const { lines, complete } = tableOf(await tableOptions(120))
+  expect(complete).toBe(true)
+  expect(lines.map(({ text }) => text.trimEnd())).toEqual([
+    expect.stringMatching(/^ {2}slot {6}state {6}copy +compress +took$/),
+    expect.stringMatching(/^ {2}02:00:03 {2}completed {2}✓ \d+ ms +✗ failed, ✓ \d+ ms +\d+ ms$/),
+    '  02:00:06  due',
+    '  02:00:09  to come',
+  ])
+})
+
+it('says what was interrupted and what was made up', async () => {
+  const options = await tableOptions(200)
+  const [occurrence] = options.occurrences
+  const occurrences = [{ ...(occurrence as Occurrence), recovered: true, fencingToken: 2 }]
+  expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
+})
+
+it('gives up notes, then durations, then the tails of headings, where the terminal is narrow', async () => {
+  for (const columns of [100, 60, 45, 34, 10]) {
+    const { lines, complete } = tableOf(await tableOptions(columns))
+    for (const { text, width } of lines) {
+      expect(text.trimEnd().length).toBeLessThanOrEqual(columns)
+      expect(width).toBeLessThanOrEqual(columns)
+    }
+    expect(complete).toBe(columns >= 60)
+  }
+  const narrow = tableOf(await tableOptions(34)).lines.map(({ text }) => text.trimEnd())
+  expect(narrow[0]).toBe('  slot      state      cop  com')
+  expect(narrow[1]).toBe('  02:00:03  completed  ✓    ✗✓')
+})
+
+it('counts no colour as width, and cuts none in two', async () => {
+  const options = await tableOptions(16)
+  const plain = tableOf(options).lines
+  const coloured = tableOf({ ...options, paint: colour }).lines
+  expect(coloured.map(({ width }) => width)).toEqual(plain.map(({ width }) => width))
+  const escapeCodes = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
+  expect(coloured.map(({ text }) => text.replaceAll(escapeCodes, ''))).toEqual(plain.map(({ text }) => text))
+})
+
+it('tells in words what has happened between two looks', async () => {
+  const occurrence = await realOccurrence()
+  const before = { at: new Date('2026-01-01T02:00:03Z'), occurrences: [] }
+  const now = { at: new Date('2026-01-01T02:00:04Z'), occurrences: [occurrence] }
+  expect(describeChanges(before, now)).toEqual([
+    expect.stringMatching(/^02:00:03 {2}copy {6}attempt 1 succeeded in \d+ ms$/),
+    '02:00:03  compress  attempt 1 failed: no space left',
+    expect.stringMatching(/^02:00:03 {2}compress {2}attempt 2 succeeded in \d+ ms$/),
+    '02:00:03  completed',
+  ])
+  expect(describeChanges(now, now)).toEqual([])
+})
+
+it('tells of an attempt that takes long, once, while it runs', async () => {
+  const occurrence = await realOccurrence()
+  const [copy] = occurrence.tasks
+  const startedAt = new Date('2026-01-01T02:00:03Z')
+  const attempt = { ...copy!.attempts[0]!, state: 'running', startedAt, endedAt: null, durationMs: null } as const
+  const running = {
+    ...occurrence,
+    state: 'running',
+    finishedAt: null,
+    tasks: [{ ...copy!, attempts: [attempt] }],
+  } as const
+  const looks = [3.1, 3.9, 4.1, 4.9].map((seconds) => ({
+    at: new Date(Date.UTC(2026, 0, 1, 2, 0, 0) + seconds * 1000),
+    occurrences: [running],
+  }))
+  const told = looks.slice(1).map((look, index) => describeChanges(looks[index]!, look))
+  expect(told).toEqual([[], ['02:00:03  copy      attempt 1 running'], []])
+})

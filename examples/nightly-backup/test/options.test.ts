@@ -1,0 +1,51 @@
+import { JobistemerError } from '@jobistemer/core'
+import { expect, it } from 'vitest'
+import { readCommandLine, usage } from '../src/options.ts'
+
+it('has a default for everything', () => {
+  const options = { database: null, folder: null, seconds: 3, ledger: 'sqlite' }
+  expect(readCommandLine([], '/here')).toEqual({ kind: 'run', options })
+})
+
+it('reads every option, and relative paths from the current folder', () => {
+  const args = ['--db', 'my.db', '--out', '/there/out', '--seconds', '5', '--storage=sqlite']
+  const options = { database: '/here/my.db', folder: '/there/out', seconds: 5, ledger: 'sqlite' }
+  expect(readCommandLine(args, '/here')).toEqual({ kind: 'run', options })
+})
+
+it('takes no notice of a -- that a package manager has passed on', () => {
+  expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
+})
+
+it('shows its usage when asked, whatever else is given', () => {
+  expect(readCommandLine(['--seconds', '0', '--help'], '/here')).toEqual({ kind: 'help' })
+  expect(readCommandLine(['-h'], '/here')).toEqual({ kind: 'help' })
+})
+
+it('tells of every option in its usage', () => {
+  for (const option of ['--db', '--out', '--seconds', '--storage', '--help']) expect(usage).toContain(option)
+})
+
+const refused: readonly (readonly [string, string, string])[] = [
+  ['--sec 5', 'UNKNOWN_OPTION', 'options'],
+  ['my.db', 'INVALID_ARGUMENT', 'options'],
+  ['--db', 'INVALID_ARGUMENT', 'options'],
+  ['--db=', 'INVALID_ARGUMENT', '--db'],
+  ['--out=', 'INVALID_ARGUMENT', '--out'],
+  ['--seconds 0', 'INVALID_ARGUMENT', '--seconds'],
+  ['--seconds 31', 'INVALID_ARGUMENT', '--seconds'],
+  ['--seconds 2.5', 'INVALID_ARGUMENT', '--seconds'],
+  ['--seconds soon', 'INVALID_ARGUMENT', '--seconds'],
+  ['--storage redis', 'INVALID_ARGUMENT', '--storage'],
+  ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
+]
+
+it.each(refused)('refuses %s', (line, code, field) => {
+  let refusal: unknown
+  try {
+    readCommandLine(line.split(' '), '/here')
+  } catch (error) {
+    refusal = error
+  }
+  expect(JobistemerError.isInstance(refusal) && { code: refusal.code, field: refusal.field }).toEqual({ code, field })
+})

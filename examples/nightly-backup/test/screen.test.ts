@@ -1,0 +1,117 @@
+import { expect, it } from 'vitest'
+import { Screen } from '../src/screen.ts'
+
+const escapeCharacter = String.fromCharCode(27)
+const escapeCode = `${escapeCharacter}\\[(\\d*)([A-Za-z])`
+const pieces = new RegExp(`${escapeCode}|\\n|[^${escapeCharacter}\\n]+`, 'g')
+
+/** A terminal: understands what the screen uses, and says what is to be seen, from the very first line. */
+class Terminal {
+  readonly isTTY = true
+  columns: number
+  rows: number
+  readonly #lines: string[] = ['']
+  #row = 0
+
+  constructor(columns = 40, rows = 10) {
+    this.columns = columns
+    this.rows = rows
+  }
+
+  write(text: string): boolean {
+    for (const [part, count, code] of text.matchAll(pieces)) {
+      if (part === '\n') this.#newLine()
+      else if (code === 'A') this.#up(Number(count))
+      else if (code === 'J') this.#lines.splice(this.#row, Number.POSITIVE_INFINITY, '')
+      else if (code === undefined) this.#lines[this.#row] += part
+    }
+    return true
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines
+  }
+
+  #newLine(): void {
+    const broken = Math.max(1, Math.ceil((this.#lines[this.#row] as string).length / this.columns))
+    for (let more = 1; more < broken; more++) this.#lines.splice(++this.#row, 0, '(broken line)')
+    this.#row++
+    this.#lines[this.#row] ??= ''
+  }
+
+  #up(count: number): void {
+    // What has scrolled out at the top is out of reach.
+    expect(count).toBeLessThan(this.rows)
+    this.#row -= count
+    expect(this.#row).toBeGreaterThanOrEqual(0)
+  }
+}
+
+function pictureOf(...texts: readonly string[]) {
+  return texts.map((text) => ({ text, width: text.length }))
+}
+
+it('draws a picture in place of the one before, and lines above it', () => {
+  const terminal = new Terminal()
+  const screen = new Screen(terminal, {})
+  screen.say('first')
+  screen.show(pictureOf('a', 'b'))
+  screen.show(pictureOf('c'))
+  screen.say('second')
+  screen.show(pictureOf('d', 'e'))
+  expect(terminal.lines).toEqual(['first', 'second', 'd', 'e', ''])
+  screen.clear()
+  screen.say('third')
+  expect(terminal.lines).toEqual(['first', 'second', 'third', ''])
+})
+
+it('writes nothing when the picture is the same', () => {
+  let writes = 0
+  const screen = new Screen({ isTTY: true, columns: 40, rows: 10, write: () => ++writes > 0 }, {})
+  screen.show(pictureOf('a'))
+  screen.show(pictureOf('a'))
+  expect(writes).toBe(1)
+})
+
+it('shows the end of a picture that is higher than the terminal', () => {
+  const terminal = new Terminal(40, 4)
+  const screen = new Screen(terminal, {})
+  for (const last of ['5', '6']) screen.show(pictureOf('1', '2', '3', '4', last))
+  expect(terminal.lines).toEqual(['3', '4', '6', ''])
+})
+
+it('erases what a terminal that has become narrower has broken in two', () => {
+  const terminal = new Terminal(40)
+  const screen = new Screen(terminal, {})
+  screen.say('first')
+  terminal.columns = 10
+  screen.show(pictureOf('123456789012345'))
+  screen.show(pictureOf('short'))
+  expect(terminal.lines).toEqual(['first', 'short', ''])
+})
+
+const others: readonly (readonly [string, object, NodeJS.ProcessEnv])[] = [
+  ['a pipe', {}, {}],
+  ['a dumb terminal', { isTTY: true, columns: 40, rows: 10 }, { TERM: 'dumb' }],
+]
+
+it.each(others)('prints lines without escape codes to %s, and no pictures', (_, properties, environment) => {
+  let printed = ''
+  const write = (text: string) => {
+    printed += text
+    return true
+  }
+  const screen = new Screen({ ...properties, write }, environment)
+  screen.show(pictureOf('picture'))
+  screen.say(screen.paint('bad', 'line'))
+  screen.clear()
+  expect(screen.live).toBe(false)
+  expect(printed).toBe('line\n')
+})
+
+it('has colours on a terminal, unless NO_COLOR is set', () => {
+  const terminal = new Terminal()
+  expect(new Screen(terminal, {}).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')
+  expect(new Screen(terminal, { NO_COLOR: '' }).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')
+  expect(new Screen(terminal, { NO_COLOR: '1' }).paint('good', 'text')).toBe('text')
+})

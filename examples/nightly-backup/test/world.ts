@@ -1,0 +1,44 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { onTestFinished } from 'vitest'
+import { type DemoFolder, demoFolder } from '../src/demo-folder.ts'
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The demo's folders, and a small database as their source. */
+export function backupWorld(rows = 500): DemoFolder {
+  const folder = demoFolder(temporaryFolder())
+  mkdirSync(folder.backups)
+  mkdirSync(folder.work)
+  createDatabase(folder.source, rows)
+  return folder
+}
+
+/** Every storage class, a table with another key than the rowid, an index, a view and a full-text table. */
+export function createDatabase(file: string, rows = 500): void {
+  const database = new Database(file)
+  database.exec(`
+    CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, bytes BLOB, number REAL, big INTEGER, absent TEXT);
+    CREATE TABLE tags (note INTEGER, tag TEXT, PRIMARY KEY (note, tag)) WITHOUT ROWID;
+    CREATE INDEX notes_by_text ON notes (text);
+    CREATE VIEW recent AS SELECT * FROM notes ORDER BY id DESC LIMIT 10;
+    CREATE VIRTUAL TABLE words USING fts5 (text);
+  `)
+  const insertNote = database.prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?, NULL)')
+  const insertTag = database.prepare('INSERT INTO tags VALUES (?, ?)')
+  database.transaction(() => {
+    for (let id = 1; id <= rows; id++) {
+      insertNote.run(id, `note ${id} – ü`, Buffer.from([0, id % 256, 255]), id / 3, 9_007_199_254_740_993n)
+      insertTag.run(id, id % 2 === 0 ? 'even' : 'odd')
+    }
+    database.prepare('INSERT INTO words VALUES (?)').run('full text')
+  })()
+  database.close()
+}
