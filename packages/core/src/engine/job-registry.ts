@@ -104,10 +104,10 @@ export class JobRegistry {
   /** Slots that lie behind still belong to the schedule that was in force then. */
   #immediately(job: Job, record: JobRecord): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
-    const { watermark } = record
-    if (fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)) return record
+    const { timeline: present, nextAt, watermark } = record
+    if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
     const from = Math.max(this.#engine.now(), watermark)
-    const timeline = switchSchedule(record.timeline, schedule, { from, watermark })
+    const timeline = switchSchedule(present, schedule, { from, watermark })
     return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(watermark) }
   }
 
