@@ -25,7 +25,12 @@ export const engineSuite: Suite = {
 async function measure(folder: string, { smoke }: BenchmarkOptions): Promise<Table> {
   const rounds = smoke ? 1 : 5
   const seconds = smoke ? 2 : 30
-  const rates = { sqlite: [] as number[], bareSqlite: [] as number[], memory: [] as number[], bareMemory: [] as number[] }
+  const rates = {
+    sqlite: [] as number[],
+    bareSqlite: [] as number[],
+    memory: [] as number[],
+    bareMemory: [] as number[],
+  }
   // Alternating, so that a machine that gets slower in the middle slows down both sides of a ratio.
   for (let round = 0; round < rounds; round++) {
     rates.bareSqlite.push((await runBareStatements(join(folder, `bare-${round}.db`), seconds)).perSecond)
@@ -49,7 +54,7 @@ async function measure(folder: string, { smoke }: BenchmarkOptions): Promise<Tab
     ],
     notes: [
       `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences; ratios are paired by round.`,
-      'bare: for SQLite the necessary statements on the same tables, for memory the storage calls without an engine.',
+      'bare: for SQLite the statements for the same rows, for memory the storage calls, without an engine.',
     ],
   }
 }

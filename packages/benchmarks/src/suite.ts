@@ -18,9 +18,13 @@ export interface Table {
 }
 
 export function printTable({ columns, rows, notes }: Table): string {
-  const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)))
+  const widths = columns.map((column, index) =>
+    Math.max(column.length, ...rows.map((row) => (row[index] ?? '').length)),
+  )
   const line = (cells: readonly string[]) =>
-    cells.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ')
+    cells
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)))
+      .join('  ')
   const rule = widths.map((width) => '-'.repeat(width)).join('  ')
   return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
 }
