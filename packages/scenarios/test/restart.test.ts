@@ -203,6 +203,31 @@ describe.each(everywhere)('on $name', (place) => {
     expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
   })
 
+  it('a rescued occurrence that ends before its tasks start again leaves none of them open', async () => {
+    const world = createWorld(place)
+    let starts = 0
+    const job = defineJob({
+      name: 'fan',
+      schedule: once(at(10)),
+      taskExecutionMode: 'parallel',
+      onStale: 'retry',
+      executionTimeout: { seconds: 30 },
+      onStart: () => (starts++ === 0 ? undefined : new Promise(() => undefined)),
+      tasks: ['a', 'b'].map((name) => ({ name, run: () => world.clock.sleep({ hours: 1 }) })),
+    })
+    const first = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ seconds: 15 })
+    world.crash(first)
+    const second = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ minutes: 1 })
+    const { state, reason, tasks } = await onlyOccurrence(second, 'fan')
+    expect([state, reason]).toEqual(['failed', 'execution_timeout'])
+    expect(tasks.map((task) => [task.state, task.reason])).toEqual([
+      ['canceled', 'execution_timeout'],
+      ['canceled', 'execution_timeout'],
+    ])
+  })
+
   it('slots that were missed while the node was dead are recovered', async () => {
     const world = createWorld(place)
     const ran: number[] = []

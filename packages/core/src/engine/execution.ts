@@ -19,7 +19,7 @@ import { retryDelay } from './retry.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext, RunningTaskContext, type TaskContextSource } from './task-context.ts'
-import { type AbortReason, type TaskOwner, TaskProgress } from './task-progress.ts'
+import { type AbortReason, abandoned, type TaskOwner, TaskProgress } from './task-progress.ts'
 
 /** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
 const abortGraceMs = 5000
@@ -98,7 +98,14 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
         if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
       }
     }
-    this.#foreignRuns = fresh ? [] : runs.filter((run) => !this.#tasks.some((task) => task.plan.name === run.task))
+    this.#foreignRuns = fresh ? [] : this.#runsWithoutTask(runs)
+  }
+
+  #runsWithoutTask(runs: readonly TaskRunRecord[]): TaskRunRecord[] {
+    const how = { state: 'canceled', reason: 'no_handler', now: this.occurrence.startedAt } as const
+    return runs
+      .filter((run) => !this.#tasks.some((task) => task.plan.name === run.task))
+      .map((run) => abandoned(run, how))
   }
 
   /** Starts it; the storage says that it is this node's. */
@@ -375,7 +382,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     const releasing = this.#halt?.kind === 'release'
     const runs: TaskRunRecord[] = [...this.#foreignRuns]
     for (const task of this.#tasks) {
-      if (this.#phase === 'closing' && !releasing && task.state === null) {
+      if (this.#phase === 'closing' && !releasing && !task.ended) {
         this.#giveUp(task, this.#halt === notHalted ? 'fail_fast' : haltReason(this.#halt))
       }
       const record = task.toRecord()

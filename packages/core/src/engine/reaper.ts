@@ -1,14 +1,14 @@
 import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JobSettings } from '../configuration/settings.ts'
 import { readJobDocument } from '../job/job-document.ts'
-import type { OccurrenceRecord, TaskRunRecord } from '../storage/occurrence-record.ts'
+import type { OccurrenceRecord } from '../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../storage/storage.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { EngineStopped } from './storage-caller.ts'
-import { withLostAttempts } from './task-progress.ts'
+import { abandoned, withLostAttempts } from './task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000
@@ -94,9 +94,10 @@ export class Reaper implements Alarm {
       const { id, jobId, scheduledAt, token, sequence } = record
       const settings = await this.#settingsOf(record)
       const retry = settings?.onStale === 'retry' && token <= settings.maxRescues
-      const lost = record.runs.map((run) => withLostAttempts(run, now))
       // Of an occurrence that has ended, no task is left running.
-      const runs = retry ? lost : lost.map((run) => (isEnded(run) ? run : { ...run, state: 'failed' as const, reason }))
+      const runs = record.runs.map((run) =>
+        retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
+      )
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
     }
     const answers = await this.#engine.storage.repeated('reap', (calls) => calls.reap({ now, items }))
@@ -132,8 +133,4 @@ export class Reaper implements Alarm {
     const { defaults, settings } = readJobDocument(version.definition)
     return resolveJobSettings(defaults, settings)
   }
-}
-
-function isEnded({ state }: TaskRunRecord): boolean {
-  return state !== 'running' && state !== 'retrying'
 }

@@ -99,6 +99,15 @@ export function withLostAttempts(record: TaskRunRecord, now: number | null): Tas
   }
 }
 
+/** The record of a task that nobody goes on with; one that has ended stays as it is. */
+export function abandoned(
+  record: TaskRunRecord,
+  how: { readonly state: 'failed' | 'canceled'; readonly reason: string; readonly now: number },
+): TaskRunRecord {
+  if (record.state !== 'running' && record.state !== 'retrying') return record
+  return { ...withLostAttempts(record, how.now), state: how.state, reason: how.reason }
+}
+
 /** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
 export function initialRuns(plans: readonly TaskPlan[], parallel: boolean, now: number): TaskRunRecord[] {
   const first = parallel ? plans : plans.slice(0, 1)
