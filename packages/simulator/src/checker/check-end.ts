@@ -1,0 +1,100 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import { isFinal, type OccurrenceRecord, type Storage } from '@jobistemer/core/storage'
+import { checkLedger } from '@jobistemer/storage-conformance'
+import type { HistoryEvent } from '../history/history.ts'
+import type { StorageModel } from './check-storage.ts'
+import { nextSlot, slotsBetween } from './series.ts'
+import type { StoredState } from './stored-state.ts'
+import type { Rule, Violation } from './violation.ts'
+
+/** Nothing that nodes do in time takes longer: looking for work, for the overdue, for definitions, being noticed late. */
+const slackMs = 35_000
+
+/** Whether the faults left anything that calm does not mend; `stored` is what there is at the end of the calm. */
+export function checkConvergence(
+  stored: StoredState,
+  model: StorageModel,
+  events: readonly HistoryEvent[],
+): readonly Violation[] {
+  const violations: Violation[] = []
+  const note = (jobId: JobId, occurrence: OccurrenceId | null, message: string): void => {
+    violations.push({ rule: 'stuck', message, jobId, occurrence, event: null })
+  }
+  const calmStart = events.findIndex((event) => event.kind === 'phase' && event.phase === 'calm')
+  for (const job of stored.jobs) {
+    const history = stored.occurrences.filter(({ jobId }) => jobId === job.id)
+    const active = history.filter(({ state }) => state === 'running' || state === 'pending')
+    for (const record of history) {
+      const reason = stuckReason(record, active, stored.now)
+      if (reason !== null) note(job.id, record.id, reason)
+    }
+    if (job.deletedAt !== null) continue
+    const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
+    const next = nextSlot(job.timeline, watermark)
+    if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
+    const since = stored.now - 100_000
+    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)]
+    const fires = events.some(
+      (event, index) => index > calmStart && event.kind === 'handler.started' && event.jobId === job.id,
+    )
+    if (slots.length > 1 && !fires) note(job.id, null, 'no handler of it started after the faults')
+  }
+  return violations
+}
+
+function stuckReason(record: OccurrenceRecord, active: readonly OccurrenceRecord[], now: number): string | null {
+  switch (record.state) {
+    case 'running': {
+      const late = now - (record.deadlineAt as number)
+      return late > slackMs ? `it runs ${late} ms beyond its deadline, on ${record.owner?.node}` : null
+    }
+    case 'pending': {
+      const waited = now - Math.max(record.dueAt, record.createdAt)
+      const others = active.some(({ id, state }) => id !== record.id && state === 'running')
+      return waited > 100_000 && !others ? `it is pending for ${waited} ms, and nothing of its job runs` : null
+    }
+    case 'queued':
+      return active.length === 0 ? 'it is queued, and nothing is active that could wake it' : null
+    default:
+      return null
+  }
+}
+
+/** Whether what is stored in the very end fits itself and the history. */
+export async function checkStored(
+  storage: Storage,
+  stored: StoredState,
+  model: StorageModel,
+): Promise<readonly Violation[]> {
+  const violations: Violation[] = []
+  const note = (rule: Rule, jobId: JobId, occurrence: OccurrenceId | null, message: string): void => {
+    violations.push({ rule, message, jobId, occurrence, event: null })
+  }
+  const report = await checkLedger(storage, { exclusive: (job) => model.jobs.get(job.id)?.overlaps !== true })
+  for (const { rule, jobId, occurrenceId, message } of report.violations) {
+    note('ledger', jobId, occurrenceId, `${rule}: ${message}`)
+  }
+  for (const { id, jobId, lastSlot, ended } of model.occurrences.values()) {
+    if (stored.ids.has(id)) continue
+    const prunedBefore = model.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
+    if (lastSlot >= prunedBefore)
+      note('lost record', jobId, id, `it is gone, and nothing from ${text(lastSlot)} on was to go`)
+    else if (ended === null) note('lost record', jobId, id, 'it is gone, and it had not ended')
+    const head = stored.jobs.find((job) => job.id === jobId)
+    if (head !== undefined && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
+      note('lost record', jobId, id, `it is gone, and the prune floor ${text(head.pruneFloor)} is below it`)
+    }
+  }
+  for (const { id, jobId, state, token } of stored.occurrences) {
+    const known = model.occurrences.get(id)
+    if (known === undefined) note('lost record', jobId, id, 'it is stored, and nobody was told that it was created')
+    else if (isFinal(state) && known.ended !== state) {
+      note('ended twice', jobId, id, `it is stored as ${state}, and was told to be ${known.ended}`)
+    } else if (known.token !== token) note('token', jobId, id, `token ${token} is stored, ${known.token} was given out`)
+  }
+  return violations
+}
+
+function text(at: number | null): string {
+  return at === null ? 'none' : new Date(at).toISOString().slice(11)
+}

@@ -1,0 +1,140 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { HistoryEvent } from '../history/history.ts'
+import type { StorageModel } from './check-storage.ts'
+import type { Rule, Violation } from './violation.ts'
+
+type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
+
+interface OpenHandler {
+  readonly id: OccurrenceId
+  readonly jobId: JobId
+  readonly token: number
+  readonly life: string
+  readonly task: string
+}
+
+/** Follows what handlers saw, next to the model of what is stored at the same moment. */
+export class HandlerModel {
+  readonly violations: Violation[] = []
+  readonly #storage: StorageModel
+  readonly #started = new Map<string, string>()
+  readonly #open = new Map<string, OpenHandler>()
+  /** Lives that can do nothing any more, and why. */
+  readonly #gone = new Map<string, string>()
+  #index = 0
+
+  constructor(storage: StorageModel) {
+    this.#storage = storage
+  }
+
+  follow(event: HistoryEvent, index: number): void {
+    this.#index = index
+    switch (event.kind) {
+      case 'handler.started':
+        return this.#handlerStarted(event)
+      case 'handler.ended':
+        this.#open.delete(keyOf(event, event.life))
+        return
+      case 'node.crashed':
+      case 'node.down':
+        return this.#nodeGone(event)
+      case 'created':
+      case 'recovered':
+      case 'claimed':
+      case 'settled':
+      case 'reaped':
+      case 'job.saved':
+        if (event.life !== null && this.#gone.get(event.life) === 'shut down') this.#wroteAfterShutdown(event)
+        return
+      case 'failure':
+        return this.#note('failure', null, null, `${event.life}: ${event.where}: ${event.message}`)
+    }
+  }
+
+  #note(rule: Rule, jobId: JobId | null, occurrence: OccurrenceId | null, message: string): void {
+    this.violations.push({ rule, message, jobId, occurrence, event: this.#index })
+  }
+
+  #handlerStarted(event: EventOf<'handler.started'>): void {
+    const { id, jobId, task, attempt, token, jobVersion } = event
+    const life = event.life as string
+    const gone = this.#gone.get(life)
+    if (gone !== undefined) this.#note('unfounded start', jobId, id, `${life} started ${task} after it was ${gone}`)
+    const occurrence = this.#storage.occurrences.get(id)
+    if (occurrence === undefined) return this.#note('unfounded start', jobId, id, `${life} started what nobody created`)
+    const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
+    const earlier = this.#started.get(attemptKey)
+    if (earlier !== undefined) {
+      this.#note('started twice', jobId, id, `attempt ${attempt} of ${task} started on ${earlier} and on ${life}`)
+    }
+    this.#started.set(attemptKey, life)
+    if (token > occurrence.token || (token === occurrence.token && occurrence.life !== life)) {
+      this.#note(
+        'unfounded start',
+        jobId,
+        id,
+        `${life} has token ${token}, ${occurrence.life} was given ${occurrence.token}`,
+      )
+    }
+    if ((occurrence.attempts.get(task) ?? 0) < attempt) {
+      this.#note('unfounded start', jobId, id, `attempt ${attempt} of ${task} was not in the storage`)
+    }
+    if (event.origin !== occurrence.kind || (event.origin === 'slot' && event.scheduledAt !== occurrence.scheduledAt)) {
+      this.#note('unfounded start', jobId, id, `${life} started it as a ${event.origin}, it is a ${occurrence.kind}`)
+    }
+    if (jobVersion < occurrence.version) {
+      this.#note(
+        'version',
+        jobId,
+        id,
+        `it runs under version ${jobVersion}, and was created under ${occurrence.version}`,
+      )
+    }
+    this.#checkOverlap({ id, jobId, token, life, task })
+    this.#open.set(keyOf(event, life), { id, jobId, token, life, task })
+  }
+
+  #checkOverlap(started: OpenHandler): void {
+    const isLive = this.#isLive(started)
+    for (const other of this.#open.values()) {
+      if (other.jobId !== started.jobId || (other.id === started.id && other.token === started.token)) continue
+      if (this.#storage.jobs.get(started.jobId)?.overlaps === true && other.id !== started.id) continue
+      // Whoever was replaced may go on until it notices, and may even begin what it was given before.
+      if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
+      const { life, task, id } = other
+      this.#note(
+        'overlap',
+        started.jobId,
+        started.id,
+        `${started.life} started it while ${task} of ${id} ran on ${life}`,
+      )
+    }
+  }
+
+  #isLive({ id, token }: OpenHandler): boolean {
+    const occurrence = this.#storage.occurrences.get(id)
+    return occurrence?.running === true && occurrence.token === token
+  }
+
+  #wasTaken({ id, token }: OpenHandler): boolean {
+    return this.#storage.occurrences.get(id)?.taken.has(token) === true
+  }
+
+  #nodeGone({ kind, life }: EventOf<'node.crashed' | 'node.down'>): void {
+    if (life === null) return
+    this.#gone.set(life, kind === 'node.down' ? 'shut down' : 'dead')
+    // What still runs beyond the grace of a shutdown ends with the process.
+    for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
+  }
+
+  #wroteAfterShutdown({ kind, life }: HistoryEvent): void {
+    this.#note('shutdown', null, null, `${life} was shut down, and did this: ${kind}`)
+  }
+}
+
+function keyOf(
+  handler: { readonly id: OccurrenceId; readonly task: string; readonly attempt: number; readonly token: number },
+  life: string | null,
+): string {
+  return `${life} ${handler.id} ${handler.task} ${handler.attempt} ${handler.token}`
+}

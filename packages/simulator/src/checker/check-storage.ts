@@ -1,0 +1,373 @@
+import { type JobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import type { OccurrenceState, TaskRunRecord } from '@jobistemer/core/storage'
+import type { HistoryEvent } from '../history/history.ts'
+import type { JobModel, OccurrenceModel } from './job-model.ts'
+import { nextSlot, slotsBetween } from './series.ts'
+import type { Rule, Violation } from './violation.ts'
+
+type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
+
+/**
+ * Follows what the storage answered, event by event, with a model of what must be stored, and notes what cannot be
+ * true at once.
+ */
+export class StorageModel {
+  readonly jobs: Map<JobId, JobModel> = new Map()
+  readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
+  readonly violations: Violation[] = []
+  #index = 0
+
+  follow(event: HistoryEvent, index: number): void {
+    this.#index = index
+    switch (event.kind) {
+      case 'head':
+        return this.#headSeen(event.jobId, event.watermark)
+      case 'job.saved':
+        return this.#jobSaved(event)
+      case 'created':
+        return this.#created(event)
+      case 'recovered':
+        return this.#recovered(event)
+      case 'claimed':
+        return this.#claimed(event)
+      case 'settled':
+        return this.#settled(event)
+      case 'reaped':
+        return this.#reaped(event)
+      case 'canceled':
+        return this.#canceled(event)
+      case 'pruned':
+        return this.#pruned(event)
+    }
+  }
+
+  #note(rule: Rule, jobId: JobId | null, occurrence: OccurrenceId | null, message: string): void {
+    this.violations.push({ rule, message, jobId, occurrence, event: this.#index })
+  }
+
+  #headSeen(jobId: JobId, watermark: number): void {
+    const job = this.jobs.get(jobId)
+    if (job === undefined) return
+    if (watermark < job.watermark) {
+      this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
+      return
+    }
+    // A slot that was canceled ahead is passed without a create that anybody is told of.
+    for (const slot of slotsBetween(job.head.timeline, job.watermark, watermark)) {
+      if (!job.excluded.has(slot)) {
+        this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
+      }
+    }
+    job.watermark = watermark
+  }
+
+  #jobSaved({ change, head, starting, canceled }: EventOf<'job.saved'>): void {
+    const job = this.jobs.get(head.id)
+    for (const id of canceled) this.#end(id, 'canceled')
+    if (change === 'create') {
+      this.#jobCreated(job, head)
+      return
+    }
+    if (job === undefined) return
+    this.#headSeen(head.id, head.watermark)
+    if (change === 'replace') {
+      if (head.version !== job.head.version + 1) {
+        this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
+      }
+      if (starting && job.fingerprints.has(head.fingerprint)) {
+        this.#note('flip back', head.id, null, `version ${head.version} is the definition of an earlier one`)
+      }
+      job.fingerprints.add(head.fingerprint)
+    }
+    job.head = head
+    job.overlaps ||= head.overlap.policy === 'allow'
+  }
+
+  #jobCreated(job: JobModel | undefined, head: JobModel['head']): void {
+    if (job !== undefined && job.head.deletedAt === null) {
+      this.#note('created twice', head.id, null, 'the job was there')
+    }
+    if (job !== undefined && head.watermark < job.watermark) {
+      this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
+    }
+    this.jobs.set(head.id, {
+      head,
+      watermark: head.watermark,
+      running: job?.running ?? new Map(),
+      overlaps: (job?.overlaps ?? false) || head.overlap.policy === 'allow',
+      prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
+      excluded: job?.excluded ?? new Set(),
+      fingerprints: new Set([head.fingerprint]),
+    })
+  }
+
+  #created({ item, state, token, now, life, displaced }: EventOf<'created'>): void {
+    const { id, jobId, scheduledAt, jobVersion } = item
+    const job = this.jobs.get(jobId)
+    if (job === undefined) return this.#note('created twice', jobId, id, 'it was created in a job that does not exist')
+    this.#checkVersion(job, id, jobVersion)
+    for (const other of displaced) this.#end(other, 'canceled')
+    const kind = item.kind === 'exclusion' ? 'slot' : item.kind
+    const ended = isEnd(state) ? state : null
+    this.#add({ id, jobId, scheduledAt, lastSlot: scheduledAt, kind, version: jobVersion, ended })
+    if (item.kind === 'exclusion') {
+      job.excluded.add(scheduledAt)
+      return
+    }
+    if (item.kind === 'slot') this.#slotCreated(job, id, scheduledAt)
+    if (state !== 'running') return
+    const dueAt = item.kind === 'slot' ? scheduledAt : item.dueAt
+    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: item.executionTimeoutMs })
+    this.#written(id, item.runs ?? [])
+  }
+
+  #checkVersion(job: JobModel, id: OccurrenceId, version: number): void {
+    const { head } = job
+    if (head.deletedAt !== null) this.#note('version', head.id, id, 'it was created in a job that was deleted')
+    if (version === head.version) return
+    this.#note('version', head.id, id, `it was created under version ${version}, ${head.version} is in force`)
+  }
+
+  #slotCreated(job: JobModel, id: OccurrenceId, scheduledAt: number): void {
+    const { head, watermark } = job
+    if (id !== occurrenceId(head.id, scheduledAt))
+      this.#note('off series', head.id, id, 'its id is not that of its slot')
+    if (scheduledAt <= watermark) {
+      return this.#note(
+        'off series',
+        head.id,
+        id,
+        `slot ${text(scheduledAt)} was decided, watermark ${text(watermark)}`,
+      )
+    }
+    const expected = nextSlot(head.timeline, watermark)
+    if (scheduledAt !== expected) {
+      this.#note('off series', head.id, id, `slot ${text(scheduledAt)} instead of ${text(expected)}`)
+    }
+    job.watermark = scheduledAt
+  }
+
+  #recovered(event: EventOf<'recovered'>): void {
+    const { jobId, jobVersion, expectedWatermark, watermark, entries } = event
+    const job = this.jobs.get(jobId)
+    if (job === undefined) return this.#note('recovery', jobId, null, 'of a job that does not exist')
+    const [first] = entries
+    this.#checkVersion(job, first?.id ?? occurrenceId(jobId, watermark), jobVersion)
+    if (expectedWatermark !== job.watermark) {
+      const message = `it expected the watermark ${text(expectedWatermark)}, which is ${text(job.watermark)}`
+      this.#note('recovery', jobId, first?.id ?? null, message)
+    }
+    for (const entry of entries) {
+      const { id, scheduledAt } = entry
+      const span = entry.kind === 'missed' ? entry.span : entry.details.span
+      const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
+      // A slot that was canceled ahead keeps its record.
+      if (job.excluded.has(scheduledAt)) continue
+      const ended = entry.kind === 'missed' ? 'missed' : null
+      this.#add({ id, jobId, scheduledAt, lastSlot, kind: 'slot', version: jobVersion, ended })
+    }
+    this.#checkTiles(job, event)
+    job.watermark = Math.max(job.watermark, watermark)
+  }
+
+  /** Each slot up to the new watermark is in exactly one entry. */
+  #checkTiles(job: JobModel, { jobId, watermark, entries }: EventOf<'recovered'>): void {
+    const spans = entries.map((entry) => {
+      const span = entry.kind === 'missed' ? entry.span : entry.details.span
+      return span ?? { from: entry.scheduledAt, to: entry.scheduledAt, count: 1 }
+    })
+    const counts = spans.map(() => 0)
+    for (const slot of slotsBetween(job.head.timeline, job.watermark, watermark)) {
+      const index = spans.findIndex(({ from, to }) => slot >= from && slot <= to)
+      if (index < 0) this.#note('hole', jobId, null, `a recovery has no entry for ${text(slot)}`)
+      else counts[index] = (counts[index] as number) + 1
+    }
+    for (const [index, span] of spans.entries()) {
+      if (counts[index] === span.count) continue
+      const id = entries[index]?.id ?? null
+      this.#note(
+        'recovery',
+        jobId,
+        id,
+        `its span of ${span.count} slots from ${text(span.from)} holds ${counts[index]}`,
+      )
+    }
+  }
+
+  #add(
+    created: Pick<OccurrenceModel, 'id' | 'jobId' | 'scheduledAt' | 'lastSlot' | 'kind' | 'version' | 'ended'>,
+  ): void {
+    const { id, jobId, kind } = created
+    const known = this.occurrences.get(id)
+    // The key of a request may be used again once its record was removed.
+    const mayReturn = kind !== 'slot' && known !== undefined && this.#mayBeGone(known)
+    if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
+    this.occurrences.set(id, {
+      ...created,
+      token: 0,
+      running: false,
+      life: null,
+      deadline: Number.POSITIVE_INFINITY,
+      sequence: 0,
+      generation: (known?.generation ?? 0) + 1,
+      taken: new Map(),
+      attempts: new Map(),
+    })
+  }
+
+  #mayBeGone({ jobId, lastSlot, ended }: OccurrenceModel): boolean {
+    const prunedBefore = this.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
+    return ended !== null && lastSlot < prunedBefore
+  }
+
+  #claimed({ id, jobId, token, life, now, dueAt, executionTimeoutMs, runs }: EventOf<'claimed'>): void {
+    const job = this.jobs.get(jobId)
+    if (job === undefined) return
+    if (!this.occurrences.has(id)) return this.#note('token', jobId, id, 'it was claimed, and nobody had created it')
+    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs })
+    this.#written(id, runs)
+  }
+
+  #grant(
+    job: JobModel,
+    grant: {
+      readonly id: OccurrenceId
+      readonly token: number
+      readonly life: string | null
+      readonly now: number
+      readonly dueAt: number
+      readonly timeoutMs: number
+    },
+  ): void {
+    const { id, token, life, now, dueAt, timeoutMs } = grant
+    const { head, running } = job
+    const occurrence = this.occurrences.get(id) as OccurrenceModel
+    if (head.paused !== null) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
+    if (now < dueAt) this.#note('early start', head.id, id, `${life} was given it ${dueAt - now} ms before its time`)
+    if (occurrence.running) this.#note('token', head.id, id, `${life} was given what ${occurrence.life} has`)
+    if (occurrence.ended !== null)
+      this.#note('ended twice', head.id, id, `it runs again after it was ${occurrence.ended}`)
+    if (token !== occurrence.token + 1) {
+      this.#note('token', head.id, id, `${life} was given token ${token} after ${occurrence.token}`)
+    }
+    if (running.size > 0 && !job.overlaps) {
+      const others = [...running.keys()].map((other) => `${other} (${this.occurrences.get(other)?.life})`)
+      this.#note('overlap', head.id, id, `${life} was given it while ${others.join(', ')} ran`)
+    }
+    running.set(id, token)
+    occurrence.token = token
+    occurrence.running = true
+    occurrence.life = life
+    occurrence.deadline = now + timeoutMs
+    occurrence.sequence = 0
+  }
+
+  #settled({ id, jobId, token, sequence, change, state, runs, life }: EventOf<'settled'>): void {
+    const occurrence = this.occurrences.get(id)
+    if (occurrence === undefined) return this.#note('stale write', jobId, id, 'nobody had created it')
+    const isRepeated = token === occurrence.token && sequence === occurrence.sequence
+    if (isRepeated && sequence > 0) return
+    if (token !== occurrence.token || !occurrence.running) {
+      const what = `a ${change} of ${life} under token ${token} was accepted`
+      return this.#note(
+        'stale write',
+        jobId,
+        id,
+        `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`,
+      )
+    }
+    if (occurrence.life !== life) {
+      this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
+    }
+    occurrence.sequence = sequence
+    this.#written(id, runs)
+    if (change === 'finish') this.#end(id, state as string)
+    if (change === 'release') this.#handBack(occurrence)
+  }
+
+  #reaped({ id, jobId, token, action, reason, now, life, mono, runs }: EventOf<'reaped'>): void {
+    const occurrence = this.occurrences.get(id)
+    if (occurrence === undefined || !occurrence.running || occurrence.token !== token) {
+      return this.#note('token', jobId, id, `${life} reaped token ${token}, which was not alive`)
+    }
+    if (reason === 'owner_restarted') {
+      if (nodeOf(occurrence.life) !== nodeOf(life) || occurrence.life === life) {
+        this.#note(
+          'reaped early',
+          jobId,
+          id,
+          `${life} took it as its own earlier life's, but ${occurrence.life} has it`,
+        )
+      }
+    } else if (now < occurrence.deadline) {
+      const left = occurrence.deadline - now
+      this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life} ${left} ms before its deadline`)
+    }
+    occurrence.taken.set(token, mono)
+    this.#written(id, runs)
+    if (action === 'fail') this.#end(id, 'failed_stale')
+    else this.#handBack(occurrence)
+  }
+
+  #canceled({ id, mono }: EventOf<'canceled'>): void {
+    const occurrence = this.occurrences.get(id)
+    if (occurrence === undefined) return
+    if (occurrence.running) occurrence.taken.set(occurrence.token, mono)
+    this.#end(id, 'canceled')
+  }
+
+  #handBack(occurrence: OccurrenceModel): void {
+    occurrence.running = false
+    const job = this.jobs.get(occurrence.jobId)
+    job?.running.delete(occurrence.id)
+    // What a deleted job still ran has nobody to wait for.
+    if (job !== undefined && job.head.deletedAt !== null) occurrence.ended = 'canceled'
+  }
+
+  #end(id: OccurrenceId, state: string): void {
+    const occurrence = this.occurrences.get(id)
+    if (occurrence === undefined) return
+    if (occurrence.ended !== null) {
+      this.#note('ended twice', occurrence.jobId, id, `it ended as ${occurrence.ended} and as ${state}`)
+    }
+    occurrence.ended = state
+    occurrence.running = false
+    this.jobs.get(occurrence.jobId)?.running.delete(id)
+  }
+
+  #pruned({ jobId, before }: EventOf<'pruned'>): void {
+    for (const [id, job] of this.jobs) {
+      if (jobId === null || jobId === id) job.prunedBefore = Math.max(job.prunedBefore, before)
+    }
+  }
+
+  /** Attempts that are in the storage now: they count from 1, and there are never fewer than before. */
+  #written(id: OccurrenceId, runs: readonly TaskRunRecord[]): void {
+    const occurrence = this.occurrences.get(id)
+    if (occurrence === undefined) return
+    for (const { task, attempts } of runs) {
+      for (const [index, { number }] of attempts.entries()) {
+        if (number !== index + 1) {
+          this.#note('attempts', occurrence.jobId, id, `attempt ${index + 1} of ${task} has the number ${number}`)
+        }
+      }
+      const before = occurrence.attempts.get(task) ?? 0
+      if (attempts.length < before) {
+        this.#note('attempts', occurrence.jobId, id, `${task} has ${attempts.length} attempts after ${before}`)
+      }
+      occurrence.attempts.set(task, attempts.length)
+    }
+  }
+}
+
+function nodeOf(life: string | null): string | undefined {
+  return life?.split('.')[0]
+}
+
+function isEnd(state: OccurrenceState): boolean {
+  return state === 'skipped' || state === 'canceled' || state === 'missed'
+}
+
+function text(at: number | null): string {
+  return at === null ? 'none' : new Date(at).toISOString().slice(11)
+}

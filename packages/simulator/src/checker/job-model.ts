@@ -1,0 +1,42 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
+
+/** What the head of a job must be, as far as the history tells. */
+export interface JobModel {
+  head: JobRecord
+  watermark: number
+  /** Occurrences that run, with the tokens that are alive. */
+  readonly running: Map<OccurrenceId, number>
+  /** A version of it allowed overlap. */
+  overlaps: boolean
+  /** Everything before this was asked to be removed. */
+  prunedBefore: number
+  /** Slots that were canceled ahead. */
+  readonly excluded: Set<number>
+  readonly fingerprints: Set<string>
+}
+
+export interface OccurrenceModel {
+  readonly id: OccurrenceId
+  readonly jobId: JobId
+  readonly scheduledAt: number
+  readonly lastSlot: number
+  readonly kind: 'slot' | 'trigger' | 'replay'
+  readonly version: number
+  /** The last token that was given out. */
+  token: number
+  /** Whether the token is alive. */
+  running: boolean
+  /** Who was given the token, and by which wall time it may be taken away. */
+  life: string | null
+  deadline: number
+  /** Number of the last thing that was said under the token. */
+  sequence: number
+  ended: string | null
+  /** Tokens that were taken from their owners, and when. */
+  readonly taken: Map<number, number>
+  /** How often the id was created: requests may use the key of one that was removed. */
+  readonly generation: number
+  /** Attempts that are written, by task. */
+  attempts: Map<string, number>
+}

@@ -1,0 +1,22 @@
+import type { ScheduleSegment } from '@jobistemer/core/storage'
+import { everyType } from '../workload/every.ts'
+
+/**
+ * The first slot of a timeline strictly after an instant. Told here once more, apart from the engine's own way of
+ * telling it.
+ */
+export function nextSlot(timeline: readonly ScheduleSegment[], afterMs: number): number | null {
+  let earliest: number | null = null
+  for (const { after, until, schedule } of timeline) {
+    const from = after === null ? afterMs : Math.max(after, afterMs)
+    const slot = everyType.revive(schedule).nextMs(from)
+    if (slot === null || (until !== null && slot > until)) continue
+    if (earliest === null || slot < earliest) earliest = slot
+  }
+  return earliest
+}
+
+/** The slots of a timeline in `(after, until]`. */
+export function* slotsBetween(timeline: readonly ScheduleSegment[], after: number, until: number): Iterable<number> {
+  for (let slot = nextSlot(timeline, after); slot !== null && slot <= until; slot = nextSlot(timeline, slot)) yield slot
+}

@@ -1,0 +1,150 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type {
+  CreateItem,
+  FinalState,
+  JobRecord,
+  OccurrenceState,
+  RecoveryEntry,
+  TaskRunRecord,
+} from '@jobistemer/core/storage'
+
+/**
+ * What the asker knows of how something ended: `unknown` when it took effect, or may have, and the answer never came.
+ */
+export type Outcome = 'ok' | 'fail' | 'unknown'
+
+/** Something that happened, in the order in which it did. */
+export type HistoryEvent = {
+  /** Virtual milliseconds since the beginning; the same for all nodes, and never jumps. */
+  readonly mono: number
+  /** The life of a node, `b.2` is the second of node `b`; `null` for the world around them. */
+  readonly life: string | null
+  readonly outcome: Outcome
+} & (StorageEvent | NodeEvent)
+
+export type StorageEvent =
+  /** A head that the storage showed to somebody, by whatever call. */
+  | { readonly kind: 'head'; readonly jobId: JobId; readonly watermark: number; readonly nextAt: number | null }
+  | {
+      readonly kind: 'job.saved'
+      readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
+      readonly head: JobRecord
+      /** What the change canceled. */
+      readonly canceled: readonly OccurrenceId[]
+      /** Said by a node that is starting, and so by its build and not by a user. */
+      readonly starting: boolean
+    }
+  | {
+      readonly kind: 'created'
+      readonly item: Exclude<CreateItem, { readonly kind: 'recovery' }>
+      readonly state: OccurrenceState
+      readonly reason: string | null
+      readonly token: number
+      readonly now: number
+      readonly displaced: readonly OccurrenceId[]
+    }
+  | {
+      readonly kind: 'recovered'
+      readonly jobId: JobId
+      readonly jobVersion: number
+      readonly expectedWatermark: number
+      readonly watermark: number
+      readonly nextAt: number | null
+      readonly entries: readonly RecoveryEntry[]
+      readonly now: number
+    }
+  | {
+      readonly kind: 'claimed'
+      readonly id: OccurrenceId
+      readonly jobId: JobId
+      readonly token: number
+      readonly jobVersion: number
+      readonly dueAt: number
+      readonly executionTimeoutMs: number
+      readonly runs: readonly TaskRunRecord[]
+      readonly now: number
+    }
+  | {
+      readonly kind: 'settled'
+      readonly id: OccurrenceId
+      readonly jobId: JobId
+      readonly token: number
+      readonly sequence: number
+      readonly change: 'progress' | 'finish' | 'release'
+      readonly state: FinalState | null
+      readonly runs: readonly TaskRunRecord[]
+      readonly now: number
+    }
+  | {
+      readonly kind: 'reaped'
+      readonly id: OccurrenceId
+      readonly jobId: JobId
+      readonly token: number
+      readonly action: 'fail' | 'retry'
+      readonly reason: string
+      readonly runs: readonly TaskRunRecord[]
+      readonly now: number
+    }
+  | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
+  | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }
+
+export type NodeEvent =
+  | { readonly kind: 'node.starting'; readonly node: string; readonly build: number }
+  | { readonly kind: 'node.up' }
+  /** Its process is gone: nothing of it happens any more. */
+  | { readonly kind: 'node.crashed'; readonly where: string }
+  | { readonly kind: 'node.frozen'; readonly forMs: number; readonly where: string }
+  | { readonly kind: 'node.thawed' }
+  | { readonly kind: 'node.clock-stepped'; readonly offsetMs: number }
+  /** `shutdown()` has resolved. */
+  | { readonly kind: 'node.down' }
+  /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
+  | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
+  | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
+  /** An error that nobody is prepared for. */
+  | { readonly kind: 'failure'; readonly where: string; readonly message: string }
+  | {
+      readonly kind: 'handler.started'
+      readonly id: OccurrenceId
+      readonly jobId: JobId
+      readonly job: string
+      readonly origin: 'slot' | 'trigger' | 'replay'
+      readonly scheduledAt: number
+      readonly task: string
+      readonly attempt: number
+      readonly token: number
+      readonly jobVersion: number
+    }
+  | {
+      readonly kind: 'handler.ended'
+      readonly id: OccurrenceId
+      readonly task: string
+      readonly attempt: number
+      readonly token: number
+      readonly how: 'succeeded' | 'failed' | 'aborted'
+    }
+  | { readonly kind: 'phase'; readonly phase: 'faults' | 'calm' | 'shutdown' | 'end' }
+
+type Told = StorageEvent | NodeEvent
+
+/** The record of one simulation. */
+export class History {
+  readonly events: HistoryEvent[] = []
+  readonly #heads = new Map<JobId, string>()
+  readonly #monotonic: () => number
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic
+  }
+
+  add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
+    if (event.kind === 'head') {
+      // Heads are read all the time, and nearly always show what they showed before.
+      const course = `${event.watermark} ${event.nextAt}`
+      if (this.#heads.get(event.jobId) === course) return
+      this.#heads.set(event.jobId, course)
+    }
+    const added: HistoryEvent = { mono: this.#monotonic(), life, outcome, ...event }
+    this.events.push(added)
+  }
+}

@@ -1,0 +1,16 @@
+import type { Storage } from '@jobistemer/core/storage'
+
+/** Breaks every connection to one database in the same way. */
+export type Sabotage = (storage: Storage) => Storage
+
+const sabotages: ReadonlyMap<string, () => Sabotage> = new Map()
+
+/** The names of the ways in which a storage can be broken, to check that the checks find it. */
+export const sabotageNames: readonly string[] = [...sabotages.keys()]
+
+/** @throws TypeError when there is no such way */
+export function sabotageOf(name: string): () => Sabotage {
+  const sabotage = sabotages.get(name)
+  if (sabotage !== undefined) return sabotage
+  throw new TypeError(`There is no sabotage "${name}". Use --sabotage with one of: ${sabotageNames.join(', ')}.`)
+}

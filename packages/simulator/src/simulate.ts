@@ -1,0 +1,149 @@
+import { checkConvergence, checkStored } from './checker/check-end.ts'
+import { checkHistory } from './checker/check-history.ts'
+import { readStoredState } from './checker/stored-state.ts'
+import type { Violation } from './checker/violation.ts'
+import type { HistoryEvent } from './history/history.ts'
+import { doSomething } from './world/operations.ts'
+import { Fleet } from './world/fleet.ts'
+import { World } from './world/world.ts'
+
+/** What came of one seed. */
+export interface SimulationReport {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly events: readonly HistoryEvent[]
+  readonly virtualMs: number
+  readonly storageCalls: number
+  /** How often each kind of fault was injected. */
+  readonly faults: Readonly<Record<string, number>>
+  /** How many occurrences are in the storage in the end, by state. */
+  readonly occurrences: Readonly<Record<string, number>>
+}
+
+/** Runs the world of a seed from its beginning to its end, and checks what happened. */
+export async function simulate(options: {
+  readonly seed: number
+  /** A way in which the storage is broken. */
+  readonly sabotage?: string | null
+}): Promise<SimulationReport> {
+  const { seed } = options
+  const world = new World({ seed, sabotage: options.sabotage ?? null })
+  const fleet = new Fleet(world)
+  world.history.add(null, { kind: 'phase', phase: 'faults' })
+  await trouble(world, fleet)
+  await calm(world, fleet)
+  const calmed = await readStoredState(world.inspect(), world.clock.now())
+  const { model: calmedModel } = checkHistory(world.history.events)
+  const unsettled = checkConvergence(calmed, calmedModel, world.history.events)
+  const unclosed = await closing(world, fleet)
+  const end = await readStoredState(world.inspect(), world.clock.now())
+  const { violations: broken, model } = checkHistory(world.history.events)
+  const violations = [...broken, ...unsettled, ...unclosed, ...(await checkStored(world.inspect(), end, model))]
+  const occurrences: Record<string, number> = {}
+  for (const { state } of end.occurrences) occurrences[state] = (occurrences[state] ?? 0) + 1
+  return {
+    seed,
+    violations,
+    events: world.history.events,
+    virtualMs: world.clock.monotonic(),
+    storageCalls: world.counts.storageCalls,
+    faults: Object.fromEntries(world.counts.faults),
+    occurrences,
+  }
+}
+
+/** Operations and faults, one after the other and on top of each other. */
+async function trouble(world: World, fleet: Fleet): Promise<void> {
+  const { random, clock, spanMs } = world
+  const busy = random.pick([1000, 4000, 10_000])
+  while (clock.monotonic() < spanMs) {
+    await clock.advance(random.whole(1, busy))
+    fleet.maybeRefill()
+    happen(world, fleet)
+  }
+}
+
+function happen(world: World, fleet: Fleet): void {
+  const { random, profile } = world
+  const what = random.weighted({ operation: 20, crash: 1, freeze: 1, stop: 1, step: 2, partition: 1, nothing: 5 })
+  const { usable, alive } = fleet
+  if (what === 'operation') {
+    if (usable.length > 0) doSomething(world, random.pick(usable))
+    return
+  }
+  if (alive.length === 0) return
+  const life = random.pick(alive)
+  switch (what) {
+    case 'crash':
+      if (profile.calls['crash before'] + profile.calls['crash after'] === 0) return
+      world.countFault('crash')
+      return life.crash('at rest')
+    case 'freeze':
+      if (profile.calls['freeze before'] + profile.calls['freeze after'] === 0) return
+      world.countFault('freeze')
+      return life.freeze('at rest')
+    case 'stop':
+      return life.shutDown(random.pick([0, 500, 5000, 30_000]))
+    case 'step':
+      if (!profile.steppingClocks) return
+      world.countFault('clock step')
+      return life.step(random.whole(-profile.largestSkewMs, profile.largestSkewMs))
+    case 'partition': {
+      if (profile.longestPartitionMs === 0 || life.partitioned) return
+      life.partitioned = true
+      return world.later(random.whole(100, profile.longestPartitionMs), () => {
+        life.partitioned = false
+      })
+    }
+  }
+}
+
+/** No fault any more: whatever was left behind has to be settled, and every job has to run again. */
+async function calm(world: World, fleet: Fleet): Promise<void> {
+  const { clock, history, random, profile } = world
+  world.faults = null
+  for (const life of fleet.alive) {
+    life.partitioned = false
+    life.thaw()
+    life.step(0)
+  }
+  history.add(null, { kind: 'phase', phase: 'calm' })
+  fleet.refill({ atLeast: random.whole(0, 2) })
+  fleet.startNewest()
+  await clock.advance(15_000)
+  await resumeAll(world)
+  // Deadlines may have been written by clocks that were ahead.
+  await clock.advance(profile.largestSkewMs + 150_000 + profile.slowestMs)
+}
+
+/** What an operator does in the end: nothing stays paused. */
+async function resumeAll(world: World): Promise<void> {
+  const storage = world.connect({ name: 'operator', starting: false })
+  const { items } = await storage.listJobs({ limit: 1000, cursor: null })
+  const paused = items.filter((head) => head.paused !== null)
+  await storage.saveJobs({
+    now: world.clock.now(),
+    changes: paused.map(({ id }) => ({ kind: 'pause', id, paused: null }) as const),
+  })
+  await world.clock.settle()
+}
+
+/** Every node is shut down, with more time than anything needs. */
+async function closing(world: World, fleet: Fleet): Promise<readonly Violation[]> {
+  world.history.add(null, { kind: 'phase', phase: 'shutdown' })
+  const lives = fleet.alive
+  for (const life of lives) life.shutDown(20_000)
+  await world.clock.advance(60_000)
+  world.history.add(null, { kind: 'phase', phase: 'end' })
+  const note = (message: string): Violation => ({
+    rule: 'shutdown',
+    message,
+    jobId: null,
+    occurrence: null,
+    event: null,
+  })
+  return lives.flatMap(({ name, state, clock }) => {
+    if (state !== 'down') return [note(`${name} is ${state} long after its grace period`)]
+    return clock.timerCount > 0 ? [note(`${name} is down and has ${clock.timerCount} timers left`)] : []
+  })
+}

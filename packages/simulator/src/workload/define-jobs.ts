@@ -1,0 +1,74 @@
+import { defineJob, type Job, type TaskContext } from '@jobistemer/core'
+import type { History } from '../history/history.ts'
+import { Random } from '../random.ts'
+import type { NodeClock } from '../world/node-clock.ts'
+import { every } from './every.ts'
+import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
+
+/** Name of the handler of all jobs that are data. */
+export const dataHandler = 'simulated'
+
+/** What handlers of one life of a node work with. */
+export interface HandlerWorld {
+  readonly seed: number
+  readonly life: string
+  readonly clock: NodeClock
+  readonly history: History
+}
+
+/** A job as one build of the code defines it. */
+export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
+  const { intervalMs, phaseMs, endMs, settings } = definition
+  return defineJob({
+    name: job.name,
+    schedule: every(intervalMs, { phaseMs, ...(endMs !== null && { endMs }) }),
+    ...settings,
+    tasks: definition.tasks.map((task) => ({
+      name: task.name,
+      ...task.settings,
+      data: task as never,
+      ...(job.isData
+        ? { handler: dataHandler }
+        : { run: (context: TaskContext<unknown>) => runSimulatedTask(context, task, world) }),
+    })),
+  })
+}
+
+/** The handler of jobs that are data. */
+export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld): Promise<number> {
+  return runSimulatedTask(context, context.data as SimulatedTask, world)
+}
+
+/** One attempt, which tells the history that it starts and how it ends. */
+async function runSimulatedTask(
+  context: TaskContext<unknown>,
+  task: SimulatedTask,
+  world: HandlerWorld,
+): Promise<number> {
+  const { history, life, clock, seed } = world
+  const { id, kind } = context.occurrence
+  const { attempt, fencingToken: token } = context
+  const names = { id, task: task.name, attempt, token }
+  history.add(life, {
+    kind: 'handler.started',
+    ...names,
+    jobId: context.job.id,
+    job: context.job.name,
+    origin: kind,
+    scheduledAt: context.scheduledAt.getTime(),
+    jobVersion: context.job.version,
+  })
+  const random = new Random(`${seed}:${id}:${task.name}:${attempt}`)
+  const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
+  const fails = random.chance(task.failing)
+  const { signal } = context
+  const how = durationMs === 0 ? 'slept' : await clock.sleep(durationMs, task.stopsInMs === null ? null : signal)
+  if (how === 'aborted') {
+    if (task.stopsInMs !== null && task.stopsInMs > 0) await clock.sleep(task.stopsInMs, null)
+    history.add(life, { kind: 'handler.ended', ...names, how: 'aborted' })
+    throw signal.reason
+  }
+  history.add(life, { kind: 'handler.ended', ...names, how: fails ? 'failed' : 'succeeded' })
+  if (fails) throw new Error(`attempt ${attempt} fails as planned`)
+  return attempt
+}

@@ -1,0 +1,119 @@
+import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
+import type { Random } from '../random.ts'
+import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
+
+type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
+
+const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
+
+/** No occurrence runs longer, so that what is left behind is settled within the calm after the faults. */
+const executionTimeouts = [3000, 10_000, 30_000, 60_000]
+const intervals = [1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000]
+
+/** The jobs of a seed, in every combination of settings. */
+export function drawJobs(
+  random: Random,
+  options: { readonly startMs: number; readonly spanMs: number },
+): SimulatedJob[] {
+  return Array.from({ length: random.whole(1, 4) }, (_, index) => drawJob(`job-${index}`, random, options))
+}
+
+function drawJob(
+  name: string,
+  random: Random,
+  options: { readonly startMs: number; readonly spanMs: number },
+): SimulatedJob {
+  const overlaps = random.chance(0.2)
+  const isData = random.chance(0.3)
+  const first = drawDefinition(random, { ...options, overlaps })
+  const builds = [first]
+  if (random.chance(0.4)) builds.push(nextBuild(first, random, { overlaps, isData }))
+  return { name, isData, overlaps, builds }
+}
+
+function drawDefinition(
+  random: Random,
+  options: { readonly startMs: number; readonly spanMs: number; readonly overlaps: boolean },
+): SimulatedDefinition {
+  const intervalMs = random.pick(intervals)
+  const executionTimeout = random.pick(executionTimeouts)
+  const tasks = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) =>
+    drawTask(`task-${index}`, random, { intervalMs, executionTimeout, overlaps: options.overlaps }),
+  )
+  return {
+    intervalMs,
+    phaseMs: random.chance(0.3) ? random.whole(0, intervalMs - 1) : 0,
+    endMs: random.chance(0.1) ? options.startMs + random.whole(0, options.spanMs) : null,
+    settings: { ...drawSettings(random, options.overlaps), executionTimeout },
+    tasks,
+  }
+}
+
+/** Settings of a job that can change at run time. */
+export function drawSettings(random: Random, overlaps: boolean): JobSettingsInput {
+  return {
+    overlapPolicy: overlaps ? 'allow' : random.pick(exclusivePolicies),
+    maxQueued: random.pick([1, 3, 20]),
+    recoveryStrategy: random.pick<NonNullable<JobSettingsInput['recoveryStrategy']>>([
+      'execute_all',
+      'execute_last',
+      'mark_as_missed',
+      'compressed',
+      { type: 'bounded_window', maxOccurrences: 3 },
+      { type: 'bounded_window', maxAge: 30_000 },
+      { type: 'bounded_window', maxOccurrences: 5, maxAge: 60_000 },
+    ]),
+    misfireThreshold: random.pick([500, 3000, 10_000, 60_000]),
+    onStale: random.pick(['fail', 'retry']),
+    maxRescues: random.pick([0, 1, 3]),
+    taskExecutionMode: random.pick(['sequential', 'parallel']),
+    failureStrategy: random.pick(['fail_fast', 'continue', 'retry_on_failure']),
+  }
+}
+
+function drawTask(
+  name: string,
+  random: Random,
+  job: { readonly intervalMs: number; readonly executionTimeout: number; readonly overlaps: boolean },
+): SimulatedTask {
+  const longestMs = random.pick([0, 300, job.intervalMs / 2, job.intervalMs * 1.5, job.executionTimeout * 1.3])
+  return {
+    name,
+    longestMs,
+    failing: random.pick([0, 0, 0.2, 0.7]),
+    // What takes no notice goes on beside its successor: only where that is allowed.
+    stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
+    settings: drawTaskSettings(random),
+  }
+}
+
+function drawTaskSettings(random: Random): TaskSettingsInput {
+  return {
+    ...(random.chance(0.3) && { failureStrategy: random.pick(['fail_fast', 'continue', 'retry_on_failure']) }),
+    ...(random.chance(0.4) && {
+      retryPolicy: {
+        maxRetries: random.whole(0, 4),
+        retryInterval: random.pick([0, 100, 2000]),
+        backoffFactor: random.pick([1, 2]),
+        jitter: random.pick([0, 0.5]),
+      },
+    }),
+    ...(random.chance(0.4) && { taskTimeout: random.pick([200, 1000, 5000]) }),
+  }
+}
+
+/** What the next release of the code makes of a definition. */
+function nextBuild(
+  old: SimulatedDefinition,
+  random: Random,
+  job: { readonly overlaps: boolean; readonly isData: boolean },
+): SimulatedDefinition {
+  const { executionTimeout } = old.settings
+  const added: SimulatedTask = { name: 'task-new', longestMs: 300, failing: 0, stopsInMs: 0, settings: {} }
+  return {
+    ...old,
+    ...(random.chance(0.5) && { intervalMs: random.pick(intervals), phaseMs: 0 }),
+    settings: { ...drawSettings(random, job.overlaps), ...(executionTimeout !== undefined && { executionTimeout }) },
+    tasks: random.chance(0.3) ? [...old.tasks, added] : old.tasks,
+  }
+}

@@ -1,0 +1,142 @@
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
+import type { Random } from '../random.ts'
+import { type CallFault, drawCallFault, type FaultProfile } from './fault-profile.ts'
+import { type StorageOperation, storageOperations, type UntypedCall } from './operations-of-storage.ts'
+
+/** What the simulated storage or the way to it does to a caller. */
+export class StorageFault extends Error {
+  override readonly name = 'StorageFault'
+}
+
+/** What a connection asks of the life that it belongs to, and of the world. */
+export interface ConnectionOwner {
+  readonly random: Random
+  /** `null`: nothing goes wrong (any more). */
+  readonly faults: FaultProfile | null
+  readonly partitioned: boolean
+  readonly dead: boolean
+  whenAwake(callback: () => void): void
+  crash(where: string): void
+  freeze(where: string): void
+  /** Calls back when virtual time has passed, whatever becomes of this life. */
+  later(delayMs: number, callback: () => void): void
+  /** A call was made; a fault was injected. */
+  called(operation: StorageOperation): void
+  injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void
+}
+
+/** A scheduler's way to the storage. */
+export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
+  const connection: Record<string, unknown> = {
+    specVersion: target.specVersion,
+    // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
+    capabilities: { ...target.capabilities, multiProcess: true },
+    close: () => target.close(),
+    subscribe: (listener: (wakeUp: WakeUp) => void) => subscribe(target, owner, listener),
+  }
+  for (const operation of storageOperations) {
+    const method = target[operation].bind(target) as UntypedCall
+    connection[operation] = (request: never) => new Call(operation, () => method(request), owner).make()
+  }
+  return connection as unknown as Storage
+}
+
+function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: WakeUp) => void): () => void {
+  const unsubscribe = target.subscribe?.((wakeUp) => {
+    if (owner.dead) return
+    if (owner.faults !== null && owner.random.chance(owner.faults.lostWakeUps)) {
+      owner.injected('lost wake-up', wakeUp.kind)
+      return
+    }
+    owner.whenAwake(() => listener(wakeUp))
+  })
+  return () => unsubscribe?.()
+}
+
+/** One call on its way to the storage and back. */
+class Call {
+  readonly #operation: StorageOperation
+  readonly #perform: () => Promise<unknown>
+  readonly #owner: ConnectionOwner
+
+  constructor(operation: StorageOperation, perform: () => Promise<unknown>, owner: ConnectionOwner) {
+    this.#operation = operation
+    this.#perform = perform
+    this.#owner = owner
+  }
+
+  make(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const owner = this.#owner
+      owner.whenAwake(() => {
+        owner.called(this.#operation)
+        this.#send().then(
+          (answer) => owner.whenAwake(() => resolve(answer)),
+          (error) => owner.whenAwake(() => reject(error)),
+        )
+      })
+    })
+  }
+
+  async #send(): Promise<unknown> {
+    const owner = this.#owner
+    const { faults } = owner
+    if (owner.partitioned) {
+      owner.injected('partitioned', this.#operation)
+      throw new StorageFault(`${this.#operation}: the storage is out of reach`)
+    }
+    if (faults === null) return await this.#perform()
+    const fault = drawCallFault(faults, owner.random)
+    if (fault === null) return await this.#perform()
+    owner.injected(fault, this.#operation)
+    switch (fault) {
+      case 'crash before':
+        owner.crash(`before ${this.#operation}`)
+        return await never
+      case 'crash after': {
+        await this.#perform()
+        owner.crash(`after ${this.#operation}`)
+        return await never
+      }
+      case 'freeze before':
+        owner.freeze(`before ${this.#operation}`)
+        await new Promise<void>((resolve) => owner.whenAwake(resolve))
+        return await this.#perform()
+      case 'freeze after': {
+        const answer = await this.#perform()
+        owner.freeze(`after ${this.#operation}`)
+        return answer
+      }
+      case 'rejected':
+        throw new StorageFault(`${this.#operation}: refused`)
+      case 'lost answer':
+        await this.#perform()
+        throw new StorageFault(`${this.#operation}: the answer got lost`)
+      case 'late effect':
+        owner.later(this.#delay(faults), () => void this.#perform().catch(() => undefined))
+        throw new StorageFault(`${this.#operation}: no answer in time`)
+      case 'doubled': {
+        const first = await this.#perform()
+        const second = await this.#perform()
+        return owner.random.chance(0.5) ? first : second
+      }
+      case 'slow': {
+        await this.#wait(this.#delay(faults))
+        // A process that died meanwhile has sent its call all the same.
+        const answer = await this.#perform()
+        await this.#wait(this.#delay(faults))
+        return answer
+      }
+    }
+  }
+
+  #delay(faults: FaultProfile): number {
+    return this.#owner.random.whole(1, faults.slowestMs)
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#owner.later(delayMs, resolve))
+  }
+}
+
+const never = new Promise<never>(() => undefined)

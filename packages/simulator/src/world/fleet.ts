@@ -1,0 +1,64 @@
+import { NodeLife } from './node-life.ts'
+import type { World } from './world.ts'
+
+/** The nodes of a world: those that live, and those that will come back. */
+export class Fleet {
+  readonly lives: NodeLife[] = []
+  readonly #world: World
+  readonly #size: number
+  readonly #lifeCounts = new Map<string, number>()
+  #names = 0
+  #newestBuild = 0
+
+  constructor(world: World) {
+    this.#world = world
+    this.#size = world.random.pick([1, 2, 2, 3, 3, 4])
+    for (let index = 0; index < this.#size; index++) this.#startNew()
+  }
+
+  get alive(): readonly NodeLife[] {
+    return this.lives.filter((life) => life.alive)
+  }
+
+  get usable(): readonly NodeLife[] {
+    return this.lives.filter((life) => life.usable)
+  }
+
+  /** Brings nodes back, under their old name or another. */
+  refill(options: { readonly atLeast: number }): void {
+    const { random } = this.#world
+    while (this.alive.length < options.atLeast) {
+      const gone = this.lives.filter((life) => !this.alive.some((other) => other.nodeId === life.nodeId))
+      if (gone.length > 0 && random.chance(0.7)) this.#start(random.pick(gone).nodeId)
+      else this.#startNew()
+    }
+  }
+
+  /** Now and then brings one back. */
+  maybeRefill(): void {
+    if (this.alive.length < this.#size && this.#world.random.chance(0.3))
+      this.refill({ atLeast: this.alive.length + 1 })
+  }
+
+  /** One more node, with the newest code that there is. */
+  startNewest(): void {
+    this.#newestBuild = 1
+    this.#startNew()
+  }
+
+  #startNew(): void {
+    this.#start(String.fromCharCode(97 + (this.#names++ % 26)) + (this.#names > 26 ? Math.floor(this.#names / 26) : ''))
+  }
+
+  #start(nodeId: string): void {
+    const { random, profile, faults } = this.#world
+    const life = (this.#lifeCounts.get(nodeId) ?? 0) + 1
+    this.#lifeCounts.set(nodeId, life)
+    if (random.chance(0.2)) this.#newestBuild = 1
+    const build = this.#newestBuild === 1 && random.chance(0.8) ? 1 : 0
+    const skew = faults === null ? 0 : profile.largestSkewMs
+    const started = new NodeLife(this.#world, { nodeId, life, build, offsetMs: random.whole(-skew, skew) })
+    this.lives.push(started)
+    started.start()
+  }
+}

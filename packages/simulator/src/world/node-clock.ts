@@ -1,0 +1,125 @@
+import type { Clock, Timer } from '@jobistemer/core'
+import type { VirtualClock } from '@jobistemer/core/testing'
+import type { Random } from '../random.ts'
+
+/**
+ * The clock of one life of a node, over the time that all share: its wall time is off and can be set, and when the
+ * process is frozen or dead none of its timers rings.
+ */
+export class NodeClock implements Clock {
+  offsetMs: number
+  readonly #common: VirtualClock
+  readonly #random: Random
+  readonly #timers = new Set<Timer>()
+  #frozen = false
+  #dead = false
+  /** What waits for the thaw, in the order in which it came. */
+  #held: (() => void)[] = []
+
+  constructor(common: VirtualClock, options: { readonly offsetMs: number; readonly random: Random }) {
+    this.#common = common
+    this.#random = options.random
+    this.offsetMs = options.offsetMs
+  }
+
+  now(): number {
+    return this.#common.now() + this.offsetMs
+  }
+
+  monotonic(): number {
+    return this.#common.monotonic()
+  }
+
+  random(): number {
+    return this.#random.next()
+  }
+
+  /** Answers may take virtual time, so the common clock must not wait for them; it only learns that something happens. */
+  track(): void {
+    this.#common.track?.(settled)
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    let cancelled = false
+    const ring = (): void => {
+      if (cancelled || this.#dead) return
+      this.#timers.delete(timer)
+      callback()
+    }
+    const inner = this.#common.setTimer(delayMs, () => this.whenAwake(ring))
+    const timer: Timer = {
+      cancel: () => {
+        cancelled = true
+        this.#timers.delete(timer)
+        inner.cancel()
+      },
+    }
+    this.#timers.add(timer)
+    return timer
+  }
+
+  /** Timers that are set and have not rung: a node that is down has none. */
+  get timerCount(): number {
+    return this.#timers.size
+  }
+
+  get frozen(): boolean {
+    return this.#frozen
+  }
+
+  get dead(): boolean {
+    return this.#dead
+  }
+
+  /** Calls back now, or when the process runs again; never when it is dead. */
+  whenAwake(callback: () => void): void {
+    if (this.#dead) return
+    if (this.#frozen) this.#held.push(callback)
+    else callback()
+  }
+
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  /** Everything that came meanwhile happens at once. */
+  thaw(): void {
+    if (!this.#frozen || this.#dead) return
+    this.#frozen = false
+    const held = this.#held
+    this.#held = []
+    // A process that wakes finds timers and answers at once, and nobody says in which order it looks at them.
+    for (const callback of this.#random.chance(0.5) ? held : this.#random.shuffled(held)) this.whenAwake(callback)
+  }
+
+  die(): void {
+    this.#dead = true
+    this.#held = []
+    for (const timer of [...this.#timers]) timer.cancel()
+  }
+
+  /** Resolves when so much time has passed, as far as this process can tell. */
+  sleep(milliseconds: number, signal: AbortSignal | null): Promise<'slept' | 'aborted'> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve('aborted')
+      const end = this.monotonic() + milliseconds
+      let timer: Timer | undefined
+      const onAbort = (): void => {
+        timer?.cancel()
+        resolve('aborted')
+      }
+      const look = (): void => {
+        if (this.monotonic() < end) {
+          timer = this.setTimer(end - this.monotonic(), look)
+          return
+        }
+        signal?.removeEventListener('abort', onAbort)
+        resolve('slept')
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      look()
+    })
+  }
+}
+
+const settled = Promise.resolve()

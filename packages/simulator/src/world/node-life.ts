@@ -1,0 +1,159 @@
+import { createScheduler, type Scheduler } from '@jobistemer/core'
+import type { Random } from '../random.ts'
+import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
+import { everyType } from '../workload/every.ts'
+import type { CallFault, FaultProfile } from './fault-profile.ts'
+import { type ConnectionOwner, faultyConnection } from './faulty-connection.ts'
+import { NodeClock } from './node-clock.ts'
+import type { StorageOperation } from './operations-of-storage.ts'
+import type { World } from './world.ts'
+
+export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
+
+/** One process: a scheduler with its clock and its way to the storage, from its start to its end. */
+export class NodeLife implements ConnectionOwner {
+  readonly name: string
+  readonly nodeId: string
+  readonly build: number
+  readonly clock: NodeClock
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly handlers: HandlerWorld
+  state: LifeState = 'starting'
+  partitioned: boolean = false
+  readonly #world: World
+
+  constructor(
+    world: World,
+    options: { readonly nodeId: string; readonly life: number; readonly build: number; readonly offsetMs: number },
+  ) {
+    const { nodeId, life, build, offsetMs } = options
+    this.#world = world
+    this.nodeId = nodeId
+    this.build = build
+    this.name = `${nodeId}.${life}`
+    this.random = world.faultRandom
+    this.clock = new NodeClock(world.clock, { offsetMs, random: world.faultRandom })
+    this.handlers = { seed: world.seed, life: this.name, clock: this.clock, history: world.history }
+    const { random } = world
+    this.scheduler = createScheduler({
+      storage: faultyConnection(world.connect(this), this),
+      clock: this.clock,
+      nodeId,
+      jobs: world.jobs.map((job) => {
+        const definition = job.builds[Math.min(build, job.builds.length - 1)] as (typeof job.builds)[number]
+        return defineSimulatedJob(job, definition, this.handlers)
+      }),
+      handlers: { [dataHandler]: (context) => runDataTask(context, this.handlers) },
+      scheduleTypes: [everyType],
+      maxConcurrentJobs: random.pick([1, 2, 5, 50]),
+      pollInterval: random.pick([500, 1000, 3000]),
+      reapInterval: random.pick([2000, 5000, 15_000]),
+      definitionInterval: random.pick([1000, 3000]),
+    })
+    this.scheduler.on('engine.failed', ({ where, error }) => this.#fail(`engine: ${where}`, error))
+    this.scheduler.on('hook.failed', ({ hook, error }) => this.#fail(`hook: ${hook}`, error))
+  }
+
+  get starting(): boolean {
+    return this.state === 'starting'
+  }
+
+  get dead(): boolean {
+    return this.clock.dead
+  }
+
+  get faults(): FaultProfile | null {
+    return this.#world.faults
+  }
+
+  /** Able to do what a user asks of it. */
+  get usable(): boolean {
+    return this.state === 'up' && !this.clock.frozen
+  }
+
+  /** Its process is there, in whatever state. */
+  get alive(): boolean {
+    return this.state !== 'down' && this.state !== 'crashed'
+  }
+
+  start(): void {
+    const { history } = this.#world
+    history.add(this.name, { kind: 'node.starting', node: this.nodeId, build: this.build })
+    this.scheduler.start().then(
+      () => {
+        if (this.state === 'starting') this.state = 'up'
+        history.add(this.name, { kind: 'node.up' })
+      },
+      (error) => {
+        if (this.state === 'starting') this.#fail('start', error)
+      },
+    )
+  }
+
+  shutDown(gracePeriodMs: number): void {
+    if (this.state !== 'up' && this.state !== 'starting') return
+    this.state = 'stopping'
+    this.scheduler.shutdown({ gracePeriod: gracePeriodMs }).then(
+      () => {
+        if (this.state === 'crashed') return
+        this.#world.history.add(this.name, { kind: 'node.down' })
+        // The process ends a moment later; what its scheduler may have left behind ends with it.
+        this.state = 'down'
+      },
+      (error) => this.#fail('shutdown', error),
+    )
+  }
+
+  crash(where: string): void {
+    if (!this.alive) return
+    this.state = 'crashed'
+    this.clock.die()
+    this.#world.history.add(this.name, { kind: 'node.crashed', where })
+  }
+
+  freeze(where: string): void {
+    if (!this.alive || this.clock.frozen) return
+    const { history, random, profile } = this.#world
+    const forMs = random.whole(100, profile.longestFreezeMs)
+    this.clock.freeze()
+    history.add(this.name, { kind: 'node.frozen', forMs, where })
+    this.later(forMs, () => this.thaw())
+  }
+
+  thaw(): void {
+    if (!this.alive || !this.clock.frozen) return
+    this.#world.history.add(this.name, { kind: 'node.thawed' })
+    this.clock.thaw()
+  }
+
+  /** Sets the wall clock. */
+  step(offsetMs: number): void {
+    if (!this.alive || this.clock.offsetMs === offsetMs) return
+    this.clock.offsetMs = offsetMs
+    this.#world.history.add(this.name, { kind: 'node.clock-stepped', offsetMs })
+  }
+
+  whenAwake(callback: () => void): void {
+    this.clock.whenAwake(callback)
+  }
+
+  later(delayMs: number, callback: () => void): void {
+    this.#world.later(delayMs, callback)
+  }
+
+  called(_operation: StorageOperation): void {
+    this.#world.counts.storageCalls++
+  }
+
+  injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void {
+    this.#world.countFault(fault)
+    const isKnown = fault === 'rejected' || fault === 'partitioned'
+    this.#world.history.add(this.name, { kind: 'fault', fault, operation }, isKnown ? 'fail' : 'unknown')
+  }
+
+  #fail(where: string, error: unknown): void {
+    const message = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error)
+    this.#world.history.add(this.name, { kind: 'failure', where, message }, 'fail')
+  }
+}

@@ -1,0 +1,168 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  GetAnswer,
+  JobChange,
+  JobRecord,
+  Page,
+  PruneAnswer,
+  PruneRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  Storage,
+} from '@jobistemer/core/storage'
+import type { History } from '../history/history.ts'
+import { type StorageOperation, storageOperations, type UntypedCall } from './operations-of-storage.ts'
+
+/** Whose calls are recorded. */
+export interface RecordedLife {
+  readonly name: string
+  readonly starting: boolean
+}
+
+/**
+ * The storage, with everything that it answers written down: what really happened, whatever the asker gets to know
+ * of it.
+ */
+export function recordingStorage(target: Storage, history: History, life: RecordedLife): Storage {
+  const recorder = new Recorder(history, life)
+  const recording: Record<string, unknown> = {
+    specVersion: target.specVersion,
+    capabilities: target.capabilities,
+    close: () => target.close(),
+    subscribe: target.subscribe?.bind(target),
+  }
+  for (const operation of storageOperations) {
+    const method = target[operation].bind(target) as UntypedCall
+    recording[operation] = async (request: never) => {
+      const answer = await method(request)
+      recorder.record(operation, request, answer)
+      return answer
+    }
+  }
+  return recording as unknown as Storage
+}
+
+class Recorder {
+  readonly #history: History
+  readonly #life: RecordedLife
+
+  constructor(history: History, life: RecordedLife) {
+    this.#history = history
+    this.#life = life
+  }
+
+  record(operation: StorageOperation, request: never, answer: unknown): void {
+    switch (operation) {
+      case 'saveJobs':
+        return this.#saved(request, answer as readonly SaveJobAnswer[])
+      case 'createOccurrences':
+        return this.#created(request, answer as readonly CreateAnswer[])
+      case 'claim':
+        return this.#claimed(request, answer as ClaimAnswer)
+      case 'settle':
+        return this.#settled(request, answer as readonly SettleAnswer[])
+      case 'cancel':
+        return this.#canceled(request, answer as readonly CancelAnswer[])
+      case 'reap':
+        return this.#reaped(request, answer as readonly ReapAnswer[])
+      case 'prune':
+        return this.#pruned(request, answer as PruneAnswer)
+      case 'get':
+        for (const head of (answer as GetAnswer).jobs) if (head !== null) this.#head(head)
+        return
+      case 'listJobs':
+        for (const head of (answer as Page<JobRecord>).items) this.#head(head)
+        return
+      case 'listOccurrences':
+    }
+  }
+
+  #add(event: Parameters<History['add']>[1]): void {
+    this.#history.add(this.#life.name, event)
+  }
+
+  #head({ id, watermark, nextAt }: JobRecord): void {
+    this.#add({ kind: 'head', jobId: id, watermark, nextAt })
+  }
+
+  #saved({ changes }: SaveJobsRequest, answers: readonly SaveJobAnswer[]): void {
+    for (const [index, change] of changes.entries()) {
+      const answer = answers[index] as SaveJobAnswer
+      if (answer.outcome === 'saved') {
+        const canceled = answer.canceled.map(({ id }) => id)
+        const { starting } = this.#life
+        this.#add({ kind: 'job.saved', change: nameOf(change), head: answer.job, canceled, starting })
+      } else if (answer.outcome !== 'absent') this.#head(answer.job)
+    }
+  }
+
+  #created({ now, items }: CreateOccurrencesRequest, answers: readonly CreateAnswer[]): void {
+    for (const [index, item] of items.entries()) {
+      const answer = answers[index] as CreateAnswer
+      const { jobId } = item
+      if (answer.outcome === 'exists' || answer.outcome === 'off_schedule') {
+        const { watermark, nextAt } = answer
+        this.#add({ kind: 'head', jobId, watermark, nextAt })
+      }
+      if (answer.outcome !== 'created') continue
+      if (item.kind === 'recovery') {
+        const { jobVersion, expectedWatermark, watermark, nextAt, entries } = item
+        this.#add({ kind: 'recovered', jobId, jobVersion, expectedWatermark, watermark, nextAt, entries, now })
+      } else {
+        const { state, reason, token } = answer
+        const displaced = idsOf(answer.displaced)
+        this.#add({ kind: 'created', item, state, reason, token, now, displaced })
+      }
+    }
+  }
+
+  #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {
+    for (const { id, jobId, token, jobVersion, dueAt, executionTimeoutMs, runs } of claimed) {
+      this.#add({ kind: 'claimed', id, jobId, token, jobVersion, dueAt, executionTimeoutMs, runs, now })
+    }
+  }
+
+  #settled({ now, items }: SettleRequest, answers: readonly SettleAnswer[]): void {
+    for (const [index, { id, jobId, token, sequence, runs, change }] of items.entries()) {
+      if (answers[index]?.outcome !== 'ok') continue
+      const state = change.kind === 'finish' ? change.state : null
+      this.#add({ kind: 'settled', id, jobId, token, sequence, change: change.kind, state, runs, now })
+    }
+  }
+
+  #canceled({ items }: CancelOccurrencesRequest, answers: readonly CancelAnswer[]): void {
+    for (const [index, { id, jobId }] of items.entries()) {
+      if (answers[index]?.outcome === 'canceled') this.#add({ kind: 'canceled', id, jobId })
+    }
+  }
+
+  #reaped({ now, items }: ReapRequest, answers: readonly ReapAnswer[]): void {
+    for (const [index, { id, jobId, token, action, reason, runs }] of items.entries()) {
+      if (answers[index]?.outcome === 'reaped')
+        this.#add({ kind: 'reaped', id, jobId, token, action, reason, runs, now })
+    }
+  }
+
+  #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {
+    if (removed > 0) this.#add({ kind: 'pruned', jobId, before, removed })
+  }
+}
+
+function nameOf(change: JobChange): 'create' | 'replace' | 'pause' | 'resume' | 'delete' {
+  if (change.kind !== 'pause') return change.kind
+  return change.paused === null ? 'resume' : 'pause'
+}
+
+function idsOf(addresses: readonly { readonly id: OccurrenceId }[]): readonly OccurrenceId[] {
+  return addresses.map(({ id }) => id)
+}

@@ -1,0 +1,79 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { History } from '../history/history.ts'
+import { Random } from '../random.ts'
+import { type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
+import { drawJobs } from '../workload/draw-jobs.ts'
+import type { SimulatedJob } from '../workload/simulated-job.ts'
+import { drawFaultProfile, type FaultProfile } from './fault-profile.ts'
+import { recordingStorage } from './recording-storage.ts'
+
+/** How often something happened. */
+export interface Counts {
+  storageCalls: number
+  readonly faults: Map<string, number>
+}
+
+const startMs = Date.UTC(2026, 0, 1)
+
+/** Everything that the nodes of one seed share: time, data, chance and the record of what happens. */
+export class World {
+  readonly seed: number
+  /** Decides about nodes, operations and the moments of both. */
+  readonly random: Random
+  /** Decides about what happens to calls. */
+  readonly faultRandom: Random
+  readonly clock: VirtualClock
+  readonly history: History
+  readonly profile: FaultProfile
+  readonly spanMs: number
+  readonly jobs: readonly SimulatedJob[]
+  readonly counts: Counts = { storageCalls: 0, faults: new Map() }
+  readonly startMs: number = startMs
+  /** `null` once the faults have stopped. */
+  faults: FaultProfile | null
+  readonly #database = memoryDatabase()
+  readonly #sabotage: Sabotage | null
+
+  constructor(options: { readonly seed: number; readonly sabotage: string | null }) {
+    const { seed, sabotage } = options
+    this.seed = seed
+    this.random = new Random(seed)
+    this.faultRandom = new Random(`faults of ${seed}`)
+    this.clock = virtualClock(startMs, { seed })
+    this.history = new History(() => this.clock.monotonic())
+    this.profile = drawFaultProfile(this.random)
+    this.faults = this.profile
+    this.spanMs = this.random.whole(1, 5) * 60_000
+    this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
+    this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
+  }
+
+  /** A connection to the data, whose answers are recorded. */
+  connect(life: { readonly name: string; readonly starting: boolean }): Storage {
+    const storage = memoryStorage({ database: this.#database })
+    return recordingStorage(this.#sabotage === null ? storage : this.#sabotage(storage), this.history, life)
+  }
+
+  /** A connection for looking at what is there in the end. */
+  inspect(): Storage {
+    const storage = memoryStorage({ database: this.#database })
+    return this.#sabotage === null ? storage : this.#sabotage(storage)
+  }
+
+  /** Calls back when so much virtual time has passed. */
+  later(delayMs: number, callback: () => void): void {
+    const end = this.clock.monotonic() + delayMs
+    const look = (): void => {
+      const left = end - this.clock.monotonic()
+      if (left > 0) this.clock.setTimer(left, look)
+      else callback()
+    }
+    this.clock.setTimer(delayMs, look)
+  }
+
+  countFault(fault: string): void {
+    this.counts.faults.set(fault, (this.counts.faults.get(fault) ?? 0) + 1)
+  }
+}
