@@ -99,6 +99,20 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
   closeSync(descriptor)
 }
 
+/** Runs one statement past all of SQLite's precautions, and answers what the index was before. */
+function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
+  const database = new Database(file)
+  try {
+    database.unsafeMode()
+    database.pragma('writable_schema = on')
+    const index = database.prepare("SELECT * FROM sqlite_schema WHERE name = 'notes_by_text'").raw().get()
+    database.prepare(statement).run(...parameters)
+    return (index ?? []) as readonly unknown[]
+  } finally {
+    database.close()
+  }
+}
+
 it('makes a backup that restores to the rows of the source, and leaves no other file', async () => {
   const world = backupWorld()
   const report = await run(await runningScheduler(demoJob(world)))
@@ -202,20 +216,27 @@ it('finds out that a page of the copy was damaged', async () => {
   expect(message).toMatch(/integrity check|malformed/)
 })
 
+it('finds out that an index of the copy does not fit its rows', async () => {
+  const message = await verdictOnSabotage('backup', (_, file) => {
+    changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
+    // Without its index, the row becomes again what it was; the index then still has the other text.
+    const index = changeRows(file, "DELETE FROM sqlite_schema WHERE name = 'notes_by_text'")
+    changeRows(file, "UPDATE notes SET text = 'note 1 – ü' WHERE id = 1")
+    changeRows(file, 'INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)', index)
+  })
+  expect(message).toMatch(/integrity check .* notes_by_text/)
+})
+
 it('finds out that the copy has lost a row', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
-    const database = new Database(file)
-    database.exec('DELETE FROM tags WHERE note = 7')
-    database.close()
+    changeRows(file, 'DELETE FROM tags WHERE note = 7')
   })
   expect(message).toBe('The backup is not what the source was: table tags has 499 rows instead of 500.')
 })
 
 it('finds out that a single value of the copy is another one', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
-    const database = new Database(file)
-    database.exec("UPDATE notes SET text = 'note 8 – u' WHERE id = 8")
-    database.close()
+    changeRows(file, "UPDATE notes SET text = 'note 8 – u' WHERE id = 8")
   })
   expect(message).toContain('checksums over all rows do not')
 })

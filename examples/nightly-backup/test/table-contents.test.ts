@@ -44,6 +44,22 @@ it.each(changes)('notices: %s', async (change) => {
   expect(describeDifferences(before, after)).toEqual(['the row counts agree, but the checksums over all rows do not'])
 })
 
+const lookalikes: readonly (readonly [string, string])[] = [
+  ["'ab', 'c'", "'a', 'bc'"],
+  ["1, 'x'", "'1', 'x'"],
+  ['1, 0', '1.0, 0'],
+  ["'null', 0", 'NULL, 0'],
+  ["'', 'a'", "'a', ''"],
+]
+
+it.each(lookalikes)('tells (%s) from (%s)', async (first, second) => {
+  const database = openDatabase(1)
+  database.exec(`CREATE TABLE pairs (a, b); INSERT INTO pairs VALUES (${first})`)
+  const before = await readContents(database)
+  database.exec(`DELETE FROM pairs; INSERT INTO pairs VALUES (${second})`)
+  expect((await readContents(database)).checksum).not.toBe(before.checksum)
+})
+
 it('says which table has how many rows instead of how many', async () => {
   const database = openDatabase()
   const before = await readContents(database)
