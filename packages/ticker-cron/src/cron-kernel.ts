@@ -53,6 +53,11 @@ export class CronKernel {
     this.#isCyclic = this.#latest > lastDirectSecond
   }
 
+  /** True when no year has a day that the expression names. */
+  get isEmpty(): boolean {
+    return this.#times.isEmpty
+  }
+
   /** The first instant strictly after, in epoch milliseconds; `null` when there is none. */
   nextMs(afterMs: number): number | null {
     const after = Math.max(Math.floor(afterMs / 1000), this.#earliest - 1)

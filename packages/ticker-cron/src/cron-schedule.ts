@@ -14,7 +14,7 @@ import type { CronKernel } from './cron-kernel.ts'
 import { offsetChangeRules } from './cron-options.ts'
 import { type CronSource, readSerializedCron } from './cron-source.ts'
 import { describeFields } from './describe.ts'
-import { kernelOf, localTimesOf } from './kernels.ts'
+import { kernelOf } from './kernels.ts'
 import { type ParsedExpression, parseExpression } from './parse-expression.ts'
 import { WeakCache } from './weak-cache.ts'
 
@@ -44,6 +44,11 @@ export class CronSchedule extends WindowedSchedule {
   /** The time zone in which the expression is read. */
   get timezone(): string {
     return this.#source.timezone ?? defaultTimezone
+  }
+
+  /** No year has a day that the expression names. */
+  get isEmpty(): boolean {
+    return this.#kernel.isEmpty
   }
 
   describe(): string {
@@ -148,7 +153,7 @@ function makeSchedule(source: CronSource): CronSchedule | UnboundCronSchedule {
 const someFutureMs = Date.UTC(2030, 0, 1)
 
 function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpression): void {
-  if (localTimesOf(fields).isEmpty) {
+  if (schedule.isEmpty) {
     throw neverFires(schedule, 'no year has such a day', 'Name a day that one of the months has.')
   }
   const { startMs, endMs } = schedule.window

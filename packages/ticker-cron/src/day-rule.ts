@@ -26,6 +26,10 @@ export interface DayRule {
 }
 
 const lengths = [28, 29, 30, 31] as const
+const firstWeekdays = [0, 1, 2, 3, 4, 5, 6] as const
+
+// What most expressions name: one table for all of them.
+const everyDay: readonly number[] = lengths.flatMap((length) => firstWeekdays.map(() => 2 ** length - 1))
 
 /**
  * The days that a rule names in every kind of month there is: 4 lengths × 7 weekdays for the first day.
@@ -33,10 +37,10 @@ const lengths = [28, 29, 30, 31] as const
  */
 export function compileDayRule(rule: DayRule): readonly number[] {
   const { dayOfMonth, dayOfWeek } = rule
+  if (dayOfMonth === null && dayOfWeek === null) return everyDay
   return lengths.flatMap((length) =>
-    [0, 1, 2, 3, 4, 5, 6].map((firstWeekday) => {
+    firstWeekdays.map((firstWeekday) => {
       const all = 2 ** length - 1
-      if (dayOfMonth === null && dayOfWeek === null) return all
       const byMonth = dayOfMonth === null ? 0 : daysOfMonth(dayOfMonth, firstWeekday, length)
       const byWeek = dayOfWeek === null ? 0 : daysOfWeek(dayOfWeek, firstWeekday, length)
       return (byMonth | byWeek) & all

@@ -3,16 +3,25 @@ import { type CronFields, LocalTimes } from './local-times.ts'
 import { WeakCache } from './weak-cache.ts'
 import { zoneOffsets } from './zone-offsets.ts'
 
-const times = new WeakCache<LocalTimes>()
 const kernels = new WeakCache<CronKernel>()
-
-/** The local times of an expression; equal ones are one object. */
-export function localTimesOf(fields: CronFields): LocalTimes {
-  return times.get(JSON.stringify(fields), () => new LocalTimes(fields))
-}
 
 /** The kernel of an expression in a zone; equal ones are one object, so a thousand equal schedules compile once. */
 export function kernelOf(fields: CronFields, timezone: string, rules: OffsetChangeRules): CronKernel {
-  const key = JSON.stringify([fields, timezone, rules.gap, rules.fold])
-  return kernels.get(key, () => new CronKernel(localTimesOf(fields), zoneOffsets(timezone), rules))
+  const { seconds, minutes, hours, days, months, years } = fields
+  const key = [
+    keyOf(seconds, 60),
+    keyOf(minutes, 60),
+    keyOf(hours, 24),
+    keyOf(months, 12),
+    days.dayOfMonth === null && days.dayOfWeek === null ? '*' : JSON.stringify(days),
+    years === null ? '*' : years.join(),
+    timezone,
+    rules.gap,
+    rules.fold,
+  ].join(' ')
+  return kernels.get(key, () => new CronKernel(new LocalTimes(fields), zoneOffsets(timezone), rules))
+}
+
+function keyOf(values: readonly number[], count: number): string {
+  return values.length === count ? '*' : values.join()
 }

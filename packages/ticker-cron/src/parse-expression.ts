@@ -1,4 +1,4 @@
-import { type FieldTexts, splitExpression } from './expression.ts'
+import { splitExpression } from './expression.ts'
 import { type FieldName, fields } from './field.ts'
 import type { CronFields } from './local-times.ts'
 import { parseDays } from './parse-days.ts'
@@ -36,13 +36,9 @@ export function parseExpression(expression: string, jobName: string | null): Par
       hours: valuesOf('hour'),
       days: parseDays(contextOf('dayOfMonth'), contextOf('dayOfWeek')),
       months: valuesOf('month'),
-      years: yearsOf(valuesOf('year'), texts),
+      years: isUnrestricted(texts.year) ? null : valuesOf('year'),
     },
     followsElapsedTime: texts.minute.startsWith('*') || texts.hour.startsWith('*'),
     hasHash: hasHash(texts),
   }
-}
-
-function yearsOf(years: readonly number[], texts: FieldTexts): readonly number[] | null {
-  return texts.year.split(',').some(isUnrestricted) ? null : years
 }

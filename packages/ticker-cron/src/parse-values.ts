@@ -30,6 +30,8 @@ export function splitList(context: FieldContext): readonly string[] {
 
 /** The values that the items of a list name together, ascending. @throws JobistemerError `INVALID_SCHEDULE` */
 export function parseValues(items: readonly string[], context: FieldContext): readonly number[] {
+  const [only = ''] = items
+  if (items.length === 1) return parseItem(only, 0, context)
   const values = new Set<number>()
   items.forEach((item, place) => {
     for (const value of parseItem(item, place, context)) values.add(value)
@@ -138,7 +140,8 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
     tz: 'UTC',
   })
   const values = expression.fields[name as Exclude<FieldName, 'year'>].values.map(Number)
-  return name === 'dayOfWeek' ? [...new Set(values.map((value) => value % 7))] : values
+  if (name !== 'dayOfWeek') return values
+  return [...new Set(values.map((value) => value % 7))].sort((left, right) => left - right)
 }
 
 /** cron-parser counts to 7 in steps: `1/2` would be Monday, Wednesday, Friday and, as 7, Sunday. */
