@@ -188,6 +188,17 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
     assert.equal(expectOutcome(again, 'saved').job.version, 1)
   },
 
+  'an exclusion that lay ahead of a deleted job goes with the rest of it': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.create(exclusionItem(job, 3), start)
+    await node.deleteJob(job.id, slotAt(1))
+    assert.equal((await node.prune({ before: slotAt(3) })).removed, 0)
+    assert.equal((await node.prune({ before: slotAt(3) + 1 })).removed, 1)
+    while ((await node.prune({ before: slotAt(3) + 1 })).more);
+    assert.equal(await node.findHead(job.id), null)
+  },
+
   'a living job keeps its head and the version in force when all of its history is gone': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

@@ -10,8 +10,9 @@ export function checkHeads(job: JobRecord, history: readonly OccurrenceRecord[])
   }
   const { watermark, nextAt, pruneFloor } = job
   expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
+  // An exclusion that lay ahead of a deleted job can be pruned with the rest of it.
   expect(
-    pruneFloor === null || pruneFloor <= watermark,
+    pruneFloor === null || pruneFloor <= watermark || job.deletedAt !== null,
     'watermark',
     `prune floor ${text(pruneFloor)} is after ${text(watermark)}`,
   )

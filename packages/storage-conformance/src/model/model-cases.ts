@@ -36,8 +36,11 @@ async function checkModel(world: CaseWorld, seed: number, numRuns: number): Prom
       await other.close()
     }
   })
-  const details = await fc.check(property, { seed, numRuns, interruptAfterTimeLimit: shrinkingLimitMs * 9 })
-  if (!details.failed) return
+  const found = await fc.check(property, { seed, numRuns, endOnFailure: true })
+  if (!found.failed) return
+  const path = found.counterexamplePath ?? ''
+  const shortened = await fc.check(property, { seed, path, interruptAfterTimeLimit: shrinkingLimitMs })
+  const details = shortened.counterexample === null ? found : shortened
   const [moves = []] = details.counterexample ?? []
   const error =
     details.errorInstance instanceof Error ? details.errorInstance : new Error(String(details.errorInstance))
