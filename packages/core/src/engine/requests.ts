@@ -16,6 +16,7 @@ import type { ExecutionPool } from './execution-pool.ts'
 import { type JobPlan, overridePlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import { readOwnStart } from './own-start.ts'
 import { initialRuns } from './task-progress.ts'
 import { uniqueSuffix } from './unique-suffix.ts'
 
@@ -67,6 +68,8 @@ export class Requests {
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #onPending: () => void
+  /** How many requests for an occurrence wait for the answer to their create. */
+  readonly #sending = new Map<OccurrenceId, number>()
   readonly #underWay = new Set<Promise<TriggerResult>>()
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
@@ -147,6 +150,7 @@ export class Requests {
         runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
       }
       const answer = await this.#create(item)
+      if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
       if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
       await this.#registry.reloadNow(job)
     }
@@ -156,6 +160,7 @@ export class Requests {
     const { owner, storage } = this.#engine
     const starts = item.runs === null ? 0 : 1
     this.#pool.reserve(starts)
+    this.#sending.set(item.id, (this.#sending.get(item.id) ?? 0) + 1)
     try {
       const [answer] = await storage.repeated('createOccurrences', (calls) =>
         calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
@@ -163,20 +168,36 @@ export class Requests {
       return answer as CreateAnswer
     } finally {
       this.#pool.unreserve(starts)
+      const others = (this.#sending.get(item.id) ?? 1) - 1
+      if (others > 0) this.#sending.set(item.id, others)
+      else this.#sending.delete(item.id)
     }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    job: RegisteredJob,
+    { id }: CreateRequested,
+    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+  ): Promise<void> {
+    if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    const record = await readOwnStart(this.#engine, id)
+    // Another request of this key that is under way may be the one that started it, and hear of that in a moment.
+    if (record === null || this.#sending.get(id) !== undefined || this.#pool.get(id) !== undefined) return
+    const { startedAt, kind, details } = record
+    if (kind === 'slot' || startedAt === null) return
+    this.#pool.run({
+      job,
+      plan: this.#planFor(job, details),
+      occurrence: { ...record, startedAt },
+      runs: record.runs,
+      fresh: true,
+    })
   }
 
   #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
     const { id } = item
-    if (answer.outcome === 'exists') {
-      const { owner } = this.#engine
-      const mine = answer.owner?.incarnation === owner.incarnation && answer.owner.node === owner.node
-      // The answer to an earlier sending of this very request got lost; a repeated key finds its execution here.
-      if (mine && answer.state === 'running' && answer.token === 1 && item.runs !== null) {
-        if (this.#pool.get(id) === undefined) this.#run(job, plan, item, answer.token)
-      }
-      return { id, state: answer.state, reason: null, created: false }
-    }
+    if (answer.outcome === 'exists') return { id, state: answer.state, reason: null, created: false }
     if (answer.outcome !== 'created') throw jobGone(job)
     this.#engine.events.emit('occurrence.created', {
       jobId: job.job.id,

@@ -7,6 +7,7 @@ import type { ExecutionPool } from './execution-pool.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { decideMissedSlots, type RecoveryDecision } from './missed-slots.ts'
+import { readOwnStart } from './own-start.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { EngineStopped } from './storage-caller.ts'
 import { initialRuns } from './task-progress.ts'
@@ -101,8 +102,25 @@ export class SlotLauncher {
       this.#pool.unreserve(reserved)
     }
     for (let index = 0; index < sent.length; index++) {
-      this.#slotAnswered(sent[index] as DueSlot, items[index] as CreateSlot, answers[index] as CreateAnswer, now)
+      const one = sent[index] as DueSlot
+      const item = items[index] as CreateSlot
+      const answer = answers[index] as CreateAnswer
+      this.#slotAnswered(one, item, answer, now)
+      if (answer.outcome === 'exists') await this.#startOwn(one, item, answer, now)
     }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    { job, plan }: DueSlot,
+    item: CreateSlot,
+    answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    now: number,
+  ): Promise<void> {
+    const { state, token, owner } = answer
+    const mayBeOwn = state === 'running' && token === 1 && owner?.incarnation === this.#engine.owner.incarnation
+    if (!mayBeOwn || item.runs === null || (await readOwnStart(this.#engine, item.id)) === null) return
+    if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
   /** `null` when a schedule of the user's own throws: that takes its job off the agenda, and nothing else with it. */
@@ -131,7 +149,7 @@ export class SlotLauncher {
   }
 
   #slotAnswered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
-    const { events, owner } = this.#engine
+    const { events } = this.#engine
     switch (answer.outcome) {
       case 'created':
         this.#registry.moveOn(job, item.scheduledAt, item.nextAt)
@@ -150,15 +168,7 @@ export class SlotLauncher {
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
         else if (answer.state === 'pending') this.#claimer.pendingAppeared()
         return
-      case 'exists': {
-        const mine = answer.owner?.incarnation === owner.incarnation && answer.owner.node === owner.node
-        // The answer to an earlier sending of this item got lost: the record is this node's, and has not started yet.
-        if (mine && answer.state === 'running' && item.runs !== null && this.#pool.get(item.id) === undefined) {
-          this.#start(job, plan, item, answer.token, now)
-        }
-        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
-        return
-      }
+      case 'exists':
       case 'off_schedule':
         this.#registry.moveOn(job, answer.watermark, answer.nextAt)
         return
