@@ -190,10 +190,14 @@ export class Claimer implements Alarm {
 
   /**
    * An occurrence keeps the version that it was created under for as long as there is code for it. Where the code is
-   * gone, the version in force takes over, so that nothing waits for ever for a build that will not come back.
+   * gone, the version in force takes over, so that nothing waits for ever for a build that will not come back. An older
+   * version than its own never does: a node that is behind learns of the newer one first.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
-    return (await this.#registry.planOfVersion(job, record.jobVersion)) ?? this.#registry.planOf(job)
+    const plan = await this.#registry.planOfVersion(job, record.jobVersion)
+    if (plan !== null) return plan
+    if (job.version < record.jobVersion) await this.#registry.reloadNow(job)
+    return job.version < record.jobVersion ? null : this.#registry.planOf(job)
   }
 
   /** This node cannot run it: others may. */
