@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { defineTask, type TaskContext, toInstantText } from '@jobistemer/core'
+import { defineTask, type TaskContext } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { describeDifferences, readContents, type TableContents } from './table-contents.ts'
 
@@ -137,9 +137,9 @@ export function workFolder(work: string, scheduledAt: Date): string {
   return join(work, backupName(scheduledAt))
 }
 
-/** Names sort by slot. No colons: not every file system takes them. */
+/** Names sort by slot, so the fraction is always there. No colons: not every file system takes them. */
 function backupName(scheduledAt: Date): string {
-  return `backup-${toInstantText(scheduledAt).replaceAll(':', '-')}`
+  return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`
 }
 
 async function checkDatabase(file: string, signal: AbortSignal): Promise<TableContents> {

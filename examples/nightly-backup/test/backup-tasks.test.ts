@@ -16,7 +16,7 @@ import { cron } from '@jobistemer/ticker-cron'
 import Database from 'better-sqlite3'
 import { expect, it, onTestFinished } from 'vitest'
 import { backupJob, jobName } from '../src/backup-job.ts'
-import { type BackupTaskOptions, backupTasks, type VerifiedBackup } from '../src/backup-tasks.ts'
+import { type BackupTaskOptions, backupTasks, type VerifiedBackup, workFolder } from '../src/backup-tasks.ts'
 import type { DemoFolder } from '../src/demo-folder.ts'
 import type { TableContents } from '../src/table-contents.ts'
 import { readWitness } from '../src/witness.ts'
@@ -162,6 +162,12 @@ it('keeps the newest backups, and removes the oldest', async () => {
     made.push(basename(backupOf(report).file))
   }
   expect(readdirSync(world.backups).sort()).toEqual(made.slice(-2))
+})
+
+it('gives backups names that sort as their slots do', () => {
+  const slots = [20_000, 20_003, 20_200, 20_250, 21_000].map((milliseconds) => new Date(milliseconds))
+  const names = slots.map((slot) => workFolder('', slot))
+  expect(names.toSorted()).toEqual(names)
 })
 
 it('removes nothing but backups', async () => {
