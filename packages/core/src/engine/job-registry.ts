@@ -4,6 +4,7 @@ import { fingerprintOf } from '../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../job/job-document.ts'
 import type { JobRecord } from '../storage/job-record.ts'
+import { decidedUpTo } from '../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../storage/storage.ts'
 import type { EngineContext } from './engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
@@ -84,7 +85,7 @@ export class JobRegistry {
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // Of a deleted job that comes back, nothing before its deletion is made up for.
-      const after = Math.max(this.#engine.now(), record?.watermark ?? 0)
+      const after = Math.max(this.#engine.now(), record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, { defaults, timeline, nextAt: job.schedule.nextMs(after) })
       return { kind: 'create', id: job.id, content }
     }

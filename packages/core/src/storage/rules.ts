@@ -26,7 +26,7 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
     handlerKey: content.handlerKey,
     overlap: content.overlap,
     timeline: content.timeline,
-    watermark: tombstone === null ? now : Math.max(tombstone.watermark, now),
+    watermark: tombstone === null ? now : Math.max(decidedUpTo(tombstone), now),
     nextAt: content.nextAt,
     pruneFloor: tombstone === null ? null : tombstone.pruneFloor,
     paused: null,
@@ -34,6 +34,14 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
     changedAt: now,
     deletedAt: null,
   }
+}
+
+/**
+ * Up to where a tombstone's slots are decided. The removal of a slot that was canceled ahead puts the prune floor above
+ * the watermark; nothing up to there can be created again.
+ */
+export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
+  return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
 
 /** The head after a `replace`. Its watermark, pause and prune floor stay. */

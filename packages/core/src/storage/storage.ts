@@ -97,7 +97,8 @@ export type JobContent = Pick<
 export type JobChange =
   /**
    * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
-   * tombstone: the version after the tombstone's, the later of both watermarks, and its prune floor.
+   * tombstone: the version after the tombstone's, its prune floor, and as watermark the latest of its own, that floor and
+   * `now`.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
