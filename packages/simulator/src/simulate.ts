@@ -77,24 +77,27 @@ function happen(world: World, fleet: Fleet): void {
     case 'crash':
       if (profile.calls['crash before'] + profile.calls['crash after'] === 0) return
       world.countFault('crash')
-      return life.crash('at rest')
+      life.crash('at rest')
+      return
     case 'freeze':
       if (profile.calls['freeze before'] + profile.calls['freeze after'] === 0) return
       world.countFault('freeze')
-      return life.freeze('at rest')
+      life.freeze('at rest')
+      return
     case 'stop':
-      return life.shutDown(random.pick([0, 500, 5000, 30_000]))
+      life.shutDown(random.pick([0, 500, 5000, 30_000]))
+      return
     case 'step':
       if (!profile.steppingClocks) return
       world.countFault('clock step')
-      return life.step(random.whole(-profile.largestSkewMs, profile.largestSkewMs))
-    case 'partition': {
+      life.step(random.whole(-profile.largestSkewMs, profile.largestSkewMs))
+      return
+    case 'partition':
       if (profile.longestPartitionMs === 0 || life.partitioned) return
       life.partitioned = true
-      return world.later(random.whole(100, profile.longestPartitionMs), () => {
+      world.later(random.whole(100, profile.longestPartitionMs), () => {
         life.partitioned = false
       })
-    }
   }
 }
 

@@ -31,23 +31,20 @@ export class HandlerModel {
     this.#index = index
     switch (event.kind) {
       case 'handler.started':
-        return this.#handlerStarted(event)
+        this.#handlerStarted(event)
+        return
       case 'handler.ended':
         this.#open.delete(keyOf(event, event.life))
         return
       case 'node.crashed':
       case 'node.down':
-        return this.#nodeGone(event)
-      case 'created':
-      case 'recovered':
-      case 'claimed':
-      case 'settled':
-      case 'reaped':
-      case 'job.saved':
-        if (event.life !== null && this.#gone.get(event.life) === 'shut down') this.#wroteAfterShutdown(event)
+        this.#nodeGone(event)
+        return
+      case 'late call':
+        this.#note('shutdown', null, null, `${event.life} was shut down, and called ${event.operation}`)
         return
       case 'failure':
-        return this.#note('failure', null, null, `${event.life}: ${event.where}: ${event.message}`)
+        this.#note('failure', null, null, `${event.life}: ${event.where}: ${event.message}`)
     }
   }
 
@@ -61,7 +58,10 @@ export class HandlerModel {
     const gone = this.#gone.get(life)
     if (gone !== undefined) this.#note('unfounded start', jobId, id, `${life} started ${task} after it was ${gone}`)
     const occurrence = this.#storage.occurrences.get(id)
-    if (occurrence === undefined) return this.#note('unfounded start', jobId, id, `${life} started what nobody created`)
+    if (occurrence === undefined) {
+      this.#note('unfounded start', jobId, id, `${life} started what nobody created`)
+      return
+    }
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
     const earlier = this.#started.get(attemptKey)
     if (earlier !== undefined) {
@@ -125,10 +125,6 @@ export class HandlerModel {
     this.#gone.set(life, kind === 'node.down' ? 'shut down' : 'dead')
     // What still runs beyond the grace of a shutdown ends with the process.
     for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
-  }
-
-  #wroteAfterShutdown({ kind, life }: HistoryEvent): void {
-    this.#note('shutdown', null, null, `${life} was shut down, and did this: ${kind}`)
   }
 }
 

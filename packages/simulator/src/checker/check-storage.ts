@@ -21,23 +21,32 @@ export class StorageModel {
     this.#index = index
     switch (event.kind) {
       case 'head':
-        return this.#headSeen(event.jobId, event.watermark)
+        this.#headSeen(event.jobId, event.watermark)
+        return
       case 'job.saved':
-        return this.#jobSaved(event)
+        this.#jobSaved(event)
+        return
       case 'created':
-        return this.#created(event)
+        this.#created(event)
+        return
       case 'recovered':
-        return this.#recovered(event)
+        this.#recovered(event)
+        return
       case 'claimed':
-        return this.#claimed(event)
+        this.#claimed(event)
+        return
       case 'settled':
-        return this.#settled(event)
+        this.#settled(event)
+        return
       case 'reaped':
-        return this.#reaped(event)
+        this.#reaped(event)
+        return
       case 'canceled':
-        return this.#canceled(event)
+        this.#canceled(event)
+        return
       case 'pruned':
-        return this.#pruned(event)
+        this.#pruned(event)
+        return
     }
   }
 
@@ -104,7 +113,10 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced }: EventOf<'created'>): void {
     const { id, jobId, scheduledAt, jobVersion } = item
     const job = this.jobs.get(jobId)
-    if (job === undefined) return this.#note('created twice', jobId, id, 'it was created in a job that does not exist')
+    if (job === undefined) {
+      this.#note('created twice', jobId, id, 'it was created in a job that does not exist')
+      return
+    }
     this.#checkVersion(job, id, jobVersion)
     for (const other of displaced) this.#end(other, 'canceled')
     const kind = item.kind === 'exclusion' ? 'slot' : item.kind
@@ -133,12 +145,8 @@ export class StorageModel {
     if (id !== occurrenceId(head.id, scheduledAt))
       this.#note('off series', head.id, id, 'its id is not that of its slot')
     if (scheduledAt <= watermark) {
-      return this.#note(
-        'off series',
-        head.id,
-        id,
-        `slot ${text(scheduledAt)} was decided, watermark ${text(watermark)}`,
-      )
+      this.#note('off series', head.id, id, `slot ${text(scheduledAt)} was decided, watermark ${text(watermark)}`)
+      return
     }
     const expected = nextSlot(head.timeline, watermark)
     if (scheduledAt !== expected) {
@@ -150,7 +158,10 @@ export class StorageModel {
   #recovered(event: EventOf<'recovered'>): void {
     const { jobId, jobVersion, expectedWatermark, watermark, entries } = event
     const job = this.jobs.get(jobId)
-    if (job === undefined) return this.#note('recovery', jobId, null, 'of a job that does not exist')
+    if (job === undefined) {
+      this.#note('recovery', jobId, null, 'of a job that does not exist')
+      return
+    }
     const [first] = entries
     this.#checkVersion(job, first?.id ?? occurrenceId(jobId, watermark), jobVersion)
     if (expectedWatermark !== job.watermark) {
@@ -223,7 +234,10 @@ export class StorageModel {
   #claimed({ id, jobId, token, life, now, dueAt, executionTimeoutMs, runs }: EventOf<'claimed'>): void {
     const job = this.jobs.get(jobId)
     if (job === undefined) return
-    if (!this.occurrences.has(id)) return this.#note('token', jobId, id, 'it was claimed, and nobody had created it')
+    if (!this.occurrences.has(id)) {
+      this.#note('token', jobId, id, 'it was claimed, and nobody had created it')
+      return
+    }
     this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs })
     this.#written(id, runs)
   }
@@ -264,17 +278,16 @@ export class StorageModel {
 
   #settled({ id, jobId, token, sequence, change, state, runs, life }: EventOf<'settled'>): void {
     const occurrence = this.occurrences.get(id)
-    if (occurrence === undefined) return this.#note('stale write', jobId, id, 'nobody had created it')
+    if (occurrence === undefined) {
+      this.#note('stale write', jobId, id, 'nobody had created it')
+      return
+    }
     const isRepeated = token === occurrence.token && sequence === occurrence.sequence
     if (isRepeated && sequence > 0) return
     if (token !== occurrence.token || !occurrence.running) {
       const what = `a ${change} of ${life} under token ${token} was accepted`
-      return this.#note(
-        'stale write',
-        jobId,
-        id,
-        `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`,
-      )
+      this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
+      return
     }
     if (occurrence.life !== life) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
@@ -288,7 +301,8 @@ export class StorageModel {
   #reaped({ id, jobId, token, action, reason, now, life, mono, runs }: EventOf<'reaped'>): void {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined || !occurrence.running || occurrence.token !== token) {
-      return this.#note('token', jobId, id, `${life} reaped token ${token}, which was not alive`)
+      this.#note('token', jobId, id, `${life} reaped token ${token}, which was not alive`)
+      return
     }
     if (reason === 'owner_restarted') {
       if (nodeOf(occurrence.life) !== nodeOf(life) || occurrence.life === life) {

@@ -101,6 +101,8 @@ export type NodeEvent =
   /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
+  /** A node that was shut down went on with what only schedulers do. */
+  | { readonly kind: 'late call'; readonly operation: string }
   /** An error that nobody is prepared for. */
   | { readonly kind: 'failure'; readonly where: string; readonly message: string }
   | {

@@ -40,24 +40,36 @@ export class Fleet {
       this.refill({ atLeast: this.alive.length + 1 })
   }
 
-  /** One more node, with the newest code that there is. */
+  /** One more node, with the newest code that there is, and room for everything that waits. */
   startNewest(): void {
     this.#newestBuild = 1
-    this.#startNew()
+    this.#start(this.#newName(), { build: 1, maxConcurrentJobs: 100 })
   }
 
   #startNew(): void {
-    this.#start(String.fromCharCode(97 + (this.#names++ % 26)) + (this.#names > 26 ? Math.floor(this.#names / 26) : ''))
+    this.#start(this.#newName())
   }
 
-  #start(nodeId: string): void {
+  #newName(): string {
+    const number = this.#names++
+    return String.fromCharCode(97 + (number % 26)) + (number < 26 ? '' : Math.floor(number / 26))
+  }
+
+  #start(nodeId: string, settings?: { readonly build: number; readonly maxConcurrentJobs: number }): void {
     const { random, profile, faults } = this.#world
     const life = (this.#lifeCounts.get(nodeId) ?? 0) + 1
     this.#lifeCounts.set(nodeId, life)
     if (random.chance(0.2)) this.#newestBuild = 1
     const build = this.#newestBuild === 1 && random.chance(0.8) ? 1 : 0
     const skew = faults === null ? 0 : profile.largestSkewMs
-    const started = new NodeLife(this.#world, { nodeId, life, build, offsetMs: random.whole(-skew, skew) })
+    const started = new NodeLife(this.#world, {
+      nodeId,
+      life,
+      build,
+      offsetMs: random.whole(-skew, skew),
+      maxConcurrentJobs: random.pick([1, 2, 5, 50]),
+      ...settings,
+    })
     this.lives.push(started)
     started.start()
   }

@@ -11,6 +11,7 @@ export class NodeClock implements Clock {
   readonly #common: VirtualClock
   readonly #random: Random
   readonly #timers = new Set<Timer>()
+  readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
   /** What waits for the thaw, in the order in which it came. */
@@ -40,25 +41,29 @@ export class NodeClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
+    return this.#setTimer(delayMs, callback, this.#timers)
+  }
+
+  #setTimer(delayMs: number, callback: () => void, timers: Set<Timer>): Timer {
     let cancelled = false
     const ring = (): void => {
       if (cancelled || this.#dead) return
-      this.#timers.delete(timer)
+      timers.delete(timer)
       callback()
     }
     const inner = this.#common.setTimer(delayMs, () => this.whenAwake(ring))
     const timer: Timer = {
       cancel: () => {
         cancelled = true
-        this.#timers.delete(timer)
+        timers.delete(timer)
         inner.cancel()
       },
     }
-    this.#timers.add(timer)
+    timers.add(timer)
     return timer
   }
 
-  /** Timers that are set and have not rung: a node that is down has none. */
+  /** Timers of the scheduler that are set and have not rung: one that is down has none. */
   get timerCount(): number {
     return this.#timers.size
   }
@@ -95,10 +100,10 @@ export class NodeClock implements Clock {
   die(): void {
     this.#dead = true
     this.#held = []
-    for (const timer of [...this.#timers]) timer.cancel()
+    for (const timer of [...this.#timers, ...this.#handlerTimers]) timer.cancel()
   }
 
-  /** Resolves when so much time has passed, as far as this process can tell. */
+  /** For handlers: resolves when so much time has passed, as far as this process can tell. */
   sleep(milliseconds: number, signal: AbortSignal | null): Promise<'slept' | 'aborted'> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve('aborted')
@@ -110,7 +115,7 @@ export class NodeClock implements Clock {
       }
       const look = (): void => {
         if (this.monotonic() < end) {
-          timer = this.setTimer(end - this.monotonic(), look)
+          timer = this.#setTimer(end - this.monotonic(), look, this.#handlerTimers)
           return
         }
         signal?.removeEventListener('abort', onAbort)

@@ -8,6 +8,8 @@ import { NodeClock } from './node-clock.ts'
 import type { StorageOperation } from './operations-of-storage.ts'
 import type { World } from './world.ts'
 
+const schedulerOperations: readonly StorageOperation[] = ['claim', 'settle', 'reap']
+
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
 
 /** One process: a scheduler with its clock and its way to the storage, from its start to its end. */
@@ -25,7 +27,13 @@ export class NodeLife implements ConnectionOwner {
 
   constructor(
     world: World,
-    options: { readonly nodeId: string; readonly life: number; readonly build: number; readonly offsetMs: number },
+    options: {
+      readonly nodeId: string
+      readonly life: number
+      readonly build: number
+      readonly offsetMs: number
+      readonly maxConcurrentJobs: number
+    },
   ) {
     const { nodeId, life, build, offsetMs } = options
     this.#world = world
@@ -46,7 +54,7 @@ export class NodeLife implements ConnectionOwner {
       }),
       handlers: { [dataHandler]: (context) => runDataTask(context, this.handlers) },
       scheduleTypes: [everyType],
-      maxConcurrentJobs: random.pick([1, 2, 5, 50]),
+      maxConcurrentJobs: options.maxConcurrentJobs,
       pollInterval: random.pick([500, 1000, 3000]),
       reapInterval: random.pick([2000, 5000, 15_000]),
       definitionInterval: random.pick([1000, 3000]),
@@ -142,8 +150,12 @@ export class NodeLife implements ConnectionOwner {
     this.#world.later(delayMs, callback)
   }
 
-  called(_operation: StorageOperation): void {
+  called(operation: StorageOperation): void {
     this.#world.counts.storageCalls++
+    // What a user began before may still ask the storage something; the scheduler itself may not.
+    if (this.state === 'down' && schedulerOperations.includes(operation)) {
+      this.#world.history.add(this.name, { kind: 'late call', operation })
+    }
   }
 
   injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void {

@@ -64,19 +64,26 @@ class Recorder {
   record(operation: StorageOperation, request: never, answer: unknown): void {
     switch (operation) {
       case 'saveJobs':
-        return this.#saved(request, answer as readonly SaveJobAnswer[])
+        this.#saved(request, answer as readonly SaveJobAnswer[])
+        return
       case 'createOccurrences':
-        return this.#created(request, answer as readonly CreateAnswer[])
+        this.#created(request, answer as readonly CreateAnswer[])
+        return
       case 'claim':
-        return this.#claimed(request, answer as ClaimAnswer)
+        this.#claimed(request, answer as ClaimAnswer)
+        return
       case 'settle':
-        return this.#settled(request, answer as readonly SettleAnswer[])
+        this.#settled(request, answer as readonly SettleAnswer[])
+        return
       case 'cancel':
-        return this.#canceled(request, answer as readonly CancelAnswer[])
+        this.#canceled(request, answer as readonly CancelAnswer[])
+        return
       case 'reap':
-        return this.#reaped(request, answer as readonly ReapAnswer[])
+        this.#reaped(request, answer as readonly ReapAnswer[])
+        return
       case 'prune':
-        return this.#pruned(request, answer as PruneAnswer)
+        this.#pruned(request, answer as PruneAnswer)
+        return
       case 'get':
         for (const head of (answer as GetAnswer).jobs) if (head !== null) this.#head(head)
         return
