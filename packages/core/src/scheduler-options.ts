@@ -1,7 +1,15 @@
 import { hostname } from 'node:os'
 import type { Clock } from './clock.ts'
-import { readJobSettings } from './configuration/read-settings.ts'
-import { readChoice, readInteger, readName, readObject, readOptionalFunction } from './configuration/read-value.ts'
+import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
+import {
+  readChoice,
+  readInteger,
+  readList,
+  readMethods,
+  readName,
+  readObject,
+  readOptionalFunction,
+} from './configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/unique-suffix.ts'
@@ -100,7 +108,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       remedy: 'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
     })
   }
-  const clock = options.clock ?? systemClock
+  const clock = readMethods(options.clock ?? systemClock, 'clock', ['now', 'monotonic', 'setTimer'])
   const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
   return {
     storage,
@@ -108,7 +116,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
     defaults: options.defaults === undefined ? {} : readDefaults(options.defaults),
-    logger: options.logger ?? silentLogger,
+    logger: readMethods(options.logger ?? silentLogger, 'logger', ['debug', 'info', 'warn', 'error']),
     metrics: options.metrics ?? null,
     clock,
     pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
@@ -120,17 +128,28 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     ),
     handleSignals: readSignals(options.handleSignals ?? false),
     handlers: readHandlers(options.handlers ?? {}),
-    scheduleTypes: options.scheduleTypes ?? [],
+    scheduleTypes: readScheduleTypes(options.scheduleTypes ?? []),
   }
 }
 
 function readDefaults(defaults: JobSettingsInput): JobOverrides {
+  readObject(defaults, 'defaults', jobSettingNames)
   return readJobSettings(defaults, 'defaults.')
+}
+
+function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleType[] {
+  for (const [index, type] of readList(types, 'scheduleTypes').entries()) {
+    readMethods(type, `scheduleTypes[${index}]`, ['revive'])
+    readName(type.name, `scheduleTypes[${index}].name`)
+  }
+  return types
 }
 
 function readSignals(signals: boolean | readonly ShutdownSignal[]): readonly ShutdownSignal[] {
   if (typeof signals === 'boolean') return signals ? ['SIGTERM', 'SIGINT'] : []
-  return signals.map((signal, index) => readChoice(signal, ['SIGTERM', 'SIGINT', 'SIGHUP'], `handleSignals[${index}]`))
+  return readList(signals, 'handleSignals').map((signal, index) =>
+    readChoice(signal, ['SIGTERM', 'SIGINT', 'SIGHUP'], `handleSignals[${index}]`),
+  )
 }
 
 function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers {
@@ -145,7 +164,15 @@ function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers
 
 function readJobs(jobs: readonly Job[]): readonly Job[] {
   const names = new Set<string>()
-  for (const [index, job] of jobs.entries()) {
+  for (const [index, job] of readList(jobs, 'jobs').entries()) {
+    if (typeof job !== 'object' || job === null || typeof job.id !== 'string' || !Array.isArray(job.tasks)) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `jobs[${index}] is not a job: ${printValue(job)}.`,
+        field: `jobs[${index}]`,
+        value: job,
+        remedy: 'Give what defineJob() makes.',
+      })
+    }
     if (names.has(job.name)) {
       throw new JobistemerError('DUPLICATE_JOB', {
         message: `jobs[${index}].name is the name of an earlier job: ${printValue(job.name)}.`,

@@ -18,6 +18,29 @@ export function readNumber(value: unknown, field: string, min: number, max: numb
   throw invalid(value, field, 'is not a number in range', `Give a number from ${min} to ${max}.`)
 }
 
+/** Checks that a value is a function. */
+export function readFunction<T>(value: T, field: string): T {
+  if (typeof value === 'function') return value
+  throw invalid(value, field, 'is not a function', 'Give a function.')
+}
+
+/** Checks that a value is an object with these methods. */
+export function readMethods<T>(value: T, field: string, methods: readonly string[]): T {
+  const members = (typeof value === 'object' || typeof value === 'function' ? value : null) as Record<
+    string,
+    unknown
+  > | null
+  const absent = methods.find((method) => typeof members?.[method] !== 'function')
+  if (absent === undefined) return value
+  throw invalid(value, field, `has no method ${absent}`, `Give an object with the methods ${methods.join(', ')}.`)
+}
+
+/** Checks that a value is a list. */
+export function readList<T>(value: readonly T[], field: string): readonly T[] {
+  if (Array.isArray(value)) return value
+  throw invalid(value, field, 'is not a list', 'Give an array.')
+}
+
 /** Checks that a value is a function, or absent. */
 export function readOptionalFunction<T>(value: T, field: string): T {
   if (value === undefined || typeof value === 'function') return value

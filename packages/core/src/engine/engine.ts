@@ -1,4 +1,4 @@
-import { readInteger, readObject, readOptionalFunction } from '../configuration/read-value.ts'
+import { readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { EventHub, type SchedulerEventName, type SchedulerListener } from '../events.ts'
@@ -26,6 +26,7 @@ import { ExecutionPool } from './execution-pool.ts'
 import { type Explanation, explain } from './explain.ts'
 import { type CancelOptions, type CancelResult, type InterventionOptions, Interventions } from './interventions.ts'
 import { JobRegistry } from './job-registry.ts'
+import { readOccurrenceFilter } from './occurrence-filter.ts'
 import { onShutdownSignals } from './process-signals.ts'
 import { Reaper } from './reaper.ts'
 import type { RegisteredJob } from './registered-job.ts'
@@ -303,22 +304,19 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
-    readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', 'limit'])
-    const limit = filter.limit ?? 100
+    const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
     const found: Occurrence[] = []
     let cursor: string | null = null
     do {
       const page = await this.storage.once((storage) =>
         storage.listOccurrences({
           kind: 'job',
-          jobId: jobId(filter.job),
-          order: filter.order ?? 'ascending',
+          jobId,
+          order,
           runs: true,
           limit: Math.min(limit - found.length, 1000),
           cursor,
-          ...(filter.from !== undefined && { from: toInstantMs(filter.from, 'from') }),
-          ...(filter.to !== undefined && { to: toInstantMs(filter.to, 'to') }),
-          ...(filter.states !== undefined && { states: filter.states }),
+          ...bounds,
         }),
       )
       for (const record of page.items) found.push(occurrenceOf(record))
@@ -329,6 +327,7 @@ export class Engine implements Scheduler, EngineContext {
 
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#job(name)
+    readInteger(count, 'count', 1, 100_000)
     const runs: Date[] = []
     // A job whose next slot is not in the heap has no further one.
     let slot: number | null = job.heapIndex < 0 ? job.series.nextMs(job.watermark) : job.at
@@ -340,7 +339,7 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
-    readOptionalFunction(listener, 'listener')
+    readFunction(listener, 'listener')
     return this.events.on(event, listener)
   }
 

@@ -1,0 +1,112 @@
+import { createScheduler, defineJob, type Job, type SchedulerOptions } from '@jobistemer/core'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { memory } from './support/places.ts'
+import { createWorld, fates } from './support/world.ts'
+
+const job = (name: string): Job =>
+  defineJob({ name, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
+
+const raw = { name: 'raw', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] }
+const storage = memoryStorage()
+const long = 'x'.repeat(256)
+
+describe('a scheduler is not made of', () => {
+  it.each<[what: string, options: Record<string, unknown>, code: string, field: string, value: unknown]>([
+    ['no storage', { storage: undefined }, 'INVALID_ARGUMENT', 'storage', undefined],
+    ['a storage that is null', { storage: null }, 'INVALID_ARGUMENT', 'storage', null],
+    ['a storage that is a path', { storage: 'jobs.db' }, 'INVALID_ARGUMENT', 'storage', 'jobs.db'],
+    [
+      'a storage of another protocol',
+      { storage: { specVersion: 2 } },
+      'INVALID_ARGUMENT',
+      'storage',
+      { specVersion: 2 },
+    ],
+    ['a job twice', { jobs: [job('a'), job('b'), job('a')] }, 'DUPLICATE_JOB', 'jobs[2].name', 'a'],
+    ['jobs that are no list', { jobs: job('a') }, 'INVALID_ARGUMENT', 'jobs', expect.anything()],
+    ['a job that was not defined', { jobs: [job('a'), raw] }, 'INVALID_ARGUMENT', 'jobs[1]', raw],
+    ['a job that is null', { jobs: [null] }, 'INVALID_ARGUMENT', 'jobs[0]', null],
+    ['an empty node id', { nodeId: '' }, 'INVALID_NAME', 'nodeId', ''],
+    ['a node id that is too long', { nodeId: long }, 'INVALID_NAME', 'nodeId', long],
+    ['no place to run', { maxConcurrentJobs: 0 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0],
+    ['half a place', { maxConcurrentJobs: 0.5 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0.5],
+    ['a poll interval of nothing', { pollInterval: 0 }, 'INVALID_DURATION', 'pollInterval', 0],
+    ['a reap interval that is prose', { reapInterval: 'often' }, 'INVALID_DURATION', 'reapInterval', 'often'],
+    ['a bad default', { defaults: { overlapPolicy: 'no' } }, 'INVALID_ARGUMENT', 'defaults.overlapPolicy', 'no'],
+    ['an unknown default', { defaults: { retries: 3 } }, 'UNKNOWN_OPTION', 'defaults.retries', 3],
+    ['defaults that are no object', { defaults: 5 }, 'INVALID_ARGUMENT', 'defaults', 5],
+    ['an unknown option', { concurrency: 5 }, 'UNKNOWN_OPTION', 'concurrency', 5],
+    ['a handler that is no function', { handlers: { mail: 5 } }, 'INVALID_ARGUMENT', 'handlers.mail', 5],
+    ['a signal that nobody knows', { handleSignals: ['SIGFOO'] }, 'INVALID_ARGUMENT', 'handleSignals[0]', 'SIGFOO'],
+    ['a logger without methods', { logger: {} }, 'INVALID_ARGUMENT', 'logger', {}],
+    ['a clock without methods', { clock: {} }, 'INVALID_ARGUMENT', 'clock', {}],
+    ['types of schedules that are none', { scheduleTypes: ['every'] }, 'INVALID_ARGUMENT', 'scheduleTypes[0]', 'every'],
+  ])('%s', (_, options, code, field, value) => {
+    const make = () => createScheduler({ storage, ...options } as unknown as SchedulerOptions)
+    expect(make).toThrow(expect.objectContaining({ code, field, value, remedy: expect.any(String) }))
+  })
+
+  it.each([undefined, null, 'storage', []])('%j', (options) => {
+    expect(() => createScheduler(options as unknown as SchedulerOptions)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+    )
+  })
+})
+
+describe('a question is refused when', () => {
+  it.each<[what: string, filter: unknown, code: string, field: string]>([
+    ['it names no job', {}, 'INVALID_NAME', 'filter.job'],
+    ['its job is no name', { job: 5 }, 'INVALID_NAME', 'filter.job'],
+    ['it is none', undefined, 'INVALID_ARGUMENT', 'filter'],
+    ['it has an unknown member', { job: 'a', state: 'failed' }, 'UNKNOWN_OPTION', 'filter.state'],
+    ['it begins at no instant', { job: 'a', from: 'soon' }, 'INVALID_INSTANT', 'filter.from'],
+    ['it ends at no instant', { job: 'a', to: Number.NaN }, 'INVALID_INSTANT', 'filter.to'],
+    ['it wants none', { job: 'a', limit: 0 }, 'INVALID_ARGUMENT', 'filter.limit'],
+    ['it wants half a one', { job: 'a', limit: 0.5 }, 'INVALID_ARGUMENT', 'filter.limit'],
+    ['it wants another order', { job: 'a', order: 'random' }, 'INVALID_ARGUMENT', 'filter.order'],
+    ['it wants a state that is none', { job: 'a', states: ['done'] }, 'INVALID_ARGUMENT', 'filter.states[0]'],
+    ['its states are no list', { job: 'a', states: 'failed' }, 'INVALID_ARGUMENT', 'filter.states'],
+  ])('%s', async (_, filter, code, field) => {
+    const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
+    await expect(scheduler.occurrences(filter as never)).rejects.toMatchObject({ code, field })
+  })
+
+  it('it is about the next runs of a job that is not there, or of less than one', async () => {
+    const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
+    expect(() => scheduler.nextRuns('b')).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND', value: 'b' }))
+    expect(() => scheduler.nextRuns('a', 0)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'count' }),
+    )
+  })
+
+  it('a listener is no function, or its event is none', async () => {
+    const scheduler = await createWorld(memory).start()
+    expect(() => scheduler.on('scheduler.started', 'log' as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'listener' }),
+    )
+    expect(() => scheduler.on('scheduler.started', undefined as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'listener' }),
+    )
+  })
+})
+
+it('after every refusal the ledger is as it was', async () => {
+  const world = createWorld(memory)
+  const scheduler = await world.start({ jobs: [job('a')] })
+  await world.clock.advance({ seconds: 10 })
+  const before = await fates(scheduler, 'a')
+  const attempts = [
+    () => scheduler.trigger('a', { data: 5n }),
+    () => scheduler.trigger('b'),
+    () => scheduler.occurrences({ job: 'a', limit: 0 }),
+    () => scheduler.update('a', { overlapPolicy: 'no' as never }),
+    () => scheduler.pause('b'),
+    () => scheduler.prune({ olderThan: -1 }),
+  ]
+  for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject({ code: expect.any(String) })
+  expect(await fates(scheduler, 'a')).toEqual(before)
+  await world.clock.advance({ seconds: 10 })
+  expect(await fates(scheduler, 'a')).toEqual(['10 completed', '20 completed'])
+})
