@@ -55,6 +55,8 @@ export default {
         { entry: entriesOf(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
       ]),
     ),
+    // Each of its sources is a program, which its tests start by a computed name.
+    'examples/tour': { entry: ['src/*.ts'] },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       project: '**/*.mjs',
