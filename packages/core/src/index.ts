@@ -53,6 +53,7 @@ export {
   defineTask,
   type OccurrenceContext,
   type PreviousRun,
+  type RunnableTask,
   type TaskContext,
   type TaskDefinition,
   type TaskHandler,

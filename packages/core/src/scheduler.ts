@@ -40,7 +40,10 @@ export interface ShutdownOptions {
   readonly gracePeriod?: DurationInput
 }
 
-/** One node: runs jobs on a storage, together with all other nodes on the same storage. */
+/**
+ * One node: runs jobs on a storage, together with all other nodes on the same storage. One that is never started can
+ * still read: `isRunning` and `occurrences` ask the storage alone.
+ */
 export interface Scheduler extends AsyncDisposable {
   readonly nodeId: string
   /** Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. */

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import type { RetryPolicyInput, TaskSettingsInput } from '../src/configuration/settings.ts'
 import { defineJob, type Job } from '../src/job/define-job.ts'
-import { defineTask, type TaskContext, type TaskDefinition } from '../src/job/task.ts'
+import { defineTask, type RunnableTask, type TaskContext } from '../src/job/task.ts'
 import type { JsonValue } from '../src/json.ts'
 import { every } from './support/every.ts'
 
@@ -72,7 +72,7 @@ describe('types flow', () => {
   })
 
   it('from defineTask into the definition', () => {
-    expectTypeOf(count).toEqualTypeOf<TaskDefinition<undefined, { rows: number }>>()
+    expectTypeOf(count).toEqualTypeOf<RunnableTask<undefined, { rows: number }>>()
     expectTypeOf<Parameters<NonNullable<typeof label.run>>[0]>().toEqualTypeOf<
       TaskContext<{ readonly prefix: 'rows' }>
     >()

@@ -15,6 +15,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #onFree: (woken: OccurrenceAddress | null) => void
   readonly #executions = new Map<OccurrenceId, Execution>()
   #reserved = 0
+  /** Calls of `onComplete` that have not ended. */
+  #hooks = 0
   #whenEmpty: (() => void) | undefined
   #shuttingDown = false
 
@@ -62,8 +64,20 @@ export class ExecutionPool implements ExecutionOwner {
 
   closed(execution: Execution): void {
     this.#executions.delete(execution.occurrence.id)
-    if (this.#executions.size === 0) this.#whenEmpty?.()
+    this.#lookWhetherEmpty()
     this.#onFree(null)
+  }
+
+  reporting(hook: Promise<void>): void {
+    this.#hooks++
+    void hook.finally(() => {
+      this.#hooks--
+      this.#lookWhetherEmpty()
+    })
+  }
+
+  #lookWhetherEmpty(): void {
+    if (this.#executions.size === 0 && this.#hooks === 0) this.#whenEmpty?.()
   }
 
   woken(address: OccurrenceAddress): void {
@@ -76,11 +90,13 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 
-  /** Resolves when nothing runs any more. */
+  /** Resolves when nothing runs any more, and the hooks that were told of it have ended. */
   async emptied(): Promise<void> {
-    if (this.#executions.size === 0) return
-    await new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve
-    })
+    // The last occurrence closes before its hook is called.
+    while (this.#executions.size > 0 || this.#hooks > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve
+      })
+    }
   }
 }

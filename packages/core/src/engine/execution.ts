@@ -30,6 +30,8 @@ export interface ExecutionOwner {
   readonly settler: Settler
   /** It is over for this node: finished, released, lost. */
   closed(execution: Execution): void
+  /** Its `onComplete` was called: a shutdown waits for it. */
+  reporting(hook: Promise<void>): void
   /** Finishing it woke another occurrence, which waits for a free node now. */
   woken(address: OccurrenceAddress): void
 }
@@ -439,7 +441,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       if (onComplete === undefined && !events.hears('occurrence.finished')) return
       const report = this.#report(change.state, change.reason)
       events.emit('occurrence.finished', { ...this.#names(), report })
-      if (onComplete !== undefined) void this.#callHook('onComplete', () => onComplete(report))
+      if (onComplete !== undefined) this.#owner.reporting(this.#callHook('onComplete', () => onComplete(report)))
     }
   }
 

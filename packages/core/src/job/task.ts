@@ -86,6 +86,11 @@ export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSe
   readonly handler?: string
 }
 
+/** A task with its work in it. */
+export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefinition<Data, Result> {
+  run(context: TaskContext<Data>): Result | Promise<Result>
+}
+
 /** What does the work of tasks that name it as their `handler`. */
 export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unknown
 
@@ -97,7 +102,7 @@ export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unkno
  * const print = defineTask({ name: 'print', run: (context) => `${context.result(count).rows} rows` })
  */
 export function defineTask<const Data = undefined, Result = unknown>(
-  task: TaskDefinition<Data, Result>,
-): TaskDefinition<Data, Result> {
+  task: RunnableTask<Data, Result>,
+): RunnableTask<Data, Result> {
   return task
 }
