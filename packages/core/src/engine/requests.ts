@@ -11,6 +11,7 @@ import {
   type OccurrenceState,
 } from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../storage/storage.ts'
+import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import { type JobPlan, overridePlan } from './job-plan.ts'
@@ -208,7 +209,7 @@ export class Requests {
       state: answer.state,
       reason: answer.reason,
     })
-    for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+    displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') this.#run(job, plan, item, answer.token)
     else if (answer.state === 'pending') this.#onPending()
     return { id, state: answer.state, reason: answer.reason, created: true }

@@ -2,6 +2,7 @@ import { occurrenceId } from '../ids.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
 import type { Claimer } from './claimer.ts'
+import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import type { JobPlan } from './job-plan.ts'
@@ -164,7 +165,7 @@ export class SlotLauncher {
             reason: answer.reason,
           })
         }
-        for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+        displace(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
         else if (answer.state === 'pending') this.#claimer.pendingAppeared()
         return
