@@ -25,7 +25,7 @@ describe('the guide', () => {
   })
 
   it('speaks of every decision and transition that an adapter can use', () => {
-    const internal = ['nextLineage', 'isFinal']
+    const internal = ['nextLineage', 'isFinal', 'decidedUpTo']
     const functions = Object.entries(protocol).flatMap(([name, value]) => (typeof value === 'function' ? [name] : []))
     expect(functions.filter((name) => !internal.includes(name) && !guide.includes(`${name}`))).toEqual([])
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { jobId } from '@jobistemer/core'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
-import { requestItem, slotItem } from '../stage/create-items.ts'
+import { exclusionItem, requestItem, slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOutcome } from '../stage/expect.ts'
 import { slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
@@ -127,6 +127,20 @@ export const deleteCases: readonly StorageCase[] = caseGroup('delete', {
     assert.equal(await node.stateOf(held), 'completed')
   },
 
+  'what a deleted job still ran is canceled when it is handed back': async (world) => {
+    const node = await TestNode.connect(world)
+    for (const how of ['release', 'retry'] as const) {
+      const job = await node.createJob({ name: how })
+      const held = await node.startSlot(job, 1)
+      await node.deleteJob(job.id)
+      const now = slotAt(2)
+      if (how === 'release') await node.release(held, slotAt(3), { now })
+      else expectOutcome(await node.reap(held, { action: 'retry', now }), 'reaped')
+      const record = await node.record(held)
+      assert.deepEqual([record.state, record.reason, record.finishedAt], ['canceled', 'deleted', now])
+    }
+  },
+
   'deleting cancels a pending occurrence, which no node claims any more': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
@@ -183,6 +197,19 @@ export const deleteCases: readonly StorageCase[] = caseGroup('delete', {
     assert.equal(answer.job.watermark, slotAt(7))
     assert.equal(answer.job.createdAt, slotAt(7))
     await node.startSlot(answer.job, 8)
+  },
+
+  'creating over a tombstone starts above its prune floor, where nothing can be created again': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.startSlot(job, 1)
+    await node.create(exclusionItem(job, 3), slotAt(1))
+    await node.deleteJob(job.id, slotAt(1))
+    assert.equal((await node.prune({ before: slotAt(3) + 1 })).removed, 1)
+    const content = jobContent({ nextAt: slotAt(4) })
+    const answer = expectOutcome(await node.saveJob({ kind: 'create', id: job.id, content }, slotAt(2)), 'saved')
+    assert.deepEqual([answer.job.pruneFloor, answer.job.watermark], [slotAt(3), slotAt(3)])
+    expectOutcome(await node.create(slotItem(answer.job, 3)), 'pruned')
   },
 
   'what ran when the job was deleted still blocks the job that is created in its place': async (world) => {

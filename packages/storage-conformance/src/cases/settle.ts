@@ -190,8 +190,8 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
     })
     const claimed = await other.claimOne(slotAt(1) + 500)
     assert.deepEqual(
-      [claimed.state, claimed.token, claimed.sequence, claimed.owner, claimed.startedAt],
-      ['running', 2, 0, other.owner, slotAt(1) + 500],
+      [claimed.state, claimed.token, claimed.sequence, claimed.owner, claimed.startedAt, claimed.reason],
+      ['running', 2, 0, other.owner, slotAt(1) + 500, null],
     )
     assert.deepEqual(claimed.runs, runs)
   },

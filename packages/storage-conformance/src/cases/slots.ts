@@ -221,6 +221,19 @@ export const slotCases: readonly StorageCase[] = caseGroup('slots', {
     assert.deepEqual([head.watermark, head.nextAt], [slotAt(2), slotAt(3)])
   },
 
+  'a node that does not know the version in force does not move the job past an excluded slot': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    expectCreated(await node.create(exclusionItem(job, 1), start), 'canceled')
+    await node.replaceJob(job.id, {})
+    const before = await node.head(job.id)
+    const behind = slotItem(job, 1, { version: 1, nextAt: slotAt(7) })
+    expectOutcome(await node.create(behind), 'exists')
+    assert.deepEqual(await node.head(job.id), before)
+    expectOutcome(await node.create(slotItem(job, 1, { version: 2 })), 'exists')
+    assert.equal((await node.head(job.id)).nextAt, slotAt(2))
+  },
+
   'a repeated slot leaves watermark and next instant of the job alone': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
