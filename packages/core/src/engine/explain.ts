@@ -98,7 +98,8 @@ async function nearest(
     const page = await engine.storage.once((storage) =>
       storage.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...range }),
     )
-    const slot = page.items.find((record) => record.kind === 'slot')
+    // A slot that was canceled ahead can lie inside a range: it says nothing of its neighbours.
+    const slot = page.items.find(({ kind, state, token }) => kind === 'slot' && !(state === 'canceled' && token === 0))
     if (slot !== undefined) return slot
     cursor = page.cursor
   } while (cursor !== null)
