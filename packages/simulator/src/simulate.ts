@@ -1,5 +1,5 @@
 import { checkConvergence, checkStored } from './checker/check-end.ts'
-import { checkHistory } from './checker/check-history.ts'
+import { HistoryChecker } from './checker/history-checker.ts'
 import { readStoredState } from './checker/stored-state.ts'
 import type { Violation } from './checker/violation.ts'
 import type { HistoryEvent } from './history/history.ts'
@@ -32,19 +32,22 @@ export async function simulate(options: {
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
   await calm(world, fleet)
+  const { events } = world.history
+  const checker = new HistoryChecker()
+  checker.follow(events)
   const calmed = await readStoredState(world.inspect(), world.clock.now())
-  const { model: calmedModel } = checkHistory(world.history.events)
-  const unsettled = checkConvergence(calmed, calmedModel, world.history.events)
+  const unsettled = checkConvergence(calmed, checker.model, events)
   const unclosed = await closing(world, fleet)
+  checker.follow(events)
   const end = await readStoredState(world.inspect(), world.clock.now())
-  const { violations: broken, model } = checkHistory(world.history.events)
-  const violations = [...broken, ...unsettled, ...unclosed, ...(await checkStored(world.inspect(), end, model))]
+  const unstored = await checkStored(world.inspect(), end, checker.model)
+  const violations = [...checker.violations, ...unsettled, ...unclosed, ...unstored]
   const occurrences: Record<string, number> = {}
   for (const { state } of end.occurrences) occurrences[state] = (occurrences[state] ?? 0) + 1
   return {
     seed,
     violations,
-    events: world.history.events,
+    events,
     virtualMs: world.clock.monotonic(),
     storageCalls: world.counts.storageCalls,
     faults: Object.fromEntries(world.counts.faults),
@@ -116,7 +119,7 @@ async function calm(world: World, fleet: Fleet): Promise<void> {
   await clock.advance(15_000)
   await resumeAll(world)
   // Deadlines may have been written by clocks that were ahead.
-  await clock.advance(profile.largestSkewMs + 150_000 + profile.slowestMs)
+  await clock.advance(profile.largestSkewMs + 100_000 + profile.slowestMs)
 }
 
 /** What an operator does in the end: nothing stays paused. */

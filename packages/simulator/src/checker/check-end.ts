@@ -32,7 +32,7 @@ export function checkConvergence(
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
     const next = nextSlot(job.timeline, watermark)
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
-    const since = stored.now - 100_000
+    const since = stored.now - 80_000
     const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)]
     const fires = events.some(
       (event, index) => index > calmStart && event.kind === 'handler.started' && event.jobId === job.id,
@@ -51,7 +51,7 @@ function stuckReason(record: OccurrenceRecord, active: readonly OccurrenceRecord
     case 'pending': {
       const waited = now - Math.max(record.dueAt, record.createdAt)
       const others = active.some(({ id, state }) => id !== record.id && state === 'running')
-      return waited > 100_000 && !others ? `it is pending for ${waited} ms, and nothing of its job runs` : null
+      return waited > 75_000 && !others ? `it is pending for ${waited} ms, and nothing of its job runs` : null
     }
     case 'queued':
       return active.length === 0 ? 'it is queued, and nothing is active that could wake it' : null
@@ -74,14 +74,15 @@ export async function checkStored(
   for (const { rule, jobId, occurrenceId, message } of report.violations) {
     note('ledger', jobId, occurrenceId, `${rule}: ${message}`)
   }
-  for (const { id, jobId, lastSlot, ended } of model.occurrences.values()) {
+  for (const { id, jobId, lastSlot, ended, epoch } of model.occurrences.values()) {
     if (stored.ids.has(id)) continue
     const prunedBefore = model.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
     if (lastSlot >= prunedBefore)
       note('lost record', jobId, id, `it is gone, and nothing from ${text(lastSlot)} on was to go`)
     else if (ended === null) note('lost record', jobId, id, 'it is gone, and it had not ended')
     const head = stored.jobs.find((job) => job.id === jobId)
-    if (head !== undefined && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
+    const isOfThisEpoch = epoch === model.jobs.get(jobId)?.epoch
+    if (head !== undefined && isOfThisEpoch && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
       note('lost record', jobId, id, `it is gone, and the prune floor ${text(head.pruneFloor)} is below it`)
     }
   }

@@ -89,21 +89,25 @@ export class StorageModel {
       job.fingerprints.add(head.fingerprint)
     }
     job.head = head
-    job.overlaps ||= head.overlap.policy === 'allow'
+    job.overlaps ||= mayOverlap(head)
   }
 
   #jobCreated(job: JobModel | undefined, head: JobModel['head']): void {
     if (job !== undefined && job.head.deletedAt === null) {
       this.#note('created twice', head.id, null, 'the job was there')
     }
-    if (job !== undefined && head.watermark < job.watermark) {
+    // An old tombstone without history is removed like old history, and nothing is known of the job any more.
+    const deletedAt = job?.head.deletedAt ?? null
+    const isAnew = head.version === 1 && job !== undefined && deletedAt !== null && deletedAt < job.prunedBefore
+    if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
     this.jobs.set(head.id, {
       head,
       watermark: head.watermark,
+      epoch: (job?.epoch ?? 0) + (isAnew ? 1 : 0),
       running: job?.running ?? new Map(),
-      overlaps: (job?.overlaps ?? false) || head.overlap.policy === 'allow',
+      overlaps: (job?.overlaps ?? false) || mayOverlap(head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
       excluded: job?.excluded ?? new Set(),
       fingerprints: new Set([head.fingerprint]),
@@ -210,11 +214,13 @@ export class StorageModel {
   ): void {
     const { id, jobId, kind } = created
     const known = this.occurrences.get(id)
+    const epoch = this.jobs.get(jobId)?.epoch ?? 0
     // The key of a request may be used again once its record was removed.
-    const mayReturn = kind !== 'slot' && known !== undefined && this.#mayBeGone(known)
+    const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.#mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
       ...created,
+      epoch,
       token: 0,
       running: false,
       life: null,
@@ -372,6 +378,12 @@ export class StorageModel {
       occurrence.attempts.set(task, attempts.length)
     }
   }
+}
+
+/** What the definition wants, whatever a broken storage makes of it. */
+function mayOverlap({ definition }: JobModel['head']): boolean {
+  const { settings } = definition as { readonly settings: { readonly overlapPolicy?: string } }
+  return settings.overlapPolicy === 'allow'
 }
 
 function nodeOf(life: string | null): string | undefined {

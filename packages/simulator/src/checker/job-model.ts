@@ -9,6 +9,8 @@ export interface JobModel {
   readonly running: Map<OccurrenceId, number>
   /** A version of it allowed overlap. */
   overlaps: boolean
+  /** How often the job was created anew, after its tombstone had been removed with its history. */
+  readonly epoch: number
   /** Everything before this was asked to be removed. */
   prunedBefore: number
   /** Slots that were canceled ahead. */
@@ -35,6 +37,7 @@ export interface OccurrenceModel {
   ended: string | null
   /** Tokens that were taken from their owners, and when. */
   readonly taken: Map<number, number>
+  readonly epoch: number
   /** How often the id was created: requests may use the key of one that was removed. */
   readonly generation: number
   /** Attempts that are written, by task. */

@@ -1,9 +1,24 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { deleteEarly } from './delete-early.ts'
+import { dropUniqueKey } from './drop-unique-key.ts'
+import { forgetWake } from './forget-wake.ts'
+import { ignoreToken } from './ignore-token.ts'
+import { moveWatermarkBack } from './move-watermark-back.ts'
+import { recoverBlindly } from './recover-blindly.ts'
+import { splitOverlap } from './split-overlap.ts'
 
 /** Breaks every connection to one database in the same way. */
 export type Sabotage = (storage: Storage) => Storage
 
-const sabotages: ReadonlyMap<string, () => Sabotage> = new Map()
+const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
+  ['unique-key', () => dropUniqueKey],
+  ['token', () => ignoreToken],
+  ['overlap', () => splitOverlap],
+  ['wake', () => forgetWake],
+  ['early-deletion', () => deleteEarly],
+  ['watermark-back', moveWatermarkBack],
+  ['recovery', () => recoverBlindly],
+])
 
 /** The names of the ways in which a storage can be broken, to check that the checks find it. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]

@@ -7,8 +7,8 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
 /** No occurrence runs longer, so that what is left behind is settled within the calm after the faults. */
-const executionTimeouts = [3000, 10_000, 30_000, 60_000]
-const intervals = [1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000]
+const executionTimeouts = [3000, 10_000, 30_000]
+const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
 
 /** The jobs of a seed, in every combination of settings. */
 export function drawJobs(

@@ -161,7 +161,8 @@ class Recorder {
   }
 
   #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {
-    if (removed > 0) this.#add({ kind: 'pruned', jobId, before, removed })
+    // Recorded even when nothing was removed: an old tombstone may be gone all the same.
+    this.#add({ kind: 'pruned', jobId, before, removed })
   }
 }
 

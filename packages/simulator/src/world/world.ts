@@ -45,7 +45,7 @@ export class World {
     this.history = new History(() => this.clock.monotonic())
     this.profile = drawFaultProfile(this.random)
     this.faults = this.profile
-    this.spanMs = this.random.whole(1, 5) * 60_000
+    this.spanMs = this.random.whole(1, 6) * 30_000
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
   }

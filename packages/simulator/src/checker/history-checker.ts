@@ -1,0 +1,27 @@
+import type { HistoryEvent } from '../history/history.ts'
+import { HandlerModel } from './check-handlers.ts'
+import { StorageModel } from './check-storage.ts'
+import type { Violation } from './violation.ts'
+
+/** Whether a history keeps the promises. It may be followed in parts, as it grows. */
+export class HistoryChecker {
+  /** What must be stored after the events so far. */
+  readonly model: StorageModel = new StorageModel()
+  readonly #handlers = new HandlerModel(this.model)
+  #followed = 0
+
+  /** Follows the events that have come since it was last told. */
+  follow(events: readonly HistoryEvent[]): void {
+    for (; this.#followed < events.length; this.#followed++) {
+      const event = events[this.#followed] as HistoryEvent
+      this.model.follow(event, this.#followed)
+      this.#handlers.follow(event, this.#followed)
+    }
+  }
+
+  /** What it has found, in the order in which it showed. */
+  get violations(): readonly Violation[] {
+    const violations = [...this.model.violations, ...this.#handlers.violations]
+    return violations.sort((one, other) => (one.event ?? 0) - (other.event ?? 0))
+  }
+}

@@ -1,0 +1,43 @@
+import { Worker } from 'node:worker_threads'
+import { addTotals, emptyTotals, type Totals } from './totals.ts'
+import type { WorkDone, WorkOrder } from './worker.ts'
+
+const workerCount = 2
+const seedsPerOrder = 20
+
+/** Runs many seeds in two threads, and tells of each group that is done. Stops giving out work after a failure. */
+export async function runSeeds(
+  options: { readonly from: number; readonly seeds: number; readonly sabotage: string | null },
+  onDone: (done: WorkDone, totals: Totals) => void,
+): Promise<{ readonly totals: Totals; readonly failures: WorkDone['failures'] }> {
+  const { from, seeds, sabotage } = options
+  const totals = emptyTotals()
+  const failures: WorkDone['failures'][number][] = []
+  let next = from
+  await Promise.all(
+    Array.from({ length: workerCount }, async () => {
+      const worker = new Worker(new URL('./worker.js', import.meta.url))
+      try {
+        while (next < from + seeds && failures.length === 0) {
+          const order: WorkOrder = { from: next, seeds: Math.min(seedsPerOrder, from + seeds - next), sabotage }
+          next += order.seeds
+          const done = await carriedOut(worker, order)
+          addTotals(totals, done.totals)
+          failures.push(...done.failures)
+          onDone(done, totals)
+        }
+      } finally {
+        await worker.terminate()
+      }
+    }),
+  )
+  return { totals, failures: failures.sort((one, other) => one.seed - other.seed) }
+}
+
+function carriedOut(worker: Worker, order: WorkOrder): Promise<WorkDone> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.postMessage(order)
+  })
+}

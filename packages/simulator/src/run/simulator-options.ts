@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+import { sabotageNames } from '../sabotage/sabotage.ts'
+
+/** What to simulate. */
+export interface SimulatorOptions {
+  /** The first seed. */
+  readonly from: number
+  /** How many seeds. */
+  readonly seeds: number
+  readonly sabotage: string | null
+  /** Print every event. */
+  readonly verbose: boolean
+}
+
+const usage = `Usage: npm run simulate -- [options]
+  --seeds N        so many seeds (default 1000)
+  --from N         the first seed (default 1)
+  --seed N         this seed alone
+  --verbose        print every event
+  --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
+
+/** Reads the command line; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
+export function readSimulatorOptions(args: readonly string[]): SimulatorOptions | null {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        seeds: { type: 'string' },
+        from: { type: 'string' },
+        seed: { type: 'string' },
+        verbose: { type: 'boolean', default: false },
+        sabotage: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return null
+    if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
+      throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
+    }
+    if (values.seed !== undefined && (values.seeds !== undefined || values.from !== undefined)) {
+      throw new TypeError('--seed names one seed: leave out --seeds and --from.')
+    }
+    return {
+      from: readWhole(values.seed ?? values.from ?? '1', values.seed === undefined ? '--from' : '--seed', 0),
+      seeds: values.seed === undefined ? readWhole(values.seeds ?? '1000', '--seeds', 1) : 1,
+      sabotage: values.sabotage ?? null,
+      verbose: values.verbose,
+    }
+  } catch (error) {
+    throw new TypeError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  }
+}
+
+export function simulatorUsage(): string {
+  return usage
+}
+
+function readWhole(text: string, name: string, least: number): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw new TypeError(`${name} is not a whole number from ${least} on: ${text}.`)
+}

@@ -1,0 +1,20 @@
+import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
+import { overrideMethods } from './override-methods.ts'
+
+/**
+ * Does not compare the watermark before it recovers: whoever comes late with a window that another node has recovered
+ * recovers it once more.
+ */
+export function recoverBlindly(storage: Storage): Storage {
+  return overrideMethods(storage, {
+    async createOccurrences(request) {
+      const answers = await storage.createOccurrences(request)
+      return answers.map((answer, index): CreateAnswer => {
+        const item = request.items[index] as CreateItem
+        const isLate = answer.outcome === 'exists' || answer.outcome === 'off_schedule'
+        if (item.kind !== 'recovery' || !isLate) return answer
+        return { outcome: 'created', state: 'pending', token: 0, reason: null, displaced: [], cancelRequested: [] }
+      })
+    },
+  })
+}

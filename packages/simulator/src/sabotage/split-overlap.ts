@@ -1,0 +1,34 @@
+import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
+import { overrideMethods } from './override-methods.ts'
+
+/** Asks whether an occurrence of the job runs, and starts or does not start the new one in a later step. */
+export function splitOverlap(storage: Storage): Storage {
+  async function unlessBusy(item: CreateItem): Promise<CreateItem> {
+    if (!('runs' in item) || item.runs === null) return item
+    const running = await storage.listOccurrences({
+      kind: 'job',
+      jobId: item.jobId,
+      states: ['running'],
+      order: 'descending',
+      runs: false,
+      limit: 1,
+      cursor: null,
+    })
+    return running.items.length === 0 ? item : { ...item, runs: null }
+  }
+  return overrideMethods(storage, {
+    async saveJobs({ now, changes }) {
+      return await storage.saveJobs({ now, changes: changes.map(withoutRule) })
+    },
+    async createOccurrences(request) {
+      return await storage.createOccurrences({ ...request, items: await Promise.all(request.items.map(unlessBusy)) })
+    },
+  })
+}
+
+/** The storage itself is told that anything goes; what the job wants is still in its definition. */
+function withoutRule(change: JobChange): JobChange {
+  if (change.kind !== 'create' && change.kind !== 'replace') return change
+  const overlap = { ...change.content.overlap, policy: 'allow' as const }
+  return { ...change, content: { ...change.content, overlap } }
+}
