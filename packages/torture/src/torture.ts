@@ -61,7 +61,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     await fleet.start()
     onProgress(`${nodes} nodes have started; faults for ${(durationMs / 1000).toFixed(0)} s`)
     record({ event: 'phase', phase: 'faults' })
-    const runner = new FaultRunner(fleet, { seed, record })
+    const runner = new FaultRunner(fleet, { seed, witnessFile, record })
     await runner.run(planFaults({ seed, durationMs, counts }), options.kills)
 
     record({ event: 'phase', phase: 'calm' })

@@ -3,8 +3,8 @@ import { Random } from '../workload/random.ts'
 /** Something that is done to the nodes, `atMs` after the faults have begun. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' }
-  /** SIGSTOP, and SIGCONT after `forMs`. */
-  | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean }
+  /** SIGSTOP, and SIGCONT after `forMs`. By itself, a process stops where it holds no lock of the storage. */
+  | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
   /** Stopped, replaced by a successor of the same name, resumed beside it, killed. */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
   /** Everything is killed at once, and nothing started for `downMs`. */
@@ -81,15 +81,17 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   const random = new Random(`${seed}:faults`)
   const faults: Fault[] = []
   /** At random moments, of which the last is `beforeEndMs` before the end. */
-  const spread = (count: number, beforeEndMs: number, make: (atMs: number) => Fault): void => {
+  const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
-    for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs)))
+    for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
   }
-  spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs) => ({
+  // One that is stopped by the driver may hold up everybody, and then nobody takes anything from it.
+  spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs, index) => ({
     atMs,
     kind: 'stop',
     forMs: beyondTimeoutMs + random.between(0, 1000),
     beyondTimeout: true,
+    by: index % 2 === 0 ? 'itself' : 'driver',
   }))
   const longStops = faults.filter((fault) => fault.kind === 'stop')
   spread(counts.blackout, beforeEndOfBlackoutMs, (atMs) => ({
@@ -103,6 +105,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
     kind: 'stop',
     forMs: random.between(200, 3000),
     beyondTimeout: false,
+    by: 'driver',
   }))
   spread(counts.outlive, 3000, (atMs) => ({
     atMs,

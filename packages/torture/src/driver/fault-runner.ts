@@ -6,6 +6,7 @@ import type { Fault } from './fault-plan.ts'
 import type { Fleet } from './fleet.ts'
 import type { CommandOutcome, NodeProcess } from './node-process.ts'
 import { sleep } from './sleep.ts'
+import { WorkWatch } from './work-watch.ts'
 
 /** What was done, by kind. */
 export interface FaultFigures {
@@ -23,6 +24,9 @@ export interface FaultFigures {
   /** Requests that were sent again because the node had died before it answered. */
   repeatedRequests: number
 }
+
+// This share of the kills may hit processes that have not started yet.
+const killsWhileStarting = 0.2
 
 /** Carries out a plan of faults on a fleet. */
 export class FaultRunner {
@@ -43,27 +47,35 @@ export class FaultRunner {
   readonly #fleet: Fleet
   readonly #record: (event: DriverEvent) => void
   readonly #random: Random
+  readonly #work: WorkWatch
   readonly #underWay = new Set<Promise<void>>()
   /** Jobs whose pause or resumption is being asked for. */
   readonly #pausing = new Set<string>()
-  /** Processes that are stopped beyond every timeout: killing them would spoil it. */
+  /** Processes that are stopped so that others replace them: killing them would spoil it. */
   readonly #spared = new Set<NodeProcess>()
   #requests = 0
   #over = false
 
-  constructor(fleet: Fleet, options: { seed: string; record: (event: DriverEvent) => void }) {
+  constructor(fleet: Fleet, options: { seed: string; witnessFile: string; record: (event: DriverEvent) => void }) {
     this.#fleet = fleet
+    this.#work = new WorkWatch(options.witnessFile)
     this.#record = options.record
     this.#random = new Random(`${options.seed}:targets`)
   }
 
   /** Resolves when the whole plan is done, nothing of it is under way, and so many processes were killed. */
   async run(plan: readonly Fault[], leastKills: number): Promise<void> {
-    const startedAt = hostTime().mono
+    let startedAt = hostTime().mono
     for (const fault of plan) {
       await sleep(startedAt + fault.atMs - hostTime().mono)
-      if (fault.kind === 'kill') await this.#kill()
-      else this.#start(fault)
+      if (fault.kind !== 'kill') {
+        this.#start(fault)
+        continue
+      }
+      // While there is nobody to kill the plan stands still: otherwise all that gathers hits those who come up first.
+      const waitsFrom = hostTime().mono
+      await this.#kill()
+      startedAt += hostTime().mono - waitsFrom
     }
     this.#over = true
     await Promise.all(this.#underWay)
@@ -81,9 +93,12 @@ export class FaultRunner {
   }
 
   async #kill(): Promise<void> {
-    const victim = await this.#target(() => this.#fleet.killable.filter((process) => !this.#spared.has(process)))
-    victim.kill()
-    this.figures.kills++
+    // Most have started: on a busy machine that takes long, and nothing would ever be done.
+    const alsoStarting = this.#random.chance(killsWhileStarting)
+    const victim = await this.#target(() =>
+      this.#fleet.killable.filter((process) => (alsoStarting || process.isUp) && !this.#spared.has(process)),
+    )
+    if (victim.kill()) this.figures.kills++
   }
 
   /** A random one of the candidates, waited for if there is none at the moment. */
@@ -93,6 +108,16 @@ export class FaultRunner {
       if (present.length > 0) return this.#random.pick(present)
       await sleep(20)
     }
+  }
+
+  /** One that has a handler at work, so that there is something to take from it; after a while, any. */
+  async #targetAtWork(candidates: () => readonly NodeProcess[]): Promise<NodeProcess> {
+    for (let looks = 0; looks < 100; looks++) {
+      const atWork = candidates().filter((process) => this.#work.isAtWork(process.life))
+      if (atWork.length > 0) return this.#random.pick(atWork)
+      await sleep(20)
+    }
+    return await this.#target(candidates)
   }
 
   async #do(fault: Exclude<Fault, { kind: 'kill' }>): Promise<void> {
@@ -106,7 +131,7 @@ export class FaultRunner {
         this.figures.kills += await this.#fleet.blackout(fault.downMs)
         return
       case 'shutdown': {
-        const process = await this.#target(() => this.#fleet.up)
+        const process = await this.#target(() => this.#fleet.present)
         await process.command({ do: 'shutdown' })
         this.figures.shutdowns++
         return
@@ -121,10 +146,13 @@ export class FaultRunner {
     }
   }
 
-  async #stop({ forMs, beyondTimeout }: Extract<Fault, { kind: 'stop' }>): Promise<void> {
-    const process = await this.#target(() => this.#fleet.up)
+  async #stop({ forMs, beyondTimeout, by }: Extract<Fault, { kind: 'stop' }>): Promise<void> {
+    const process = await (beyondTimeout
+      ? this.#targetAtWork(() => this.#fleet.present)
+      : this.#target(() => this.#fleet.present))
     if (beyondTimeout) this.#spared.add(process)
-    process.stop()
+    if (by === 'itself') process.stopItself()
+    else process.stop()
     await sleep(forMs)
     if (process.isStopped) this.figures[beyondTimeout ? 'longStops' : 'shortStops']++
     process.resume()
@@ -132,8 +160,11 @@ export class FaultRunner {
   }
 
   async #outlive({ beforeMs, besideMs }: Extract<Fault, { kind: 'outlive' }>): Promise<void> {
-    const process = await this.#target(() => this.#fleet.upWithName)
-    await this.#fleet.outlive(process, beforeMs, besideMs)
+    const process = await this.#targetAtWork(() => this.#fleet.present.filter(({ nodeId }) => nodeId !== null))
+    this.#spared.add(process)
+    const lived = await this.#fleet.outlive(process, beforeMs, besideMs)
+    this.#spared.delete(process)
+    if (!lived) return
     this.figures.outlived++
     this.figures.kills++
   }

@@ -46,7 +46,7 @@ export class Fleet {
 
   /** Processes that are alive and not stopped, whether they have started or not. */
   get killable(): readonly NodeProcess[] {
-    return this.#processes().filter((process) => process.isAlive && !process.isStopped)
+    return this.#processes().filter((process) => process.isKillable)
   }
 
   /** Processes that can be asked for something. */
@@ -54,39 +54,39 @@ export class Fleet {
     return this.#processes().filter((process) => process.isUp)
   }
 
-  /** Processes with a name of their own that can be asked for something. */
-  get upWithName(): readonly NodeProcess[] {
-    return this.up.filter((process) => process.nodeId !== null)
+  /** Those of them that have not been replaced. */
+  get present(): readonly NodeProcess[] {
+    return this.up.filter((process) => !this.#zombies.has(process))
   }
 
   /** Kills everything, and starts nothing until `downMs` have passed. Answers how many were killed. */
   async blackout(downMs: number): Promise<number> {
     this.#held = true
-    const victims = this.#processes().filter((process) => process.isAlive)
-    for (const process of victims) process.kill()
+    const killed = this.#processes().filter((process) => process.kill()).length
     await sleep(downMs)
     this.#held = false
     for (const release of this.#onRelease.splice(0)) release()
-    return victims.length
+    return killed
   }
 
   /**
    * A process is stopped, a successor of the same name takes its place, and the process goes on for a while, until it
-   * is killed: what happens when a supervisor takes a process for dead.
+   * is killed: what happens when a supervisor takes a process for dead. Answers whether it lived until then.
    */
-  async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<void> {
+  async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)
-    if (place === undefined) return
-    process.stop()
+    if (place === undefined) return false
+    process.stopItself()
     this.#zombies.add(process)
     place.process = null
     await this.#spawn(place).ready
     await sleep(beforeMs)
     process.resume()
     await sleep(besideMs)
-    process.kill()
+    const lived = process.kill()
     await process.exited
     this.#zombies.delete(process)
+    return lived
   }
 
   /** No life crashes by itself any more, everything stopped goes on; resolves when every node has started. */

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { Assignment, Command, FromNode } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
+import { sleep } from './sleep.ts'
 
 // Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built node is used.
 const nodeModule = new URL(
@@ -32,7 +33,8 @@ export class NodeProcess {
   readonly #commands = new Map<number, (outcome: CommandOutcome) => void>()
   readonly #mayCrash: boolean
   #state: 'starting' | 'up' | 'stopped' | 'ended' = 'starting'
-  #wasUp = false
+  #goesOn: Promise<void> | null = null
+  #wasKilled = false
   #endExpected = false
   #count = 0
 
@@ -58,7 +60,6 @@ export class NodeProcess {
       this.#child.on('message', (message: FromNode) => {
         if (message.kind === 'ready') {
           if (this.#state === 'starting') this.#state = 'up'
-          this.#wasUp = true
           resolve()
         } else this.#answered(message)
       })
@@ -72,35 +73,63 @@ export class NodeProcess {
     return this.#state !== 'ended'
   }
 
-  /** Started, and not stopped. */
+  /** Alive, not stopped, and not killed yet. */
+  get isKillable(): boolean {
+    return this.isAlive && !this.isStopped && !this.#wasKilled
+  }
+
+  /** Started, not stopped, and not about to end. */
   get isUp(): boolean {
-    return this.#state === 'up'
+    return this.#state === 'up' && !this.#endExpected
   }
 
   get isStopped(): boolean {
     return this.#state === 'stopped'
   }
 
-  kill(): void {
-    if (!this.isAlive) return
+  /** Answers false when it was killed before, or has ended. */
+  kill(): boolean {
+    if (!this.isAlive || this.#wasKilled) return false
+    this.#wasKilled = true
     this.#endExpected = true
     this.#record({ event: 'killed', life: this.life })
     this.#child.kill('SIGKILL')
+    return true
   }
 
-  /** Takes the processor away from it. */
+  /** Takes the processor away from it, whatever it holds: a lock of the storage, for one. */
   stop(): void {
-    if (!this.isAlive || this.isStopped) return
+    if (!this.isUp) return
     this.#state = 'stopped'
     this.#record({ event: 'stopped', life: this.life })
     this.#child.kill('SIGSTOP')
   }
 
+  /** Has it take the processor away from itself, where it holds nothing that others wait for. */
+  stopItself(): void {
+    if (!this.isUp) return
+    const goesOn = this.command({ do: 'stop' })
+    this.#state = 'stopped'
+    this.#record({ event: 'stopped', life: this.life })
+    this.#goesOn = goesOn.then(() => {
+      this.#goesOn = null
+    })
+  }
+
   resume(): void {
     if (!this.isStopped) return
-    this.#state = this.#wasUp ? 'up' : 'starting'
+    this.#state = 'up'
     this.#record({ event: 'resumed', life: this.life })
     this.#child.kill('SIGCONT')
+    void this.#resumeAgain()
+  }
+
+  /** The signal can come before the process has got round to stopping itself. */
+  async #resumeAgain(): Promise<void> {
+    while (this.#goesOn !== null && this.isAlive) {
+      await Promise.race([this.#goesOn, sleep(50)])
+      this.#child.kill('SIGCONT')
+    }
   }
 
   /** Asks for something; the answer can take as long as the process lives. */

@@ -28,6 +28,8 @@ export type Command =
   | { readonly do: 'cancel'; readonly job: string; readonly choice: number; readonly force: boolean }
   /** Ends the schedules of all jobs: nothing is due any more after `at`, in epoch milliseconds. */
   | { readonly do: 'end-schedules'; readonly at: number }
+  /** Sends itself SIGSTOP: no call of the storage is under way in its thread then. Answered once it goes on. */
+  | { readonly do: 'stop' }
   | { readonly do: 'shutdown' }
 
 export type ToNode = { readonly number: number; readonly command: Command }

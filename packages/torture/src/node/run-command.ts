@@ -44,6 +44,9 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
         await scheduler.update(job.name, { schedule: cron(job.cron, { end: command.at }) })
       }
       return null
+    case 'stop':
+      process.kill(process.pid, 'SIGSTOP')
+      return null
     case 'shutdown':
       await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
       return null
