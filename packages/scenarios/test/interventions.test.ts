@@ -393,7 +393,7 @@ describe.each(everywhere)('on $name', (place) => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 50 })
       const scheduler = await world.start({ jobs: [job] })
-      await world.clock.advance({ hours: 1 })
+      await world.clock.advance({ minutes: 1 })
       expect(await scheduler.prune({ olderThan: 0, keep: 2 })).toBe(3)
       expect(await fates(scheduler, 'tick')).toEqual(['40 completed', '50 completed'])
     })

@@ -112,13 +112,13 @@ describe.each(everywhere)('on $name', (place) => {
       calledAt.push(secondsOf(world.clock.now()))
       if (attempt === 1) throw new Error('no')
     }
-    const retryPolicy = { maxRetries: 3, retryInterval: { minutes: 10 } }
+    const retryPolicy = { maxRetries: 3, retryInterval: { minutes: 1 } }
     const job = defineJob({ name: 'patient', schedule, retryPolicy, tasks: [{ name: 'work', run }] })
     const first = await world.start({ jobs: [job] })
     await world.clock.advance({ seconds: 15 })
     await world.shutdown(first, 0)
     const second = await world.start({ jobs: [job] })
-    await world.clock.advance({ hours: 1 })
+    await world.clock.advance({ minutes: 3 })
     expect(calledAt).toHaveLength(2)
     const { state, tasks } = await onlyOccurrence(second, 'patient')
     expect(state).toBe('completed')
