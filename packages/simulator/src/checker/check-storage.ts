@@ -15,6 +15,8 @@ export class StorageModel {
   readonly jobs: Map<JobId, JobModel> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
+  /** Up to which deadline each life has looked for what is overdue: its clock may be set back before it acts. */
+  readonly #sought = new Map<string | null, number>()
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -40,6 +42,9 @@ export class StorageModel {
         return
       case 'reaped':
         this.#reaped(event)
+        return
+      case 'overdue.sought':
+        this.#sought.set(event.life, Math.max(event.deadlineBefore, this.#sought.get(event.life) ?? 0))
         return
       case 'canceled':
         this.#canceled(event)
@@ -114,7 +119,7 @@ export class StorageModel {
     })
   }
 
-  #created({ item, state, token, now, life, displaced }: EventOf<'created'>): void {
+  #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { id, jobId, scheduledAt, jobVersion } = item
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -133,7 +138,7 @@ export class StorageModel {
     if (item.kind === 'slot') this.#slotCreated(job, id, scheduledAt)
     if (state !== 'running') return
     const dueAt = item.kind === 'slot' ? scheduledAt : item.dueAt
-    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: item.executionTimeoutMs })
+    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: item.executionTimeoutMs, mono })
     this.#written(id, item.runs ?? [])
   }
 
@@ -225,6 +230,7 @@ export class StorageModel {
       running: false,
       life: null,
       deadline: Number.POSITIVE_INFINITY,
+      monotonicDeadline: Number.POSITIVE_INFINITY,
       sequence: 0,
       generation: (known?.generation ?? 0) + 1,
       taken: new Map(),
@@ -237,14 +243,14 @@ export class StorageModel {
     return ended !== null && lastSlot < prunedBefore
   }
 
-  #claimed({ id, jobId, token, life, now, dueAt, executionTimeoutMs, runs }: EventOf<'claimed'>): void {
+  #claimed({ id, jobId, token, life, now, dueAt, executionTimeoutMs, runs, mono }: EventOf<'claimed'>): void {
     const job = this.jobs.get(jobId)
     if (job === undefined) return
     if (!this.occurrences.has(id)) {
       this.#note('token', jobId, id, 'it was claimed, and nobody had created it')
       return
     }
-    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs })
+    this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs, mono })
     this.#written(id, runs)
   }
 
@@ -257,9 +263,10 @@ export class StorageModel {
       readonly now: number
       readonly dueAt: number
       readonly timeoutMs: number
+      readonly mono: number
     },
   ): void {
-    const { id, token, life, now, dueAt, timeoutMs } = grant
+    const { id, token, life, now, dueAt, timeoutMs, mono } = grant
     const { head, running } = job
     const occurrence = this.occurrences.get(id) as OccurrenceModel
     if (head.paused !== null) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
@@ -279,6 +286,7 @@ export class StorageModel {
     occurrence.running = true
     occurrence.life = life
     occurrence.deadline = now + timeoutMs
+    occurrence.monotonicDeadline = mono + timeoutMs
     occurrence.sequence = 0
   }
 
@@ -319,7 +327,7 @@ export class StorageModel {
           `${life} took it as its own earlier life's, but ${occurrence.life} has it`,
         )
       }
-    } else if (now < occurrence.deadline) {
+    } else if (Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline && mono < occurrence.monotonicDeadline) {
       const left = occurrence.deadline - now
       this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life} ${left} ms before its deadline`)
     }

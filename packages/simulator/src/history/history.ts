@@ -85,6 +85,8 @@ export type StorageEvent =
       readonly runs: readonly TaskRunRecord[]
       readonly now: number
     }
+  /** Somebody looked for what is beyond its deadline, by the clock that it had then. */
+  | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
   | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
   | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }
 

@@ -9,6 +9,7 @@ import type {
   GetAnswer,
   JobChange,
   JobRecord,
+  OccurrenceQuery,
   Page,
   PruneAnswer,
   PruneRequest,
@@ -91,6 +92,7 @@ class Recorder {
         for (const head of (answer as Page<JobRecord>).items) this.#head(head)
         return
       case 'listOccurrences':
+        this.#sought(request)
     }
   }
 
@@ -158,6 +160,11 @@ class Recorder {
       if (answers[index]?.outcome === 'reaped')
         this.#add({ kind: 'reaped', id, jobId, token, action, reason, runs, now })
     }
+  }
+
+  #sought(query: OccurrenceQuery): void {
+    if (query.kind !== 'live' || query.deadlineBefore === undefined) return
+    this.#add({ kind: 'overdue.sought', deadlineBefore: query.deadlineBefore })
   }
 
   #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {

@@ -1,0 +1,184 @@
+import { createScheduler, defineJob, type Job, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type MemoryDatabase, memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { expect, it, onTestFinished } from 'vitest'
+import { Random } from '../src/random.ts'
+import { every } from '../src/workload/every.ts'
+import { NodeClock } from '../src/world/node-clock.ts'
+
+// What the simulator found, each as an explicit scenario: seeds mean something else as soon as the generator changes.
+
+const startMs = Date.UTC(2026, 0, 1)
+
+interface Stage {
+  readonly clock: VirtualClock
+  readonly database: MemoryDatabase
+  start(nodeId: string, jobs: readonly Job[], storage?: Storage): Promise<Scheduler>
+}
+
+function stage(): Stage {
+  const clock = virtualClock(startMs)
+  const database = memoryDatabase()
+  const schedulers: Scheduler[] = []
+  onTestFinished(async () => {
+    for (const scheduler of schedulers) {
+      const stopping = scheduler.shutdown({ gracePeriod: 0 })
+      await clock.advance(1)
+      await stopping
+    }
+  })
+  return {
+    clock,
+    database,
+    async start(nodeId, jobs, storage = memoryStorage({ database })) {
+      const scheduler = createScheduler({
+        storage,
+        jobs,
+        nodeId,
+        // Answers are held back in virtual time, so that this time must not wait for them.
+        clock: new NodeClock(clock, { offsetMs: 0, random: new Random(nodeId) }),
+        pollInterval: 1000,
+        definitionInterval: 1000,
+      })
+      schedulers.push(scheduler)
+      await scheduler.start()
+      await clock.settle()
+      return scheduler
+    },
+  }
+}
+
+function job(name: string, settings: JobSettingsInput, run: Job['tasks'][number]['run'] = () => undefined): Job {
+  return defineJob({ name, schedule: every(60_000), ...settings, tasks: [{ name: 'work', run: run as () => void }] })
+}
+
+/** The storage, where the answers to some calls are held back until they are let go. */
+function holding(storage: Storage, operation: 'claim' | 'createOccurrences') {
+  let isHeld = false
+  const waiting: (() => void)[] = []
+  const held: Storage = {
+    specVersion: storage.specVersion,
+    capabilities: storage.capabilities,
+    saveJobs: (request) => storage.saveJobs(request),
+    createOccurrences: (request) => answered('createOccurrences', storage.createOccurrences(request)),
+    claim: (request) => answered('claim', storage.claim(request)),
+    settle: (request) => storage.settle(request),
+    cancel: (request) => storage.cancel(request),
+    reap: (request) => storage.reap(request),
+    get: (request) => storage.get(request),
+    listJobs: (query) => storage.listJobs(query),
+    listOccurrences: (query) => storage.listOccurrences(query),
+    prune: (request) => storage.prune(request),
+    close: () => storage.close(),
+  }
+  async function answered<Answer>(name: string, answer: Promise<Answer>): Promise<Answer> {
+    const result = await answer
+    if (name === operation && isHeld) await new Promise<void>((resolve) => waiting.push(resolve))
+    return result
+  }
+  return {
+    storage: held,
+    hold: () => {
+      isHeld = true
+    },
+    letGo: () => {
+      isHeld = false
+      for (const resolve of waiting.splice(0)) resolve()
+    },
+  }
+}
+
+async function versionOf(database: MemoryDatabase, { id }: Job): Promise<number | undefined> {
+  const { jobs } = await memoryStorage({ database }).get({ jobs: [id] })
+  return jobs[0]?.version
+}
+
+it('a definition whose settings alone have changed is stored once, and an older build follows it', async () => {
+  const { start, database } = stage()
+  const older = job('report', { overlapPolicy: 'skip' })
+  const newer = job('report', { overlapPolicy: 'queue' })
+  await start('a', [older])
+  await start('b', [newer])
+  expect(await versionOf(database, newer)).toBe(2)
+  await start('c', [newer])
+  await start('d', [older])
+  expect(await versionOf(database, newer)).toBe(2)
+})
+
+it('a request that is repeated on the node that has just claimed it is not run a second time', async () => {
+  const { start, clock, database } = stage()
+  const starts: number[] = []
+  const triggered = job('import', {}, ((context: TaskContext) => {
+    starts.push(context.attempt)
+    return clock.sleep(5000)
+  }) as never)
+  const { storage, hold, letGo } = holding(memoryStorage({ database }), 'claim')
+  const claimer = await start('a', [triggered], storage)
+  const other = await start('b', [triggered])
+  await other.pause('import')
+  await other.trigger('import', { key: 'today' })
+  const stopping = other.shutdown({ gracePeriod: 0 })
+  await clock.advance(1)
+  await stopping
+  hold()
+  await claimer.resume('import')
+  await clock.advance(2000)
+  await claimer.trigger('import', { key: 'today' })
+  await clock.settle()
+  letGo()
+  await clock.advance(10_000)
+  expect(starts).toEqual([1])
+})
+
+it('a node that does not know of the newest version yet never runs an occurrence of it by an older one', async () => {
+  const { start, clock, database } = stage()
+  const versions: number[] = []
+  const run = ((context: TaskContext) => {
+    versions.push(context.job.version)
+  }) as never
+  const older = job('sync', {}, run)
+  const newer = defineJob({
+    name: 'sync',
+    schedule: every(60_000),
+    tasks: [
+      { name: 'work', run },
+      { name: 'more', run },
+    ],
+  })
+  // It hears of changes only when it looks for them, every second.
+  const behind = await start('a', [older], holding(memoryStorage({ database }), 'claim').storage)
+  const updater = await start('b', [newer])
+  await updater.pause('sync')
+  await updater.trigger('sync')
+  const stopping = updater.shutdown({ gracePeriod: 0 })
+  await clock.advance(1)
+  await stopping
+  await behind.resume('sync')
+  await clock.advance(5000)
+  expect(versions).toEqual([])
+  await start('c', [newer])
+  await clock.advance(5000)
+  expect(versions).toEqual([2, 2])
+})
+
+it('a slot that was canceled ahead stays canceled when its job is deleted, pruned and defined again', async () => {
+  const { start, clock, database } = stage()
+  const slots: number[] = []
+  const daily = job('daily', {}, ((context: TaskContext) => {
+    if (context.occurrence.kind === 'trigger') return clock.sleep(20_000)
+    return slots.push(context.scheduledAt.getTime())
+  }) as never)
+  const scheduler = await start('a', [daily])
+  const [first] = scheduler.nextRuns('daily', 1)
+  await scheduler.cancelSlot('daily', first as Date)
+  // What still runs keeps the deleted job's head from being removed with its history.
+  await scheduler.trigger('daily')
+  await scheduler.remove('daily')
+  // The clock of whoever prunes is ahead.
+  const now = startMs + 120_000
+  await memoryStorage({ database }).prune({ now, jobId: daily.id, before: (first as Date).getTime() + 1, keep: 0, limit: 10 })
+  await scheduler.add(daily)
+  await clock.advance(130_000)
+  expect(slots).toEqual([(first as Date).getTime() + 60_000])
+})

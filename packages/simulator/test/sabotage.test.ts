@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import type { Rule } from '../src/checker/violation.ts'
+import { sabotageNames } from '../src/sabotage/sabotage.ts'
+import { simulate } from '../src/simulate.ts'
+
+/** The promises of which at least one must be seen broken: what each fault is about. */
+const consequences: Readonly<Record<string, readonly Rule[]>> = {
+  'unique-key': ['created twice'],
+  token: ['stale write'],
+  overlap: ['overlap'],
+  wake: ['stuck'],
+  'early-deletion': ['lost record'],
+  'watermark-back': ['watermark back'],
+  recovery: ['recovery'],
+}
+
+it('each way to break the storage has a consequence to look for', () => {
+  expect(Object.keys(consequences).sort()).toEqual([...sabotageNames].sort())
+})
+
+it.each(sabotageNames)('a storage with the sabotage "%s" is found out within 200 seeds', async (sabotage) => {
+  const wanted = consequences[sabotage] ?? []
+  const isFound = async (seed: number) =>
+    (await simulate({ seed, sabotage })).violations.some(({ rule }) => wanted.includes(rule))
+  let seed = 1
+  while (seed <= 200 && !(await isFound(seed))) seed++
+  expect(seed).toBeLessThanOrEqual(200)
+})

@@ -1,0 +1,27 @@
+import { expect } from 'vitest'
+import { printFailure } from '../../src/run/print-report.ts'
+import { simulate } from '../../src/simulate.ts'
+
+/** Seeds from one to another, both inclusive. */
+export interface SeedRange {
+  readonly from: number
+  readonly to: number
+}
+
+const groupSize = 25
+
+/** The range in parts, so that a failure is told before the rest has run. */
+export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
+  const groups: SeedRange[] = []
+  for (let start = from; start <= to; start += groupSize) {
+    groups.push({ from: start, to: Math.min(start + groupSize - 1, to) })
+  }
+  return groups
+}
+
+export async function assertSeedsHold({ from, to }: SeedRange): Promise<void> {
+  for (let seed = from; seed <= to; seed++) {
+    const { violations } = await simulate({ seed })
+    expect(violations, printFailure(seed, violations, null)).toEqual([])
+  }
+}
