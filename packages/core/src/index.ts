@@ -62,13 +62,8 @@ export { type Logger, silentLogger } from './logger.ts'
 export type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
-export {
-  createScheduler,
-  type OccurrenceFilter,
-  type PruneOptions,
-  type Scheduler,
-  type ShutdownOptions,
-} from './scheduler.ts'
+export { createScheduler } from './create-scheduler.ts'
+export type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export { systemClock } from './system-clock.ts'
 export { readTimezone } from './configuration/read-settings.ts'

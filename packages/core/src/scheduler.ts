@@ -1,6 +1,5 @@
 import type { DurationInput } from './duration.ts'
 import type { DefinitionPlan, JobUpdate, UpdateOptions, UpdateResult } from './engine/definitions.ts'
-import { Engine } from './engine/engine.ts'
 import type { Explanation } from './engine/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/interventions.ts'
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/requests.ts'
@@ -9,7 +8,6 @@ import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
 import type { Job } from './job/define-job.ts'
 import type { Occurrence } from './occurrence.ts'
-import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
 import type { OccurrenceState } from './storage/occurrence-record.ts'
 
 /** Which occurrences of a job to read. */
@@ -101,18 +99,4 @@ export interface Scheduler extends AsyncDisposable {
   nextRuns(name: string, count?: number): readonly Date[]
   /** Adds a listener; call what it returns to take it away. */
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void
-}
-
-/**
- * Makes a scheduler. It does nothing until it is started.
- *
- * @example
- * const scheduler = createScheduler({ storage: sqliteStorage({ file: 'jobs.db' }), jobs: [job] })
- * await scheduler.start()
- * process.once('SIGTERM', () => scheduler.shutdown())
- *
- * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_JOB` …
- */
-export function createScheduler(options: SchedulerOptions): Scheduler {
-  return new Engine(readSchedulerOptions(options))
 }

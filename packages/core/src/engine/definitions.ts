@@ -10,6 +10,7 @@ import { readJobDocument, tasksOf } from '../job/job-document.ts'
 import type { JsonObject } from '../json.ts'
 import type { Schedule } from '../schedule.ts'
 import type { JobRecord } from '../storage/job-record.ts'
+import { decidedUpTo } from '../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../storage/storage.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
@@ -139,7 +140,7 @@ export class Definitions {
     const series = this.#registry.seriesOf(record.timeline, job)
     const { watermark } = record
     const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
-    const nextAt = this.#registry.seriesOf(timeline, job).nextMs(watermark)
+    const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
     return contentOf(job, { defaults, timeline, nextAt, fingerprint })
   }
 

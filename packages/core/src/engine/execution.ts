@@ -1,4 +1,3 @@
-import { JobistemerError } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
 import type {
@@ -9,10 +8,12 @@ import type {
   TaskRunRecord,
 } from '../storage/occurrence-record.ts'
 import type { SettleAnswer, SettleChange, SettleItem } from '../storage/storage.ts'
+import { abortError, timeoutError } from './abort-errors.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import { toErrorRecord } from './error-record.ts'
 import { reportOf } from './execution-report.ts'
+import { ExecutionVoice } from './execution-voice.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { retryDelay } from './retry.ts'
@@ -55,6 +56,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
   readonly #plan: JobPlan
+  readonly #voice: ExecutionVoice
   readonly #tasks: readonly TaskProgress[]
   /** Runs of tasks that the plan does not have (any more). */
   readonly #foreignRuns: readonly TaskRunRecord[]
@@ -85,6 +87,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
+    this.#voice = new ExecutionVoice(this)
     this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
     const { runs, fresh } = options
     for (const [index, task] of this.#tasks.entries()) {
@@ -112,23 +115,13 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
 
   /** Starts it; the storage says that it is this node's. */
   start(): void {
-    const { events, agenda } = this.engine
-    agenda.setAlarm(this, this.occurrence.executionTimeoutMs)
-    if (events.hears('occurrence.started')) {
-      const { kind, token, startedAt, scheduledAt, dueAt, recovered } = this.occurrence
-      events.emit('occurrence.started', {
-        ...this.#names(),
-        kind,
-        fencingToken: token,
-        latenessMs: startedAt - scheduledAt,
-        waitedMs: Math.max(0, startedAt - dueAt),
-        recovered,
-      })
-    }
+    this.engine.agenda.setAlarm(this, this.occurrence.executionTimeoutMs)
+    this.#voice.started()
     const { onStart } = this.job.job
     if (onStart === undefined) this.#begin()
     else {
-      this.#callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
+      this.#voice
+        .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
         .then(() => this.#begin())
         .catch((error) => this.engine.fail('start', error))
     }
@@ -238,11 +231,8 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     const { number } = attempt
     if (attempt.state === 'waiting') task.replaceLastAttempt({ state: 'running', startedAt: this.engine.now() })
     task.activity = 'running'
-    const { agenda, events } = this.engine
-    agenda.setAlarm(task, task.plan.settings.taskTimeoutMs)
-    if (events.hears('attempt.started')) {
-      events.emit('attempt.started', { ...this.#names(), task: task.plan.name, attempt: number })
-    }
+    this.engine.agenda.setAlarm(task, task.plan.settings.taskTimeoutMs)
+    this.#voice.attemptStarted(task.plan.name, number)
     const context = new RunningTaskContext(this, task, number)
     let returned: unknown
     try {
@@ -287,7 +277,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       ...(state === 'aborted' && task.abortReason !== undefined && { reason: task.abortReason }),
     })
     const retryInMs = this.#judge(task, state, result)
-    this.#emitAttemptEnded(task, state, error, retryInMs)
+    this.#voice.attemptEnded(task, error, retryInMs)
     if (retryInMs !== null) this.#writeAhead(task, retryInMs)
     this.#advance()
   }
@@ -424,8 +414,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
         task.controller?.abort(abortError('lost'))
       }
     }
-    this.engine.events.emit('occurrence.lost', { ...this.#names(), fencingToken: this.occurrence.token })
-    this.engine.logger.warn({ ...this.#names(), fencingToken: this.occurrence.token }, 'occurrence lost')
+    this.#voice.lost()
     this.#owner.closed(this)
   }
 
@@ -433,16 +422,16 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.#phase = 'closed'
     this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
-    const { events } = this.engine
-    if (change.kind === 'release') {
-      events.emit('occurrence.released', { ...this.#names(), reason: change.reason })
-    } else if (change.kind === 'finish') {
-      const { onComplete } = this.job.job
-      if (onComplete === undefined && !events.hears('occurrence.finished')) return
-      const report = this.#report(change.state, change.reason)
-      events.emit('occurrence.finished', { ...this.#names(), report })
-      if (onComplete !== undefined) this.#owner.reporting(this.#callHook('onComplete', () => onComplete(report)))
-    }
+    if (change.kind === 'release') this.#voice.released(change.reason)
+    else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+  }
+
+  #tell(outcome: FinalState, reason: string | null): void {
+    const { onComplete } = this.job.job
+    if (onComplete === undefined && !this.engine.events.hears('occurrence.finished')) return
+    const report = this.#report(outcome, reason)
+    this.#voice.finished(report)
+    if (onComplete !== undefined) this.#owner.reporting(this.#voice.callHook('onComplete', () => onComplete(report)))
   }
 
   #report(outcome: FinalState, reason: string | null): ExecutionReport {
@@ -456,68 +445,11 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       finishedAt: this.engine.now(),
     })
   }
-
-  async #callHook(hook: string, call: () => void | Promise<void>): Promise<void> {
-    try {
-      await call()
-    } catch (error) {
-      const jobName = this.job.job.name
-      this.engine.events.emit('hook.failed', { hook, error, jobName })
-      this.engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
-    }
-  }
-
-  #emitAttemptEnded(task: TaskProgress, state: AttemptState, error: unknown, retryInMs: number | null): void {
-    const { events } = this.engine
-    if (!events.hears('attempt.ended')) return
-    const attempt = task.lastAttempt as AttemptRecord
-    const durationMs = (attempt.endedAt as number) - attempt.startedAt
-    const event = {
-      ...this.#names(),
-      task: task.plan.name,
-      attempt: attempt.number,
-      state,
-      durationMs,
-      error,
-      retryInMs,
-    }
-    events.emit('attempt.ended', event)
-  }
-
-  #names() {
-    return {
-      jobId: this.occurrence.jobId,
-      jobName: this.job.job.name,
-      occurrenceId: this.occurrence.id,
-      scheduledAt: new Date(this.occurrence.scheduledAt),
-    }
-  }
 }
 
 function haltReason(halt: Halt): AbortReason {
   if (halt.kind === 'release') return 'shutdown'
   return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
-}
-
-function timeoutError(task: TaskProgress): JobistemerError {
-  const { taskTimeoutMs } = task.plan.settings
-  return new JobistemerError('TASK_TIMEOUT', {
-    message: `Task ${JSON.stringify(task.plan.name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
-    field: 'taskTimeout',
-    value: taskTimeoutMs,
-    remedy: 'Raise taskTimeout, or make the task faster.',
-  })
-}
-
-function abortError(reason: AbortReason): JobistemerError {
-  return new JobistemerError(
-    reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
-    {
-      message: `The attempt was told to stop: ${reason}.`,
-      field: 'reason',
-      value: reason,
-    },
-  )
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

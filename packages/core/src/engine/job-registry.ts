@@ -109,7 +109,7 @@ export class JobRegistry {
     if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
     const from = Math.max(this.#engine.now(), watermark)
     const timeline = switchSchedule(present, schedule, { from, watermark })
-    return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(watermark) }
+    return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
 
   /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */

@@ -65,7 +65,10 @@ export interface JobRecord {
   readonly watermark: number
   /** The next slot: the only one that a `slot` item may create. Later than the watermark; `null` when there is none. */
   readonly nextAt: number | null
-  /** Slots at or below were pruned and can never be created again; `null` before the first prune. */
+  /**
+   * Slots at or below were pruned and can never be created again; `null` before the first prune. May lie after the
+   * watermark, and always before the next slot.
+   */
   readonly pruneFloor: number | null
   readonly paused: PauseRecord | null
   readonly createdAt: number

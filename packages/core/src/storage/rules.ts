@@ -37,8 +37,8 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
 }
 
 /**
- * Up to where a tombstone's slots are decided. The removal of a slot that was canceled ahead puts the prune floor above
- * the watermark; nothing up to there can be created again.
+ * Up to where a job's slots are decided. The removal of history that lies between its last slot and its next one puts
+ * the prune floor above the watermark; nothing up to there can be created again.
  */
 export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
@@ -230,12 +230,15 @@ export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'detai
   return span === undefined ? record.scheduledAt : Math.max(record.scheduledAt, span.to)
 }
 
-/** Whether history may be removed as far as the record goes; the job's `keep` latest stay all the same. */
+/**
+ * Whether history may be removed as far as the record goes; the job's `keep` latest stay all the same. `nextAt` is that
+ * of the job's head: before it, everything is decided, also what lies after the watermark.
+ */
 export function isPrunable(
   record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,
   before: number,
-  watermark: number,
+  nextAt: number | null,
 ): boolean {
   const last = lastSlotOf(record)
-  return isFinal(record.state) && last < before && last <= watermark
+  return isFinal(record.state) && last < before && (nextAt === null || last < nextAt)
 }

@@ -431,9 +431,10 @@ export interface PruneRequest {
   /** `null`: all jobs. */
   readonly jobId: JobId | null
   /**
-   * Terminal occurrences with `scheduledAt` before this are removed, none later than the job's watermark. The floor
-   * rises to the latest removed slot at least, and before anything is gone. Tombstones deleted before this that have
-   * no occurrences left go too, as do versions that nothing refers to.
+   * Terminal occurrences with `scheduledAt` before this are removed, of a job with a next instant only those before
+   * that: no slot lies between its watermark and there. The floor rises to the latest removed `scheduledAt` or slot at
+   * least, above the watermark if need be, and before anything is gone. Tombstones deleted before this that have no
+   * occurrences left go too, as do versions that nothing refers to.
    */
   readonly before: number
   /** Always keep so many of the latest terminal occurrences of each job. */
