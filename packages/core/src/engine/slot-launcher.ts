@@ -12,6 +12,7 @@ import { readOwnStart } from './own-start.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { EngineStopped } from './storage-caller.ts'
 import { initialRuns } from './task-progress.ts'
+import type { SlotSeries } from './timeline.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -60,14 +61,14 @@ export class SlotLauncher {
       await this.#claimer.answered()
       const now = this.#engine.now()
       const due: DueSlot[] = []
-      const late: { job: RegisteredJob; plan: JobPlan }[] = []
+      const late: LateSlot[] = []
       while (due.length + late.length < maxBatch) {
         const job = agenda.takeDueSlot(now)
         if (job === undefined) break
         const plan = this.#registry.planOf(job)
         // A node that lacks a handler leaves the job to the others.
         if (plan === null) continue
-        if (now - job.at > plan.settings.misfireThresholdMs) late.push({ job, plan })
+        if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
         else due.push({ job, plan, slot: job.at })
       }
       if (due.length === 0 && late.length === 0) return
@@ -208,18 +209,19 @@ export class SlotLauncher {
    * Decides about the slots that were missed. Each job's decision is one step on its watermark, so of several nodes
    * that come to it at once, one wins.
    */
-  async #recover(late: readonly { readonly job: RegisteredJob; readonly plan: JobPlan }[]): Promise<void> {
+  async #recover(late: readonly LateSlot[]): Promise<void> {
     const { owner, storage } = this.#engine
     const now = this.#engine.now()
     const items: RecoveryItem[] = []
-    const sent: { job: RegisteredJob; plan: JobPlan; decision: RecoveryDecision }[] = []
-    for (const { job, plan } of late) {
+    const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
+    for (const one of late) {
+      const { job, plan, slot, series } = one
       try {
         const deciding = decideMissedSlots({
-          series: job.series,
-          first: job.at,
+          series,
+          first: slot,
           // The wall clock may have been set back since the slot was found late.
-          until: Math.max(job.at, now - plan.settings.misfireThresholdMs - 1),
+          until: Math.max(slot, now - plan.settings.misfireThresholdMs - 1),
           now,
           strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
           limit: recoveryLimit,
@@ -227,8 +229,8 @@ export class SlotLauncher {
         // It takes several turns to count the slots of a long outage.
         this.#engine.clock.track?.(deciding)
         const decision = await deciding
-        items.push(this.#recoveryItem(job, plan, decision))
-        sent.push({ job, plan, decision })
+        items.push(this.#recoveryItem(one, decision))
+        sent.push({ late: one, decision })
       } catch (error) {
         this.#engine.fail(`schedule of job ${job.job.name}`, error)
       }
@@ -237,12 +239,12 @@ export class SlotLauncher {
     const answers = await storage.repeated('createOccurrences', (calls) =>
       calls.createOccurrences({ now, owner, items }),
     )
-    for (const [index, { job, plan, decision }] of sent.entries()) {
-      this.#recoveryAnswered(job, plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
+    for (const [index, { late: one, decision }] of sent.entries()) {
+      this.#recoveryAnswered(one.job, one.plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
     }
   }
 
-  #recoveryItem(job: RegisteredJob, plan: JobPlan, decision: RecoveryDecision): RecoveryItem {
+  #recoveryItem({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {
     const { id: jobId } = job.job
     const { executionTimeoutMs } = plan.settings
     return {
@@ -250,10 +252,10 @@ export class SlotLauncher {
       id: occurrenceId(jobId, decision.lastSlot),
       jobId,
       scheduledAt: decision.lastSlot,
-      jobVersion: job.version,
-      expectedWatermark: job.watermark,
+      jobVersion: version,
+      expectedWatermark: watermark,
       watermark: decision.lastSlot,
-      nextAt: job.series.nextMs(decision.lastSlot),
+      nextAt: series.nextMs(decision.lastSlot),
       entries: decision.entries.map((entry) => {
         if (entry.kind === 'missed') {
           const reason = job.paused ? 'paused' : plan.settings.recoveryStrategy.type
@@ -307,6 +309,21 @@ interface DueSlot {
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
+}
+
+/**
+ * A job that is late, as it was when it was found to be. What another node does to the job meanwhile must not mix with
+ * it: a decision about these slots under a newer watermark or version would be taken for one about the slots after.
+ */
+interface LateSlot extends DueSlot {
+  readonly version: number
+  readonly watermark: number
+  readonly series: SlotSeries
+}
+
+function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
+  const { at: slot, version, watermark, series } = job
+  return { job, plan, slot, version, watermark, series }
 }
 
 function namesOf(job: RegisteredJob) {
