@@ -1,0 +1,49 @@
+import { delimiter, dirname, join } from 'node:path'
+import { npx } from './pnpm.mjs'
+import { capture } from './run-process.mjs'
+
+/**
+ * Node 24, as the npm packages of Node provide it: nothing is installed on this machine.
+ *
+ * From 24.19 on, Node's headers make native addons that derive from `node::ObjectWrap` abort the process during garbage
+ * collection (nodejs/node issue 65446), and better-sqlite3 12 is one of them. Compiled against earlier headers the
+ * addon runs under every 24.x. So the newest 24 runs the tests and the last good headers compile the addon. Only the
+ * packages for Linux bring headers; elsewhere both are of the last good version.
+ * @returns {Promise<{ program: string, env: NodeJS.ProcessEnv }>} the program, and an environment in which it is `node`
+ */
+export async function node24() {
+  const onLinux = process.platform === 'linux'
+  const name = onLinux ? `node-linux-${process.arch}` : 'node'
+  const lastGood = await programOf(`${name}@>=24 <24.19`)
+  const program = onLinux ? await programOf(`${name}@24`) : lastGood
+  return {
+    program,
+    env: {
+      ...process.env,
+      PATH: `${dirname(program)}${delimiter}${process.env.PATH ?? ''}`,
+      npm_config_build_from_source: 'true',
+      // What pnpm compiled before, for whatever headers, must not be taken from its store, nor this be left there.
+      npm_config_side_effects_cache: 'false',
+      ...(onLinux && { npm_config_nodedir: join(dirname(lastGood), '..') }),
+    },
+  }
+}
+
+/**
+ * @param {string} specifier a package of Node with its version
+ * @returns {Promise<string>} the path of its program
+ */
+async function programOf(specifier) {
+  const [command, ...args] = npx()
+  const { exitCode, output } = await capture(command, [
+    ...args,
+    '-y',
+    '-p',
+    specifier,
+    'node',
+    '-p',
+    'process.execPath',
+  ])
+  if (exitCode !== 0) throw new Error(`npx could not provide ${specifier}:\n${output}`)
+  return output.trim().split('\n').at(-1) ?? ''
+}
