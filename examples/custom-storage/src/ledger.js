@@ -27,10 +27,8 @@ export class Ledger extends OccurrenceSteps {
 
   /** The records of a job that may go, oldest first. @param {JobRecord} head @param {number} before @param {number} keep */
   prunable(head, before, keep) {
-    // No slot of a deleted job is undecided, so its watermark holds nothing back.
-    const watermark = head.deletedAt === null ? head.watermark : Number.POSITIVE_INFINITY
     const ended = this.historyOf(head.id).filter(({ state }) => isFinal(state))
-    return ended.slice(0, Math.max(0, ended.length - keep)).filter((record) => isPrunable(record, before, watermark))
+    return ended.slice(0, Math.max(0, ended.length - keep)).filter((record) => isPrunable(record, before, head.nextAt))
   }
 
   /** @param {JobRecord} head @param {OccurrenceRecord[]} records */

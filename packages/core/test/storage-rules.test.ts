@@ -323,12 +323,14 @@ describe('pruning', () => {
   const span = { from: 200, to: 500, count: 4 }
 
   it('spares what is live, recent, undecided, or stands for a slot that is', () => {
-    expect(isPrunable(record, 201, 200)).toBe(true)
-    expect(isPrunable(record, 200, 200)).toBe(false)
-    expect(isPrunable(record, 201, 199)).toBe(false)
-    expect(isPrunable({ ...record, state: 'running' }, 201, 200)).toBe(false)
-    expect(isPrunable({ ...record, details: { span } }, 500, 500)).toBe(false)
-    expect(isPrunable({ ...record, details: { span } }, 501, 500)).toBe(true)
+    expect(isPrunable(record, 201, 201)).toBe(true)
+    expect(isPrunable(record, 200, 201)).toBe(false)
+    expect(isPrunable(record, 201, 200)).toBe(false)
+    expect(isPrunable(record, 201, null)).toBe(true)
+    expect(isPrunable({ ...record, state: 'running' }, 201, null)).toBe(false)
+    expect(isPrunable({ ...record, details: { span } }, 500, 501)).toBe(false)
+    expect(isPrunable({ ...record, details: { span } }, 501, 501)).toBe(true)
+    expect(isPrunable({ ...record, details: { span } }, 501, 500)).toBe(false)
   })
 
   it('raises the floor to the last slot that a record stands for', () => {

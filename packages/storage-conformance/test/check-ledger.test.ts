@@ -125,7 +125,7 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ],
   ['a watermark behind its slots', 'watermark', changeJob('skip', { watermark: slotAt(1) })],
   ['a next instant that is past', 'watermark', changeJob('skip', { nextAt: slotAt(2) })],
-  ['a floor above the watermark', 'watermark', changeJob('skip', { pruneFloor: slotAt(3) })],
+  ['a floor that is not before the next slot', 'watermark', changeJob('skip', { pruneFloor: slotAt(3) })],
   ['an occurrence of a version to come', 'version', change(at('skip', 2), { jobVersion: 2 })],
   ['a head with another fingerprint than its version', 'version', changeJob('late', { fingerprint: 'other' })],
   [

@@ -24,17 +24,17 @@ function jobsOf(database: Database, request: PruneRequest): readonly JobEntry[] 
 
 /** The oldest occurrences of the job that may go, at most `limit`. */
 function victimsOf(database: Database, job: JobEntry, request: PruneRequest, limit: number): OccurrenceEntry[] {
-  // No slot of a deleted job is undecided, so that its watermark holds nothing back.
-  const watermark = job.head.deletedAt === null ? job.head.watermark : Number.POSITIVE_INFINITY
+  const { nextAt } = job.head
+  const end = Math.min(request.before, nextAt ?? request.before)
   const victims: OccurrenceEntry[] = []
   let removable = database.finalCount(job) - request.keep
   if (removable <= 0) return victims
   for (const entry of job.occurrences?.history.ascending() ?? []) {
     if (removable === 0 || victims.length === limit) break
-    if (entry.scheduledAt >= request.before || entry.scheduledAt > watermark) break
+    if (entry.scheduledAt >= end) break
     if (!isFinished(entry)) continue
     removable--
-    if (isPrunable(entry.record, request.before, watermark)) victims.push(entry)
+    if (isPrunable(entry.record, request.before, nextAt)) victims.push(entry)
   }
   return victims
 }

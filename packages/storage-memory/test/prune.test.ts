@@ -73,13 +73,17 @@ describe('prune', () => {
     expect((await node.head(job)).pruneFloor).toBe(slotAt(4))
   })
 
-  it('leaves what lies after the watermark', async () => {
+  it('removes what lies between the watermark and the next slot, and leaves what lies after that', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const trigger = triggerItem(job, 'by-hand', slotAt(0) + 1, { runs: firstAttempt(start) })
     await node.create(trigger)
     await node.finish(trigger)
-    expect(await prune(node, 9)).toEqual({ removed: 0, more: false })
+    const later = triggerItem(job, 'later', slotAt(1) + 1, { runs: firstAttempt(slotAt(1)) })
+    await node.create(later)
+    await node.finish(later)
+    expect(await prune(node, 9)).toEqual({ removed: 1, more: false })
+    expect((await node.head(job)).pruneFloor).toBe(slotAt(0) + 1)
     await finished(node, job, 1)
     expect(await prune(node, 9)).toEqual({ removed: 2, more: false })
   })

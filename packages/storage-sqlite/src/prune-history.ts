@@ -5,7 +5,8 @@ import type { Ledger } from './ledger.ts'
 
 /** What of one job may go. */
 interface Retention {
-  readonly watermark: number
+  /** The job's next instant: everything before it is decided. Infinite when there is none. */
+  readonly end: number
   /** The oldest of those that are always kept; `null` when none are. */
   readonly oldestKept: HistoryEntry | null
   /** False when there are no more than are always kept. */
@@ -82,7 +83,7 @@ export class HistoryPruner {
         effort++
         if (!isSpare(entry, retention)) continue
         const last = lastSlot(entry, history.detailsAt(entry.row))
-        if (last >= before || last > retention.watermark) continue
+        if (last >= before || last >= retention.end) continue
         if (removed === limit) {
           position = this.#position
           more = true
@@ -103,12 +104,11 @@ export class HistoryPruner {
 
   #retentionOf(job: number, keep: number): Retention {
     const head = this.#ledger.jobs.headAt(job)
-    // No slot of a deleted job is undecided, so that its watermark holds nothing back.
-    const watermark = head === undefined || head.deleted ? Number.POSITIVE_INFINITY : head.watermark
-    if (keep === 0) return { watermark, oldestKept: null, hasSpare: true }
+    const end = head?.nextAt ?? Number.POSITIVE_INFINITY
+    if (keep === 0) return { end, oldestKept: null, hasSpare: true }
     const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
     const kept = this.#ledger.history.walk({ ...all, limit: keep })
-    return { watermark, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
+    return { end, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
   }
 
   #forgetVersions(only: number | null): void {
@@ -130,8 +130,8 @@ export class HistoryPruner {
   }
 }
 
-function isSpare(entry: HistoryEntry, { watermark, oldestKept, hasSpare }: Retention): boolean {
-  if (!hasSpare || entry.scheduledAt > watermark) return false
+function isSpare(entry: HistoryEntry, { end, oldestKept, hasSpare }: Retention): boolean {
+  if (!hasSpare || entry.scheduledAt >= end) return false
   return oldestKept === null || compareEntries(entry, oldestKept) < 0
 }
 

@@ -120,6 +120,35 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
     assert.equal((await node.head(job.id)).pruneFloor, slotAt(1))
   },
 
+  'what lies between the last slot and the next one is history too': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await finishSlots(node, job, 1, 1)
+    for (const at of [slotAt(1) + 5, slotAt(1) + 9, slotAt(2) + 5]) {
+      const { id } = await node.addTrigger(job, 'by-hand', at, 'running', { run: true })
+      await node.finish({ id, jobId: job.id, scheduledAt: at, token: 1 })
+    }
+    assert.deepEqual(await node.prune({ before: slotAt(9) }), { removed: 3, more: false })
+    assert.deepEqual(await scheduledTimes(node, job), [slotAt(2) + 5])
+    const head = await node.head(job.id)
+    assert.deepEqual([head.pruneFloor, head.watermark, head.nextAt], [slotAt(1) + 9, slotAt(1), slotAt(2)])
+    expectOutcome(await node.create(requestItem(job, 'by-hand', slotAt(1) + 5, { run: true })), 'pruned')
+    await node.finish(await node.startSlot(job, 2))
+    assert.equal((await node.prune({ before: slotAt(9) })).removed, 2)
+  },
+
+  'of a job whose schedule is over, all of the history goes': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.finish(await node.startSlot(job, 1, { nextAt: null }))
+    const { id } = await node.addTrigger(job, 'by-hand', slotAt(4), 'running', { run: true })
+    await node.finish({ id, jobId: job.id, scheduledAt: slotAt(4), token: 1 })
+    assert.deepEqual(await node.prune({ before: slotAt(4) + 1 }), { removed: 2, more: false })
+    const head = await node.head(job.id)
+    assert.deepEqual([head.pruneFloor, head.watermark, head.nextAt], [slotAt(4), slotAt(1), null])
+    await node.addTrigger(job, 'by-hand', slotAt(5), 'running', { run: true })
+  },
+
   'the latest are kept as asked': async (world) => {
     const node = await TestNode.connect(world)
     const alpha = await node.createJob()

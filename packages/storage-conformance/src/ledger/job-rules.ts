@@ -10,11 +10,11 @@ export function checkHeads(job: JobRecord, history: readonly OccurrenceRecord[])
   }
   const { watermark, nextAt, pruneFloor } = job
   expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
-  // An exclusion that lay ahead of a deleted job can be pruned with the rest of it.
+  // It may be after the watermark: no slot lies between that and the next one.
   expect(
-    pruneFloor === null || pruneFloor <= watermark || job.deletedAt !== null,
+    pruneFloor === null || nextAt === null || pruneFloor < nextAt,
     'watermark',
-    `prune floor ${text(pruneFloor)} is after ${text(watermark)}`,
+    `prune floor ${text(pruneFloor)} is not before the next slot ${text(nextAt)}`,
   )
   expect(
     job.version >= 1 && job.lineage.length <= job.version - 1,

@@ -84,7 +84,19 @@ export const jobMutants: readonly Mutant[] = [
     ['prune: an exclusion of a future slot stays, or the slot would run after all'],
     class extends Ledger {
       override prunable(head: JobRecord, before: number, keep: number) {
-        return super.prunable({ ...head, watermark: Number.POSITIVE_INFINITY }, before, keep)
+        return super.prunable({ ...head, nextAt: null }, before, keep)
+      }
+    },
+  ),
+  mutant(
+    'prunes nothing that lies after the watermark',
+    [
+      'prune: what lies between the last slot and the next one is history too',
+      'prune: of a job whose schedule is over, all of the history goes',
+    ],
+    class extends Ledger {
+      override prunable(head: JobRecord, before: number, keep: number) {
+        return super.prunable({ ...head, nextAt: head.watermark + 1 }, before, keep)
       }
     },
   ),
