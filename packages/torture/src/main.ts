@@ -21,6 +21,9 @@ async function main(): Promise<number> {
   return report.violations.length > 0 ? 1 : 0
 }
 
+// Leaves through the front door, so that no node is left behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 try {
   process.exitCode = await main()
 } catch (error) {

@@ -57,8 +57,10 @@ export async function torture(options: TortureOptions, details: TortureDetails =
   const assignment = { storage: storageName, location: prepared.location, witnessFile, historyFile, seed, sabotage }
   const fleet = new Fleet({ nodes, assignment, logDescriptor, random, record })
   const violations: Violation[] = []
+  let isDone = false
   try {
     await fleet.start()
+    fleet.assertAlive()
     onProgress(`${nodes} nodes have started; faults for ${(durationMs / 1000).toFixed(0)} s`)
     record({ event: 'phase', phase: 'faults' })
     const runner = new FaultRunner(fleet, { seed, witnessFile, record })
@@ -96,6 +98,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     violations.push(...checkRun(run), ...(await ledgerViolations(storage, jobs)))
     await storage.close()
     const mustKeep = options.keep || violations.length > 0
+    isDone = !mustKeep
     return {
       options,
       violations,
@@ -109,12 +112,15 @@ export async function torture(options: TortureOptions, details: TortureDetails =
         tornLines: witnessed.torn + told.torn,
       },
     }
+  } catch (error) {
+    const message = `The torture could not be carried through; what the nodes said is in ${join(folder, 'nodes.log')}.`
+    throw new Error(message, { cause: error })
   } finally {
     await fleet.killAll()
     await prepared.stop()
     history.close()
     closeSync(logDescriptor)
-    if (!options.keep && violations.length === 0) rmSync(folder, { recursive: true, force: true })
+    if (isDone) rmSync(folder, { recursive: true, force: true })
   }
 }
 

@@ -89,7 +89,11 @@ export class FaultRunner {
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
     const work = this.#do(fault)
     this.#underWay.add(work)
-    void work.finally(() => this.#underWay.delete(work))
+    // What fails stays in the set, and fails the run.
+    work.then(
+      () => this.#underWay.delete(work),
+      () => {},
+    )
   }
 
   async #kill(): Promise<void> {
@@ -106,6 +110,7 @@ export class FaultRunner {
     for (;;) {
       const present = candidates()
       if (present.length > 0) return this.#random.pick(present)
+      this.#fleet.assertAlive()
       await sleep(20)
     }
   }

@@ -10,6 +10,9 @@ import { sleep } from './sleep.ts'
 const namelessEvery = 3
 
 const longestRestartMs = 400
+
+// More processes that end by themselves than this mean that something is wrong with all of them.
+const mostFailures = 20
 const crashingLives = 0.2
 
 export interface FleetOptions {
@@ -30,18 +33,29 @@ export class Fleet {
   #calm = false
   #closing = false
   #onRelease: (() => void)[] = []
+  #failures = 0
+  // A stopped process would outlast its driver.
+  readonly #killNow = (): void => {
+    for (const process of this.#processes()) process.kill()
+  }
 
   constructor(options: FleetOptions) {
     this.#options = options
+    process.once('exit', this.#killNow)
     for (let index = 0; index < options.nodes; index++) {
       const isNameless = index % namelessEvery === namelessEvery - 1
       this.#places.push({ name: `node-${index + 1}`, isNameless, lives: 0, process: null })
     }
   }
 
-  /** Starts every node; resolves when all have started. */
+  /** Starts every node; resolves when all have started, or died over it. */
   async start(): Promise<void> {
     await Promise.all(this.#places.map((place) => this.#spawn(place).ready))
+  }
+
+  /** @throws Error when process after process ends by itself: there is no point in going on then. */
+  assertAlive(): void {
+    if (this.#failures > mostFailures) throw new Error(`${this.#failures} node processes ended by themselves`)
   }
 
   /** Processes that are alive and not stopped, whether they have started or not. */
@@ -95,7 +109,10 @@ export class Fleet {
     for (const process of this.#processes()) process.resume()
     // One that was to crash by itself may do so yet: its successor will not.
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    while (!this.#places.every((place) => place.process?.isUp === true)) await sleep(20)
+    while (!this.#places.every((place) => place.process?.isUp === true)) {
+      this.assertAlive()
+      await sleep(20)
+    }
   }
 
   /** Asks every node to shut down. Answers false when one has not ended within the limit; it is killed then. */
@@ -104,7 +121,7 @@ export class Fleet {
     const processes = this.#processes().filter((process) => process.isAlive)
     for (const process of processes) void process.command({ do: 'shutdown' })
     const ended = Promise.all(processes.map((process) => process.exited)).then(() => true)
-    const inTime = await Promise.race([ended, sleep(limitMs).then(() => false)])
+    const inTime = await Promise.race([ended, sleep(limitMs, { unref: true }).then(() => false)])
     await this.killAll()
     return inTime
   }
@@ -115,6 +132,7 @@ export class Fleet {
     const processes = this.#processes().filter((process) => process.isAlive)
     for (const process of processes) process.kill()
     await Promise.all(processes.map((process) => process.exited))
+    process.off('exit', this.#killNow)
   }
 
   #processes(): NodeProcess[] {
@@ -125,7 +143,7 @@ export class Fleet {
   #spawn(place: Place): NodeProcess {
     const { assignment, logDescriptor, record, random } = this.#options
     place.lives++
-    const process = new NodeProcess(
+    const node = new NodeProcess(
       {
         ...assignment,
         life: `${place.name}.${place.lives}`,
@@ -134,14 +152,15 @@ export class Fleet {
       },
       { logDescriptor, record },
     )
-    place.process = process
-    void process.exited.then(async () => {
-      if (place.process !== process) return
+    place.process = node
+    void node.exited.then(async () => {
+      if (node.hasFailed) this.#failures++
+      if (place.process !== node) return
       await sleep(this.#calm ? 0 : random.between(0, longestRestartMs))
       if (this.#held) await new Promise<void>((resolve) => this.#onRelease.push(resolve))
-      if (place.process === process && !this.#closing) this.#spawn(place)
+      if (place.process === node && !this.#closing) this.#spawn(place)
     })
-    return process
+    return node
   }
 
   #crashPoint(): CrashPoint | null {

@@ -35,6 +35,7 @@ export class NodeProcess {
   #state: 'starting' | 'up' | 'stopped' | 'ended' = 'starting'
   #goesOn: Promise<void> | null = null
   #wasKilled = false
+  #failed = false
   #endExpected = false
   #count = 0
 
@@ -85,6 +86,11 @@ export class NodeProcess {
 
   get isStopped(): boolean {
     return this.#state === 'stopped'
+  }
+
+  /** It has ended in a way that nobody asked for. */
+  get hasFailed(): boolean {
+    return this.#failed
   }
 
   /** Answers false when it was killed before, or has ended. */
@@ -152,8 +158,9 @@ export class NodeProcess {
 
   #ended({ code, signal }: Exit): void {
     this.#state = 'ended'
-    const crashed = this.#mayCrash && signal === 'SIGKILL'
-    this.#record({ event: 'exited', life: this.life, code, signal, expected: this.#endExpected || crashed })
+    const expected = this.#endExpected || (this.#mayCrash && signal === 'SIGKILL')
+    this.#failed = !expected
+    this.#record({ event: 'exited', life: this.life, code, signal, expected })
     for (const resolve of this.#commands.values()) resolve({ outcome: 'unknown' })
     this.#commands.clear()
   }

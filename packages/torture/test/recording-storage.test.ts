@@ -1,0 +1,150 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import type { Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { cron } from '@jobistemer/ticker-cron'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type Recorded, RecordingStorage } from '../src/node/recording-storage.ts'
+import { withCrashPoint } from '../src/node/crash-points.ts'
+
+const job = jobId('job')
+const owner = { node: 'node-1', incarnation: 'first' }
+const slot = (number: number) => number * 1000
+const runs: readonly TaskRunRecord[] = [
+  { task: 'work', state: 'running', attempts: [{ number: 1, state: 'running', startedAt: slot(1), endedAt: null }] },
+]
+
+let inner: Storage
+let recorded: Recorded[]
+let storage: RecordingStorage
+
+beforeEach(async () => {
+  inner = sqliteStorage({ file: ':memory:' })
+  recorded = []
+  const jobNames = new Map<string, string>([[job, 'the job']])
+  storage = new RecordingStorage(inner, { record: (event) => recorded.push(event), nodeId: 'node-1', jobNames })
+  await storage.saveJobs({
+    now: 500,
+    changes: [
+      {
+        kind: 'create',
+        id: job,
+        content: {
+          name: 'job',
+          owner: null,
+          fingerprint: 'one',
+          definition: {},
+          handlerKey: 'job',
+          overlap: { policy: 'queue', maxQueued: 10 },
+          timeline: [{ after: null, until: null, schedule: cron('* * * * * *').toJSON() }],
+          nextAt: slot(1),
+        },
+      },
+    ],
+  })
+})
+
+afterEach(() => inner.close())
+
+async function create(number: number) {
+  const item = {
+    kind: 'slot',
+    id: occurrenceId(job, slot(number)),
+    jobId: job,
+    scheduledAt: slot(number),
+    jobVersion: 1,
+    nextAt: slot(number + 1),
+    executionTimeoutMs: 300,
+    details: {},
+    runs,
+  } as const
+  await storage.createOccurrences({ now: slot(number), owner, items: [item] })
+  return item
+}
+
+it('what is created and started is recorded with its token and its deadline', async () => {
+  const item = await create(1)
+  expect(recorded).toEqual([
+    { event: 'created', occurrence: item.id, job: 'the job', origin: 'slot', state: 'running' },
+    {
+      event: 'granted',
+      occurrence: item.id,
+      job: 'the job',
+      node: 'node-1',
+      token: 1,
+      now: slot(1),
+      deadline: slot(1) + 300,
+    },
+  ])
+})
+
+it('what is there already is not recorded as created', async () => {
+  await create(1)
+  recorded.length = 0
+  await create(1)
+  expect(recorded).toEqual([])
+})
+
+it('ends, refusals, reaps and claims are recorded as they are answered', async () => {
+  const item = await create(1)
+  const second = await create(2)
+  recorded.length = 0
+  const { id, jobId, scheduledAt } = item
+  const address = { id, jobId, scheduledAt, token: 1 }
+  await storage.reap({
+    now: slot(3),
+    items: [{ ...address, sequence: 0, runs, action: 'fail', reason: 'execution_timeout' }],
+  })
+  await storage.settle({ now: slot(3), items: [{ ...address, sequence: 1, runs, change: { kind: 'progress' } }] })
+  await storage.claim({ now: slot(3), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  const finish = { kind: 'finish', state: 'completed', reason: null } as const
+  const settled = { id: second.id, jobId, scheduledAt: second.scheduledAt, token: 1, sequence: 1, runs, change: finish }
+  await storage.settle({ now: slot(3), items: [settled] })
+  expect(recorded).toEqual([
+    {
+      event: 'reaped',
+      occurrence: id,
+      node: 'node-1',
+      token: 1,
+      action: 'fail',
+      reason: 'execution_timeout',
+      now: slot(3),
+    },
+    { event: 'refused', occurrence: id, token: 1 },
+    {
+      event: 'granted',
+      occurrence: second.id,
+      job: 'the job',
+      node: 'node-1',
+      token: 1,
+      now: slot(3),
+      deadline: slot(3) + 300,
+    },
+    {
+      event: 'settled',
+      occurrence: second.id,
+      token: 1,
+      sequence: 1,
+      change: 'finish',
+      state: 'completed',
+      sentAt: expect.any(Number),
+    },
+  ])
+})
+
+it('a crash before a call keeps the storage from it, a crash after it does not', async () => {
+  for (const when of ['before', 'after'] as const) {
+    const crashes: string[] = []
+    const crash = (point: string): never => {
+      crashes.push(point)
+      throw new Error('crash')
+    }
+    const fragile = withCrashPoint(inner, { operation: 'saveJobs', when, count: 2 }, crash)
+    const pause = (reason: string) =>
+      fragile.saveJobs({ now: 600, changes: [{ kind: 'pause', id: job, paused: { at: 600, reason, actor: null } }] })
+    await fragile.saveJobs({ now: 600, changes: [{ kind: 'pause', id: job, paused: null }] })
+    await expect(pause(when)).rejects.toThrow('crash')
+    expect(crashes).toEqual([`${when} saveJobs 2`])
+    const { jobs } = await fragile.get({ jobs: [job] })
+    expect(jobs[0]?.paused?.reason).toBe(when === 'after' ? 'after' : undefined)
+  }
+})

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest'
+import type { Violation } from '../src/checker/violation.ts'
+import { countFigures } from '../src/report/count-figures.ts'
+import { printReport } from '../src/report/print-report.ts'
+import type { TortureReport } from '../src/report/torture-report.ts'
+import { exclusive, origin, Story, taskRun } from './support/story.ts'
+
+function reportOf(story: Story, violations: readonly Violation[]): TortureReport {
+  return {
+    options: { storage: 'sqlite', nodes: 4, minutes: 1, kills: 7, seed: '42', sabotage: null, keep: false },
+    violations,
+    folder: violations.length === 0 ? null : '/recording',
+    figures: {
+      kills: 7,
+      blackouts: 1,
+      outlived: 2,
+      shortStops: 3,
+      longStops: 4,
+      shutdowns: 5,
+      triggers: 6,
+      replays: 0,
+      cancels: 0,
+      forcedCancels: 0,
+      pauses: 0,
+      repeatedRequests: 0,
+      seconds: 70,
+      secondsToRecover: 10,
+      secondsToRest: 5,
+      tornLines: 0,
+      ...countFigures(story.run()),
+    },
+  }
+}
+
+it('counts what ledger, witness and history hold', () => {
+  const story = new Story()
+  story.plainSlot(1000, 'a.1')
+  const rescued = story.slot(2000)
+  story.record(rescued, {
+    scheduledAt: origin + 2000,
+    finishedAt: origin + 9000,
+    token: 2,
+    runs: [taskRun('lost', 'succeeded')],
+  })
+  story.reaped({ at: 8000, occurrence: rescued, life: 'b.1', action: 'retry' })
+  const details = { span: { from: origin + 3000, to: origin + 5000, count: 3 } }
+  story.record(story.slot(3000), {
+    scheduledAt: origin + 3000,
+    finishedAt: origin + 6000,
+    token: 0,
+    state: 'missed',
+    details,
+    runs: [],
+  })
+  story.driver(0, { event: 'spawned', life: 'a.1', node: 'a' })
+  story.node(500, { event: 'crashing', life: 'b.1', point: 'after settle 1' })
+  expect(countFigures(story.run())).toEqual({
+    crashes: 1,
+    lives: 1,
+    occurrences: { completed: 2, missed: 1 },
+    attempts: { succeeded: 2, lost: 1 },
+    missedSlots: 3,
+    recovered: 0,
+    starts: 1,
+    lateStarts: 0,
+    reapedAsFailed: 0,
+    reapedToRetry: 1,
+    rescued: 1,
+    refusedWrites: 0,
+    storageFailures: 0,
+  })
+})
+
+it('a report without violations says so', () => {
+  const text = printReport(reportOf(new Story(), []))
+  expect(text).toContain('Torture of sqlite with 4 nodes, seed 42')
+  expect(text).toContain('7 of the driver (1 times all nodes at once)')
+  expect(text).toMatch(/No violation\.$/)
+})
+
+it('violations are printed with the first of each rule, where the recording is, and how to run it again', () => {
+  const many = Array.from({ length: 8 }, (_, number): Violation => {
+    return { rule: 'overlap', job: exclusive.name, occurrence: null, message: `number ${number}` }
+  })
+  const one: Violation = { rule: 'convergence', job: null, occurrence: null, message: 'never' }
+  const text = printReport(reportOf(new Story(), [...many, one]))
+  expect(text).toContain('9 violations:')
+  expect(text).toContain('overlap: exclusive: number 4\n  overlap: and 3 more\n  convergence: never')
+  expect(text).toContain('/recording')
+  expect(text).toMatch(/Again: npm run torture -- --storage sqlite --nodes 4 --minutes 1 --kills 7 --seed 42$/)
+})
