@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { formatRate, median, printTable } from '../src/suite.ts'
+
+const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+
+const run = (...options: string[]) => spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
+
+test('every benchmark runs and prints its rows', () => {
+  const { status, stdout, stderr } = run('--smoke')
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+  const rows = ['0 2 * * *', 'sqlite (synchronous = FULL)', 'memory', 'jobistemer (SQLite)', 'croner']
+  for (const row of rows) {
+    const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
+    expect(line.replace(row, ''), row).toMatch(/[1-9]/)
+  }
+  expect(stdout).not.toContain('NaN')
+})
+
+test('an unknown benchmark is refused with the ones that there are', () => {
+  const { status, stderr } = run('--smoke', 'nonsense')
+  expect(status).toBe(2)
+  expect(stderr).toContain('"nonsense"')
+  expect(stderr).toContain('engine')
+})
+
+test('tables align their columns, figures to the right', () => {
+  const table = {
+    columns: ['what', 'rate'],
+    rows: [
+      ['a', '1,000/s'],
+      ['long name', '5/s'],
+    ],
+    notes: ['note'],
+  }
+  expect(printTable(table).split('\n')).toEqual([
+    'what          rate',
+    '---------  -------',
+    'a          1,000/s',
+    'long name      5/s',
+    '  note',
+  ])
+})
+
+test('medians take the middle, or the mean of the two in the middle', () => {
+  expect(median([3, 1, 2])).toBe(2)
+  expect(median([4, 1, 2, 3])).toBe(2.5)
+  expect(formatRate(1234567.8)).toBe('1,234,568/s')
+})
