@@ -16,7 +16,7 @@ export const operations = [
 
 export type Operation = (typeof operations)[number]
 
-export const writes: readonly Operation[] = ['saveJobs', 'createOccurrences', 'settle', 'cancel', 'reap', 'prune']
+const writes: readonly Operation[] = ['saveJobs', 'createOccurrences', 'settle', 'cancel', 'reap', 'prune']
 
 export interface Call {
   readonly operation: Operation

@@ -25,7 +25,7 @@ export const memory: PlaceKind = {
   },
 }
 
-export const sqlite: PlaceKind = {
+const sqlite: PlaceKind = {
   name: 'SQLite',
   open() {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-scenario-'))

@@ -97,7 +97,7 @@ export async function fates(scheduler: Scheduler, job: string): Promise<string[]
   return occurrences.map(fateOf)
 }
 
-export function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
+function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
   const until = span === null ? '' : `-${secondsOf(span.to)} (${span.count})`
   return `${secondsOf(span === null ? scheduledAt : span.from)}${until} ${state}${reason === null ? '' : ` ${reason}`}`
 }
