@@ -1,4 +1,11 @@
-import { createScheduler, defineJob, type Job, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  type JobSettingsInput,
+  type Scheduler,
+  type TaskContext,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
 import { type MemoryDatabase, memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
@@ -177,8 +184,37 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   await scheduler.remove('daily')
   // The clock of whoever prunes is ahead.
   const now = startMs + 120_000
-  await memoryStorage({ database }).prune({ now, jobId: daily.id, before: (first as Date).getTime() + 1, keep: 0, limit: 10 })
+  await memoryStorage({ database }).prune({
+    now,
+    jobId: daily.id,
+    before: (first as Date).getTime() + 1,
+    keep: 0,
+    limit: 10,
+  })
   await scheduler.add(daily)
   await clock.advance(130_000)
   expect(slots).toEqual([(first as Date).getTime() + 60_000])
+})
+
+it('a recovery that was held up decides nothing about slots that lie ahead by then', async () => {
+  const { start, clock, database } = stage()
+  const slots: number[] = []
+  const due = job('due', { misfireThreshold: { minutes: 10 } })
+  const late = job('late', { misfireThreshold: 1000, recoveryStrategy: 'mark_as_missed' }, ((context: TaskContext) => {
+    slots.push((context.scheduledAt.getTime() - startMs) / 1000)
+  }) as never)
+  const first = await start('a', [due, late])
+  const stopping = first.shutdown({ gracePeriod: 0 })
+  await clock.advance(1)
+  await stopping
+  await clock.advance(90_000)
+  const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
+  hold()
+  await start('b', [due, late], storage)
+  const other = await start('c', [due, late])
+  await other.update('late', { misfireThreshold: 2000 })
+  await clock.advance(5000)
+  letGo()
+  await clock.advance(30_000)
+  expect(slots).toEqual([120])
 })

@@ -25,7 +25,19 @@ it('between them, a hundred seeds have every fault, every operation and every st
     expect.arrayContaining([
       ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],
       ...['doubled', 'slow', 'partitioned', 'lost wake-up', 'crash', 'freeze', 'clock step'],
-      ...['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'update', 'add', 'remove', 'prune', 'explain'],
+      ...[
+        'trigger',
+        'replay',
+        'cancel',
+        'cancelSlot',
+        'pause',
+        'resume',
+        'update',
+        'add',
+        'remove',
+        'prune',
+        'explain',
+      ],
       ...['completed', 'completed_with_errors', 'failed', 'canceled', 'failed_stale', 'skipped', 'missed'],
     ]),
   )

@@ -303,7 +303,8 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    if (occurrence.life !== life) {
+    // Tokens of a request whose key is used again after its record was removed begin at 1 again: see the README.
+    if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
     occurrence.sequence = sequence
@@ -327,7 +328,10 @@ export class StorageModel {
           `${life} took it as its own earlier life's, but ${occurrence.life} has it`,
         )
       }
-    } else if (Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline && mono < occurrence.monotonicDeadline) {
+    } else if (
+      Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline &&
+      mono < occurrence.monotonicDeadline
+    ) {
       const left = occurrence.deadline - now
       this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life} ${left} ms before its deadline`)
     }
