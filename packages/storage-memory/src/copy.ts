@@ -26,7 +26,7 @@ export function copyJson<T>(value: T): T {
 }
 
 /** The value itself when it is frozen through and through, else a copy that is. */
-export function frozenJson<T>(value: T): T {
+function frozenJson<T>(value: T): T {
   if (isDeeplyFrozen(value)) return value
   if (Array.isArray(value)) return Object.freeze(value.map(frozenJson)) as T
   const copy: Record<string, unknown> = {}
