@@ -44,7 +44,7 @@ export type {
 } from './engine/definitions.ts'
 export type { Explanation } from './engine/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/interventions.ts'
-export type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/requests.ts'
+export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/requests.ts'
 export type { UpdatePolicy } from './engine/update-policy.ts'
 export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
 export { defineJob, type Job, type JobOptions } from './job/define-job.ts'

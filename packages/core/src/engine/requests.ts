@@ -1,4 +1,4 @@
-import { jobSettingNames, readJobSettings } from '../configuration/read-settings.ts'
+import { readJobSettings } from '../configuration/read-settings.ts'
 import { readName, readObject } from '../configuration/read-value.ts'
 import type { JobSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
@@ -21,6 +21,12 @@ import { readOwnStart } from './own-start.ts'
 import { initialRuns } from './task-progress.ts'
 import { uniqueSuffix } from './unique-suffix.ts'
 
+/** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
+export type RunOverrides = Pick<
+  JobSettingsInput,
+  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'taskExecutionMode' | 'executionTimeout'
+>
+
 /** How to run a job outside its schedule. */
 export interface TriggerOptions {
   /**
@@ -33,7 +39,7 @@ export interface TriggerOptions {
   /** Only these tasks. Default: all. */
   readonly tasks?: readonly string[]
   /** Settings for this run alone, over the job's and the tasks' own. */
-  readonly overrides?: JobSettingsInput
+  readonly overrides?: RunOverrides
   readonly reason?: string
   readonly actor?: string
 }
@@ -53,6 +59,13 @@ export interface TriggerResult {
   readonly created: boolean
 }
 
+const overrideNames: readonly (keyof RunOverrides)[] = [
+  'failureStrategy',
+  'retryPolicy',
+  'taskTimeout',
+  'taskExecutionMode',
+  'executionTimeout',
+]
 const triggerOptionNames = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
 
 interface Request {
@@ -244,7 +257,7 @@ export class Requests {
 
 function detailsOf(options: TriggerOptions): OccurrenceDetails {
   const { key, data, tasks, overrides, reason, actor } = options
-  if (overrides !== undefined) readObject(overrides, 'overrides', jobSettingNames)
+  if (overrides !== undefined) readObject(overrides, 'overrides', overrideNames)
   return {
     ...(key !== undefined && { requestKey: readName(key, 'key') }),
     ...(data !== undefined && { data: toJsonValue(data, 'data') }),
