@@ -1,4 +1,4 @@
-import { createdJob, deletedJob, ended, isRepeatedReplace, replacedJob, woken } from '@jobistemer/core/storage'
+import { createdJob, deletedJob, ended, isRepeatedReplace, replacedJob, wakesAllQueued, woken } from '@jobistemer/core/storage'
 import { Tables } from './tables.js'
 
 /**
@@ -33,11 +33,13 @@ export class JobSteps extends Tables {
       return { outcome: 'conflict', job: head }
     }
     const answer = this.enact(replacedJob(head, change.content, now), now)
-    if (change.waiting === 'keep') return answer
-    const slots = this.liveOf(head.id, 'pending', 'queued').filter(({ kind }) => kind === 'slot')
-    const canceled = this.endAll(slots, 'updated', now)
-    this.wakeNext(head.id)
-    return { ...answer, canceled }
+    if (change.waiting === 'cancel') {
+      const slots = this.liveOf(head.id, 'pending', 'queued').filter(({ kind }) => kind === 'slot')
+      answer.canceled = this.endAll(slots, 'updated', now)
+      this.wakeNext(head.id)
+    }
+    if (wakesAllQueued(change.content)) this.wakeAll(head.id)
+    return answer
   }
 
   /** @param {JobRecord} head @param {Extract<JobChange, { kind: 'pause' }>} change @param {number} now @returns {SaveJobAnswer} */
@@ -94,6 +96,11 @@ export class JobSteps extends Tables {
     if (next === undefined || this.activeCount(jobId) > 0) return null
     this.put(woken(next))
     return addressOf(next)
+  }
+
+  /** Makes all queued occurrences of the job pending. @param {JobId} jobId */
+  wakeAll(jobId) {
+    for (const record of this.liveOf(jobId, 'queued')) this.put(woken(record))
   }
 }
 

@@ -117,6 +117,11 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
     'stranded',
     change(at('queue', 2), { state: 'failed', finishedAt: slotAt(9), deadlineAt: null }),
   ],
+  [
+    'a queue of a job that lets occurrences overlap',
+    'stranded',
+    changeJob('queue', { overlap: { policy: 'allow', maxQueued: 1 } }),
+  ],
   ['a slot without an entry', 'hole', change(at('skip', 2), null)],
   [
     'a range that ends early',

@@ -92,6 +92,11 @@ export class Database {
     return addressOf(next.record)
   }
 
+  /** Makes all queued occurrences of the job pending. */
+  wakeAll(job: JobEntry): void {
+    for (const entry of [...(job.occurrences?.queued.ascending() ?? [])]) this.replace(entry, woken(entry.record))
+  }
+
   /** How many occurrences of the job are final. */
   finalCount(job: JobEntry): number {
     const { occurrences } = job

@@ -9,6 +9,7 @@ import {
   replacedJob,
   type SaveJobAnswer,
   type SaveJobsRequest,
+  wakesAllQueued,
 } from '@jobistemer/core/storage'
 import { addressOf, copyJob, frozenContent, frozenPause } from './copy.ts'
 import type { Database } from './database.ts'
@@ -63,6 +64,7 @@ function replace(database: Database, job: JobEntry, change: Change<'replace'>, n
     canceled = cancelAll(database, slots, 'updated', now)
     database.wakeNext(job)
   }
+  if (wakesAllQueued(change.content)) database.wakeAll(job)
   return { outcome: 'saved', job: copyJob(job.head), canceled }
 }
 

@@ -124,6 +124,14 @@ export class Ledger implements RowNames {
     return addressOf(next.record)
   }
 
+  /** Makes all queued occurrences of the job pending. */
+  wakeAll(job: number, now: number): void {
+    for (const row of this.live.queuedOf(job)) {
+      const queued = this.stored(row)
+      this.replace(queued, woken(queued.record), now)
+    }
+  }
+
   addressAt(job: number, scheduledAt: number, key: OccurrenceKey): OccurrenceAddress {
     return { id: idOf(key), jobId: this.jobIdOf(job), scheduledAt }
   }

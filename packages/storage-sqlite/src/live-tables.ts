@@ -85,6 +85,11 @@ export class LiveTables {
   }
 
   /** In the order of their time. */
+  queuedOf(job: number): readonly OccurrenceRow[] {
+    return this.#statements.queuedOf.all(job) as OccurrenceRow[]
+  }
+
+  /** In the order of their time. */
   runningOf(job: number): readonly OccurrenceRow[] {
     return this.#statements.runningOf.all(job) as OccurrenceRow[]
   }
@@ -183,6 +188,9 @@ function prepareStatements(database: Database.Database) {
       .pluck(),
     nextQueued: database
       .prepare(`SELECT ${waiting} FROM waiting WHERE job = ? AND lane = ${queued} ORDER BY scheduled_at, id LIMIT 1`)
+      .raw(),
+    queuedOf: database
+      .prepare(`SELECT ${waiting} FROM waiting WHERE job = ? AND lane = ${queued} ORDER BY scheduled_at, id`)
       .raw(),
     runningOf: database.prepare(`SELECT ${running} FROM running WHERE job = ? ORDER BY scheduled_at, id`).raw(),
     waitingOf: database.prepare(`SELECT ${waiting} FROM waiting WHERE job = ? ORDER BY scheduled_at, id`).raw(),

@@ -8,6 +8,7 @@ import {
   replacedJob,
   type SaveJobAnswer,
   type SaveJobsRequest,
+  wakesAllQueued,
 } from '@jobistemer/core/storage'
 import { cancelAll, waitingOf } from './create-occurrences.ts'
 import type { StoredJob } from './job-table.ts'
@@ -49,10 +50,13 @@ function replace(ledger: Ledger, found: StoredJob, change: Change<'replace'>, no
   }
   const job = replacedJob(stored, change.content, now)
   ledger.jobs.update(found, job, now)
-  if (change.waiting === 'keep') return saved(ledger, job)
-  const slots = waitingOf(ledger, row).filter(({ record }) => record.kind === 'slot')
-  const canceled = cancelAll(ledger, slots, 'updated', now)
-  ledger.wakeNext(row, now)
+  let canceled: readonly OccurrenceAddress[] = []
+  if (change.waiting === 'cancel') {
+    const slots = waitingOf(ledger, row).filter(({ record }) => record.kind === 'slot')
+    canceled = cancelAll(ledger, slots, 'updated', now)
+    ledger.wakeNext(row, now)
+  }
+  if (wakesAllQueued(job)) ledger.wakeAll(row, now)
   return saved(ledger, job, canceled)
 }
 

@@ -68,6 +68,14 @@ export function isRepeatedReplace(
   return head.version === change.expectedVersion + 1 && head.fingerprint === change.content.fingerprint
 }
 
+/**
+ * Whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` none waits for
+ * another, and nothing would ever look for one that does.
+ */
+export function wakesAllQueued(content: Pick<JobContent, 'overlap'>): boolean {
+  return content.overlap.policy === 'allow'
+}
+
 /** The lineage of the version that follows this head's. */
 export function nextLineage(head: Pick<JobRecord, 'fingerprint' | 'lineage'>): readonly string[] {
   return [head.fingerprint, ...head.lineage].slice(0, maxLineage)

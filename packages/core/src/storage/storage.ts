@@ -104,7 +104,8 @@ export type JobChange =
   /**
    * Replaces the content when version and watermark are still the expected ones: version + 1, the old fingerprint at
    * the head of the lineage. With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason
-   * `updated`; triggers and replays are kept.
+   * `updated`; triggers and replays are kept. Under the overlap policy `allow` every occurrence that is still queued
+   * becomes pending in the same step.
    */
   | {
       readonly kind: 'replace'

@@ -207,6 +207,57 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
     assert.equal((await node.claimOne(slotAt(3))).id, trigger.id)
   },
 
+  'a replace that lets occurrences overlap wakes all that are queued, in the same step': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    const held = await node.startSlot(job, 1)
+    const second = await node.addSlot(job, 2, 'queued')
+    const third = await node.addSlot(job, 3, 'queued')
+    const trigger = await node.addTrigger(job, 'by-hand', slotAt(3) + 1, 'queued')
+    const answer = expectOutcome(await node.replaceJob(job.id, { policy: 'allow' }, 'keep', slotAt(4)), 'saved')
+    assert.deepEqual(answer.canceled, [])
+    for (const woken of [second, third, trigger]) {
+      const { state, token, jobVersion, finishedAt } = await node.record(woken)
+      assert.deepEqual([state, token, jobVersion, finishedAt], ['pending', 0, 1, null])
+    }
+    assert.equal(await node.stateOf(held), 'running')
+    const { claimed } = await node.claim(slotAt(4))
+    assert.deepEqual(
+      claimed.map(({ id }) => id),
+      [second.id, third.id, trigger.id],
+    )
+  },
+
+  'a replace that lets occurrences overlap and cancels waiting slots wakes the triggers that stay': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    await node.startSlot(job, 1)
+    const slot = await node.addSlot(job, 2, 'queued')
+    const triggers = [
+      await node.addTrigger(job, 'one', slotAt(2) + 1, 'queued'),
+      await node.addTrigger(job, 'two', slotAt(2) + 2, 'queued'),
+    ]
+    const answer = expectOutcome(await node.replaceJob(job.id, { policy: 'allow' }, 'cancel', slotAt(3)), 'saved')
+    assert.deepEqual(
+      answer.canceled.map(({ id }) => id),
+      [slot.id],
+    )
+    for (const trigger of triggers) assert.equal(await node.stateOf(trigger), 'pending')
+  },
+
+  'what a replace wakes in a paused job waits until the job is resumed': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    await node.startSlot(job, 1)
+    const queued = await node.addSlot(job, 2, 'queued')
+    await node.pause(job.id, slotAt(2))
+    await node.replaceJob(job.id, { policy: 'allow' }, 'keep', slotAt(2))
+    assert.equal(await node.stateOf(queued), 'pending')
+    assert.deepEqual((await node.claim(slotAt(3))).claimed, [])
+    await node.resume(job.id, slotAt(3))
+    assert.equal((await node.claimOne(slotAt(3))).id, queued.id)
+  },
+
   'the changes of one call take effect in their order, and a refused one does not touch its neighbours': async (
     world,
   ) => {

@@ -97,9 +97,12 @@ export function checkOverlap(
     const ids = active.map((record) => `${record.id} (${record.state})`).join(', ')
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
   }
-  if (active.length === 0) {
+  const overlaps = job.overlap.policy === 'allow'
+  if (active.length === 0 || overlaps) {
     for (const record of queued) {
-      const message = 'it is queued, and nothing is active that could wake it'
+      const message = overlaps
+        ? 'it is queued, and its job lets occurrences overlap'
+        : 'it is queued, and nothing is active that could wake it'
       violations.push({ rule: 'stranded', jobId: job.id, occurrenceId: record.id, message })
     }
   }

@@ -90,6 +90,15 @@ export const settleMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'wakes only the next one when occurrences come to overlap',
+    ['jobs: a replace that lets occurrences overlap wakes all that are queued, in the same step'],
+    class extends Ledger {
+      override wakeAll(jobId: JobId) {
+        this.wakeNext(jobId)
+      }
+    },
+  ),
+  mutant(
     'wakes the newest',
     ['wake: the queued occurrence with the least scheduled time is woken, whenever it was created'],
     class extends Ledger {
