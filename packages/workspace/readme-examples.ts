@@ -74,7 +74,7 @@ function toStatement(text: string, line: number): string {
   if (claim === null) return text
   const [, declaration = '', code = '', value, failure] = claim
   const expected = value ?? failure ?? ''
-  return `${declaration}await compare(${line}, ${JSON.stringify(code)}, ${JSON.stringify(expected)}, () => (${code}))`
+  return `${declaration}await compare(${line}, ${JSON.stringify(code)}, ${JSON.stringify(expected)}, async () => (${code}))`
 }
 
 function print(value: unknown): string {
