@@ -31,7 +31,7 @@ export function readLines<T>(file: string): Lines<T> {
   return existsSync(file) ? parseLines(readFileSync(file, 'utf8')) : { lines: [], torn: 0 }
 }
 
-export function parseLines<T>(text: string): Lines<T> {
+function parseLines<T>(text: string): Lines<T> {
   const lines: T[] = []
   let torn = 0
   for (const line of text.split('\n')) {
