@@ -1,4 +1,4 @@
-import { occurrenceId } from '../ids.ts'
+import { missedRangeId, occurrenceId } from '../ids.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
 import type { Claimer } from './claimer.ts'
@@ -171,6 +171,11 @@ export class SlotLauncher {
         else if (answer.state === 'pending') this.#claimer.pendingAppeared()
         return
       case 'exists':
+        // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
+        // would ask for the same slot again at once, and for ever.
+        if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
+        else this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        return
       case 'off_schedule':
         this.#registry.moveOn(job, answer.watermark, answer.nextAt)
         return
@@ -259,8 +264,9 @@ export class SlotLauncher {
       entries: decision.entries.map((entry) => {
         if (entry.kind === 'missed') {
           const reason = job.paused ? 'paused' : plan.settings.recoveryStrategy.type
-          const scheduledAt = entry.span.from
-          return { kind: 'missed', id: occurrenceId(jobId, scheduledAt), scheduledAt, reason, span: entry.span }
+          const { span } = entry
+          const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
+          return { kind: 'missed', id, scheduledAt: span.from, reason, span }
         }
         const details = entry.span === null ? noDetails : { span: entry.span }
         const id = occurrenceId(jobId, entry.slot)
