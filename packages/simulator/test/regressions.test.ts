@@ -218,3 +218,31 @@ it('a recovery that was held up decides nothing about slots that lie ahead by th
   await clock.advance(30_000)
   expect(slots).toEqual([120])
 })
+
+it('a node that is behind does not ask over and over for a slot that was canceled ahead', async () => {
+  const { start, clock, database } = stage()
+  const slots: number[] = []
+  const watched = job('watched', { misfireThreshold: { minutes: 10 } }, ((context: TaskContext) => {
+    slots.push((context.scheduledAt.getTime() - startMs) / 1000)
+  }) as never)
+  const { storage } = holding(memoryStorage({ database }), 'claim')
+  let creates = 0
+  const counting: Storage = {
+    ...storage,
+    createOccurrences: (request) => {
+      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
+      return storage.createOccurrences(request)
+    },
+  }
+  await start('a', [watched], counting)
+  await clock.advance(59_500)
+  const other = await start('b', [watched])
+  await other.cancelSlot('watched', startMs + 60_000)
+  await other.update('watched', { misfireThreshold: { minutes: 20 } })
+  const stopping = other.shutdown({ gracePeriod: 0 })
+  await clock.advance(1)
+  await stopping
+  await clock.advance(70_000)
+  expect(creates).toBeLessThan(10)
+  expect(slots).toEqual([120])
+})

@@ -182,7 +182,7 @@ export class StorageModel {
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
       // A slot that was canceled ahead keeps its record.
-      if (job.excluded.has(scheduledAt)) continue
+      if (id === occurrenceId(jobId, scheduledAt) && job.excluded.has(scheduledAt)) continue
       const ended = entry.kind === 'missed' ? 'missed' : null
       this.#add({ id, jobId, scheduledAt, lastSlot, kind: 'slot', version: jobVersion, ended })
     }
