@@ -13,7 +13,7 @@ export function printFailure(seed: number, violations: readonly Violation[], sab
   return [`seed ${seed} breaks ${violations.length} promises:`, ...lines, `  ${replayHint(seed)}${how}`].join('\n')
 }
 
-export function replayHint(seed: number): string {
+function replayHint(seed: number): string {
   return `Replay it: npm run simulate -- --seed ${seed} --verbose`
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { addTotals, emptyTotals, type Totals } from './totals.ts'
 import type { WorkDone, WorkOrder } from './worker.ts'
@@ -34,10 +35,9 @@ export async function runSeeds(
   return { totals, failures: failures.sort((one, other) => one.seed - other.seed) }
 }
 
-function carriedOut(worker: Worker, order: WorkOrder): Promise<WorkDone> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-    worker.postMessage(order)
-  })
+async function carriedOut(worker: Worker, order: WorkOrder): Promise<WorkDone> {
+  const answered = once(worker, 'message')
+  worker.postMessage(order)
+  const [done] = await answered
+  return done
 }

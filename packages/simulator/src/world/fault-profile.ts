@@ -21,7 +21,7 @@ export type CallFault =
   /** Call and answer take their time. */
   | 'slow'
 
-export const callFaults: readonly CallFault[] = [
+const callFaults: readonly CallFault[] = [
   'crash before',
   'crash after',
   'freeze before',

@@ -8,6 +8,9 @@ import { NodeClock } from './node-clock.ts'
 import type { StorageOperation } from './operations-of-storage.ts'
 import type { World } from './world.ts'
 
+// No work that there is at one instant of these small worlds takes nearly as many.
+const mostCallsAtOnce = 3000
+
 const schedulerOperations: readonly StorageOperation[] = ['claim', 'settle', 'reap']
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
@@ -23,6 +26,8 @@ export class NodeLife implements ConnectionOwner {
   readonly handlers: HandlerWorld
   state: LifeState = 'starting'
   partitioned: boolean = false
+  #lastCallAt = -1
+  #callsAtOnce = 0
   readonly #world: World
 
   constructor(
@@ -152,6 +157,13 @@ export class NodeLife implements ConnectionOwner {
 
   called(operation: StorageOperation): void {
     this.#world.counts.storageCalls++
+    const now = this.#world.clock.monotonic()
+    this.#callsAtOnce = now === this.#lastCallAt ? this.#callsAtOnce + 1 : 1
+    this.#lastCallAt = now
+    if (this.#callsAtOnce > mostCallsAtOnce && this.alive) {
+      this.#fail(operation, new Error(`more than ${mostCallsAtOnce} calls at one instant: it would never stop`))
+      this.crash('calling the storage without end')
+    }
     // What a user began before may still ask the storage something; the scheduler itself may not.
     if (this.state === 'down' && schedulerOperations.includes(operation)) {
       this.#world.history.add(this.name, { kind: 'late call', operation })
