@@ -1,4 +1,12 @@
-import { createdJob, deletedJob, ended, isRepeatedReplace, replacedJob, wakesAllQueued, woken } from '@jobistemer/core/storage'
+import {
+  createdJob,
+  deletedJob,
+  ended,
+  isRepeatedReplace,
+  replacedJob,
+  wakesAllQueued,
+  woken,
+} from '@jobistemer/core/storage'
 import { Tables } from './tables.js'
 
 /**
