@@ -35,6 +35,15 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
+ * The id of the one record that stands for several missed slots, the first of them at `from`: an id space of its own,
+ * because that slot can have a record already. It has one when it was canceled ahead.
+ * @throws JobistemerError `INVALID_INSTANT`
+ */
+export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
+  return `occ_${uuid.occurrence(`${job}:missed:${toInstantText(from)}`)}`
+}
+
+/**
  * The id of an occurrence that was asked for: an id space of its own, so that it never takes the place of a slot. `base`
  * is the job for a trigger and the occurrence for a replay.
  */

@@ -5,6 +5,7 @@ export {
   attemptId,
   type JobId,
   jobId,
+  missedRangeId,
   type OccurrenceId,
   occurrenceId,
   type TaskId,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { v5 } from 'uuid'
 import { describe, expect, it } from 'vitest'
-import { attemptId, jobId, occurrenceId, requestedOccurrenceId, taskId, taskRunId } from '../src/ids.ts'
+import { attemptId, jobId, missedRangeId, occurrenceId, requestedOccurrenceId, taskId, taskRunId } from '../src/ids.ts'
 import { toInstantText } from '../src/instant.ts'
 import { uuidV5In } from '../src/uuid-v5.ts'
 import { thrownBy } from './support/thrown-by.ts'
@@ -81,7 +81,23 @@ describe('ids', () => {
     expect(requestedOccurrenceId(job, 'trigger', at)).toBe(ids[1])
   })
 
+  it('of missed ranges are never those of slots or requests, and tell jobs and first slots apart', () => {
+    const job = jobId('a')
+    const at = '2026-01-01T00:00:00Z'
+    const ids = [
+      missedRangeId(job, at),
+      missedRangeId(job, '2026-01-01T00:00:01Z'),
+      missedRangeId(jobId('b'), at),
+      occurrenceId(job, at),
+      requestedOccurrenceId(job, 'trigger', at),
+    ]
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(missedRangeId(job, Date.parse(at))).toBe(ids[0])
+  })
+
   it('are not made of what is no instant', () => {
-    expect(thrownBy(() => occurrenceId(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
+    for (const make of [occurrenceId, missedRangeId]) {
+      expect(thrownBy(() => make(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
+    }
   })
 })

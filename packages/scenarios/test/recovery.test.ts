@@ -111,6 +111,54 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
+  describe('a slot that was canceled ahead and lies in the outage', () => {
+    async function outageOver(world: World, excluded: number, recoveryStrategy: RecoveryStrategyInput) {
+      const { job, slots } = recording(world, { recoveryStrategy })
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 65 })
+      await first.cancelSlot('recording', at(excluded), { reason: 'holiday' })
+      await world.shutdown(first)
+      await world.clock.advanceTo(at(370))
+      const scheduler = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 10 })
+      const explained = async (slot: number) => {
+        const { verdict, occurrence } = await scheduler.explain('recording', at(slot))
+        return [verdict, occurrence?.state, occurrence?.span?.count]
+      }
+      return { scheduler, slots, explained }
+    }
+
+    it.each([120, 180, 300])('keeps its record beside that of the missed range: at %d', async (excluded) => {
+      const world = createWorld(place)
+      const { scheduler, slots, explained } = await outageOver(world, excluded, 'mark_as_missed')
+      expect(slots()).toEqual([60, 360])
+      const entries = [
+        '60 completed',
+        '120-300 (4) missed mark_as_missed',
+        `${excluded} canceled holiday`,
+        '360 completed',
+      ]
+      expect((await fates(scheduler, 'recording')).sort()).toEqual(entries.sort())
+      for (const slot of [120, 180, 240, 300]) {
+        const verdict = slot === excluded ? ['recorded', 'canceled', undefined] : ['covered', 'missed', 4]
+        expect(await explained(slot), `${slot}`).toEqual(verdict)
+      }
+      expect(await explained(60)).toEqual(['recorded', 'completed', undefined])
+      expect(await explained(360)).toEqual(['recorded', 'completed', undefined])
+    })
+
+    it.each([120, 180])('hides none of the slots that a compressed run covers: at %d', async (excluded) => {
+      const { slots, explained } = await outageOver(createWorld(place), excluded, 'compressed')
+      expect(slots()).toEqual([60, 300, 360])
+      for (const slot of [120, 180, 240, 300]) {
+        const covering = [slot === 300 ? 'recorded' : 'covered', 'completed', 4]
+        expect(await explained(slot), `${slot}`).toEqual(
+          slot === excluded ? ['recorded', 'canceled', undefined] : covering,
+        )
+      }
+    })
+  })
+
   it('missed slots run whatever the overlap policy, and block what comes meanwhile as it says', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })

@@ -50,6 +50,9 @@ function corrupted(storage: Storage, { occurrence = (record) => record, job = (h
 
 const at = (name: string, index: number) => slotAddress({ id: jobId(name), name, version: 1 }, index).id
 
+/** The id of the missed range of the job "late". */
+const range = missedEntry({ id: jobId('late'), name: 'late', version: 1 }, 1, 5).id
+
 /** Changes the one record with this id. */
 function change(id: string, members: Partial<OccurrenceRecord> | null): Corruption {
   return {
@@ -65,16 +68,13 @@ const attempt = { number: 1, state: 'succeeded', startedAt: 1, endedAt: 2 } as c
 
 const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ['a slot under the id of another', 'id', change(at('skip', 2), { scheduledAt: slotAt(2) + 1 })],
+  ['a missed range under the id of its first slot', 'id', change(range, { id: at('late', 1) })],
   ['a trigger that took the id of a slot', 'id', change(at('queue', 3), { kind: 'trigger' })],
   ['a finished record without the instant of its end', 'state', change(at('queue', 1), { finishedAt: null })],
   ['a running record with the instant of an end', 'state', change(at('queue', 2), { finishedAt: slotAt(3) })],
   ['a running record without a deadline', 'state', change(at('queue', 2), { deadlineAt: null })],
   ['a skipped record without a reason', 'state', change(at('skip', 2), { reason: null })],
-  [
-    'a range that begins elsewhere',
-    'state',
-    change(at('late', 1), { details: { span: { from: 1, to: 9, count: 2 } } }),
-  ],
+  ['a range that begins elsewhere', 'state', change(range, { details: { span: { from: 1, to: 9, count: 2 } } })],
   ['a running record without an owner', 'token', change(at('queue', 2), { owner: null })],
   [
     'a completed record that nobody claimed',
@@ -126,7 +126,7 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   [
     'a range that ends early',
     'hole',
-    change(at('late', 1), { details: { span: { from: slotAt(1), to: slotAt(4), count: 4 } } }),
+    change(range, { details: { span: { from: slotAt(1), to: slotAt(4), count: 4 } } }),
   ],
   ['a watermark behind its slots', 'watermark', changeJob('skip', { watermark: slotAt(1) })],
   ['a next instant that is past', 'watermark', changeJob('skip', { nextAt: slotAt(2) })],

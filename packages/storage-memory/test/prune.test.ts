@@ -1,4 +1,4 @@
-import { type JobId, occurrenceId } from '@jobistemer/core'
+import { type JobId, missedRangeId, occurrenceId } from '@jobistemer/core'
 import type { CreateRecovery, PruneAnswer } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { firstAttempt, jobContent, minute, Node, slotAt, slotItem, start, triggerItem } from './world.ts'
@@ -12,7 +12,7 @@ async function finished(node: Node, job: JobId, ...indexes: readonly number[]): 
 }
 
 function missedItem(job: JobId, from: number, to: number): CreateRecovery {
-  const id = occurrenceId(job, slotAt(from))
+  const id = missedRangeId(job, slotAt(from))
   const span = { from: slotAt(from), to: slotAt(to), count: to - from + 1 }
   return {
     kind: 'recovery',

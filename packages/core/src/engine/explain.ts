@@ -2,6 +2,7 @@ import { type Occurrence, occurrenceOf } from '../occurrence.ts'
 import { type OccurrenceId, occurrenceId } from '../ids.ts'
 import type { JobRecord } from '../storage/job-record.ts'
 import type { OccurrenceRecord } from '../storage/occurrence-record.ts'
+import type { OccurrenceQuery } from '../storage/storage.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
 import type { RegisteredJob } from './registered-job.ts'
@@ -81,26 +82,32 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
 
 /** The record of a recovery whose span holds the instant. */
 async function coveringRecord(engine: EngineContext, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
-  // A range entry stands at its first slot; a compressed run at its last.
-  const before = await nearest(engine, head, { to: at + 1, order: 'descending' })
-  if (before !== null && holds(before, at)) return before
-  const after = await nearest(engine, head, { from: at, order: 'ascending' })
-  return after !== null && holds(after, at) ? after : null
+  // A missed range stands at its first slot, and no other missed one lies inside it.
+  const missed = await firstOf(engine, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
+  if (missed !== null && holds(missed, at)) return missed
+  // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
+  const run = await firstOf(engine, head, { from: at, order: 'ascending' }, ({ kind, state, token, details }) => {
+    const canceledAhead = state === 'canceled' && token === 0 && details.span === undefined
+    return kind === 'slot' && !canceledAhead
+  })
+  return run !== null && holds(run, at) ? run : null
 }
 
-async function nearest(
+type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
+
+async function firstOf(
   engine: EngineContext,
   head: JobRecord,
-  range: { readonly from?: number; readonly to?: number; readonly order: 'ascending' | 'descending' },
+  part: HistoryPart,
+  isWanted: (record: OccurrenceRecord) => boolean,
 ): Promise<OccurrenceRecord | null> {
   let cursor: string | null = null
   do {
     const page = await engine.storage.once((storage) =>
-      storage.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...range }),
+      storage.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...part }),
     )
-    // A slot that was canceled ahead can lie inside a range: it says nothing of its neighbours.
-    const slot = page.items.find(({ kind, state, token }) => kind === 'slot' && !(state === 'canceled' && token === 0))
-    if (slot !== undefined) return slot
+    const found = page.items.find(isWanted)
+    if (found !== undefined) return found
     cursor = page.cursor
   } while (cursor !== null)
   return null

@@ -204,7 +204,10 @@ export type RecoveryEntry =
       readonly executionTimeoutMs: number
       readonly details: OccurrenceDetails
     }
-  /** Not to be run: one `missed` record for all slots of the span. `id` is that of its first slot. */
+  /**
+   * Not to be run: one `missed` record for all slots of the span. `id` is that of the slot when there is but one; that
+   * of several is of an id space of its own, as a record of the first slot, canceled ahead, may be there.
+   */
   | {
       readonly kind: 'missed'
       readonly id: OccurrenceId

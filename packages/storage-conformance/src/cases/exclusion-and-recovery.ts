@@ -105,7 +105,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     })
     assert.deepEqual(
       [missed?.id, missed?.scheduledAt, missed?.state, missed?.reason, missed?.finishedAt, missed?.kind],
-      [slotAddress(job, 1).id, slotAt(1), 'missed', 'mark_as_missed', now, 'slot'],
+      [missedEntry(job, 1, 4).id, slotAt(1), 'missed', 'mark_as_missed', now, 'slot'],
     )
     assert.deepEqual(missed?.details, { span: slotSpan(1, 4) })
     assert.equal(missed?.recovered, true)
@@ -228,6 +228,23 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     assert.equal((await node.history(job.id)).length, 3)
   },
 
+  'a missed range that begins at a slot which was excluded before stands beside the exclusion': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const excluded = exclusionItem(job, 1)
+    await node.create(excluded, start)
+    const before = await node.record(excluded)
+    const range = missedEntry(job, 1, 4)
+    const item = recoveryItem(job, 5, { expectedWatermark: start, entries: [range, runEntry(job, 5)] })
+    expectCreated(await node.create(item, slotAt(5)), 'pending')
+    assert.deepEqual(await node.record(excluded), before)
+    const { state, scheduledAt, details } = await node.record(range)
+    assert.deepEqual([state, scheduledAt, details], ['missed', slotAt(1), { span: slotSpan(1, 4) }])
+    const listed = (await node.history(job.id)).map(({ id }) => id)
+    assert.deepEqual(listed, [...[excluded.id, range.id].sort(), item.id])
+    expectOutcome(await node.create(item, slotAt(5)), 'exists')
+  },
+
   'a recovery whose last slot was excluded before still moves the job': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
@@ -257,7 +274,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     const job = await node.createJob({ policy: 'allow' })
     const item = recoveryItem(job, 2, { expectedWatermark: start, entries: [missedEntry(job, 1, 2)] })
     await node.create(item)
-    expectOutcome(await node.create(slotItem(job, 1)), 'exists')
+    expectOutcome(await node.create(slotItem(job, 1)), 'off_schedule')
     expectOutcome(await node.create(slotItem(job, 2)), 'off_schedule')
     await node.startSlot(job, 3)
   },

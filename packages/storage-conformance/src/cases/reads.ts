@@ -234,9 +234,9 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
   'a range entry is listed at its first slot': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
-    const entries = [missedEntry(job, 1, 5)]
-    await node.create(recoveryItem(job, 5, { expectedWatermark: start, entries }))
-    assert.deepEqual(ids(await history(node, { jobId: job.id, to: slotAt(2) })), [slotAddress(job, 1).id])
+    const range = missedEntry(job, 1, 5)
+    await node.create(recoveryItem(job, 5, { expectedWatermark: start, entries: [range] }))
+    assert.deepEqual(ids(await history(node, { jobId: job.id, to: slotAt(2) })), [range.id])
     assert.deepEqual(await history(node, { jobId: job.id, from: slotAt(2) }), [])
   },
 

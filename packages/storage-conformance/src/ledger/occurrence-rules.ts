@@ -1,4 +1,4 @@
-import { occurrenceId } from '@jobistemer/core'
+import { missedRangeId, occurrenceId } from '@jobistemer/core'
 import {
   isFinal,
   type JobRecord,
@@ -28,11 +28,10 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
-    expect(
-      record.id === occurrenceId(job.id, record.scheduledAt),
-      'id',
-      `not the id of slot ${text(record.scheduledAt)}`,
-    )
+    const isRange = state === 'missed' && (record.details.span?.count ?? 1) > 1
+    const id = isRange ? missedRangeId(job.id, record.scheduledAt) : occurrenceId(job.id, record.scheduledAt)
+    const what = isRange ? 'the missed range from' : 'slot'
+    expect(record.id === id, 'id', `not the id of ${what} ${text(record.scheduledAt)}`)
   } else {
     expect(record.id !== occurrenceId(job.id, record.scheduledAt), 'id', `a ${record.kind} took the id of a slot`)
   }

@@ -1,4 +1,4 @@
-import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import { jobId, missedRangeId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type {
   CreateExclusion,
   CreateRecovery,
@@ -98,7 +98,8 @@ export function runEntry(job: JobHandle, index: number, details: OccurrenceDetai
 
 /** The slots `first` to `last`, which are not to run. */
 export function missedEntry(job: JobHandle, first: number, last: number): RecoveryEntry {
-  const { id, scheduledAt } = slotAddress(job, first)
+  const scheduledAt = slotAt(first)
+  const id = last > first ? missedRangeId(job.id, scheduledAt) : occurrenceId(job.id, scheduledAt)
   return { kind: 'missed', id, scheduledAt, reason: 'mark_as_missed', span: slotSpan(first, last) }
 }
 

@@ -1,4 +1,11 @@
-import type { CreateAnswer, CreateItem, JobRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import type {
+  CreateAnswer,
+  CreateItem,
+  CreateRecovery,
+  JobRecord,
+  OccurrenceRecord,
+  Owner,
+} from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutant } from './mutant.ts'
 
 /** Faults in what creates occurrences and moves a job along. */
@@ -159,6 +166,17 @@ export const createMutants: readonly Mutant[] = [
           answers.push(answer)
         }
         return answers
+      }
+    },
+  ),
+  mutant(
+    'takes an exclusion at the first slot of a missed range for the record of the range',
+    ['recovery: a missed range that begins at a slot which was excluded before stands beside the exclusion'],
+    class extends Ledger {
+      override createRecovery(item: CreateRecovery, head: JobRecord, now: number) {
+        const taken = new Set(this.historyOf(head.id).map(({ scheduledAt }) => scheduledAt))
+        const entries = item.entries.filter(({ scheduledAt }) => !taken.has(scheduledAt))
+        return super.createRecovery({ ...item, entries }, head, now)
       }
     },
   ),
