@@ -2,6 +2,7 @@ import {
   createScheduler,
   defineJob,
   type Job,
+  JobistemerError,
   type JobSettingsInput,
   type Scheduler,
   type TaskContext,

@@ -49,6 +49,8 @@ async function runSimulatedTask(
   const { id, kind } = context.occurrence
   const { attempt, fencingToken: token } = context
   const names = { id, task: task.name, attempt, token }
+  // What was about to happen in the turn in which its process died does not happen.
+  if (clock.dead) return await never
   history.add(life, {
     kind: 'handler.started',
     ...names,
@@ -72,3 +74,5 @@ async function runSimulatedTask(
   if (fails) throw new Error(`attempt ${attempt} fails as planned`)
   return attempt
 }
+
+const never = new Promise<never>(() => undefined)
