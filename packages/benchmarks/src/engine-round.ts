@@ -6,7 +6,11 @@ import { cron } from '@jobistemer/ticker-cron'
 /** How many jobs fire at each instant. */
 export const jobCount = 1000
 
-const warmUpSeconds = 5
+/** Before the measurement, so that everything is compiled and cached. */
+export const warmUpSeconds = 5
+
+/** Where the virtual clock begins, in epoch milliseconds. */
+export const firstInstant: number = Date.UTC(2026, 0, 1)
 
 export interface EngineRound {
   /** One-task occurrences per second of real time, from the slot to the durable end. */
@@ -16,9 +20,9 @@ export interface EngineRound {
 
 /**
  * Runs the whole engine: `jobCount` jobs of one task fire every second of a virtual clock that moves on as soon as
- * everything is done, so what is measured is work and no waiting.
+ * everything is done, so what is measured is work and no waiting. Later runs on the same storage begin later.
  */
-export async function runEngine(storage: Storage, seconds: number): Promise<EngineRound> {
+export async function runEngine(storage: Storage, seconds: number, startAt = firstInstant): Promise<EngineRound> {
   let runs = 0
   const schedule = cron('* * * * * *')
   const jobs = Array.from({ length: jobCount }, (_, index) =>
@@ -35,7 +39,7 @@ export async function runEngine(storage: Storage, seconds: number): Promise<Engi
       ],
     }),
   )
-  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const clock = virtualClock(startAt)
   const scheduler = createScheduler({ storage, jobs, clock, maxConcurrentJobs: jobCount })
   await scheduler.start()
   await clock.advance({ seconds: warmUpSeconds })

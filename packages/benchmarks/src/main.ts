@@ -1,9 +1,10 @@
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
+import { historySuite } from './history-suite.ts'
 import { printTable, type Suite } from './suite.ts'
 import { tickersSuite } from './tickers-suite.ts'
 
-const suites: readonly Suite[] = [tickersSuite, engineSuite, heapSuite]
+const suites: readonly Suite[] = [tickersSuite, engineSuite, historySuite, heapSuite]
 const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--smoke')

@@ -11,7 +11,7 @@ test('every benchmark runs and prints its rows', () => {
   const { status, stdout, stderr } = run('--smoke')
   expect(stderr).toBe('')
   expect(status).toBe(0)
-  const rows = ['0 2 * * *', 'sqlite (synchronous = FULL)', 'memory', 'jobistemer (SQLite)', 'croner']
+  const rows = ['0 2 * * *', 'sqlite (synchronous = FULL)', 'memory', '8,000 finished', 'jobistemer (SQLite)', 'croner']
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
     expect(line.replace(row, ''), row).toMatch(/[1-9]/)
