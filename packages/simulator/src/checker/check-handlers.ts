@@ -98,7 +98,8 @@ export class HandlerModel {
     const isLive = this.#isLive(started)
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || (other.id === started.id && other.token === started.token)) continue
-      if (this.#storage.jobs.get(started.jobId)?.overlaps === true && other.id !== started.id) continue
+      // Jobs that may overlap have tasks that take no notice of their signal: they go on when their owner has given up.
+      if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
       // Whoever was replaced may go on until it notices, and may even begin what it was given before.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
       const { life, task, id } = other
