@@ -173,7 +173,7 @@ export class Engine implements Scheduler, EngineContext {
     if (this.#options.handleSignals.length > 0) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
-    this.agenda.setAlarm(this.#reaper, this.#options.reapIntervalMs)
+    this.#reaper.start()
     this.#claimer.ring()
     this.agenda.slotsLaunched()
     this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })

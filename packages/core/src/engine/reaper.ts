@@ -7,11 +7,15 @@ import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import type { JobRegistry } from './job-registry.ts'
+import { ClockSteps } from './clock-steps.ts'
 import { EngineStopped } from './storage-caller.ts'
 import { abandoned, withLostAttempts } from './task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000
+
+/** A sweep that comes so much later than it was due was held up: owners on this machine may have been, too. */
+const stallMs = 5000
 
 /** Takes occurrences from owners that are gone: at their deadline, or at once when the owner was this node itself. */
 export class Reaper implements Alarm {
@@ -22,6 +26,9 @@ export class Reaper implements Alarm {
   readonly #pool: ExecutionPool
   readonly #intervalMs: number
   readonly #onPending: () => void
+  readonly #steps = new ClockSteps()
+  /** Monotonic instant at which the next sweep is due. */
+  #dueAt = Number.POSITIVE_INFINITY
   #stopped = false
 
   constructor(
@@ -40,14 +47,28 @@ export class Reaper implements Alarm {
     this.#engine.agenda.cancelAlarm(this)
   }
 
+  /** The first sweep follows after an interval. */
+  start(): void {
+    this.#steps.look(this.#engine)
+    this.#setAlarm()
+  }
+
   ring(): void {
-    this.#reapOverdue()
+    const stalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
+    this.#steps.look(this.#engine)
+    // After a stall, whoever is overdue gets the time to settle it that the stall took.
+    const sweep = stalled ? Promise.resolve() : this.#reapOverdue()
+    sweep
       .catch((error) => {
         if (!(error instanceof EngineStopped)) this.#engine.fail('reap', error)
       })
-      .finally(() => {
-        if (!this.#stopped) this.#engine.agenda.setAlarm(this, this.#intervalMs)
-      })
+      .finally(() => this.#setAlarm())
+  }
+
+  #setAlarm(): void {
+    if (this.#stopped) return
+    this.#dueAt = this.#engine.clock.monotonic() + this.#intervalMs
+    this.#engine.agenda.setAlarm(this, this.#intervalMs)
   }
 
   /** Settles what an earlier life of this node left running: that owner will not come back. */
@@ -59,6 +80,8 @@ export class Reaper implements Alarm {
   async #reapOverdue(): Promise<void> {
     const deadlineBefore = this.#engine.now() - graceMs
     await this.#reapAll({ deadlineBefore }, 'execution_timeout', (record) => {
+      // Of a clock that was set forward, what began before knows nothing.
+      if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
       const own = this.#pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
     })
