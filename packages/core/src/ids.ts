@@ -35,8 +35,9 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * The id of the one record that stands for several missed slots, the first of them at `from`: an id space of its own,
- * because that slot can have a record already. It has one when it was canceled ahead.
+ * The id of the one record that stands for several missed slots, the first of them at `from`, whether they are recorded
+ * as missed or covered by one run: an id space of its own, because any of these slots can have a record already. It has
+ * one when it was canceled ahead.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {

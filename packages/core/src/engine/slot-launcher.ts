@@ -268,8 +268,9 @@ export class SlotLauncher {
           const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
         }
-        const details = entry.span === null ? noDetails : { span: entry.span }
-        const id = occurrenceId(jobId, entry.slot)
+        const { span } = entry
+        const details = span === null ? noDetails : { span }
+        const id = span !== null && span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),
     }

@@ -28,10 +28,11 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
-    const isRange = state === 'missed' && (record.details.span?.count ?? 1) > 1
-    const id = isRange ? missedRangeId(job.id, record.scheduledAt) : occurrenceId(job.id, record.scheduledAt)
-    const what = isRange ? 'the missed range from' : 'slot'
-    expect(record.id === id, 'id', `not the id of ${what} ${text(record.scheduledAt)}`)
+    const { span } = record.details
+    const isRange = span !== undefined && span.count > 1
+    const id = isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, record.scheduledAt)
+    const what = isRange ? `the missed range from ${text(span.from)}` : `slot ${text(record.scheduledAt)}`
+    expect(record.id === id, 'id', `not the id of ${what}`)
   } else {
     expect(record.id !== occurrenceId(job.id, record.scheduledAt), 'id', `a ${record.kind} took the id of a slot`)
   }
