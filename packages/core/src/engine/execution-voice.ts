@@ -1,13 +1,13 @@
 import type { ExecutionReport } from '../report.ts'
 import type { AttemptRecord } from '../storage/occurrence-record.ts'
-import type { TaskContextSource } from './task-context.ts'
+import type { OccurrenceSource } from './task-context.ts'
 import type { TaskProgress } from './task-progress.ts'
 
 /** Tells the listeners and the hooks of a running occurrence what happens to it. */
 export class ExecutionVoice {
-  readonly #source: Pick<TaskContextSource, 'engine' | 'job' | 'occurrence'>
+  readonly #source: OccurrenceSource
 
-  constructor(source: Pick<TaskContextSource, 'engine' | 'job' | 'occurrence'>) {
+  constructor(source: OccurrenceSource) {
     this.#source = source
   }
 

@@ -44,6 +44,11 @@ type Halt =
 
 const notHalted = null
 
+// Shared by all executions, of which there may be tens of thousands a second.
+const noRuns: readonly TaskRunRecord[] = Object.freeze([])
+const progressed: SettleChange = Object.freeze({ kind: 'progress' })
+const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
+
 /**
  * One occurrence running on this node: starts attempts, judges how they end, decides what comes next, and says it all
  * to the storage. A handler is called only once its attempt is in the storage.
@@ -66,7 +71,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
   #failedFast = false
   #halt: Halt | null = notHalted
   #finalChange: SettleChange | null = null
-  #finalRuns: readonly TaskRunRecord[] = []
+  #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
    * `runs` are what the storage has. With `fresh` its attempts are this execution's own, just started; otherwise they
@@ -90,7 +95,8 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.#voice = new ExecutionVoice(this)
     this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
     const { runs, fresh } = options
-    for (const [index, task] of this.#tasks.entries()) {
+    for (let index = 0; index < this.#tasks.length; index++) {
+      const task = this.#tasks[index] as TaskProgress
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
       if (run === undefined) continue
       if (fresh) {
@@ -103,7 +109,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
         if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
       }
     }
-    this.#foreignRuns = fresh ? [] : this.#runsWithoutTask(runs)
+    this.#foreignRuns = fresh ? noRuns : this.#runsWithoutTask(runs)
   }
 
   #runsWithoutTask(runs: readonly TaskRunRecord[]): TaskRunRecord[] {
@@ -148,7 +154,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.#sequence++
     const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs()
-    let change: SettleChange = { kind: 'progress' }
+    let change = progressed
     if (this.#phase === 'closing') {
       change = this.#finalOutcome(now)
       this.#finalRuns = runs
@@ -367,12 +373,12 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     if (this.#halt?.kind === 'finish') return this.#halt
     if (this.#failedFast) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
     const failed = tasks.some((task) => task.state === 'failed')
-    return { kind: 'finish', state: failed ? 'completed_with_errors' : 'completed', reason: null }
+    return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
   }
 
   #runs(): TaskRunRecord[] {
     const releasing = this.#halt?.kind === 'release'
-    const runs: TaskRunRecord[] = [...this.#foreignRuns]
+    const runs: TaskRunRecord[] = this.#foreignRuns.slice()
     for (const task of this.#tasks) {
       if (this.#phase === 'closing' && !releasing && !task.ended) {
         this.#giveUp(task, this.#halt === notHalted ? 'fail_fast' : haltReason(this.#halt))

@@ -11,67 +11,70 @@ import type { TaskProgress } from './task-progress.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
+/** The occurrence that a context is of. */
+export interface OccurrenceSource {
+  readonly engine: EngineContext
+  readonly job: RegisteredJob
+  readonly occurrence: StartedOccurrence
+}
+
 /** What a handler gets. Most handlers look at little of it, so everything that costs anything is made when asked for. */
 export class RunningOccurrenceContext implements OccurrenceContext {
-  readonly #engine: EngineContext
-  readonly #job: RegisteredJob
-  readonly #occurrence: StartedOccurrence
+  readonly #source: OccurrenceSource
 
-  constructor(source: Pick<TaskContextSource, 'engine' | 'job' | 'occurrence'>) {
-    this.#engine = source.engine
-    this.#job = source.job
-    this.#occurrence = source.occurrence
+  constructor(source: OccurrenceSource) {
+    this.#source = source
   }
 
   get job(): OccurrenceContext['job'] {
-    const { id, name } = this.#job.job
-    return { id, name, version: this.#occurrence.jobVersion }
+    const { id, name } = this.#source.job.job
+    return { id, name, version: this.#source.occurrence.jobVersion }
   }
 
   get occurrence(): OccurrenceContext['occurrence'] {
-    return { id: this.#occurrence.id, kind: this.#occurrence.kind }
+    return { id: this.#source.occurrence.id, kind: this.#source.occurrence.kind }
   }
 
   get scheduledAt(): Date {
-    return new Date(this.#occurrence.scheduledAt)
+    return new Date(this.#source.occurrence.scheduledAt)
   }
 
   get startedAt(): Date {
-    return new Date(this.#occurrence.startedAt)
+    return new Date(this.#source.occurrence.startedAt)
   }
 
   get latenessMs(): number {
-    return this.#occurrence.startedAt - this.#occurrence.scheduledAt
+    return this.#source.occurrence.startedAt - this.#source.occurrence.scheduledAt
   }
 
   get recovered(): boolean {
-    return this.#occurrence.recovered
+    return this.#source.occurrence.recovered
   }
 
   get replayOf(): OccurrenceId | null {
-    return this.#occurrence.details.replayOf ?? null
+    return this.#source.occurrence.details.replayOf ?? null
   }
 
   get span(): CoveredSpan | null {
-    const span = this.#occurrence.details.span
+    const span = this.#source.occurrence.details.span
     return span === undefined ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count }
   }
 
   get fencingToken(): number {
-    return this.#occurrence.token
+    return this.#source.occurrence.token
   }
 
   get input(): JsonValue | undefined {
-    return this.#occurrence.details.data
+    return this.#source.occurrence.details.data
   }
 
   get logger(): Logger {
-    return this.#engine.logger
+    return this.#source.engine.logger
   }
 
   async previousRun(): Promise<PreviousRun | null> {
-    const { jobId, scheduledAt } = this.#occurrence
-    const page = await this.#engine.storage.once((storage) =>
+    const { jobId, scheduledAt } = this.#source.occurrence
+    const page = await this.#source.engine.storage.once((storage) =>
       storage.listOccurrences({
         kind: 'job',
         jobId,
@@ -95,10 +98,7 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 }
 
 /** What a task's context asks of its execution. */
-export interface TaskContextSource {
-  readonly engine: EngineContext
-  readonly job: RegisteredJob
-  readonly occurrence: StartedOccurrence
+export interface TaskContextSource extends OccurrenceSource {
   /** Made on first use; already aborted when the attempt is. */
   signalOf(task: TaskProgress): AbortSignal
   results(): Readonly<Record<string, JsonValue | undefined>>
