@@ -30,7 +30,7 @@ export function checkConvergence(
     }
     if (job.deletedAt !== null) continue
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
-    const next = nextSlot(job.timeline, watermark)
+    const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
     const since = stored.now - 80_000
     const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)]

@@ -1,5 +1,5 @@
 import { type JobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
-import type { OccurrenceState, TaskRunRecord } from '@jobistemer/core/storage'
+import type { JobRecord, OccurrenceState, TaskRunRecord } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { JobModel, OccurrenceModel } from './job-model.ts'
 import { nextSlot, slotsBetween } from './series.ts'
@@ -23,7 +23,7 @@ export class StorageModel {
     this.#index = index
     switch (event.kind) {
       case 'head':
-        this.#headSeen(event.jobId, event.watermark)
+        this.#headSeen(event.jobId, event)
         return
       case 'job.saved':
         this.#jobSaved(event)
@@ -59,15 +59,16 @@ export class StorageModel {
     this.violations.push({ rule, message, jobId, occurrence, event: this.#index })
   }
 
-  #headSeen(jobId: JobId, watermark: number): void {
+  #headSeen(jobId: JobId, { watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): void {
     const job = this.jobs.get(jobId)
     if (job === undefined) return
+    if (pruneFloor !== null) job.pruneFloor = Math.max(job.pruneFloor, pruneFloor)
     if (watermark < job.watermark) {
       this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
       return
     }
     // A slot that was canceled ahead is passed without a create that anybody is told of.
-    for (const slot of slotsBetween(job.head.timeline, job.watermark, watermark)) {
+    for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       if (!job.excluded.has(slot)) {
         this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
       }
@@ -83,7 +84,7 @@ export class StorageModel {
       return
     }
     if (job === undefined) return
-    this.#headSeen(head.id, head.watermark)
+    this.#headSeen(head.id, head)
     if (change === 'replace') {
       if (head.version !== job.head.version + 1) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -110,6 +111,7 @@ export class StorageModel {
     this.jobs.set(head.id, {
       head,
       watermark: head.watermark,
+      pruneFloor: head.pruneFloor ?? Number.NEGATIVE_INFINITY,
       epoch: (job?.epoch ?? 0) + (isAnew ? 1 : 0),
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
@@ -157,7 +159,7 @@ export class StorageModel {
       this.#note('off series', head.id, id, `slot ${text(scheduledAt)} was decided, watermark ${text(watermark)}`)
       return
     }
-    const expected = nextSlot(head.timeline, watermark)
+    const expected = nextSlot(head.timeline, decidedUpTo(job))
     if (scheduledAt !== expected) {
       this.#note('off series', head.id, id, `slot ${text(scheduledAt)} instead of ${text(expected)}`)
     }
@@ -197,7 +199,7 @@ export class StorageModel {
       return span ?? { from: entry.scheduledAt, to: entry.scheduledAt, count: 1 }
     })
     const counts = spans.map(() => 0)
-    for (const slot of slotsBetween(job.head.timeline, job.watermark, watermark)) {
+    for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       const index = spans.findIndex(({ from, to }) => slot >= from && slot <= to)
       if (index < 0) this.#note('hole', jobId, null, `a recovery has no entry for ${text(slot)}`)
       else counts[index] = (counts[index] as number) + 1
@@ -390,6 +392,10 @@ export class StorageModel {
       occurrence.attempts.set(task, attempts.length)
     }
   }
+}
+
+function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
+  return Math.max(watermark, pruneFloor)
 }
 
 /** What the definition wants, whatever a broken storage makes of it. */

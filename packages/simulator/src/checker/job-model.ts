@@ -5,6 +5,8 @@ import type { JobRecord } from '@jobistemer/core/storage'
 export interface JobModel {
   head: JobRecord
   watermark: number
+  /** Slots up to here need no entry, and can get none; it may lie ahead of the watermark where a fast clock pruned. */
+  pruneFloor: number
   /** Occurrences that run, with the tokens that are alive. */
   readonly running: Map<OccurrenceId, number>
   /** A version of it allowed overlap. */

@@ -24,7 +24,14 @@ export type HistoryEvent = {
 
 export type StorageEvent =
   /** A head that the storage showed to somebody, by whatever call. */
-  | { readonly kind: 'head'; readonly jobId: JobId; readonly watermark: number; readonly nextAt: number | null }
+  | {
+      readonly kind: 'head'
+      readonly jobId: JobId
+      readonly watermark: number
+      readonly nextAt: number | null
+      /** `null` when there is none, or the answer does not tell. */
+      readonly pruneFloor: number | null
+    }
   | {
       readonly kind: 'job.saved'
       readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
@@ -144,7 +151,7 @@ export class History {
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
       // Heads are read all the time, and nearly always show what they showed before.
-      const course = `${event.watermark} ${event.nextAt}`
+      const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)
     }

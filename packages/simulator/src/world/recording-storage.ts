@@ -100,8 +100,8 @@ class Recorder {
     this.#history.add(this.#life.name, event)
   }
 
-  #head({ id, watermark, nextAt }: JobRecord): void {
-    this.#add({ kind: 'head', jobId: id, watermark, nextAt })
+  #head({ id, watermark, nextAt, pruneFloor }: JobRecord): void {
+    this.#add({ kind: 'head', jobId: id, watermark, nextAt, pruneFloor })
   }
 
   #saved({ changes }: SaveJobsRequest, answers: readonly SaveJobAnswer[]): void {
@@ -121,7 +121,7 @@ class Recorder {
       const { jobId } = item
       if (answer.outcome === 'exists' || answer.outcome === 'off_schedule') {
         const { watermark, nextAt } = answer
-        this.#add({ kind: 'head', jobId, watermark, nextAt })
+        this.#add({ kind: 'head', jobId, watermark, nextAt, pruneFloor: null })
       }
       if (answer.outcome !== 'created') continue
       if (item.kind === 'recovery') {
