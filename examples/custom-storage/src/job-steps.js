@@ -2,6 +2,7 @@ import {
   createdJob,
   deletedJob,
   ended,
+  isBelatedCreate,
   isRepeatedReplace,
   replacedJob,
   wakesAllQueued,
@@ -26,6 +27,7 @@ export class JobSteps extends Tables {
     const head = this.jobs.get(change.id)
     if (change.kind === 'create') {
       if (head !== undefined && head.deletedAt === null) return { outcome: 'exists', job: head }
+      if (head !== undefined && isBelatedCreate(change.content, head)) return { outcome: 'conflict', job: head }
       return this.enact(createdJob(change.id, change.content, head ?? null, now), now)
     }
     if (head === undefined || head.deletedAt !== null) return { outcome: 'absent' }

@@ -2,6 +2,7 @@ import {
   createdJob,
   deletedJob,
   ended,
+  isBelatedCreate,
   isRepeatedReplace,
   type JobChange,
   type JobRecord,
@@ -41,6 +42,9 @@ function saveJob(database: Database, change: JobChange, now: number): SaveJobAns
 
 function create(database: Database, job: JobEntry | undefined, change: Change<'create'>, now: number): SaveJobAnswer {
   if (job !== undefined && job.head.deletedAt === null) return { outcome: 'exists', job: copyJob(job.head) }
+  if (job !== undefined && isBelatedCreate(change.content, job.head)) {
+    return { outcome: 'conflict', job: copyJob(job.head) }
+  }
   const head = withFrozenLineage(createdJob(change.id, frozenContent(change.content), job?.head ?? null, now))
   if (job === undefined) addVersion(database.addJob(head), now)
   else {

@@ -1,6 +1,7 @@
 import {
   createdJob,
   deletedJob,
+  isBelatedCreate,
   isRepeatedReplace,
   type JobChange,
   type JobRecord,
@@ -36,6 +37,8 @@ function saveJob(ledger: Ledger, change: JobChange, now: number): SaveJobAnswer 
 
 function create(ledger: Ledger, stored: StoredJob | undefined, change: Change<'create'>, now: number): SaveJobAnswer {
   if (stored !== undefined && stored.job.deletedAt === null) return { outcome: 'exists', job: stored.job }
+  if (stored !== undefined && isBelatedCreate(change.content, stored.job))
+    return { outcome: 'conflict', job: stored.job }
   const job = createdJob(change.id, change.content, stored?.job ?? null, now)
   if (stored === undefined) ledger.jobs.insert(job, now)
   else ledger.jobs.update(stored, job, now)

@@ -44,6 +44,14 @@ export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermar
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
 
+/**
+ * True when the tombstone's job has decided about the first slot that a `create` brings: whoever sends it has looked
+ * before the job came and went, or has a clock that is behind.
+ */
+export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
+  return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
+}
+
 /** The head after a `replace`. Its watermark, pause and prune floor stay. */
 export function replacedJob(head: JobRecord, content: JobContent, now: number): JobRecord {
   return {

@@ -99,6 +99,7 @@ export type JobChange =
    * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
    * tombstone: the version after the tombstone's, its prune floor, and as watermark the latest of its own, that floor and
    * `now`.
+   * `conflict` when the tombstone's job has decided about `nextAt`.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
@@ -130,7 +131,7 @@ export type SaveJobAnswer =
     }
   /** The job is already as the change wants it, or (`create`) exists. */
   | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
-  /** Another version or another watermark is stored. */
+  /** Another version or another watermark is stored; for `create` a tombstone, see there. */
   | { readonly outcome: 'conflict'; readonly job: JobRecord }
   /** No such job, or it was deleted. */
   | { readonly outcome: 'absent' }

@@ -188,6 +188,18 @@ export const deleteCases: readonly StorageCase[] = caseGroup('delete', {
     assert.equal((await node.history(job.id)).length, 2)
   },
 
+  'creating over a tombstone with a next slot that is decided answers conflict, and the tombstone': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.finish(await node.startSlot(job, 1))
+    await node.finish(await node.startSlot(job, 2))
+    await node.deleteJob(job.id, slotAt(2))
+    const content = jobContent({ fingerprint: 'print-2', nextAt: slotAt(2) })
+    const answer = expectOutcome(await node.saveJob({ kind: 'create', id: job.id, content }, slotAt(1)), 'conflict')
+    assert.equal(answer.job.deletedAt, slotAt(2))
+    assert.deepEqual(await node.head(job.id), answer.job)
+  },
+
   'creating over a tombstone later starts its watermark at now': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
