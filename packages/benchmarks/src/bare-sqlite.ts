@@ -11,10 +11,11 @@ const rowsPerIndexing = 2048
 const checkpointPages = 4000
 
 /**
- * The bare better-sqlite3 statements for the rows that one-task occurrences leave behind, on the storage's own tables
- * and with its own settings: move the head, insert the running row; then append it to the history, delete it, and
- * extend the indexes of the history now and then. Ids and texts are made before the clock starts; there are no rules,
- * no tasks, no timers and no answers.
+ * The bare better-sqlite3 statements for the rows that one-task occurrences leave behind: the storage's own, in its
+ * transactions, on its tables and with its settings. Move the head if the overlap rule allows, insert the running row;
+ * then append it to the history if the token is live, delete it, and extend the indexes of the history now and then.
+ * Ids and texts are made before the clock starts; there are no jobs, no tasks, no timers, no answers and no checks that
+ * anything happened.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<{ readonly perSecond: number }> {
   // The storage makes its tables.
@@ -47,23 +48,32 @@ function insertHeads(database: Database.Database): void {
 }
 
 function starter(database: Database.Database, ids: readonly Buffer[]) {
-  const moveHead = database.prepare('UPDATE heads SET watermark = ?, next_at = ? WHERE row = ? AND next_at = ?')
+  const moveHead = database.prepare(`
+    UPDATE heads SET watermark = next_at, next_at = ?
+      WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
+        AND (excluded_until IS NULL OR excluded_until < next_at)
+        AND (policy = 3 OR (
+          NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)
+          AND NOT EXISTS (SELECT 1 FROM waiting WHERE job = heads.row AND lane < 3)))`)
   const insertRunning = database.prepare(
-    'INSERT INTO running VALUES (?, ?, ?, 0, 1, 0, 1, 1, ?, ?, ?, 3600000, NULL, NULL, NULL, ?)',
+    'INSERT INTO running VALUES (?, ?, ?, 0, 1, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)',
   )
   return database.transaction((second: number, firstJob: number) => {
     const at = instant + second * 1000
     for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
-      moveHead.run(at, at + 1000, job, at)
-      insertRunning.run(job, at, ids[(second - 1) * jobCount + job - 1], at, at, at, '[["work",0,[0,0,null]]]')
+      const id = ids[(second - 1) * jobCount + job - 1]
+      moveHead.run(at + 1000, job, at, 1)
+      insertRunning.run(job, at, id, 1, 1, at, at, at, 3_600_000, null, '[["work",0,[0,0,null]]]')
     }
   })
 }
 
 function finisher(database: Database.Database, ids: readonly Buffer[]) {
-  const appendHistory = database.prepare(
-    'INSERT INTO history VALUES (NULL, ?, ?, ?, 3, 0, 1, 1, 1, 1, 0, 0, 0, 0, 3600000, NULL, NULL, NULL, ?)',
-  )
+  const appendHistory = database.prepare(`
+    INSERT INTO history
+      SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, owner, job_version, due_at - scheduled_at,
+        created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
+      FROM running WHERE job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL`)
   const deleteRunning = database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')
   const extend = indexExtender(database)
   let indexed = 0
@@ -71,7 +81,8 @@ function finisher(database: Database.Database, ids: readonly Buffer[]) {
     const at = instant + second * 1000
     for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
       const id = ids[(second - 1) * jobCount + job - 1]
-      const row = Number(appendHistory.run(job, at, id, '[["work",2,[1,0,0]]]').lastInsertRowid)
+      const runs = '[["work",2,[1,0,0]]]'
+      const row = Number(appendHistory.run(3, 1, at, null, runs, job, at, id, 1, 1).lastInsertRowid)
       deleteRunning.run(job, at, id)
       if (row - indexed < rowsPerIndexing) continue
       extend(indexed, row)

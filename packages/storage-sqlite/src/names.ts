@@ -16,6 +16,8 @@ export class Names {
   readonly #findHandler: Database.Statement
   readonly #addHandler: Database.Statement
   readonly #readHandler: Database.Statement
+  #lastOwner: Owner | undefined
+  #lastOwnerRow: number | undefined
 
   constructor(database: Database.Database) {
     this.#findOwner = database.prepare('SELECT row FROM owners WHERE node = ? AND incarnation = ?').pluck()
@@ -27,6 +29,7 @@ export class Names {
   }
 
   forget(): void {
+    this.#lastOwner = undefined
     this.#owners.clear()
     this.#ownersByRow.clear()
     this.#handlers.clear()
@@ -34,7 +37,19 @@ export class Names {
   }
 
   /** The number of an owner, if it has one. */
-  findOwner({ node, incarnation }: Owner): number | undefined {
+  findOwner(owner: Owner): number | undefined {
+    // The items of a batch have one owner.
+    if (owner === this.#lastOwner) return this.#lastOwnerRow
+    const { node, incarnation } = owner
+    const row = this.#findOwnerByName(node, incarnation)
+    if (row !== undefined) {
+      this.#lastOwner = owner
+      this.#lastOwnerRow = row
+    }
+    return row
+  }
+
+  #findOwnerByName(node: string, incarnation: string): number | undefined {
     const name = `${node.length} ${node}${incarnation}`
     const known = this.#owners.get(name)
     if (known !== undefined) return known
