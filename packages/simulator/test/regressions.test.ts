@@ -247,3 +247,31 @@ it('a node that is behind does not ask over and over for a slot that was cancele
   expect(creates).toBeLessThan(10)
   expect(slots).toEqual([120])
 })
+
+it('a definition that arrives after its job came and went is made anew from what is decided', async () => {
+  const { start, clock, database } = stage()
+  const slots: number[] = []
+  const late = job('late', {}, ((context: TaskContext) => {
+    slots.push((context.scheduledAt.getTime() - startMs) / 1000)
+  }) as never)
+  const storage = memoryStorage({ database })
+  let isFirst = true
+  const overtaken: Storage = {
+    ...holding(storage, 'claim').storage,
+    async saveJobs(request) {
+      if (!isFirst) return await storage.saveJobs(request)
+      isFirst = false
+      // Meanwhile a node whose clock is ahead creates the job, and it is deleted again.
+      const now = startMs + 90_000
+      const changes = request.changes.map((change) =>
+        change.kind === 'create' ? { ...change, content: { ...change.content, nextAt: startMs + 120_000 } } : change,
+      )
+      await storage.saveJobs({ now, changes })
+      await storage.saveJobs({ now, changes: [{ kind: 'delete', id: late.id, expectedVersion: null }] })
+      return await storage.saveJobs(request)
+    },
+  }
+  await start('a', [late], overtaken)
+  await clock.advance(130_000)
+  expect(slots).toEqual([120])
+})
