@@ -163,13 +163,14 @@ export class Definitions {
     const stored = new Map((await this.#storedBy(owner)).map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
     for (const record of await this.#get(untagged)) if (record !== null) stored.set(record.id, record)
+    const now = this.#engine.now()
     const added: PlannedChange[] = []
     const changed: PlannedChange[] = []
     const unchanged: string[] = []
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
       stored.delete(job.id)
-      const change = this.#registry.changeFor(job, record)
+      const change = this.#registry.changeFor(job, record, now)
       if (change === null) unchanged.push(job.name)
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))

@@ -57,15 +57,16 @@ export class JobRegistry {
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+      const now = this.#engine.now()
       const changing: { job: Job; change: JobChange }[] = []
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
-        const change = this.changeFor(job, record)
+        const change = this.changeFor(job, record, now)
         if (change !== null) changing.push({ job, change })
         else this.adopt(job, record as JobRecord)
       }
       if (changing.length === 0) return
-      const now = this.#engine.now()
       const changes = changing.map(({ change }) => change)
       const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
       const again: Job[] = []
@@ -78,14 +79,14 @@ export class JobRegistry {
     }
   }
 
-  /** What has to be stored for a local definition to hold; `null` when nothing. */
-  changeFor(job: Job, record: JobRecord | null): (JobChange & { readonly content: JobContent }) | null {
+  /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
+  changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
     this.#reviver.add(job.schedule.type)
     const { defaults } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // Of a deleted job that comes back, nothing before its deletion is made up for.
-      const after = Math.max(this.#engine.now(), record === null ? 0 : decidedUpTo(record))
+      const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, { defaults, timeline, nextAt: job.schedule.nextMs(after) })
       return { kind: 'create', id: job.id, content }
     }
@@ -95,7 +96,7 @@ export class JobRegistry {
     return {
       kind: 'replace',
       id: job.id,
-      content: contentOf(job, { defaults, ...this.#immediately(job, record) }),
+      content: contentOf(job, { defaults, ...this.#immediately(job, record, now) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',
@@ -103,11 +104,11 @@ export class JobRegistry {
   }
 
   /** Slots that lie behind still belong to the schedule that was in force then. */
-  #immediately(job: Job, record: JobRecord): Pick<JobContent, 'timeline' | 'nextAt'> {
+  #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
     const { timeline: present, nextAt, watermark } = record
     if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
-    const from = Math.max(this.#engine.now(), watermark)
+    const from = Math.max(now, watermark)
     const timeline = switchSchedule(present, schedule, { from, watermark })
     return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
