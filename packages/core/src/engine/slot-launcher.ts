@@ -154,7 +154,7 @@ export class SlotLauncher {
     const { events } = this.#engine
     switch (answer.outcome) {
       case 'created':
-        this.#registry.moveOn(job, item.scheduledAt, item.nextAt)
+        this.#moveOn(job, item, item.scheduledAt, item.nextAt)
         job.paused = answer.reason === 'paused'
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {
@@ -174,10 +174,10 @@ export class SlotLauncher {
         // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
         // would ask for the same slot again at once, and for ever.
         if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
-        else this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        else this.#moveOn(job, item, answer.watermark, answer.nextAt)
         return
       case 'off_schedule':
-        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        this.#moveOn(job, item, answer.watermark, answer.nextAt)
         return
       case 'absent':
         this.#registry.forget(job)
@@ -186,6 +186,14 @@ export class SlotLauncher {
       case 'pruned':
         this.#registry.reload(job)
     }
+  }
+
+  /**
+   * Takes over what an answer says of the job's course, unless the node has learnt of another version since it asked:
+   * then it knows better, and an old next instant under a new version would be recovered as if it were a slot of it.
+   */
+  #moveOn(job: RegisteredJob, asked: CreateSlot | RecoveryItem, watermark: number, nextAt: number | null): void {
+    if (job.version === asked.jobVersion) this.#registry.moveOn(job, watermark, nextAt)
   }
 
   #start(job: RegisteredJob, plan: JobPlan, item: CreateSlot, token: number, now: number): void {
@@ -285,7 +293,7 @@ export class SlotLauncher {
   ): void {
     switch (answer.outcome) {
       case 'created':
-        this.#registry.moveOn(job, item.watermark, item.nextAt)
+        this.#moveOn(job, item, item.watermark, item.nextAt)
         this.#engine.events.emit('recovery.decided', {
           jobId: job.job.id,
           jobName: job.job.name,
@@ -300,7 +308,7 @@ export class SlotLauncher {
       case 'exists':
       case 'off_schedule':
         // Another node has recovered this window.
-        this.#registry.moveOn(job, answer.watermark, answer.nextAt)
+        this.#moveOn(job, item, answer.watermark, answer.nextAt)
         return
       case 'absent':
         this.#registry.forget(job)
