@@ -1,0 +1,334 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import type { JobRecord, TaskRunRecord } from '@jobistemer/core/storage'
+import { expect, it } from 'vitest'
+import { HistoryChecker } from '../src/checker/history-checker.ts'
+import type { Rule } from '../src/checker/violation.ts'
+import { History, type HistoryEvent } from '../src/history/history.ts'
+import { every } from '../src/workload/every.ts'
+
+// Hand-made histories: one that keeps every promise, and for each rule one that breaks it.
+
+const startMs = Date.UTC(2026, 0, 1)
+const id = jobId('job')
+
+function at(seconds: number): number {
+  return startMs + seconds * 1000
+}
+
+function slotId(seconds: number) {
+  return occurrenceId(id, at(seconds))
+}
+
+function head(changes: Partial<JobRecord> = {}): JobRecord {
+  return {
+    id,
+    name: 'job',
+    owner: null,
+    version: 1,
+    fingerprint: 'first',
+    lineage: [],
+    definition: { defaults: {}, settings: { overlapPolicy: 'skip' }, tasks: [] },
+    handlerKey: 'job',
+    overlap: { policy: 'skip', maxQueued: 1000 },
+    timeline: [{ after: null, until: null, schedule: every(10_000).toJSON() }],
+    watermark: startMs,
+    nextAt: at(10),
+    pruneFloor: null,
+    paused: null,
+    createdAt: startMs,
+    changedAt: startMs,
+    deletedAt: null,
+    ...changes,
+  }
+}
+
+function runs(attempts: number, state: 'running' | 'succeeded' = 'running'): TaskRunRecord[] {
+  const endedAt = state === 'running' ? null : startMs
+  const list = Array.from({ length: attempts }, (_, index) => ({
+    number: index + 1,
+    state,
+    startedAt: startMs,
+    endedAt,
+  }))
+  return [{ task: 'work', state: state === 'running' ? 'running' : 'completed', attempts: list }]
+}
+
+/** Writes a history, event by event; time is set by hand. */
+class Script {
+  seconds = 0
+  readonly #history = new History(() => this.seconds * 1000)
+
+  add(life: string | null, event: Parameters<History['add']>[1]): this {
+    this.#history.add(life, event)
+    return this
+  }
+
+  wait(seconds: number): this {
+    this.seconds += seconds
+    return this
+  }
+
+  saved(change: 'create' | 'replace' | 'pause' | 'resume' | 'delete', record: JobRecord, starting = false): this {
+    return this.add('a.1', { kind: 'job.saved', change, head: record, canceled: [], starting })
+  }
+
+  /** A slot that is created and starts at once. */
+  created(life: string, seconds: number, options: { now?: number; version?: number; token?: number } = {}): this {
+    return this.add(life, {
+      kind: 'created',
+      item: {
+        kind: 'slot',
+        id: slotId(seconds),
+        jobId: id,
+        scheduledAt: at(seconds),
+        jobVersion: options.version ?? 1,
+        nextAt: at(seconds + 10),
+        executionTimeoutMs: 5000,
+        details: {},
+        runs: runs(1),
+      },
+      state: 'running',
+      reason: null,
+      token: options.token ?? 1,
+      now: at(options.now ?? seconds),
+      displaced: [],
+    })
+  }
+
+  claimed(life: string, seconds: number, token: number, options: { now?: number } = {}): this {
+    return this.add(life, {
+      kind: 'claimed',
+      id: slotId(seconds),
+      jobId: id,
+      token,
+      jobVersion: 1,
+      dueAt: at(seconds),
+      executionTimeoutMs: 5000,
+      runs: runs(1),
+      now: at(options.now ?? seconds),
+    })
+  }
+
+  settled(
+    life: string,
+    seconds: number,
+    said: { token?: number; sequence?: number; change?: 'progress' | 'finish' | 'release'; attempts?: TaskRunRecord[] },
+  ): this {
+    const change = said.change ?? 'finish'
+    return this.add(life, {
+      kind: 'settled',
+      id: slotId(seconds),
+      jobId: id,
+      token: said.token ?? 1,
+      sequence: said.sequence ?? 1,
+      change,
+      state: change === 'finish' ? 'completed' : null,
+      runs: said.attempts ?? runs(1, 'succeeded'),
+      now: at(seconds),
+    })
+  }
+
+  reaped(life: string, seconds: number, options: { now: number; reason?: string }): this {
+    const { now, reason = 'execution_timeout' } = options
+    const event = { kind: 'reaped', id: slotId(seconds), jobId: id, token: 1, action: 'retry', reason } as const
+    return this.add(life, { ...event, runs: runs(1), now: at(now) })
+  }
+
+  started(life: string, seconds: number, options: { attempt?: number; token?: number; version?: number } = {}): this {
+    return this.add(life, {
+      kind: 'handler.started',
+      id: slotId(seconds),
+      jobId: id,
+      job: 'job',
+      origin: 'slot',
+      scheduledAt: at(seconds),
+      task: 'work',
+      attempt: options.attempt ?? 1,
+      token: options.token ?? 1,
+      jobVersion: options.version ?? 1,
+    })
+  }
+
+  ended(life: string, seconds: number): this {
+    return this.add(life, {
+      kind: 'handler.ended',
+      id: slotId(seconds),
+      task: 'work',
+      attempt: 1,
+      token: 1,
+      how: 'succeeded',
+    })
+  }
+
+  /** A slot from its creation to its end. */
+  ran(life: string, seconds: number): this {
+    return this.created(life, seconds).started(life, seconds).ended(life, seconds).settled(life, seconds, {})
+  }
+
+  get events(): readonly HistoryEvent[] {
+    return this.#history.events
+  }
+}
+
+function script(): Script {
+  return new Script().saved('create', head())
+}
+
+function rulesBrokenBy({ events }: Script): Rule[] {
+  const checker = new HistoryChecker()
+  checker.follow(events)
+  return [...new Set(checker.violations.map(({ rule }) => rule))]
+}
+
+it('a history that keeps every promise has no violation', () => {
+  const kept = script()
+    .ran('a.1', 10)
+    .saved('pause', head({ watermark: at(10), nextAt: at(20), paused: { at: at(11), reason: null, actor: null } }))
+    .saved('resume', head({ watermark: at(10), nextAt: at(20) }))
+    .created('a.1', 20)
+    .started('a.1', 20)
+    .wait(20)
+    .reaped('b.1', 20, { now: 40 })
+    .claimed('b.1', 20, 2, { now: 41 })
+    .settled('b.1', 20, { token: 2, change: 'progress', attempts: runs(2) })
+    .started('b.1', 20, { attempt: 2, token: 2 })
+    .settled('b.1', 20, { token: 2, sequence: 2, attempts: runs(2, 'succeeded') })
+  expect(rulesBrokenBy(kept)).toEqual([])
+})
+
+const broken: readonly (readonly [Rule, string, () => Script])[] = [
+  ['created twice', 'two nodes create one slot', () => script().ran('a.1', 10).created('b.1', 10)],
+  ['off series', 'a slot is left out', () => script().created('a.1', 20)],
+  [
+    'watermark back',
+    'a head goes back',
+    () =>
+      script()
+        .ran('a.1', 10)
+        .add('b.1', { kind: 'head', jobId: id, watermark: startMs, nextAt: at(10), pruneFloor: null }),
+  ],
+  [
+    'hole',
+    'a head moves past a slot that nobody decided about',
+    () => script().add('b.1', { kind: 'head', jobId: id, watermark: at(10), nextAt: at(20), pruneFloor: null }),
+  ],
+  [
+    'recovery',
+    'a window is recovered that was recovered before',
+    () =>
+      script()
+        .ran('a.1', 10)
+        .add('b.1', recovery({ expectedWatermark: startMs, until: 20, slots: [20] })),
+  ],
+  ['hole', 'a recovery leaves a slot out', () => script().add('a.1', recovery({ until: 20, slots: [20] }))],
+  ['overlap', 'two occurrences run at once', () => script().created('a.1', 10).created('b.1', 20)],
+  [
+    'overlap',
+    'a handler starts while another one still runs',
+    () => script().created('a.1', 10).started('a.1', 10).settled('a.1', 10, {}).created('b.1', 20).started('b.1', 20),
+  ],
+  ['token', 'a token is given out twice', () => script().created('a.1', 10).claimed('b.1', 10, 1)],
+  [
+    'stale write',
+    'a former owner is listened to',
+    () =>
+      script().created('a.1', 10).wait(20).reaped('b.1', 10, { now: 40 }).settled('a.1', 10, { change: 'progress' }),
+  ],
+  ['ended twice', 'it runs again after its end', () => script().ran('a.1', 10).claimed('b.1', 10, 2, { now: 11 })],
+  [
+    'reaped early',
+    'it is taken before its deadline',
+    () => script().created('a.1', 10).wait(1).reaped('b.1', 10, { now: 11 }),
+  ],
+  [
+    'reaped early',
+    'it is taken by another node as its own earlier life',
+    () => script().created('a.1', 10).reaped('b.1', 10, { now: 60, reason: 'owner_restarted' }),
+  ],
+  ['early start', 'a slot starts before its time', () => script().created('a.1', 10, { now: 9 })],
+  [
+    'pause',
+    'a slot starts inside a pause',
+    () =>
+      script()
+        .saved('pause', head({ paused: { at: at(1), reason: null, actor: null } }))
+        .created('a.1', 10),
+  ],
+  [
+    'version',
+    'a slot is created under a version that was replaced',
+    () =>
+      script()
+        .saved('replace', head({ version: 2, fingerprint: 'second' }))
+        .created('a.1', 10),
+  ],
+  [
+    'version',
+    'a handler runs by an older version',
+    () =>
+      script()
+        .saved('replace', head({ version: 2, fingerprint: 'second' }))
+        .created('a.1', 10, { version: 2 })
+        .started('a.1', 10, { version: 1 }),
+  ],
+  [
+    'flip back',
+    'an older build restores its definition',
+    () =>
+      script()
+        .saved('replace', head({ version: 2, fingerprint: 'second' }), true)
+        .saved('replace', head({ version: 3, fingerprint: 'first' }), true),
+  ],
+  ['started twice', 'an attempt starts twice', () => script().created('a.1', 10).started('a.1', 10).started('a.1', 10)],
+  ['unfounded start', 'a node starts what another one has', () => script().created('a.1', 10).started('b.1', 10)],
+  [
+    'unfounded start',
+    'an attempt starts that is not written',
+    () => script().created('a.1', 10).started('a.1', 10, { attempt: 2 }),
+  ],
+  [
+    'unfounded start',
+    'a node starts something after its shutdown',
+    () => script().created('a.1', 10).add('a.1', { kind: 'node.down' }).started('a.1', 10),
+  ],
+  [
+    'attempts',
+    'an attempt that was written is gone',
+    () =>
+      script()
+        .created('a.1', 10)
+        .settled('a.1', 10, { change: 'progress', attempts: runs(2) })
+        .settled('a.1', 10, { sequence: 2 }),
+  ],
+  [
+    'shutdown',
+    'a node calls the storage after its shutdown',
+    () => script().add('a.1', { kind: 'node.down' }).add('a.1', { kind: 'late call', operation: 'claim' }),
+  ],
+  [
+    'failure',
+    'an engine fails',
+    () => script().add('a.1', { kind: 'failure', where: 'engine: claim', message: 'TypeError' }),
+  ],
+]
+
+it.each(broken)('%s: %s', (rule, _what, make) => {
+  expect(rulesBrokenBy(make())).toContain(rule)
+})
+
+function recovery(options: { expectedWatermark?: number; until: number; slots: readonly number[] }) {
+  const { expectedWatermark = startMs, until, slots } = options
+  return {
+    kind: 'recovered',
+    jobId: id,
+    jobVersion: 1,
+    expectedWatermark,
+    watermark: at(until),
+    nextAt: at(until + 10),
+    entries: slots.map((seconds) => {
+      const slot = { id: slotId(seconds), scheduledAt: at(seconds) }
+      return { kind: 'run', ...slot, executionTimeoutMs: 5000, details: {} } as const
+    }),
+    now: at(until),
+  } as const
+}
