@@ -1,0 +1,57 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A program in a process of its own, which is gone when the test has ended. */
+export class Child {
+  readonly ended: Promise<Ending>
+  readonly #process: ChildProcess
+  readonly #messages: unknown[] = []
+  #notify: () => void = () => undefined
+
+  /** Starts a module with an argument that travels as JSON. */
+  constructor(module: URL, argument: unknown) {
+    this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#process.on('message', (message) => {
+      this.#messages.push(message)
+      this.#notify()
+    })
+    // What it said last can arrive after its end, but not after the channel is closed.
+    const silent = once(this.#process, 'disconnect')
+    this.ended = once(this.#process, 'exit').then(async ([code, signal]) => {
+      await silent
+      return { code, signal }
+    })
+    onTestFinished(async () => {
+      this.#process.kill('SIGKILL')
+      await this.ended
+    })
+  }
+
+  /** The next message; fails when the process ends without one. */
+  async next(): Promise<unknown> {
+    while (this.#messages.length === 0) {
+      const message = new Promise<undefined>((resolve) => {
+        this.#notify = () => resolve(undefined)
+      })
+      const ending = await Promise.race([message, this.ended])
+      if (ending !== undefined && this.#messages.length === 0) {
+        throw new Error(`The process ended without a message: ${JSON.stringify(ending)}`)
+      }
+    }
+    return this.#messages.shift()
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+}
