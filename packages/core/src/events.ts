@@ -87,7 +87,9 @@ export interface SchedulerEvents {
   'hook.failed': { readonly hook: string; readonly error: unknown; readonly jobName: string | null }
 }
 
+/** The name of an event of a scheduler. */
 export type SchedulerEventName = keyof SchedulerEvents
+/** What `on` takes. What it throws is told as `hook.failed`, and never reaches the engine. */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
 /** Listeners by event. What a listener throws never reaches the engine. */

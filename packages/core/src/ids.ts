@@ -1,10 +1,15 @@
 import { type InstantInput, toInstantText } from './instant.ts'
 import { uuidV5In } from './uuid-v5.ts'
 
+/** `job_` and a UUIDv5. Made by {@link jobId}. */
 export type JobId = `job_${string}`
+/** `task_` and a UUIDv5. Made by {@link taskId}. */
 export type TaskId = `task_${string}`
+/** `occ_` and a UUIDv5. Made by {@link occurrenceId} and {@link missedRangeId}. */
 export type OccurrenceId = `occ_${string}`
+/** `run_` and a UUIDv5. Made by {@link taskRunId}. */
 export type TaskRunId = `run_${string}`
+/** `attempt_` and a UUIDv5. Made by {@link attemptId}. */
 export type AttemptId = `attempt_${string}`
 
 // The UUIDv5 namespaces of RFC 9562 and their neighbours. They are part of the data of every user: never change them.

@@ -27,6 +27,7 @@ export interface ExecutionReport {
   readonly tasks: readonly TaskReport[]
 }
 
+/** What became of one task of an occurrence. */
 export interface TaskReport {
   readonly id: TaskId
   readonly runId: TaskRunId
@@ -41,6 +42,7 @@ export interface TaskReport {
   readonly attempts: readonly AttemptReport[]
 }
 
+/** What became of one try of a task; `number` counts from 1. */
 export interface AttemptReport {
   readonly id: AttemptId
   readonly number: number

@@ -24,6 +24,7 @@ export interface OccurrenceFilter {
   readonly limit?: number
 }
 
+/** Which old occurrences to remove. */
 export interface PruneOptions {
   /** Default: all jobs. */
   readonly job?: string
@@ -33,6 +34,7 @@ export interface PruneOptions {
   readonly keep?: number
 }
 
+/** How to shut down. */
 export interface ShutdownOptions {
   /** How long to wait for running work to stop. Default 30 s. */
   readonly gracePeriod?: DurationInput

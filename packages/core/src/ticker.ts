@@ -7,6 +7,7 @@ import { systemClock } from './system-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow, type ScheduleWindow } from './ticker/windowed-schedule.ts'
 
+/** What {@link ticker} takes besides the schedule. */
 export interface TickerOptions {
   /** Default: the machine's clock. */
   readonly clock?: Clock

@@ -85,6 +85,7 @@ export interface RetryPolicy {
   readonly jitter: number
 }
 
+/** A recovery strategy as it is stored: `null` for a bound that was not given. */
 export type RecoveryStrategy =
   | { readonly type: 'execute_all' | 'execute_last' | 'mark_as_missed' | 'compressed' }
   | { readonly type: 'bounded_window'; readonly maxOccurrences: number | null; readonly maxAgeMs: number | null }

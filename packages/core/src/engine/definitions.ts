@@ -26,6 +26,7 @@ export interface JobUpdate extends JobSettingsInput {
   readonly tasks?: readonly AnyTask[]
 }
 
+/** How to update a job. */
 export interface UpdateOptions {
   /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
   readonly expectedVersion?: number
@@ -35,6 +36,7 @@ export interface UpdateOptions {
   readonly waiting?: 'keep' | 'cancel'
 }
 
+/** What an update did. */
 export interface UpdateResult {
   readonly version: number
   /** False when the job already was as asked. */

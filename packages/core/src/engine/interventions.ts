@@ -16,6 +16,7 @@ export interface InterventionOptions {
   readonly actor?: string
 }
 
+/** How to cancel an occurrence. */
 export interface CancelOptions extends InterventionOptions {
   /**
    * End a running occurrence at once, without waiting for its owner: for owners that do not react. The owner finds
@@ -24,6 +25,7 @@ export interface CancelOptions extends InterventionOptions {
   readonly force?: boolean
 }
 
+/** What a cancellation did. */
 export interface CancelResult {
   readonly id: OccurrenceId
   /** `requested`: it runs, and its owner was asked. `final`: it had ended before. */

@@ -50,6 +50,7 @@ export interface ReplayOptions extends TriggerOptions {
   readonly from?: string
 }
 
+/** What became of a request to run a job. */
 export interface TriggerResult {
   readonly id: OccurrenceId
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
