@@ -1,0 +1,170 @@
+import { type Clock, createScheduler, defineJob, type Schedule, type TaskContext } from '@jobistemer/core'
+import { cron } from '@jobistemer/ticker-cron'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { everywhere } from './support/places.ts'
+import { at, createWorld, fates, onlyOccurrence, type World } from './support/world.ts'
+
+/** A job that notes the slots which ran. */
+function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
+  const ran: string[] = []
+  const run = ({ scheduledAt }: TaskContext) => {
+    ran.push(scheduledAt.toISOString().replace(':00.000Z', ''))
+  }
+  return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
+}
+
+/** Sets the clock to a minute before an instant and lets so many minutes pass. */
+async function visit(world: World, instant: string, minutes: number): Promise<void> {
+  await world.clock.jumpTo(Date.parse(instant) - 60_000)
+  await world.clock.advance({ minutes })
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  describe('pruned history never makes an old slot run again', () => {
+    it('not even on a node whose clock stands before it', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(180)))
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ minutes: 5 })
+      expect(await first.prune({ olderThan: 0 })).toBe(3)
+      await world.shutdown(first)
+      await world.clock.jumpTo(at(30))
+      const second = await world.start({ jobs: [job] })
+      await world.clock.advance({ minutes: 5 })
+      expect(ran).toHaveLength(3)
+      expect(await fates(second, 'noting')).toEqual([])
+    })
+  })
+
+  describe('a node that froze while its work was given to another', () => {
+    it('has its word refused by what it writes to, by the older fencing token', async () => {
+      const world = createWorld(place)
+      const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
+      const write = (token: number, text: string) => {
+        if (token < ledger.token) {
+          ledger.refused.push(text)
+          return
+        }
+        ledger.token = token
+        ledger.written.push(text)
+      }
+      let thaw: () => void = () => undefined
+      const frozen = new Promise<void>((resolve) => {
+        thaw = resolve
+      })
+      const run = async ({ fencingToken }: TaskContext) => {
+        if (fencingToken === 1) await frozen
+        write(fencingToken, `token ${fencingToken}`)
+      }
+      const settings = { onStale: 'retry', executionTimeout: { minutes: 1 } } as const
+      const job = defineJob({ name: 'frozen', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
+      const first = await world.start({ jobs: [job], nodeId: 'first' })
+      await world.clock.advance({ seconds: 11 })
+      world.crash(first)
+      const second = await world.start({ jobs: [job], nodeId: 'second' })
+      await world.clock.advance({ minutes: 3 })
+      thaw()
+      await world.clock.settle()
+      expect(ledger).toEqual({ token: 2, written: ['token 2'], refused: ['token 1'] })
+      expect(await onlyOccurrence(second, 'frozen')).toMatchObject({ state: 'completed', node: 'second' })
+    })
+  })
+
+  describe('a node whose clock runs ahead', () => {
+    it('starts slots early by as much, and no slot twice', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(300)))
+      const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 20_000 }
+      const fast = createScheduler({ jobs: [job], storage: world.connect(), clock: ahead, nodeId: 'fast' })
+      await fast.start()
+      await world.start({ jobs: [job], nodeId: 'right' })
+      await world.clock.advance({ minutes: 7 })
+      expect(ran).toEqual([1, 2, 3, 4, 5].map((minute) => `2026-01-01T00:0${minute}`))
+      await world.shutdown(fast)
+    })
+  })
+
+  describe('a fixed local time', () => {
+    it('that the clock jumps over runs once, right after the gap, as does all that falls together there', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
+      await world.clock.jumpTo('2026-03-28T12:00:00Z')
+      const scheduler = await world.start({ jobs: [job] })
+      expect(scheduler.nextRuns('noting', 3).map((run) => run.toISOString())).toEqual([
+        '2026-03-29T01:00:00.000Z',
+        '2026-03-30T00:00:00.000Z',
+        '2026-03-30T00:30:00.000Z',
+      ])
+      await visit(world, '2026-03-29T01:00:00Z', 45)
+      expect(ran).toEqual(['2026-03-29T01:00'])
+    })
+
+    it('that the clock shows twice runs once, the first time', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
+      await world.clock.jumpTo('2026-10-24T12:00:00Z')
+      await world.start({ jobs: [job] })
+      await visit(world, '2026-10-25T00:30:00Z', 90)
+      expect(ran).toEqual(['2026-10-25T00:30'])
+    })
+
+    it('runs at both of its instants where the job asks for that', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
+      await world.clock.jumpTo('2026-10-24T12:00:00Z')
+      await world.start({ jobs: [job] })
+      await visit(world, '2026-10-25T00:30:00Z', 90)
+      expect(ran).toEqual(['2026-10-25T00:30', '2026-10-25T01:30'])
+    })
+  })
+
+  describe('the last day of each month', () => {
+    it('is the 28th after a 31st, and the 31st again after that', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('0 0 L * *'))
+      await world.start({ jobs: [job] })
+      for (const day of ['2026-01-31', '2026-02-28', '2026-03-31']) await visit(world, `${day}T00:00:00Z`, 3)
+      expect(ran).toEqual(['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00'])
+    })
+  })
+
+  describe('a slot that lies months ahead', () => {
+    it('does not fire at once, and is waited for by looking at the clock every minute', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(once('2026-04-01T00:00:00Z'))
+      const delays: number[] = []
+      const clock: Clock = {
+        ...world.clock,
+        setTimer(delayMs, callback, options) {
+          delays.push(delayMs)
+          return world.clock.setTimer(delayMs, callback, options)
+        },
+      }
+      const rarely = { pollInterval: { hours: 1 }, reapInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
+      const scheduler = createScheduler({ jobs: [job], storage: world.connect(), clock, ...rarely })
+      await scheduler.start()
+      await world.clock.advance({ minutes: 5 })
+      expect(ran).toEqual([])
+      expect(Math.max(...delays)).toBe(60_000)
+      await visit(world, '2026-04-01T00:00:00Z', 2)
+      expect(ran).toEqual(['2026-04-01T00:00'])
+      await world.shutdown(scheduler)
+    })
+  })
+
+  describe('a replay at the very instant of a slot', () => {
+    it('does not take its place', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(120)))
+      const scheduler = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 90 })
+      const { id } = await onlyOccurrence(scheduler, 'noting')
+      await world.clock.jumpTo(at(120))
+      await scheduler.replay(id, { reason: 'once more' })
+      await world.clock.advance({ minutes: 2 })
+      expect(ran.toSorted()).toEqual(['2026-01-01T00:01', '2026-01-01T00:02', '2026-01-01T00:02'])
+    })
+  })
+})
