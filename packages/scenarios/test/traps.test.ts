@@ -38,7 +38,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a node that froze while its work was given to another', () => {
+  describe('a handler that outlived its node, whose work was given to another', () => {
     it('has its word refused by what it writes to, by the older fencing token', async () => {
       const world = createWorld(place)
       const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
@@ -73,7 +73,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a node whose clock runs ahead', () => {
-    it('starts slots early by as much, and no slot twice', async () => {
+    it('makes no slot run twice', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(300)))
       const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 20_000 }
