@@ -71,9 +71,9 @@ function exportsOf(source: string): Exported[] {
 }
 
 function compile(folder: string): string {
-  const compiler = fileURLToPath(new URL('../../../node_modules/.bin/tsc', import.meta.url))
+  const compiler = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
   try {
-    execFileSync(compiler, ['--noEmit', '-p', folder], { encoding: 'utf8' })
+    execFileSync(process.execPath, [compiler, '--noEmit', '-p', folder], { encoding: 'utf8' })
     return ''
   } catch (error) {
     return (error as { stdout: string }).stdout
