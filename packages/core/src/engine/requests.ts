@@ -83,9 +83,7 @@ export class Requests {
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #onPending: () => void
-  /** How many requests for an occurrence wait for the answer to their create. */
-  readonly #sending = new Map<OccurrenceId, number>()
-  readonly #underWay = new Set<Promise<TriggerResult>>()
+  readonly #underWay = new Map<OccurrenceId, Promise<TriggerResult>>()
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
     this.#engine = engine
@@ -132,22 +130,26 @@ export class Requests {
 
   /** Resolves when no request is under way. */
   async answered(): Promise<void> {
-    await Promise.allSettled([...this.#underWay])
+    await Promise.allSettled([...this.#underWay.values()])
   }
 
   async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
-    const answering = this.#send(job, request)
-    this.#underWay.add(answering)
+    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
+    const id = requestedOccurrenceId(request.base, request.kind, key)
+    const send = (): Promise<TriggerResult> => this.#send(job, request, id)
+    // One after the other: of two requests of one key, the second finds what the first has started already running.
+    const earlier = this.#underWay.get(id)
+    const answering = earlier === undefined ? send() : earlier.then(send, send)
+    this.#underWay.set(id, answering)
     try {
       return await answering
     } finally {
-      this.#underWay.delete(answering)
+      if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
     }
   }
 
-  async #send(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+  async #send(job: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
     const { kind, details } = request
-    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)
@@ -155,7 +157,7 @@ export class Requests {
       const starts = this.#pool.free > 0 && !job.paused
       const item: CreateRequested = {
         kind,
-        id: requestedOccurrenceId(request.base, kind, key),
+        id,
         jobId: job.job.id,
         scheduledAt: now,
         dueAt: now,
@@ -175,7 +177,6 @@ export class Requests {
     const { owner, storage } = this.#engine
     const starts = item.runs === null ? 0 : 1
     this.#pool.reserve(starts)
-    this.#sending.set(item.id, (this.#sending.get(item.id) ?? 0) + 1)
     try {
       const [answer] = await storage.repeated('createOccurrences', (calls) =>
         calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
@@ -183,9 +184,6 @@ export class Requests {
       return answer as CreateAnswer
     } finally {
       this.#pool.unreserve(starts)
-      const others = (this.#sending.get(item.id) ?? 1) - 1
-      if (others > 0) this.#sending.set(item.id, others)
-      else this.#sending.delete(item.id)
     }
   }
 
@@ -196,9 +194,10 @@ export class Requests {
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
     if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(id) !== undefined) return
     const record = await readOwnStart(this.#engine, id)
-    // Another request of this key that is under way may be the one that started it, and hear of that in a moment.
-    if (record === null || this.#sending.get(id) !== undefined || this.#pool.get(id) !== undefined) return
+    if (record === null || this.#pool.get(id) !== undefined) return
     const { startedAt, kind, details } = record
     if (kind === 'slot' || startedAt === null) return
     this.#pool.run({

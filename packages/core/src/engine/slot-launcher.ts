@@ -121,7 +121,9 @@ export class SlotLauncher {
   ): Promise<void> {
     const { state, token, owner } = answer
     const mayBeOwn = state === 'running' && token === 1 && owner?.incarnation === this.#engine.owner.incarnation
-    if (!mayBeOwn || item.runs === null || (await readOwnStart(this.#engine, item.id)) === null) return
+    if (!mayBeOwn || item.runs === null) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
