@@ -69,7 +69,7 @@ function job(name: string, settings: JobSettingsInput, run: Job['tasks'][number]
 }
 
 /** The storage, where the answers to some calls are held back until they are let go. */
-function holding(storage: Storage, operation: 'claim' | 'createOccurrences') {
+function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'get') {
   let isHeld = false
   const waiting: (() => void)[] = []
   const held: Storage = {
@@ -81,7 +81,7 @@ function holding(storage: Storage, operation: 'claim' | 'createOccurrences') {
     settle: (request) => storage.settle(request),
     cancel: (request) => storage.cancel(request),
     reap: (request) => storage.reap(request),
-    get: (request) => storage.get(request),
+    get: (request) => answered('get', storage.get(request)),
     listJobs: (query) => storage.listJobs(query),
     listOccurrences: (query) => storage.listOccurrences(query),
     prune: (request) => storage.prune(request),
@@ -309,4 +309,28 @@ it('an answer from before an update brings back no slot of the old schedule', as
   expect(slots).toEqual([60])
   const stored = await other.occurrences({ job: 'changing' })
   expect(stored.map(({ scheduledAt }) => scheduledAt.getTime() - startMs)).toEqual([60_000])
+})
+
+it('two requests of one key on one node run once, however late their answers come', async () => {
+  const { start, clock, database } = stage()
+  const starts: number[] = []
+  const wanted = job('wanted', {}, ((context: TaskContext) => {
+    starts.push(context.attempt)
+    return clock.sleep(1000)
+  }) as never)
+  const creates = holding(memoryStorage({ database }), 'createOccurrences')
+  const reads = holding(creates.storage, 'get')
+  const scheduler = await start('a', [wanted], reads.storage)
+  creates.hold()
+  const first = scheduler.trigger('wanted', { key: 'today' })
+  const second = scheduler.trigger('wanted', { key: 'today' })
+  await clock.settle()
+  reads.hold()
+  creates.letGo()
+  // The first request runs to its end while what the second one asks is on its way.
+  await clock.advance(2000)
+  reads.letGo()
+  await clock.advance(2000)
+  expect((await first).id).toBe((await second).id)
+  expect(starts).toEqual([1])
 })
