@@ -196,8 +196,8 @@ export class Claimer implements Alarm {
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const plan = await this.#registry.planOfVersion(job, record.jobVersion)
     if (plan !== null) return plan
-    if (job.version < record.jobVersion) await this.#registry.reloadNow(job)
-    return job.version < record.jobVersion ? null : this.#registry.planOf(job)
+    const present = job.version < record.jobVersion ? await this.#registry.reloadNow(job) : job
+    return present === null || present.version < record.jobVersion ? null : this.#registry.planOf(present)
   }
 
   /** This node cannot run it: others may. */

@@ -94,14 +94,15 @@ export class Interventions {
   }
 
   /** Creates the record of a future slot as `canceled`, so that no node runs it. */
-  async cancelSlot(job: RegisteredJob, slot: number, options: InterventionOptions): Promise<CancelResult> {
+  async cancelSlot(asked: RegisteredJob, slot: number, options: InterventionOptions): Promise<CancelResult> {
     readObject(options, 'options', ['reason', 'actor'])
     const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
-    if (job.series.nextMs(slot - 1) !== slot) throw notASlot(job, slot, 'is not a slot of')
+    let job = asked
     const jobId = job.job.id
     const id = occurrenceId(jobId, slot)
     const details = options.actor === undefined ? {} : { requestActor: readName(options.actor, 'actor') }
     for (;;) {
+      if (job.series.nextMs(slot - 1) !== slot) throw notASlot(job, slot, 'is not a slot of')
       const { owner } = this.#engine
       const now = this.#engine.now()
       const item = {
@@ -122,8 +123,11 @@ export class Interventions {
         return { id, outcome: 'canceled', state: 'canceled' }
       }
       if (outcome === 'exists') return this.cancel(id, options)
+      if (outcome === 'absent') throw jobDeleted(job)
       if (outcome !== 'stale_version') throw notASlot(job, slot, 'lies in the past of')
-      await this.#registry.reloadNow(job)
+      const present = await this.#registry.reloadNow(job)
+      if (present === null) throw jobDeleted(job)
+      job = present
     }
   }
 
@@ -152,14 +156,7 @@ export class Interventions {
       storage.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
     const { outcome } = answer as SaveJobAnswer
-    if (outcome === 'absent') {
-      throw new JobistemerError('JOB_NOT_FOUND', {
-        message: `Job ${printValue(job.job.name)} was deleted.`,
-        field: 'name',
-        value: job.job.name,
-        remedy: 'Define it again.',
-      })
-    }
+    if (outcome === 'absent') throw jobDeleted(job)
     job.paused = paused !== null
     return outcome === 'saved'
   }
@@ -169,6 +166,15 @@ export class Interventions {
     const event = { jobId, jobName, occurrenceId: id, scheduledAt: new Date(scheduledAt), reason }
     this.#engine.events.emit('occurrence.canceled', event)
   }
+}
+
+function jobDeleted(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again.',
+  })
 }
 
 function notASlot(job: RegisteredJob, slot: number, how: string): JobistemerError {

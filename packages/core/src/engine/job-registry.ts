@@ -215,7 +215,8 @@ export class JobRegistry {
   /** The job is gone from the storage. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
-    this.#jobs.delete(job.job.id)
+    // Deleted and defined again meanwhile, it is another one that this says nothing of.
+    if (this.#jobs.get(job.job.id) === job) this.#jobs.delete(job.job.id)
   }
 
   /** Reads a job's head again, because another node has changed it. */
@@ -223,15 +224,16 @@ export class JobRegistry {
     this.reloadNow(job).catch((error) => this.#engine.fail('reload', error))
   }
 
-  async reloadNow(job: RegisteredJob): Promise<void> {
+  /**
+   * Answers what the job is now: another object than the given one when it was deleted and came back, `null` when it is
+   * gone.
+   */
+  async reloadNow(job: RegisteredJob): Promise<RegisteredJob | null> {
     const id = job.job.id
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
-    this.follow(job, jobs[0] ?? null)
-  }
-
-  /** Takes over what another node made of a job. */
-  follow(job: RegisteredJob, record: JobRecord | null): void {
-    if (record === null || record.deletedAt !== null) this.forget(job)
-    else this.adopt(job.job, record)
+    const record = jobs[0] ?? null
+    if (record !== null && record.deletedAt === null) return this.adopt(job.job, record)
+    this.forget(job)
+    return null
   }
 }

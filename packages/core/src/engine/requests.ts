@@ -148,8 +148,9 @@ export class Requests {
     }
   }
 
-  async #send(job: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
+  async #send(asked: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
     const { kind, details } = request
+    let job = asked
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)
@@ -169,7 +170,9 @@ export class Requests {
       const answer = await this.#create(item)
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
       if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
-      await this.#registry.reloadNow(job)
+      const present = await this.#registry.reloadNow(job)
+      if (present === null) throw jobGone(job)
+      job = present
     }
   }
 

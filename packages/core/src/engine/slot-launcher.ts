@@ -182,8 +182,6 @@ export class SlotLauncher {
         this.#moveOn(job, item, answer.watermark, answer.nextAt)
         return
       case 'absent':
-        this.#registry.forget(job)
-        return
       case 'stale_version':
       case 'pruned':
         this.#registry.reload(job)
@@ -313,8 +311,6 @@ export class SlotLauncher {
         this.#moveOn(job, item, answer.watermark, answer.nextAt)
         return
       case 'absent':
-        this.#registry.forget(job)
-        return
       case 'stale_version':
       case 'pruned':
         this.#registry.reload(job)
