@@ -334,3 +334,32 @@ it('two requests of one key on one node run once, however late their answers com
   expect((await first).id).toBe((await second).id)
   expect(starts).toEqual([1])
 })
+
+it('a request for a job that is deleted and defined again meanwhile does not go on for ever', async () => {
+  const { start, clock, database } = stage()
+  const renewed = job('renewed', {})
+  const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
+  let creates = 0
+  const counting: Storage = {
+    ...storage,
+    createOccurrences: (request) => {
+      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
+      return storage.createOccurrences(request)
+    },
+  }
+  const behind = await start('a', [renewed], counting, { definitionInterval: 5000 })
+  const other = await start('b', [renewed])
+  await other.update('renewed', { misfireThreshold: 2000 })
+  hold()
+  const canceling = behind.cancelSlot('renewed', startMs + 60_000)
+  const triggering = behind.trigger('renewed')
+  await clock.settle()
+  await other.remove('renewed')
+  await clock.advance(6000)
+  await other.add(renewed)
+  letGo()
+  await clock.settle()
+  expect((await canceling).outcome).toBe('canceled')
+  expect((await triggering).created).toBe(true)
+  expect(creates).toBeLessThan(10)
+})
