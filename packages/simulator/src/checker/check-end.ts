@@ -33,7 +33,8 @@ export function checkConvergence(
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
     const since = stored.now - 80_000
-    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)]
+    const excluded = model.jobs.get(job.id)?.excluded
+    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)].filter((slot) => !excluded?.has(slot))
     const fires = events.some(
       (event, index) => index > calmStart && event.kind === 'handler.started' && event.jobId === job.id,
     )
