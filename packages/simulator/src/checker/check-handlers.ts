@@ -9,6 +9,8 @@ interface OpenHandler {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
+  /** Which life of its id it belongs to. */
+  readonly generation: number
   readonly life: string
   readonly task: string
 }
@@ -90,14 +92,15 @@ export class HandlerModel {
         `it runs under version ${jobVersion}, and was created under ${occurrence.version}`,
       )
     }
-    this.#checkOverlap({ id, jobId, token, life, task })
-    this.#open.set(keyOf(event, life), { id, jobId, token, life, task })
+    const { generation } = occurrence
+    this.#checkOverlap({ id, jobId, token, generation, life, task })
+    this.#open.set(keyOf(event, life), { id, jobId, token, generation, life, task })
   }
 
   #checkOverlap(started: OpenHandler): void {
     const isLive = this.#isLive(started)
     for (const other of this.#open.values()) {
-      if (other.jobId !== started.jobId || (other.id === started.id && other.token === started.token)) continue
+      if (other.jobId !== started.jobId || isSameRun(other, started)) continue
       // Jobs that may overlap have tasks that take no notice of their signal: they go on when their owner has given up.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
       // Whoever was replaced may go on until it notices, and may even begin what it was given before.
@@ -112,13 +115,15 @@ export class HandlerModel {
     }
   }
 
-  #isLive({ id, token }: OpenHandler): boolean {
+  #isLive({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    return occurrence?.running === true && occurrence.token === token
+    return occurrence?.running === true && occurrence.token === token && occurrence.generation === generation
   }
 
-  #wasTaken({ id, token }: OpenHandler): boolean {
-    return this.#storage.occurrences.get(id)?.taken.has(token) === true
+  #wasTaken({ id, token, generation }: OpenHandler): boolean {
+    const occurrence = this.#storage.occurrences.get(id)
+    // What came before the present life of an id was judged when it ended.
+    return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 
   #nodeGone({ kind, life }: EventOf<'node.crashed' | 'node.down'>): void {
@@ -127,6 +132,10 @@ export class HandlerModel {
     // What still runs beyond the grace of a shutdown ends with the process.
     for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
   }
+}
+
+function isSameRun(one: OpenHandler, other: OpenHandler): boolean {
+  return one.id === other.id && one.token === other.token && one.generation === other.generation
 }
 
 function keyOf(
