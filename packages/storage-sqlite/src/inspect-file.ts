@@ -101,8 +101,12 @@ function readMarksWithLog(file: string): FileMarks {
   }
 }
 
-/** The marks of an open database. */
+/** The marks of an open database, as they are at one moment: another process may be making it just now. */
 export function marksOf(database: Database.Database): FileMarks {
+  return database.inTransaction ? readMarksOf(database) : database.transaction(readMarksOf)(database)
+}
+
+function readMarksOf(database: Database.Database): FileMarks {
   return {
     applicationId: database.pragma('application_id', { simple: true }) as number,
     version: database.pragma('user_version', { simple: true }) as number,

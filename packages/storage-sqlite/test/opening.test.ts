@@ -5,6 +5,7 @@ import { type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
+import { marksOf } from '../src/inspect-file.ts'
 import { applicationId, migrations } from '../src/schema.ts'
 import { addJob } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
@@ -101,6 +102,23 @@ describe('a file that is not ours', () => {
     expect(refusal({ database }).code).toBe('STORAGE_FOREIGN')
     expect(everything()).toEqual(before)
     database.close()
+  })
+})
+
+describe('a file that another process is just making', () => {
+  // Seen as failed starts of nodes that had begun together: STORAGE_FOREIGN, by old marks beside new ones.
+  it('is taken as it was before or as it is after, and not as both', () => {
+    const late = new Database(scratch.file)
+    late.pragma('journal_mode = WAL')
+    const read = late.pragma.bind(late)
+    late.pragma = (source, options) => {
+      const value = read(source, options)
+      if (source === 'application_id') sqliteStorage({ file: scratch.file })
+      return value
+    }
+    expect(marksOf(late)).toEqual({ applicationId: 0, version: 0, isEmpty: true })
+    expect(marksOf(late)).toEqual({ applicationId, version: migrations.length, isEmpty: false })
+    late.close()
   })
 })
 

@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JobId, jobId } from '@jobistemer/core'
@@ -103,6 +103,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
       options,
       violations,
       folder: mustKeep ? folder : null,
+      log: violations.some(({ rule }) => rule === 'process') ? lastLines(join(folder, 'nodes.log')) : null,
       figures: {
         ...runner.figures,
         ...countFigures(run),
@@ -122,6 +123,11 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     closeSync(logDescriptor)
     if (isDone) rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** What the nodes said at last: why one of them ended by itself. */
+function lastLines(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-40).join('\n')
 }
 
 /** One node is asked to; the others follow the new versions. */

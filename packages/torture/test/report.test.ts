@@ -10,6 +10,7 @@ function reportOf(story: Story, violations: readonly Violation[]): TortureReport
     options: { storage: 'sqlite', nodes: 4, minutes: 1, kills: 7, seed: '42', sabotage: null, keep: false },
     violations,
     folder: violations.length === 0 ? null : '/recording',
+    log: violations.length === 0 ? null : 'Error: why',
     figures: {
       kills: 7,
       blackouts: 1,

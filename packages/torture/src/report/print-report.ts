@@ -5,7 +5,7 @@ import type { TortureReport } from './torture-report.ts'
 const shownPerRule = 5
 
 /** The report as text for people. */
-export function printReport({ options, figures, violations, folder }: TortureReport): string {
+export function printReport({ options, figures, violations, folder, log }: TortureReport): string {
   const { storage, nodes, seed, sabotage } = options
   const row = (name: string, value: string | number): string => `  ${name.padEnd(16)} ${value}`
   const lines = [
@@ -48,6 +48,7 @@ export function printReport({ options, figures, violations, folder }: TortureRep
     ...lines,
     `${violations.length} violations:`,
     ...firstViolations(violations),
+    ...(log === null ? [] : ['The last lines of the nodes:', log]),
     `Again: npm run torture -- ${commandLine(options)}`,
   ].join('\n')
 }

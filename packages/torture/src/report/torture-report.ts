@@ -9,6 +9,8 @@ export interface TortureReport {
   readonly figures: TortureFigures
   /** Where witness, history, the nodes' own output and the data are; `null` when they were removed. */
   readonly folder: string | null
+  /** The last lines of the nodes' own output when a process ended that was not to; else `null`. */
+  readonly log: string | null
 }
 
 export interface TortureFigures extends FaultFigures {
