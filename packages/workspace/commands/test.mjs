@@ -1,4 +1,4 @@
-// npm test [-- NAME…]: install, build, every check, then the tests of every package and example.
+// npm test [-- NAME…]: install, build, see to the servers, every check, then the tests of every package and example.
 // With names: only the tests of the packages whose name contains one of them.
 import { allChecks } from '../checks/all-checks.mjs'
 import { cleanTree, gitStatus } from '../checks/clean-tree.mjs'
@@ -6,6 +6,7 @@ import { build, install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
 import { needsTests, packageTests } from '../runner/package-tests.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
+import { needsServers, testServers } from '../runner/test-servers.mjs'
 import { conclude, runSteps } from '../runner/run-steps.mjs'
 
 await main(async (names) => {
@@ -19,9 +20,11 @@ await main(async (names) => {
     concurrency: 1,
   })
   if (building.some(({ failed }) => failed > 0)) return conclude(building)
+  const servers = await runSteps(chosen.some(needsServers) ? [testServers()] : [], { concurrency: 1 })
+  if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
   const outcomes = await runSteps([...checks, ...chosen.map(packageTests)], { concurrency: 2 })
   // Elsewhere than in CI somebody may be editing files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
-  return conclude([...building, ...outcomes, ...aftermath])
+  return conclude([...building, ...servers, ...outcomes, ...aftermath])
 })

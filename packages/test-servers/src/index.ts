@@ -1,0 +1,5 @@
+export { ensurePrograms } from './programs.ts'
+export { type RedisOptions, type RedisProduct, type RedisServer, startRedis } from './redis.ts'
+export { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
+export { sharedRedis } from './shared-redis.ts'
+export { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { freePort } from './free-port.ts'
+import { type RedisProduct, type RedisServer, startRedis } from './redis.ts'
+
+export interface RedisCluster {
+  /** One of its nodes, for clients that find the others from there. */
+  readonly url: string
+  readonly nodes: readonly RedisServer[]
+  stop(): Promise<void>
+}
+
+const slots = 16_384
+const formLimitMs = 60_000
+
+/** A cluster of masters without replicas, which covers all slots when this resolves. */
+export async function startRedisCluster(
+  options: {
+    readonly masters?: number
+    readonly product?: RedisProduct
+    readonly config?: Readonly<Record<string, string>>
+  } = {},
+): Promise<RedisCluster> {
+  const { masters = 3, product = 'redis', config = {} } = options
+  const nodes: RedisServer[] = []
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()))
+  }
+  try {
+    for (let index = 0; index < masters; index++) nodes.push(await startNode(product, config))
+    const clients = nodes.map(({ url }) => new Redis(url))
+    try {
+      await form(nodes, clients)
+    } finally {
+      for (const client of clients) client.disconnect()
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { url: nodes[0]?.url ?? '', nodes, stop }
+}
+
+async function startNode(product: RedisProduct, config: Readonly<Record<string, string>>): Promise<RedisServer> {
+  const busPort = String(await freePort())
+  return await startRedis({
+    product,
+    config: {
+      'cluster-enabled': 'yes',
+      'cluster-config-file': 'nodes.conf',
+      // By default 10,000 above the server's own, where there may be no port.
+      'cluster-port': busPort,
+      'cluster-node-timeout': '5000',
+      ...config,
+    },
+  })
+}
+
+async function form(nodes: readonly RedisServer[], clients: readonly Redis[]): Promise<void> {
+  const first = clients[0]
+  if (first === undefined) throw new Error('A cluster needs at least one master.')
+  for (const [index, client] of clients.entries()) {
+    const from = Math.ceil((index * slots) / clients.length)
+    const to = Math.ceil(((index + 1) * slots) / clients.length) - 1
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to)
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
+  }
+  const [seed] = nodes
+  const busPort = /@(\d+)/.exec(String(await first.call('CLUSTER', 'NODES')))?.[1] ?? ''
+  for (const client of clients.slice(1)) {
+    await client.call('CLUSTER', 'MEET', seed?.host ?? '', seed?.port ?? 0, busPort)
+  }
+  const deadline = performance.now() + formLimitMs
+  while (!(await isFormed(clients))) {
+    if (performance.now() > deadline) throw new Error(`The cluster has not formed within ${formLimitMs} ms.`)
+    await sleep(50)
+  }
+}
+
+async function isFormed(clients: readonly Redis[]): Promise<boolean> {
+  const infos = await Promise.all(clients.map((client) => client.call('CLUSTER', 'INFO')))
+  return infos.every((info) => {
+    const text = String(info)
+    return /cluster_state:ok/.test(text) && new RegExp(`cluster_known_nodes:${clients.length}\\r`).test(text)
+  })
+}

@@ -1,0 +1,112 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { freePort } from './free-port.ts'
+import { programPath } from './programs.ts'
+import { ServerProcess } from './server-process.ts'
+
+export type RedisProduct = 'redis' | 'valkey'
+
+export interface RedisOptions {
+  /** Default `redis`. */
+  readonly product?: RedisProduct
+  /** Lines of the configuration file, over: loopback only, no password, no persistence. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Default: a free one. */
+  readonly port?: number
+  /** Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. */
+  readonly directory?: string
+}
+
+/** A Redis or Valkey server of one's own. */
+export interface RedisServer {
+  /** With the password, if there is one. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly directory: string
+  readonly pid: number
+  /** Ends the server and removes its data, unless their folder was given. */
+  stop(): Promise<void>
+  /** SIGKILL; the data stay for {@link RedisServer.restart}. */
+  kill(): Promise<void>
+  /** Ends it, if it is running, and starts it on the same port and data. */
+  restart(): Promise<void>
+}
+
+// A port that was free may be taken by the time the server wants it.
+const tries = 5
+const host = '127.0.0.1'
+
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnPort(options, options.port ?? (await freePort()))
+    } catch (error) {
+      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnPort(options: RedisOptions, port: number): Promise<RedisServer> {
+  const { product = 'redis', config = {} } = options
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), `jobistemer-${product}-`))
+  mkdirSync(directory, { recursive: true })
+  const removeOwn = () => {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
+  }
+  const settings = { bind: host, port: String(port), dir: directory, save: '""', appendonly: 'no', ...config }
+  const file = join(directory, 'server.conf')
+  writeFileSync(
+    file,
+    Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(''),
+  )
+  const url = `redis://${config.requirepass === undefined ? '' : `:${encodeURIComponent(config.requirepass)}@`}${host}:${port}`
+  const server = new ServerProcess({
+    program: programPath(`${product}-server`),
+    args: [file],
+    directory,
+    probe: () => ping(url),
+  })
+  try {
+    await server.start()
+  } catch (error) {
+    await server.kill()
+    removeOwn()
+    throw error
+  }
+  return {
+    url,
+    host,
+    port,
+    directory,
+    get pid() {
+      return server.pid
+    },
+    async stop() {
+      await server.stop()
+      removeOwn()
+    },
+    kill: () => server.kill(),
+    async restart() {
+      await server.stop()
+      await server.start()
+    },
+  }
+}
+
+/** Resolves when the server has read its data and answers. */
+async function ping(url: string): Promise<void> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
+  // The failure of the call says all.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.ping()
+  } finally {
+    client.disconnect()
+  }
+}

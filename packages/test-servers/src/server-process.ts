@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const startLimitMs = 60_000
+const stopLimitMs = 10_000
+const lookEveryMs = 20
+
+const alive = new Set<ChildProcess>()
+
+// Whoever forgets to stop a server, or dies of an error, leaves none behind.
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
+/** What starts a server, and how to see that it answers. */
+export interface ServerCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly directory: string
+  /** Resolves when the server answers; rejects while it does not. */
+  readonly probe: () => Promise<void>
+}
+
+/** A server as a child process, which can be started again. */
+export class ServerProcess {
+  readonly #command: ServerCommand
+  #child: ChildProcess | null = null
+  #output = ''
+
+  constructor(command: ServerCommand) {
+    this.#command = command
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error(`${this.#command.program} is not running`)
+    return pid
+  }
+
+  /** Resolves when it answers. @throws Error with what the server said when it does not */
+  async start(): Promise<void> {
+    const { program, args, directory, probe } = this.#command
+    this.#output = ''
+    const child = spawn(program, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    const collect = (chunk: string) => {
+      this.#output = (this.#output + chunk).slice(-4000)
+    }
+    child.stdout.setEncoding('utf8').on('data', collect)
+    child.stderr.setEncoding('utf8').on('data', collect)
+    child.on('error', (error) => collect(`${error.message}\n`))
+    child.once('close', () => alive.delete(child))
+    alive.add(child)
+    this.#child = child
+    const deadline = performance.now() + startLimitMs
+    for (;;) {
+      await sleep(lookEveryMs)
+      // Another server may have taken the port: then it is that one that would answer.
+      if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
+      try {
+        await probe()
+        if (!hasEnded(child)) return
+      } catch (error) {
+        if (performance.now() < deadline) continue
+        child.kill('SIGKILL')
+        throw new Error(`${program} does not answer ${startLimitMs} ms after its start:\n${this.#output}`, {
+          cause: error,
+        })
+      }
+    }
+  }
+
+  /** Asks it to end, and kills it when it does not. */
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    const killer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
+    // A stopped process answers no other signal.
+    child.kill('SIGCONT')
+    await this.#end('SIGTERM')
+    clearTimeout(killer)
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    const ended = hasEnded(child) ? undefined : new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+    this.#child = null
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+}
