@@ -81,6 +81,11 @@ export interface SchedulerEvents {
     readonly retryInMs: number
   }
   'storage.recovered': { readonly operation: string; readonly attempts: number }
+  /**
+   * This node's clock is farther off the storage's than `maxClockSkew`: ahead of it by `skewMs`, behind it when that is
+   * negative. The engine follows the storage's.
+   */
+  'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
   /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */
   'engine.failed': { readonly where: string; readonly error: unknown }
   /** A hook or a listener threw. */

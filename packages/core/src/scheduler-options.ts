@@ -16,7 +16,7 @@ import { uniqueSuffix } from './engine/unique-suffix.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import type { Handlers } from './engine/job-plan.ts'
 import type { ShutdownSignal } from './engine/process-signals.ts'
-import type { Job } from './job/define-job.ts'
+import { type Job, withDefaultTimezone } from './job/define-job.ts'
 import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -51,6 +51,11 @@ export interface SchedulerOptions {
   /** How often to look for definitions that other nodes have changed. Default 3 s. */
   readonly definitionInterval?: DurationInput
   /**
+   * Report it (the event `clock.skewed`, a warning) when this node's clock is farther off than this. Only where the
+   * storage has a clock, which the engine follows in any case. Default 1 s.
+   */
+  readonly maxClockSkew?: DurationInput
+  /**
    * Shut down on these signals; a second signal ends the process at once. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
@@ -72,6 +77,7 @@ export interface CheckedSchedulerOptions {
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
   readonly definitionIntervalMs: number
+  readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
   readonly handlers: Handlers
   readonly scheduleTypes: readonly ScheduleType[]
@@ -89,6 +95,7 @@ const optionNames = [
   'pollInterval',
   'reapInterval',
   'definitionInterval',
+  'maxClockSkew',
   'handleSignals',
   'handlers',
   'scheduleTypes',
@@ -109,15 +116,16 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     })
   }
   const clock = readMethods(options.clock ?? systemClock, 'clock', ['now', 'monotonic', 'setTimer'])
+  const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
   const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
   return {
     storage,
-    jobs: readJobs(options.jobs ?? []),
+    jobs: readJobs(options.jobs ?? []).map((job) => withDefaultTimezone(job, defaults.timezone)),
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
-    defaults: options.defaults === undefined ? {} : readDefaults(options.defaults),
+    defaults,
     logger: readMethods(options.logger ?? silentLogger, 'logger', ['debug', 'info', 'warn', 'error']),
-    metrics: options.metrics ?? null,
+    metrics: readMetrics(options.metrics),
     clock,
     pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),
@@ -126,6 +134,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       'definitionInterval',
       { min: 10 },
     ),
+    maxClockSkewMs: toDurationMs(options.maxClockSkew ?? 1000, 'maxClockSkew'),
     handleSignals: readSignals(options.handleSignals ?? false),
     handlers: readHandlers(options.handlers ?? {}),
     scheduleTypes: readScheduleTypes(options.scheduleTypes ?? []),
@@ -135,6 +144,10 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
 function readDefaults(defaults: JobSettingsInput): JobOverrides {
   readObject(defaults, 'defaults', jobSettingNames)
   return readJobSettings(defaults, 'defaults.')
+}
+
+function readMetrics(metrics: Metrics | undefined): Metrics | null {
+  return metrics === undefined ? null : readMethods(metrics, 'metrics', ['increment', 'observe', 'gauges'])
 }
 
 function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleType[] {

@@ -21,7 +21,7 @@ export interface EngineContext {
   readonly maxBatch: number
   /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */
   random(): number
-  /** Wall time in epoch milliseconds, as the engine schedules by it. */
+  /** Epoch milliseconds, as the engine schedules by them: the storage's time where it has a clock. */
   now(): number
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
   fail(where: string, error: unknown): void

@@ -33,6 +33,7 @@ import type { RegisteredJob } from './registered-job.ts'
 import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './requests.ts'
 import { SlotLauncher } from './slot-launcher.ts'
 import { StorageCaller } from './storage-caller.ts'
+import { StorageTime } from './storage-time.ts'
 import { ScheduleReviver } from './timeline.ts'
 import { uniqueSuffix } from './unique-suffix.ts'
 
@@ -50,6 +51,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly defaults: EngineContext['defaults']
   readonly maxBatch: number
   readonly #options: CheckedSchedulerOptions
+  readonly #time: StorageTime
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
@@ -84,6 +86,7 @@ export class Engine implements Scheduler, EngineContext {
       events: this.events,
       logger: options.logger,
     })
+    this.#time = new StorageTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     if (options.metrics !== null) {
       recordMetrics(this.events, options.metrics)
       options.metrics.gauges(() => this.#readGauges())
@@ -116,7 +119,7 @@ export class Engine implements Scheduler, EngineContext {
       scheduler_jobs_running_total: this.#pool.size,
       scheduler_jobs_in_queue_total: (await this.#count('pending')) + (await this.#count('queued')),
       scheduler_jobs_paused_total: this.#registry.pausedCount,
-      scheduler_clock_skew_seconds: 0,
+      scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
   }
 
@@ -134,7 +137,7 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   now(): number {
-    return this.clock.now()
+    return this.#time.now()
   }
 
   random(): number {
@@ -155,6 +158,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#phase = 'starting'
     this.agenda.start()
     try {
+      await this.#time.start()
       await this.#registry.register(this.#options.jobs)
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
@@ -195,6 +199,7 @@ export class Engine implements Scheduler, EngineContext {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     this.#unsubscribe?.()
+    this.#time.stop()
     this.#reaper.stop()
     this.#watcher.stop()
     this.#pool.shutDown()

@@ -75,6 +75,8 @@ export interface StorageCapabilities {
   readonly multiProcess: boolean
   /** What a resolved write survives: nothing, `kill -9` of every node, or a power cut. */
   readonly durability: 'none' | 'process' | 'power'
+  /** How fine `serverTime` is, in milliseconds. Default 1. */
+  readonly serverTimeResolutionMs?: number
 }
 
 export interface WakeUp {

@@ -1,0 +1,142 @@
+import { type Clock, createScheduler, defineJob, type GaugeValues, type Scheduler } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+
+const minute = 60_000
+const start = Date.parse('2026-01-01T00:00:00Z')
+
+/** A storage with a clock of its own: the true one. */
+function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
+  return {
+    specVersion: storage.specVersion,
+    capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },
+    saveJobs: (request) => storage.saveJobs(request),
+    createOccurrences: (request) => storage.createOccurrences(request),
+    claim: (request) => storage.claim(request),
+    settle: (request) => storage.settle(request),
+    cancel: (request) => storage.cancel(request),
+    reap: (request) => storage.reap(request),
+    get: (request) => storage.get(request),
+    listJobs: (query) => storage.listJobs(query),
+    listOccurrences: (query) => storage.listOccurrences(query),
+    prune: (request) => storage.prune(request),
+    serverTime: async () => Math.floor(clock.now() / resolutionMs) * resolutionMs,
+    close: () => storage.close(),
+  }
+}
+
+/** A clock that runs as the true one does, but is set wrong. */
+class WrongClock implements Clock {
+  readonly #clock: VirtualClock
+  offsetMs: number
+
+  constructor(clock: VirtualClock, offsetMs: number) {
+    this.#clock = clock
+    this.offsetMs = offsetMs
+  }
+
+  now = () => this.#clock.now() + this.offsetMs
+  monotonic = () => this.#clock.monotonic()
+  track = (promise: Promise<unknown>) => this.#clock.track?.(promise)
+  setTimer: Clock['setTimer'] = (delayMs, callback) => this.#clock.setTimer(delayMs, callback)
+}
+
+function setUp(options: { readonly resolutionMs?: number; readonly executionTimeoutMs?: number } = {}) {
+  const clock = virtualClock(start)
+  const database = memoryDatabase()
+  const fired: number[] = []
+  const job = defineJob({
+    name: 'job',
+    schedule: everySeconds(600),
+    executionTimeout: options.executionTimeoutMs ?? 30 * minute,
+    taskTimeout: { minutes: 40 },
+    tasks: [
+      {
+        name: 'work',
+        async run() {
+          fired.push(clock.now() - start)
+          if (options.executionTimeoutMs !== undefined) await clock.sleep(options.executionTimeoutMs - minute)
+        },
+      },
+    ],
+  })
+  const node = (offsetMs: number, gauges: (read: () => Promise<GaugeValues>) => void = () => {}) => {
+    const nodeClock = new WrongClock(clock, offsetMs)
+    const scheduler = createScheduler({
+      storage: withClock(memoryStorage({ database }), clock, options.resolutionMs),
+      jobs: [job],
+      clock: nodeClock,
+      maxClockSkew: { seconds: 2 },
+      metrics: { increment() {}, observe() {}, gauges },
+    })
+    const skews: number[] = []
+    scheduler.on('clock.skewed', ({ skewMs }) => skews.push(skewMs))
+    return { scheduler, skews, nodeClock }
+  }
+  const stop = async (...schedulers: readonly Scheduler[]) => {
+    const stopped = schedulers.map((one) => one.shutdown({ gracePeriod: 0 }))
+    await clock.advance({ seconds: 1 })
+    await Promise.all(stopped)
+  }
+  return { clock, fired, node, stop }
+}
+
+describe('a node on a storage that has a clock', () => {
+  it.each([
+    ['ahead', 5 * minute],
+    ['behind', -5 * minute],
+  ])('fires by the clock of the storage although its own is 5 minutes %s, and tells of it', async (_, offsetMs) => {
+    const { clock, fired, node, stop } = setUp()
+    let gauges: (() => Promise<GaugeValues>) | undefined
+    const { scheduler, skews } = node(offsetMs, (read) => {
+      gauges = read
+    })
+    await scheduler.start()
+    await clock.advance({ minutes: 35 })
+    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+    expect(skews).toEqual([offsetMs])
+    expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
+    await stop(scheduler)
+  })
+
+  it('goes on undisturbed when its clock is set, and says so once', async () => {
+    const { clock, fired, node, stop } = setUp()
+    const { scheduler, skews, nodeClock } = node(0)
+    await scheduler.start()
+    await clock.advance({ minutes: 15 })
+    nodeClock.offsetMs = 60 * minute
+    await clock.advance({ minutes: 10 })
+    nodeClock.offsetMs = -60 * minute
+    await clock.advance({ minutes: 10 })
+    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+    expect(skews).toEqual([60 * minute])
+    await stop(scheduler)
+  })
+
+  it('that starts with its clock ahead takes nothing from an owner at work', async () => {
+    const { clock, node, stop } = setUp({ executionTimeoutMs: 8 * minute })
+    const right = node(0).scheduler
+    await right.start()
+    await clock.advance({ minutes: 11 })
+    const ahead = node(60 * minute).scheduler
+    await ahead.start()
+    await clock.advance({ minutes: 8 })
+    const [first] = await right.occurrences({ job: 'job' })
+    expect(first).toMatchObject({ state: 'completed', fencingToken: 1 })
+    await stop(right, ahead)
+  })
+
+  it('keeps to its own clock where that of the storage is too coarse to tell them apart', async () => {
+    const { clock, fired, node, stop } = setUp({ resolutionMs: 1000 })
+    await clock.advance(400)
+    const { scheduler, skews } = node(-300)
+    await scheduler.start()
+    await clock.advanceTo(start + 11 * minute)
+    expect(fired).toEqual([10 * minute + 300])
+    expect(skews).toEqual([])
+    await stop(scheduler)
+  })
+})
