@@ -20,6 +20,7 @@ export type {
   Schedule,
   ScheduleContext,
   ScheduleType,
+  ScheduleWindow,
   SerializedSchedule,
   UnboundSchedule,
 } from './schedule.ts'
@@ -76,6 +77,6 @@ export {
   toZonedInstantMs,
   toZonedInstantText,
 } from './ticker/schedule-options.ts'
-export { openWindow, type ScheduleWindow, WindowedSchedule } from './ticker/windowed-schedule.ts'
+export { openWindow, WindowedSchedule } from './ticker/windowed-schedule.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
 export type { Tick } from './ticker/tick-stream.ts'

@@ -9,6 +9,14 @@ export type InstantInput = Date | number | string | { toMillis(): number }
  */
 export type SerializedSchedule = JsonObject & { readonly type: string }
 
+/** The stretch of time in which a schedule is active. Both ends belong to it. Epoch milliseconds. */
+export interface ScheduleWindow {
+  /** `-Infinity` when the schedule has no start. */
+  readonly startMs: number
+  /** `Infinity` when the schedule has no end. */
+  readonly endMs: number
+}
+
 /**
  * When something happens: a pure, immutable value. All of its methods depend on nothing but the schedule and the
  * argument: from wherever one starts, the same instants come, strictly increasing.
@@ -16,6 +24,10 @@ export type SerializedSchedule = JsonObject & { readonly type: string }
 export interface Schedule {
   /** The kind that revives this schedule from its serialised form on another node. */
   readonly type: ScheduleType
+  /**
+   * When it is active: no instant lies outside. A live ticker's `isActive` goes by it. Left out: always active.
+   */
+  readonly window?: ScheduleWindow
   /** The first instant strictly after `after`, or `null` when there is none. */
   next(after: InstantInput): Date | null
   /** The last instant strictly before `before`, or `null` when there is none. */

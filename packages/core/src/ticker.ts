@@ -2,10 +2,10 @@ import type { Clock, Timer } from './clock.ts'
 import { readInteger, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { JobistemerError, printValue } from './errors.ts'
-import type { Schedule } from './schedule.ts'
+import type { Schedule, ScheduleWindow } from './schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
-import { openWindow, type ScheduleWindow } from './ticker/windowed-schedule.ts'
+import { openWindow } from './ticker/windowed-schedule.ts'
 
 /** What {@link ticker} takes besides the schedule. */
 export interface TickerOptions {
@@ -105,7 +105,7 @@ class LiveTicker implements Ticker {
   }
 
   get isActive(): boolean {
-    const { startMs, endMs } = windowOf(this.schedule)
+    const { startMs, endMs }: ScheduleWindow = this.schedule.window ?? openWindow
     const now = this.#clock.now()
     return now >= startMs && now <= endMs
   }
@@ -216,9 +216,4 @@ class LiveTicker implements Ticker {
     for (const reader of this.#readers) reader.end(failure)
     this.#readers.clear()
   }
-}
-
-/** The window of a schedule; one of somebody's own may have none. */
-function windowOf(schedule: Schedule): ScheduleWindow {
-  return (schedule as { readonly window?: ScheduleWindow }).window ?? openWindow
 }

@@ -25,6 +25,7 @@ describe('a job', () => {
       name: 'nightly',
       owner: 'team',
       schedule: every(1000),
+      unbound: null,
       overrides: { overlapPolicy: 'allow' },
       tasks: [{ name: 'work', overrides: {}, data: undefined, run }],
       onStart,

@@ -11,8 +11,11 @@ const schedule = every(minute)
 /** The decision about the slots 1 to `count` of a job that fires every minute, made half a minute after the last. */
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
-  return decideMissedSlots({ series: schedule, first: minute, until, now: until + minute / 2, strategy, limit })
+  const now = until + minute / 2
+  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, canceledAmong: none })
 }
+
+const none = async () => new Set<number>()
 
 const run = (slot: number) => ({ kind: 'run', slot: slot * minute, span: null })
 const missed = (from: number, to: number) => ({
@@ -80,6 +83,36 @@ describe('of five missed slots', () => {
   })
 })
 
+describe('of five missed slots of which some were canceled ahead', () => {
+  const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
+    const canceledAmong = async (slots: readonly number[]) =>
+      new Set(slots.filter((slot) => gone.includes(slot / minute)))
+    const until = 5 * minute
+    const now = until + minute / 2
+    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, canceledAmong })
+  }
+
+  it('execute_last runs the last that was not', async () => {
+    const decision = await decideWithout({ type: 'execute_last' }, 4, 5)
+    expect(decision).toEqual({ entries: [missed(1, 2), run(3)], lastSlot: 5 * minute, count: 5, toRun: 1 })
+  })
+
+  it('execute_last runs none when all were', async () => {
+    const { entries, toRun } = await decideWithout({ type: 'execute_last' }, 1, 2, 3, 4, 5)
+    expect([entries, toRun]).toEqual([[missed(1, 5)], 0])
+  })
+
+  it('a window of two runs the last two that were not', async () => {
+    const decision = await decideWithout(window({ maxOccurrences: 2 }), 3, 5)
+    expect(decision).toEqual({ entries: [missed(1, 1), run(2), run(4)], lastSlot: 5 * minute, count: 5, toRun: 2 })
+  })
+
+  it('a compressed run stands for all of them, as ever', async () => {
+    const { entries } = await decideWithout({ type: 'compressed' }, 5)
+    expect(entries).toMatchObject([{ kind: 'run', slot: 5 * minute, span: { count: 5 } }])
+  })
+})
+
 describe('of one missed slot', () => {
   it.each(['execute_all', 'execute_last'] as const)('%s runs it', async (type) => {
     expect((await decide({ type }, 1)).entries).toEqual([run(1)])
@@ -117,6 +150,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
     now: month + 500,
     strategy: { type: 'execute_last' },
     limit: 1000,
+    canceledAmong: none,
   })
   expect(decision.entries).toEqual([
     { kind: 'missed', span: { from: 1000, to: month - 1000, count: 2_591_999 } },
@@ -133,7 +167,9 @@ it('counting a million slots lets others work in between', async () => {
   }
   setImmediate(countTurns)
   const strategy: RecoveryStrategy = { type: 'mark_as_missed' }
-  await decideMissedSlots({ series: every(1), first: 1, until: 1_000_000, now: 1_000_001, strategy, limit: 10 })
+  const until = 1_000_000
+  const canceledAmong = none
+  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, canceledAmong })
   counting = false
   expect(turns).toBeGreaterThanOrEqual(10)
 })
@@ -155,6 +191,7 @@ describe('a first slot that this node’s own schedule does not have', () => {
       now: 3 * minute,
       strategy,
       limit: 10,
+      canceledAmong: none,
     })
     expect(decision.entries).toEqual(entries)
   })
@@ -167,6 +204,7 @@ interface Case {
   readonly until: number
   readonly now: number
   readonly limit: number
+  readonly canceled: ReadonlySet<number>
 }
 
 const strategies: fc.Arbitrary<RecoveryStrategy> = fc.oneof(
@@ -187,12 +225,14 @@ const cases: fc.Arbitrary<Case> = fc
     beyond: fc.nat({ max: 19 }),
     threshold: fc.integer({ min: 1, max: 60 }),
     limit: fc.integer({ min: 1, max: 60 }),
+    canceledPlaces: fc.array(fc.nat({ max: 49 })),
   })
-  .map(({ strategy, interval, offset, count, beyond, threshold, limit }) => {
+  .map(({ strategy, interval, offset, count, beyond, threshold, limit, canceledPlaces }) => {
     const series = every(interval, { offsetMs: offset })
     const first = series.nextMs(0) as number
     const until = first + (count - 1) * interval + (beyond % interval)
-    return { strategy, series, first, until, now: until + threshold, limit }
+    const canceled = new Set<number>(canceledPlaces.map((place) => first + place * interval))
+    return { strategy, series, first, until, now: until + threshold, limit, canceled }
   })
 
 /** All missed slots of a case, by walking. */
@@ -220,7 +260,8 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
   const decisions: RecoveryDecision[] = []
   const fates: [number, string][] = []
   for (let first: number | null = one.first; first !== null && first <= one.until; ) {
-    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first })
+    const canceledAmong = async (asked: readonly number[]) => new Set(asked.filter((slot) => one.canceled.has(slot)))
+    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, canceledAmong })
     decisions.push(decision)
     fates.push(...coverageOf(decision, slots))
     first = one.series.nextMs(decision.lastSlot)
@@ -229,11 +270,12 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
 }
 
 describe('decisions about missed slots', () => {
-  it('cover every missed slot exactly once, in order', async () => {
+  it('cover every missed slot exactly once, in order, but for what was canceled ahead', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { fates } = await decideAll(one)
-        expect(fates.map(([slot]) => slot)).toEqual(slotsOf(one))
+        const covered = fates.map(([slot]) => slot)
+        expect(covered).toEqual(slotsOf(one).filter((slot) => covered.includes(slot) || !one.canceled.has(slot)))
       }),
     )
   })
@@ -243,14 +285,15 @@ describe('decisions about missed slots', () => {
       fc.asyncProperty(cases, async (one) => {
         const slots = slotsOf(one)
         const { fates } = await decideAll(one)
-        const { strategy, now } = one
-        const wanted = slots.filter((slot, index) => {
-          const fromEnd = slots.length - index
+        const { strategy, now, canceled } = one
+        const latest = slots.filter((slot) => !canceled.has(slot)).reverse()
+        const wanted = slots.filter((slot) => {
           if (strategy.type === 'execute_all') return true
-          if (strategy.type === 'execute_last') return fromEnd === 1
+          if (strategy.type === 'execute_last') return latest.indexOf(slot) === 0
           if (strategy.type !== 'bounded_window') return false
           const { maxOccurrences, maxAgeMs } = strategy
-          return fromEnd <= (maxOccurrences ?? slots.length) && (maxAgeMs === null || slot >= now - maxAgeMs)
+          const isAmongLatest = maxOccurrences === null || latest.slice(0, maxOccurrences).includes(slot)
+          return isAmongLatest && (maxAgeMs === null || slot >= now - maxAgeMs)
         })
         expect(fates.filter(([, fate]) => fate === 'run').map(([slot]) => slot)).toEqual(wanted)
         const covered = fates.filter(([, fate]) => fate === 'covered').length
@@ -269,9 +312,15 @@ describe('decisions about missed slots', () => {
           expect(runs).toBeLessThanOrEqual(one.limit)
           expect(entries.length).toBeLessThanOrEqual(one.limit + 1)
           const sizes = entries.map(({ span }) => span?.count ?? 1)
-          expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count)
           const last = entries.at(-1)
-          expect(last?.kind === 'run' ? last.slot : last?.span.to).toBe(lastSlot)
+          const lastCovered = last?.kind === 'run' ? last.slot : (last?.span.to as number)
+          const [from = 0] = entries.map((entry) => entry.span?.from ?? (entry.kind === 'run' ? entry.slot : 0))
+          const decided = slotsOf(one).filter((slot) => slot >= from && slot <= lastSlot)
+          expect(count).toBe(decided.length)
+          const named = sizes.reduce((sum, size) => sum + size, 0)
+          const afterwards = decided.filter((slot) => slot > lastCovered)
+          expect(afterwards.filter((slot) => !one.canceled.has(slot))).toEqual([])
+          expect(count - named).toBeLessThanOrEqual(one.canceled.size)
         }
         expect(decisions.reduce((sum, { count }) => sum + count, 0)).toBe(slotsOf(one).length)
       }),

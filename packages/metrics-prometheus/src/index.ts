@@ -1,1 +1,2 @@
-export { type PrometheusMetricsOptions, prometheusMetrics } from './prometheus-metrics.ts'
+export { prometheusMetrics } from './prometheus-metrics.ts'
+export type { PrometheusMetricsOptions } from './prometheus-options.ts'

@@ -6,19 +6,7 @@ import {
   type Metrics,
 } from '@jobistemer/core'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-
-/** What {@link prometheusMetrics} takes. */
-export interface PrometheusMetricsOptions {
-  /** Where the metrics are registered: `register` of prom-client, or a registry of one's own. */
-  readonly registry: Registry
-  /** Upper bounds of the duration histograms, in seconds. Default 0.01 to 3,600. */
-  readonly durationBuckets?: readonly number[]
-  /** Upper bounds of the lateness and waiting histograms, in seconds. Default 0.005 to 300. */
-  readonly latenessBuckets?: readonly number[]
-}
-
-const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
-const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
+import { type PrometheusMetricsOptions, readPrometheusOptions } from './prometheus-options.ts'
 
 const counters: { readonly [Name in keyof CounterLabels]: Definition<CounterLabels[Name]> } = {
   scheduler_task_attempts_total: { help: 'Attempts of tasks that ended.', labels: ['job', 'task', 'status'] },
@@ -73,10 +61,11 @@ interface Definition<Labels> {
  * const scheduler = createScheduler({ storage, jobs, metrics: prometheusMetrics({ registry }) })
  * http.createServer(async (_, response) => response.end(await registry.metrics())).listen(9464)
  *
- * @throws JobistemerError `INVALID_ARGUMENT` when the registry has metrics of these names already.
+ * @throws JobistemerError `INVALID_ARGUMENT` for a bad option, and when the registry has metrics of these names already;
+ * `UNKNOWN_OPTION`
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
-  const { registry } = options
+  const { registry, durationBuckets, latenessBuckets } = readPrometheusOptions(options)
   const taken = [...Object.keys(counters), ...Object.keys(histograms), ...Object.keys(gauges)].find(
     (name) => registry.getSingleMetric(name) !== undefined,
   )
@@ -88,10 +77,7 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
       remedy: 'Give each scheduler of a process a registry of its own.',
     })
   }
-  const buckets = {
-    duration: [...(options.durationBuckets ?? defaultDurationBuckets)],
-    lateness: [...(options.latenessBuckets ?? defaultLatenessBuckets)],
-  }
+  const buckets = { duration: [...durationBuckets], lateness: [...latenessBuckets] }
   const registers = [registry]
   const counterOf = new Map<string, Counter>()
   for (const [name, { help, labels }] of Object.entries(counters)) {

@@ -4,8 +4,8 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import parse from 'parse-prometheus-text-format'
 import { Registry } from 'prom-client'
-import { expect, test } from 'vitest'
-import { prometheusMetrics } from '../src/index.ts'
+import { describe, expect, test } from 'vitest'
+import { type PrometheusMetricsOptions, prometheusMetrics } from '../src/index.ts'
 
 interface Sample {
   readonly value?: string
@@ -80,4 +80,40 @@ test('a second scheduler on the same registry is refused', () => {
   const registry = new Registry()
   prometheusMetrics({ registry })
   expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+})
+
+describe('options are refused, with what to do about it, when', () => {
+  const registry = new Registry()
+  test.each<[what: string, options: unknown, code: string, field: string, value: unknown]>([
+    ['there are none', undefined, 'INVALID_ARGUMENT', 'options', undefined],
+    ['they are a list', [registry], 'INVALID_ARGUMENT', 'options', expect.anything()],
+    ['one is unknown', { registry, prefix: 'app_' }, 'UNKNOWN_OPTION', 'prefix', 'app_'],
+    ['the registry is left out', {}, 'INVALID_ARGUMENT', 'registry', undefined],
+    ['the registry is none', { registry: {} }, 'INVALID_ARGUMENT', 'registry', {}],
+    ['buckets are no list', { registry, durationBuckets: 5 }, 'INVALID_ARGUMENT', 'durationBuckets', 5],
+    ['there is no bucket', { registry, latenessBuckets: [] }, 'INVALID_ARGUMENT', 'latenessBuckets', []],
+    ['a bucket is text', { registry, durationBuckets: [1, '5'] }, 'INVALID_ARGUMENT', 'durationBuckets[1]', '5'],
+    ['buckets do not grow', { registry, latenessBuckets: [1, 5, 5] }, 'INVALID_ARGUMENT', 'latenessBuckets[2]', 5],
+    ['a bucket is nothing', { registry, durationBuckets: [0, 1] }, 'INVALID_ARGUMENT', 'durationBuckets[0]', 0],
+  ])('%s', (_, options, code, field, value) => {
+    expect(() => prometheusMetrics(options as PrometheusMetricsOptions)).toThrow(
+      expect.objectContaining({ code, field, value, remedy: expect.any(String) }),
+    )
+    expect(registry.getMetricsAsArray()).toEqual([])
+  })
+})
+
+test('buckets of one’s own are those of the histograms', async () => {
+  const registry = new Registry()
+  const metrics = prometheusMetrics({ registry, durationBuckets: [1, 2], latenessBuckets: [3] })
+  metrics.observe('scheduler_job_execution_duration_seconds', { job: 'report' }, 1.5)
+  metrics.observe('scheduler_start_lateness_seconds', { job: 'report' }, 1.5)
+  const text = await registry.metrics()
+  expect([...text.matchAll(/^(\w+)_bucket\{le="(.+?)",/gm)].map(([, name, bound]) => `${name} ${bound}`)).toEqual([
+    'scheduler_job_execution_duration_seconds 1',
+    'scheduler_job_execution_duration_seconds 2',
+    'scheduler_job_execution_duration_seconds +Inf',
+    'scheduler_start_lateness_seconds 3',
+    'scheduler_start_lateness_seconds +Inf',
+  ])
 })

@@ -3,7 +3,7 @@ import { readChoice, readInteger, readName, readObject } from '../configuration/
 import type { JobSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { OccurrenceId } from '../ids.ts'
-import { type AnyTask, type Job, readSchedule, readTasks } from '../job/define-job.ts'
+import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../job/define-job.ts'
 import { fingerprintOf } from '../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../job/job-document.ts'
@@ -20,6 +20,11 @@ import { type CheckedUpdatePolicy, readUpdatePolicy, type UpdatePolicy, updatedT
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
   readonly schedule?: Schedule
+  /**
+   * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
+   * stored one has its zone already.
+   */
+  readonly timezone?: string
   /**
    * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them.
    */
@@ -81,6 +86,7 @@ export class Definitions {
   async update(job: RegisteredJob, change: JobUpdate, options: UpdateOptions): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks'])
     readObject(options, 'options', ['expectedVersion', 'policy', 'waiting'])
+    refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(options.policy ?? 'immediate')
     const waiting = readChoice(options.waiting ?? 'keep', ['keep', 'cancel'], 'waiting')
     const expected = options.expectedVersion
@@ -114,11 +120,14 @@ export class Definitions {
     const document = readJobDocument(record.definition)
     const tasks = tasksOf(document, job.job.tasks)
     const { schedule } = change
-    const bound = schedule === undefined ? undefined : readSchedule(schedule, job.job.name, change.timezone)
+    const overrides = { ...document.settings, ...readJobSettings(change) }
+    const timezone = overrides.timezone ?? this.#engine.defaults.timezone
+    const bound = schedule === undefined ? undefined : readSchedule(schedule, job.job.name, timezone)
     return {
       ...job.job,
       schedule: bound ?? this.#presentSchedule(job, record),
-      overrides: { ...document.settings, ...readJobSettings(change) },
+      unbound: null,
+      overrides,
       tasks: change.tasks === undefined ? tasks : readTasks(change.tasks, tasks),
     }
   }
@@ -148,7 +157,7 @@ export class Definitions {
 
   /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
   async add(job: Job): Promise<void> {
-    await this.#registry.register([job])
+    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)])
   }
 
   async remove(job: RegisteredJob, options: { readonly expectedVersion?: number }): Promise<void> {
@@ -161,7 +170,8 @@ export class Definitions {
 
   async plan(jobs: readonly Job[], owner: string): Promise<DefinitionPlan> {
     readName(owner, 'owner')
-    const tagged = jobs.map((job): Job => ({ ...job, owner }))
+    const { timezone } = this.#engine.defaults
+    const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
     const stored = new Map((await this.#storedBy(owner)).map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
     for (const record of await this.#get(untagged)) if (record !== null) stored.set(record.id, record)
@@ -256,6 +266,16 @@ export class Definitions {
     const [answer] = await this.#engine.storage.once((storage) => storage.saveJobs({ now, changes: [change] }))
     return answer as SaveJobAnswer
   }
+}
+
+function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
+  if (timezone === undefined || schedule !== undefined) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `change.timezone comes without a schedule: ${printValue(timezone)}.`,
+    field: 'change.timezone',
+    value: timezone,
+    remedy: 'Give the schedule too: the stored one has its time zone already.',
+  })
 }
 
 function toDate(milliseconds: number | null): Date | null {

@@ -164,6 +164,7 @@ export class JobRegistry {
       name,
       owner,
       schedule: this.#reviver.revive(schedule),
+      unbound: null,
       overrides: document.settings,
       tasks,
       onStart: undefined,

@@ -17,25 +17,40 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
+/** Which of these slots were canceled ahead. */
+export type CanceledAmong = (slots: readonly number[]) => Promise<ReadonlySet<number>>
+
 // Counting the slots of a long outage must not hold up the event loop: a pause after so many.
 const slotsPerTurn = 50_000
 
-/**
- * Decides about the slots from `first` up to `until`, inclusive; `first` is one, whatever the series says of it.
- *
- * `limit` bounds the runs of one decision: of more missed slots that are to run, the first `limit` are decided, and the
- * caller comes back for the rest.
- */
-export async function decideMissedSlots(options: {
+// Once one turns out to be canceled, at least so many more are looked up together.
+const slotsPerLook = 100
+
+const none: ReadonlySet<number> = new Set()
+
+/** Slots that nobody ran in time, and how they are to be judged. */
+export interface MissedSlots {
   readonly series: SlotSeries
+  /** The first of them, whatever the series says of it. */
   readonly first: number
+  /** No slot after this is missed. */
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
+  /** Bounds the runs of one decision. */
   readonly limit: number
-}): Promise<RecoveryDecision> {
+  readonly canceledAmong: CanceledAmong
+}
+
+/**
+ * Decides what becomes of missed slots. Of more that are to run than the limit allows, the first are decided, and the
+ * caller comes back for the rest. Where a strategy wants a number of the latest, those that were canceled ahead do not
+ * count.
+ */
+export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit } = options
-  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options)
+  const canceled = new Set<number>()
+  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, canceled)
   const before = await countSpan(series, first, runFrom === null ? until : runFrom - 1)
   if (strategy.type === 'compressed' && runFrom !== null) {
     const count = (before?.count ?? 0) + 1
@@ -45,35 +60,79 @@ export async function decideMissedSlots(options: {
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
   let lastSlot = before?.to ?? first
   let toRun = 0
-  for (let slot = runFrom; slot !== null && slot <= until && toRun < limit; slot = series.nextMs(slot)) {
-    entries.push({ kind: 'run', slot, span: null })
+  let passed = 0
+  for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
+    if (canceled.has(slot)) passed++
+    else if (toRun === limit) break
+    else {
+      entries.push({ kind: 'run', slot, span: null })
+      toRun++
+    }
     lastSlot = slot
-    toRun++
   }
-  return { entries, lastSlot, count: (before?.count ?? 0) + toRun, toRun }
+  return { entries, lastSlot, count: (before?.count ?? 0) + passed + toRun, toRun }
 }
 
-/** The earliest of the latest slots that the strategy wants to run; `null` when it wants none. */
-async function firstToRun(options: {
-  readonly series: SlotSeries
-  readonly first: number
-  readonly until: number
-  readonly now: number
-  readonly strategy: RecoveryStrategy
-}): Promise<number | null> {
-  const { series, first, until } = options
-  const { most, notBefore } = keptSlots(options.strategy, options.now)
+/** The last missed slot, whatever became of it. */
+export function lastMissedSlot({ series, first, until }: Pick<MissedSlots, 'series' | 'first' | 'until'>): number {
+  return Math.max(series.previousMs(until + 1) ?? first, first)
+}
+
+/**
+ * The earliest of the latest slots that the strategy wants to run; `null` when it wants none. Adds those among them that
+ * were canceled ahead to `canceled`.
+ */
+async function firstToRun(options: MissedSlots, canceled: Set<number>): Promise<number | null> {
+  const { strategy } = options
+  const { most, notBefore } = keptSlots(strategy, options.now)
+  const looks = countsSlots(strategy)
+  const latest = latestFirst(options, notBefore)
   let found: number | null = null
-  let before = until + 1
-  for (let count = 0; count < most && before > first; count++) {
-    const previous = series.previousMs(before)
-    const slot = previous !== null && previous > first ? previous : first
-    if (slot < notBefore) break
-    found = slot
-    before = slot
-    if (count % slotsPerTurn === slotsPerTurn - 1) await nextTurn()
+  for (let kept = 0; kept < most; ) {
+    const fewest = canceled.size === 0 ? 1 : slotsPerLook
+    const slots = take(latest, Math.min(Math.max(most - kept, fewest), slotsPerTurn))
+    if (slots.length === 0) break
+    const gone = looks ? await options.canceledAmong(slots) : none
+    for (const slot of slots) {
+      if (kept === most) break
+      if (gone.has(slot)) canceled.add(slot)
+      else {
+        found = slot
+        kept++
+      }
+    }
+    if (slots.length === slotsPerTurn) await nextTurn()
   }
   return found
+}
+
+/** The missed slots from the last to the first, down to a bound. */
+function* latestFirst({ series, first, until }: MissedSlots, notBefore: number): Generator<number> {
+  for (let before = until + 1; before > first; ) {
+    const previous = series.previousMs(before)
+    const slot = previous !== null && previous > first ? previous : first
+    if (slot < notBefore) return
+    yield slot
+    before = slot
+  }
+}
+
+function take(slots: Generator<number>, most: number): number[] {
+  const taken: number[] = []
+  while (taken.length < most) {
+    const next = slots.next()
+    if (next.done === true) break
+    taken.push(next.value)
+  }
+  return taken
+}
+
+/**
+ * Whether the strategy wants a number of the latest slots. A run that covers the whole span is none of them, and a window
+ * without a number takes all that lie in it.
+ */
+export function countsSlots(strategy: RecoveryStrategy): boolean {
+  return strategy.type === 'bounded_window' ? strategy.maxOccurrences !== null : strategy.type === 'execute_last'
 }
 
 function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; notBefore: number } {

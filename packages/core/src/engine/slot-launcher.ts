@@ -1,13 +1,15 @@
+import type { RecoveryStrategy } from '../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../ids.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
+import { CanceledSlots, type JobSlot } from './canceled-slots.ts'
 import type { Claimer } from './claimer.ts'
 import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
-import { decideMissedSlots, type RecoveryDecision } from './missed-slots.ts'
+import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
 import { readOwnStart } from './own-start.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { EngineStopped } from './storage-caller.ts'
@@ -227,24 +229,19 @@ export class SlotLauncher {
     const now = this.#engine.now()
     const items: RecoveryItem[] = []
     const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
+    const canceled = await this.#lookForCanceled(late, now)
     for (const one of late) {
-      const { job, plan, slot, series } = one
+      const { job } = one
       try {
-        const deciding = decideMissedSlots({
-          series,
-          first: slot,
-          // The wall clock may have been set back since the slot was found late.
-          until: Math.max(slot, now - plan.settings.misfireThresholdMs - 1),
-          now,
-          strategy: job.paused ? { type: 'mark_as_missed' } : plan.settings.recoveryStrategy,
-          limit: recoveryLimit,
-        })
+        const canceledAmong = (slots: readonly number[]) => canceled.among(job.job.id, slots)
+        const deciding = decideMissedSlots({ ...missedSlotsOf(one, now), now, limit: recoveryLimit, canceledAmong })
         // It takes several turns to count the slots of a long outage.
         this.#engine.clock.track?.(deciding)
         const decision = await deciding
         items.push(this.#recoveryItem(one, decision))
         sent.push({ late: one, decision })
       } catch (error) {
+        if (error instanceof EngineStopped) throw error
         this.#engine.fail(`schedule of job ${job.job.name}`, error)
       }
     }
@@ -255,6 +252,23 @@ export class SlotLauncher {
     for (const [index, { late: one, decision }] of sent.entries()) {
       this.#recoveryAnswered(one.job, one.plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
     }
+  }
+
+  /** For most jobs, what became of the last slot is all that there is to know: one call for all of them. */
+  async #lookForCanceled(late: readonly LateSlot[], now: number): Promise<CanceledSlots> {
+    const slots: JobSlot[] = []
+    for (const one of late) {
+      const missed = missedSlotsOf(one, now)
+      if (!countsSlots(missed.strategy)) continue
+      try {
+        slots.push({ jobId: one.job.job.id, slot: lastMissedSlot(missed) })
+      } catch {
+        // The decision about this job's slots will say so.
+      }
+    }
+    const canceled = new CanceledSlots(this.#engine)
+    await canceled.look(slots)
+    return canceled
   }
 
   #recoveryItem({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {
@@ -337,6 +351,14 @@ interface LateSlot extends DueSlot {
 function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
   const { at: slot, version, watermark, series } = job
   return { job, plan, slot, version, watermark, series }
+}
+
+/** What there is to decide about a late job. */
+function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
+  const { misfireThresholdMs, recoveryStrategy } = plan.settings
+  const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
+  // The wall clock may have been set back since the slot was found late.
+  return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
 }
 
 function namesOf(job: RegisteredJob) {

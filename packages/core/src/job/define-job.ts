@@ -47,6 +47,11 @@ export interface Job {
   readonly name: string
   readonly owner: string | null
   readonly schedule: Schedule
+  /**
+   * The schedule before it was bound, where neither it nor the job names a time zone: the scheduler's default zone
+   * completes it, and until then `UTC` holds. Otherwise `null`.
+   */
+  readonly unbound: UnboundSchedule | null
   readonly overrides: JobOverrides
   readonly tasks: readonly JobTask[]
   readonly onStart: JobOptions['onStart']
@@ -86,6 +91,7 @@ export function defineJob<const Datas extends readonly unknown[]>(
     name,
     owner: options.owner === undefined ? null : readName(options.owner, 'owner'),
     schedule: readSchedule(options.schedule, name, overrides.timezone),
+    unbound: overrides.timezone === undefined && isUnbound(options.schedule) ? options.schedule : null,
     overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
     tasks: readTasks(options.tasks),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
@@ -103,8 +109,18 @@ export function readSchedule(schedule: Schedule, jobName: string, timezone: stri
       remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
     })
   }
-  if (!('bind' in schedule)) return schedule
-  return (schedule as UnboundSchedule).bind(timezone === undefined ? { jobName } : { jobName, timezone })
+  if (!isUnbound(schedule)) return schedule
+  return schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone })
+}
+
+function isUnbound(schedule: Schedule): schedule is UnboundSchedule {
+  return 'bind' in schedule
+}
+
+/** The job in the scheduler's default time zone, where nothing closer to the job names one. */
+export function withDefaultTimezone(job: Job, timezone: string | undefined): Job {
+  if (timezone === undefined || job.unbound === null) return job
+  return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
 }
 
 /**

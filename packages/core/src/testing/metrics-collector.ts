@@ -1,16 +1,37 @@
+import { readChoice, readObject } from '../configuration/read-value.ts'
+import { JobistemerError } from '../errors.ts'
 import type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from '../metrics/metrics.ts'
 
 /** Keeps all metrics in memory, for tests. */
 export interface MetricsCollector extends Metrics {
-  /** The sum of a counter over all series whose labels include the given ones. */
+  /**
+   * The sum of a counter over all series whose labels include the given ones; 0 when nothing was counted.
+   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such counter, `UNKNOWN_OPTION` when it has no such label
+   */
   counter<Name extends keyof CounterLabels>(name: Name, labels?: Partial<CounterLabels[Name]>): number
-  /** Every value that was observed, in order, over all series whose labels include the given ones. */
+  /**
+   * Every value that was observed, in seconds and in order, over all series whose labels include the given ones.
+   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such histogram, `UNKNOWN_OPTION` when it has no such label
+   */
   observations<Name extends keyof HistogramLabels>(
     name: Name,
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
-  /** Reads the gauges of the scheduler. */
+  /** Reads the gauges of the scheduler. Rejects with `SCHEDULER_STATE` when none was given the collector. */
   readGauges(): Promise<GaugeValues>
+}
+
+const counterLabels: Readonly<Record<keyof CounterLabels, readonly string[]>> = {
+  scheduler_task_attempts_total: ['job', 'task', 'status'],
+  scheduler_job_occurrences_total: ['job', 'status'],
+  scheduler_recovery_runs_total: ['job', 'strategy'],
+}
+
+const histogramLabels: Readonly<Record<keyof HistogramLabels, readonly string[]>> = {
+  scheduler_job_execution_duration_seconds: ['job'],
+  scheduler_task_execution_duration_seconds: ['job', 'task'],
+  scheduler_start_lateness_seconds: ['job'],
+  scheduler_queue_wait_seconds: ['job'],
 }
 
 interface Sample {
@@ -43,16 +64,29 @@ export function metricsCollector(): MetricsCollector {
       read = reader
     },
     counter(name, labels = {}) {
+      refuseUnknown(counterLabels, name, labels)
       return matching(counted, name, labels).reduce((sum, sample) => sum + sample.value, 0)
     },
     observations(name, labels = {}) {
+      refuseUnknown(histogramLabels, name, labels)
       return matching(observed, name, labels).map((sample) => sample.value)
     },
-    readGauges() {
-      if (read === undefined) return Promise.reject(new Error('No scheduler was given this collector.'))
-      return read()
+    async readGauges() {
+      if (read !== undefined) return read()
+      throw new JobistemerError('SCHEDULER_STATE', {
+        message: 'No scheduler was given this collector.',
+        field: 'metrics',
+        value: undefined,
+        remedy: 'Pass it to createScheduler({ metrics }).',
+      })
     },
   }
+}
+
+/** What nobody counts would be 0 for ever, and its test would pass for ever. */
+function refuseUnknown(known: Readonly<Record<string, readonly string[]>>, name: string, labels: object): void {
+  readChoice(name, Object.keys(known), 'name')
+  readObject(labels, 'labels', known[name] ?? [])
 }
 
 function matching(samples: readonly Sample[], name: string, labels: object): Sample[] {

@@ -2,8 +2,8 @@ import { DateTime } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { toInstantMs, toInstantText } from '../instant.ts'
-import type { InstantInput } from '../schedule.ts'
-import { openWindow, type ScheduleWindow } from './windowed-schedule.ts'
+import type { InstantInput, ScheduleWindow } from '../schedule.ts'
+import { openWindow } from './windowed-schedule.ts'
 
 /** What every schedule of Jobistemer can be told. */
 export interface ScheduleOptions {

@@ -1,14 +1,6 @@
 import { JobistemerError } from '../errors.ts'
 import { toInstantMs } from '../instant.ts'
-import type { InstantInput, Schedule, ScheduleType, SerializedSchedule } from '../schedule.ts'
-
-/** The stretch of time in which a schedule is active. Both ends belong to it. Epoch milliseconds. */
-export interface ScheduleWindow {
-  /** `-Infinity` when the schedule has no start. */
-  readonly startMs: number
-  /** `Infinity` when the schedule has no end. */
-  readonly endMs: number
-}
+import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from '../schedule.ts'
 
 /** The window of a schedule that has neither start nor end. */
 export const openWindow: ScheduleWindow = Object.freeze({

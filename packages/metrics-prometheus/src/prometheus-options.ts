@@ -1,0 +1,69 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
+import type { Registry } from 'prom-client'
+
+/** What `prometheusMetrics` takes. */
+export interface PrometheusMetricsOptions {
+  /** Where the metrics are registered: `register` of prom-client, or a registry of one's own. */
+  readonly registry: Registry
+  /** Upper bounds of the duration histograms, in seconds, each greater than the one before. Default 0.01 to 3,600. */
+  readonly durationBuckets?: readonly number[]
+  /**
+   * Upper bounds of the lateness and waiting histograms, in seconds, each greater than the one before. Default 0.005 to
+   * 300.
+   */
+  readonly latenessBuckets?: readonly number[]
+}
+
+const optionNames = ['registry', 'durationBuckets', 'latenessBuckets']
+const registryMethods = ['getSingleMetric', 'registerMetric']
+const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
+const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
+
+/** @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readPrometheusOptions(options: PrometheusMetricsOptions): Required<PrometheusMetricsOptions> {
+  if (!isObject(options)) {
+    throw invalid(options, 'options', 'is not an object', `Give an object with ${optionNames.join(', ')}.`)
+  }
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
+  if (unknown !== undefined) {
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `${unknown} is not an option.`,
+      field: unknown,
+      value: Reflect.get(options, unknown),
+      remedy: `Known are ${optionNames.join(', ')}.`,
+    })
+  }
+  const { registry, durationBuckets, latenessBuckets } = options
+  if (!isObject(registry) || registryMethods.some((name) => typeof Reflect.get(registry, name) !== 'function')) {
+    throw invalid(registry, 'registry', 'is not a registry of prom-client', 'Give register, or a new Registry().')
+  }
+  return {
+    registry,
+    durationBuckets: readBuckets(durationBuckets ?? defaultDurationBuckets, 'durationBuckets'),
+    latenessBuckets: readBuckets(latenessBuckets ?? defaultLatenessBuckets, 'latenessBuckets'),
+  }
+}
+
+function readBuckets(buckets: readonly number[], field: string): readonly number[] {
+  const remedy = 'Give upper bounds in seconds, each greater than the one before.'
+  if (!Array.isArray(buckets) || buckets.length === 0) throw invalid(buckets, field, 'is not a list of numbers', remedy)
+  for (const [index, bound] of buckets.entries()) {
+    if (!Number.isFinite(bound) || bound <= (buckets[index - 1] ?? 0)) {
+      throw invalid(bound, `${field}[${index}]`, 'is not a number greater than the one before', remedy)
+    }
+  }
+  return buckets
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(value: unknown, field: string, what: string, remedy: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} ${what}: ${printValue(value)}.`,
+    field,
+    value,
+    remedy,
+  })
+}
