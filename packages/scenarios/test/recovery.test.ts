@@ -7,6 +7,7 @@ import {
 } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere, memory } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
 
@@ -154,6 +155,55 @@ describe.each(everywhere)('on $name', (place) => {
         const expected = slot === excluded ? ['recorded', 'canceled', undefined] : ['covered', 'completed', 4]
         expect(await explained(slot), `${slot}`).toEqual(expected)
       }
+    })
+  })
+
+  describe('slots that were canceled ahead and lie in the outage', () => {
+    it.each<[strategy: RecoveryStrategyInput, canceled: number[], ran: number[], toRun: number]>([
+      ['execute_last', [300], [240], 1],
+      ['execute_last', [240, 300], [180], 1],
+      ['execute_last', [120], [300], 1],
+      ['execute_last', [120, 180, 240, 300], [], 0],
+      ['execute_all', [240], [120, 180, 300], 4],
+      ['mark_as_missed', [300], [], 0],
+      ['compressed', [300], [300], 1],
+      [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
+      [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
+    ])('under %j: of four, without %j, %j run', async (recoveryStrategy, canceled, expected, toRun) => {
+      const world = createWorld(place)
+      const { job, slots } = recording(world, { recoveryStrategy })
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 65 })
+      for (const slot of canceled) await first.cancelSlot('recording', at(slot), { reason: 'holiday' })
+      await world.shutdown(first)
+      await world.clock.advanceTo(at(370))
+      const second = world.scheduler({ jobs: [job] })
+      const heard = listen(second, 'recovery.decided')
+      await second.start()
+      await world.clock.advance({ seconds: 10 })
+      expect(slots()).toEqual([60, ...expected, 360])
+      expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
+      const states = await second.occurrences({ job: 'recording', states: ['canceled'] })
+      expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
+    })
+
+    it('cost one read more for all jobs together', async () => {
+      const world = createWorld(place)
+      const jobs = Array.from({ length: 50 }, (_, index) =>
+        defineJob({ name: `${index}`, schedule: everySeconds(60, +at(300)), tasks: [{ name: 'work', run: () => 1 }] }),
+      )
+      await world.shutdown(await world.start({ jobs }))
+      await world.clock.advanceTo(at(400))
+      const intercepted = new InterceptedStorage(world.connect())
+      const scheduler = world.scheduler({ jobs, storage: intercepted.storage })
+      await scheduler.start()
+      await world.clock.advance(0)
+      const reads = intercepted.calls.filter(({ operation, request }) => {
+        const { occurrences } = request as { occurrences?: unknown }
+        return operation === 'get' && occurrences !== undefined
+      })
+      expect(reads).toHaveLength(1)
+      expect(intercepted.count('createOccurrences')).toBe(1)
     })
   })
 

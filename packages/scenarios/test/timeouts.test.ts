@@ -1,8 +1,10 @@
 import { defineJob, JobistemerError, type TaskContext } from '@jobistemer/core'
+import type { OverlapPolicy } from '@jobistemer/core/storage'
+import type { VirtualClock } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
-import { at, createWorld, onlyOccurrence, secondsOf } from './support/world.ts'
+import { at, createWorld, fates, onlyOccurrence, secondsOf } from './support/world.ts'
 
 const schedule = everySeconds(10, +at(10))
 
@@ -138,6 +140,64 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks).toMatchObject([
       { state: 'canceled', reason: 'execution_timeout', attempts: [{ state: 'aborted', reason: 'execution_timeout' }] },
     ])
+  })
+
+  describe('an execution timeout that is longer than the time between two slots', () => {
+    const settings = { executionTimeout: { seconds: 45 }, taskTimeout: { minutes: 5 } }
+    const every = everySeconds(10, +at(60))
+
+    function slow(clock: VirtualClock, overlapPolicy: OverlapPolicy, seconds: number) {
+      const run = ({ signal }: TaskContext) => clock.sleep({ seconds }, signal)
+      return defineJob({ name: 'slow', schedule: every, overlapPolicy, ...settings, tasks: [{ name: 'work', run }] })
+    }
+
+    it('lets a run go on past its next slots, which the overlap policy decides about', async () => {
+      const { clock, start } = createWorld(place)
+      const scheduler = await start({ jobs: [slow(clock, 'skip', 35)] })
+      await clock.advance({ minutes: 3 })
+      expect(await fates(scheduler, 'slow')).toEqual([
+        '10 completed',
+        '20 skipped overlap',
+        '30 skipped overlap',
+        '40 skipped overlap',
+        '50 completed',
+        '60 skipped overlap',
+      ])
+    })
+
+    it('ends a run by its own length, however many slots came meanwhile', async () => {
+      const { clock, start } = createWorld(place)
+      const scheduler = await start({ jobs: [slow(clock, 'skip', 300)] })
+      await clock.advance({ minutes: 3 })
+      const [first, ...others] = await scheduler.occurrences({ job: 'slow' })
+      expect([first?.state, first?.finishedAt]).toEqual(['failed', at(55)])
+      expect(others.map((one) => one.state)).toEqual(['skipped', 'skipped', 'skipped', 'skipped', 'failed'])
+    })
+
+    it('is that of each run by itself, from its own start, where runs wait for each other or overlap', async () => {
+      const { clock, start } = createWorld(place)
+      const scheduler = await start({ jobs: [slow(clock, 'queue', 300)] })
+      await clock.advance({ minutes: 6 })
+      const queued = await scheduler.occurrences({ job: 'slow' })
+      expect(queued.map((one) => one.finishedAt)).toEqual([55, 100, 145, 190, 235, 280].map(at))
+
+      const other = createWorld(place)
+      const overlapping = await other.start({ jobs: [slow(other.clock, 'allow', 300)] })
+      await other.clock.advance({ minutes: 3 })
+      const all = await overlapping.occurrences({ job: 'slow' })
+      expect(all.map((one) => one.finishedAt)).toEqual([55, 65, 75, 85, 95, 105].map(at))
+    })
+
+    it('keeps other nodes from taking the run before it is over', async () => {
+      const { clock, start } = createWorld(place)
+      const job = slow(clock, 'skip', 40)
+      const first = await start({ jobs: [job], nodeId: 'first' })
+      await clock.advance({ seconds: 15 })
+      await start({ jobs: [job], nodeId: 'second', reapInterval: { seconds: 1 } })
+      await clock.advance({ seconds: 36 })
+      const [occurrence] = await first.occurrences({ job: 'slow' })
+      expect(occurrence).toMatchObject({ state: 'completed', node: 'first', finishedAt: at(50) })
+    })
   })
 
   it('a retry that would start after the execution timeout does not', async () => {

@@ -1,10 +1,12 @@
 import { type Clock, createScheduler, defineJob, type Schedule, type TaskContext } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
+import { iso8601 } from '@jobistemer/ticker-iso8601'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
-import { at, createWorld, fates, onlyOccurrence, type World } from './support/world.ts'
+import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
 /** A job that notes the slots which ran. */
 function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
@@ -127,6 +129,76 @@ describe.each(everywhere)('on $name', (place) => {
       await world.start({ jobs: [job] })
       for (const day of ['2026-01-31', '2026-02-28', '2026-03-31']) await visit(world, `${day}T00:00:00Z`, 3)
       expect(ran).toEqual(['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00'])
+    })
+  })
+
+  describe('a period of a month', () => {
+    /** What ran when a node was up around each of these instants, a new one each time: the series survives restarts. */
+    async function ranAt(interval: string, timezone: string, instants: readonly string[]): Promise<string[]> {
+      const world = createWorld(place)
+      const { ran, job } = noting(iso8601(interval, { timezone }))
+      await world.clock.jumpTo(Date.parse(`${instants[0]}:00Z`) - 3_600_000)
+      for (const instant of instants) {
+        const scheduler = await world.start({ jobs: [job], pollInterval: { hours: 1 } })
+        await visit(world, `${instant}:00Z`, 75)
+        await world.shutdown(scheduler)
+      }
+      return ran
+    }
+
+    it('from the 31st is the last day of shorter months, and the 31st again after them', async () => {
+      const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
+      const instants = days.map((day) => `${day}T00:00`)
+      expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
+    })
+
+    it('knows leap years', async () => {
+      const instants = ['2028-01-30T06:00', '2028-02-29T06:00', '2028-03-30T06:00']
+      expect(await ranAt('R/2028-01-30T06:00/P1M', 'UTC', instants)).toEqual(instants)
+    })
+
+    it('keeps the local time of day in winter and in summer', async () => {
+      // 00:30 in Berlin.
+      const instants = ['2026-01-30T23:30', '2026-02-27T23:30', '2026-03-30T22:30', '2026-04-29T22:30']
+      expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('at a local time that the clock leaves out runs once, by as much later', async () => {
+      const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
+      expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('at a local time that the clock shows twice runs once, the first time', async () => {
+      const instants = ['2026-09-25T00:30', '2026-10-25T00:30', '2026-11-25T01:30']
+      expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('that is counted is over after its last repetition, however often the node was restarted', async () => {
+      const instants = ['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00', '2026-04-30T00:00']
+      expect(await ranAt('R3/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants.slice(0, 3))
+    })
+  })
+
+  describe('a storage that wakes nobody', () => {
+    it('costs no more than the poll: what waits is found by looking', async () => {
+      const world = createWorld(place)
+      const started: number[] = []
+      const run = async () => {
+        started.push(secondsOf(world.clock.now()))
+        await world.clock.sleep({ seconds: 30 })
+      }
+      const jobs = ['a', 'b'].map((name) => defineJob({ name, schedule: once(at(10)), tasks: [{ name: 'work', run }] }))
+      const deaf = () => {
+        const { subscribe: _, ...storage } = new InterceptedStorage(world.connect()).storage
+        return storage
+      }
+      const options = { jobs, maxConcurrentJobs: 1, pollInterval: { seconds: 4 } }
+      await world.start({ ...options, storage: deaf() })
+      await world.clock.advance({ seconds: 11 })
+      expect(started).toEqual([10])
+      await world.start({ ...options, storage: deaf() })
+      await world.clock.advance({ minutes: 1 })
+      expect(started).toEqual([10, expect.toSatisfy((second: number) => second <= 15)])
     })
   })
 
