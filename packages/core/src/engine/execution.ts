@@ -121,8 +121,15 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
 
   /** Starts it; the storage says that it is this node's. */
   start(): void {
-    this.engine.agenda.setAlarm(this, this.occurrence.executionTimeoutMs)
     this.#voice.started()
+    const { startedAt, executionTimeoutMs } = this.occurrence
+    const leftMs = Math.min(startedAt + executionTimeoutMs - this.engine.now(), executionTimeoutMs)
+    if (leftMs <= 0) {
+      // The answer was on its way for too long: others may have it by now.
+      this.ring()
+      return
+    }
+    this.engine.agenda.setAlarm(this, leftMs)
     const { onStart } = this.job.job
     if (onStart === undefined) this.#begin()
     else {

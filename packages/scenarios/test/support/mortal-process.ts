@@ -1,42 +1,65 @@
-import type { Clock } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
+import type { Clock, Timer } from '@jobistemer/core'
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { InterceptedStorage } from './intercepted-storage.ts'
 
+/** A time that is waited for by the monotonic clock of a process. */
+interface ProcessTimer {
+  readonly dueAt: number
+  readonly callback: () => void
+  readonly options: { readonly unref?: boolean } | undefined
+  /** What waits for it at present; `null` when it was canceled. */
+  timer: Timer | null
+}
+
 /**
- * The clock and the connection of one scheduler, as its process has them: when it dies, none of its timers rings any
- * more, no call of it reaches the storage, and no answer that was on its way arrives.
+ * The clock and the connection of one scheduler, as its process has them.
+ *
+ * When it dies, none of its timers rings any more, no call of it reaches the storage, and no answer that was on its way
+ * arrives. While it is frozen the same holds, but its timers ring and the answers arrive once it thaws.
  */
 export class MortalProcess {
   readonly clock: Clock
   readonly storage: Storage
+  readonly #target: Clock
   readonly #died: Promise<void>
+  readonly #missedTimers: ProcessTimer[] = []
+  readonly #tracked = new Set<Promise<unknown>>()
   #alive = true
   #markDead: () => void = () => undefined
+  #isFrozen = false
+  /** Resolved unless it is frozen. */
+  #awake: Promise<void> = Promise.resolve()
+  #wake: () => void = () => undefined
+  #froze: Promise<void> = new Promise(() => undefined)
+  #markFrozen: () => void = () => undefined
+  /** How long the monotonic clock stood still, and where it stands. */
+  #stoodStillMs = 0
+  #frozenAt = 0
 
   constructor(clock: Clock, storage: Storage) {
+    this.#target = clock
     this.#died = new Promise((resolve) => {
       this.#markDead = resolve
     })
-    const isAlive = () => this.#alive
+    this.#expectFrost()
     this.clock = {
       now: () => clock.now(),
-      monotonic: () => clock.monotonic(),
-      setTimer: (delayMs, callback, options) =>
-        clock.setTimer(
-          delayMs,
-          () => {
-            if (isAlive()) callback()
-          },
-          options,
-        ),
-      track: (promise) => clock.track?.(Promise.race([promise, this.#died])),
+      monotonic: () => (this.#isFrozen ? this.#frozenAt : clock.monotonic() - this.#stoodStillMs),
+      setTimer: (delayMs, callback, options) => this.#setTimer(this.clock.monotonic() + delayMs, callback, options),
+      track: (promise) => this.#track(promise),
     }
     const intercepted = new InterceptedStorage(storage)
     intercepted.intercept = async (call) => {
-      const answer = isAlive() ? await call.proceed() : undefined
-      return isAlive() ? answer : new Promise(() => undefined)
+      await this.#awake
+      const answer = this.#alive ? await call.proceed() : undefined
+      await this.#awake
+      return this.#alive ? answer : new Promise(() => undefined)
     }
-    this.storage = intercepted.storage
+    const { subscribe } = intercepted.storage
+    this.storage =
+      subscribe === undefined
+        ? intercepted.storage
+        : { ...intercepted.storage, subscribe: (listener) => subscribe((wakeUp) => void this.#tell(listener, wakeUp)) }
   }
 
   get alive(): boolean {
@@ -46,5 +69,70 @@ export class MortalProcess {
   die(): void {
     this.#alive = false
     this.#markDead()
+  }
+
+  /** Resolves at once, or when it thaws: what code that runs in this process waits with before it goes on. */
+  awake(): Promise<void> {
+    return this.#awake
+  }
+
+  /** Stops it, as SIGSTOP and a suspended machine do. */
+  freeze(): void {
+    this.#frozenAt = this.clock.monotonic()
+    this.#isFrozen = true
+    this.#awake = new Promise((resolve) => {
+      this.#wake = resolve
+    })
+    this.#markFrozen()
+  }
+
+  /** Lets it go on. Its monotonic clock ran on meanwhile (SIGCONT), or stood still (a machine that was suspended). */
+  thaw(monotonic: 'ran on' | 'stood still'): void {
+    if (monotonic === 'stood still') this.#stoodStillMs = this.#target.monotonic() - this.#frozenAt
+    this.#isFrozen = false
+    this.#expectFrost()
+    this.#wake()
+    for (const promise of this.#tracked) this.#track(promise)
+    for (const timer of this.#missedTimers.splice(0)) if (timer.timer !== null) this.#wait(timer)
+  }
+
+  #expectFrost(): void {
+    this.#froze = new Promise((resolve) => {
+      this.#markFrozen = resolve
+    })
+  }
+
+  #setTimer(dueAt: number, callback: () => void, options: ProcessTimer['options']): Timer {
+    const timer: ProcessTimer = { dueAt, callback, options, timer: null }
+    this.#wait(timer)
+    return {
+      cancel: () => {
+        timer.timer?.cancel()
+        timer.timer = null
+      },
+    }
+  }
+
+  #wait(timer: ProcessTimer): void {
+    const ring = () => {
+      if (this.#isFrozen) this.#missedTimers.push(timer)
+      else if (this.#alive) timer.callback()
+    }
+    timer.timer = this.#target.setTimer(timer.dueAt - this.clock.monotonic(), ring, timer.options)
+  }
+
+  /** The virtual clock waits for the call, unless the process stops. */
+  #track(promise: Promise<unknown>): void {
+    this.#tracked.add(promise)
+    const done = promise.then(
+      () => this.#tracked.delete(promise),
+      () => this.#tracked.delete(promise),
+    )
+    this.#target.track?.(Promise.race([done, this.#died, this.#froze]))
+  }
+
+  async #tell(listener: (wakeUp: WakeUp) => void, wakeUp: WakeUp): Promise<void> {
+    if (this.#isFrozen) await this.#awake
+    if (this.#alive) listener(wakeUp)
   }
 }

@@ -36,6 +36,12 @@ export interface World {
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the process of a scheduler as `kill -9` does. */
   crash(scheduler: Scheduler): void
+  /** Stops the process of a scheduler: none of its timers rings, none of its calls is made, none of its answers comes. */
+  freeze(scheduler: Scheduler): void
+  /** Lets a frozen process go on, with a monotonic clock that `ran on` meanwhile (by default) or `stood still`. */
+  thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
+  /** Resolves when the scheduler's process is not frozen: handlers that run in it go on only then. */
+  awake(scheduler: Scheduler): Promise<void>
   /** Shuts down while time goes on for as long as it takes. */
   shutdown(scheduler: Scheduler, gracePeriod?: number): Promise<void>
 }
@@ -67,6 +73,12 @@ export function createWorld(kind: PlaceKind = memory): World {
       return scheduler
     },
     crash: (scheduler) => processes.get(scheduler)?.die(),
+    freeze: (scheduler) => processes.get(scheduler)?.freeze(),
+    async thaw(scheduler, monotonic = 'ran on') {
+      processes.get(scheduler)?.thaw(monotonic)
+      await clock.advance(0)
+    },
+    awake: async (scheduler) => processes.get(scheduler)?.awake(),
     async shutdown(scheduler, gracePeriod = 0) {
       const stopping = scheduler.shutdown({ gracePeriod })
       await clock.advance(gracePeriod)
