@@ -41,6 +41,7 @@ describe('a scheduler is not made of', () => {
     ['a handler that is no function', { handlers: { mail: 5 } }, 'INVALID_ARGUMENT', 'handlers.mail', 5],
     ['a signal that nobody knows', { handleSignals: ['SIGFOO'] }, 'INVALID_ARGUMENT', 'handleSignals[0]', 'SIGFOO'],
     ['a logger without methods', { logger: {} }, 'INVALID_ARGUMENT', 'logger', {}],
+    ['metrics without methods', { metrics: {} }, 'INVALID_ARGUMENT', 'metrics', {}],
     ['a clock without methods', { clock: {} }, 'INVALID_ARGUMENT', 'clock', {}],
     ['types of schedules that are none', { scheduleTypes: ['every'] }, 'INVALID_ARGUMENT', 'scheduleTypes[0]', 'every'],
   ])('%s', (_, options, code, field, value) => {

@@ -26,7 +26,8 @@ export interface JobUpdate extends JobSettingsInput {
    */
   readonly timezone?: string
   /**
-   * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them.
+   * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them; its
+   * data and settings are those given here.
    */
   readonly tasks?: readonly AnyTask[]
 }

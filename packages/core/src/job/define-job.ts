@@ -169,7 +169,9 @@ function readWork(task: AnyTask, path: string, known: JobTask | undefined): Pick
   if (handler !== undefined && run === undefined)
     return { run: undefined, handler: readName(handler, `${path}.handler`) }
   if (typeof run === 'function' && handler === undefined) return { run, handler: undefined }
-  if (run === undefined && handler === undefined && known !== undefined) return known
+  if (run === undefined && handler === undefined && known !== undefined) {
+    return { run: known.run, handler: known.handler }
+  }
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `${path}.run is not a function: ${printValue(run)}.`,
     field: `${path}.run`,

@@ -1,0 +1,79 @@
+import { defineJob } from '@jobistemer/core'
+import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { everywhere } from './support/places.ts'
+import { at, createWorld } from './support/world.ts'
+
+describe.each(everywhere)('on $name', (place) => {
+  it('what happens is counted and measured, by job, task and outcome', async () => {
+    const world = createWorld(place)
+    const metrics = metricsCollector()
+    const job = defineJob({
+      name: 'job',
+      schedule: everySeconds(10, +at(40)),
+      retryPolicy: { maxRetries: 1, retryInterval: { seconds: 1 } },
+      failureStrategy: 'continue',
+      overlapPolicy: 'queue',
+      tasks: [
+        { name: 'slow', run: () => world.clock.sleep({ seconds: 12 }) },
+        { name: 'flaky', run: () => Promise.reject(new Error('no')) },
+      ],
+    })
+    await world.start({ jobs: [job], metrics })
+    await world.clock.advance({ seconds: 42 })
+    expect(await metrics.readGauges()).toEqual({
+      scheduler_jobs_running_total: 1,
+      scheduler_jobs_in_queue_total: 1,
+      scheduler_jobs_paused_total: 0,
+      scheduler_clock_skew_seconds: 0,
+    })
+    await world.clock.advance({ minutes: 2 })
+    expect(metrics.counter('scheduler_job_occurrences_total')).toBe(4)
+    expect(metrics.counter('scheduler_job_occurrences_total', { status: 'completed_with_errors' })).toBe(4)
+    expect(metrics.counter('scheduler_task_attempts_total', { task: 'slow', status: 'succeeded' })).toBe(4)
+    expect(metrics.counter('scheduler_task_attempts_total', { task: 'flaky', status: 'failed' })).toBe(8)
+    expect(metrics.observations('scheduler_job_execution_duration_seconds')).toEqual([13, 13, 13, 13])
+    expect(metrics.observations('scheduler_task_execution_duration_seconds', { task: 'flaky' })).toEqual([1, 1, 1, 1])
+    expect(metrics.observations('scheduler_start_lateness_seconds', { job: 'job' })).toEqual([0, 3, 6, 9])
+    expect(metrics.observations('scheduler_queue_wait_seconds', { job: 'job' })).toEqual([3, 6, 9])
+    expect(metrics.counter('scheduler_recovery_runs_total')).toBe(0)
+  })
+
+  it('a collector that throws disturbs nothing', async () => {
+    const world = createWorld(place)
+    const fail = () => {
+      throw new Error('no')
+    }
+    const metrics = { ...metricsCollector(), increment: fail, observe: fail }
+    const job = defineJob({ name: 'job', schedule: everySeconds(10, +at(20)), tasks: [{ name: 'work', run: () => 1 }] })
+    const scheduler = await world.start({ jobs: [job], metrics })
+    await world.clock.advance({ minutes: 1 })
+    expect((await scheduler.occurrences({ job: 'job' })).map(({ state }) => state)).toEqual(['completed', 'completed'])
+  })
+})
+
+describe('a collector refuses', () => {
+  it.each<[what: string, ask: (metrics: MetricsCollector) => unknown, code: string, field: string]>([
+    ['a counter that nobody counts', (metrics) => metrics.counter('runs' as never), 'INVALID_ARGUMENT', 'name'],
+    [
+      'a histogram as a counter',
+      (metrics) => metrics.counter('scheduler_queue_wait_seconds' as never),
+      'INVALID_ARGUMENT',
+      'name',
+    ],
+    ['a histogram that is none', (metrics) => metrics.observations('toString' as never), 'INVALID_ARGUMENT', 'name'],
+    [
+      'a label that nobody sets',
+      (metrics) => metrics.counter('scheduler_job_occurrences_total', { state: 'failed' } as never),
+      'UNKNOWN_OPTION',
+      'labels.state',
+    ],
+  ])('%s', (_, ask, code, field) => {
+    expect(() => ask(metricsCollector())).toThrow(expect.objectContaining({ code, field, remedy: expect.any(String) }))
+  })
+
+  it('to read the gauges of no scheduler', async () => {
+    await expect(metricsCollector().readGauges()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', field: 'metrics' })
+  })
+})
