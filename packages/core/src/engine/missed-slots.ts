@@ -59,18 +59,22 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
   }
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
   let lastSlot = before?.to ?? first
+  let count = before?.count ?? 0
   let toRun = 0
-  let passed = 0
   for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
-    if (canceled.has(slot)) passed++
-    else if (toRun === limit) break
-    else {
-      entries.push({ kind: 'run', slot, span: null })
-      toRun++
-    }
+    const isCanceled = canceled.has(slot)
+    if (!isCanceled && toRun === limit) break
+    // One that was canceled has its record, and keeps that.
+    entries.push(isCanceled ? missedAlone(slot) : { kind: 'run', slot, span: null })
+    if (!isCanceled) toRun++
+    count++
     lastSlot = slot
   }
-  return { entries, lastSlot, count: (before?.count ?? 0) + passed + toRun, toRun }
+  return { entries, lastSlot, count, toRun }
+}
+
+function missedAlone(slot: number): MissedSlotEntry {
+  return { kind: 'missed', span: { from: slot, to: slot, count: 1 } }
 }
 
 /** The last missed slot, whatever became of it. */
