@@ -1,4 +1,5 @@
 import { type Clock, createScheduler, defineJob, type Schedule, type TaskContext } from '@jobistemer/core'
+import type { ClaimAnswer } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 import { iso8601 } from '@jobistemer/ticker-iso8601'
 import { once } from '@jobistemer/ticker-once'
@@ -85,6 +86,41 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ minutes: 7 })
       expect(ran).toEqual([1, 2, 3, 4, 5].map((minute) => `2026-01-01T00:0${minute}`))
       await world.shutdown(fast)
+    })
+  })
+
+  describe('a run that was taken from its node by a wrong clock, and came back to it', () => {
+    it('has its earlier handler told at once, and is not forgotten when that ends', async () => {
+      const world = createWorld(place)
+      const log: string[] = []
+      const run = async ({ attempt, signal }: TaskContext) => {
+        log.push(`${attempt} starts`)
+        signal.addEventListener('abort', () => log.push(`${attempt} is told to stop: ${signal.reason.code}`))
+        await world.clock.sleep({ seconds: 60 })
+        log.push(`${attempt} ends`)
+      }
+      const settings = { onStale: 'retry', executionTimeout: { minutes: 10 } } as const
+      const job = defineJob({ name: 'taken', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
+      const node = await world.start({ jobs: [job], nodeId: 'node', pollInterval: { seconds: 1 } })
+      await world.clock.advance({ seconds: 12 })
+      const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 3_600_000 }
+      const nothing: ClaimAnswer = { claimed: [], cancelRequested: [], more: false, nextDueAt: null }
+      const wrong = createScheduler({
+        storage: { ...new InterceptedStorage(world.connect()).storage, claim: async () => nothing },
+        clock: ahead,
+        reapInterval: { seconds: 5 },
+      })
+      await wrong.start()
+      await world.clock.advance({ seconds: 7 })
+      await world.shutdown(wrong)
+      expect(log).toEqual(['1 starts', '1 is told to stop: OCCURRENCE_LOST', '2 starts'])
+      await world.clock.advance({ seconds: 55 })
+      expect(log.slice(3)).toEqual(['1 ends'])
+      const stopping = node.shutdown({ gracePeriod: { minutes: 5 } })
+      await world.clock.advance({ minutes: 2 })
+      await stopping
+      expect(log.slice(4)).toEqual(['2 is told to stop: ABORTED', '2 ends'])
+      expect(await onlyOccurrence(node, 'taken')).toMatchObject({ state: 'completed', node: 'node' })
     })
   })
 

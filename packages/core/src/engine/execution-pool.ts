@@ -55,8 +55,11 @@ export class ExecutionPool implements ExecutionOwner {
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
   }): void {
+    const { id } = options.occurrence
+    // It was taken from this node, and came back to it before the node had noticed.
+    this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
-    this.#executions.set(options.occurrence.id, execution)
+    this.#executions.set(id, execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#shuttingDown) execution.shutDown()
     else execution.start()

@@ -173,7 +173,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
   settled(item: SettleItem, answer: SettleAnswer): void {
     if (this.#phase === 'closed') return
     if (answer.outcome === 'lost') {
-      this.#lose()
+      this.lose()
       return
     }
     if (this.#finalChange !== null) {
@@ -417,7 +417,8 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.#owner.settler.enqueue(this)
   }
 
-  #lose(): void {
+  /** Another owner has it: its handlers are told, and what they do changes nothing any more. */
+  lose(): void {
     this.#phase = 'closed'
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) {
