@@ -1,5 +1,6 @@
 /** A timer that was set. */
 export interface Timer {
+  /** It does not call back any more. Does nothing once it has called back. */
   cancel(): void
 }
 

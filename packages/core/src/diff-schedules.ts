@@ -3,8 +3,11 @@ import type { Schedule } from './schedule.ts'
 
 /** What a change of schedule does to the slots of a stretch of time. */
 export interface ScheduleDifference {
+  /** Slots that only the second schedule has. */
   readonly added: readonly Date[]
+  /** Slots that only the first schedule has. */
   readonly removed: readonly Date[]
+  /** Slots that both have. */
   readonly kept: readonly Date[]
 }
 

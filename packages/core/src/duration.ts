@@ -1,9 +1,14 @@
 import { Duration } from 'luxon'
 import { JobistemerError, printValue } from './errors.ts'
 
-/** A length of time given by its parts. Months and years have no fixed length and are not accepted. */
+/**
+ * A length of time given by its parts, which may be fractions; the sum is rounded to milliseconds. Months and years have
+ * no fixed length and are not accepted.
+ */
 export interface DurationParts {
+  /** Of 7 days. */
   readonly weeks?: number
+  /** Of 24 hours, whatever the clocks do. */
   readonly days?: number
   readonly hours?: number
   readonly minutes?: number

@@ -48,6 +48,7 @@ export interface JobistemerErrorOptions {
   readonly value?: unknown
   /** What to do about it. Appended to the message. */
   readonly remedy?: string
+  /** The error that led to this one. */
   readonly cause?: unknown
 }
 
@@ -58,9 +59,13 @@ export interface JobistemerErrorOptions {
  */
 export class JobistemerError extends Error {
   override readonly name = 'JobistemerError'
+  /** Stable: programs decide by it. */
   readonly code: ErrorCode
+  /** The field, option or thing that is wrong, as a path. */
   readonly field: string | undefined
+  /** The value that was refused. */
   readonly value: unknown
+  /** What to do about it; part of the message. */
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {

@@ -14,24 +14,35 @@ import {
 export interface Occurrence {
   readonly id: OccurrenceId
   readonly jobId: JobId
+  /** How it came to be. */
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, `paused`, `execution_timeout`. */
   readonly reason: string | null
+  /** The slot; for a trigger or a replay, when it was asked for. */
   readonly scheduledAt: Date
   readonly createdAt: Date
+  /** When the present or last owner took it; `null` before the first. */
   readonly startedAt: Date | null
+  /** When it reached a final state; `null` before. */
   readonly finishedAt: Date | null
   /** The node that has it, or had it last. */
   readonly node: string | null
   /** How many owners it has had. */
   readonly fencingToken: number
+  /** The version of the job that it was created under. */
   readonly jobVersion: number
+  /** True when recovery of missed slots created it. */
   readonly recovered: boolean
+  /** The occurrence that it replays; `null` for others. */
   readonly replayOf: OccurrenceId | null
+  /** The key that it was triggered or replayed with; `null` without one. */
   readonly requestKey: string | null
+  /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
   /** The slots that it stands for, when there are several. */
   readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
+  /** Those that have started, in the job's order. */
   readonly tasks: readonly TaskReport[]
 }
 

@@ -11,17 +11,26 @@ import type {
 
 /** What became of one occurrence: handed to `onComplete`. */
 export interface ExecutionReport {
+  /** The job, in the version that the occurrence ran under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
+  /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
+  /** The slot; for a trigger or a replay, when it was asked for. */
   readonly scheduledAt: Date
+  /** When its last owner took it. */
   readonly startedAt: Date
   readonly finishedAt: Date
+  /** From its start to its end. */
   readonly durationMs: number
+  /** How it ended. */
   readonly outcome: FinalState
   /** Why, where the outcome alone does not say: `fail_fast`, `canceled`, `execution_timeout`. */
   readonly reason: string | null
+  /** As it was in force for this occurrence. */
   readonly taskExecutionMode: TaskExecutionMode
+  /** As it was in force for this occurrence. */
   readonly failureStrategy: FailureStrategy
+  /** True when recovery of missed slots created it. */
   readonly recovered: boolean
   /** In the job's order; tasks that never started are `canceled` with the reason. */
   readonly tasks: readonly TaskReport[]
@@ -30,15 +39,18 @@ export interface ExecutionReport {
 /** What became of one task of an occurrence. */
 export interface TaskReport {
   readonly id: TaskId
+  /** The task inside this occurrence. */
   readonly runId: TaskRunId
   readonly name: string
   readonly state: TaskRunState
   readonly reason: string | null
   /** From the start of the first attempt to the end of the last; `null` when it never started. */
   readonly durationMs: number | null
+  /** What its handler returned, as JSON keeps it; `undefined` unless it completed. */
   readonly result: JsonValue | undefined
   /** Of the last attempt. */
   readonly error: ErrorRecord | null
+  /** Every try, across owners. */
   readonly attempts: readonly AttemptReport[]
 }
 
@@ -47,9 +59,13 @@ export interface AttemptReport {
   readonly id: AttemptId
   readonly number: number
   readonly state: AttemptState
+  /** When its handler was called; of one that waits for its retry interval, when it will be. */
   readonly startedAt: Date
+  /** `null` while it runs or waits. */
   readonly endedAt: Date | null
+  /** From its start to its end; `null` while it runs or waits. */
   readonly durationMs: number | null
+  /** What its handler threw; `null` when it threw nothing. */
   readonly error: ErrorRecord | null
   readonly reason: string | null
 }

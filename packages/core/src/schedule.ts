@@ -49,6 +49,7 @@ export interface Schedule {
 
 /** A kind of schedule: its name in serialised form, and how to revive one. */
 export interface ScheduleType {
+  /** What `SerializedSchedule.type` says. One name is one type on every node. */
   readonly name: string
   /**
    * Makes the schedule that was serialised.
@@ -59,6 +60,7 @@ export interface ScheduleType {
 
 /** What a schedule may derive from the job that it belongs to: `H` in a cron expression spreads by the job's name. */
 export interface ScheduleContext {
+  /** The name of the job, 1 to 255 characters. */
   readonly jobName: string
   /** Zone for a schedule that names none. */
   readonly timezone?: string
@@ -66,5 +68,9 @@ export interface ScheduleContext {
 
 /** A schedule that is complete only once the job's name is known. `defineJob` binds it. */
 export interface UnboundSchedule extends Schedule {
+  /**
+   * The complete schedule. What the schedule names itself goes before the context.
+   * @throws JobistemerError `INVALID_TIMEZONE`, or `SCHEDULE_NEVER_FIRES` when it can never fire in this context
+   */
   bind(context: ScheduleContext): Schedule
 }

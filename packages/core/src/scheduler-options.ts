@@ -28,6 +28,7 @@ import { random, systemClock } from './system-clock.ts'
 export interface SchedulerOptions {
   /** Where everything is kept. The scheduler does not close it. */
   readonly storage: Storage
+  /** What this node defines and runs, beside jobs that are data. Default: none. */
   readonly jobs?: readonly Job[]
   /**
    * This node's name, unique among nodes that live at once. Give the same one after a restart, and the node settles at

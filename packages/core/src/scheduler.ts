@@ -12,11 +12,13 @@ import type { OccurrenceState } from './storage/occurrence-record.ts'
 
 /** Which occurrences of a job to read. */
 export interface OccurrenceFilter {
+  /** Its name. */
   readonly job: string
   /** Inclusive. */
   readonly from?: InstantInput
   /** Exclusive. */
   readonly to?: InstantInput
+  /** Only those in one of these states. Default: all. */
   readonly states?: readonly OccurrenceState[]
   /** Default `ascending` by `scheduledAt`. */
   readonly order?: 'ascending' | 'descending'
@@ -45,6 +47,7 @@ export interface ShutdownOptions {
  * still read: `isRunning` and `occurrences` ask the storage alone.
  */
 export interface Scheduler extends AsyncDisposable {
+  /** This node's name. */
   readonly nodeId: string
   /** Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. */
   start(): Promise<void>
@@ -76,6 +79,10 @@ export interface Scheduler extends AsyncDisposable {
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /** Stops a job on all nodes until it is resumed: slots meanwhile are recorded as skipped, nothing of it starts. */
   pause(name: string, options?: InterventionOptions): Promise<void>
+  /**
+   * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
+   * @throws JobistemerError `JOB_NOT_FOUND`
+   */
   resume(name: string): Promise<void>
   /**
    * Changes a job on all nodes, as a new version. What runs keeps the version that it started with.
@@ -96,6 +103,10 @@ export interface Scheduler extends AsyncDisposable {
   prune(options: PruneOptions): Promise<number>
   /** Whether an occurrence of the job is running on any node: asks the storage. */
   isRunning(name: string): Promise<boolean>
+  /**
+   * Reads occurrences of a job, also of one that this node does not know; none for a job that does not exist.
+   * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
+   */
   occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]>
   /** The next `count` slots of a job as it is scheduled now. */
   nextRuns(name: string, count?: number): readonly Date[]

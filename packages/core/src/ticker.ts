@@ -28,6 +28,7 @@ export interface TickerOptions {
  *   one tick comes for the newest, and it counts the others as `skipped`.
  */
 export interface Ticker extends AsyncIterable<Tick, undefined> {
+  /** What it ticks by. */
   readonly schedule: Schedule
   /** Begins with the first instant after now. Does nothing while the ticker is enabled. */
   start(): void
@@ -45,6 +46,7 @@ export interface Ticker extends AsyncIterable<Tick, undefined> {
   readonly isEnabled: boolean
   /** The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none. */
   nextRun(): Date | null
+  /** The same as {@link stop}. */
   [Symbol.dispose](): void
 }
 

@@ -6,6 +6,7 @@ export interface Effort {
   readonly seeds: readonly number[]
 }
 
+/** How much the races, the model and the soak are to do. */
 export interface EffortOptions {
   /** Default 1; 10 for a night. The environment variable JOBISTEMER_CONFORMANCE_SCALE overrides it. */
   readonly scale?: number

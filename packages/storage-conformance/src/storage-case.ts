@@ -41,6 +41,7 @@ export type CaseNeed =
 export interface StorageCase {
   /** Unique: `group: sentence`. */
   readonly name: string
+  /** How deep it digs. */
   readonly depth: CaseDepth
   /** The case is left out for a storage that does not have all of these. */
   readonly needs: readonly CaseNeed[]

@@ -10,11 +10,15 @@ export type DescribeFunction = (name: string, body: () => void) => unknown
 /** `it` or `test` of vitest, node:test or jest. The third argument is a time limit in milliseconds. */
 export interface TestFunction {
   (name: string, body: () => Promise<void>, timeoutMs?: number): unknown
+  /** Shows a case that is left out, with its reason, where the runner can. */
   readonly skip?: (name: string, body: () => Promise<void>) => unknown
 }
 
+/** What {@link storageConformance} takes. */
 export interface StorageConformanceOptions extends EffortOptions {
+  /** Of the test runner. */
   readonly describe: DescribeFunction
+  /** Of the test runner. */
   readonly it: TestFunction
   /** What the tests are filed under: the name of the storage. */
   readonly name: string

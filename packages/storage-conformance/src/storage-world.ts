@@ -26,6 +26,7 @@ export interface ProcessEntry {
 
 /** What a case sees of a world. */
 export interface CaseWorld extends Pick<StorageWorld, 'processes'> {
+  /** One more connection to its data. Closed when the case ends. */
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
   another(): Promise<CaseWorld>

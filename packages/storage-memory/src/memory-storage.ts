@@ -38,9 +38,11 @@ declare const databaseBrand: unique symbol
 
 /** Data that several storages of one process share. Made by {@link memoryDatabase}; it has no members of its own. */
 export interface MemoryDatabase {
+  /** Not there at run time: it keeps other objects from passing for one. */
   readonly [databaseBrand]: true
 }
 
+/** What {@link memoryStorage} takes. */
 export interface MemoryStorageOptions {
   /** The data to work on. Default: data of this storage alone, which ends with it. */
   readonly database?: MemoryDatabase

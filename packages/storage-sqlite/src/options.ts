@@ -4,13 +4,21 @@ import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@
 
 /** An open database of better-sqlite3: what of it is looked at before use. */
 export interface SqliteDatabase {
+  /** The path that it was opened with. */
   readonly name: string
+  /** False once it was closed. */
   readonly open: boolean
+  /** True when nothing can be written to it, which is refused. */
   readonly readonly: boolean
+  /** A transaction is open. */
   readonly inTransaction: boolean
+  /** A statement. */
   prepare(sql: string): unknown
+  /** Runs statements. */
   exec(sql: string): unknown
+  /** Reads or sets what SQLite calls a pragma. */
   pragma(sql: string): unknown
+  /** Never called on a database that was handed in. */
   close(): unknown
 }
 

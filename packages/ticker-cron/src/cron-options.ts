@@ -12,6 +12,7 @@ export interface CronDstOptions {
   readonly fold?: 'first' | 'last' | 'both'
 }
 
+/** What `cron` takes besides the expression. */
 export interface CronOptions extends ScheduleOptions {
   /**
    * Default, as the cron daemon does it: where the minute or the hour begins with `*`, the schedule follows elapsed time

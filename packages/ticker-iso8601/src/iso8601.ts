@@ -8,6 +8,7 @@ import {
 } from '@jobistemer/core'
 import { type Iso8601Schedule, iso8601ScheduleOf, type UnboundIso8601Schedule } from './iso8601-schedule.ts'
 
+/** What {@link iso8601} takes besides the interval. */
 export interface Iso8601Options extends ScheduleOptions {
   /**
    * Nothing happens before. A bare period (`PT6H`) is counted from here, so it also fires at the start; an interval with

@@ -14,6 +14,7 @@ import {
   WindowedSchedule,
 } from '@jobistemer/core'
 
+/** What {@link once} takes besides the instant. */
 export interface OnceOptions {
   /**
    * IANA time zone in which an instant without an offset is read. Default: the `timezone` of the job that the schedule

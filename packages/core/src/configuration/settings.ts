@@ -100,14 +100,23 @@ export interface TaskSettings {
 
 /** The effective settings of a job. */
 export interface JobSettings extends TaskSettings {
+  /** Whether tasks run one after another or at once. */
   readonly taskExecutionMode: TaskExecutionMode
+  /** For a whole occurrence, from its claim. */
   readonly executionTimeoutMs: number
+  /** What happens when an occurrence is due while an earlier one is active. */
   readonly overlapPolicy: OverlapPolicy
+  /** Under `queue`: how many occurrences may wait. */
   readonly maxQueued: number
+  /** What becomes of missed slots. */
   readonly recoveryStrategy: RecoveryStrategy
+  /** A slot noticed later than this is missed. */
   readonly misfireThresholdMs: number
+  /** What becomes of an occurrence whose owner did not settle it in time. */
   readonly onStale: StaleStrategy
+  /** Under `onStale: 'retry'`: how often it is handed to another owner. */
   readonly maxRescues: number
+  /** IANA name: the zone of schedules that name none. */
   readonly timezone: string
 }
 

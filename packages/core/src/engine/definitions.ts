@@ -19,6 +19,7 @@ import { type CheckedUpdatePolicy, readUpdatePolicy, type UpdatePolicy, updatedT
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
+  /** From when on it decides the slots is the update's policy. */
   readonly schedule?: Schedule
   /**
    * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
@@ -44,9 +45,11 @@ export interface UpdateOptions {
 
 /** What an update did. */
 export interface UpdateResult {
+  /** The version in force now. */
   readonly version: number
   /** False when the job already was as asked. */
   readonly changed: boolean
+  /** The next slot; `null` when there is none. */
   readonly nextAt: Date | null
   /** Waiting occurrences that were canceled. */
   readonly canceled: readonly OccurrenceId[]
@@ -57,18 +60,25 @@ export interface PlannedChange {
   readonly name: string
   /** Version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
+  /** Its next slots as it is stored, at most three; none for a job that does not exist. */
   readonly before: readonly Date[]
+  /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
   readonly after: readonly Date[]
 }
 
 /** What a set of definitions would change. */
 export interface DefinitionPlan {
+  /** The tag that the definitions are stored under. */
   readonly owner: string
+  /** The definitions, with the tag. */
   readonly jobs: readonly Job[]
+  /** Not in the storage, or deleted from it. */
   readonly added: readonly PlannedChange[]
+  /** In the storage, with another definition. */
   readonly changed: readonly PlannedChange[]
   /** Stored under the owner tag, and not among the definitions. */
   readonly removed: readonly PlannedChange[]
+  /** Names of the jobs that are stored as they are defined. */
   readonly unchanged: readonly string[]
 }
 

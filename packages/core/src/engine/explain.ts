@@ -9,7 +9,9 @@ import type { RegisteredJob } from './registered-job.ts'
 
 /** What became, or will become, of an instant of a job. */
 export interface Explanation {
+  /** The instant that was asked about. */
   readonly at: Date
+  /** What becomes of it. */
   readonly verdict: /** There is a record: `occurrence` says it all. */
     | 'recorded'
     /** A recovery passed over it together with others: `occurrence` is their common record. */
@@ -30,7 +32,9 @@ export interface Explanation {
     | 'unknown'
   /** In words. */
   readonly reason: string
+  /** The id that an occurrence at the instant has, or would have. */
   readonly id: OccurrenceId
+  /** Its record, or the one that it is part of; `null` when there is none. */
   readonly occurrence: Occurrence | null
 }
 

@@ -30,6 +30,7 @@ export interface CancelResult {
   readonly id: OccurrenceId
   /** `requested`: it runs, and its owner was asked. `final`: it had ended before. */
   readonly outcome: 'canceled' | 'requested' | 'final'
+  /** Of the occurrence, after the cancellation. */
   readonly state: OccurrenceState
 }
 

@@ -40,7 +40,9 @@ export interface TriggerOptions {
   readonly tasks?: readonly string[]
   /** Settings for this run alone, over the job's and the tasks' own. */
   readonly overrides?: RunOverrides
+  /** Why; kept with the occurrence. 1 to 255 characters. */
   readonly reason?: string
+  /** Who asks; kept with the occurrence. 1 to 255 characters. */
   readonly actor?: string
 }
 
@@ -55,6 +57,7 @@ export interface TriggerResult {
   readonly id: OccurrenceId
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`. */
   readonly reason: string | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean

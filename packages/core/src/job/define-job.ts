@@ -20,6 +20,7 @@ export interface AnyTask extends TaskSettingsInput {
 export interface JobOptions extends JobSettingsInput {
   /** Unique; 1 to 255 characters. The job's id derives from it. */
   readonly name: string
+  /** When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. */
   readonly schedule: Schedule
   /** At least one. Under `sequential` they run in this order. */
   readonly tasks: readonly AnyTask[]
@@ -45,16 +46,22 @@ export interface JobTask {
 export interface Job {
   readonly id: JobId
   readonly name: string
+  /** The tag of whoever declared it; `null` when untagged. */
   readonly owner: string | null
+  /** Bound to the job. */
   readonly schedule: Schedule
   /**
    * The schedule before it was bound, where neither it nor the job names a time zone: the scheduler's default zone
    * completes it, and until then `UTC` holds. Otherwise `null`.
    */
   readonly unbound: UnboundSchedule | null
+  /** The settings that the definition gives, checked, durations in milliseconds. */
   readonly overrides: JobOverrides
+  /** In their order. */
   readonly tasks: readonly JobTask[]
+  /** Called before the first task of an occurrence, when it was given. */
   readonly onStart: JobOptions['onStart']
+  /** Called with the report of an occurrence that has ended, when it was given. */
   readonly onComplete: JobOptions['onComplete']
 }
 

@@ -8,7 +8,9 @@ import type { OccurrenceKind, OccurrenceState } from '../storage/occurrence-reco
 export interface PreviousRun {
   readonly id: OccurrenceId
   readonly scheduledAt: Date
+  /** When it ended. */
   readonly finishedAt: Date
+  /** How it ended. */
   readonly state: OccurrenceState
 }
 
@@ -18,12 +20,15 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
+  /** How many slots, both ends included. */
   readonly count: number
 }
 
 /** What an occurrence is: handed to hooks, and part of every task's context. */
 export interface OccurrenceContext {
+  /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
+  /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** The slot; for a trigger or a replay, when it was asked for. */
   readonly scheduledAt: Date
@@ -33,6 +38,7 @@ export interface OccurrenceContext {
   readonly latenessMs: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
+  /** The occurrence that this one replays; `null` for others. */
   readonly replayOf: OccurrenceId | null
   /** The missed slots that it covers under the recovery strategy `compressed`. */
   readonly span: CoveredSpan | null
@@ -43,6 +49,7 @@ export interface OccurrenceContext {
   readonly fencingToken: number
   /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
+  /** The scheduler's. */
   readonly logger: Logger
   /** The latest finished run of the job at an earlier instant; asks the storage. */
   previousRun(): Promise<PreviousRun | null>
@@ -50,8 +57,11 @@ export interface OccurrenceContext {
 
 /** What a task's handler gets. */
 export interface TaskContext<Data = unknown> extends OccurrenceContext {
+  /** The task that the handler works for. */
   readonly task: { readonly id: TaskId; readonly name: string }
+  /** The task inside this occurrence: the same for all of its attempts. */
   readonly taskRunId: TaskRunId
+  /** This attempt. */
   readonly attemptId: AttemptId
   /** 1 for the first try. */
   readonly attempt: number
@@ -88,6 +98,7 @@ export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSe
 
 /** A task with its work in it. */
 export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefinition<Data, Result> {
+  /** Does the work. What it returns is kept as JSON with the run. */
   run(context: TaskContext<Data>): Result | Promise<Result>
 }
 

@@ -10,7 +10,9 @@ export interface CounterLabels {
 
 /** Histograms of seconds, by name, with their labels. */
 export interface HistogramLabels {
+  /** From the start of an occurrence to its end. */
   readonly scheduler_job_execution_duration_seconds: { readonly job: string }
+  /** From the start of the first attempt of a task to the end of its last. */
   readonly scheduler_task_execution_duration_seconds: { readonly job: string; readonly task: string }
   /** Between the scheduled instant and the start. */
   readonly scheduler_start_lateness_seconds: { readonly job: string }
@@ -32,8 +34,9 @@ export interface GaugeValues {
 
 /** Where a scheduler's metrics go. What it throws never reaches the engine. */
 export interface Metrics {
+  /** Adds `by` to a counter. */
   increment<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by: number): void
-  /** `value` is in seconds. */
+  /** Adds an observation to a histogram. `value` is in seconds. */
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
   /** Called once, with what reads the gauges whenever the collector wants them. */
   gauges(read: () => Promise<GaugeValues>): void

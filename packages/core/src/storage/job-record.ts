@@ -7,6 +7,7 @@ export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_r
 
 /** The overlap rule as the storage applies it, inside its atomic steps. */
 export interface OverlapRule {
+  /** What becomes of the later one. */
   readonly policy: OverlapPolicy
   /** Under `queue`: how many may wait; what comes beyond is skipped with the reason `queue_full`. */
   readonly maxQueued: number
@@ -18,12 +19,16 @@ export interface ScheduleSegment {
   readonly after: number | null
   /** Epoch milliseconds, inclusive; `null` = for ever. */
   readonly until: number | null
+  /** As plain data: nodes revive it. */
   readonly schedule: SerializedSchedule
 }
 
+/** Since when a job is paused, and why. */
 export interface PauseRecord {
+  /** Epoch milliseconds. */
   readonly at: number
   readonly reason: string | null
+  /** Who paused it; `null` when nobody said. */
   readonly actor: string | null
 }
 
@@ -52,6 +57,7 @@ export interface JobRecord {
   readonly owner: string | null
   /** The version in force. Grows by one with each `replace`. */
   readonly version: number
+  /** Digest of the definition of the version in force. */
   readonly fingerprint: string
   /** The fingerprints of earlier versions, newest first, at most 32: how an older build recognises itself. */
   readonly lineage: readonly string[]
@@ -59,7 +65,9 @@ export interface JobRecord {
   readonly definition: JsonObject
   /** What a node must have to run this job. `claim` leaves out the keys that the node says it cannot serve. */
   readonly handlerKey: string
+  /** The rule of the version in force. */
   readonly overlap: OverlapRule
+  /** Its schedules, in the order of time, without gaps. */
   readonly timeline: readonly ScheduleSegment[]
   /** Every slot up to here has been decided. Starts at the job's creation and never moves back. */
   readonly watermark: number
@@ -70,6 +78,7 @@ export interface JobRecord {
    * watermark, and always before the next slot.
    */
   readonly pruneFloor: number | null
+  /** `null` while it is not paused. */
   readonly paused: PauseRecord | null
   readonly createdAt: number
   /** When the definition, the pause or the deletion last changed; advancing the watermark does not count. */

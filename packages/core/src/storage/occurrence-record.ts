@@ -21,11 +21,13 @@ export type OccurrenceState =
   /** Not run, decided by the recovery strategy. May stand for many slots, see `span`. */
   | 'missed'
 
+/** The terminal states: nothing changes any more. */
 export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
 
 /** `active` ones block later ones of their job, unless its overlap policy is `allow`. */
 export const liveStates: readonly OccurrenceState[] = ['pending', 'queued', 'running']
 
+/** Whether a state is terminal. */
 export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
 }
@@ -40,6 +42,7 @@ export interface OccurrenceAddress {
 
 /** A process that owns work: the node's name, and which of its lives this is. */
 export interface Owner {
+  /** The node's name. */
   readonly node: string
   /** Unique to one start of one process: tells a node's own record from one of its earlier life. */
   readonly incarnation: string
@@ -63,9 +66,11 @@ export interface OccurrenceDetails {
   readonly data?: JsonValue
   /** Configuration of this one trigger, over the job's and the tasks' own. */
   readonly overrides?: JsonObject
+  /** The occurrence that this one replays. */
   readonly replayOf?: OccurrenceId
   /** Results of the replayed occurrence's tasks that do not run again. */
   readonly results?: JsonObject
+  /** The key of the request, when it had one. */
   readonly requestKey?: string
   /** Why it was triggered or replayed, and by whom. */
   readonly requestReason?: string
@@ -83,6 +88,7 @@ export type OccurrenceKind =
   /** `replay()`. Never consumes a slot. */
   | 'replay'
 
+/** The states of an attempt. All but the first two are final. */
 export type AttemptState =
   /** Written ahead of a retry that starts at `startedAt`, which may lie ahead. */
   | 'waiting'
@@ -95,24 +101,32 @@ export type AttemptState =
   /** Its owner went away; whether the handler ran to its end is unknown. */
   | 'lost'
 
+/** An error as it is kept with an attempt. */
 export interface ErrorRecord {
   readonly name: string
   readonly message: string
+  /** The error's `code`, where it is a string. */
   readonly code?: string
+  /** Shortened. */
   readonly stack?: string
 }
 
+/** One try of a task. Written before its handler is called. All instants are epoch milliseconds. */
 export interface AttemptRecord {
   /** 1, 2, 3 … without gap or repeat, across owners. */
   readonly number: number
   readonly state: AttemptState
+  /** When its handler was called; of a `waiting` one, when it will be. */
   readonly startedAt: number
+  /** `null` while it runs or waits. */
   readonly endedAt: number | null
+  /** What its handler threw. */
   readonly error?: ErrorRecord
   /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `execution_timeout`. */
   readonly reason?: string
 }
 
+/** The states of a task that has started. `retrying`: between attempts, or between owners. */
 export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'canceled'
 
 /** One task inside one occurrence. Tasks that have not started have no record. */
@@ -120,6 +134,7 @@ export interface TaskRunRecord {
   /** The task's name. Ids of task, run and attempts derive from it. */
   readonly task: string
   readonly state: TaskRunState
+  /** In the order of their numbers; at least one, unless it was canceled before its first. */
   readonly attempts: readonly AttemptRecord[]
   /** What the handler returned; absent when nothing. */
   readonly result?: JsonValue
@@ -127,9 +142,12 @@ export interface TaskRunRecord {
   readonly reason?: string
 }
 
+/** That somebody wants an occurrence to end. */
 export interface CancelRequest {
+  /** Epoch milliseconds. */
   readonly at: number
   readonly reason: string
+  /** Who asked; `null` when nobody said. */
   readonly actor: string | null
 }
 
@@ -152,6 +170,7 @@ export interface OccurrenceRecord extends OccurrenceAddress {
   readonly createdAt: number
   /** When the present or last owner claimed it. */
   readonly startedAt: number | null
+  /** When it reached a final state; `null` before. */
   readonly finishedAt: number | null
   /** How long one claim may run, in milliseconds. */
   readonly executionTimeoutMs: number
@@ -161,6 +180,7 @@ export interface OccurrenceRecord extends OccurrenceAddress {
   readonly reason: string | null
   /** Created by recovery of missed slots. */
   readonly recovered: boolean
+  /** The first request for its cancellation; `null` without one. */
   readonly cancelRequest: CancelRequest | null
   readonly details: OccurrenceDetails
   /** Written whole by the owner with each `settle`; empty when a query asked to leave them out. */

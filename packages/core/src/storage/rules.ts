@@ -99,6 +99,7 @@ function pickContent(content: JobContent): JobContent {
 /** The part of a job's head that a create item is judged by. */
 export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
 
+/** Why an item creates nothing. */
 export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' | 'exists' }>
 
 /**
@@ -158,17 +159,23 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
 /** What the overlap rule looks at when a slot, a trigger or a replay is created. */
 export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
+  /** The job's rule. */
   readonly overlap: OverlapRule
+  /** Whether the job is paused. */
   readonly paused: boolean
   /** The item brings its first runs and is due. */
   readonly startable: boolean
-  /** The job's occurrences in these states. */
+  /** How many occurrences of the job are pending. */
   readonly pending: number
+  /** How many occurrences of the job are running. */
   readonly running: number
+  /** How many occurrences of the job are queued. */
   readonly queued: number
 }
 
+/** What an adapter is to do with the item. */
 export interface OverlapDecision {
+  /** The state that the occurrence is created in. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | null
   /** All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. */

@@ -22,7 +22,9 @@ import type {
  * - Arguments are valid: core has checked them.
  */
 export interface Storage {
+  /** The version of the protocol that the adapter speaks. */
   readonly specVersion: 1
+  /** What tunes the engine. Safety is never a capability. */
   readonly capabilities: StorageCapabilities
 
   /** Creates, replaces, pauses, resumes and deletes jobs. */
@@ -68,6 +70,7 @@ export interface Storage {
   close(): Promise<void>
 }
 
+/** What a storage is good at. */
 export interface StorageCapabilities {
   /** Items per call that suit this storage best; the engine sends no more. At least 1. */
   readonly maxBatch: number
@@ -79,14 +82,20 @@ export interface StorageCapabilities {
   readonly serverTimeResolutionMs?: number
 }
 
+/** That another connection has changed something, for `subscribe`. */
 export interface WakeUp {
+  /**
+   * `due`: work may wait for a node. `cancel`: a running occurrence is to end. `jobs`: a definition or a pause changed.
+   */
   readonly kind: 'due' | 'cancel' | 'jobs'
 }
 
 // ---------------------------------------------------------------------------------------------------------- saveJobs
 
+/** What `saveJobs` takes. */
 export interface SaveJobsRequest {
   readonly now: number
+  /** Each is atomic by itself; they take effect in this order. */
   readonly changes: readonly JobChange[]
 }
 
@@ -96,6 +105,7 @@ export type JobContent = Pick<
   'name' | 'owner' | 'fingerprint' | 'definition' | 'handlerKey' | 'overlap' | 'timeline' | 'nextAt'
 >
 
+/** One atomic change of a job. */
 export type JobChange =
   /**
    * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
@@ -140,6 +150,7 @@ export type SaveJobAnswer =
 
 // ------------------------------------------------------------------------------------------------- createOccurrences
 
+/** What `createOccurrences` takes. */
 export interface CreateOccurrencesRequest {
   readonly now: number
   /** Who starts what has `runs`. */
@@ -173,6 +184,7 @@ export interface CreateRequested extends CreateItemBase {
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
+  /** As for a slot. */
   readonly runs: readonly TaskRunRecord[] | null
 }
 
@@ -189,6 +201,7 @@ export interface CreateExclusion extends CreateItemBase {
  */
 export interface CreateRecovery extends CreateItemBase {
   readonly kind: 'recovery'
+  /** The job's watermark, as the node knows it: another one means that somebody else has decided. */
   readonly expectedWatermark: number
   /** The watermark afterwards, not before `scheduledAt`. */
   readonly watermark: number
@@ -198,6 +211,7 @@ export interface CreateRecovery extends CreateItemBase {
   readonly entries: readonly RecoveryEntry[]
 }
 
+/** What is to become of one missed slot, or of several that are not to be run. */
 export type RecoveryEntry =
   /** To be run: created pending, or queued behind the active one, whatever the overlap policy (but `allow`). */
   | {
@@ -219,6 +233,7 @@ export type RecoveryEntry =
       readonly span: SlotSpan
     }
 
+/** One occurrence to create, or the decision about several. */
 export type CreateItem = CreateSlot | CreateRequested | CreateExclusion | CreateRecovery
 
 /**
@@ -260,6 +275,7 @@ export type CreateAnswer =
 
 // -------------------------------------------------------------------------------------------------------------- claim
 
+/** What `claim` takes. */
 export interface ClaimRequest {
   readonly now: number
   readonly owner: Owner
@@ -286,6 +302,7 @@ export interface ClaimAnswer {
   readonly nextDueAt: number | null
 }
 
+/** A running occurrence that its owner is to end. */
 export interface CancelNotice extends OccurrenceAddress {
   readonly token: number
   readonly reason: string
@@ -293,20 +310,24 @@ export interface CancelNotice extends OccurrenceAddress {
 
 // ------------------------------------------------------------------------------------------------------------- settle
 
+/** What `settle` takes. */
 export interface SettleRequest {
   readonly now: number
   readonly items: readonly SettleItem[]
 }
 
+/** What an owner says of one occurrence. */
 export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /** 1, 2, 3 … under one token. The stored one is repeated (`ok`, nothing changes); a smaller one is `lost`. */
   readonly sequence: number
   /** All task runs so far, whole. */
   readonly runs: readonly TaskRunRecord[]
+  /** What it means for the occurrence. */
   readonly change: SettleChange
 }
 
+/** What becomes of a running occurrence. */
 export type SettleChange =
   /** Attempts started or ended; the occurrence goes on. */
   | { readonly kind: 'progress' }
@@ -315,6 +336,7 @@ export type SettleChange =
   /** Its owner stops working on it: pending again, for any node, not before `dueAt`. */
   | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }
 
+/** What a storage says to an owner. */
 export type SettleAnswer =
   | {
       readonly outcome: 'ok'
@@ -328,11 +350,13 @@ export type SettleAnswer =
 
 // ------------------------------------------------------------------------------------------------------------- cancel
 
+/** What `cancel` takes. */
 export interface CancelOccurrencesRequest {
   readonly now: number
   readonly items: readonly CancelItem[]
 }
 
+/** One occurrence to cancel. */
 export interface CancelItem extends OccurrenceAddress {
   readonly reason: string
   readonly actor: string | null
@@ -343,6 +367,7 @@ export interface CancelItem extends OccurrenceAddress {
   readonly mode: 'request' | 'force'
 }
 
+/** What a cancellation did. */
 export type CancelAnswer =
   | { readonly outcome: 'canceled'; readonly woken: OccurrenceAddress | null }
   /** The owner was asked; repeated requests keep the first. */
@@ -352,6 +377,7 @@ export type CancelAnswer =
 
 // --------------------------------------------------------------------------------------------------------------- reap
 
+/** What `reap` takes. */
 export interface ReapRequest {
   readonly now: number
   readonly items: readonly ReapItem[]
@@ -360,6 +386,7 @@ export interface ReapRequest {
 /** Takes effect when token and sequence are still the given ones. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
+  /** That of the owner's last accepted `settle`: it has said nothing since. */
   readonly sequence: number
   /** The task runs as they are to be kept: unfinished attempts ended as `lost`. */
   readonly runs: readonly TaskRunRecord[]
@@ -368,25 +395,34 @@ export interface ReapItem extends OccurrenceAddress {
   readonly reason: string
 }
 
+/** What a reaping did. */
 export type ReapAnswer =
   | { readonly outcome: 'reaped'; readonly woken: OccurrenceAddress | null }
   | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
 
 // ------------------------------------------------------------------------------------------------------ get and list
 
+/** What `get` takes. What is left out is answered with an empty list. */
 export interface GetRequest {
-  /** Tombstones are found too. */
+  /** Heads of jobs. Tombstones are found too. */
   readonly jobs?: readonly JobId[]
+  /** Versions of jobs, also earlier ones. */
   readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
+  /** With their runs. */
   readonly occurrences?: readonly OccurrenceId[]
 }
 
+/** What `get` answers: a record, or `null`, for each id, in the order of the request. */
 export interface GetAnswer {
+  /** As asked for by `jobs`. */
   readonly jobs: readonly (JobRecord | null)[]
+  /** As asked for by `versions`. */
   readonly versions: readonly (JobVersionRecord | null)[]
+  /** As asked for by `occurrences`. */
   readonly occurrences: readonly (OccurrenceRecord | null)[]
 }
 
+/** A part of a list. */
 export interface Page<T> {
   readonly items: readonly T[]
   /** Pass it on for the next page; `null` on the last. A page may be shorter than `limit`, even empty, before that. */
@@ -399,6 +435,7 @@ interface PageRequest {
   readonly cursor: string | null
 }
 
+/** What `listJobs` takes. */
 export interface JobQuery extends PageRequest {
   /** Only jobs with `changedAt` at or after this. */
   readonly changedSince?: number
@@ -408,6 +445,7 @@ export interface JobQuery extends PageRequest {
   readonly deleted?: boolean
 }
 
+/** What `listOccurrences` takes. */
 export type OccurrenceQuery =
   /** The history of one job by `scheduledAt` (equal ones by id), `from` inclusive, `to` exclusive. */
   | (PageRequest & {
@@ -433,6 +471,7 @@ export type OccurrenceQuery =
 
 // -------------------------------------------------------------------------------------------------------------- prune
 
+/** What `prune` takes. */
 export interface PruneRequest {
   readonly now: number
   /** `null`: all jobs. */
@@ -450,7 +489,9 @@ export interface PruneRequest {
   readonly limit: number
 }
 
+/** What a call of `prune` did. */
 export interface PruneAnswer {
+  /** How many occurrences are gone. */
   readonly removed: number
   /** True when a further call would remove more. */
   readonly more: boolean

@@ -22,6 +22,7 @@ export const openWindow: ScheduleWindow = Object.freeze({
  * }
  */
 export abstract class WindowedSchedule implements Schedule {
+  /** The stretch of time that it is confined to. */
   readonly window: ScheduleWindow
 
   constructor(window: ScheduleWindow = openWindow) {

@@ -26,14 +26,18 @@ export type LedgerRule =
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'
 
+/** One contradiction in a ledger. */
 export interface LedgerViolation {
+  /** The rule that is broken. */
   readonly rule: LedgerRule
   readonly jobId: JobId
+  /** `null` when it is about the job as a whole. */
   readonly occurrenceId: OccurrenceId | null
   /** One sentence with the values that contradict each other. */
   readonly message: string
 }
 
+/** What `checkLedger` is to know of the jobs. */
 export interface LedgerExpectations {
   /**
    * The instants of a job's slots in `(after, until]`, epoch milliseconds, ascending. Without it the check for holes
@@ -46,8 +50,12 @@ export interface LedgerExpectations {
   readonly atRest?: boolean
 }
 
+/** What `checkLedger` found. */
 export interface LedgerReport {
+  /** How many jobs were looked at. */
   readonly jobs: number
+  /** How many occurrences were looked at. */
   readonly occurrences: number
+  /** Empty for a sound ledger. */
   readonly violations: readonly LedgerViolation[]
 }

@@ -23,8 +23,11 @@ export type HistoryRule =
   /** Something was created under a version that had been replaced before. */
   | 'version'
 
+/** One contradiction in a history. */
 export interface HistoryViolation {
+  /** The rule that is broken. */
   readonly rule: HistoryRule
+  /** One sentence with the calls that contradict each other. */
   readonly message: string
 }
 

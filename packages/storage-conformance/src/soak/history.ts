@@ -55,6 +55,7 @@ export type HistoryEvent = {
 
 /** Records the calls of one or several connections. Calls that reject are not recorded: nobody knows what they did. */
 export class History {
+  /** In the order in which the answers came. */
   readonly events: HistoryEvent[] = []
   #counter = 0
 
