@@ -10,7 +10,8 @@ import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options
  * await scheduler.start()
  * process.once('SIGTERM', () => scheduler.shutdown())
  *
- * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_JOB` …
+ * @throws JobistemerError naming the option: `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
+ * `UNKNOWN_OPTION`, `DUPLICATE_JOB`
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   return new Engine(readSchedulerOptions(options))

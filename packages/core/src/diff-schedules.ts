@@ -14,6 +14,7 @@ export interface ScheduleDifference {
 /**
  * Compares the slots of two schedules in `[from, to)`. Every slot of both is listed, so keep the stretch short for
  * schedules by the second.
+ * @throws JobistemerError `INVALID_INSTANT`
  */
 export function diffSchedules(
   before: Pick<Schedule, 'nextMs'>,

@@ -36,6 +36,7 @@ function readInstant(input: InstantInput): number {
 /**
  * UTC in RFC 3339 with no fraction for whole seconds and the shortest fraction otherwise: the form that ids are made
  * from, so it never changes.
+ * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantText(input: InstantInput): string {
   const milliseconds = toInstantMs(input)

@@ -20,6 +20,8 @@ export interface ScheduleWindow {
 /**
  * When something happens: a pure, immutable value. All of its methods depend on nothing but the schedule and the
  * argument: from wherever one starts, the same instants come, strictly increasing.
+ *
+ * What is no instant is refused with `INVALID_INSTANT` by the schedules of Jobistemer.
  */
 export interface Schedule {
   /** The kind that revives this schedule from its serialised form on another node. */

@@ -45,21 +45,31 @@ export interface ShutdownOptions {
 /**
  * One node: runs jobs on a storage, together with all other nodes on the same storage. One that is never started can
  * still read: `isRunning` and `occurrences` ask the storage alone.
+ *
+ * What else is asked of a scheduler that is not running is refused with `SCHEDULER_STATE`; a storage that fails under a
+ * call makes it reject with the storage's own error, a `STORAGE_…` code.
  */
 export interface Scheduler extends AsyncDisposable {
   /** This node's name. */
   readonly nodeId: string
-  /** Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. */
+  /**
+   * Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. A
+   * storage that does not answer is asked until it does.
+   * @throws JobistemerError `SCHEDULER_STATE` when it was started before, or is shut down meanwhile;
+   * `UNKNOWN_SCHEDULE_TYPE` when the storage holds a schedule that this node cannot revive
+   */
   start(): Promise<void>
   /**
    * Starts nothing more, tells running tasks to stop, waits for them, and hands back what has stopped before its end.
    * Nothing of the scheduler keeps the process alive afterwards. A second call waits for the first.
+   * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>
   /**
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
+   * or `UNKNOWN_OPTION` for a bad option
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
@@ -77,7 +87,11 @@ export interface Scheduler extends AsyncDisposable {
    * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot there, or it lies behind.
    */
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
-  /** Stops a job on all nodes until it is resumed: slots meanwhile are recorded as skipped, nothing of it starts. */
+  /**
+   * Stops a job on all nodes until it is resumed: slots meanwhile are recorded as skipped, nothing of it starts, what
+   * runs may end.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
   pause(name: string, options?: InterventionOptions): Promise<void>
   /**
    * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
@@ -89,17 +103,29 @@ export interface Scheduler extends AsyncDisposable {
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
-  /** Stores a job at run time. One that is data alone (`handler`, not `run`) runs on every node with its handlers. */
+  /**
+   * Stores a job at run time. One that is data alone (`handler`, not `run`) runs on every node with its handlers; one
+   * that exists becomes its next version.
+   */
   add(job: Job): Promise<void>
-  /** Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned. */
+  /**
+   * Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
+   */
   remove(name: string, options?: { readonly expectedVersion?: number }): Promise<void>
-  /** What storing these definitions under an owner tag would add, change and remove. Changes nothing. */
+  /**
+   * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
+   * @throws JobistemerError `INVALID_NAME`
+   */
   plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan>
   /** Does what a plan shows. @throws JobistemerError `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan): Promise<void>
-  /** What became of an instant of a job, or will, and why. */
+  /** What became of an instant of a job, or will, and why. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT` */
   explain(name: string, at: InstantInput): Promise<Explanation>
-  /** Removes old history. Never makes an old slot run again. Answers how many occurrences were removed. */
+  /**
+   * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
+   * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+   */
   prune(options: PruneOptions): Promise<number>
   /** Whether an occurrence of the job is running on any node: asks the storage. */
   isRunning(name: string): Promise<boolean>
@@ -108,8 +134,11 @@ export interface Scheduler extends AsyncDisposable {
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]>
-  /** The next `count` slots of a job as it is scheduled now. */
+  /**
+   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`
+   */
   nextRuns(name: string, count?: number): readonly Date[]
-  /** Adds a listener; call what it returns to take it away. */
+  /** Adds a listener; call what it returns to take it away. @throws JobistemerError `INVALID_ARGUMENT` */
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void
 }

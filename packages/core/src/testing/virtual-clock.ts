@@ -7,15 +7,25 @@ import { afterThisTurn } from '../system-clock.ts'
 
 /** A clock that stands still until it is told to move. */
 export interface VirtualClock extends Clock {
-  /** Moves time forward by a duration, running everything that is due on the way, in order, with no real waiting. */
+  /**
+   * Moves time forward by a duration, running everything that is due on the way, in order, with no real waiting.
+   * @throws JobistemerError `INVALID_DURATION`
+   */
   advance(duration: DurationInput): Promise<void>
   /** Moves time forward to an instant. @throws JobistemerError `INVALID_INSTANT` when it lies in the past. */
   advanceTo(instant: InstantInput): Promise<void>
-  /** Sets the wall clock, forwards or backwards, without the monotonic one: what NTP or an operator does. */
+  /**
+   * Sets the wall clock, forwards or backwards, without the monotonic one: what NTP or an operator does.
+   * @throws JobistemerError `INVALID_INSTANT`
+   */
   jumpTo(instant: InstantInput): Promise<void>
   /** Lets everything that can happen at this instant happen. */
   settle(): Promise<void>
-  /** Resolves when this much virtual time has passed: what a handler under test waits with. */
+  /**
+   * Resolves when this much virtual time has passed: what a handler under test waits with. Rejects with the signal's
+   * reason when that fires before.
+   * @throws JobistemerError `INVALID_DURATION`
+   */
   sleep(duration: DurationInput, signal?: AbortSignal): Promise<void>
 }
 
@@ -36,6 +46,14 @@ interface VirtualTimer {
  *
  * `advance` waits for calls to the storage, however long they really take, and for handlers as far as they wait for
  * nothing but promises and this clock.
+ *
+ * @example
+ * const clock = virtualClock('2026-01-01T00:00:00Z')
+ * const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+ * await scheduler.start()
+ * await clock.advance({ days: 3 })
+ *
+ * @throws JobistemerError `INVALID_INSTANT`
  */
 export function virtualClock(start: InstantInput, options: { readonly seed?: number } = {}): VirtualClock {
   let randomState = (options.seed ?? 1) >>> 0
