@@ -2,13 +2,21 @@ import { rm } from 'node:fs/promises'
 import { defineJob, type Job, type Schedule } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { type BackupTaskOptions, backupTasks, workFolder } from './backup-tasks.ts'
-import { witnessed } from './witness.ts'
+import { type Witness, witnessed } from './witness.ts'
 
 export const jobName = 'nightly-backup'
 export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 
 /** A slot that is noticed later than this counts as missed, and is made up. */
 export const misfireThresholdMs = 1000
+
+/**
+ * How long a backup of so many bytes may take: far longer than it does, since what exceeds it is aborted; and not longer
+ * than that, since another node takes over from a dead one only after it. A real job would say `{ minutes: 30 }`.
+ */
+export function executionTimeoutMs(bytes: number): number {
+  return 4000 + Math.ceil(bytes / 2000)
+}
 
 /** Every `seconds` seconds inside a window; a real one would be `cron('0 2 * * *', { timezone: 'Europe/Berlin' })`. */
 export function backupSchedule(seconds: number, window: { readonly start?: Date; readonly end?: Date }): Schedule {
@@ -20,8 +28,14 @@ export function cronExpression(seconds: number): string {
   return `*/${seconds} * * * * *`
 }
 
-/** The job as the worker runs it. */
-export function backupJob(options: BackupTaskOptions & { readonly schedule: Schedule; readonly witness: string }): Job {
+export interface BackupJobOptions extends BackupTaskOptions {
+  readonly schedule: Schedule
+  readonly witness: Witness
+  readonly executionTimeoutMs: number
+}
+
+/** The job as the workers run it. */
+export function backupJob(options: BackupJobOptions): Job {
   const { backup, compress, verify, rotate } = backupTasks(options)
   const { schedule, witness, work } = options
   return defineJob({
@@ -35,9 +49,11 @@ export function backupJob(options: BackupTaskOptions & { readonly schedule: Sche
     ],
     // A slot that comes due while an earlier backup is running waits for its turn.
     overlapPolicy: 'queue',
-    // When the worker dies, its next life takes up the occurrence where it was.
+    // When its node dies, the occurrence is taken up where it was: by the node's next life at once, by another node when
+    // this time is over and the owner has not settled it.
     onStale: 'retry',
-    // Slots that no worker was alive for are made up, all of them.
+    executionTimeout: options.executionTimeoutMs,
+    // Slots that no node was alive for are made up, all of them.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
     // Called whatever the outcome, so a failed backup leaves no scratch files either.

@@ -2,27 +2,54 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import type { Occurrence } from '@jobistemer/core'
 import type { VerifiedBackup } from './backup-tasks.ts'
 import type { DemoFolder } from './demo-folder.ts'
-import type { CheckResult } from './ledger-check.ts'
-import { describeAttempt } from './ledger-changes.ts'
+import { type CheckInput, type CheckResult, checkLedger } from './ledger-check.ts'
+import { describeAttempt, nameAttempt } from './ledger-changes.ts'
 import { type TableOptions, tableOf } from './live-table.ts'
+import { nodeLines } from './nodes.ts'
 import { type Paint, printBytes, printSlot } from './style.ts'
 
 const mostTables = 8
 const mostProblems = 10
 
+/** What is said at the end, and whether every check holds. */
+export function reportLines(
+  run: CheckInput & Omit<TableOptions, 'now'> & { readonly folder: DemoFolder; readonly keep: number },
+): { readonly lines: readonly string[]; readonly good: boolean } {
+  const { occurrences, witness, kill, folder, keep, paint } = run
+  const backup = lastBackup(occurrences)
+  const results = [...checkLedger(run), ...checkFiles(folder, backup, keep)]
+  if (kill === null) results.push({ claim: 'a node was killed', problems: ['nothing could be interrupted'] })
+  const lines = [
+    `${paint('heading', 'The ledger')} (times in UTC)`,
+    ...ledgerLines(run),
+    '',
+    `${paint('heading', 'The nodes')} (as the tasks wrote to witness.jsonl)`,
+    ...nodeLines(witness, occurrences),
+    '',
+    `${paint('heading', 'The checks')} (against the schedule, and what the tasks wrote to witness.jsonl)`,
+    ...checkLines(results, paint),
+    '',
+  ]
+  if (backup !== null) lines.push(paint('heading', 'The last verified backup'), ...backupLines(backup), '')
+  return { lines, good: results.every(({ problems }) => problems.length === 0) }
+}
+
 /** The ledger: as the table where it fits with all durations, otherwise with a line for each attempt. */
-export function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
+function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
   const { lines, complete } = tableOf({ ...options, now: new Date() })
   if (complete) return lines.map(({ text }) => text)
-  return options.occurrences.flatMap(({ scheduledAt, state, tasks }) => [
+  return options.occurrences.flatMap(({ id, scheduledAt, state, tasks }) => [
     `  ${printSlot(scheduledAt)}  ${state}`,
     ...tasks.flatMap(({ name, attempts }) =>
-      attempts.map((attempt) => `    ${name}, attempt ${attempt.number} ${describeAttempt(attempt)}`),
+      attempts.map((attempt) => {
+        const what = nameAttempt(attempt.number, options.nodeOf(id, name, attempt.number))
+        return `    ${name}, ${what} ${describeAttempt(attempt)}`
+      }),
     ),
   ])
 }
 
-export function checkLines(results: readonly CheckResult[], paint: Paint): readonly string[] {
+function checkLines(results: readonly CheckResult[], paint: Paint): readonly string[] {
   return results.flatMap(({ claim, problems }) =>
     problems.length === 0
       ? [`  ${paint('good', '✓')} ${claim}`]
@@ -37,7 +64,7 @@ export function lastBackup(occurrences: readonly Occurrence[]): VerifiedBackup |
   return result === undefined ? null : (result as unknown as VerifiedBackup)
 }
 
-export function backupLines({ file, bytes, contents }: VerifiedBackup): readonly string[] {
+function backupLines({ file, bytes, contents }: VerifiedBackup): readonly string[] {
   const tables = contents.tables.slice(0, mostTables).map(({ name, rows }) => `${name} ${rows}`)
   const more = contents.tables.length - mostTables
   return [
@@ -49,7 +76,7 @@ export function backupLines({ file, bytes, contents }: VerifiedBackup): readonly
 }
 
 /** What can be seen in the folder. */
-export function checkFiles(folder: DemoFolder, backup: VerifiedBackup | null, keep: number): readonly CheckResult[] {
+function checkFiles(folder: DemoFolder, backup: VerifiedBackup | null, keep: number): readonly CheckResult[] {
   const missing: string[] = []
   if (backup === null) missing.push('no occurrence has completed')
   else if (!existsSync(backup.file)) missing.push(`${backup.file} is missing`)

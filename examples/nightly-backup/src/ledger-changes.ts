@@ -1,14 +1,22 @@
 import type { AttemptReport, Occurrence } from '@jobistemer/core'
 import type { LedgerLook } from './ledger-watch.ts'
+import type { NodeOf } from './nodes.ts'
 import { printDuration, printSlot } from './style.ts'
 
 /** An attempt that is over sooner is only told of when it is. */
 const worthTellingMs = 1000
 
 /** What has happened between two looks at the ledger, in words: one line each, by slot. */
-export function describeChanges(before: LedgerLook, now: LedgerLook): readonly string[] {
+export function describeChanges(before: LedgerLook, now: LedgerLook, nodeOf: NodeOf): readonly string[] {
   const known = new Map(before.occurrences.map((occurrence) => [occurrence.id, occurrence]))
-  return now.occurrences.flatMap((occurrence) => changesOf(known.get(occurrence.id), occurrence, before.at, now.at))
+  return now.occurrences.flatMap((occurrence) =>
+    changesOf(known.get(occurrence.id), occurrence, { lookedAt: before.at, looksAt: now.at, nodeOf }),
+  )
+}
+
+/** `attempt 1`, `attempt 1 on B`. */
+export function nameAttempt(number: number, node: string | null): string {
+  return node === null ? `attempt ${number}` : `attempt ${number} on ${node}`
 }
 
 /** `succeeded in 41 ms`, `failed: no space left on device`. */
@@ -18,7 +26,11 @@ export function describeAttempt({ state, durationMs, error }: AttemptReport): st
   return state === 'succeeded' && durationMs !== null ? `${name} in ${printDuration(durationMs)}` : `${name}${detail}`
 }
 
-function changesOf(before: Occurrence | undefined, now: Occurrence, lookedAt: Date, looksAt: Date): string[] {
+function changesOf(
+  before: Occurrence | undefined,
+  now: Occurrence,
+  { lookedAt, looksAt, nodeOf }: { readonly lookedAt: Date; readonly looksAt: Date; readonly nodeOf: NodeOf },
+): string[] {
   const slot = printSlot(now.scheduledAt)
   const ended = now.finishedAt !== null
   const lines: string[] = []
@@ -28,7 +40,8 @@ function changesOf(before: Occurrence | undefined, now: Occurrence, lookedAt: Da
     for (const [index, attempt] of attempts.entries()) {
       const changed = attemptsBefore[index]?.state !== attempt.state
       const told = attempt.endedAt === null ? isWorthTelling(attempt, lookedAt, looksAt) : changed
-      if (told) lines.push(`${slot}  ${name.padEnd(8)}  attempt ${attempt.number} ${describeAttempt(attempt)}`)
+      const what = nameAttempt(attempt.number, nodeOf(now.id, name, attempt.number))
+      if (told) lines.push(`${slot}  ${name.padEnd(8)}  ${what} ${describeAttempt(attempt)}`)
     }
   }
   if (before?.state !== now.state && ended) lines.push(`${slot}  ${now.state}`)

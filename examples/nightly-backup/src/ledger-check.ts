@@ -1,4 +1,5 @@
 import type { Occurrence, TaskReport } from '@jobistemer/core'
+import type { Kill } from './stage.ts'
 import { printSlot } from './style.ts'
 import type { WitnessLine } from './witness.ts'
 
@@ -17,23 +18,28 @@ export interface CheckInput {
   readonly witness: readonly WitnessLine[]
   /** Names of the job's tasks, in their order. */
   readonly taskNames: readonly string[]
-  /** How often a worker was killed in the middle of a task. */
-  readonly kills: number
+  /** The node that was killed in the middle of a task, and who carried on; `null`: none was. */
+  readonly kill: Kill | null
 }
 
 /** Compares the ledger with the schedule and with the witness. */
 export function checkLedger(input: CheckInput): readonly CheckResult[] {
-  const { slots, taskNames, kills } = input
-  const losses =
-    kills === 1 ? 'the attempt that was killed is recorded as lost' : `${kills} attempts are recorded as lost`
+  const { slots, taskNames, kill } = input
   return [
     { claim: `each of the ${slots.length} slots has exactly one entry in the ledger`, problems: slotProblems(input) },
     { claim: `every entry is completed, with all of ${taskNames.join(', ')}`, problems: incompleteProblems(input) },
     { claim: 'no attempt of a task started more than once', problems: startProblems(input) },
     { claim: 'each completed task was completed exactly once, and never started again', problems: endProblems(input) },
     { claim: 'no two tasks ever ran at the same time', problems: overlapProblems(input) },
-    { claim: `${losses}, and a later one carried on`, problems: lossProblems(input) },
+    { claim: 'each slot was ended by the node that the ledger names', problems: nodeProblems(input) },
+    { claim: kill === null ? 'no attempt was lost' : lossClaim(kill), problems: lossProblems(input) },
   ]
+}
+
+function lossClaim({ node, successor }: Kill): string {
+  return node === successor
+    ? 'the attempt that was killed is recorded as lost, and a later one carried on'
+    : `the attempt that was killed on node ${node} is recorded as lost, and node ${successor} carried on`
 }
 
 function slotProblems({ slots, occurrences }: CheckInput): string[] {
@@ -139,7 +145,16 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   return problems
 }
 
-function lossProblems({ occurrences, witness, kills }: CheckInput): string[] {
+/** Whoever wrote last of an occurrence is its last owner. */
+function nodeProblems({ occurrences, witness }: CheckInput): string[] {
+  return occurrences.flatMap(({ id, scheduledAt, node }) => {
+    const last = witness.findLast(({ occurrence }) => occurrence === id)
+    if (last === undefined || last.node === node) return []
+    return [`${printSlot(scheduledAt)} ended on node ${last.node}, but the ledger names ${node}`]
+  })
+}
+
+function lossProblems({ occurrences, witness, kill }: CheckInput): string[] {
   const problems: string[] = []
   let losses = 0
   for (const { id, scheduledAt, tasks } of occurrences) {
@@ -157,10 +172,16 @@ function lossProblems({ occurrences, witness, kills }: CheckInput): string[] {
         else if (lines.some(({ fencingToken }) => fencingToken >= next.fencingToken)) {
           problems.push(`${what} and the one after it have the same owner`)
         }
+        if (kill === null) continue
+        if (lines.some(({ node }) => node !== kill.node)) problems.push(`${what} was not on node ${kill.node}`)
+        if (next !== undefined && next.node !== kill.successor) {
+          problems.push(`${what} was carried on by node ${next.node} instead of ${kill.successor}`)
+        }
       }
     }
   }
-  if (losses !== kills) problems.push(`${kills} killed, but ${losses} recorded as lost`)
+  const killed = kill === null ? 0 : 1
+  if (losses !== killed) problems.push(`${killed} killed, but ${losses} recorded as lost`)
   return problems
 }
 

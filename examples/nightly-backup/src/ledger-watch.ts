@@ -3,8 +3,6 @@ import type { Storage } from '@jobistemer/core/storage'
 
 const lookEveryMs = 100
 const mostOccurrences = 10_000
-// Longer than the time limit of a task's attempt, so within it something has to change.
-const longestSilenceMs = 6 * 60_000
 
 /** What the ledger said of a job at one moment. */
 export interface LedgerLook {
@@ -19,6 +17,7 @@ export class LedgerWatch {
   readonly failed: Promise<never>
   readonly #reader: Scheduler
   readonly #jobName: string
+  readonly #longestSilenceMs: number
   readonly #onLook: (before: LedgerLook, now: LedgerLook) => void
   #reportFailure: (error: unknown) => void = () => undefined
   #last: LedgerLook = { at: new Date(), occurrences: [] }
@@ -29,13 +28,15 @@ export class LedgerWatch {
   #lastChange = { at: new Date(), ledger: '' }
 
   constructor(options: {
-    readonly ledger: Storage
+    readonly storage: Storage
     readonly jobName: string
+    readonly longestSilenceMs: number
     readonly onLook: (before: LedgerLook, now: LedgerLook) => void
   }) {
     // A scheduler that is never started runs nothing and claims nothing: it only answers questions.
-    this.#reader = createScheduler({ storage: options.ledger })
+    this.#reader = createScheduler({ storage: options.storage })
     this.#jobName = options.jobName
+    this.#longestSilenceMs = options.longestSilenceMs
     this.#onLook = options.onLook
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject
@@ -88,8 +89,10 @@ export class LedgerWatch {
     const { at, occurrences } = this.#last
     const ledger = JSON.stringify(occurrences)
     if (ledger !== this.#lastChange.ledger) this.#lastChange = { at, ledger }
-    else if (at.getTime() - this.#lastChange.at.getTime() > longestSilenceMs) {
-      this.#reportFailure(new Error(`Nothing has changed in the ledger for ${longestSilenceMs / 60_000} minutes.`))
+    else if (at.getTime() - this.#lastChange.at.getTime() > this.#longestSilenceMs) {
+      this.#reportFailure(
+        new Error(`Nothing has changed in the ledger for ${Math.round(this.#longestSilenceMs / 60_000)} minutes.`),
+      )
     }
   }
 }

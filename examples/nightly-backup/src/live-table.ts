@@ -1,4 +1,5 @@
-import type { AttemptReport, Occurrence, TaskReport } from '@jobistemer/core'
+import type { AttemptReport, Occurrence } from '@jobistemer/core'
+import type { NodeOf } from './nodes.ts'
 import type { PictureLine } from './screen.ts'
 import { type Paint, printDuration, printSlot, type Tone } from './style.ts'
 
@@ -14,6 +15,7 @@ export interface TableOptions {
   /** The slots that are known to come, whether the ledger has an entry for them yet or not. */
   readonly slots: readonly Date[]
   readonly occurrences: readonly Occurrence[]
+  readonly nodeOf: NodeOf
   readonly now: Date
   /** No line is wider. */
   readonly columns: number
@@ -28,6 +30,8 @@ export interface Table {
 
 interface Layout {
   readonly durations: boolean
+  /** How long the whole took. */
+  readonly took: boolean
   readonly notes: boolean
   /** How many letters of a task's name the heading has. */
   readonly letters: number
@@ -35,10 +39,11 @@ interface Layout {
 
 // From the most telling to the narrowest: the first that fits is taken.
 const layouts: readonly Layout[] = [
-  { durations: true, notes: true, letters: Number.POSITIVE_INFINITY },
-  { durations: true, notes: false, letters: Number.POSITIVE_INFINITY },
-  { durations: false, notes: false, letters: Number.POSITIVE_INFINITY },
-  { durations: false, notes: false, letters: 3 },
+  { durations: true, took: true, notes: true, letters: Number.POSITIVE_INFINITY },
+  { durations: true, took: true, notes: false, letters: Number.POSITIVE_INFINITY },
+  { durations: true, took: false, notes: false, letters: Number.POSITIVE_INFINITY },
+  { durations: false, took: false, notes: false, letters: Number.POSITIVE_INFINITY },
+  { durations: false, took: false, notes: false, letters: 3 },
 ]
 const gap = 2
 
@@ -61,7 +66,7 @@ export function tableOf(options: TableOptions): Table {
 }
 
 function cellsOf(options: TableOptions, layout: Layout): readonly (readonly Cell[])[] {
-  const { taskNames, slots, occurrences, now } = options
+  const { taskNames, slots, occurrences, nodeOf, now } = options
   const heading = (text: string): Cell => [{ tone: 'heading', text }]
   const bySlot = new Map<number, Occurrence | null>(slots.map((slot) => [slot.getTime(), null]))
   for (const occurrence of occurrences) bySlot.set(occurrence.scheduledAt.getTime(), occurrence)
@@ -70,17 +75,12 @@ function cellsOf(options: TableOptions, layout: Layout): readonly (readonly Cell
     .map(([slotMs, occurrence]) => [
       [{ tone: 'plain', text: printSlot(new Date(slotMs)) } as const],
       occurrence === null ? absence(slotMs, now) : [stateOf(occurrence)],
-      ...taskNames.map((name) =>
-        attemptsOf(
-          occurrence?.tasks.find((task) => task.name === name),
-          layout.durations,
-        ),
-      ),
-      ...(layout.durations ? [tookOf(occurrence)] : []),
+      ...taskNames.map((name) => (occurrence === null ? [] : attemptsOf(occurrence, name, layout.durations, nodeOf))),
+      ...(layout.took ? [tookOf(occurrence)] : []),
       ...(layout.notes ? [notesOn(occurrence)] : []),
     ])
   const headings = ['slot', 'state', ...taskNames.map((name) => name.slice(0, layout.letters))]
-  if (layout.durations) headings.push('took')
+  if (layout.took) headings.push('took')
   return [headings.map(heading), ...rows]
 }
 
@@ -94,9 +94,12 @@ function stateOf({ state }: Occurrence): Segment {
   return { tone: state === 'pending' || state === 'queued' ? 'quiet' : 'bad', text: state }
 }
 
-function attemptsOf(task: TaskReport | undefined, durations: boolean): Cell {
-  return (task?.attempts ?? []).flatMap((attempt, index) => {
-    const segment = attemptOf(attempt, durations)
+function attemptsOf({ id, tasks }: Occurrence, name: string, durations: boolean, nodeOf: NodeOf): Cell {
+  const attempts = tasks.find((task) => task.name === name)?.attempts ?? []
+  return attempts.flatMap((attempt, index) => {
+    const { tone, text } = attemptOf(attempt, durations)
+    const node = nodeOf(id, name, attempt.number)
+    const segment = { tone, text: node === null ? text : `${text}${durations ? ' ' : ''}${node}` }
     return index === 0 ? [segment] : [{ tone: 'plain', text: durations ? ', ' : '' } as const, segment]
   })
 }

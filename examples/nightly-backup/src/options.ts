@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { JobistemerError, printValue } from '@jobistemer/core'
-import { isLedgerKind, type LedgerKind, ledgerKinds } from './ledger.ts'
+import { isLedgerKind, type LedgerKind, ledgerKinds, type ServerOption } from './ledgers/ledger-kinds.ts'
 
 export interface DemoOptions {
   /** The database to back up; `null`: one is built from this repository. */
@@ -10,21 +10,33 @@ export interface DemoOptions {
   readonly folder: string | null
   /** The job runs at every second that is a multiple of this. */
   readonly seconds: number
+  /** How many node processes there are: 1 or 2. */
+  readonly nodes: number
   readonly ledger: LedgerKind
+  /** URL of a server of the user's for the ledger; `null`: the demo starts one of its own where the kind needs one. */
+  readonly server: string | null
 }
 
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'run'; readonly options: DemoOptions }
 
+const kindNames = Object.keys(ledgerKinds) as readonly LedgerKind[]
+
 export const usage = `Usage: npm run demo [-- OPTIONS]
 
-Runs a backup job on a real SQLite database, kills its worker process in the middle of a task, starts it again,
-and checks that nothing was lost and nothing ran twice.
+Runs a backup job of a real SQLite database on two nodes, kills one of them in the middle of a task, lets the other one
+carry on, and checks that nothing was lost and nothing ran twice.
 
   --db FILE        the SQLite database to back up, opened read-only
                    (default: one is built from this repository's files and history)
   --out FOLDER     a new or empty folder for backups and ledger (default: a new one among the temporary ones)
   --seconds N      the interval of the schedule, 1 to 30 (default: 3)
-  --storage KIND   where the ledger is kept: ${ledgerKinds.join(', ')} (default: sqlite)
+  --nodes N        2, or 1: then the node that was killed is started again and goes on itself (default: 2)
+  --storage KIND   where the ledger is kept: ${kindNames.join(', ')} (default: sqlite)
+  --redis-url URL  a Redis or Valkey server for --storage redis, such as redis://127.0.0.1:6379
+                   (default: a private one is started; redis-server is installed if it is missing and apt-get may)
+  --dynamodb-endpoint URL
+                   a DynamoDB for --storage dynamodb, such as http://127.0.0.1:8000; over https with region and
+                   credentials from the environment (default: a private DynamoDB Local is started, which needs Java)
   --help           this text
 
 Exit code: 0 when every check holds, 1 when one does not, 2 for a wrong option or input.`
@@ -36,13 +48,16 @@ Exit code: 0 when every check holds, 1 when one does not, 2 for a wrong option o
 export function readCommandLine(args: readonly string[], currentFolder: string): CommandLine {
   const { values } = parse(args)
   if (values.help === true) return { kind: 'help' }
+  const ledger = readLedgerKind(values.storage)
   return {
     kind: 'run',
     options: {
       database: readPath('--db', values.db, currentFolder),
       folder: readPath('--out', values.out, currentFolder),
       seconds: readSeconds(values.seconds),
-      ledger: readLedgerKind(values.storage),
+      nodes: readNodes(values.nodes),
+      ledger,
+      server: readServer(ledger, values),
     },
   }
 }
@@ -57,7 +72,10 @@ function parse(args: readonly string[]) {
         db: { type: 'string' },
         out: { type: 'string' },
         seconds: { type: 'string' },
+        nodes: { type: 'string' },
         storage: { type: 'string' },
+        'redis-url': { type: 'string' },
+        'dynamodb-endpoint': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -86,9 +104,51 @@ function readSeconds(value = '3'): number {
   return seconds
 }
 
+function readNodes(value = '2'): number {
+  if (value === '1' || value === '2') return Number(value)
+  throw refused('--nodes', value, 'is not a number of nodes of the demo', 'Give 1 or 2.')
+}
+
 function readLedgerKind(value = 'sqlite'): LedgerKind {
   if (isLedgerKind(value)) return value
-  throw refused('--storage', value, 'is not a storage of this demo', `Known: ${ledgerKinds.join(', ')}.`)
+  throw refused('--storage', value, 'is not a storage of this demo', `Known: ${kindNames.join(', ')}.`)
+}
+
+function readServer(
+  ledger: LedgerKind,
+  values: { readonly [Option in ServerOption]?: string | undefined },
+): string | null {
+  for (const kind of kindNames) {
+    const { server } = ledgerKinds[kind]
+    const value = server === null ? undefined : values[server.option]
+    if (server === null || value === undefined) continue
+    const option = `--${server.option}`
+    if (kind !== ledger)
+      throw refused(
+        option,
+        value,
+        `goes with another storage than ${ledger}`,
+        `Add --storage ${kind}, or leave it out.`,
+      )
+    if (!server.protocols.includes(protocolOf(value))) {
+      throw refused(
+        option,
+        value,
+        'is not the URL of such a server',
+        `Give one that begins with ${server.protocols.map((protocol) => `${protocol}//`).join(' or ')}.`,
+      )
+    }
+    return value
+  }
+  return null
+}
+
+function protocolOf(url: string): string {
+  try {
+    return new URL(url).protocol
+  } catch {
+    return ''
+  }
 }
 
 function refused(field: string, value: string, problem: string, remedy: string): JobistemerError {

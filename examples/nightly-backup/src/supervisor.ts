@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { WorkerMessage, WorkerSettings } from './worker-messages.ts'
+import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
 type MessageOf<Kind extends WorkerMessage['kind']> = Extract<WorkerMessage, { readonly kind: Kind }>
 
@@ -8,12 +8,12 @@ const workerProgram = new URL('./worker.js', import.meta.url)
 const longestStopMs = 10_000
 const longestComplaint = 4000
 
-/** Starts the worker process, kills it, starts it again, and ends it. At most one is alive at a time. */
+/** Starts worker processes, kills them, starts them again, and ends them. Of each node at most one is alive at a time. */
 export class Supervisor {
   /** Rejects when a worker ends that was not told to. */
   readonly crashed: Promise<never>
   #reportCrash: (error: Error) => void = () => undefined
-  #worker: ChildProcess | null = null
+  readonly #workers = new Map<string, ChildProcess>()
 
   constructor() {
     this.crashed = new Promise((_, reject) => {
@@ -22,31 +22,32 @@ export class Supervisor {
     this.crashed.catch(() => undefined)
   }
 
-  /** Of the present worker. */
-  get processId(): number | null {
-    return this.#worker?.pid ?? null
+  /** Of the node's present worker; `null` when it has none. */
+  processOf(node: string): number | null {
+    return this.#workers.get(node)?.pid ?? null
   }
 
   start(settings: WorkerSettings): void {
+    const { node } = settings
     const worker = fork(workerProgram, [JSON.stringify(settings)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-    this.#worker = worker
+    this.#workers.set(node, worker)
     let complaint = ''
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(-longestComplaint)
     })
     worker.on('error', (error) => this.#reportCrash(error))
     worker.on('close', (code, signal) => {
-      if (this.#worker !== worker) return
-      this.#worker = null
+      if (this.#workers.get(node) !== worker) return
+      this.#workers.delete(node)
       this.#reportCrash(
-        new Error(`The worker ended by itself (${signal ?? `exit code ${code}`}).\n${complaint.trim()}`),
+        new Error(`Node ${node} ended by itself (${signal ?? `exit code ${code}`}).\n${complaint.trim()}`),
       )
     })
   }
 
-  /** The present worker's next message of a kind. */
-  message<Kind extends WorkerMessage['kind']>(kind: Kind): Promise<MessageOf<Kind>> {
-    const worker = this.#worker
+  /** The next message of a kind from the present worker of the node. */
+  message<Kind extends WorkerMessage['kind']>(node: string, kind: Kind): Promise<MessageOf<Kind>> {
+    const worker = this.#workers.get(node)
     return new Promise((resolve) => {
       const listen = (message: unknown) => {
         if ((message as WorkerMessage).kind !== kind) return
@@ -57,25 +58,36 @@ export class Supervisor {
     })
   }
 
-  /** Ends the worker as a crash or a power cut would: it gets no chance to do anything. */
-  async kill(): Promise<void> {
-    await this.#end((worker) => worker.kill('SIGKILL'))
+  /** Tells the present worker of the node something. */
+  tell(node: string, instruction: Instruction): void {
+    const worker = this.#workers.get(node)
+    // One that has just died is reported as crashed.
+    if (worker?.connected === true) worker.send(instruction, () => undefined)
   }
 
-  /** Lets the worker end in good order; kills it if it takes too long. */
+  /** Ends the node's worker as a crash or a power cut would: it gets no chance to do anything. */
+  async kill(node: string): Promise<void> {
+    await this.#end(node, (worker) => worker.kill('SIGKILL'))
+  }
+
+  /** Lets all workers end in good order; kills those that take too long. */
   async stop(): Promise<void> {
-    await this.#end((worker) => {
-      if (worker.connected) worker.disconnect()
-      const timer = setTimeout(() => worker.kill('SIGKILL'), longestStopMs)
-      worker.once('exit', () => clearTimeout(timer))
-    })
+    await Promise.all(
+      [...this.#workers.keys()].map((node) =>
+        this.#end(node, (worker) => {
+          if (worker.connected) worker.disconnect()
+          const timer = setTimeout(() => worker.kill('SIGKILL'), longestStopMs)
+          worker.once('exit', () => clearTimeout(timer))
+        }),
+      ),
+    )
   }
 
-  async #end(tell: (worker: ChildProcess) => void): Promise<void> {
-    const worker = this.#worker
-    if (worker === null) return
+  async #end(node: string, tell: (worker: ChildProcess) => void): Promise<void> {
+    const worker = this.#workers.get(node)
+    if (worker === undefined) return
     // From here on its end is expected.
-    this.#worker = null
+    this.#workers.delete(node)
     // Not 'close': it does not always come once this side has hung up.
     const ended = once(worker, 'exit')
     tell(worker)

@@ -9,9 +9,16 @@ export interface WitnessLine {
   readonly task: string
   readonly attempt: number
   readonly fencingToken: number
-  /** Of the worker process. */
+  /** The node's name, and its process. */
+  readonly node: string
   readonly process: number
   readonly at: string
+}
+
+/** Where a node's handlers write. */
+export interface Witness {
+  readonly file: string
+  readonly node: string
 }
 
 /**
@@ -19,7 +26,7 @@ export interface WitnessLine {
  * say can then be compared.
  */
 export function witnessed<Data, Result>(
-  file: string,
+  witness: Witness,
   task: TaskDefinition<Data, Result>,
 ): TaskDefinition<Data, Result> {
   const { run } = task
@@ -28,13 +35,13 @@ export function witnessed<Data, Result>(
   return {
     ...task,
     run: async (context) => {
-      write(file, 'start', context)
+      write(witness, 'start', context)
       try {
         const result = await run(context)
-        write(file, 'succeeded', context)
+        write(witness, 'succeeded', context)
         return result
       } catch (error) {
-        write(file, 'failed', context)
+        write(witness, 'failed', context)
         throw error
       }
     },
@@ -48,7 +55,7 @@ export function readWitness(file: string): readonly WitnessLine[] {
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as WitnessLine)
 }
 
-function write(file: string, event: WitnessLine['event'], context: TaskContext): void {
+function write({ file, node }: Witness, event: WitnessLine['event'], context: TaskContext): void {
   const line: WitnessLine = {
     event,
     occurrence: context.occurrence.id,
@@ -56,6 +63,7 @@ function write(file: string, event: WitnessLine['event'], context: TaskContext):
     task: context.task.name,
     attempt: context.attempt,
     fencingToken: context.fencingToken,
+    node,
     process: process.pid,
     at: new Date().toISOString(),
   }

@@ -3,38 +3,46 @@ import { createScheduler } from '@jobistemer/core'
 import { backupJob, backupSchedule } from './backup-job.ts'
 import { crashDrill } from './crash-drill.ts'
 import { demoFolder } from './demo-folder.ts'
-import { openLedger } from './ledger.ts'
-import type { WorkerMessage, WorkerSettings } from './worker-messages.ts'
+import { loadLedger } from './ledgers/ledger-kinds.ts'
+import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-// The process that runs the job. Everything a program needs to run jobs is here; the rest of the demo looks on.
+// A process that runs the job. Everything a program needs to run jobs is here; the rest of the demo looks on.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
+const { node } = settings
 const folder = demoFolder(settings.folder)
 const tell = (message: WorkerMessage) => process.send?.(message)
 
-const drill =
-  settings.standStillAt === null
-    ? undefined
-    : crashDrill({
-        compression: settings.standStillAt,
-        onStandingStill: ({ context, doneBytes, totalBytes }) =>
-          tell({ kind: 'standing-still', scheduledMs: context.scheduledAt.getTime(), doneBytes, totalBytes }),
-      })
+let standStillAtMs: number | null = null
+process.on('message', (instruction: Instruction) => {
+  standStillAtMs = instruction.standStillAtMs
+})
 
 const job = backupJob({
   database: settings.database,
   backups: folder.backups,
   work: folder.work,
-  witness: folder.witness,
+  witness: { file: folder.witness, node },
   keep: settings.keep,
   schedule: backupSchedule(settings.seconds, { start: new Date(settings.startMs), end: new Date(settings.endMs) }),
-  onProgress: drill,
+  executionTimeoutMs: settings.executionTimeoutMs,
+  onProgress: crashDrill({
+    slotMs: () => standStillAtMs,
+    onStandingStill: ({ context, doneBytes, totalBytes }) =>
+      tell({ kind: 'standing-still', node, scheduledMs: context.scheduledAt.getTime(), doneBytes, totalBytes }),
+  }),
 })
-const ledger = openLedger(settings.ledger, settings.folder)
+const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.location)
 
-// With the same name after a restart, the node takes up at once what its earlier life left running. Nodes that live at
-// the same time need names of their own.
-const scheduler = createScheduler({ storage: ledger, jobs: [job], nodeId: 'backup-worker' })
+const scheduler = createScheduler({
+  storage,
+  jobs: [job],
+  // Nodes that live at the same time need names of their own. One that has the same name after a restart takes up at
+  // once what its earlier life left running.
+  nodeId: node,
+  // How soon it is seen that another node's work is beyond its deadline. By default every 15 s.
+  reapInterval: { milliseconds: 500 },
+})
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))
 // Ctrl-C reaches every process of the terminal; when this one is to end is for its supervisor to say.
@@ -45,4 +53,4 @@ await scheduler.start()
 // The supervisor hangs up to say that it is time to end; if it dies, the line is cut too.
 if (process.connected) await once(process, 'disconnect')
 await scheduler.shutdown({ gracePeriod: { seconds: 5 } })
-await ledger.close()
+await storage.close()

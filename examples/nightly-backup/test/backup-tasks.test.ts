@@ -29,7 +29,8 @@ function optionsFor(world: DemoFolder, change: Partial<BackupTaskOptions> = {}):
 }
 
 function demoJob(world: DemoFolder, change: Partial<BackupTaskOptions> = {}): Job {
-  return backupJob({ ...optionsFor(world, change), schedule: never, witness: world.witness })
+  const witness = { file: world.witness, node: 'A' }
+  return backupJob({ ...optionsFor(world, change), schedule: never, witness, executionTimeoutMs: 60_000 })
 }
 
 async function runningScheduler(job: Job): Promise<Scheduler> {

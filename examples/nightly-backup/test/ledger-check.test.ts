@@ -21,16 +21,16 @@ interface Run extends CheckInput {
   readonly slots: Date[]
   readonly occurrences: Occurrence[]
   readonly witness: WitnessLine[]
-  kills: number
+  kill: CheckInput['kill']
 }
 
 function slotAt(index: number): Date {
   return new Date(firstSlotMs + index * 3000)
 }
 
-/** Three slots; the worker was killed in the middle of the second one's `compress`. */
+/** Three slots; node A was killed in the middle of the second one's `compress`, and B carried on. */
 function goodRun(): Run {
-  const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kills: 1 }
+  const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kill: { node: 'A', successor: 'B' } }
   for (let index = 0; index < 3; index++) {
     const interrupted = index === 1
     const id = occurrenceId(job, slotAt(index))
@@ -53,8 +53,13 @@ function goodRun(): Run {
 function line(event: WitnessLine['event'], slot: number, task: string, attempt: number, life = 1): WitnessLine {
   const scheduledAt = slotAt(slot).toISOString()
   const occurrence = occurrenceId(job, slotAt(slot))
-  const process = slot > 1 ? 102 : 100 + life
-  return { event, occurrence, scheduledAt, task, attempt, fencingToken: life, process, at: scheduledAt }
+  const node = nodeOf(slot, life)
+  const process = node === 'A' ? 101 : 102
+  return { event, occurrence, scheduledAt, task, attempt, fencingToken: life, node, process, at: scheduledAt }
+}
+
+function nodeOf(slot: number, life: number): string {
+  return slot > 1 || life > 1 ? 'B' : 'A'
 }
 
 function taskReport(occurrence: Occurrence['id'], name: string, states: readonly AttemptReport['state'][]): TaskReport {
@@ -80,7 +85,7 @@ function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<
     createdAt: scheduledAt,
     startedAt: scheduledAt,
     finishedAt: scheduledAt,
-    node: 'worker',
+    node: nodeOf(slot, slot === 1 ? 2 : 1),
     fencingToken: slot === 1 ? 2 : 1,
     jobVersion: 1,
     recovered: false,
@@ -211,8 +216,32 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     },
     `00:00:03 ${compress} and the one after it have the same owner`,
   ],
-  ['a kill that left no trace', (run) => (run.kills = 2), '2 killed, but 1 recorded as lost'],
-  ['a loss that nobody caused', (run) => (run.kills = 0), '0 killed, but 1 recorded as lost'],
+  [
+    'another node than the one that the ledger names',
+    (run) => {
+      run.occurrences[2] = { ...(run.occurrences[2] as Occurrence), node: 'A' }
+    },
+    '00:00:06 ended on node B, but the ledger names A',
+  ],
+  [
+    'a lost attempt of a node that nobody killed',
+    (run) => (run.kill = { node: 'C', successor: 'B' }),
+    `00:00:03 ${compress} was not on node C`,
+  ],
+  [
+    'another successor than expected',
+    (run) => (run.kill = { node: 'A', successor: 'A' }),
+    `00:00:03 ${compress} was carried on by node B instead of A`,
+  ],
+  [
+    'a kill that left no trace',
+    (run) => {
+      const [attempt] = run.occurrences[1]?.tasks[1]?.attempts ?? []
+      Object.assign(attempt as AttemptReport, { state: 'failed' })
+    },
+    '1 killed, but 0 recorded as lost',
+  ],
+  ['a loss that nobody caused', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
 ]
 
 it.each(defects)('finds %s', (_, spoil, problem) => {

@@ -4,6 +4,7 @@ import { cron } from '@jobistemer/ticker-cron'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeChanges } from '../src/ledger-changes.ts'
 import { type TableOptions, tableOf } from '../src/live-table.ts'
+import { anyNode, type NodeOf } from '../src/nodes.ts'
 import { colour, noColour } from '../src/style.ts'
 
 const taskNames = ['copy', 'compress']
@@ -38,7 +39,7 @@ async function realOccurrence(): Promise<Occurrence> {
 async function tableOptions(columns: number): Promise<TableOptions> {
   const now = new Date('2026-01-01T02:00:07Z')
   const slots = [3, 6, 9].map((seconds) => new Date(Date.UTC(2026, 0, 1, 2, 0, seconds)))
-  return { taskNames, slots, occurrences: [await realOccurrence()], now, columns, paint: noColour }
+  return { taskNames, slots, occurrences: [await realOccurrence()], nodeOf: anyNode, now, columns, paint: noColour }
 }
 
 it('shows a line for each slot, with every attempt of every task', async () => {
@@ -52,6 +53,15 @@ it('shows a line for each slot, with every attempt of every task', async () => {
   ])
 })
 
+/** The first attempt of each task ran on A, and every later one on B. */
+const twoNodes: NodeOf = (_, __, attempt) => (attempt === 1 ? 'A' : 'B')
+
+it('names the node of every attempt, also where there is no room for durations', async () => {
+  const options = { ...(await tableOptions(120)), nodeOf: twoNodes }
+  expect(tableOf(options).lines[1]?.text).toMatch(/✓ \d+ ms A {2,}✗ failed A, ✓ \d+ ms B /)
+  expect(tableOf({ ...options, columns: 34 }).lines[1]?.text).toMatch(/✓A +✗A✓B/)
+})
+
 it('says what was interrupted and what was made up', async () => {
   const options = await tableOptions(200)
   const [occurrence] = options.occurrences
@@ -59,7 +69,7 @@ it('says what was interrupted and what was made up', async () => {
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('gives up notes, then durations, then the tails of headings, where the terminal is narrow', async () => {
+it('gives up notes, then the sum, then durations, then the tails of headings, where the terminal is narrow', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {
@@ -86,13 +96,14 @@ it('tells in words what has happened between two looks', async () => {
   const occurrence = await realOccurrence()
   const before = { at: new Date('2026-01-01T02:00:03Z'), occurrences: [] }
   const now = { at: new Date('2026-01-01T02:00:04Z'), occurrences: [occurrence] }
-  expect(describeChanges(before, now)).toEqual([
+  expect(describeChanges(before, now, anyNode)).toEqual([
     expect.stringMatching(/^02:00:03 {2}copy {6}attempt 1 succeeded in \d+ ms$/),
     '02:00:03  compress  attempt 1 failed: no space left',
     expect.stringMatching(/^02:00:03 {2}compress {2}attempt 2 succeeded in \d+ ms$/),
     '02:00:03  completed',
   ])
-  expect(describeChanges(now, now)).toEqual([])
+  expect(describeChanges(before, now, twoNodes)).toContain('02:00:03  compress  attempt 1 on A failed: no space left')
+  expect(describeChanges(now, now, anyNode)).toEqual([])
 })
 
 it('tells of an attempt that takes long, once, while it runs', async () => {
@@ -110,6 +121,6 @@ it('tells of an attempt that takes long, once, while it runs', async () => {
     at: new Date(Date.UTC(2026, 0, 1, 2, 0, 0) + seconds * 1000),
     occurrences: [running],
   }))
-  const told = looks.slice(1).map((look, index) => describeChanges(looks[index]!, look))
+  const told = looks.slice(1).map((look, index) => describeChanges(looks[index]!, look, anyNode))
   expect(told).toEqual([[], ['02:00:03  copy      attempt 1 running'], []])
 })

@@ -3,13 +3,20 @@ import { expect, it } from 'vitest'
 import { readCommandLine, usage } from '../src/options.ts'
 
 it('has a default for everything', () => {
-  const options = { database: null, folder: null, seconds: 3, ledger: 'sqlite' }
+  const options = { database: null, folder: null, seconds: 3, nodes: 2, ledger: 'sqlite', server: null }
   expect(readCommandLine([], '/here')).toEqual({ kind: 'run', options })
 })
 
 it('reads every option, and relative paths from the current folder', () => {
-  const args = ['--db', 'my.db', '--out', '/there/out', '--seconds', '5', '--storage=sqlite']
-  const options = { database: '/here/my.db', folder: '/there/out', seconds: 5, ledger: 'sqlite' }
+  const args = ['--db', 'my.db', '--out', '/there/out', '--seconds', '5', '--nodes=1', '--storage=sqlite']
+  const options = {
+    database: '/here/my.db',
+    folder: '/there/out',
+    seconds: 5,
+    nodes: 1,
+    ledger: 'sqlite',
+    server: null,
+  }
   expect(readCommandLine(args, '/here')).toEqual({ kind: 'run', options })
 })
 
@@ -23,7 +30,7 @@ it('shows its usage when asked, whatever else is given', () => {
 })
 
 it('tells of every option in its usage', () => {
-  for (const option of ['--db', '--out', '--seconds', '--storage', '--help']) expect(usage).toContain(option)
+  for (const option of ['--db', '--out', '--seconds', '--nodes', '--storage', '--help']) expect(usage).toContain(option)
 })
 
 const refused: readonly (readonly [string, string, string])[] = [
@@ -36,7 +43,9 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--seconds 31', 'INVALID_ARGUMENT', '--seconds'],
   ['--seconds 2.5', 'INVALID_ARGUMENT', '--seconds'],
   ['--seconds soon', 'INVALID_ARGUMENT', '--seconds'],
-  ['--storage redis', 'INVALID_ARGUMENT', '--storage'],
+  ['--nodes 0', 'INVALID_ARGUMENT', '--nodes'],
+  ['--nodes 3', 'INVALID_ARGUMENT', '--nodes'],
+  ['--storage papyrus', 'INVALID_ARGUMENT', '--storage'],
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]
 

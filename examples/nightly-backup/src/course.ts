@@ -1,0 +1,158 @@
+import type { Occurrence } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { backupSchedule, jobName, taskNames } from './backup-job.ts'
+import { describeChanges } from './ledger-changes.ts'
+import { LedgerWatch } from './ledger-watch.ts'
+import { lineOf, tableOf } from './live-table.ts'
+import { anyNode, type NodeOf, nodesOf } from './nodes.ts'
+import { restart } from './restart.ts'
+import type { PictureLine, Screen } from './screen.ts'
+import type { Interruption, Kill, Stage } from './stage.ts'
+import { printBytes, printSlot } from './style.ts'
+import { Supervisor } from './supervisor.ts'
+import { takeover } from './takeover.ts'
+import { readWitness } from './witness.ts'
+import type { WorkerSettings } from './worker-messages.ts'
+
+/** A slot that is nearer than this may begin before its node knows that it is to stand still in it. */
+const tellMarginMs = 300
+/** Longer than the time limit of a task's attempt, so within it something has to change. */
+const longestSilenceMs = 6 * 60_000
+
+export interface CourseOptions {
+  readonly nodes: readonly string[]
+  readonly settings: Omit<WorkerSettings, 'node'>
+  readonly storage: Storage
+  /** The file that the nodes write to. */
+  readonly witness: string
+  readonly screen: Screen
+  readonly signal: AbortSignal
+}
+
+export interface CourseOutcome {
+  readonly slots: readonly Date[]
+  readonly occurrences: readonly Occurrence[]
+  /** `null`: nothing could be interrupted. */
+  readonly kill: Kill | null
+  readonly nodeOf: NodeOf
+}
+
+/** From the start of the nodes to their end: shows what happens, and kills a node on the way. */
+export async function runCourse(options: CourseOptions): Promise<CourseOutcome> {
+  const { nodes, settings, storage, screen, signal } = options
+  const supervisor = new Supervisor()
+  const nodeOf = () => (nodes.length === 1 ? anyNode : nodesOf(readWitness(options.witness)))
+  let slots: readonly Date[] = []
+  const watch = new LedgerWatch({
+    storage,
+    jobName,
+    longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
+    onLook: (before, now) => {
+      // Read after the ledger, so that it knows of every attempt that ended there.
+      const known = nodeOf()
+      if (screen.live)
+        screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
+      else for (const change of describeChanges(before, now, known)) screen.say(`  ${change}`)
+    },
+  })
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  stopped.catch(() => undefined)
+  const expect = <T>(promise: Promise<T>): Promise<T> =>
+    Promise.race([promise, supervisor.crashed, watch.failed, stopped])
+  const settingsOf = (node: string) => ({ ...settings, node })
+
+  try {
+    for (const node of nodes) supervisor.start(settingsOf(node))
+    const started = await expect(Promise.all(nodes.map((node) => supervisor.message(node, 'started'))))
+    slots = slotsFrom(
+      started.map(({ nextMs }) => nextMs),
+      settings,
+    )
+    const stage: Stage = { screen, supervisor, watch, settingsOf, slots, expect }
+    const processes = nodes.map((node) => `${node} is process ${supervisor.processOf(node)}`)
+    screen.say(`nodes     ${processes.join(', ')}; this one only looks on and reads the ledger`)
+    if (!screen.live) screen.say('')
+    const kill = await interrupt(stage, nodes)
+    await expect(watch.until(allEnded(slots)))
+    await supervisor.stop()
+    watch.stop()
+    const occurrences = await watch.look()
+    screen.clear()
+    screen.say(
+      `→ All ${slots.length} slots are settled, and ${nodes.length === 1 ? 'the node has' : 'the nodes have'} ended.`,
+      '',
+    )
+    return { slots, occurrences, kill, nodeOf: nodeOf() }
+  } finally {
+    watch.stop()
+    await supervisor.stop()
+    screen.clear()
+  }
+}
+
+/** Kills a node in the middle of a task, and sees to it that the work goes on. */
+async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
+  const { screen, supervisor, watch, slots, expect } = stage
+  // A second node takes its time to take over: that begins earlier.
+  const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
+  const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
+  if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')
+  for (const node of nodes) supervisor.tell(node, { standStillAtMs: slot.getTime() })
+  const standingStill = nodes.map((node): Promise<Interruption> => supervisor.message(node, 'standing-still'))
+  // A database that cannot be backed up ends every occurrence before there is anything to interrupt.
+  const interruption = await expect(Promise.race([...standingStill, watch.until(allEnded(slots))]))
+  if (interruption === undefined) return null
+  const { node, scheduledMs, doneBytes, totalBytes } = interruption
+  await watch.look()
+  screen.say(
+    `→ ${printSlot(new Date(scheduledMs))} is in the middle of 'compress' on node ${node} (${printBytes(doneBytes)} of ${printBytes(totalBytes)}).`,
+    `  Killing node ${node}, process ${supervisor.processOf(node)}, with SIGKILL.`,
+  )
+  await supervisor.kill(node)
+  const successor = nodes.find((other) => other !== node)
+  return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
+}
+
+/** The slots that the nodes were in time for. */
+function slotsFrom(
+  nextMs: readonly (number | null)[],
+  { seconds, startMs, endMs }: CourseOptions['settings'],
+): readonly Date[] {
+  const first = Math.min(...nextMs.map((ms) => ms ?? Number.POSITIVE_INFINITY))
+  const schedule = backupSchedule(seconds, { start: new Date(startMs), end: new Date(endMs) })
+  return first <= endMs ? [...schedule.between(first, endMs + 1)] : []
+}
+
+function allEnded(slots: readonly Date[]): (occurrences: readonly Occurrence[]) => boolean {
+  return (occurrences) => {
+    const ended = new Set(occurrences.filter(({ finishedAt }) => finishedAt !== null).map((one) => +one.scheduledAt))
+    return slots.every((slot) => ended.has(+slot))
+  }
+}
+
+function picture(options: {
+  readonly screen: Screen
+  readonly slots: readonly Date[]
+  readonly occurrences: readonly Occurrence[]
+  readonly nodes: readonly string[]
+  readonly supervisor: Supervisor
+  readonly nodeOf: NodeOf
+}): readonly PictureLine[] {
+  const { screen, slots, occurrences, nodes, supervisor, nodeOf } = options
+  const { paint } = screen
+  // In its last column a terminal may already break the line.
+  const columns = screen.columns - 1
+  const states = nodes.flatMap((node) => {
+    const process = supervisor.processOf(node)
+    const text = process === null ? `node ${node} is dead` : `node ${node}: process ${process}`
+    return [{ tone: process === null ? 'bad' : 'quiet', text: `  ${text}` } as const]
+  })
+  return [
+    { text: '', width: 0 },
+    ...tableOf({ taskNames, slots, occurrences, nodeOf, now: new Date(), columns, paint }).lines,
+    { text: '', width: 0 },
+    lineOf(states, columns, paint),
+  ]
+}

@@ -1,0 +1,28 @@
+import type { Ledger } from './ledger.ts'
+
+interface LedgerEntry {
+  /** The option that names a server of the user's, and how its URL may begin; `null` where there are no servers. */
+  readonly server: { readonly option: ServerOption; readonly protocols: readonly string[] } | null
+  /** Loads what only this kind needs. */
+  readonly load: () => Promise<Ledger>
+}
+
+export type LedgerKind = 'sqlite'
+
+export type ServerOption = 'redis-url' | 'dynamodb-endpoint'
+
+/** The storages of this demo by their names: another adapter is one more entry here. */
+export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
+  sqlite: {
+    server: null,
+    load: async () => (await import('./sqlite.ts')).sqlite,
+  },
+}
+
+export function isLedgerKind(kind: string): kind is LedgerKind {
+  return Object.hasOwn(ledgerKinds, kind)
+}
+
+export function loadLedger(kind: LedgerKind): Promise<Ledger> {
+  return ledgerKinds[kind].load()
+}

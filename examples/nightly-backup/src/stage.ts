@@ -1,0 +1,26 @@
+import type { LedgerWatch } from './ledger-watch.ts'
+import type { Screen } from './screen.ts'
+import type { Supervisor } from './supervisor.ts'
+import type { WorkerMessage, WorkerSettings } from './worker-messages.ts'
+
+/** All that the parts of the demo's course work with. */
+export interface Stage {
+  readonly screen: Screen
+  readonly supervisor: Supervisor
+  readonly watch: LedgerWatch
+  /** What a node is started with. */
+  readonly settingsOf: (node: string) => WorkerSettings
+  /** Every slot that there will be. */
+  readonly slots: readonly Date[]
+  /** Resolves with the promise; rejects when something goes wrong meanwhile, and when the demo is told to end. */
+  readonly expect: <T>(promise: Promise<T>) => Promise<T>
+}
+
+/** Where a node was killed. */
+export type Interruption = Extract<WorkerMessage, { readonly kind: 'standing-still' }>
+
+/** A node that was killed in the middle of a task, and the one that carried on: itself, started again, or another. */
+export interface Kill {
+  readonly node: string
+  readonly successor: string
+}
