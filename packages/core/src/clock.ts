@@ -9,6 +9,11 @@ export interface Timer {
  * `@jobistemer/core/testing` is one for tests.
  */
 export interface Clock {
+  /**
+   * True for a clock that decides what time it is, as a virtual one does: then a storage's own clock is not followed.
+   * Default false.
+   */
+  readonly isAuthoritative?: boolean
   /** Wall time in epoch milliseconds. May jump. */
   now(): number
   /** Milliseconds since some moment; never jumps and never runs backwards. */

@@ -81,7 +81,7 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
     await clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }
-  return { clock, fired, node, stop }
+  return { clock, job, fired, storage: () => memoryStorage({ database }), node, stop }
 }
 
 describe('a node on a storage that has a clock', () => {
@@ -127,6 +127,19 @@ describe('a node on a storage that has a clock', () => {
     const [first] = await right.occurrences({ job: 'job' })
     expect(first).toMatchObject({ state: 'completed', fencingToken: 1 })
     await stop(right, ahead)
+  })
+
+  it('keeps to a clock that decides what time it is, as a virtual one does', async () => {
+    const { clock, job, fired, storage, stop } = setUp()
+    const scheduler = createScheduler({
+      storage: withClock(storage(), new WrongClock(clock, 60 * minute)),
+      jobs: [job],
+      clock,
+    })
+    await scheduler.start()
+    await clock.advance({ minutes: 15 })
+    expect(fired).toEqual([10 * minute])
+    await stop(scheduler)
   })
 
   it('keeps to its own clock where that of the storage is too coarse to tell them apart', async () => {

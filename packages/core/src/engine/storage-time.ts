@@ -22,7 +22,7 @@ interface Reading {
 /**
  * The time that the engine schedules by. Where the storage has a clock, it is that one's: read from time to time, and
  * carried on by the monotonic clock in between, so that neither a wrong wall clock nor one that is set moves anything.
- * Elsewhere it is the node's wall clock.
+ * Elsewhere, and under a clock that is authoritative, it is the node's wall clock.
  *
  * A reading lies between its request and its answer; the middle is taken, of the quickest of a few (Cristian, 1989,
  * "Probabilistic clock synchronization").
@@ -46,7 +46,7 @@ export class StorageTime implements Alarm {
   constructor(engine: EngineContext, options: { readonly storage: Storage; readonly limitMs: number }) {
     this.#engine = engine
     this.#limitMs = options.limitMs
-    this.#hasClock = options.storage.serverTime !== undefined
+    this.#hasClock = options.storage.serverTime !== undefined && engine.clock.isAuthoritative !== true
     this.#resolutionMs = options.storage.capabilities.serverTimeResolutionMs ?? 1
   }
 

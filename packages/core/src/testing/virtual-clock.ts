@@ -102,6 +102,7 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
   }
 
   const clock: VirtualClock = {
+    isAuthoritative: true,
     now: () => wall,
     monotonic: () => monotonic,
     // Mulberry32 (Tommy Ettinger, public domain): small, and good enough for jitter.
