@@ -1,0 +1,96 @@
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  FinalState,
+  Owner,
+  ReapAnswer,
+  ReapRequest,
+} from '@jobistemer/core/storage'
+import { runBatch } from './batch.ts'
+import { ByteWriter } from './byte-writer.ts'
+import type { Ledger } from './ledger.ts'
+import { parseOwner, printReason } from './occurrence-form.ts'
+import { stateOf } from './record-codes.ts'
+import { readAddress } from './replies.ts'
+import { printRuns } from './runs-text.ts'
+import { scripts } from './script.ts'
+import { readLost } from './settle-occurrences.ts'
+
+export async function cancelOccurrences(
+  { connection, channel, sender }: Ledger,
+  { now, items }: CancelOccurrencesRequest,
+): Promise<readonly CancelAnswer[]> {
+  return await runBatch(connection, items, {
+    jobOf: ({ jobId }) => jobId,
+    prepare: (group) => {
+      const writer = new ByteWriter()
+      for (const { id, reason, actor, mode } of group) {
+        writer.id(id)
+        writer.byte(mode === 'force' ? 1 : 0)
+        const sizesAt = writer.length
+        writer.uint32(0)
+        writer.uint32(0)
+        writer.setUint32(sizesAt, writer.text(printReason(reason)))
+        writer.setUint32(sizesAt + 4, writer.text(JSON.stringify({ at: now, reason, actor })))
+      }
+      return { script: scripts.cancel, arguments: [printNow(now), writer.finish(), channel, sender] }
+    },
+    read: (reply, group) =>
+      (reply as readonly Buffer[]).map((bytes, index): CancelAnswer => {
+        switch (letterOf(bytes)) {
+          case 'c':
+            return {
+              outcome: 'canceled',
+              woken: readAddress(bytes, (group[index] as { jobId: `job_${string}` }).jobId, 1),
+            }
+          case 'r': {
+            const owner = parseOwner(bytes.toString('utf8', 5)) as Owner
+            return { outcome: 'requested', token: bytes.readUInt32LE(1), owner }
+          }
+          case 'f':
+            return { outcome: 'final', state: stateOf(bytes[1] as number) as FinalState }
+          default:
+            return { outcome: 'absent' }
+        }
+      }),
+  })
+}
+
+export async function reapOccurrences(
+  { connection, channel, sender }: Ledger,
+  { now, items }: ReapRequest,
+): Promise<readonly ReapAnswer[]> {
+  return await runBatch(connection, items, {
+    jobOf: ({ jobId }) => jobId,
+    prepare: (group) => {
+      const writer = new ByteWriter()
+      for (const { id, scheduledAt, token, sequence, runs, action, reason } of group) {
+        writer.id(id)
+        writer.uint32(token)
+        writer.uint32(sequence)
+        writer.byte(action === 'retry' ? 1 : 0)
+        const sizesAt = writer.length
+        writer.uint32(0)
+        writer.uint32(0)
+        writer.setUint32(sizesAt, writer.text(printReason(reason)))
+        writer.setUint32(sizesAt + 4, writer.text(printRuns(runs, scheduledAt)))
+      }
+      return { script: scripts.reap, arguments: [printNow(now), writer.finish(), channel, sender] }
+    },
+    read: (reply, group) =>
+      (reply as readonly Buffer[]).map((bytes, index): ReapAnswer => {
+        if (letterOf(bytes) === 'l') return readLost(bytes, 1)
+        return { outcome: 'reaped', woken: readAddress(bytes, (group[index] as { jobId: `job_${string}` }).jobId, 1) }
+      }),
+  })
+}
+
+function printNow(now: number): Buffer {
+  const writer = new ByteWriter(8)
+  writer.number(now)
+  return writer.finish()
+}
+
+function letterOf(bytes: Buffer): string {
+  return String.fromCharCode(bytes[0] as number)
+}

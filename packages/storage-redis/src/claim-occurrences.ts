@@ -1,0 +1,137 @@
+import type { CancelNotice, ClaimAnswer, ClaimRequest, OccurrenceRecord } from '@jobistemer/core/storage'
+import { ByteWriter } from './byte-writer.ts'
+import type { ScriptCall } from './connection.ts'
+import { readOccurrenceId } from './ids.ts'
+import type { Ledger } from './ledger.ts'
+import { never } from './numbers.ts'
+import { printOwner, readOccurrence } from './occurrence-form.ts'
+import { repeatedError } from './redis-errors.ts'
+import { bySchedule, readNotices } from './replies.ts'
+import { scripts } from './script.ts'
+
+/** A place in the order in which due occurrences are taken. */
+interface Place {
+  readonly scheduledAt: number
+  readonly key: string
+}
+
+interface SeenPlace extends Place {
+  readonly shard: number
+  readonly isBlocked: boolean
+}
+
+interface ShardAnswer {
+  readonly claimed: readonly OccurrenceRecord[]
+  readonly cancelRequested: readonly CancelNotice[]
+  readonly seen: readonly Omit<SeenPlace, 'shard'>[]
+  readonly more: boolean
+  readonly nextDueAt: number | null
+}
+
+const lastPlace: Place = { scheduledAt: never, key: 'f'.repeat(32) }
+
+/** Takes due occurrences, oldest first over all shards. */
+export class Claimer {
+  readonly #ledger: Ledger
+  #claims = 0
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const shards = await this.#ledger.connection.shards()
+    if (shards === 1) {
+      const { claimed, cancelRequested, more, nextDueAt } = await this.#askShard(request, 0, 'take', lastPlace)
+      return { claimed, cancelRequested, more, nextDueAt }
+    }
+    return await this.#claimOverShards(request, shards)
+  }
+
+  /** Looks at all shards first, so that the limit goes to the oldest of all of them. */
+  async #claimOverShards(request: ClaimRequest, shards: number): Promise<ClaimAnswer> {
+    const views = await Promise.all(
+      Array.from({ length: shards }, (_, shard) => this.#askShard(request, shard, 'peek', lastPlace)),
+    )
+    const places = views
+      .flatMap(({ seen }, shard) => seen.map((place): SeenPlace => ({ ...place, shard })))
+      .sort((left, right) => left.scheduledAt - right.scheduledAt || (left.key < right.key ? -1 : 1))
+    const wanted = new Map<number, { limit: number; last: Place }>()
+    let open = request.limit
+    let more = false
+    for (const place of places) {
+      if (open === 0) {
+        more = true
+        break
+      }
+      const { limit } = wanted.get(place.shard) ?? { limit: 0 }
+      wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
+      if (!place.isBlocked) open--
+    }
+    const answers = await Promise.all(
+      [...wanted].map(([shard, { limit, last }]) => this.#askShard({ ...request, limit }, shard, 'take', last)),
+    )
+    const upcoming = views.map(({ nextDueAt }) => nextDueAt ?? Number.POSITIVE_INFINITY)
+    const nextDueAt = Math.min(...upcoming)
+    return {
+      claimed: answers.flatMap(({ claimed }) => claimed).sort(bySchedule),
+      cancelRequested: views.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
+      more,
+      nextDueAt: nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt,
+    }
+  }
+
+  async #askShard(request: ClaimRequest, shard: number, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
+    const { connection, channel, sender } = this.#ledger
+    const { now, owner, limit, exceptHandlerKeys, sweep } = request
+    const writer = new ByteWriter(64)
+    writer.number(now)
+    writer.uint32(limit)
+    writer.byte(sweep ? 1 : 0)
+    writer.byte(mode === 'peek' ? 1 : 0)
+    writer.number(last.scheduledAt)
+    writer.bytes(Buffer.from(last.key, 'hex'))
+    const printedOwner = printOwner(owner)
+    const call: ScriptCall = {
+      script: scripts.claim,
+      shard,
+      arguments: [writer.finish(), channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...exceptHandlerKeys],
+      extraKey: (prefix) => `${prefix}claimed:${sender}`,
+    }
+    for (;;) {
+      const [reply] = await connection.write([call])
+      const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, readonly Buffer[]]
+      const kind = outcome.toString()
+      if (kind === 'done') return readAnswer(parts)
+      if (kind === 'repeated') throw repeatedError()
+    }
+  }
+}
+
+function readAnswer([numbers, notices, seen, taken]: readonly [
+  Buffer,
+  Buffer,
+  Buffer,
+  readonly Buffer[],
+]): ShardAnswer {
+  const claimed: OccurrenceRecord[] = []
+  for (let index = 0; index < taken.length; index += 2) {
+    claimed.push(readOccurrence(readOccurrenceId(taken[index] as Buffer, 0), taken[index + 1] as Buffer))
+  }
+  const nextDueAt = numbers.readDoubleLE(1)
+  const places: Omit<SeenPlace, 'shard'>[] = []
+  for (let offset = 0; offset < seen.length; offset += 25) {
+    places.push({
+      scheduledAt: seen.readDoubleLE(offset),
+      key: seen.toString('hex', offset + 8, offset + 24),
+      isBlocked: seen[offset + 24] === 1,
+    })
+  }
+  return {
+    claimed,
+    cancelRequested: readNotices(notices, null),
+    seen: places,
+    more: numbers[0] === 1,
+    nextDueAt: nextDueAt === never ? null : nextDueAt,
+  }
+}

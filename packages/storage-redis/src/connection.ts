@@ -1,0 +1,169 @@
+import { JobistemerError, systemClock } from '@jobistemer/core'
+import { Redis } from 'ioredis'
+import { checkServer, type Namespace } from './check-server.ts'
+import { placeOf } from './client.ts'
+import type { ReadOptions, RedisClient } from './options.ts'
+import { closedError, isUnknownScript, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
+import type { Script } from './script.ts'
+
+export type ScriptArgument = string | Buffer | number
+
+/** Extra keys of a call, made from the shard's own prefix, which ends with a colon. */
+type ExtraKey = (shard: string) => string
+
+export interface ScriptCall {
+  readonly script: Script
+  readonly shard: number
+  readonly arguments: readonly ScriptArgument[]
+  readonly extraKey?: ExtraKey
+}
+
+/** Runs scripts on the server, each call within a limit of time, and says what its failures mean. */
+export class Connection {
+  readonly client: RedisClient
+  readonly #options: ReadOptions
+  readonly #isOwn: boolean
+  readonly #place: string
+  readonly #underWay = new Set<Promise<unknown>>()
+  #namespace: Namespace | null = null
+  #opening: Promise<Namespace> | null = null
+  #lastError: Error | null = null
+  #closed = false
+
+  constructor(options: ReadOptions) {
+    this.#options = options
+    const { source } = options
+    this.#isOwn = 'url' in source
+    this.client = 'url' in source ? openClient(source.url) : source.client
+    this.#place = placeOf(this.client)
+    if (this.#isOwn) {
+      // Without a listener ioredis prints each failed try to connect. What matters of it comes with the calls.
+      this.client.on('error', (error: Error) => {
+        this.#lastError = error
+      })
+      this.client.on('ready', () => {
+        this.#lastError = null
+      })
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  assertOpen(): void {
+    if (this.#closed) throw closedError(this.#place)
+  }
+
+  /** Over how many shards the jobs are spread. The first call checks the server. */
+  async shards(): Promise<number> {
+    return (await this.#open()).shards
+  }
+
+  /** Runs scripts that only read; the answers stand in the order of the calls. */
+  async read(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
+    return await this.#within(async () => await Promise.all(calls.map((call) => this.#evaluate(call))))
+  }
+
+  /** Runs scripts that write, and waits for the replicas that were asked for. */
+  async write(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
+    const run = this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait
+    return await this.#within(async () => await Promise.all(calls.map((call) => run.call(this, call))))
+  }
+
+  /** Waits for calls that are under way, each of which ends within its limit. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.allSettled(this.#underWay)
+    if (this.#isOwn) this.client.disconnect()
+  }
+
+  async #open(): Promise<Namespace> {
+    this.assertOpen()
+    if (this.#namespace !== null) return this.#namespace
+    this.#opening ??= this.#within(async () => await checkServer(this.client, this.#options, this.#place))
+    try {
+      this.#namespace = await this.#opening
+      return this.#namespace
+    } finally {
+      // A server that was not fit may be so at the next call.
+      this.#opening = null
+    }
+  }
+
+  async #evaluate({ script, shard, arguments: values, extraKey }: ScriptCall): Promise<unknown> {
+    const keys = this.#keysOf(shard, extraKey)
+    try {
+      return await this.client.callBuffer('evalsha', script.sha, keys.length, ...keys, ...values)
+    } catch (error) {
+      if (!isUnknownScript(error)) throw error
+      return await this.client.callBuffer('eval', script.source, keys.length, ...keys, ...values)
+    }
+  }
+
+  async #evaluateAndWait(call: ScriptCall, known = true): Promise<unknown> {
+    const { script, shard, arguments: values, extraKey } = call
+    const { minReplicas, waitTimeoutMs } = this.#options
+    const keys = this.#keysOf(shard, extraKey)
+    // In one pipeline, so that both use one connection: WAIT is about what that one has written.
+    const pipeline = this.client.pipeline()
+    const command = known ? ['evalsha', script.sha] : ['eval', script.source]
+    pipeline.callBuffer(...(command as [string, string]), keys.length, ...keys, ...values)
+    pipeline.call('wait', minReplicas, waitTimeoutMs)
+    const results = await pipeline.exec()
+    const [answer, waited] = results ?? []
+    if (answer === undefined || waited === undefined) throw new Error('Connection is closed.')
+    if (known && isUnknownScript(answer[0])) return await this.#evaluateAndWait(call, false)
+    if (answer[0] !== null) throw answer[0]
+    if (waited[0] !== null) throw waited[0]
+    const reached = Number(waited[1])
+    if (reached < minReplicas) throw tooFewReplicas(this.#place, minReplicas, reached, waitTimeoutMs)
+    return answer[1]
+  }
+
+  #keysOf(shard: number, extraKey: ExtraKey | undefined): readonly string[] {
+    const prefix = `{${this.#options.prefix}:${shard}}:`
+    return extraKey === undefined ? [`${prefix}heads`] : [`${prefix}heads`, extraKey(prefix)]
+  }
+
+  async #within<T>(call: () => Promise<T>): Promise<T> {
+    this.assertOpen()
+    const answer = this.#limited(call())
+    this.#underWay.add(answer)
+    try {
+      return await answer
+    } catch (error) {
+      // A client that its owner has ended does not come back.
+      if (this.client.status === 'end' && !JobistemerError.isInstance(error)) {
+        if (!this.#isOwn) throw closedError(this.#place)
+      }
+      throw storageError(error, this.#place, this.#lastError)
+    } finally {
+      this.#underWay.delete(answer)
+    }
+  }
+
+  /** The client may wait for a server for ever. */
+  #limited<T>(call: Promise<T>): Promise<T> {
+    const { commandTimeoutMs } = this.#options
+    return new Promise((resolve, reject) => {
+      const timer = systemClock.setTimer(commandTimeoutMs, () =>
+        reject(timeoutError(this.#place, commandTimeoutMs, this.#lastError)),
+      )
+      call.then(resolve, reject).finally(() => timer.cancel())
+    })
+  }
+}
+
+function openClient(url: string): Redis {
+  return new Redis(url, {
+    lazyConnect: true,
+    // A call fails as soon as the connection breaks, and is not sent once more behind the caller's back: whoever made it
+    // knows what is to be looked after then.
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+    // After a failover the server that was the primary may be a replica: the name of its host may lead elsewhere by now.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  })
+}

@@ -1,0 +1,45 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+
+// An id is stored as the 16 bytes of its UUID: they sort like the texts, and take less than half the room.
+
+const prefixLength = 4
+
+const digitValues = new Uint8Array(128)
+for (let value = 0; value < 16; value++) digitValues[value.toString(16).charCodeAt(0)] = value
+
+/** Writes the 16 bytes of an id at an offset. */
+export function writeId(bytes: Uint8Array, offset: number, id: JobId | OccurrenceId): void {
+  let position = prefixLength
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) position++
+    const high = digitValues[id.charCodeAt(position)] as number
+    const low = digitValues[id.charCodeAt(position + 1)] as number
+    bytes[offset + index] = (high << 4) | low
+    position += 2
+  }
+}
+
+export function readJobId(bytes: Buffer, offset: number): JobId {
+  return `job_${readUuid(bytes, offset)}`
+}
+
+export function readOccurrenceId(bytes: Buffer, offset: number): OccurrenceId {
+  return `occ_${readUuid(bytes, offset)}`
+}
+
+/** The 16 bytes of an id. */
+export function bytesOfId(id: JobId | OccurrenceId): Buffer {
+  const bytes = Buffer.allocUnsafe(16)
+  writeId(bytes, 0, id)
+  return bytes
+}
+
+/** The first bits of the id as a number: where its job belongs. */
+export function shardOf(id: JobId, shards: number): number {
+  return shards === 1 ? 0 : Number.parseInt(id.slice(prefixLength, prefixLength + 8), 16) % shards
+}
+
+function readUuid(bytes: Buffer, offset: number): string {
+  const hex = bytes.toString('hex', offset, offset + 16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}

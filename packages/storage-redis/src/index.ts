@@ -1,0 +1,2 @@
+export type { RedisClient, RedisStorageOptions } from './options.ts'
+export { redisStorage } from './redis-storage.ts'

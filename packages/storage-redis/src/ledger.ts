@@ -1,0 +1,10 @@
+import type { Connection } from './connection.ts'
+
+/** What every operation works with. */
+export interface Ledger {
+  readonly connection: Connection
+  /** Where scripts tell other connections of changes. */
+  readonly channel: string
+  /** Whose changes they are. */
+  readonly sender: string
+}

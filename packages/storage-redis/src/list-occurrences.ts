@@ -1,0 +1,175 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
+import { ByteWriter } from './byte-writer.ts'
+import { bytesOfId, readOccurrenceId, shardOf } from './ids.ts'
+import type { Ledger } from './ledger.ts'
+import { always, never } from './numbers.ts'
+import { printNode, readOccurrence } from './occurrence-form.ts'
+import { stateCodes } from './record-codes.ts'
+import { bySchedule } from './replies.ts'
+import { scripts } from './script.ts'
+
+type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
+
+/** A place in a sorted set: score, and member in hexadecimal. */
+interface Cursor {
+  readonly score: string
+  readonly member: string
+}
+
+const none = Buffer.alloc(0)
+
+export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+  if (query.kind === 'live') return await listLive(ledger, query)
+  const { states } = query
+  return states?.every((state) => !isFinal(state)) === true
+    ? await listLiveOfJob(ledger, query)
+    : await listHistory(ledger, query)
+}
+
+async function listHistory({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const { jobId, states, cursor, limit, from = always, to = never } = query
+  const shard = shardOf(jobId, await connection.shards())
+  const place = cursor === null ? null : readCursor(cursor)
+  const wanted = Buffer.from(states?.map((state) => stateCodes[state]) ?? [])
+  const [reply] = await connection.read([
+    {
+      script: scripts.listHistory,
+      shard,
+      arguments: [
+        printPaging({ limit, from, to, isDescending: query.order === 'descending', runs: query.runs }),
+        place?.score ?? '',
+        place === null ? none : Buffer.from(place.member, 'hex'),
+        String(from),
+        bytesOfId(jobId),
+        wanted,
+      ],
+    },
+  ])
+  return readPage(reply, '')
+}
+
+/** The live ones alone: they are few, and are put in order here. */
+async function listLiveOfJob({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const { jobId, states = [], cursor, limit, from = always, to = never, order, runs } = query
+  const shard = shardOf(jobId, await connection.shards())
+  const wanted = Buffer.from(states.map((state) => stateCodes[state]))
+  const [reply] = await connection.read([
+    { script: scripts.listLiveOfJob, shard, arguments: [bytesOfId(jobId), wanted] },
+  ])
+  const sign = order === 'ascending' ? 1 : -1
+  const place = cursor === null ? null : readCursor(cursor)
+  const last = place === null ? null : { id: idOf(place.member), jobId, scheduledAt: Number(place.score) }
+  const found = readRecords(reply as readonly Buffer[])
+    .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
+    .filter((record) => last === null || sign * bySchedule(record, last) > 0)
+    .sort((left, right) => sign * bySchedule(left, right))
+  const items = found.slice(0, limit)
+  const end = items.at(-1)
+  return {
+    items: runs ? items : items.map((record) => ({ ...record, runs: [] })),
+    cursor: end === undefined || found.length === items.length ? null : printCursor(end.scheduledAt, bytesOfId(end.id)),
+  }
+}
+
+/** Shard after shard; a cursor names the one that it lies in. */
+async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
+  const { state, cursor, limit, runs, node, deadlineBefore } = query
+  const shards = await connection.shards()
+  const isRunning = state === 'running'
+  const to = isRunning && deadlineBefore !== undefined ? deadlineBefore + 1 : never
+  let shard = cursor === null ? 0 : readShard(cursor, shards)
+  let place = cursor === null ? null : readCursor(cursor.slice(cursor.indexOf('/') + 1))
+  const items: OccurrenceRecord[] = []
+  for (;;) {
+    const [reply] = await connection.read([
+      {
+        script: scripts.listLive,
+        shard,
+        arguments: [
+          printPaging({ limit: limit - items.length, from: always, to, isDescending: false, runs }),
+          place?.score ?? '',
+          place === null ? none : Buffer.from(place.member, 'hex'),
+          '',
+          state,
+          isRunning && node !== undefined ? printNode(node) : '',
+        ],
+      },
+    ])
+    const page = readPage(reply, `${shard}/`)
+    items.push(...page.items)
+    if (page.cursor !== null) return { items, cursor: page.cursor }
+    shard++
+    place = null
+    if (shard === shards) return { items, cursor: null }
+    if (items.length >= limit) return { items, cursor: `${shard}/` }
+  }
+}
+
+interface Paging {
+  readonly limit: number
+  readonly from: number
+  readonly to: number
+  readonly isDescending: boolean
+  readonly runs: boolean
+}
+
+function printPaging({ limit, from, to, isDescending, runs }: Paging): Buffer {
+  const writer = new ByteWriter(32)
+  writer.uint32(Math.min(limit, 1000))
+  writer.number(from)
+  writer.number(to)
+  writer.byte(isDescending ? 1 : 0)
+  writer.byte(runs ? 1 : 0)
+  return writer.finish()
+}
+
+function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> {
+  const [position, found] = reply as readonly [Buffer, readonly Buffer[]]
+  const items = readRecords(found)
+  if (position.length === 0) return { items, cursor: null }
+  const space = position.indexOf(' ')
+  const cursor = printCursor(position.toString('latin1', 0, space), position.subarray(space + 1))
+  return { items, cursor: cursorPrefix + cursor }
+}
+
+/** Records behind the keys of their sorted set, which begin with the id. */
+function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
+  const records: OccurrenceRecord[] = []
+  for (let index = 0; index < found.length; index += 2) {
+    records.push(readOccurrence(readOccurrenceId(found[index] as Buffer, 0), found[index + 1] as Buffer))
+  }
+  return records
+}
+
+function idOf(member: string): `occ_${string}` {
+  return readOccurrenceId(Buffer.from(member, 'hex'), 0)
+}
+
+function printCursor(score: number | string, member: Buffer): string {
+  return `${score} ${member.toString('hex')}`
+}
+
+/** `null` is the beginning. */
+function readCursor(cursor: string): Cursor | null {
+  if (cursor === '') return null
+  const match = /^(-?\d+) ((?:[0-9a-f]{32}){1,2})$/.exec(cursor)
+  if (match === null) throw foreignCursor(cursor)
+  return { score: match[1] as string, member: match[2] as string }
+}
+
+function readShard(cursor: string, shards: number): number {
+  const match = /^(\d+)\//.exec(cursor)
+  const shard = Number(match?.[1] ?? Number.NaN)
+  if (!(shard < shards)) throw foreignCursor(cursor)
+  return shard
+}
+
+function foreignCursor(cursor: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+    field: 'cursor',
+    value: cursor,
+    remedy: 'Pass on the cursor of the page before, with the same query.',
+  })
+}

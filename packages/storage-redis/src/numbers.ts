@@ -1,0 +1,17 @@
+// Instants that are not there are stored as numbers that no instant can be, so that scripts can compare without asking:
+// the last instant of JavaScript is 8.64e15, and 9e15 is still exact as a double.
+
+/** Stands for `null` where it means that something does not happen: no next slot, not ended. */
+export const never = 9e15
+
+/** Stands for `null` where it means that there is no lower limit. */
+export const always = -9e15
+
+export function orNever(instant: number | null): number {
+  return instant ?? never
+}
+
+export function readInstant(bytes: Buffer, offset: number): number | null {
+  const value = bytes.readDoubleLE(offset)
+  return value === never || value === always ? null : value
+}

@@ -1,0 +1,140 @@
+import { type DurationInput, JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
+import type { Cluster, Redis } from 'ioredis'
+
+/** A client of ioredis: of one server, or of a Redis Cluster. */
+export type RedisClient = Redis | Cluster
+
+/** How {@link redisStorage} reaches its data: by `url` or by `client`. */
+export interface RedisStorageOptions {
+  /** `redis://` or `rediss://`, with user, password and database number where needed. */
+  readonly url?: string | URL
+  /**
+   * A `Redis` or `Cluster` of ioredis instead of a URL. It stays the caller's: `close()` leaves it open. It must have no
+   * `keyPrefix`.
+   */
+  readonly client?: RedisClient
+  /** What all keys begin with, as `{prefix…`. Schedulers with different prefixes never see each other. Default `jobistemer`. */
+  readonly prefix?: string
+  /**
+   * Over how many shards the jobs are spread: a Redis Cluster can put each on another node. Kept with the data when they
+   * are made, and not to be changed afterwards. Default: what is kept; for new data 1 on a single server, 16 on a Cluster.
+   */
+  readonly shards?: number
+  /** How long a call may take before it fails with `STORAGE_BUSY`. Default 5 s. */
+  readonly commandTimeout?: DurationInput
+  /**
+   * How many replicas must have acknowledged what a call wrote, or the call fails with `STORAGE_BUSY`. What it wrote
+   * stays written. Default 0: none.
+   */
+  readonly minReplicas?: number
+  /** How long a call waits for {@link RedisStorageOptions.minReplicas}. Shorter than `commandTimeout`. Default 1 s. */
+  readonly waitTimeout?: DurationInput
+  /** Told of a server that keeps nothing on disk. Default: a warning of the process. */
+  readonly logger?: Pick<Logger, 'warn'>
+}
+
+/** Options with their defaults. */
+export interface ReadOptions {
+  readonly source: { readonly url: string } | { readonly client: RedisClient }
+  readonly prefix: string
+  readonly shards: number | null
+  readonly commandTimeoutMs: number
+  readonly minReplicas: number
+  readonly waitTimeoutMs: number
+  readonly logger: Pick<Logger, 'warn'> | null
+}
+
+const optionNames = ['url', 'client', 'prefix', 'shards', 'commandTimeout', 'minReplicas', 'waitTimeout', 'logger']
+const mostShards = 1024
+const longestPrefix = 100
+
+/**
+ * Checks options and fills in what is left out.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
+ */
+export function readOptions(options: RedisStorageOptions): ReadOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('options', options, 'redisStorage needs an object of options', 'Write redisStorage({ url }).')
+  }
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `redisStorage has no option ${printValue(name)}.`,
+      field: name,
+      value: (options as Record<string, unknown>)[name],
+      remedy: `The options are ${optionNames.join(', ')}.`,
+    })
+  }
+  const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
+  // Braces mark what of a key decides its place in a Redis Cluster; the others mean something in access rules.
+  if (typeof prefix !== 'string' || !/^[^{}*?[\]\\\s\p{Cc}]+$/u.test(prefix) || prefix.length > longestPrefix) {
+    const remedy = `Give 1 to ${longestPrefix} characters without spaces and {}[]*?\\.`
+    throw invalid('prefix', prefix, 'prefix is not the beginning of a key', remedy)
+  }
+  const commandTimeoutMs = toDurationMs(commandTimeout, 'commandTimeout', { min: 1 })
+  const waitTimeoutMs = toDurationMs(waitTimeout, 'waitTimeout', { min: 1 })
+  if (waitTimeoutMs >= commandTimeoutMs) {
+    const remedy = 'Give a shorter waitTimeout, or a longer commandTimeout.'
+    throw invalid('waitTimeout', waitTimeout, `waitTimeout is not shorter than commandTimeout`, remedy)
+  }
+  if (logger !== undefined && typeof logger?.warn !== 'function') {
+    throw invalid('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
+  }
+  return {
+    source: readSource(options),
+    prefix,
+    shards: shards === undefined ? null : readCount(shards, 'shards', 1, mostShards),
+    commandTimeoutMs,
+    minReplicas: readCount(minReplicas, 'minReplicas', 0, 100),
+    waitTimeoutMs,
+    logger: logger ?? null,
+  }
+}
+
+function readSource({ url, client }: RedisStorageOptions): ReadOptions['source'] {
+  if ((url === undefined) === (client === undefined)) {
+    throw invalid('url', url, 'redisStorage needs either url or client', 'Write redisStorage({ url }).')
+  }
+  if (client !== undefined) return { client: readClient(client) }
+  let parsed: URL
+  try {
+    parsed = new URL(url as string | URL)
+  } catch {
+    throw invalid('url', url, 'url is not a URL', 'Write one such as redis://localhost:6379.')
+  }
+  if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') {
+    throw invalid('url', parsed.protocol, 'url does not begin with redis:// or rediss://', 'Write one that does.')
+  }
+  return { url: parsed.href }
+}
+
+function readClient(client: RedisClient): RedisClient {
+  const isClient =
+    typeof client === 'object' &&
+    client !== null &&
+    typeof client.callBuffer === 'function' &&
+    typeof client.duplicate === 'function' &&
+    typeof client.options === 'object'
+  if (!isClient)
+    throw invalid('client', client, 'client is not one of ioredis', 'Give a Redis or a Cluster of ioredis.')
+  const { keyPrefix } = client.options
+  if (keyPrefix !== undefined && keyPrefix !== '') {
+    throw invalid(
+      'client',
+      keyPrefix,
+      'client has a keyPrefix',
+      'Give a client without one, and use the option prefix.',
+    )
+  }
+  return client
+}
+
+function readCount(value: unknown, field: string, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw invalid(field, value, `${field} is not a whole number from ${min} to ${max}`, 'Give one that is.')
+}
+
+function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
+  const message = `${problem}: ${printValue(value)}.`
+  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+}

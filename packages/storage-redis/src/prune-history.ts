@@ -1,0 +1,41 @@
+import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
+import { ByteWriter } from './byte-writer.ts'
+import { bytesOfId, shardOf } from './ids.ts'
+import type { Ledger } from './ledger.ts'
+import { scripts } from './script.ts'
+
+/** More than that one script does not remove: it would keep the server from others for too long. */
+const removedAtOnce = 500
+
+/** Removes history shard by shard, in steps that are short for the server. */
+export async function pruneHistory({ connection }: Ledger, request: PruneRequest): Promise<PruneAnswer> {
+  const { jobId, before, keep, limit } = request
+  const shards = await connection.shards()
+  const only = jobId === null ? '' : bytesOfId(jobId)
+  const first = jobId === null ? 0 : shardOf(jobId, shards)
+  const last = jobId === null ? shards - 1 : first
+  let removed = 0
+  for (let shard = first; shard <= last; ) {
+    let position: string | Buffer = ''
+    for (;;) {
+      const step = Math.min(limit - removed, removedAtOnce)
+      const writer = new ByteWriter(32)
+      writer.number(before)
+      writer.number(keep)
+      writer.uint32(step)
+      const call = { script: scripts.prune, shard, arguments: [writer.finish(), only, position] }
+      const [reply] = await connection.write([call])
+      const [count, more, next] = reply as readonly [number, number, Buffer]
+      removed += count
+      if (more === 1) {
+        if (removed >= limit) return { removed, more: true }
+        // The same place once more.
+        continue
+      }
+      if (next.length === 0) break
+      position = next
+    }
+    shard++
+  }
+  return { removed, more: false }
+}

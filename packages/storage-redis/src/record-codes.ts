@@ -1,0 +1,51 @@
+import type { OccurrenceKind, OccurrenceState, OverlapPolicy } from '@jobistemer/core/storage'
+
+// How names are stored. The numbers are part of every user's data: new names go at the end.
+
+const states: readonly OccurrenceState[] = [
+  'pending',
+  'queued',
+  'running',
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'canceled',
+  'failed_stale',
+  'skipped',
+  'missed',
+]
+
+const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
+
+const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
+
+/** Added to the code of the kind of what recovery created. */
+const recoveredBit = 4
+
+export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
+export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
+const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
+
+export function stateOf(code: number): OccurrenceState {
+  return states[code] as OccurrenceState
+}
+
+export function policyOf(code: number): OverlapPolicy {
+  return policies[code] as OverlapPolicy
+}
+
+export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
+  return recovered ? kindCodes[kind] + recoveredBit : kindCodes[kind]
+}
+
+export function kindOf(code: number): OccurrenceKind {
+  return kinds[code % recoveredBit] as OccurrenceKind
+}
+
+export function isRecovered(code: number): boolean {
+  return code >= recoveredBit
+}
+
+function codesOf<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name, code) => [name, code])) as Record<Name, number>
+}

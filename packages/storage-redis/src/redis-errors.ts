@@ -1,0 +1,149 @@
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+
+interface Meaning {
+  readonly pattern: RegExp
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+const repeatable = 'It may be over by itself: the call can be repeated.'
+
+const meanings: readonly Meaning[] = [
+  {
+    pattern: /^(WRONGPASS|NOAUTH|ERR (AUTH|invalid password|Client sent AUTH))/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'Redis refuses the user name or the password',
+    remedy: 'Put the right ones in the url (redis://user:password@host:port), or in the options of the client.',
+  },
+  {
+    pattern: /^NOPERM/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'The user of Redis may not do what the storage needs',
+    remedy: 'Give it the rights that docs/guide.md of this package lists.',
+  },
+  {
+    pattern: /^OOM/,
+    code: 'STORAGE_FULL',
+    message: 'Redis has reached its memory limit. Nothing of the call was stored',
+    remedy: 'Raise maxmemory, or remove old history: prune() works and running work can end meanwhile.',
+  },
+  {
+    pattern: /^MISCONF/,
+    code: 'STORAGE_FULL',
+    message: 'Redis cannot write to its disk, and takes no more',
+    remedy: 'Look into its log: mostly the disk is full, or its directory may not be written.',
+  },
+  {
+    pattern: /^WRONGTYPE/,
+    code: 'STORAGE_FOREIGN',
+    message: 'Keys with this prefix hold something else',
+    remedy: 'Give another prefix, which nobody else uses.',
+  },
+  {
+    pattern: /^(READONLY|UNBLOCKED)/,
+    code: 'STORAGE_BUSY',
+    message: 'The Redis server has become a replica, which takes no writes',
+    remedy: `${repeatable} The client has to reach the new primary: by Sentinel, Cluster, or the name of its host.`,
+  },
+  {
+    pattern: /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MOVED|ASK)/,
+    code: 'STORAGE_BUSY',
+    message: 'Redis cannot answer now',
+    remedy: repeatable,
+  },
+]
+
+const unreachable =
+  /max retries per request|connection is closed|aborted due to connection close|isn't writeable|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ETIMEDOUT|Failed to refresh slots|timed out|Too many Cluster redirections|None of startup nodes/i
+
+/** True when the server does not know a script (any more). */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+}
+
+/**
+ * What a failure of Redis means to a user, with the failure as its cause.
+ *
+ * @param place where the server is, without secrets.
+ * @param connection the last error of the connection, which says more than that a command got no answer.
+ */
+export function storageError(error: unknown, place: string, connection: Error | null): JobistemerError {
+  if (JobistemerError.isInstance(error)) return error
+  const text = error instanceof Error ? error.message : String(error)
+  const meaning = meanings.find(({ pattern }) => pattern.test(text))
+  if (meaning !== undefined) {
+    const message = `${meaning.message} (${text}): ${place}.`
+    return new JobistemerError(meaning.code, {
+      message,
+      field: 'url',
+      value: place,
+      remedy: meaning.remedy,
+      cause: error,
+    })
+  }
+  if (unreachable.test(text)) {
+    const reason = connection === null ? text : printConnectionError(connection)
+    const known = connection === null ? undefined : meanings.find(({ pattern }) => pattern.test(connection.message))
+    if (known !== undefined) return storageError(connection, place, null)
+    return new JobistemerError('STORAGE_BUSY', {
+      message: `Redis cannot be reached, or the connection broke (${reason}): ${place}.`,
+      field: 'url',
+      value: place,
+      remedy: 'Check that the server runs and that host and port are right. The call can be repeated.',
+      cause: error,
+    })
+  }
+  return new JobistemerError('STORAGE_FAILED', {
+    message: `Redis failed (${text}): ${place}.`,
+    field: 'url',
+    value: place,
+    remedy: 'The cause says what happened.',
+    cause: error,
+  })
+}
+
+// Node puts the tries of all addresses of a host in one error without a message.
+function printConnectionError(error: Error): string {
+  const { code } = error as { readonly code?: unknown }
+  return error.message === '' ? String(code ?? error.name) : error.message
+}
+
+export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
+  const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `Redis has not answered within ${limitMs} ms${reason}: ${place}.`,
+    field: 'commandTimeout',
+    value: limitMs,
+    remedy: 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.',
+    cause: connection ?? undefined,
+  })
+}
+
+export function closedError(place: string): JobistemerError {
+  return new JobistemerError('STORAGE_CLOSED', {
+    message: `The Redis storage is closed: ${place}.`,
+    field: 'url',
+    value: place,
+    remedy: 'Shut the scheduler down before closing its storage or client, or open another one with redisStorage().',
+  })
+}
+
+export function tooFewReplicas(place: string, wanted: number, reached: number, waitedMs: number): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `${reached} of at least ${wanted} replicas have acknowledged a write within ${waitedMs} ms: ${place}.`,
+    field: 'minReplicas',
+    value: wanted,
+    remedy: 'The write is done, and the call can be repeated. Look after the replicas, or lower minReplicas.',
+  })
+}
+
+/** For a claim that the client has sent once more by itself: what the first one took is not known to the caller. */
+export function repeatedError(): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.',
+    field: 'claim',
+    value: 'repeated',
+    remedy: 'Look for what runs under this owner, and claim again: schedulers do both by themselves.',
+  })
+}

@@ -1,0 +1,54 @@
+import type { JobId } from '@jobistemer/core'
+import type { CancelNotice, OccurrenceAddress } from '@jobistemer/core/storage'
+import { readJobId, readOccurrenceId } from './ids.ts'
+import { parseCancelRequest } from './occurrence-form.ts'
+
+// Parts of the answers of scripts.
+
+const addressSize = 24
+
+const none: readonly never[] = Object.freeze([])
+
+/** The code of a state, or this where there is no record. */
+export const absentState = 255
+
+/** An occurrence's id and time; `null` for an empty text. */
+export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): OccurrenceAddress | null {
+  if (bytes.length <= offset) return null
+  return { id: readOccurrenceId(bytes, offset), jobId, scheduledAt: bytes.readDoubleLE(offset + 16) }
+}
+
+/** Ids and times, put in the order of the time. */
+export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceAddress[] {
+  if (bytes.length === 0) return none
+  const addresses: OccurrenceAddress[] = []
+  for (let offset = 0; offset < bytes.length; offset += addressSize) {
+    addresses.push(readAddress(bytes, jobId, offset) as OccurrenceAddress)
+  }
+  return addresses.sort(bySchedule)
+}
+
+/** Running occurrences that were asked to cancel; `jobId` is `null` where each brings its own. */
+export function readNotices(bytes: Buffer, jobId: JobId | null): readonly CancelNotice[] {
+  if (bytes.length === 0) return none
+  const notices: CancelNotice[] = []
+  for (let offset = 0; offset < bytes.length; ) {
+    const id = readOccurrenceId(bytes, offset)
+    const itsJob = jobId ?? readJobId(bytes, offset + 16)
+    offset += jobId === null ? 32 : 16
+    const end = offset + 16 + bytes.readUInt32LE(offset + 12)
+    notices.push({
+      id,
+      jobId: itsJob,
+      scheduledAt: bytes.readDoubleLE(offset),
+      token: bytes.readUInt32LE(offset + 8),
+      reason: parseCancelRequest(bytes.toString('utf8', offset + 16, end))?.reason ?? 'canceled',
+    })
+    offset = end
+  }
+  return notices.sort(bySchedule)
+}
+
+export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
+  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { cancelScript, reapScript } from './scripts/cancel.ts'
+import { claimScript } from './scripts/claim.ts'
+import { createScript } from './scripts/create.ts'
+import { getScript } from './scripts/get.ts'
+import { listJobsScript } from './scripts/list-jobs.ts'
+import { listHistoryScript, listLiveOfJobScript, listLiveScript } from './scripts/list-occurrences.ts'
+import { pruneScript } from './scripts/prune.ts'
+import { saveJobsScript } from './scripts/save-jobs.ts'
+import { serverTimeScript } from './scripts/server-time.ts'
+import { settleScript } from './scripts/settle.ts'
+
+/** A script and the name that the server knows it by. */
+export interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+type ScriptName =
+  | 'cancel'
+  | 'claim'
+  | 'create'
+  | 'get'
+  | 'listHistory'
+  | 'listJobs'
+  | 'listLive'
+  | 'listLiveOfJob'
+  | 'prune'
+  | 'reap'
+  | 'saveJobs'
+  | 'serverTime'
+  | 'settle'
+
+function script(source: string): Script {
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}
+
+/** One for each operation. */
+export const scripts: Readonly<Record<ScriptName, Script>> = {
+  cancel: script(cancelScript),
+  claim: script(claimScript),
+  create: script(createScript),
+  get: script(getScript),
+  listHistory: script(listHistoryScript),
+  listJobs: script(listJobsScript),
+  listLive: script(listLiveScript),
+  listLiveOfJob: script(listLiveOfJobScript),
+  prune: script(pruneScript),
+  reap: script(reapScript),
+  saveJobs: script(saveJobsScript),
+  serverTime: script(serverTimeScript),
+  settle: script(settleScript),
+}

@@ -1,0 +1,131 @@
+import { prelude } from './prelude.ts'
+
+/** How many occurrences whose time has come one call makes claimable at most. */
+const promotedAtOnce = 2000
+
+/**
+ * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end. Answers `again` when so much has become due that it takes another call
+ * to see all of it. In the mode `peek` it takes nothing and tells what it would take, for claims over several shards.
+ */
+export const claimScript: string = `#!lua flags=allow-oom
+${prelude}
+local channel, sender, owner, claimedKey, claimId = ARGV[2], ARGV[3], ARGV[4], KEYS[2], ARGV[5]
+local now, limit, sweep, isPeek, lastAt, lastId = read('<dI4BBdc16', ARGV[1])
+local except = {}
+for index = 6, #ARGV do except[ARGV[index]] = true end
+
+-- The client sends a command once more when its connection broke before the answer came. What the first sending took
+-- is then known to nobody, so the caller has to hear that.
+if call('GET', claimedKey) == claimId then return { 'repeated' } end
+
+if sweep == 1 then
+  for _, job in ipairs(call('SMEMBERS', waitingKey)) do
+    local h = headOf(job)
+    if h then wakeNext(now, h, job) end
+  end
+end
+
+local promoted = call('ZRANGEBYSCORE', future, '-inf', now, 'LIMIT', 0, ${promotedAtOnce})
+if #promoted > 0 then
+  local scored = {}
+  for _, member in ipairs(promoted) do
+    scored[#scored + 1] = call('ZSCORE', pendingKey, member)
+    scored[#scored + 1] = member
+  end
+  callWith('ZADD', ready, scored)
+  callWith('ZREM', future, promoted)
+  if #promoted == ${promotedAtOnce} then
+    store()
+    tell(channel, sender)
+    return { 'again' }
+  end
+end
+
+local skips = {}
+local function isExcepted(job)
+  if #ARGV < 6 then return false end
+  if skips[job] == nil then skips[job] = except[sub(headOf(job).text, headSize + 1)] or false end
+  return skips[job]
+end
+
+local taken, seen, more, nextDueAt = {}, {}, false, never
+local claimedJobs = {}
+local count, offset = 0, 0
+local isDone = false
+while not isDone do
+  local page = call('ZRANGE', ready, offset, offset + math.min(limit, 500), 'WITHSCORES')
+  if #page == 0 then break end
+  for index = 1, #page, 2 do
+    local member, scheduledAt = page[index], tonumber(page[index + 1])
+    local id, job = sub(member, 1, 16), sub(member, 17)
+    if isExcepted(job) then
+      offset = offset + 1
+    else
+      local r = recordOf(id)
+      local h = headOf(job)
+      if r.dueAt > now then
+        -- Another node's clock is ahead: for that one it was due.
+        if r.dueAt < nextDueAt then nextDueAt = r.dueAt end
+        offset = offset + 1
+      else
+        local isLast = count == limit or scheduledAt > lastAt or (scheduledAt == lastAt and id > lastId)
+        local isBlocked = h.policy ~= allow and (h.running > 0 or claimedJobs[job])
+        if isPeek == 1 then
+          seen[#seen + 1] = write('<dc16B', scheduledAt, id, isBlocked and 1 or 0)
+          offset = offset + 1
+        end
+        if isLast then
+          more, isDone = true, true
+          break
+        end
+        if isPeek == 1 then
+          if not isBlocked then
+            count = count + 1
+            claimedJobs[job] = true
+          end
+        elseif isBlocked then
+          move(now, h, id, r, queued, '')
+        else
+          count = count + 1
+          r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
+          move(now, h, id, r, running, '')
+          taken[#taken + 1] = id
+          taken[#taken + 1] = printRecord(r)
+        end
+      end
+    end
+  end
+end
+
+local from = 0
+while true do
+  local page = call('ZRANGE', future, from, from + 99, 'WITHSCORES')
+  if #page == 0 then break end
+  local found = false
+  for index = 1, #page, 2 do
+    if not isExcepted(sub(page[index], 17)) then
+      local dueAt = tonumber(page[index + 1])
+      if dueAt < nextDueAt then nextDueAt = dueAt end
+      found = true
+      break
+    end
+  end
+  if found then break end
+  from = from + 100
+end
+
+local notices = {}
+local asked = call('HGETALL', cancelsKey)
+for index = 1, #asked, 2 do
+  if asked[index + 1] == owner then
+    local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
+    local r = recordOf(id)
+    notices[#notices + 1] = id .. job .. write('<dI4I4', r.scheduledAt, r.token, #r.cancel) .. r.cancel
+  end
+end
+
+if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
+store()
+tell(channel, sender)
+return { 'done', write('<Bd', more and 1 or 0, nextDueAt), table.concat(notices), table.concat(seen), taken }
+`

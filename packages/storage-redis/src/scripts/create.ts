@@ -1,0 +1,162 @@
+import { prelude } from './prelude.ts'
+
+/**
+ * Creates occurrences. Each item brings the record as it is when it starts at once; in any other state it is changed
+ * here. Answers with one letter for each item, followed by the details of all that is not simply started.
+ */
+export const createScript: string = `#!lua
+${prelude}
+local request, items = ARGV[1], ARGV[2]
+local channel, sender, displacedRequest = ARGV[3], ARGV[4], ARGV[5]
+local now = read('<d', request)
+
+local letters, details = {}, {}
+
+local function answer(letter, ...)
+  letters[#letters + 1] = letter
+  for index = 1, select('#', ...) do details[#details + 1] = (select(index, ...)) end
+end
+
+local function answerCreated(r, displaced, notices)
+  answer('c', write('<BI4', r.state, r.token), r.reason, displaced, notices)
+end
+
+-- Adds a record that is new.
+local function add(h, id, r, text)
+  h.uses = h.uses + 1
+  if r.scheduledAt > h.watermark and r.kind % 4 == 0 and r.scheduledAt > h.taken then h.taken = r.scheduledAt end
+  touch(r.job, h)
+  put(id, text)
+  call('ZADD', history .. r.job, r.scheduledAt, id)
+  if r.state <= running then
+    if r.state ~= queued then enterActive(h, r.job, id, r.scheduledAt) end
+    enter(now, h, id, r)
+  end
+end
+
+local function askAllToCancel(h, job)
+  local notices = {}
+  for _, id in ipairs(activeOf(h, job)) do
+    local r = recordOf(id)
+    if r.state == running then
+      if r.cancel == '' then
+        r.cancel = displacedRequest
+        replace(id, r)
+        call('HSET', cancelsKey, id .. job, r.owner)
+        cancelNotes = true
+      end
+      notices[#notices + 1] = id .. write('<dI4I4', r.scheduledAt, r.token, #r.cancel) .. r.cancel
+    end
+  end
+  return table.concat(notices)
+end
+
+-- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others.
+local function decide(h, kind, isStartable)
+  if h.paused == 1 and kind == 0 then return skipped, '=paused' end
+  local free = isStartable and h.paused == 0 and running or pending
+  if h.policy == allow or h.pending + h.running == 0 then return free, '' end
+  if h.policy == 0 then return skipped, '=overlap' end
+  if h.policy == 1 then
+    if h.queued >= h.maxQueued then return skipped, '=queue_full' end
+    return queued, ''
+  end
+  return h.running > 0 and queued or free, '', true, h.policy == 4 and h.running > 0
+end
+
+local function createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
+  local state, reason, displaces, cancels = decide(h, kind, isStartable)
+  local displaced = displaces and cancelWaiting(now, h, job, '=displaced', false) or ''
+  local notices = cancels and askAllToCancel(h, job) or ''
+  local r = parseRecord(text)
+  if state ~= running then
+    r.state, r.token, r.owner, r.startedAt, r.runs, r.reason = state, 0, '', never, '', reason
+    if state == skipped then r.finishedAt = now end
+    text = printRecord(r)
+  end
+  add(h, id, r, text)
+  if kind == 0 then
+    h.nextAt = nextAt
+    if scheduledAt > h.watermark then h.watermark = scheduledAt end
+  end
+  answerCreated(r, displaced, notices)
+end
+
+local function createRecovery(h, text)
+  local watermark, nextAt, count, at = read('<ddI4', text)
+  local last = nil
+  for _ = 1, count do
+    local entry, isRun, size
+    entry, isRun, size, at = read('<c16BI4', text, at)
+    local r = recordOf(entry)
+    if not r then
+      r = parseRecord(sub(text, at, at + size - 1))
+      if isRun == 1 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
+      add(h, entry, r, printRecord(r))
+    end
+    last = r
+    at = at + size
+  end
+  if watermark > h.watermark then h.watermark = watermark end
+  h.nextAt = nextAt
+  answerCreated(last or { state = missed, token = 0, reason = '' }, '', '')
+end
+
+local at = 1
+while at <= #items do
+  local kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size
+  kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size, at = read('<BBc16c16dI4ddI4', items, at)
+  local first = at
+  at = at + size
+  local h = headOf(job)
+  if h and kind == 0 and isStartable == 1 and h.nextAt == scheduledAt and h.version == version
+    and scheduledAt > h.watermark and scheduledAt > h.taken and scheduledAt > h.floor and h.paused == 0
+    and (h.pending + h.running == 0 or h.policy == allow) and h.deletedAt == never then
+    -- The ordinary slot, that starts at once: the same as below, without the detours.
+    put(id, sub(items, first, at - 1))
+    call('ZADD', history .. job, scheduledAt, id)
+    if h.active == none then h.active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
+    started[#started + 1] = deadline
+    started[#started + 1] = id .. job
+    h.running, h.uses, h.watermark, h.nextAt = h.running + 1, h.uses + 1, scheduledAt, nextAt
+    touch(job, h)
+    letters[#letters + 1] = 'r'
+  else
+    local text = sub(items, first, at - 1)
+    -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
+    -- come again with the time of their repetition.
+    local present = false
+    if h and (kind == 1 or kind == 2 or scheduledAt <= h.watermark or scheduledAt <= h.taken) then present = recordOf(id) end
+    if present and not (kind == 4 and h.watermark == nextAt) then
+      if kind == 0 and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
+        h.nextAt = nextAt
+        if scheduledAt > h.watermark then h.watermark = scheduledAt end
+        touch(job, h)
+      end
+      answer('e', write('<BI4dd', present.state, present.token, h.watermark, h.nextAt), present.owner)
+    elseif not h or h.deletedAt ~= never then
+      answer('a')
+    elseif scheduledAt <= h.floor then
+      answer('p', write('<d', h.floor))
+    elseif version ~= h.version then
+      answer('v', write('<I4', h.version))
+    elseif (kind == 0 and h.nextAt ~= scheduledAt) or (kind == 3 and scheduledAt <= h.watermark)
+      or (kind == 4 and h.watermark ~= nextAt) then
+      answer('o', write('<dd', h.watermark, h.nextAt))
+    elseif kind <= 2 then
+      createDue(h, kind, id, job, scheduledAt, nextAt, isStartable == 1, text)
+    elseif kind == 3 then
+      local r = parseRecord(text)
+      add(h, id, r, text)
+      answerCreated(r, '', '')
+    else
+      touch(job, h)
+      createRecovery(h, text)
+    end
+  end
+end
+
+store()
+tell(channel, sender)
+return { table.concat(letters), details }
+`

@@ -1,0 +1,44 @@
+import { jobKeys } from './job-keys.ts'
+import { prelude } from './prelude.ts'
+
+/** How many jobs one call looks at. */
+const scanLimit = 1000
+
+/**
+ * Reads jobs of one shard in the order of their ids. Answers how far it has looked, or an empty text when that is the
+ * end. Few jobs change between two looks: those are taken from the index of changes.
+ */
+export const listJobsScript: string = `#!lua flags=no-writes
+${prelude}${jobKeys}
+local limit, since, withDeleted = read('<I4dB', ARGV[1])
+local after, owner = ARGV[2], ARGV[3]
+local found = {}
+
+local changedOnes = nil
+if since > always then
+  changedOnes = call('ZRANGEBYSCORE', changedKey, since, '+inf', 'LIMIT', 0, ${scanLimit})
+  if #changedOnes == ${scanLimit} then changedOnes = nil else table.sort(changedOnes) end
+end
+
+local jobs = changedOnes
+  or call('ZRANGEBYLEX', jobsKey, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, ${scanLimit})
+local position = ''
+for index, job in ipairs(jobs) do
+  if job > after then
+    local h = headOf(job)
+    local isWanted = h and (withDeleted == 1 or h.deletedAt == never)
+    if isWanted and owner ~= '' then isWanted = call('HGET', jobOf .. job, 'owner') == owner end
+    if isWanted and since > always then
+      local _, changedAt = read('<dd', call('HGET', jobOf .. job, 'times'))
+      isWanted = changedAt >= since
+    end
+    if isWanted then
+      if #found == limit then return { position, found } end
+      found[#found + 1] = printJob(job, h)
+    end
+    position = job
+  end
+end
+local isEnd = changedOnes ~= nil or #jobs < ${scanLimit}
+return { isEnd and '' or position, found }
+`

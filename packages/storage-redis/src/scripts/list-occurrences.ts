@@ -1,0 +1,108 @@
+import { prelude } from './prelude.ts'
+
+/** How many occurrences one call looks at. */
+const scanLimit = 1000
+
+const paging = `
+local limit, from, to, isDescending, withRuns = read('<I4ddBB', ARGV[1])
+local cursorAt, cursorId = ARGV[2], ARGV[3]
+local found, position = {}, ''
+
+-- The record for an answer.
+local function printed(text)
+  if withRuns == 1 then return text end
+  local _, _, _, _, ownerSize, detailsSize, cancelSize, reasonSize = read('<BI4I4dI4I4I4I4', text)
+  return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
+end
+
+-- Where a walk through a set begins, counted from the end that it begins at.
+local function firstRank(key)
+  if cursorAt ~= '' then
+    local rank = call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId)
+    if rank then return rank + 1 end
+    -- What the last page ended with is gone meanwhile: begin with all of its instant.
+    if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
+    return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
+  end
+  if isDescending == 1 then return to == never and 0 or call('ZCOUNT', key, to, '+inf') end
+  return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. ARGV[4])
+end
+
+-- Walks through a set of members by score, then by text, and gathers a page of what is wanted.
+local function walk(key, wanted)
+  local rank = firstRank(key)
+  local scanned = 0
+  while scanned < ${scanLimit} do
+    local size = math.min(limit - #found / 2 + 1, ${scanLimit} - scanned)
+    local page = call(isDescending == 1 and 'ZREVRANGE' or 'ZRANGE', key, rank, rank + size - 1, 'WITHSCORES')
+    for index = 1, #page, 2 do
+      local member, score = page[index], page[index + 1]
+      local at = tonumber(score)
+      if (isDescending == 1 and at < from) or (isDescending == 0 and at >= to) then return '' end
+      local isSeen = score == cursorAt
+        and ((isDescending == 1 and member >= cursorId) or (isDescending == 0 and member <= cursorId))
+      if not isSeen then
+        local text = wanted(member)
+        if text then
+          if #found / 2 == limit then return position end
+          found[#found + 1] = member
+          found[#found + 1] = printed(text)
+        end
+      end
+      position = score .. ' ' .. member
+    end
+    scanned = scanned + #page / 2
+    rank = rank + #page / 2
+    if #page / 2 < size then return '' end
+  end
+  return position
+end
+`
+
+/** A page of the history of one job: of all its states, or of some. */
+export const listHistoryScript: string = `#!lua flags=no-writes
+${prelude}${paging}
+local job, states = ARGV[5], ARGV[6]
+
+return { walk(history .. job, function(id)
+  local text = textOf(id)
+  return text and (states == '' or string.find(states, sub(text, 1, 1), 1, true)) and text
+end), found }
+`
+
+/** The live occurrences of one job in the given states, without a walk through its history; in no order. */
+export const listLiveOfJobScript: string = `#!lua flags=no-writes
+${prelude}
+local job, states = ARGV[1], ARGV[2]
+local found = {}
+local h = headOf(job)
+if not h then return found end
+local ids = activeOf(h, job)
+if h.queued > 0 then
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
+end
+for _, id in ipairs(ids) do
+  local text = textOf(id)
+  if string.find(states, sub(text, 1, 1), 1, true) then
+    found[#found + 1] = id
+    found[#found + 1] = text
+  end
+end
+return found
+`
+
+/** A page of the live occurrences of one shard in one state. */
+export const listLiveScript: string = `#!lua flags=no-writes
+${prelude}${paging}
+local key, node = ARGV[5], ARGV[6]
+
+return { walk(shard .. key, function(member)
+  local text = textOf(sub(member, 1, 16))
+  if text and node ~= '' then
+    local _, _, _, _, ownerSize = read('<BI4I4dI4', text)
+    local owner = sub(text, recordSize + 1, recordSize + ownerSize)
+    if sub(owner, 1, #node) ~= node then return false end
+  end
+  return text
+end), found }
+`

@@ -1,0 +1,258 @@
+/**
+ * What every script begins with.
+ *
+ * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. All other keys of a script carry the
+ * same hash tag, so they lie in the same slot of a Redis Cluster, and are made up from it here: which ones a call needs
+ * is only known while it runs. Redis allows that as long as the slot is the same, and BullMQ has relied on it for years.
+ *
+ * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints what is beyond 10^14 in a form
+ * that loses digits, and parsing text costs more than all else here.
+ *
+ * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
+ *
+ * Layouts. `headForm` and `recordForm` are those of `head-form.ts` and `record-form.ts`; both sides change together.
+ */
+export const prelude: string = `
+local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
+
+local heads = KEYS[1]
+local shard = sub(heads, 1, -6)
+local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
+local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
+local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
+local bucket, history, liveOf, queueOf = shard .. 'o:', shard .. 'h:', shard .. 'l:', shard .. 'q:'
+
+local never, always = 9e15, -9e15
+local none = string.rep('\\0', 16)
+local pending, queued, running, canceled, staleState, skipped, missed = 0, 1, 2, 6, 7, 8, 9
+local allow = 3
+
+-- What is to be told to other connections once the script has done its work.
+local due, cancelNotes, jobsChanged = false, false, false
+
+local function tell(channel, sender)
+  if due then call('PUBLISH', channel, 'due ' .. sender) end
+  if cancelNotes then call('PUBLISH', channel, 'cancel ' .. sender) end
+  if jobsChanged then call('PUBLISH', channel, 'jobs ' .. sender) end
+end
+
+-- ------------------------------------------------------------------------------------------------------------- heads
+
+local headForm = '<I4dddddBBdI4I4I4I4c16'
+local headSize = 86
+local known, changed = {}, {}
+
+local function parseHead(text)
+  local version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
+    nQueued, active = read(headForm, text)
+  return {
+    version = version, watermark = watermark, nextAt = nextAt, floor = floor, taken = taken, deletedAt = deletedAt,
+    paused = paused, policy = policy, maxQueued = maxQueued, uses = uses, pending = nPending, running = nRunning,
+    queued = nQueued, active = active, text = text, isChanged = false,
+  }
+end
+
+local function printHead(h)
+  return write(headForm, h.version, h.watermark, h.nextAt, h.floor, h.taken, h.deletedAt, h.paused, h.policy,
+    h.maxQueued, h.uses, h.pending, h.running, h.queued, h.active) .. sub(h.text, headSize + 1)
+end
+
+-- The head of a job; false when there is none.
+local function headOf(job)
+  local h = known[job]
+  if h == nil then
+    local text = call('HGET', heads, job)
+    h = text and parseHead(text)
+    known[job] = h
+  end
+  return h
+end
+
+local function touch(job, h)
+  if not h.isChanged then
+    h.isChanged = true
+    changed[#changed + 1] = job
+  end
+end
+
+-- ----------------------------------------------------------------------------------------------------------- records
+
+local recordForm = '<BI4I4dI4I4I4I4BI4c16ddddd'
+local recordSize = 94
+
+local function parseRecord(text)
+  local state, token, sequence, finishedAt, ownerSize, detailsSize, cancelSize, reasonSize, kind, version, job,
+    scheduledAt, dueAt, createdAt, startedAt, timeout = read(recordForm, text)
+  local details = recordSize + ownerSize
+  local cancel = details + detailsSize
+  local reason = cancel + cancelSize
+  local runs = reason + reasonSize
+  return {
+    state = state, token = token, sequence = sequence, finishedAt = finishedAt, kind = kind, version = version,
+    job = job, scheduledAt = scheduledAt, dueAt = dueAt, createdAt = createdAt, startedAt = startedAt,
+    timeout = timeout, owner = sub(text, recordSize + 1, details), details = sub(text, details + 1, cancel),
+    cancel = sub(text, cancel + 1, reason), reason = sub(text, reason + 1, runs), runs = sub(text, runs + 1),
+  }
+end
+
+local function printRecord(r)
+  return write(recordForm, r.state, r.token, r.sequence, r.finishedAt, #r.owner, #r.details, #r.cancel, #r.reason,
+    r.kind, r.version, r.job, r.scheduledAt, r.dueAt, r.createdAt, r.startedAt, r.timeout)
+    .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
+end
+
+-- The text of a record; false when there is none.
+local function textOf(id)
+  return call('HGET', bucket .. sub(id, 1, 1), id)
+end
+
+local function recordOf(id)
+  local text = textOf(id)
+  return text and parseRecord(text)
+end
+
+local function put(id, text)
+  call('HSET', bucket .. sub(id, 1, 1), id, text)
+end
+
+local function replace(id, r)
+  put(id, printRecord(r))
+end
+
+-- ----------------------------------------------------------------------------------------------------- live occurrences
+
+-- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
+local started, stopped = {}, {}
+
+-- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own.
+local function enterActive(h, job, id, scheduledAt)
+  if h.active == none then h.active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
+end
+
+local function leaveActive(h, job, id)
+  if h.active == id then h.active = none else call('ZREM', liveOf .. job, id) end
+end
+
+-- Lets claims see a pending occurrence.
+local function offer(now, id, r)
+  if r.dueAt <= now then
+    call('ZADD', ready, r.scheduledAt, id .. r.job)
+  else
+    call('ZADD', future, r.dueAt, id .. r.job)
+  end
+  due = true
+end
+
+local function withdraw(id, r)
+  if call('ZREM', ready, id .. r.job) == 0 then call('ZREM', future, id .. r.job) end
+end
+
+-- Enters an occurrence into the indexes of its state, and counts it.
+local function enter(now, h, id, r)
+  touch(r.job, h)
+  if r.state == pending then
+    h.pending = h.pending + 1
+    call('ZADD', pendingKey, r.scheduledAt, id .. r.job)
+    if h.paused == 0 then offer(now, id, r) end
+  elseif r.state == queued then
+    h.queued = h.queued + 1
+    call('ZADD', queueOf .. r.job, r.scheduledAt, id)
+    call('ZADD', queuedKey, r.scheduledAt, id .. r.job)
+    if h.queued == 1 then call('SADD', waitingKey, r.job) end
+  elseif r.state == running then
+    h.running = h.running + 1
+    started[#started + 1] = r.startedAt + r.timeout
+    started[#started + 1] = id .. r.job
+    if r.cancel ~= '' then call('HSET', cancelsKey, id .. r.job, r.owner) end
+  end
+end
+
+local function leave(h, id, r)
+  touch(r.job, h)
+  if r.state == pending then
+    h.pending = h.pending - 1
+    call('ZREM', pendingKey, id .. r.job)
+    if h.paused == 0 then withdraw(id, r) end
+  elseif r.state == queued then
+    h.queued = h.queued - 1
+    call('ZREM', queueOf .. r.job, id)
+    call('ZREM', queuedKey, id .. r.job)
+    if h.queued == 0 then call('SREM', waitingKey, r.job) end
+  elseif r.state == running then
+    h.running = h.running - 1
+    stopped[#stopped + 1] = id .. r.job
+    if r.cancel ~= '' then call('HDEL', cancelsKey, id .. r.job) end
+  end
+end
+
+-- Moves an occurrence to another live state; it stays, or becomes, active unless that is queued.
+local function move(now, h, id, r, state, reason)
+  local wasActive, isActive = r.state ~= queued, state ~= queued
+  leave(h, id, r)
+  if wasActive and not isActive then leaveActive(h, r.job, id) end
+  if isActive and not wasActive then enterActive(h, r.job, id, r.scheduledAt) end
+  r.state, r.reason = state, reason
+  enter(now, h, id, r)
+  replace(id, r)
+end
+
+-- Ends a live occurrence.
+local function finish(now, h, id, r, state, reason)
+  leave(h, id, r)
+  if r.state ~= queued then leaveActive(h, r.job, id) end
+  r.state, r.reason, r.finishedAt = state, reason, now
+  replace(id, r)
+end
+
+-- Wakes the next queued occurrence of a job that has no active one. Returns its id and time, or ''.
+local function wakeNext(now, h, job)
+  if h.queued == 0 or h.pending + h.running > 0 then return '' end
+  local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
+  local r = recordOf(id)
+  move(now, h, id, r, pending, '')
+  return id .. write('<d', r.scheduledAt)
+end
+
+-- The ids of the job's pending and running occurrences.
+local function activeOf(h, job)
+  if h.active == none and h.pending + h.running == 0 then return {} end
+  local ids = call('ZRANGE', liveOf .. job, 0, -1)
+  if h.active ~= none then ids[#ids + 1] = h.active end
+  return ids
+end
+
+-- Cancels the job's waiting occurrences, pending and queued; of slots only, if asked. Returns ids and times.
+local function cancelWaiting(now, h, job, reason, slotsOnly)
+  local gone = {}
+  if h.pending + h.queued == 0 then return '' end
+  local ids = activeOf(h, job)
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
+  for _, id in ipairs(ids) do
+    local r = recordOf(id)
+    if r.state ~= running and not (slotsOnly and r.kind % 4 ~= 0) then
+      finish(now, h, id, r, canceled, reason)
+      gone[#gone + 1] = id .. write('<d', r.scheduledAt)
+    end
+  end
+  return table.concat(gone)
+end
+
+-- A command with a long list of arguments, in parts that fit on Lua's stack.
+local function callWith(command, key, list)
+  for first = 1, #list, 4000 do
+    call(command, key, unpack(list, first, math.min(first + 3999, #list)))
+  end
+end
+
+-- Stores what was gathered. To be called once, when all is decided.
+local function store()
+  if #started > 0 then callWith('ZADD', runningKey, started) end
+  if #stopped > 0 then callWith('ZREM', runningKey, stopped) end
+  local fields = {}
+  for _, job in ipairs(changed) do
+    fields[#fields + 1] = job
+    fields[#fields + 1] = printHead(known[job])
+  end
+  if #fields > 0 then callWith('HSET', heads, fields) end
+end
+`

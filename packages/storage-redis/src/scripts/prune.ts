@@ -1,0 +1,118 @@
+import { jobKeys } from './job-keys.ts'
+import { prelude } from './prelude.ts'
+
+/** How many jobs one call looks at. */
+const jobsAtOnce = 200
+
+/** How many occurrences one call looks at, beyond those that it removes. */
+const scanLimit = 2000
+
+/**
+ * Removes finished history of one job, or of the jobs of one shard after the one that was looked at last. It is let
+ * through when memory is short, since it is what makes room.
+ *
+ * Answers how many were removed, whether a further call would remove more, and where to go on.
+ */
+export const pruneScript: string = `#!lua flags=allow-oom
+${prelude}${jobKeys}
+local before, keep, limit = read('<ddI4', ARGV[1])
+local only, after = ARGV[2], ARGV[3]
+
+-- The last slot that a record stands for, and its version; a span brings its end in front of the details.
+local function lastSlotOf(text)
+  local _, _, _, _, ownerSize, _, _, _, kind, version, _, scheduledAt = read(recordForm, text)
+  if kind < 8 then return scheduledAt, version end
+  return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
+end
+
+-- The oldest occurrences that may go, at most one more than may be removed; how far they reach and what they count.
+local function victimsOf(h, job, limit)
+  local victims, floor = {}, h.floor
+  local endAt = math.min(before, h.nextAt)
+  local spare = call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep
+  local offset = 0
+  while spare > 0 and #victims <= limit and offset < ${scanLimit} + limit do
+    local page = call('ZRANGE', history .. job, offset, offset + 499, 'WITHSCORES')
+    for index = 1, #page, 2 do
+      local id = page[index]
+      if spare <= 0 or tonumber(page[index + 1]) >= endAt or #victims > limit then return victims end
+      local text = textOf(id)
+      if string.byte(text) > running then
+        spare = spare - 1
+        local last, version = lastSlotOf(text)
+        if last < endAt then victims[#victims + 1] = { id = id, last = last, version = version } end
+      end
+    end
+    if #page < 1000 then break end
+    offset = offset + 500
+  end
+  return victims
+end
+
+local function remove(h, job, victims)
+  local gone = {}
+  for _, victim in ipairs(victims) do
+    if victim.last > h.floor then h.floor = victim.last end
+  end
+  touch(job, h)
+  -- The floor first: nothing that is gone may be created again.
+  call('HSET', heads, job, printHead(h))
+  for _, victim in ipairs(victims) do
+    call('HDEL', bucket .. sub(victim.id, 1, 1), victim.id)
+    gone[#gone + 1] = victim.id
+    if victim.version == h.version then
+      h.uses = h.uses - 1
+    else
+      call('HINCRBY', usesOf .. job, versionField(victim.version), -1)
+    end
+  end
+  callWith('ZREM', history .. job, gone)
+end
+
+-- Drops versions that nothing refers to, and an old tombstone that has no occurrences left.
+local function forget(h, job)
+  if h.deletedAt < before and call('EXISTS', history .. job) == 0 then
+    call('HDEL', heads, job)
+    call('DEL', jobOf .. job, versionsOf .. job, usesOf .. job)
+    call('ZREM', jobsKey, job)
+    call('ZREM', changedKey, job)
+    h.isForgotten = true
+    return
+  end
+  local uses = call('HGETALL', usesOf .. job)
+  for index = 1, #uses, 2 do
+    if tonumber(uses[index + 1]) <= 0 then
+      call('HDEL', usesOf .. job, uses[index])
+      call('HDEL', versionsOf .. job, uses[index])
+    end
+  end
+end
+
+local removed, more, position = 0, 0, ''
+local jobs = only ~= '' and { only }
+  or call('ZRANGEBYLEX', jobsKey, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, ${jobsAtOnce})
+for _, job in ipairs(jobs) do
+  local h = headOf(job)
+  if h then
+    local victims = victimsOf(h, job, limit - removed)
+    local isMore = #victims > limit - removed
+    if isMore then victims[#victims] = nil end
+    if #victims > 0 then remove(h, job, victims) end
+    removed = removed + #victims
+    if isMore then
+      more = 1
+      break
+    end
+    forget(h, job)
+  end
+  position = job
+end
+
+local kept = {}
+for _, job in ipairs(changed) do
+  if not known[job].isForgotten then kept[#kept + 1] = job end
+end
+changed = kept
+store()
+return { removed, more, (more == 1 or only ~= '' or #jobs < ${jobsAtOnce}) and '' or position }
+`

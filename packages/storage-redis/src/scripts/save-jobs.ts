@@ -1,0 +1,159 @@
+import { jobKeys } from './job-keys.ts'
+import { prelude } from './prelude.ts'
+
+/** Creates, replaces, pauses and deletes jobs. */
+export const saveJobsScript: string = `#!lua
+${prelude}${jobKeys}
+local request, changes, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local now, longestLineage = read('<dI4', request)
+local answers = {}
+
+local function answer(letter, job, h, gone)
+  if letter == 's' then jobsChanged = true end
+  answers[#answers + 1] = { letter, gone or '', unpack(h and printJob(job, h) or {}) }
+end
+
+-- A version is stored with its time and the size of its fingerprint in front, which is compared.
+local function fingerprintOf(version)
+  local _, size, at = read('<dI4', version)
+  return sub(version, at, at + size - 1)
+end
+
+local function presentVersion(job, h)
+  return call('HGET', versionsOf .. job, versionField(h.version))
+end
+
+-- The fingerprint of the version that goes, and those before it: each behind its size, newest first.
+local function nextLineage(job, h)
+  local fingerprint = fingerprintOf(presentVersion(job, h))
+  local lineage = write('<I4', #fingerprint) .. fingerprint .. call('HGET', jobOf .. job, 'lineage')
+  local at, count = 1, 0
+  while at <= #lineage and count < longestLineage do
+    local size
+    size, at = read('<I4', lineage, at)
+    at = at + size
+    count = count + 1
+  end
+  return sub(lineage, 1, at - 1)
+end
+
+local function saveContent(job, content, owner, version, number)
+  call('HSET', jobOf .. job, 'content', content, 'owner', owner)
+  call('HSET', versionsOf .. job, versionField(number), write('<d', now) .. version)
+end
+
+-- A new version begins with no occurrence of its own; how many refer to the one before is kept beside the head.
+local function countAnew(job, h)
+  call('HSET', usesOf .. job, versionField(h.version), h.uses)
+  h.uses = 0
+end
+
+local function noteChange(job, h, createdAt)
+  call('HSET', jobOf .. job, 'times', write('<dd', createdAt, now))
+  call('ZADD', changedKey, now, job)
+  touch(job, h)
+end
+
+local function createdAtOf(job)
+  return (read('<dd', call('HGET', jobOf .. job, 'times')))
+end
+
+local function create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
+  if h and h.deletedAt == never then return answer('e', job, h) end
+  local watermark, floor, taken, number, lineage = now, always, always, 1, ''
+  local counts = { 0, 0, 0 }
+  local active = none
+  if h then
+    local decided = math.max(h.watermark, h.floor)
+    if nextAt ~= never and nextAt <= decided then return answer('c', job, h) end
+    watermark, floor, taken, number = math.max(decided, now), h.floor, h.taken, h.version + 1
+    lineage = nextLineage(job, h)
+    countAnew(job, h)
+    counts, active = { h.pending, h.running, h.queued }, h.active
+  end
+  local made = parseHead(write(headForm, number, watermark, nextAt, floor, taken, never, 0, policy, maxQueued, 0,
+    counts[1], counts[2], counts[3], active) .. handler)
+  known[job] = made
+  if h and h.isChanged then made.isChanged = true end
+  saveContent(job, content, owner, version, number)
+  call('HSET', jobOf .. job, 'lineage', lineage, 'paused', '')
+  call('ZADD', jobsKey, 0, job)
+  noteChange(job, made, now)
+  answer('s', job, made)
+end
+
+local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler, change)
+  if h.version == change.expected + 1 and fingerprintOf(presentVersion(job, h)) == fingerprintOf(write('<d', 0) .. version) then
+    return answer('u', job, h)
+  end
+  if h.version ~= change.expected or h.watermark ~= change.watermark then return answer('c', job, h) end
+  call('HSET', jobOf .. job, 'lineage', nextLineage(job, h))
+  countAnew(job, h)
+  h.version, h.nextAt, h.policy, h.maxQueued = h.version + 1, nextAt, policy, maxQueued
+  h.text = sub(h.text, 1, headSize) .. handler
+  saveContent(job, content, owner, version, h.version)
+  noteChange(job, h, createdAtOf(job))
+  local gone = ''
+  if change.cancels then
+    gone = cancelWaiting(now, h, job, '=updated', true)
+    wakeNext(now, h, job)
+  end
+  if policy == allow then
+    for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do move(now, h, id, recordOf(id), pending, '') end
+  end
+  answer('s', job, h, gone)
+end
+
+local function pause(job, h, paused)
+  if (h.paused == 1) == (paused ~= '') then return answer('u', job, h) end
+  for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
+    local r = recordOf(id)
+    if r.state == pending then
+      if paused ~= '' then withdraw(id, r) else offer(now, id, r) end
+    end
+  end
+  h.paused = paused ~= '' and 1 or 0
+  call('HSET', jobOf .. job, 'paused', paused)
+  noteChange(job, h, createdAtOf(job))
+  answer('s', job, h)
+end
+
+local function delete(job, h, expected)
+  if expected ~= 0 and h.version ~= expected then return answer('c', job, h) end
+  local gone = cancelWaiting(now, h, job, '=deleted', false)
+  h.nextAt, h.deletedAt = never, now
+  noteChange(job, h, createdAtOf(job))
+  answer('s', job, h, gone)
+end
+
+local at = 1
+local function nextPart(size)
+  at = at + size
+  return sub(changes, at - size, at - 1)
+end
+
+while at <= #changes do
+  local kind, job, nextAt, policy, maxQueued, expected, watermark, cancels, contentSize, ownerSize, versionSize,
+    handlerSize, first = read('<Bc16dBdI4dBI4I4I4I4', changes, at)
+  at = first
+  local content, owner = nextPart(contentSize), nextPart(ownerSize)
+  local version, handler = nextPart(versionSize), nextPart(handlerSize)
+  local h = headOf(job)
+  if kind == 0 then
+    create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
+  elseif not h or h.deletedAt ~= never then
+    answers[#answers + 1] = { 'a' }
+  elseif kind == 1 then
+    replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,
+      { expected = expected, watermark = watermark, cancels = cancels == 1 })
+  elseif kind == 2 then
+    pause(job, h, content)
+  else
+    delete(job, h, expected)
+  end
+end
+
+store()
+tell(channel, sender)
+return answers
+`

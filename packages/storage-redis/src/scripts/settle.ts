@@ -1,0 +1,88 @@
+import { prelude } from './prelude.ts'
+
+/**
+ * What owners say of their running occurrences. It may need more memory than the server has left: what runs must be
+ * able to end, so it is let through.
+ */
+export const settleScript: string = `#!lua flags=allow-oom
+${prelude}
+local request, items, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local now = read('<d', request)
+local frontForm, frontSize = '<BI4I4dI4I4I4I4', 33
+
+local letters, details = {}, {}
+
+local function answer(letter, first, second)
+  letters[#letters + 1] = letter
+  details[#details + 1] = first
+  if second then details[#details + 1] = second end
+end
+
+-- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
+local function isRepeated(state, change, finalState)
+  if change == 1 then return state == finalState end
+  return change == 2 and (state <= running or state == canceled)
+end
+
+local function release(h, id, r, sequence, dueAt, reason, runs)
+  r.sequence, r.runs = sequence, runs
+  if h.deletedAt ~= never then
+    finish(now, h, id, r, canceled, '=deleted')
+  else
+    leave(h, id, r)
+    r.state, r.dueAt, r.reason = pending, dueAt, reason
+    enter(now, h, id, r)
+    replace(id, r)
+  end
+end
+
+local at = 1
+while at <= #items do
+  local id, job, token, sequence, change, finalState, dueAt, reasonSize, runsSize
+  id, job, token, sequence, change, finalState, dueAt, reasonSize, runsSize, at = read('<c16c16I4I4BBdI4I4', items, at)
+  local first = at
+  at = at + reasonSize + runsSize
+  local text = textOf(id)
+  if not text then
+    answer('l', write('<BI4', 255, 0))
+  else
+    local state, itsToken, itsSequence, finishedAt, ownerSize, detailsSize, cancelSize, itsReasonSize =
+      read(frontForm, text)
+    local kept = recordSize + ownerSize + detailsSize + cancelSize
+    local isApplied = state == running and sequence > itsSequence
+    if itsToken ~= token or sequence < itsSequence
+      or (state ~= running and (sequence ~= itsSequence or not isRepeated(state, change, finalState))) then
+      answer('l', write('<BI4', state, itsToken))
+    else
+      local woken = ''
+      if isApplied and change == 0 then
+        -- The reason stays, the task runs are new.
+        put(id, write(frontForm, state, itsToken, sequence, finishedAt, ownerSize, detailsSize, cancelSize, itsReasonSize)
+          .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, at - 1))
+      elseif isApplied and change == 1 then
+        local h = headOf(job)
+        put(id, write(frontForm, finalState, itsToken, sequence, now, ownerSize, detailsSize, cancelSize, reasonSize)
+          .. sub(text, frontSize + 1, kept) .. sub(items, first, at - 1))
+        h.running = h.running - 1
+        stopped[#stopped + 1] = id .. job
+        if cancelSize > 0 then call('HDEL', cancelsKey, id .. job) end
+        leaveActive(h, job, id)
+        touch(job, h)
+        if h.queued > 0 then woken = wakeNext(now, h, job) end
+      elseif isApplied then
+        local reason = sub(items, first, first + reasonSize - 1)
+        release(headOf(job), id, parseRecord(text), sequence, dueAt, reason, sub(items, first + reasonSize, at - 1))
+      end
+      if woken == '' and cancelSize == 0 then
+        letters[#letters + 1] = 'k'
+      else
+        answer('o', woken, sub(text, kept - cancelSize + 1, kept))
+      end
+    end
+  end
+end
+
+store()
+tell(channel, sender)
+return { table.concat(letters), details }
+`

@@ -1,0 +1,81 @@
+import { JobistemerError, type Logger } from '@jobistemer/core'
+import type { Redis } from 'ioredis'
+
+const oldestMajor = 7
+
+/** @throws JobistemerError `STORAGE_UNREADABLE` for a server that could forget jobs, or that takes no writes. */
+export function checkServerInfo(info: string, place: string): void {
+  const fields = parseInfo(info)
+  const version = fields.get('redis_version') ?? ''
+  if (Number.parseInt(version, 10) < oldestMajor) {
+    throw unfit('version', version, `The server is of version ${version}, which is too old: ${place}.`, [
+      `Use Redis ${oldestMajor} or later, or Valkey.`,
+    ])
+  }
+  if (fields.get('role') === 'slave') {
+    throw unfit('role', 'replica', `The server is a replica, which takes no writes: ${place}.`, [
+      'Connect to its primary: by Sentinel, Cluster, or the name of its host.',
+    ])
+  }
+  const policy = fields.get('maxmemory_policy') ?? 'noeviction'
+  if (policy !== 'noeviction') {
+    throw unfit(
+      'maxmemory-policy',
+      policy,
+      `The server may forget jobs: its maxmemory-policy is ${policy}: ${place}.`,
+      [
+        'Set it to noeviction: in redis.conf, by CONFIG SET maxmemory-policy noeviction, or in the settings of the service.',
+      ],
+    )
+  }
+}
+
+const warned = new Set<string>()
+
+/** Warns once in a process of a server that keeps nothing on disk. Where it does not say, it is trusted. */
+export async function checkPersistence(
+  server: Redis,
+  logger: Pick<Logger, 'warn'> | null,
+  place: string,
+): Promise<void> {
+  if (warned.has(place)) return
+  const settings = await readSettings(server)
+  if (settings === null || settings.appendonly === 'yes' || (settings.save ?? '') !== '') return
+  warned.add(place)
+  const message =
+    `Redis keeps nothing on disk: when it ends, all jobs and their history are gone (${place}). ` +
+    'Set appendonly to yes, or configure snapshots with save.'
+  if (logger !== null) logger.warn({ code: 'REDIS_NOT_PERSISTENT', place }, message)
+  else process.emitWarning(message, { type: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
+}
+
+/** `null` where CONFIG is not allowed, as it is with managed services. */
+async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
+  try {
+    const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object
+    return Array.isArray(pairs) ? fromPairs(pairs) : (pairs as Record<string, string>)
+  } catch (error) {
+    if (error instanceof Error && /^(NOPERM|ERR unknown|ERR .*CONFIG)/i.test(error.message)) return null
+    throw error
+  }
+}
+
+function fromPairs(pairs: readonly string[]): Readonly<Record<string, string>> {
+  const settings: Record<string, string> = {}
+  for (let index = 0; index + 1 < pairs.length; index += 2)
+    settings[pairs[index] as string] = pairs[index + 1] as string
+  return settings
+}
+
+function parseInfo(info: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const line of info.split(/\r?\n/)) {
+    const colon = line.indexOf(':')
+    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1))
+  }
+  return fields
+}
+
+function unfit(field: string, value: string, message: string, [remedy]: readonly [string]): JobistemerError {
+  return new JobistemerError('STORAGE_UNREADABLE', { message, field, value, remedy })
+}

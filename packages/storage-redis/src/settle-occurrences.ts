@@ -1,0 +1,73 @@
+import type { SettleAnswer, SettleItem, SettleRequest } from '@jobistemer/core/storage'
+import { runBatch } from './batch.ts'
+import { ByteWriter } from './byte-writer.ts'
+import type { Ledger } from './ledger.ts'
+import { parseCancelRequest, printReason } from './occurrence-form.ts'
+import { stateCodes, stateOf } from './record-codes.ts'
+import { absentState, readAddress } from './replies.ts'
+import { printRuns } from './runs-text.ts'
+import { scripts } from './script.ts'
+
+const changeKinds = { progress: 0, finish: 1, release: 2 } as const
+
+const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
+
+export async function settleOccurrences(
+  { connection, channel, sender }: Ledger,
+  { now, items }: SettleRequest,
+): Promise<readonly SettleAnswer[]> {
+  return await runBatch(connection, items, {
+    jobOf: ({ jobId }) => jobId,
+    prepare: (group) => {
+      const request = new ByteWriter(8)
+      request.number(now)
+      const writer = new ByteWriter()
+      for (const item of group) writeItem(writer, item)
+      return { script: scripts.settle, arguments: [request.finish(), writer.finish(), channel, sender] }
+    },
+    read: readAnswers,
+  })
+}
+
+function writeItem(writer: ByteWriter, { id, jobId, scheduledAt, token, sequence, runs, change }: SettleItem): void {
+  writer.id(id)
+  writer.id(jobId)
+  writer.uint32(token)
+  writer.uint32(sequence)
+  writer.byte(changeKinds[change.kind])
+  writer.byte(change.kind === 'finish' ? stateCodes[change.state] : 0)
+  writer.number(change.kind === 'release' ? change.dueAt : 0)
+  const sizesAt = writer.length
+  writer.uint32(0)
+  writer.uint32(0)
+  writer.setUint32(sizesAt, change.kind === 'progress' ? 0 : writer.text(printReason(change.reason)))
+  writer.setUint32(sizesAt + 4, writer.text(printRuns(runs, scheduledAt)))
+}
+
+function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly SettleAnswer[] {
+  const [letters, details] = reply as readonly [Buffer, readonly Buffer[]]
+  let position = 0
+  const next = () => details[position++] as Buffer
+  return items.map(({ jobId }, index): SettleAnswer => {
+    switch (String.fromCharCode(letters[index] as number)) {
+      case 'k':
+        return accepted
+      case 'o': {
+        const woken = readAddress(next(), jobId)
+        return { outcome: 'ok', woken, cancelRequested: parseCancelRequest(next().toString())?.reason ?? null }
+      }
+      default:
+        return readLost(next(), 0)
+    }
+  })
+}
+
+/** The answer to who has lost an occurrence: its state and its token. */
+export function readLost(bytes: Buffer, offset: number): Extract<SettleAnswer, { readonly outcome: 'lost' }> {
+  const code = bytes[offset] as number
+  return {
+    outcome: 'lost',
+    state: code === absentState ? 'absent' : stateOf(code),
+    token: bytes.readUInt32LE(offset + 1),
+  }
+}

@@ -1,0 +1,81 @@
+import type { WakeUp } from '@jobistemer/core/storage'
+import type { RedisOptions } from 'ioredis'
+import { isCluster } from './client.ts'
+import type { RedisClient } from './options.ts'
+
+type Listener = (wakeUp: WakeUp) => void
+
+const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs']
+
+/** Hears from a connection of its own what others have changed. */
+export class WakeUps {
+  readonly #client: RedisClient
+  readonly #channel: string
+  /** What this storage sends itself ends with this. */
+  readonly #sender: string
+  readonly #listeners = new Set<Listener>()
+  #subscriber: RedisClient | null = null
+
+  constructor(client: RedisClient, channel: string, sender: string) {
+    this.#client = client
+    this.#channel = channel
+    this.#sender = sender
+  }
+
+  subscribe(listener: Listener): () => void {
+    // The same function may subscribe twice; each subscription ends by itself.
+    const subscription: Listener = (wakeUp) => listener(wakeUp)
+    this.#listeners.add(subscription)
+    if (this.#subscriber === null) this.#connect()
+    return () => {
+      if (this.#listeners.delete(subscription) && this.#listeners.size === 0) this.close()
+    }
+  }
+
+  close(): void {
+    this.#listeners.clear()
+    this.#subscriber?.disconnect()
+    this.#subscriber = null
+  }
+
+  #connect(): void {
+    const subscriber = duplicate(this.#client)
+    this.#subscriber = subscriber
+    // It tries again by itself; what cannot be heard meanwhile costs latency only.
+    subscriber.on('error', () => {})
+    subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
+    const listen = () => {
+      subscriber.subscribe(this.#channel).then(
+        // Nobody knows what was said before.
+        () => {
+          if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
+        },
+        () => {},
+      )
+    }
+    subscriber.on('ready', listen)
+    subscriber.connect().catch(() => {})
+  }
+
+  #hear(message: string): void {
+    const [kind, sender] = message.split(' ')
+    const heard = kinds.find((known) => known === kind)
+    if (heard !== undefined && sender !== this.#sender) this.#raise(heard)
+  }
+
+  #raise(kind: WakeUp['kind']): void {
+    for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener({ kind })
+  }
+}
+
+const ownSettings: Partial<RedisOptions> = {
+  lazyConnect: true,
+  autoResubscribe: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+}
+
+function duplicate(client: RedisClient): RedisClient {
+  return isCluster(client) ? client.duplicate([], { lazyConnect: true }) : client.duplicate(ownSettings)
+}
