@@ -46,7 +46,7 @@ function installProgram(name: string): void {
   const problem = installPackage(packageName)
   if (problem === null && findProgram(name) !== undefined) return
   throw new Error(
-    `The tests need ${name}, which is not on the PATH${problem === null ? '' : `, and could not be installed (${problem})`}. ` +
+    `The program ${name} is not on the PATH${problem === null ? '' : `, and could not be installed (${problem})`}. ` +
       `Install it and try again: on Debian and Ubuntu "apt-get install ${packageName}", with Homebrew "brew install ${name.replace(/-server$/, '')}".`,
   )
 }
@@ -56,7 +56,7 @@ function installPackage(name: string): string | null {
   const isRoot = process.getuid?.() === 0
   if (findProgram('apt-get') === undefined) return 'there is no apt-get'
   if (!isRoot && run(['sudo', '-n', 'true']) !== null) return 'that would need a password'
-  console.log(`Installing ${name}, which the tests need …`)
+  console.log(`Installing the package ${name} …`)
   const apt = [...(isRoot ? [] : ['sudo', '-n', '-E']), 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300']
   const install = [...apt, 'install', '-y', '--no-install-recommends', name]
   // The lists of a fresh machine are empty or old.

@@ -17,6 +17,8 @@ export interface RedisOptions {
   readonly port?: number
   /** Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. */
   readonly directory?: string
+  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  readonly ownGroup?: boolean
 }
 
 /** A Redis or Valkey server of one's own. */
@@ -69,6 +71,7 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
     program: programPath(`${product}-server`),
     args: [file],
     directory,
+    ownGroup: options.ownGroup,
     probe: () => ping(url),
   })
   try {

@@ -17,6 +17,8 @@ export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly directory: string
+  /** In a process group of its own, which a Ctrl-C in the terminal does not reach. Default false. */
+  readonly ownGroup?: boolean | undefined
   /** Resolves when the server answers; rejects while it does not. */
   readonly probe: () => Promise<void>
 }
@@ -39,9 +41,9 @@ export class ServerProcess {
 
   /** Resolves when it answers. @throws Error with what the server said when it does not */
   async start(): Promise<void> {
-    const { program, args, directory, probe } = this.#command
+    const { program, args, directory, ownGroup = false, probe } = this.#command
     this.#output = ''
-    const child = spawn(program, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, { cwd: directory, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'] })
     const collect = (chunk: string) => {
       this.#output = (this.#output + chunk).slice(-4000)
     }
