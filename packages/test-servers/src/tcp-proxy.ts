@@ -35,7 +35,8 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    const server = connect(target)
+    // Not the target as a whole: of a server that is down, the rest of it cannot be read.
+    const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const
     pairs.add(pair)
     client.setNoDelay(true)

@@ -1,0 +1,21 @@
+import { Redis } from 'ioredis'
+import { expect, it, onTestFinished } from 'vitest'
+import { startRedis, startTcpProxy } from '../src/index.ts'
+
+it('the proxy outlives its server, and passes to the one that takes its place', async () => {
+  const server = await startRedis()
+  const proxy = await startTcpProxy(server)
+  onTestFinished(async () => {
+    await proxy.close()
+    await server.stop()
+  })
+  const ask = async () => {
+    const redis = new Redis(proxy.port, proxy.host, { retryStrategy: null, maxRetriesPerRequest: 0 })
+    redis.on('error', () => {})
+    return await redis.ping().finally(() => redis.disconnect())
+  }
+  await server.kill()
+  await expect(ask()).rejects.toThrow()
+  await server.restart()
+  expect(await ask()).toBe('PONG')
+})
