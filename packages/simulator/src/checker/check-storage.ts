@@ -116,7 +116,7 @@ export class StorageModel {
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
-      excluded: job?.excluded ?? new Set(),
+      excluded: isAnew ? new Set() : (job?.excluded ?? new Set()),
       fingerprints: new Set([head.fingerprint]),
     })
   }
