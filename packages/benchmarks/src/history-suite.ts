@@ -28,7 +28,7 @@ async function measure(folder: string, { smoke }: BenchmarkOptions): Promise<Tab
   let at = firstInstant
   // The jobs are down between rounds, for less than what counts as missed.
   const runOnFull = async (length: number) => {
-    const round = await runEngine(full, length, at)
+    const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000
     return round.perSecond
   }

@@ -1,0 +1,83 @@
+import { Queue, Worker } from 'bullmq'
+
+export interface Server {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Jobs per second that one BullMQ worker processes out of a queue that was filled before. Its settings are the
+ * defaults; finished jobs stay, as finished occurrences do.
+ */
+export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<number> {
+  const { concurrency, jobs } = options
+  const connection = { host: server.host, port: server.port }
+  const name = `bench-${concurrency}-${jobs}`
+  const queue = new Queue(name, { connection })
+  try {
+    for (let added = 0; added < jobs; added += 1000) {
+      const length = Math.min(1000, jobs - added)
+      await queue.addBulk(Array.from({ length }, () => ({ name: 'work', data: {} })))
+    }
+    let done = 0
+    let onDone: () => void = () => {}
+    const finished = new Promise<void>((resolve) => {
+      onDone = resolve
+    })
+    const worker = new Worker(name, async () => {}, { connection, concurrency, autorun: false })
+    worker.on('completed', () => {
+      if (++done === jobs) onDone()
+    })
+    const startedAt = performance.now()
+    const running = worker.run()
+    await finished
+    const elapsedMs = performance.now() - startedAt
+    await worker.close()
+    await running
+    return (jobs * 1000) / elapsedMs
+  } finally {
+    await queue.obliterate({ force: true })
+    await queue.close()
+  }
+}
+
+/** How late, in milliseconds, BullMQ's job schedulers start jobs of which `count` are due every second. */
+export async function measureBullmqLateness(
+  server: Server,
+  options: { count: number; seconds: number; concurrency: number },
+): Promise<readonly number[]> {
+  const { count, seconds, concurrency } = options
+  const connection = { host: server.host, port: server.port }
+  const queue = new Queue('lateness', { connection })
+  const lateness: number[] = []
+  let measuring = false
+  const worker = new Worker(
+    'lateness',
+    async ({ timestamp, delay }) => {
+      if (measuring) lateness.push(Date.now() - (timestamp + delay))
+    },
+    { connection, concurrency },
+  )
+  try {
+    await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        queue.upsertJobScheduler(`job-${index}`, { pattern: '* * * * * *' }, { name: 'work' }),
+      ),
+    )
+    await settled()
+    measuring = true
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+    measuring = false
+    return lateness
+  } finally {
+    await worker.close(true)
+    await queue.obliterate({ force: true })
+    await queue.close()
+  }
+}
+
+/** Start-up is over, and half a second is left until the next jobs are due. */
+export async function settled(): Promise<void> {
+  const now = Date.now()
+  await new Promise((resolve) => setTimeout(resolve, Math.ceil((now + 3000) / 1000) * 1000 + 500 - now))
+}
