@@ -10,10 +10,11 @@ local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest = ARGV[3], ARGV[4], ARGV[5]
 local now = read('<d', request)
 
-local letters, details = {}, {}
+local letters, count, details = {}, 0, {}
 
 local function answer(letter, ...)
-  letters[#letters + 1] = letter
+  count = count + 1
+  letters[count] = letter
   for index = 1, select('#', ...) do details[#details + 1] = (select(index, ...)) end
 end
 
@@ -102,57 +103,72 @@ local function createRecovery(h, text)
   answerCreated(last or { state = missed, token = 0, reason = '' }, '', '')
 end
 
+-- The ordinary slot, that starts at once: the same as below, without the detours. False for any other.
+local function startSlot(id, job, scheduledAt, version, nextAt, deadline, record)
+  local text = headTextOf(job)
+  if not text then return false end
+  local itsVersion, watermark, itsNextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
+    nQueued, active = read(headForm, text)
+  if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
+    or scheduledAt <= floor or paused == 1 or deletedAt ~= never or (nPending + nRunning > 0 and policy ~= allow) then
+    return false
+  end
+  if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
+  setHeadText(job, write(headForm, version, scheduledAt, nextAt, floor, taken, deletedAt, paused, policy, maxQueued,
+    uses + 1, nPending, nRunning + 1, nQueued, active) .. sub(text, headSize + 1))
+  put(id, record)
+  call('ZADD', history .. job, scheduledAt, id)
+  noteStart(deadline, id .. job)
+  return true
+end
+
+local function create(kind, isStartable, id, job, scheduledAt, version, nextAt, text)
+  local h = headOf(job)
+  -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
+  -- come again with the time of their repetition.
+  local present = false
+  if h and (kind == 1 or kind == 2 or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
+    present = recordOf(id)
+  end
+  if present and not (kind == 4 and h.watermark == nextAt) then
+    if kind == 0 and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
+      h.nextAt = nextAt
+      if scheduledAt > h.watermark then h.watermark = scheduledAt end
+      touch(job, h)
+    end
+    answer('e', write('<BI4dd', present.state, present.token, h.watermark, h.nextAt), present.owner)
+  elseif not h or h.deletedAt ~= never then
+    answer('a')
+  elseif scheduledAt <= h.floor then
+    answer('p', write('<d', h.floor))
+  elseif version ~= h.version then
+    answer('v', write('<I4', h.version))
+  elseif (kind == 0 and h.nextAt ~= scheduledAt) or (kind == 3 and scheduledAt <= h.watermark)
+    or (kind == 4 and h.watermark ~= nextAt) then
+    answer('o', write('<dd', h.watermark, h.nextAt))
+  elseif kind <= 2 then
+    createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
+  elseif kind == 3 then
+    local r = parseRecord(text)
+    add(h, id, r, text)
+    answerCreated(r, '', '')
+  else
+    touch(job, h)
+    createRecovery(h, text)
+  end
+end
+
 local at = 1
 while at <= #items do
-  local kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size
-  kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size, at = read('<BBc16c16dI4ddI4', items, at)
-  local first = at
-  at = at + size
-  local h = headOf(job)
-  if h and kind == 0 and isStartable == 1 and h.nextAt == scheduledAt and h.version == version
-    and scheduledAt > h.watermark and scheduledAt > h.taken and scheduledAt > h.floor and h.paused == 0
-    and (h.pending + h.running == 0 or h.policy == allow) and h.deletedAt == never then
-    -- The ordinary slot, that starts at once: the same as below, without the detours.
-    put(id, sub(items, first, at - 1))
-    call('ZADD', history .. job, scheduledAt, id)
-    if h.active == none then h.active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-    started[#started + 1] = deadline
-    started[#started + 1] = id .. job
-    h.running, h.uses, h.watermark, h.nextAt = h.running + 1, h.uses + 1, scheduledAt, nextAt
-    touch(job, h)
-    letters[#letters + 1] = 'r'
+  local kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size, first =
+    read('<BBc16c16dI4ddI4', items, at)
+  at = first + size
+  local text = sub(items, first, at - 1)
+  if kind == 0 and isStartable == 1 and startSlot(id, job, scheduledAt, version, nextAt, deadline, text) then
+    count = count + 1
+    letters[count] = 'r'
   else
-    local text = sub(items, first, at - 1)
-    -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
-    -- come again with the time of their repetition.
-    local present = false
-    if h and (kind == 1 or kind == 2 or scheduledAt <= h.watermark or scheduledAt <= h.taken) then present = recordOf(id) end
-    if present and not (kind == 4 and h.watermark == nextAt) then
-      if kind == 0 and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
-        h.nextAt = nextAt
-        if scheduledAt > h.watermark then h.watermark = scheduledAt end
-        touch(job, h)
-      end
-      answer('e', write('<BI4dd', present.state, present.token, h.watermark, h.nextAt), present.owner)
-    elseif not h or h.deletedAt ~= never then
-      answer('a')
-    elseif scheduledAt <= h.floor then
-      answer('p', write('<d', h.floor))
-    elseif version ~= h.version then
-      answer('v', write('<I4', h.version))
-    elseif (kind == 0 and h.nextAt ~= scheduledAt) or (kind == 3 and scheduledAt <= h.watermark)
-      or (kind == 4 and h.watermark ~= nextAt) then
-      answer('o', write('<dd', h.watermark, h.nextAt))
-    elseif kind <= 2 then
-      createDue(h, kind, id, job, scheduledAt, nextAt, isStartable == 1, text)
-    elseif kind == 3 then
-      local r = parseRecord(text)
-      add(h, id, r, text)
-      answerCreated(r, '', '')
-    else
-      touch(job, h)
-      createRecovery(h, text)
-    end
+    create(kind, isStartable == 1, id, job, scheduledAt, version, nextAt, text)
   end
 end
 

@@ -40,7 +40,8 @@ end
 
 local headForm = '<I4dddddBBdI4I4I4I4c16'
 local headSize = 86
-local known, changed = {}, {}
+-- Heads by job: as a table, or still as a text where that was enough.
+local known, changed, changedCount = {}, {}, 0
 
 local function parseHead(text)
   local version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
@@ -60,18 +61,37 @@ end
 -- The head of a job; false when there is none.
 local function headOf(job)
   local h = known[job]
-  if h == nil then
-    local text = call('HGET', heads, job)
-    h = text and parseHead(text)
-    known[job] = h
-  end
+  if type(h) == 'table' then return h end
+  local isChanged = type(h) == 'string'
+  local text = h or call('HGET', heads, job)
+  h = text and parseHead(text)
+  if h then h.isChanged = isChanged end
+  known[job] = h
   return h
+end
+
+-- The text of a head, for steps that need no table of it.
+local function headTextOf(job)
+  local h = known[job]
+  if h == nil then return call('HGET', heads, job) end
+  return type(h) == 'table' and printHead(h) or h
+end
+
+-- Puts a text in the place of a head that was taken as a text.
+local function setHeadText(job, text)
+  local h = known[job]
+  if h == nil or (type(h) == 'table' and not h.isChanged) then
+    changedCount = changedCount + 1
+    changed[changedCount] = job
+  end
+  known[job] = text
 end
 
 local function touch(job, h)
   if not h.isChanged then
     h.isChanged = true
-    changed[#changed + 1] = job
+    changedCount = changedCount + 1
+    changed[changedCount] = job
   end
 end
 
@@ -122,7 +142,18 @@ end
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
 -- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
-local started, stopped = {}, {}
+local started, startedCount, stopped, stoppedCount = {}, 0, {}, 0
+
+local function noteStart(deadline, member)
+  started[startedCount + 1] = deadline
+  started[startedCount + 2] = member
+  startedCount = startedCount + 2
+end
+
+local function noteStop(member)
+  stoppedCount = stoppedCount + 1
+  stopped[stoppedCount] = member
+end
 
 -- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own.
 local function enterActive(h, job, id, scheduledAt)
@@ -161,8 +192,7 @@ local function enter(now, h, id, r)
     if h.queued == 1 then call('SADD', waitingKey, r.job) end
   elseif r.state == running then
     h.running = h.running + 1
-    started[#started + 1] = r.startedAt + r.timeout
-    started[#started + 1] = id .. r.job
+    noteStart(r.startedAt + r.timeout, id .. r.job)
     if r.cancel ~= '' then call('HSET', cancelsKey, id .. r.job, r.owner) end
   end
 end
@@ -180,7 +210,7 @@ local function leave(h, id, r)
     if h.queued == 0 then call('SREM', waitingKey, r.job) end
   elseif r.state == running then
     h.running = h.running - 1
-    stopped[#stopped + 1] = id .. r.job
+    noteStop(id .. r.job)
     if r.cancel ~= '' then call('HDEL', cancelsKey, id .. r.job) end
   end
 end
@@ -246,13 +276,15 @@ end
 
 -- Stores what was gathered. To be called once, when all is decided.
 local function store()
-  if #started > 0 then callWith('ZADD', runningKey, started) end
-  if #stopped > 0 then callWith('ZREM', runningKey, stopped) end
+  if startedCount > 0 then callWith('ZADD', runningKey, started) end
+  if stoppedCount > 0 then callWith('ZREM', runningKey, stopped) end
   local fields = {}
-  for _, job in ipairs(changed) do
-    fields[#fields + 1] = job
-    fields[#fields + 1] = printHead(known[job])
+  for index = 1, changedCount do
+    local job = changed[index]
+    local h = known[job]
+    fields[index * 2 - 1] = job
+    fields[index * 2] = type(h) == 'table' and printHead(h) or h
   end
-  if #fields > 0 then callWith('HSET', heads, fields) end
+  if changedCount > 0 then callWith('HSET', heads, fields) end
 end
 `

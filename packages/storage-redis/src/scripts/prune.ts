@@ -109,10 +109,10 @@ for _, job in ipairs(jobs) do
 end
 
 local kept = {}
-for _, job in ipairs(changed) do
-  if not known[job].isForgotten then kept[#kept + 1] = job end
+for index = 1, changedCount do
+  if not known[changed[index]].isForgotten then kept[#kept + 1] = changed[index] end
 end
-changed = kept
+changed, changedCount = kept, #kept
 store()
 return { removed, more, (more == 1 or only ~= '' or #jobs < ${jobsAtOnce}) and '' or position }
 `

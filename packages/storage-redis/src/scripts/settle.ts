@@ -10,10 +10,11 @@ local request, items, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = read('<d', request)
 local frontForm, frontSize = '<BI4I4dI4I4I4I4', 33
 
-local letters, details = {}, {}
+local letters, count, details = {}, 0, {}
 
 local function answer(letter, first, second)
-  letters[#letters + 1] = letter
+  count = count + 1
+  letters[count] = letter
   details[#details + 1] = first
   if second then details[#details + 1] = second end
 end
@@ -34,6 +35,17 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
     enter(now, h, id, r)
     replace(id, r)
   end
+end
+
+-- Takes a running occurrence out of the head of its job. Returns how many are queued there.
+local function stopRunning(id, job)
+  local text = headTextOf(job)
+  local version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
+    nQueued, active = read(headForm, text)
+  if active == id then active = none else call('ZREM', liveOf .. job, id) end
+  setHeadText(job, write(headForm, version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued,
+    uses, nPending, nRunning - 1, nQueued, active) .. sub(text, headSize + 1))
+  return nQueued
 end
 
 local at = 1
@@ -60,21 +72,18 @@ while at <= #items do
         put(id, write(frontForm, state, itsToken, sequence, finishedAt, ownerSize, detailsSize, cancelSize, itsReasonSize)
           .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, at - 1))
       elseif isApplied and change == 1 then
-        local h = headOf(job)
         put(id, write(frontForm, finalState, itsToken, sequence, now, ownerSize, detailsSize, cancelSize, reasonSize)
           .. sub(text, frontSize + 1, kept) .. sub(items, first, at - 1))
-        h.running = h.running - 1
-        stopped[#stopped + 1] = id .. job
         if cancelSize > 0 then call('HDEL', cancelsKey, id .. job) end
-        leaveActive(h, job, id)
-        touch(job, h)
-        if h.queued > 0 then woken = wakeNext(now, h, job) end
+        noteStop(id .. job)
+        if stopRunning(id, job) > 0 then woken = wakeNext(now, headOf(job), job) end
       elseif isApplied then
         local reason = sub(items, first, first + reasonSize - 1)
         release(headOf(job), id, parseRecord(text), sequence, dueAt, reason, sub(items, first + reasonSize, at - 1))
       end
       if woken == '' and cancelSize == 0 then
-        letters[#letters + 1] = 'k'
+        count = count + 1
+        letters[count] = 'k'
       else
         answer('o', woken, sub(text, kept - cancelSize + 1, kept))
       end
