@@ -1,0 +1,63 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+
+export type Item = Record<string, AttributeValue>
+
+// Reading and writing single attributes. Absent stands for `null`: an attribute costs the bytes of its name, too.
+
+export function numberOf(item: Item, name: string): number {
+  return Number(item[name]?.N)
+}
+
+export function optionalNumber(item: Item, name: string): number | null {
+  const text = item[name]?.N
+  return text === undefined ? null : Number(text)
+}
+
+export function textOf(item: Item, name: string): string {
+  return item[name]?.S ?? ''
+}
+
+export function number(value: number): AttributeValue {
+  return { N: String(value) }
+}
+
+export function text(value: string): AttributeValue {
+  return { S: value }
+}
+
+// Shorter texts hardly shrink, and stay readable in the console.
+const compressedFrom = 700
+
+/** JSON, compressed where that makes it smaller. DynamoDB charges by the kilobyte. */
+export function json(value: unknown): AttributeValue {
+  // JSON escapes lone surrogates, which DynamoDB's UTF-8 could not keep.
+  const plain = JSON.stringify(value)
+  if (plain.length < compressedFrom) return { S: plain }
+  const bytes = Buffer.from(plain)
+  const compressed = gzipSync(bytes)
+  return compressed.length < bytes.length ? { B: compressed } : { S: plain }
+}
+
+export function parseJson<T>(value: AttributeValue): T {
+  return JSON.parse(value.B === undefined ? (value.S ?? 'null') : gunzipSync(value.B).toString()) as T
+}
+
+export function optionalJson<T>(item: Item, name: string): T | null {
+  const value = item[name]
+  return value === undefined ? null : parseJson<T>(value)
+}
+
+/** How many bytes DynamoDB counts for an item, at most. */
+export function sizeOf(item: Item): number {
+  let size = 0
+  for (const [name, value] of Object.entries(item)) size += Buffer.byteLength(name) + sizeOfValue(value)
+  return size
+}
+
+function sizeOfValue(value: AttributeValue): number {
+  if (value.S !== undefined) return Buffer.byteLength(value.S)
+  if (value.N !== undefined) return Math.ceil(value.N.length / 2) + 2
+  if (value.B !== undefined) return value.B.length
+  return 1
+}

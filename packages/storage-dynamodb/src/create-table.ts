@@ -1,0 +1,79 @@
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  type TableDescription,
+} from '@aws-sdk/client-dynamodb'
+import { type DurationInput, toDurationMs } from '@jobistemer/core'
+import { busyError, foreignTable, storageError } from './dynamodb-errors.ts'
+import { pause } from './pauses.ts'
+import { liveIndex, tableDefinition } from './table-definition.ts'
+
+export interface CreateTableOptions {
+  readonly client: Pick<DynamoDBClient, 'send'>
+  readonly tableName: string
+  /** How long to wait until the table can be used. Default 2 minutes. */
+  readonly timeout?: DurationInput
+}
+
+const lookEveryMs = 500
+
+/**
+ * Makes the table, if there is none of that name, and waits until it can be used. For development and tests; in
+ * production a table is better made by {@link cloudFormationTemplate} or the like.
+ *
+ * @throws JobistemerError `STORAGE_FOREIGN` when there is one with other keys; `STORAGE_UNREADABLE`, `STORAGE_BUSY`,
+ *   `STORAGE_FAILED`
+ */
+export async function createTable({ client, tableName, timeout = 120_000 }: CreateTableOptions): Promise<void> {
+  const timeoutMs = toDurationMs(timeout, 'timeout')
+  try {
+    await client.send(new CreateTableCommand(tableDefinition({ tableName })))
+  } catch (error) {
+    // Somebody else was first, which is as good.
+    if ((error as Error).name !== 'ResourceInUseException') throw storageError(error, tableName)
+  }
+  for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
+    const table = await describe(client, tableName)
+    const isReady = table?.TableStatus === 'ACTIVE' && table.GlobalSecondaryIndexes?.[0]?.IndexStatus === 'ACTIVE'
+    if (table !== null) assertOwnSchema(table, tableName)
+    if (isReady) return
+    if (waitedMs >= timeoutMs) throw busyError(tableName, 'DescribeTable', new Error(`still ${table?.TableStatus}`))
+    await pause(lookEveryMs)
+  }
+}
+
+async function describe(client: Pick<DynamoDBClient, 'send'>, tableName: string): Promise<TableDescription | null> {
+  try {
+    return (await client.send(new DescribeTableCommand({ TableName: tableName }))).Table ?? null
+  } catch (error) {
+    // DynamoDB may not know of it for a moment.
+    if ((error as Error).name === 'ResourceNotFoundException') return null
+    throw storageError(error, tableName)
+  }
+}
+
+/** @throws JobistemerError `STORAGE_FOREIGN` when the table's keys or indexes are others */
+export function assertOwnSchema(table: TableDescription, tableName: string): void {
+  const wanted = tableDefinition({ tableName })
+  const index = table.GlobalSecondaryIndexes?.find(({ IndexName: name }) => name === liveIndex)
+  const found = [
+    keysOf(table.KeySchema, table.AttributeDefinitions),
+    keysOf(index?.KeySchema, table.AttributeDefinitions),
+  ]
+  const expected = [
+    keysOf(wanted.KeySchema, wanted.AttributeDefinitions),
+    keysOf(wanted.GlobalSecondaryIndexes?.[0]?.KeySchema, wanted.AttributeDefinitions),
+  ]
+  if (JSON.stringify(found) === JSON.stringify(expected)) return
+  throw foreignTable(tableName, `keys ${found[0]}, index ${liveIndex}: ${found[1] || 'none'}`)
+}
+
+function keysOf(schema: TableDescription['KeySchema'], attributes: TableDescription['AttributeDefinitions']): string {
+  const typeOf = (name: string | undefined) =>
+    attributes?.find(({ AttributeName: other }) => other === name)?.AttributeType ?? '?'
+  return (schema ?? [])
+    .map(({ AttributeName: name, KeyType: key }) => `${name} ${key} ${typeOf(name)}`)
+    .sort()
+    .join(', ')
+}

@@ -1,0 +1,156 @@
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+
+interface Reason {
+  readonly Code?: string
+}
+
+function nameOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : ''
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Why the items of a transaction were refused; empty for other errors. */
+function reasonsOf(error: unknown): readonly string[] {
+  if (nameOf(error) !== 'TransactionCanceledException') return []
+  const { CancellationReasons: reasons = [] } = error as { readonly CancellationReasons?: readonly Reason[] }
+  return reasons.map(({ Code: code }) => code ?? 'None').filter((code) => code !== 'None')
+}
+
+const contentions = ['ConditionalCheckFailed', 'TransactionConflict']
+
+/** A condition did not hold, or another transaction was in the way: what was decided has to be decided anew. */
+export function isContention(error: unknown): boolean {
+  const name = nameOf(error)
+  if (name === 'ConditionalCheckFailedException' || name === 'TransactionConflictException') return true
+  const reasons = reasonsOf(error)
+  return reasons.length > 0 && reasons.every((reason) => contentions.includes(reason))
+}
+
+const overloads =
+  /^(ProvisionedThroughputExceeded|Throttling|ThrottlingError|RequestLimitExceeded|InternalServerError|InternalFailure|ServiceUnavailable|TransactionInProgress|Timeout|TimeoutError|AbortError|RequestTimeout|LimitExceeded|ReplicatedWriteConflict)(Exception)?$/
+
+const networkCodes =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET)/
+
+/** DynamoDB has too much to do, or cannot be reached: trying again may help. */
+export function isOverload(error: unknown): boolean {
+  if (overloads.test(nameOf(error)) || isUnreachable(error)) return true
+  const reasons = reasonsOf(error)
+  if (reasons.some((reason) => overloads.test(reason))) return true
+  const { $metadata: metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } }
+  return (metadata?.httpStatusCode ?? 0) >= 500
+}
+
+function isUnreachable(error: unknown): boolean {
+  for (let cause = error; typeof cause === 'object' && cause !== null; cause = (cause as Error).cause) {
+    if ('code' in cause && networkCodes.test(String(cause.code))) return true
+  }
+  return /socket hang up/.test(messageOf(error))
+}
+
+interface Meaning {
+  readonly pattern: RegExp
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+const meanings: readonly Meaning[] = [
+  {
+    pattern: /^ResourceNotFoundException$/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'There is no such table in this account and region',
+    remedy: "Create it with createTable() or its CloudFormation template, or correct tableName or the client's region.",
+  },
+  {
+    pattern: /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'The credentials do not allow this',
+    remedy: 'Give them the statement that iamPolicy() prints.',
+  },
+  {
+    pattern:
+      /^(UnrecognizedClientException|InvalidSignatureException|IncompleteSignature.*|MissingAuthenticationToken.*|CredentialsProviderError|InvalidClientTokenId)$/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'DynamoDB does not accept the credentials of the client',
+    remedy: 'Check the credentials, the region and the clock of this machine.',
+  },
+  {
+    // Roles hand out new credentials by themselves: a later call may have them.
+    pattern: /^(ExpiredToken.*|ExpiredCredentials.*)$/,
+    code: 'STORAGE_FAILED',
+    message: 'The credentials of the client have expired',
+    remedy: 'Give the client a credential provider that renews them.',
+  },
+  {
+    pattern: /^ItemCollectionSizeLimitExceededException$/,
+    code: 'STORAGE_FOREIGN',
+    message: 'The table has a local secondary index',
+    remedy: 'Give Jobistemer a table of its own, made with createTable().',
+  },
+]
+
+/** What a failure means to a user, with the failure as its cause. */
+export function storageError(error: unknown, tableName: string): JobistemerError {
+  if (JobistemerError.isInstance(error)) return error
+  const name = nameOf(error)
+  const details = { field: 'tableName', value: tableName, cause: error }
+  const detail = `${name || 'no name'}: ${messageOf(error)}`
+  const meaning = meanings.find(({ pattern }) => pattern.test(name))
+  if (meaning !== undefined) {
+    const message = `${meaning.message} (${detail}): ${tableName}.`
+    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
+  }
+  if (name === 'ValidationException' && /schema|index|provided key element/i.test(messageOf(error))) {
+    return foreignTable(tableName, detail, error)
+  }
+  return new JobistemerError('STORAGE_FAILED', {
+    message: `DynamoDB failed (${detail}): ${tableName}.`,
+    remedy: 'The cause says what happened. The call can be repeated.',
+    ...details,
+  })
+}
+
+export function foreignTable(tableName: string, detail: string, cause?: unknown): JobistemerError {
+  return new JobistemerError('STORAGE_FOREIGN', {
+    message: `The table has other keys or indexes than Jobistemer's (${detail}): ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy: 'Give Jobistemer a table of its own, made with createTable() or its CloudFormation template.',
+    cause,
+  })
+}
+
+export function busyError(tableName: string, operation: string, cause: unknown): JobistemerError {
+  const name = nameOf(cause)
+  const why = cause === null ? 'parts of the request were put off' : `${name}: ${messageOf(cause)}`
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `DynamoDB is overloaded or cannot be reached (${operation}, ${why}): ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy:
+      'Check the network, the region and the capacity of the table, or raise retryTimeout. The call can be repeated.',
+    cause: cause ?? undefined,
+  })
+}
+
+export function closedError(tableName: string): JobistemerError {
+  return new JobistemerError('STORAGE_CLOSED', {
+    message: `The DynamoDB storage is closed: ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy: 'Shut the scheduler down before closing its storage, or open another one with dynamodbStorage().',
+  })
+}
+
+export function contentionError(tableName: string, what: string, tries: number): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `Other nodes came between ${tries} times in a row while a step was decided (${what}): ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy: 'Spread the work over more jobs: a job takes some hundred steps a second. The call can be repeated.',
+  })
+}

@@ -1,0 +1,170 @@
+import type { JobId, JsonObject } from '@jobistemer/core'
+import type {
+  JobRecord,
+  JobVersionRecord,
+  OccurrenceAddress,
+  OverlapPolicy,
+  OverlapRule,
+  PauseRecord,
+  ScheduleSegment,
+} from '@jobistemer/core/storage'
+import {
+  type Item,
+  json,
+  number,
+  numberOf,
+  optionalJson,
+  optionalNumber,
+  parseJson,
+  text,
+  textOf,
+} from './attributes.ts'
+import { jobOfKey, type Keys } from './keys.ts'
+import { parseLiveList, printLiveList } from './live-list.ts'
+import { keyOf } from './occurrence-item.ts'
+
+/**
+ * The head of a job as it is stored: what its steps are judged by, and which of its occurrences live. The rest of the
+ * job's record is with its version, which never changes, so that each step pays for a small item.
+ */
+export interface StoredHead {
+  readonly id: JobId
+  /** Grows by one with each write; every step on the job is conditional on it. */
+  readonly revision: number
+  readonly version: number
+  readonly handlerKey: string
+  readonly overlap: OverlapRule
+  readonly watermark: number
+  readonly nextAt: number | null
+  readonly pruneFloor: number | null
+  readonly paused: PauseRecord | null
+  readonly createdAt: number
+  readonly changedAt: number
+  readonly deletedAt: number | null
+  /**
+   * Pending and running ones, in any order. One that ended by itself stays in here until a step looks: what is in here
+   * may be final, and what is not in here is not active.
+   */
+  readonly active: readonly OccurrenceAddress[]
+  /** The queued ones, exactly, in the order of waking. */
+  readonly queued: readonly OccurrenceAddress[]
+  /** With so many active ones it is worth looking which of them have ended. */
+  readonly lookAt: number
+  /** Number of items that hold what the last step has still to write; 0 as a rule. */
+  readonly planParts: number
+}
+
+export function headItem(keys: Keys, head: StoredHead): Item {
+  const { pk, sk } = keys.head(head.id)
+  const item: Item = {
+    pk: text(pk),
+    sk: text(sk),
+    v: number(head.revision),
+    n: number(head.version),
+    h: json(head.handlerKey),
+    p: text(head.overlap.policy),
+    w: number(head.watermark),
+    c: number(head.createdAt),
+    g: number(head.changedAt),
+  }
+  if (head.overlap.maxQueued !== defaultMaxQueued) item.x = number(head.overlap.maxQueued)
+  if (head.nextAt !== null) item.a = number(head.nextAt)
+  if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
+  if (head.paused !== null) item.z = json(head.paused)
+  if (head.deletedAt !== null) item.d = number(head.deletedAt)
+  if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
+  if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
+  if (head.lookAt !== firstLookAt) item.k = number(head.lookAt)
+  if (head.planParts > 0) item.y = number(head.planParts)
+  return item
+}
+
+const defaultMaxQueued = 1000
+
+/** The least {@link StoredHead.lookAt}. */
+export const firstLookAt = 12
+
+export function readHead(item: Item): StoredHead {
+  const id = jobOfKey(keyOf(item))
+  return {
+    id,
+    revision: numberOf(item, 'v'),
+    version: numberOf(item, 'n'),
+    handlerKey: optionalJson<string>(item, 'h') ?? '',
+    overlap: { policy: textOf(item, 'p') as OverlapPolicy, maxQueued: optionalNumber(item, 'x') ?? defaultMaxQueued },
+    watermark: numberOf(item, 'w'),
+    nextAt: optionalNumber(item, 'a'),
+    pruneFloor: optionalNumber(item, 'f'),
+    paused: optionalJson<PauseRecord>(item, 'z'),
+    createdAt: numberOf(item, 'c'),
+    changedAt: numberOf(item, 'g'),
+    deletedAt: optionalNumber(item, 'd'),
+    active: parseLiveList(id, item.l?.B),
+    queued: parseLiveList(id, item.q?.B),
+    lookAt: optionalNumber(item, 'k') ?? firstLookAt,
+    planParts: optionalNumber(item, 'y') ?? 0,
+  }
+}
+
+/** What a version fixes, as it is stored. */
+interface VersionContent {
+  readonly name: string
+  readonly owner: string | null
+  readonly fingerprint: string
+  readonly lineage: readonly string[]
+  readonly timeline: readonly ScheduleSegment[]
+  readonly definition: JsonObject
+}
+
+export function versionItem(keys: Keys, job: JobRecord, now: number): Item {
+  const { name, owner, fingerprint, lineage, timeline, definition } = job
+  const { pk, sk } = keys.version(job.id, job.version)
+  const content: VersionContent = { name, owner, fingerprint, lineage, timeline, definition }
+  return { pk: text(pk), sk: text(sk), n: number(job.version), c: number(now), j: json(content) }
+}
+
+export function readVersion(item: Item): JobVersionRecord {
+  const { fingerprint, definition } = contentOf(item)
+  const jobId = jobOfKey(keyOf(item))
+  return { jobId, version: numberOf(item, 'n'), fingerprint, definition, createdAt: numberOf(item, 'c') }
+}
+
+/** The whole record of a job, from its head and the version that it puts in force. */
+export function readJob(head: StoredHead, version: Item): JobRecord {
+  const { name, owner, fingerprint, lineage, timeline, definition } = contentOf(version)
+  return {
+    id: head.id,
+    name,
+    owner,
+    version: head.version,
+    fingerprint,
+    lineage,
+    definition,
+    handlerKey: head.handlerKey,
+    overlap: head.overlap,
+    timeline,
+    watermark: head.watermark,
+    nextAt: head.nextAt,
+    pruneFloor: head.pruneFloor,
+    paused: head.paused,
+    createdAt: head.createdAt,
+    changedAt: head.changedAt,
+    deletedAt: head.deletedAt,
+  }
+}
+
+/** The head that stores a job's record. */
+export function headOf(
+  job: JobRecord,
+  rest: Pick<StoredHead, 'revision' | 'active' | 'queued' | 'lookAt' | 'planParts'>,
+): StoredHead {
+  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused } = job
+  const { createdAt, changedAt, deletedAt } = job
+  const { revision, active, queued, lookAt, planParts } = rest
+  const course = { watermark, nextAt, pruneFloor, paused, createdAt, changedAt, deletedAt }
+  return { id, version, handlerKey, overlap, ...course, revision, active, queued, lookAt, planParts }
+}
+
+function contentOf(item: Item): VersionContent {
+  return parseJson<VersionContent>(item.j ?? { S: '{}' })
+}

@@ -1,0 +1,131 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceAddress } from '@jobistemer/core/storage'
+
+/** The primary key of an item. */
+export interface Key {
+  readonly pk: string
+  readonly sk: string
+}
+
+// Everything of one namespace has keys that begin with its prefix and a colon, which no prefix contains.
+
+/** How many partitions of the index hold occurrences of one state. Part of the data's format. */
+export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
+
+/** Which partitions of the index a live occurrence lies in; `canceling` ones run and were asked to cancel. */
+export type LiveGroup = keyof typeof shardCounts
+
+/** Names the items of one namespace. */
+export class Keys {
+  readonly #prefix: string
+
+  constructor(prefix: string) {
+    this.#prefix = `${prefix}:`
+  }
+
+  /** The head of a job: its course, and what lives of it. */
+  head(job: JobId): Key {
+    return { pk: this.#jobPartition(job), sk: 'head' }
+  }
+
+  /** One version of a job. */
+  version(job: JobId, version: number): Key {
+    return { pk: this.#jobPartition(job), sk: `version/${String(version).padStart(10, '0')}` }
+  }
+
+  /** What a step on a job that touches many records has still to write. */
+  plan(job: JobId, part: number): Key {
+    return { pk: this.#jobPartition(job), sk: `plan/${String(part).padStart(4, '0')}` }
+  }
+
+  occurrence({ id, jobId, scheduledAt }: OccurrenceAddress): Key {
+    return { pk: this.history(jobId), sk: `${sortableInstant(scheduledAt)}/${uuidOf(id)}` }
+  }
+
+  /** Where an occurrence lies, by its id alone. */
+  address(id: OccurrenceId): Key {
+    return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: 'address' }
+  }
+
+  /** A part of an occurrence that is too large for one item. */
+  part(id: OccurrenceId, writing: string, part: number): Key {
+    return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}/${String(part).padStart(3, '0')}` }
+  }
+
+  /** The partition with all occurrences of a job. */
+  history(job: JobId): string {
+    return `${this.#prefix}history/${uuidOf(job)}`
+  }
+
+  /** The partition that lists all jobs, by id and by their last change. */
+  get registry(): string {
+    return `${this.#prefix}jobs`
+  }
+
+  registered(job: JobId): Key {
+    return { pk: this.registry, sk: `id/${uuidOf(job)}` }
+  }
+
+  changed(job: JobId, changedAt: number): Key {
+    return { pk: this.registry, sk: `change/${sortableInstant(changedAt)}/${uuidOf(job)}` }
+  }
+
+  /** What tells which format the namespace is in. */
+  get format(): Key {
+    return { pk: `${this.#prefix}format`, sk: 'format' }
+  }
+
+  /** The partition of the index that a live occurrence lies in. */
+  livePartition(group: LiveGroup, shard: number): string {
+    return `${this.#prefix}${group}/${shard}`
+  }
+
+  /** The partition of the index with plans that are not carried out yet. */
+  get planPartition(): string {
+    return `${this.#prefix}plan/0`
+  }
+
+  #jobPartition(job: JobId): string {
+    return `${this.#prefix}job/${uuidOf(job)}`
+  }
+}
+
+/** Spreads occurrences over the partitions of the index. */
+export function shardOf(id: OccurrenceId, group: LiveGroup): number {
+  return Number.parseInt(id.slice(-4), 16) % shardCounts[group]
+}
+
+/** The address of the occurrence with this key. */
+export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
+  const [instant, id] = sk.split('/')
+  return {
+    id: `occ_${id}`,
+    jobId: `job_${pk.slice(pk.lastIndexOf('/') + 1)}`,
+    scheduledAt: parseInstant(instant as string),
+  }
+}
+
+export function jobOfKey({ pk }: Key): JobId {
+  return `job_${pk.slice(pk.lastIndexOf('/') + 1)}`
+}
+
+export function uuidOf(id: JobId | OccurrenceId): string {
+  return id.slice(id.indexOf('_') + 1)
+}
+
+const width = 16
+const least = 9_000_000_000_000_000
+
+/** Text in the order of the instants: those before 1970 begin with a minus, which sorts before the digits. */
+export function sortableInstant(at: number): string {
+  return at < 0 ? `-${String(least + at).padStart(width, '0')}` : String(at).padStart(width, '0')
+}
+
+function parseInstant(text: string): number {
+  return text.startsWith('-') ? Number(text.slice(1)) - least : Number(text)
+}
+
+/** The job that the last part of a sort key names. */
+export function jobOfKeyText(sk: string): JobId {
+  return `job_${sk.slice(sk.lastIndexOf('/') + 1)}`
+}

@@ -1,0 +1,37 @@
+import type { JobId } from '@jobistemer/core'
+import type { OccurrenceAddress } from '@jobistemer/core/storage'
+import { uuidOf } from './keys.ts'
+
+// The occurrences of a job that live, as its head keeps them: 22 bytes each, since every step pays for the head's size.
+
+const entryBytes = 22
+const instantBytes = 6
+// 48 bits hold 9,000 years; half of them lie before 1970.
+const origin = 2 ** 47
+
+export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
+  const bytes = Buffer.alloc(entries.length * entryBytes)
+  for (const [index, { id, scheduledAt }] of entries.entries()) {
+    const start = index * entryBytes
+    bytes.writeUIntBE(scheduledAt + origin, start, instantBytes)
+    bytes.write(uuidOf(id).replaceAll('-', ''), start + instantBytes, 'hex')
+  }
+  return bytes
+}
+
+export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): readonly OccurrenceAddress[] {
+  if (value === undefined) return []
+  const bytes = Buffer.from(value)
+  const entries: OccurrenceAddress[] = []
+  for (let start = 0; start < bytes.length; start += entryBytes) {
+    const hex = bytes.toString('hex', start + instantBytes, start + entryBytes)
+    const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    entries.push({ id: `occ_${uuid}`, jobId, scheduledAt: bytes.readUIntBE(start, instantBytes) - origin })
+  }
+  return entries
+}
+
+/** The order of waking: by time, then by id. */
+export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
+  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}

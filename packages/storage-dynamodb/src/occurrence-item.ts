@@ -1,0 +1,133 @@
+import type {
+  CancelRequest,
+  OccurrenceDetails,
+  OccurrenceKind,
+  OccurrenceRecord,
+  OccurrenceState,
+  TaskRunRecord,
+} from '@jobistemer/core/storage'
+import { type Item, json, number, numberOf, optionalJson, optionalNumber, text, textOf } from './attributes.ts'
+import { addressOfKey, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
+
+/** An occurrence as it is stored. */
+export interface StoredOccurrence {
+  readonly record: OccurrenceRecord
+  /** Grows by one with each write: what a write that was decided on this reading is conditional on. */
+  readonly revision: number
+  /**
+   * A running one whose end concerns its job's head, as others are queued behind it or the job is deleted. One that is
+   * not marked ends by a write to its own item alone.
+   */
+  readonly marked: boolean
+}
+
+// Names are part of every item that is stored and paid for: short ones keep a usual occurrence below a kilobyte, the
+// unit that writes are charged by.
+export const names = {
+  state: 's',
+  kind: 'k',
+  token: 't',
+  sequence: 'q',
+  owner: 'o',
+  jobVersion: 'jv',
+  dueAt: 'd',
+  createdAt: 'c',
+  startedAt: 'b',
+  finishedAt: 'e',
+  timeout: 'x',
+  reason: 'r',
+  recovered: 'rc',
+  cancelRequest: 'cr',
+  details: 'dt',
+  runs: 'rn',
+  revision: 'v',
+  marked: 'm',
+  /** Partition and sort key of the index of live occurrences; absent once it is final. */
+  livePartition: 'lp',
+  liveOrder: 'lo',
+} as const
+
+export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredOccurrence): Item {
+  const key = keys.occurrence(record)
+  const item: Item = {
+    pk: text(key.pk),
+    sk: text(key.sk),
+    [names.state]: text(record.state),
+    [names.kind]: text(record.kind),
+    [names.token]: number(record.token),
+    [names.sequence]: number(record.sequence),
+    [names.jobVersion]: number(record.jobVersion),
+    [names.dueAt]: number(record.dueAt),
+    [names.createdAt]: number(record.createdAt),
+    [names.timeout]: number(record.executionTimeoutMs),
+    [names.revision]: number(revision),
+  }
+  if (record.owner !== null) item[names.owner] = json([record.owner.node, record.owner.incarnation])
+  if (record.startedAt !== null) item[names.startedAt] = number(record.startedAt)
+  if (record.finishedAt !== null) item[names.finishedAt] = number(record.finishedAt)
+  if (record.reason !== null) item[names.reason] = json(record.reason)
+  if (record.recovered) item[names.recovered] = { BOOL: true }
+  if (record.cancelRequest !== null) item[names.cancelRequest] = json(record.cancelRequest)
+  if (!isEmpty(record.details)) item[names.details] = json(record.details)
+  if (record.runs.length > 0) item[names.runs] = json(record.runs)
+  if (marked) item[names.marked] = { BOOL: true }
+  const place = livePlace(record)
+  if (place !== null) {
+    item[names.livePartition] = text(keys.livePartition(place.group, shardOf(record.id, place.group)))
+    item[names.liveOrder] = number(place.order)
+  }
+  return item
+}
+
+/** Where in the index of live occurrences a record lies: pending by `dueAt`, running by their deadline. */
+export function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
+  switch (record.state) {
+    case 'pending':
+      return { group: 'pending', order: record.dueAt }
+    case 'queued':
+      return { group: 'queued', order: record.scheduledAt }
+    case 'running': {
+      const group = record.cancelRequest === null ? 'running' : 'canceling'
+      return { group, order: record.deadlineAt ?? record.dueAt }
+    }
+    default:
+      return null
+  }
+}
+
+export function readOccurrence(item: Item): StoredOccurrence {
+  const state = textOf(item, names.state) as OccurrenceState
+  const startedAt = optionalNumber(item, names.startedAt)
+  const executionTimeoutMs = numberOf(item, names.timeout)
+  const owner = optionalJson<readonly [string, string]>(item, names.owner)
+  const record: OccurrenceRecord = {
+    ...addressOfKey(keyOf(item)),
+    kind: textOf(item, names.kind) as OccurrenceKind,
+    state,
+    token: numberOf(item, names.token),
+    sequence: numberOf(item, names.sequence),
+    owner: owner === null ? null : { node: owner[0], incarnation: owner[1] },
+    jobVersion: numberOf(item, names.jobVersion),
+    dueAt: numberOf(item, names.dueAt),
+    createdAt: numberOf(item, names.createdAt),
+    startedAt,
+    finishedAt: optionalNumber(item, names.finishedAt),
+    executionTimeoutMs,
+    deadlineAt: state === 'running' && startedAt !== null ? startedAt + executionTimeoutMs : null,
+    reason: optionalJson<string>(item, names.reason),
+    recovered: item[names.recovered] !== undefined,
+    cancelRequest: optionalJson<CancelRequest>(item, names.cancelRequest),
+    details: optionalJson<OccurrenceDetails>(item, names.details) ?? {},
+    runs: optionalJson<readonly TaskRunRecord[]>(item, names.runs) ?? [],
+  }
+  return { record, revision: numberOf(item, names.revision), marked: item[names.marked] !== undefined }
+}
+
+export function keyOf(item: Item): Key {
+  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
+}
+
+function isEmpty(value: object): boolean {
+  for (const _key in value) return false
+  return true
+}

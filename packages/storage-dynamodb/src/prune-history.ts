@@ -1,0 +1,188 @@
+import type { JobId } from '@jobistemer/core'
+import {
+  isFinal,
+  isPrunable,
+  lastSlotOf,
+  type OccurrenceRecord,
+  type PruneAnswer,
+  type PruneRequest,
+} from '@jobistemer/core/storage'
+import { number, numberOf, text } from './attributes.ts'
+import { carryOut } from './carry-out.ts'
+import { sideBySide } from './in-order.ts'
+import { headItem, type StoredHead } from './job-item.ts'
+import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
+import { bySchedule } from './live-list.ts'
+import { keyOf, names, readOccurrence } from './occurrence-item.ts'
+import { hasRevision, remove } from './record-writes.ts'
+import { keyItem } from './requests.ts'
+import { contended, loadHead, type Table, untilDecided } from './table.ts'
+
+export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
+  let removed = 0
+  for await (const job of jobsOf(table, request.jobId)) {
+    const left = request.limit - removed
+    const answer = await untilDecided(table, job, async () => await pruneJob(table, job, request, left))
+    removed += answer.removed
+    if (answer.more) return { removed, more: true }
+  }
+  return { removed, more: false }
+}
+
+async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGenerator<JobId, void, undefined> {
+  if (only !== null) {
+    yield only
+    return
+  }
+  const query = {
+    KeyConditionExpression: 'pk = :pk AND begins_with(sk, :id)',
+    ExpressionAttributeValues: { ':pk': text(keys.registry), ':id': text('id/') },
+    ConsistentRead: true,
+  }
+  for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
+}
+
+async function pruneJob(
+  table: Table,
+  job: JobId,
+  request: PruneRequest,
+  limit: number,
+): Promise<PruneAnswer | typeof contended> {
+  const head = await loadHead(table, job)
+  if (head === null) return { removed: 0, more: false }
+  if (head.planParts > 0) {
+    await carryOut(table, head)
+    return contended
+  }
+  const victims = await victimsOf(table, head, request, limit + 1)
+  const more = victims.length > limit
+  if (more) victims.pop()
+  if (victims.length > 0) {
+    // The floor first: between the two another node would create what is gone once more.
+    if (!(await raiseFloor(table, head, victims))) return contended
+    await removeAll(table, victims)
+  }
+  if (!more) await forget(table, head, request.before)
+  return { removed: victims.length, more }
+}
+
+/** The oldest occurrences of the job that may go, at most `limit`. */
+async function victimsOf(
+  table: Table,
+  head: StoredHead,
+  { before, keep }: PruneRequest,
+  limit: number,
+): Promise<OccurrenceRecord[]> {
+  const end = head.nextAt === null ? before : Math.min(before, head.nextAt)
+  const oldestKept = keep === 0 ? null : await oldestOfLatest(table, head.id, keep)
+  if (keep > 0 && oldestKept === null) return []
+  const victims: OccurrenceRecord[] = []
+  for await (const record of history(table, head.id, { to: end, order: 'ascending' })) {
+    if (victims.length === limit || (oldestKept !== null && bySchedule(record, oldestKept) >= 0)) break
+    if (isPrunable(record, before, head.nextAt)) victims.push(record)
+  }
+  return victims
+}
+
+/** The oldest of the latest `count` final ones; `null` when there are no more than those. */
+async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<OccurrenceRecord | null> {
+  let left = count
+  for await (const record of history(table, job, { order: 'descending' })) {
+    if (isFinal(record.state) && --left === 0) return record
+  }
+  return null
+}
+
+/** Records of a job without their runs. */
+async function* history(
+  { requests, keys }: Table,
+  job: JobId,
+  { to, order }: { readonly to?: number; readonly order: 'ascending' | 'descending' },
+): AsyncGenerator<OccurrenceRecord, void, undefined> {
+  const query = {
+    KeyConditionExpression: 'pk = :pk AND sk < :end',
+    ExpressionAttributeValues: {
+      ':pk': text(keys.history(job)),
+      ':end': text(to === undefined ? '~' : sortableInstant(to)),
+    },
+    ConsistentRead: true,
+    ScanIndexForward: order === 'ascending',
+  }
+  for await (const item of requests.queryAll(query)) yield readOccurrence(item).record
+}
+
+async function raiseFloor(table: Table, head: StoredHead, victims: readonly OccurrenceRecord[]): Promise<boolean> {
+  let floor = head.pruneFloor ?? Number.NEGATIVE_INFINITY
+  for (const record of victims) floor = Math.max(floor, lastSlotOf(record))
+  if (floor === head.pruneFloor) return true
+  const raised = { ...head, pruneFloor: floor, revision: head.revision + 1 }
+  return await table.requests.put({ Item: headItem(table.keys, raised), ...hasRevision(head.revision) })
+}
+
+async function removeAll({ requests, keys }: Table, victims: readonly OccurrenceRecord[]): Promise<void> {
+  const slots = victims.filter(({ kind }) => kind === 'slot')
+  const requested = victims.filter(({ kind }) => kind !== 'slot')
+  // A request's key may be used again after its record is gone: its new address is not to be removed.
+  await sideBySide(requested, async ({ id, scheduledAt }) => {
+    await requests.delete({
+      Key: keyItem(keys.address(id)),
+      ConditionExpression: 't = :t',
+      ExpressionAttributeValues: { ':t': number(scheduledAt) },
+    })
+  })
+  await requests.deleteAll([
+    ...slots.map(({ id }) => keys.address(id)),
+    ...victims.map((record) => keys.occurrence(record)),
+  ])
+}
+
+/** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */
+async function forget(table: Table, { id, version: inForce }: StoredHead, before: number): Promise<void> {
+  const { requests, keys } = table
+  const { pk, sk: newest } = keys.version(id, inForce)
+  const versions = new Map<number, Key>()
+  const query = {
+    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :first AND :last',
+    ExpressionAttributeValues: { ':pk': text(pk), ':first': text(keys.version(id, 0).sk), ':last': text(newest) },
+    ProjectionExpression: 'pk, sk, n',
+    ConsistentRead: true,
+  }
+  for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
+  if (await removeTombstone(table, id, before)) {
+    await requests.deleteAll([...versions.values()])
+    return
+  }
+  versions.delete(inForce)
+  // Old versions are found with the oldest records as a rule. One that nothing refers to costs one walk, and is gone.
+  if (versions.size === 0) return
+  const records = {
+    KeyConditionExpression: 'pk = :pk',
+    ExpressionAttributeValues: { ':pk': text(keys.history(id)) },
+    ProjectionExpression: names.jobVersion,
+    ConsistentRead: true,
+  }
+  for await (const item of requests.queryAll(records)) {
+    versions.delete(numberOf(item, names.jobVersion))
+    if (versions.size === 0) return
+  }
+  await requests.deleteAll([...versions.values()])
+}
+
+/** True when the job was an old tombstone without occurrences, and is gone. */
+async function removeTombstone(table: Table, id: JobId, before: number): Promise<boolean> {
+  const { requests, keys } = table
+  const head = await loadHead(table, id)
+  if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
+  const { items } = await requests.query({
+    KeyConditionExpression: 'pk = :pk',
+    ExpressionAttributeValues: { ':pk': text(keys.history(id)) },
+    ConsistentRead: true,
+    Limit: 1,
+  })
+  if (items.length > 0) return false
+  return await requests.transact([
+    { Delete: { TableName: requests.tableName, Key: keyItem(keys.head(id)), ...hasRevision(head.revision) } },
+    remove(table, keys.registered(id)),
+    remove(table, keys.changed(id, head.changedAt)),
+  ])
+}

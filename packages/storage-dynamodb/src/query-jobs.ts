@@ -1,0 +1,118 @@
+import type { JobId } from '@jobistemer/core'
+import { JobistemerError, printValue } from '@jobistemer/core'
+import type { JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { text } from './attributes.ts'
+import { readHead, readJob, type StoredHead } from './job-item.ts'
+import { jobOfKeyText, sortableInstant, uuidOf } from './keys.ts'
+import { keyOf } from './occurrence-item.ts'
+import type { Table } from './table.ts'
+
+/** A job with its stored head. */
+export interface LoadedJob {
+  readonly head: StoredHead
+  readonly job: JobRecord
+}
+
+/** Jobs by id, tombstones too; `null` for what does not exist. */
+export async function loadJobs(
+  { requests, keys }: Table,
+  ids: readonly JobId[],
+): Promise<readonly (LoadedJob | null)[]> {
+  if (ids.length === 0) return []
+  const heads = await requests.getAll(ids.map((id) => keys.head(id)))
+  const found = ids.map((id) => {
+    const item = heads.get(keys.head(id))
+    return item === null ? null : readHead(item)
+  })
+  const wanted = found.flatMap((head) => (head === null ? [] : keys.version(head.id, head.version)))
+  const versions = await requests.getAll(wanted)
+  return found.map((head) => {
+    if (head === null) return null
+    const version = versions.get(keys.version(head.id, head.version))
+    // Its version goes after the head: it was a tombstone, and has been removed between the two readings.
+    return version === null ? null : { head, job: readJob(head, version) }
+  })
+}
+
+/** Places of the registry that are looked at for one page. */
+const lookLimit = 1000
+
+export async function listJobs(table: Table, query: JobQuery): Promise<Page<JobRecord>> {
+  const { changedSince } = query
+  if (changedSince !== undefined) {
+    const changed = await changedSinceThen(table, changedSince)
+    if (changed !== null) return await pageOfChanged(table, query, changed)
+  }
+  return await pageById(table, query)
+}
+
+async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>> {
+  const { requests, keys } = table
+  const { limit, deleted = false } = query
+  const after = query.cursor === null ? 'id/' : `id/${readCursor(query.cursor)}`
+  const { items, last } = await requests.query({
+    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :after AND :end',
+    ExpressionAttributeValues: { ':pk': text(keys.registry), ':after': text(after), ':end': text('id/~') },
+    ConsistentRead: true,
+    Limit: Math.min(limit + 1, lookLimit),
+  })
+  const places = items.filter((item) => keyOf(item).sk !== after)
+  const ids = places.slice(0, limit).map((item) => jobOfKeyText(keyOf(item).sk))
+  const living = deleted ? ids : ids.filter((_, index) => places[index]?.d === undefined)
+  const jobs = await matching(table, query, living)
+  const isLast = last === null && places.length <= limit
+  return { items: jobs, cursor: isLast ? null : (ids.at(-1) ?? query.cursor) }
+}
+
+/** The ids of the jobs that changed at or after the instant; `null` when they are too many to sort. */
+async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
+  const ids: JobId[] = []
+  const query = {
+    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :end',
+    ExpressionAttributeValues: {
+      ':pk': text(keys.registry),
+      ':from': text(`change/${sortableInstant(since)}`),
+      ':end': text('change/~'),
+    },
+    ConsistentRead: true,
+  }
+  for await (const item of requests.queryAll(query)) {
+    if (ids.push(jobOfKeyText(keyOf(item).sk)) > lookLimit) return null
+  }
+  return ids.sort()
+}
+
+async function pageOfChanged(table: Table, query: JobQuery, ids: readonly JobId[]): Promise<Page<JobRecord>> {
+  const after = query.cursor === null ? '' : `job_${readCursor(query.cursor)}`
+  const rest = ids.filter((id) => id > after)
+  const wanted = rest.slice(0, query.limit)
+  const items = await matching(table, query, wanted)
+  return { items, cursor: rest.length > wanted.length ? (wanted.at(-1) ?? null) : null }
+}
+
+async function matching(table: Table, query: JobQuery, ids: readonly JobId[]): Promise<readonly JobRecord[]> {
+  const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
+  const loaded = await loadJobs(table, ids)
+  return loaded
+    .flatMap((found) => found?.job ?? [])
+    .filter(
+      (job) =>
+        (deleted || job.deletedAt === null) &&
+        job.changedAt >= changedSince &&
+        (owner === undefined || job.owner === owner),
+    )
+}
+
+function readCursor(cursor: string): string {
+  if (/^job_[0-9a-f-]{36}$/.test(cursor)) return uuidOf(cursor as JobId)
+  throw cursorError(cursor)
+}
+
+export function cursorError(cursor: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+    field: 'cursor',
+    value: cursor,
+    remedy: 'Pass on the cursor of the page before, with the same query.',
+  })
+}

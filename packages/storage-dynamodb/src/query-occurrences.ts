@@ -1,0 +1,189 @@
+import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
+import { isFinal } from '@jobistemer/core/storage'
+import { type Item, text } from './attributes.ts'
+import { readHead } from './job-item.ts'
+import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
+import { hintOf, liveQuery, shardsOf } from './live-index.ts'
+import { bySchedule } from './live-list.ts'
+import { readOccurrence } from './occurrence-item.ts'
+import { cursorError } from './query-jobs.ts'
+import { loadOccurrences, type Table } from './table.ts'
+
+type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
+
+/** How many occurrences a page looks at before it hands out a cursor, found or not. */
+const lookLimit = 5000
+
+export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+  if (query.kind === 'live') return await listLive(table, query)
+  const onlyLive = query.states?.some(isFinal) === false
+  return onlyLive ? await listLiveOfJob(table, query) : await listHistory(table, query)
+}
+
+// ------------------------------------------------------------------------------------------------------------- of a job
+
+async function listHistory(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const { requests, keys } = table
+  const { limit, order, states } = query
+  const wanted = states === undefined ? null : new Set<OccurrenceState>(states)
+  const { lower, upper } = boundsOf(query)
+  if (lower > upper) return { items: [], cursor: null }
+  const items: OccurrenceRecord[] = []
+  let looked = 0
+  let last: OccurrenceRecord | null = null
+  let start: Item | null = null
+  do {
+    const page: { items: readonly Item[]; last: Item | null } = await requests.query({
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :lower AND :upper',
+      ExpressionAttributeValues: {
+        ':pk': text(keys.history(query.jobId)),
+        ':lower': text(lower),
+        ':upper': text(upper),
+      },
+      ConsistentRead: true,
+      ScanIndexForward: order === 'ascending',
+      // One more than the page takes tells whether there is another page.
+      ...(wanted === null && { Limit: limit - items.length + 1 }),
+      ...(start !== null && { ExclusiveStartKey: start }),
+    })
+    for (const item of page.items) {
+      const { record } = readOccurrence(item)
+      const isWanted = wanted === null || wanted.has(record.state)
+      if (last !== null && (items.length === limit ? isWanted : looked >= lookLimit)) {
+        return { items, cursor: printPlace(last) }
+      }
+      if (isWanted) items.push(query.runs ? record : withoutRuns(record))
+      looked++
+      last = record
+    }
+    start = page.last
+  } while (start !== null)
+  return { items, cursor: null }
+}
+
+/** The sort keys, inclusive, between which the page lies. */
+function boundsOf({ from, to, order, cursor }: Query<'job'>): { readonly lower: string; readonly upper: string } {
+  // No key has an id of which a `/` alone is left, or one that begins with a `~`.
+  let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
+  let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
+  if (cursor === null) return { lower, upper }
+  const place = readPlace(cursor)
+  // Just after, or just before, every key with this text.
+  if (order === 'ascending') lower = max(lower, `${place}~`)
+  else upper = upper < place ? upper : before(place)
+  return { lower, upper }
+}
+
+function max(left: string, right: string): string {
+  return left > right ? left : right
+}
+
+/** A text that sorts right before: the last character is lowered and followed by the highest one. */
+function before(place: string): string {
+  return `${place.slice(0, -1)}${String.fromCharCode(place.charCodeAt(place.length - 1) - 1)}~`
+}
+
+/** The live ones alone, by the head of the job: asking for them costs no walk through the history. */
+async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order, limit } = query
+  const item = await table.requests.get(table.keys.head(query.jobId))
+  if (item === null) return { items: [], cursor: null }
+  const head = readHead(item)
+  const after = query.cursor === null ? null : readPlace(query.cursor)
+  const places = [...head.active, ...head.queued]
+    .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
+    .sort(bySchedule)
+  if (order === 'descending') places.reverse()
+  const rest = places.filter((place) => {
+    if (after === null) return true
+    return order === 'ascending' ? placeOf(place) > after : placeOf(place) < after
+  })
+  const looked = rest.slice(0, lookLimit)
+  const states = new Set<OccurrenceState>(query.states)
+  const found = (await loadOccurrences(table, looked))
+    .flatMap((stored) => stored?.record ?? [])
+    .filter(({ state }) => states.has(state))
+  const items = found.slice(0, limit).map((record) => (query.runs ? record : withoutRuns(record)))
+  if (found.length > limit) return { items, cursor: printPlace(items.at(-1) as OccurrenceRecord) }
+  const last = looked.at(-1)
+  return { items, cursor: rest.length > looked.length && last !== undefined ? printPlace(last) : null }
+}
+
+// ----------------------------------------------------------------------------------------------------------------- live
+
+/** Where the next page of live ones begins. */
+interface LivePlace {
+  readonly partition: number
+  readonly start: Item | null
+}
+
+async function listLive(table: Table, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
+  const partitions = partitionsOf(query.state)
+  let { partition, start } = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
+  const items: OccurrenceRecord[] = []
+  // Nothing found so far is no reason for another call, but what is found goes out as soon as a query is answered.
+  while (partition < partitions.length && items.length === 0) {
+    const { group, shard } = partitions[partition] as (typeof partitions)[number]
+    const { deadlineBefore } = query
+    const page = await table.requests.query({
+      ...liveQuery(table, group, shard, deadlineBefore === undefined ? {} : { to: deadlineBefore }),
+      Limit: query.limit,
+      ...(start !== null && { ExclusiveStartKey: start }),
+    })
+    for (const stored of await loadOccurrences(table, page.items.map(hintOf))) {
+      // What the index says is a hint: it may be somewhere else by now.
+      if (stored !== null && matches(stored.record, query, group)) items.push(stored.record)
+    }
+    start = page.last
+    if (start === null) partition++
+  }
+  return {
+    items: query.runs ? items : items.map(withoutRuns),
+    cursor: partition < partitions.length ? printLivePlace({ partition, start }) : null,
+  }
+}
+
+function partitionsOf(state: Query<'live'>['state']): readonly { readonly group: LiveGroup; readonly shard: number }[] {
+  const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
+  return groups.flatMap((group) => shardsOf(group).map((shard) => ({ group, shard })))
+}
+
+function matches(record: OccurrenceRecord, { state, node, deadlineBefore }: Query<'live'>, group: LiveGroup): boolean {
+  if (record.state !== state || (node !== undefined && record.owner?.node !== node)) return false
+  // One that is asked to cancel between two pages is found in both groups.
+  if (group === 'canceling' && record.cancelRequest === null) return false
+  return deadlineBefore === undefined || (record.deadlineAt ?? Number.POSITIVE_INFINITY) <= deadlineBefore
+}
+
+function printLivePlace(place: LivePlace): string {
+  return Buffer.from(JSON.stringify(place)).toString('base64url')
+}
+
+function readLivePlace(cursor: string): LivePlace {
+  try {
+    const place = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as LivePlace
+    if (Number.isInteger(place.partition)) return place
+  } catch {
+    // Told below.
+  }
+  throw cursorError(cursor)
+}
+
+// --------------------------------------------------------------------------------------------------------------- cursors
+
+function placeOf({ scheduledAt, id }: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>): string {
+  return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
+}
+
+function printPlace(record: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>): string {
+  return placeOf(record)
+}
+
+function readPlace(cursor: string): string {
+  if (/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) return cursor
+  throw cursorError(cursor)
+}
+
+function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, runs: [] }
+}

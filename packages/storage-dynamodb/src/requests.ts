@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto'
+import {
+  BatchGetItemCommand,
+  BatchWriteItemCommand,
+  DeleteItemCommand,
+  type DeleteItemCommandInput,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  type PutItemCommandInput,
+  QueryCommand,
+  type QueryCommandInput,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from '@aws-sdk/client-dynamodb'
+import { type Item, text } from './attributes.ts'
+import { busyError, closedError, isContention, isOverload, storageError } from './dynamodb-errors.ts'
+import type { Key } from './keys.ts'
+import { keyOf } from './occurrence-item.ts'
+import type { ReadOptions } from './options.ts'
+import { Pauses } from './pauses.ts'
+
+/** What a conditional write came to: the item as the write left it, or as it was found. */
+export type WriteOutcome =
+  | { readonly written: true; readonly item: Item }
+  | { readonly written: false; readonly found: Item | null }
+
+/** The most items of one transaction. */
+export const transactionLimit = 100
+
+const readLimit = 100
+const deleteLimit = 25
+
+/** Requests to the table: repeated while DynamoDB is overloaded or out of reach, and failing with coded errors. */
+export class Requests {
+  readonly #client: Pick<DynamoDBClient, 'send'>
+  readonly #tableName: string
+  readonly #options: ReadOptions
+  #closed = false
+
+  constructor(options: ReadOptions) {
+    this.#client = options.client
+    this.#tableName = options.tableName
+    this.#options = options
+  }
+
+  get tableName(): string {
+    return this.#tableName
+  }
+
+  /** @throws JobistemerError `STORAGE_CLOSED` */
+  assertOpen(): void {
+    if (this.#closed) throw closedError(this.#tableName)
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Reads one item, consistently. */
+  async get(key: Key): Promise<Item | null> {
+    const input = { TableName: this.#tableName, Key: keyItem(key), ConsistentRead: true }
+    const { Item: item } = await this.#send('GetItem', (options) =>
+      this.#client.send(new GetItemCommand(input), options),
+    )
+    return item ?? null
+  }
+
+  /** Reads items, consistently; each by itself. Absent ones are absent from the answer. */
+  async getAll(keys: readonly Key[]): Promise<FoundItems> {
+    const found = new FoundItems()
+    const [only, another] = keys
+    if (only !== undefined && another === undefined) {
+      const item = await this.get(only)
+      if (item !== null) found.add(item)
+      return found
+    }
+    const distinct = [...new Map(keys.map((key) => [nameOf(key), key])).values()]
+    const groups: Key[][] = []
+    for (let start = 0; start < distinct.length; start += readLimit)
+      groups.push(distinct.slice(start, start + readLimit))
+    await Promise.all(groups.map((group) => this.#getGroup(group, found)))
+    return found
+  }
+
+  async #getGroup(keys: readonly Key[], found: FoundItems): Promise<void> {
+    const pauses = new Pauses(this.#options)
+    let wanted: Item[] = keys.map(keyItem)
+    while (wanted.length > 0) {
+      const request = { [this.#tableName]: { Keys: wanted, ConsistentRead: true } }
+      const answer = await this.#send('BatchGetItem', (options) =>
+        this.#client.send(new BatchGetItemCommand({ RequestItems: request }), options),
+      )
+      for (const item of answer.Responses?.[this.#tableName] ?? []) found.add(item)
+      // A part is left out when the answer gets too large (which is no failure) or when the table is overloaded.
+      const left = answer.UnprocessedKeys?.[this.#tableName]?.Keys ?? []
+      if (left.length === wanted.length && !(await pauses.next()))
+        throw busyError(this.#tableName, 'BatchGetItem', null)
+      wanted = left
+    }
+  }
+
+  /** One page of a query. */
+  async query(input: Omit<QueryCommandInput, 'TableName'>): Promise<{ items: readonly Item[]; last: Item | null }> {
+    const answer = await this.#send('Query', (options) =>
+      this.#client.send(new QueryCommand({ TableName: this.#tableName, ...input }), options),
+    )
+    return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
+  }
+
+  /** All pages of a query, item by item. */
+  async *queryAll(input: Omit<QueryCommandInput, 'TableName'>): AsyncGenerator<Item, void, undefined> {
+    let start: Item | null = null
+    do {
+      const page: { items: readonly Item[]; last: Item | null } = await this.query(
+        start === null ? input : { ...input, ExclusiveStartKey: start },
+      )
+      yield* page.items
+      start = page.last
+    } while (start !== null)
+  }
+
+  /** Writes all or nothing. Answers false when a condition did not hold, or another transaction was in the way. */
+  async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
+    // The token makes a repetition whose first answer got lost answer as the first did, for ten minutes.
+    const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }
+    return await this.#conditional('TransactWriteItems', async (options) => {
+      await this.#client.send(new TransactWriteItemsCommand(input), options)
+    })
+  }
+
+  /** Updates one item. A condition is needed: an update would create an item that is absent. */
+  async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<WriteOutcome> {
+    const request: UpdateItemCommandInput = {
+      TableName: this.#tableName,
+      ReturnValues: 'ALL_NEW',
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      ...input,
+    }
+    try {
+      const answer = await this.#send('UpdateItem', (options) =>
+        this.#client.send(new UpdateItemCommand(request), options),
+      )
+      return { written: true, item: answer.Attributes ?? {} }
+    } catch (error) {
+      return { written: false, found: foundBy(error) }
+    }
+  }
+
+  /** Writes one item; false when the condition does not hold. */
+  async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
+    const request = { TableName: this.#tableName, ...input }
+    return await this.#conditional('PutItem', async (options) => {
+      await this.#client.send(new PutItemCommand(request), options)
+    })
+  }
+
+  /** Deletes one item; false when the condition does not hold. */
+  async delete(input: Omit<DeleteItemCommandInput, 'TableName'>): Promise<boolean> {
+    const request = { TableName: this.#tableName, ...input }
+    return await this.#conditional('DeleteItem', async (options) => {
+      await this.#client.send(new DeleteItemCommand(request), options)
+    })
+  }
+
+  /** Deletes items, in any order and each by itself. */
+  async deleteAll(keys: readonly Key[]): Promise<void> {
+    const groups: Key[][] = []
+    for (let start = 0; start < keys.length; start += deleteLimit) groups.push(keys.slice(start, start + deleteLimit))
+    await Promise.all(groups.map((group) => this.#deleteGroup(group)))
+  }
+
+  async #deleteGroup(keys: readonly Key[]): Promise<void> {
+    const pauses = new Pauses(this.#options)
+    let wanted = keys.map((key) => ({ DeleteRequest: { Key: keyItem(key) } }))
+    while (wanted.length > 0) {
+      const request = { [this.#tableName]: wanted }
+      const answer = await this.#send('BatchWriteItem', (options) =>
+        this.#client.send(new BatchWriteItemCommand({ RequestItems: request }), options),
+      )
+      const left = answer.UnprocessedItems?.[this.#tableName] ?? []
+      if (left.length > 0 && !(await pauses.next())) throw busyError(this.#tableName, 'BatchWriteItem', null)
+      wanted = left as typeof wanted
+    }
+  }
+
+  async #conditional(operation: string, request: Request<void>): Promise<boolean> {
+    try {
+      await this.#send(operation, request)
+      return true
+    } catch (error) {
+      foundBy(error)
+      return false
+    }
+  }
+
+  /** Sends until there is an answer. @throws what {@link isContention} knows as it is, all else as a coded error */
+  async #send<T>(operation: string, request: Request<T>): Promise<T> {
+    const pauses = new Pauses(this.#options)
+    for (;;) {
+      this.assertOpen()
+      try {
+        return await request({ abortSignal: AbortSignal.timeout(this.#options.requestTimeoutMs) })
+      } catch (error) {
+        if (isContention(error)) throw error
+        if (!isOverload(error)) throw storageError(error, this.#tableName)
+        if (!(await pauses.next())) throw busyError(this.#tableName, operation, error)
+      }
+    }
+  }
+}
+
+type Request<T> = (options: { readonly abortSignal: AbortSignal }) => Promise<T>
+
+/** Items that were read, by their keys. */
+export class FoundItems {
+  readonly #items: Map<string, Item> = new Map()
+
+  add(item: Item): void {
+    this.#items.set(nameOf(keyOf(item)), item)
+  }
+
+  get(key: Key): Item | null {
+    return this.#items.get(nameOf(key)) ?? null
+  }
+}
+
+function nameOf({ pk, sk }: Key): string {
+  return `${pk} ${sk}`
+}
+
+export function keyItem({ pk, sk }: Key): Item {
+  return { pk: text(pk), sk: text(sk) }
+}
+
+/** What a write that was refused found. @throws the error when it is another one */
+function foundBy(error: unknown): Item | null {
+  if (!isContention(error)) throw error
+  return (error as { readonly Item?: Item }).Item ?? null
+}

