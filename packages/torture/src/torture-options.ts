@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { sabotageNames } from './sabotage/sabotage.ts'
-import { storageKind } from './storages/storage-kinds.ts'
+import type { StorageKind } from './storages/storage-kind.ts'
+import { storageKind, storageNames } from './storages/storage-kinds.ts'
 
 /** How to torture. */
 export interface TortureOptions {
@@ -13,21 +14,23 @@ export interface TortureOptions {
   readonly kills: number
   /** Decides about faults, targets and the behaviour of tasks. What the machine adds to it differs from run to run. */
   readonly seed: string
+  /** The clocks of nodes are wrong by up to so many minutes, ahead and behind. */
+  readonly clockSkew: number
   /** A way in which the storage is broken, to see that the checks find it. */
   readonly sabotage: string | null
   /** Leave the folder with witness, history and storage, also when all is well. */
   readonly keep: boolean
 }
 
-// Killing faster than this leaves processes little time to do anything.
-const secondsPerKill = 0.4
+const fewestSeconds = 20
 
 const usage = `Usage: npm run torture -- [options]
-  --storage NAME   sqlite (default)
+  --storage NAME   ${storageNames.join(', ')} (default sqlite)
   --nodes N        node processes at a time, 1 to 64 (default 4)
   --kills K        kill -9 so often, 0 to 100000 (default 100)
-  --minutes M      spread over so many minutes (default ${secondsPerKill} s for each kill, at least 20 s)
+  --minutes M      spread over so many minutes (default by storage, for each kill: ${usual((kind) => `${kind.secondsPerKill} s`)}; at least ${fewestSeconds} s)
   --seed S         repeats the faults and the tasks of an earlier run
+  --clock-skew M   clocks of nodes wrong by up to so many minutes, 0 to 1440 (default by storage: ${usual((kind) => `${kind.usualSkewMinutes}`)})
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}
   --keep           leave the recording, also when all is well`
 
@@ -42,18 +45,19 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
         kills: { type: 'string', default: '100' },
         minutes: { type: 'string' },
         seed: { type: 'string' },
+        'clock-skew': { type: 'string' },
         sabotage: { type: 'string' },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return null
-    storageKind(values.storage)
+    const { usualSkewMinutes, secondsPerKill } = storageKind(values.storage)
     if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
       throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
     }
     const kills = readNumber(values.kills, '--kills', 0, 100_000, true)
-    const usualMinutes = Math.max(20, kills * secondsPerKill) / 60
+    const usualMinutes = Math.max(fewestSeconds, kills * secondsPerKill) / 60
     return {
       storage: values.storage,
       nodes: readNumber(values.nodes, '--nodes', 1, 64, true),
@@ -61,6 +65,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
       minutes:
         values.minutes === undefined ? usualMinutes : readNumber(values.minutes, '--minutes', 0.05, 10_000, false),
       seed: values.seed ?? newSeed(),
+      clockSkew: readNumber(values['clock-skew'] ?? String(usualSkewMinutes), '--clock-skew', 0, 1440, false),
       sabotage: values.sabotage ?? null,
       keep: values.keep,
     }
@@ -71,6 +76,10 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
 
 export function tortureUsage(): string {
   return usage
+}
+
+function usual(what: (kind: StorageKind) => string): string {
+  return storageNames.map((name) => `${name} ${what(storageKind(name))}`).join(', ')
 }
 
 function readNumber(text: string, name: string, least: number, most: number, isWhole: boolean): number {

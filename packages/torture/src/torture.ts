@@ -7,8 +7,10 @@ import { checkLedger } from '@jobistemer/storage-conformance'
 import { cron } from '@jobistemer/ticker-cron'
 import { checkRun } from './checker/check-run.ts'
 import type { CheckedJob, RecordedRun } from './checker/recorded-run.ts'
+import type { RunClocks } from './checker/run-clocks.ts'
 import type { Violation } from './checker/violation.ts'
 import { waitForRecovery, waitForRest } from './driver/convergence.ts'
+import { ClockSkew } from './driver/clock-skew.ts'
 import { type FaultCounts, planFaults, usualCounts } from './driver/fault-plan.ts'
 import { FaultRunner } from './driver/fault-runner.ts'
 import { Fleet } from './driver/fleet.ts'
@@ -19,6 +21,7 @@ import { readStoredLedger } from './record/stored-ledger.ts'
 import type { WitnessLine } from './record/witness.ts'
 import { countFigures } from './report/count-figures.ts'
 import type { TortureReport } from './report/torture-report.ts'
+import type { StorageKind } from './storages/storage-kind.ts'
 import { storageKind } from './storages/storage-kinds.ts'
 import type { TortureOptions } from './torture-options.ts'
 import { Random } from './workload/random.ts'
@@ -37,6 +40,9 @@ export interface TortureDetails {
 // A node at rest has nothing to wait for.
 const shutdownLimitMs = 20_000
 
+// A server is away for seconds, a client takes seconds to notice, and an engine calls again within 5 s.
+const longestRepeatMs = 20_000
+
 /** Runs nodes on a storage, breaks them, lets them recover, and checks what they left. */
 export async function torture(options: TortureOptions, details: TortureDetails = {}): Promise<TortureReport> {
   const { storage: storageName, nodes, seed, sabotage } = options
@@ -47,15 +53,27 @@ export async function torture(options: TortureOptions, details: TortureDetails =
   const historyFile = join(folder, 'history.jsonl')
   const begin = hostTime().mono
   const durationMs = options.minutes * 60_000
-  const counts = details.counts ?? usualCounts({ kills: options.kills, nodes, durationMs })
 
   const history = new LineWriter(historyFile)
   const record = (event: DriverEvent) => history.write({ ...hostTime(), ...event })
   const logDescriptor = openSync(join(folder, 'nodes.log'), 'a')
   const prepared = await kind.prepare(folder)
+  const { server, location } = prepared
+  const hasClock = await tellsTime(kind, location)
+  const skewMs = options.clockSkew * 60_000
+  const counts =
+    details.counts ??
+    usualCounts({ kills: options.kills, nodes, durationMs, hasServer: server !== null, isSkewed: skewMs > 0 })
+  const skew = new ClockSkew({ skewMs, isShared: hasClock, nodes, random: new Random(`${seed}:clocks`) })
+  const clocks: RunClocks = {
+    source: hasClock ? 'storage' : 'process',
+    aheadMs: skew.aheadMs,
+    behindMs: skew.behindMs,
+    repeatMs: server === null ? 0 : longestRepeatMs,
+  }
   const random = new Random(`${seed}:fleet`)
-  const assignment = { storage: storageName, location: prepared.location, witnessFile, historyFile, seed, sabotage }
-  const fleet = new Fleet({ nodes, assignment, logDescriptor, random, record })
+  const assignment = { storage: storageName, location, witnessFile, historyFile, seed, sabotage }
+  const fleet = new Fleet({ nodes, assignment, clocks: skew, logDescriptor, random, record })
   const violations: Violation[] = []
   let isDone = false
   try {
@@ -63,20 +81,22 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     fleet.assertAlive()
     onProgress(`${nodes} nodes have started; faults for ${(durationMs / 1000).toFixed(0)} s`)
     record({ event: 'phase', phase: 'faults' })
-    const runner = new FaultRunner(fleet, { seed, witnessFile, record })
+    const runner = new FaultRunner(fleet, { seed, witnessFile, server, record })
     await runner.run(planFaults({ seed, durationMs, counts }), options.kills)
 
     record({ event: 'phase', phase: 'calm' })
     onProgress(`${runner.figures.kills} kills done; waiting for everything to recover`)
     const calmAt = hostTime().mono
     await fleet.calmDown()
-    const watching = await kind.open(prepared.location)
-    violations.push(...(await waitForRecovery(watching, { witnessFile, limitMs: recoveryLimitMs })))
+    const watching = await kind.open(location)
+    const dueAfter = hostTime().wall + clocks.aheadMs
+    violations.push(...(await waitForRecovery(watching, { witnessFile, dueAfter, limitMs: recoveryLimitMs })))
 
     record({ event: 'phase', phase: 'drain' })
     onProgress('ending the schedules')
     const drainAt = hostTime().mono
-    violations.push(...(await endSchedules(fleet)), ...(await waitForRest(watching, recoveryLimitMs)))
+    const endAt = hostTime().wall + clocks.aheadMs + 1000
+    violations.push(...(await endSchedules(fleet, endAt)), ...(await waitForRest(watching, recoveryLimitMs)))
     await watching.close()
     const restAt = hostTime().mono
     if (!(await fleet.shutDown(shutdownLimitMs))) {
@@ -85,12 +105,13 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     record({ event: 'phase', phase: 'end' })
 
     onProgress('checking')
-    const storage = await kind.open(prepared.location)
+    const storage = await kind.open(location)
     const witnessed = readLines<WitnessLine>(witnessFile)
     const told = readLines<HistoryLine>(historyFile)
     const jobs = workload.map(checkedJob)
     const run: RecordedRun = {
       jobs,
+      clocks,
       witness: witnessed.lines,
       history: told.lines,
       ledger: await readStoredLedger(storage),
@@ -125,19 +146,26 @@ export async function torture(options: TortureOptions, details: TortureDetails =
   }
 }
 
+async function tellsTime(kind: StorageKind, location: string): Promise<boolean> {
+  const storage = await kind.open(location)
+  const answers = storage.serverTime !== undefined
+  await storage.close()
+  return answers
+}
+
 /** What the nodes said at last: why one of them ended by itself. */
 function lastLines(file: string): string {
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-40).join('\n')
 }
 
 /** One node is asked to; the others follow the new versions. */
-async function endSchedules(fleet: Fleet): Promise<readonly Violation[]> {
+async function endSchedules(fleet: Fleet, at: number): Promise<readonly Violation[]> {
   let problem = 'no node was there to end the schedules'
   // A node that crashes over it leaves the rest to the next one: an update that is done already changes nothing.
   for (let attempt = 0; attempt < 3; attempt++) {
     const [process] = fleet.up
     if (process === undefined) break
-    const answer = await process.command({ do: 'end-schedules', at: hostTime().wall + 1000 })
+    const answer = await process.command({ do: 'end-schedules', at })
     if (answer.outcome === 'done') return []
     problem = `the schedules could not be ended: ${answer.outcome === 'failed' ? answer.error : 'the node died'}`
   }

@@ -405,6 +405,95 @@ describe('the ledger against the witness', () => {
   })
 })
 
+describe('clocks', () => {
+  it('an engine that takes the time for later than it is is found', () => {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 20 })
+    expect(rulesOf(story)).toEqual(['clock'])
+  })
+
+  it('an engine may be off the storage by as much as its readings cannot tell', () => {
+    const story = new Story()
+    story.clocks = { ...story.clocks, source: 'storage' }
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.measurement(900, 'a.1', 100)
+    story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 100 })
+    expect(rulesOf(story)).toEqual([])
+    story.granted({ at: 1006, occurrence, life: 'a.1', clockError: 120 })
+    expect(rulesOf(story)).toEqual(['clock'])
+  })
+
+  it('an engine that follows the clock of its process instead of the storage is found', () => {
+    const story = new Story()
+    story.clocks = { ...story.clocks, source: 'storage' }
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.clock(800, 'a.1', 60_000)
+    story.measurement(900, 'a.1', 2)
+    story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 60_000 })
+    expect(rulesOf(story)).toEqual(['clock'])
+  })
+
+  it('an engine without a storage that has a clock follows that of its process', () => {
+    const story = new Story()
+    story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
+    const occurrence = story.plainSlot(1000, 'a.1')
+    story.clock(800, 'b.1', 60_000)
+    story.granted({ at: 1006, occurrence, life: 'b.1', token: 2, clockError: 60_000 })
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1110, token: 2 })
+    expect(rulesOf(story)).not.toContain('clock')
+    story.granted({ at: 1007, occurrence, life: 'b.1', token: 2, clockError: 59_000 - 10 })
+    expect(rulesOf(story)).toContain('clock')
+  })
+
+  it('a start is early only when it is so by the clocks of all nodes that took it', () => {
+    const story = new Story()
+    story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
+    const occurrence = story.slot(31_000)
+    const about = { scheduledAt: origin + 31_000, finishedAt: origin + 1110 }
+    story.record(occurrence, { ...about, createdAt: origin + 31_000 })
+    story.start({ at: 1010, occurrence, life: 'a.1', clockError: -5000 })
+    story.end({ at: 1100, occurrence, life: 'a.1' })
+    story.settled({ at: 1110, occurrence, life: 'a.1' }, 'completed')
+    expect(rulesOf(story)).toEqual([])
+    story.record(occurrence, { ...about, createdAt: origin + 30_000 })
+    expect(rulesOf(story)).toEqual(['start-early'])
+  })
+
+  it('a reap is early when the owner had less than its time, whatever the clocks said', () => {
+    const story = new Story()
+    story.clocks = { ...story.clocks, source: 'storage' }
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1400,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.granted({ at: 1004, occurrence, life: 'a.1' })
+    story.reaped({ at: 1400, occurrence, life: 'b.1', clockError: 10_000 })
+    expect(rulesOf(story)).toEqual(['reaped-early'])
+  })
+
+  it('where clocks disagree, what was just begun may be taken away while its first attempt starts', () => {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, {
+      scheduledAt: origin + 1000,
+      finishedAt: origin + 1008,
+      state: 'failed_stale',
+      runs: [taskRun('lost')],
+    })
+    story.granted({ at: 1004, occurrence, life: 'a.1' })
+    story.reaped({ at: 1008, occurrence, life: 'b.1', clockError: 20_000 })
+    story.start({ at: 1010, occurrence, life: 'a.1' })
+    story.end({ at: 1020, occurrence, life: 'a.1' }, 'aborted')
+    expect(rulesOf(story)).toContain('start-stale')
+    story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
+    expect(rulesOf(story)).not.toContain('start-stale')
+  })
+})
+
 describe('processes', () => {
   it('a process that ends by itself is found', () => {
     const story = new Story()

@@ -7,14 +7,18 @@ const options = fc.record({
   kills: fc.integer({ min: 0, max: 400 }),
   nodes: fc.integer({ min: 1, max: 8 }),
   durationMs: fc.integer({ min: 5000, max: 600_000 }),
+  hasServer: fc.boolean(),
+  isSkewed: fc.boolean(),
 })
 
-function plan({ seed, kills, nodes, durationMs }: { seed: string; kills: number; nodes: number; durationMs: number }) {
-  return planFaults({ seed, durationMs, counts: usualCounts({ kills, nodes, durationMs }) })
+function plan({ seed, ...mixture }: { seed: string } & Parameters<typeof usualCounts>[0]) {
+  return planFaults({ seed, durationMs: mixture.durationMs, counts: usualCounts(mixture) })
 }
 
+const onFile = { hasServer: false, isSkewed: false }
+
 it('the same seed plans the same faults, another seed others', () => {
-  const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000 }
+  const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000, ...onFile }
   expect(plan(one)).toEqual(plan(one))
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
@@ -52,7 +56,25 @@ it('a stop beyond every timeout is over before the faults are', () => {
 })
 
 it('half a minute and more has such a stop, and a hundred kills have a blackout', () => {
-  const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000 })
+  const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)
+})
+
+it('a storage with a server has its network broken and the server restarted, one without has not', () => {
+  const ofServer: readonly FaultKind[] = ['break', 'lose-answers', 'cut', 'restart']
+  fc.assert(
+    fc.property(options, (one) => {
+      const kinds = new Set(plan(one).map((fault) => fault.kind))
+      for (const kind of ofServer) expect(kinds.has(kind)).toBe(one.hasServer)
+    }),
+  )
+})
+
+it('clocks are set while nodes run, where they are to be wrong', () => {
+  fc.assert(
+    fc.property(options, (one) => {
+      expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)
+    }),
+  )
 })

@@ -6,7 +6,16 @@ it('100 × kill -9 at random moments on SQLite: ledger and witness keep every pr
   timeout: 400_000,
 }, async () => {
   const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
-  const options = { storage: 'sqlite', nodes: 4, minutes: 0.5, kills: 100, seed, sabotage: null, keep: false }
+  const options = {
+    storage: 'sqlite',
+    nodes: 4,
+    minutes: 0.5,
+    kills: 100,
+    seed,
+    clockSkew: 0,
+    sabotage: null,
+    keep: false,
+  }
   const report = await torture(options)
   const text = printReport(report)
   console.log(text)

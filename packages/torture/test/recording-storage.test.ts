@@ -5,6 +5,8 @@ import { cron } from '@jobistemer/ticker-cron'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Recorded, RecordingStorage } from '../src/node/recording-storage.ts'
 import { withCrashPoint } from '../src/node/crash-points.ts'
+import { hostTime } from '../src/record/host-time.ts'
+import { overrideMethods } from '../src/support/override-methods.ts'
 
 const job = jobId('job')
 const owner = { node: 'node-1', incarnation: 'first' }
@@ -67,12 +69,14 @@ it('what is created and started is recorded with its token and its deadline', as
     { event: 'created', occurrence: item.id, job: 'the job', origin: 'slot', state: 'running' },
     {
       event: 'granted',
+      by: 'create',
       occurrence: item.id,
       job: 'the job',
       node: 'node-1',
       token: 1,
       now: slot(1),
       deadline: slot(1) + 300,
+      sentAt: expect.any(Number),
     },
   ])
 })
@@ -108,16 +112,19 @@ it('ends, refusals, reaps and claims are recorded as they are answered', async (
       action: 'fail',
       reason: 'execution_timeout',
       now: slot(3),
+      sentAt: expect.any(Number),
     },
     { event: 'refused', occurrence: id, token: 1 },
     {
       event: 'granted',
+      by: 'claim',
       occurrence: second.id,
       job: 'the job',
       node: 'node-1',
       token: 1,
       now: slot(3),
       deadline: slot(3) + 300,
+      sentAt: expect.any(Number),
     },
     {
       event: 'settled',
@@ -129,6 +136,50 @@ it('ends, refusals, reaps and claims are recorded as they are answered', async (
       sentAt: expect.any(Number),
     },
   ])
+})
+
+it('what is said again because its answer got lost was said when it was sent first', async () => {
+  let isLost = true
+  const answering = overrideMethods(inner, {
+    async settle(request) {
+      const answers = await inner.settle(request)
+      if (isLost) throw new Error('the answer got lost')
+      return answers
+    },
+  })
+  const again = new RecordingStorage(answering, {
+    record: (event) => recorded.push(event),
+    nodeId: null,
+    jobNames: new Map(),
+  })
+  const { id, jobId, scheduledAt } = await create(1)
+  recorded.length = 0
+  const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs, change: { kind: 'progress' } } as const
+  await expect(again.settle({ now: slot(2), items: [item] })).rejects.toThrow('lost')
+  const lostAt = hostTime().mono
+  isLost = false
+  await again.settle({ now: slot(2), items: [item] })
+  expect(recorded).toEqual([expect.objectContaining({ event: 'settled', sequence: 1, sentAt: expect.any(Number) })])
+  const [line] = recorded
+  expect(line?.event === 'settled' && line.sentAt < lostAt).toBe(true)
+})
+
+it('what is canceled at once is recorded, what its owner is asked for is not', async () => {
+  const { id, jobId, scheduledAt } = await create(1)
+  recorded.length = 0
+  const address = { id, jobId, scheduledAt, reason: 'test', actor: null }
+  await storage.cancel({ now: slot(2), items: [{ ...address, mode: 'request' }] })
+  await storage.cancel({ now: slot(2), items: [{ ...address, mode: 'force' }] })
+  expect(recorded).toEqual([{ event: 'canceled', occurrence: id, sentAt: expect.any(Number) }])
+})
+
+it("readings of the storage's clock are recorded; a storage without one stays without", async () => {
+  expect(storage.serverTime).toBeUndefined()
+  const telling = overrideMethods(inner, { serverTime: async () => 1234 })
+  const record = (event: Recorded): number => recorded.push(event)
+  const watched = new RecordingStorage(telling, { record, nodeId: null, jobNames: new Map() })
+  expect(await watched.serverTime?.()).toBe(1234)
+  expect(recorded).toEqual([{ event: 'clock-read', time: 1234, resolutionMs: 1, sentAt: expect.any(Number) }])
 })
 
 it('a crash before a call keeps the storage from it, a crash after it does not', async () => {

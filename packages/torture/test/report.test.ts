@@ -7,7 +7,16 @@ import { exclusive, origin, Story, taskRun } from './support/story.ts'
 
 function reportOf(story: Story, violations: readonly Violation[]): TortureReport {
   return {
-    options: { storage: 'sqlite', nodes: 4, minutes: 1, kills: 7, seed: '42', sabotage: null, keep: false },
+    options: {
+      storage: 'sqlite',
+      nodes: 4,
+      minutes: 1,
+      kills: 7,
+      seed: '42',
+      clockSkew: 5,
+      sabotage: null,
+      keep: false,
+    },
     violations,
     folder: violations.length === 0 ? null : '/recording',
     log: violations.length === 0 ? null : 'Error: why',
@@ -23,6 +32,11 @@ function reportOf(story: Story, violations: readonly Violation[]): TortureReport
       cancels: 0,
       forcedCancels: 0,
       pauses: 0,
+      jumps: 9,
+      breaks: 10,
+      lostAnswers: 11,
+      cuts: 12,
+      serverRestarts: 13,
       repeatedRequests: 0,
       seconds: 70,
       secondsToRecover: 10,
@@ -55,6 +69,11 @@ it('counts what ledger, witness and history hold', () => {
   })
   story.driver(0, { event: 'spawned', life: 'a.1', node: 'a' })
   story.node(500, { event: 'crashing', life: 'b.1', point: 'after settle 1' })
+  story.node(600, { event: 'storage-failed', life: 'b.1', operation: 'claim', code: 'STORAGE_BUSY' })
+  story.node(700, { event: 'storage-failed', life: 'b.1', operation: 'settle', code: 'STORAGE_BUSY' })
+  story.clocks = { ...story.clocks, source: 'storage' }
+  story.measurement(800, 'c.1', 60)
+  story.granted({ at: 900, occurrence: rescued, life: 'c.1', clockError: 40 })
   expect(countFigures(story.run())).toEqual({
     crashes: 1,
     lives: 1,
@@ -68,7 +87,8 @@ it('counts what ledger, witness and history hold', () => {
     reapedToRetry: 1,
     rescued: 1,
     refusedWrites: 0,
-    storageFailures: 0,
+    storageFailures: { STORAGE_BUSY: 2 },
+    clockErrors: { aheadMs: 40, behindMs: 0, toleranceMs: 62 },
   })
 })
 
@@ -76,6 +96,7 @@ it('a report without violations says so', () => {
   const text = printReport(reportOf(new Story(), []))
   expect(text).toContain('Torture of sqlite with 4 nodes, seed 42')
   expect(text).toContain('7 of the driver (1 times all nodes at once)')
+  expect(text).toContain('10 times all connections broken, 11 times answers lost, 12 cuts')
   expect(text).toMatch(/No violation\.$/)
 })
 
@@ -88,5 +109,7 @@ it('violations are printed with the first of each rule, where the recording is, 
   expect(text).toContain('9 violations:')
   expect(text).toContain('overlap: exclusive: number 4\n  overlap: and 3 more\n  convergence: never')
   expect(text).toContain('/recording')
-  expect(text).toMatch(/Again: npm run torture -- --storage sqlite --nodes 4 --minutes 1 --kills 7 --seed 42$/)
+  expect(text).toMatch(
+    /Again: npm run torture -- --storage sqlite --nodes 4 --minutes 1 --kills 7 --seed 42 --clock-skew 5$/,
+  )
 })

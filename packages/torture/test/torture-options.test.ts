@@ -10,19 +10,22 @@ it('without options, 100 kills among four nodes on SQLite, under a new seed', ()
     kills: 100,
     minutes: 40 / 60,
     seed: 'new',
+    clockSkew: 0,
     sabotage: null,
     keep: false,
   })
 })
 
 it('takes what is given', () => {
-  const args = '--storage sqlite --nodes 8 --kills 250 --minutes 2.5 --seed 7 --sabotage forget-wake --keep'.split(' ')
-  expect(read(...args)).toEqual({
-    storage: 'sqlite',
+  const args =
+    '--storage redis --nodes 8 --kills 250 --minutes 2.5 --seed 7 --clock-skew 0.5 --sabotage forget-wake --keep'
+  expect(read(...args.split(' '))).toEqual({
+    storage: 'redis',
     nodes: 8,
     kills: 250,
     minutes: 2.5,
     seed: '7',
+    clockSkew: 0.5,
     sabotage: 'forget-wake',
     keep: true,
   })
@@ -32,21 +35,28 @@ it('few kills still get time to work in', () => {
   expect(read('--kills', '1')?.minutes).toBeCloseTo(20 / 60)
 })
 
+it.each(['redis', 'redis-cluster', 'dynamodb'])(
+  'nodes on %s have wrong clocks and more time for each kill',
+  (storage) => {
+    const options = read('--storage', storage)
+    expect(options?.clockSkew).toBe(5)
+    expect(options?.minutes).toBeGreaterThan(40 / 60)
+  },
+)
+
 it('asks for the usage with --help', () => {
   expect(read('--help')).toBeNull()
 })
 
 it.each([
-  [['--storage', 'redis'], /redis is not there yet.*one of: sqlite/s],
-  [['--storage', 'redis-cluster'], /redis-cluster is not there yet/],
-  [['--storage', 'dynamodb'], /dynamodb is not there yet/],
-  [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite/s],
+  [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb/s],
   [['--sabotage', 'nothing'], /ignore-token, create-twice, split-overlap, forget-wake: nothing/],
   [['--nodes', '0'], /--nodes is not a whole number from 1 to 64: 0/],
   [['--nodes', '2.5'], /--nodes is not a whole number/],
   [['--kills', 'many'], /--kills is not a whole number/],
   [['--kills', ''], /--kills is not a whole number/],
   [['--minutes=-1'], /--minutes is not a number from/],
+  [['--clock-skew', 'much'], /--clock-skew is not a number from 0 to 1440: much/],
   [['--hours', '1'], /--hours/],
 ])('refuses %j with the reason and the usage', (args, reason) => {
   expect(() => read(...args)).toThrow(reason)

@@ -1,5 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { groupBy, type RunView } from './run-view.ts'
+import { groupBy } from './group-by.ts'
+import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
 /** Whether what the storage answered to the nodes can all be true. */
@@ -76,16 +77,16 @@ function endedTwice(view: RunView): readonly Violation[] {
 function claimsInPauses(view: RunView): readonly Violation[] {
   const pauses: { readonly job: string; readonly from: number; to: number }[] = []
   for (const line of view.run.history) {
-    if (line.event === 'paused') pauses.push({ job: line.job, from: line.wall, to: Number.POSITIVE_INFINITY })
+    if (line.event === 'paused') pauses.push({ job: line.job, from: line.mono, to: Number.POSITIVE_INFINITY })
     if (line.event !== 'resuming') continue
     const pause = pauses.findLast((one) => one.job === line.job)
-    if (pause !== undefined && pause.to > line.wall) pause.to = line.wall
+    if (pause !== undefined && pause.to > line.mono) pause.to = line.mono
   }
   const violations: Violation[] = []
-  for (const { occurrence, job, now, life } of view.lines('granted')) {
-    const pause = pauses.find((one) => one.job === job && now > one.from && now < one.to)
+  for (const { occurrence, job, sentAt, mono, life } of view.lines('granted')) {
+    const pause = pauses.find((one) => one.job === job && sentAt > one.from && mono < one.to)
     if (pause === undefined) continue
-    const message = `${life} was given it ${now - pause.from} ms after the job was paused`
+    const message = `${life} asked for it ${Math.round(sentAt - pause.from)} ms after the job was paused, and was given it`
     violations.push(violation('claim-in-pause', occurrence, message, job))
   }
   return violations
@@ -95,7 +96,7 @@ function claimsInPauses(view: RunView): readonly Violation[] {
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
   const violations: Violation[] = []
-  for (const { occurrence, token, node, life, reason, now } of view.lines('reaped')) {
+  for (const { occurrence, token, node, life, reason, now, mono } of view.lines('reaped')) {
     const grant = grants.get(`${occurrence} ${token}`)
     if (grant === undefined) continue
     if (reason === 'owner_restarted') {
@@ -105,9 +106,21 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (now < grant.deadline) {
       const message = `${life} took it from ${grant.life} ${grant.deadline - now} ms before its deadline`
       violations.push(violation('reaped-early', occurrence, message, grant.job))
+    } else if (!view.clocks.disagree && mono - grant.sentAt < timeoutOf(grant) - clockErrorMs(view)) {
+      const message = `${life} took it from ${grant.life} after ${Math.round(mono - grant.sentAt)} ms of ${timeoutOf(grant)}`
+      violations.push(violation('reaped-early', occurrence, message, grant.job))
     }
   }
   return violations
+}
+
+function timeoutOf({ deadline, now }: { readonly deadline: number; readonly now: number }): number {
+  return deadline - now
+}
+
+/** How far two engines' times may be apart. */
+function clockErrorMs({ clocks }: RunView): number {
+  return clocks.aheadMs + clocks.behindMs
 }
 
 function violation(rule: Rule, occurrence: OccurrenceId, message: string, job?: string): Violation {

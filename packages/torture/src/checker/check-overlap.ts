@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { WitnessStart } from '../record/witness.ts'
-import { groupBy, type RunView } from './run-view.ts'
+import { groupBy } from './group-by.ts'
+import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /** The time in which handlers of one occurrence ran under one token. */
@@ -66,23 +67,24 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
     return later.token > earlier.token ? null : `both under token ${later.token}`
   }
   const record = view.record(earlier.occurrence)
-  if (record === undefined || record.finishedAt === null) return 'the ledger has no end of it'
+  const end = view.endedWithin(earlier.occurrence, later.first)
+  if (record === undefined || end === null) return 'the ledger has no end of it'
   const wasTaken = record.token > earlier.token || record.state === 'failed_stale' || view.wasForced(record.id)
   if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
-  return record.finishedAt <= later.first.wall ? null : `it ended ${record.finishedAt - later.first.wall} ms later`
+  return end.from <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
 }
 
 /** Occurrences that, from their first start to the end that the ledger has, lie in one another's time. */
 function overlappingRecords(view: RunView, firsts: readonly WitnessStart[]): readonly Violation[] {
   const violations: Violation[] = []
-  let latest: { readonly occurrence: OccurrenceId; readonly finishedAt: number } | null = null
+  let latest: { readonly occurrence: OccurrenceId; readonly endedAt: number } | null = null
   for (const first of firsts) {
-    if (latest !== null && first.wall < latest.finishedAt) {
-      const message = `it ran ${latest.finishedAt - first.wall} ms before ${latest.occurrence} ended in the ledger`
+    if (latest !== null && first.mono < latest.endedAt) {
+      const message = `it ran ${Math.round(latest.endedAt - first.mono)} ms before ${latest.occurrence} ended in the ledger`
       violations.push({ rule: 'overlap', job: first.job, occurrence: first.occurrence, message })
     }
-    const finishedAt = view.record(first.occurrence)?.finishedAt ?? Number.POSITIVE_INFINITY
-    if (latest === null || finishedAt > latest.finishedAt) latest = { occurrence: first.occurrence, finishedAt }
+    const endedAt = view.endedWithin(first.occurrence, first)?.from ?? Number.POSITIVE_INFINITY
+    if (latest === null || endedAt > latest.endedAt) latest = { occurrence: first.occurrence, endedAt }
   }
   return violations
 }

@@ -1,4 +1,5 @@
 import { checkAnswers } from './check-answers.ts'
+import { checkClocks } from './check-clocks.ts'
 import { checkOverlap } from './check-overlap.ts'
 import { checkProcesses } from './check-processes.ts'
 import { checkRecords } from './check-records.ts'
@@ -14,6 +15,7 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
     ...checkStarts(view),
     ...checkOverlap(view),
     ...checkAnswers(view),
+    ...checkClocks(view),
     ...checkRecords(view),
     ...checkProcesses(view),
   ]

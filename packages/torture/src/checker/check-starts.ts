@@ -2,7 +2,8 @@ import { missedRangeId, occurrenceId } from '@jobistemer/core'
 import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import type { WitnessStart } from '../record/witness.ts'
 import type { CheckedJob } from './recorded-run.ts'
-import { attemptKey, groupBy, type RunView } from './run-view.ts'
+import { groupBy } from './group-by.ts'
+import { attemptKey, type RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
 /** Whether each start of a handler was called for. */
@@ -18,12 +19,8 @@ export function checkStarts(view: RunView): readonly Violation[] {
     if (down !== undefined && start.mono > down) {
       report('start-after-shutdown', `${name(start)} started ${ms(start.mono - down)} after its node was shut down`)
     }
-    if (start.wall < start.scheduledAt) {
-      report(
-        'start-early',
-        `${name(start)} started ${ms(start.scheduledAt - start.wall)} before ${time(start.scheduledAt)}`,
-      )
-    }
+    const early = earliness(view, start)
+    if (early !== null) report('start-early', early)
     const stale = staleness(view, start)
     if (stale !== null) report('start-stale', stale)
     const job = view.job(start.job)
@@ -35,6 +32,16 @@ export function checkStarts(view: RunView): readonly Violation[] {
       report('start-unknown', `${name(start)} started, and the ledger has no such occurrence`)
   }
   return [...violations, ...startedTwice(view)]
+}
+
+function earliness(view: RunView, start: WitnessStart): string | null {
+  const { scheduledAt, wall, takenAt } = start
+  const what = `of ${time(scheduledAt)}, ${name(start)}`
+  if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
+  // By their own clocks: of its owner, or of an earlier one, for which its time had come.
+  const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
+  if (knownAt >= scheduledAt) return null
+  return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
 }
 
 function startedTwice(view: RunView): readonly Violation[] {

@@ -2,10 +2,12 @@ import type { JobId } from '@jobistemer/core'
 import type { HistoryLine } from '../record/history.ts'
 import type { StoredLedger } from '../record/stored-ledger.ts'
 import type { WitnessLine } from '../record/witness.ts'
+import type { RunClocks } from './run-clocks.ts'
 
 /** All that is known of a run: three accounts that were written independently of each other. */
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]
+  readonly clocks: RunClocks
   /** What the handlers saw. */
   readonly witness: readonly WitnessLine[]
   /** What the processes were told by the storage, and what was done to them. */

@@ -1,8 +1,17 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import type { HistoryLine } from '../record/history.ts'
+import type { HostTime } from '../record/host-time.ts'
 import type { Stall, WitnessEnd, WitnessStart } from '../record/witness.ts'
+import { EngineClocks } from './engine-clocks.ts'
+import { groupBy } from './group-by.ts'
 import type { CheckedJob, RecordedRun } from './recorded-run.ts'
+
+/** A stretch of monotonic time. */
+export interface Window {
+  readonly from: number
+  readonly to: number
+}
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
@@ -13,6 +22,7 @@ const aftermathMs = 2000
 /** A recorded run with what the rules look up in it. */
 export class RunView {
   readonly run: RecordedRun
+  readonly clocks: EngineClocks
   /** In the order of time. */
   readonly starts: readonly WitnessStart[]
   readonly startsOf: ReadonlyMap<OccurrenceId, readonly WitnessStart[]>
@@ -23,6 +33,7 @@ export class RunView {
   readonly #suspensions = new Map<string, Stall[]>()
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
+  readonly #endings = new Map<string, Window>()
 
   constructor(run: RecordedRun) {
     this.run = run
@@ -33,6 +44,8 @@ export class RunView {
     this.#startKeys = new Set(this.starts.map(attemptKey))
     this.#ends = new Map(inOrder.filter((line) => line.event === 'end').map((end) => [attemptKey(end), end]))
     this.#forced = new Set(this.lines('forcing').map((line) => line.occurrence))
+    this.clocks = new EngineClocks(run.clocks, run.history)
+    this.#readEndings()
     this.#readLives()
     this.#readSupersessions()
   }
@@ -77,10 +90,8 @@ export class RunView {
     for (const { token, mono } of this.#supersessions.get(start.occurrence) ?? []) {
       if (token >= start.token && mono < start.mono) earliest = Math.min(earliest, mono)
     }
-    const finishedAt = this.record(start.occurrence)?.finishedAt ?? null
-    if (finishedAt !== null && finishedAt < start.wall) {
-      earliest = Math.min(earliest, start.mono - (start.wall - finishedAt))
-    }
+    const end = this.endedWithin(start.occurrence, start)
+    if (end !== null && end.to < start.mono) earliest = Math.min(earliest, end.to)
     return earliest === Number.POSITIVE_INFINITY ? null : earliest
   }
 
@@ -92,7 +103,55 @@ export class RunView {
     if (this.wasForced(start.occurrence)) return true
     const suspensions = this.#suspensions.get(start.life) ?? []
     const stalls = start.stall === null ? suspensions : [...suspensions, start.stall]
-    return stalls.some(({ from, to }) => from <= supersededAt && start.mono >= from && start.mono <= to + aftermathMs)
+    return (
+      stalls.some(({ from, to }) => from <= supersededAt && start.mono >= from && start.mono <= to + aftermathMs) ||
+      (this.clocks.disagree && this.#wasAnsweredBefore(start, supersededAt))
+    )
+  }
+
+  /**
+   * Whether the token died while the answer that the start followed was on its way. Only where engines disagree about
+   * the time is what one of them has just begun overdue for another.
+   */
+  #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
+    const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
+      life === start.life && occurrence === start.occurrence && token === start.token
+    return [...this.lines('granted'), ...this.lines('settled')].some(
+      (line) =>
+        isIts(line) && line.sentAt <= supersededAt && line.mono <= start.mono && start.mono - line.mono <= aftermathMs,
+    )
+  }
+
+  /** Whether the process was stopped, or did not get to run, at this monotonic time or just before it. */
+  wasStopped(life: string, mono: number): boolean {
+    return (this.#suspensions.get(life) ?? []).some(({ from, to }) => from <= mono && mono <= to + aftermathMs)
+  }
+
+  /**
+   * The time in which the occurrence came to its end: between a call and its answer. When its process died before it
+   * could write the answer down, the time that the ledger has, as far as the engine's clock can be trusted; `near` is a
+   * moment on both clocks. `null` when it has not ended.
+   */
+  endedWithin(id: OccurrenceId, near: HostTime): Window | null {
+    const record = this.record(id)
+    if (record === undefined || record.finishedAt === null) return null
+    const answered = this.#endings.get(`${id} ${record.token}`) ?? this.#endings.get(id)
+    if (answered !== undefined) return answered
+    const { aheadMs, behindMs } = this.clocks
+    const at = near.mono - (near.wall - record.finishedAt)
+    return { from: at - aheadMs, to: at + behindMs + this.run.clocks.repeatMs }
+  }
+
+  #readEndings(): void {
+    for (const { occurrence, token, change, sentAt, mono } of this.lines('settled')) {
+      if (change === 'finish') this.#endings.set(`${occurrence} ${token}`, { from: sentAt, to: mono })
+    }
+    for (const { occurrence, token, action, sentAt, mono } of this.lines('reaped')) {
+      if (action === 'fail') this.#endings.set(`${occurrence} ${token}`, { from: sentAt, to: mono })
+    }
+    for (const { occurrence, sentAt, mono } of this.lines('canceled')) {
+      this.#endings.set(occurrence, { from: sentAt, to: mono })
+    }
   }
 
   #readLives(): void {
@@ -141,15 +200,4 @@ export interface AttemptName {
 
 export function attemptKey({ occurrence, task, attempt }: AttemptName): string {
   return `${occurrence} ${task} ${attempt}`
-}
-
-export function groupBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
-  const groups = new Map<Key, Item[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
-    else group.push(item)
-  }
-  return groups
 }

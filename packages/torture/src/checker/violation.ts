@@ -31,6 +31,8 @@ export type Rule =
   | 'write-lost'
   // What the ledger itself shows
   | 'ledger'
+  // What time the engines had
+  | 'clock'
   // What the processes did
   | 'process'
   | 'engine'

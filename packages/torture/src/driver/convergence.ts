@@ -6,24 +6,24 @@ import { LineFollower } from '../record/line-file.ts'
 import { readLive } from '../record/stored-ledger.ts'
 import type { WitnessLine } from '../record/witness.ts'
 import { workload } from '../workload/workload.ts'
-import { sleep } from './sleep.ts'
+import { sleep } from '../support/sleep.ts'
 
 const lookEveryMs = 250
 
 /**
- * Waits until everything that is live now has come to its end, and a slot that is due from now on of every job has been
+ * Waits until everything that is live now has come to its end, and a slot of every job that is due after `dueAfter` has been
  * run. Answers what did not happen within the limit.
  */
 export async function waitForRecovery(
   storage: Storage,
-  options: { readonly witnessFile: string; readonly limitMs: number },
+  options: { readonly witnessFile: string; readonly dueAfter: number; readonly limitMs: number },
 ): Promise<readonly Violation[]> {
-  const begin = hostTime()
+  const begin = hostTime().mono
   const left = new Map((await readLive(storage)).map((record) => [record.id, record.state as string]))
   const silent = new Set(workload.map((job) => job.name))
   const witness = new LineFollower<WitnessLine>(options.witnessFile)
   while (left.size > 0 || silent.size > 0) {
-    if (hostTime().mono - begin.mono > options.limitMs) break
+    if (hostTime().mono - begin > options.limitMs) break
     await sleep(lookEveryMs)
     const live = new Map((await readLive(storage)).map((record) => [record.id, record.state as string]))
     for (const id of left.keys()) {
@@ -32,7 +32,7 @@ export async function waitForRecovery(
       else left.set(id, state)
     }
     for (const line of witness.read()) {
-      if (line.event === 'start' && line.kind === 'slot' && line.scheduledAt > begin.wall) silent.delete(line.job)
+      if (line.event === 'start' && line.kind === 'slot' && line.scheduledAt > options.dueAfter) silent.delete(line.job)
     }
   }
   const within = `within ${options.limitMs} ms after the faults`

@@ -15,7 +15,21 @@ export type Fault = { readonly atMs: number } & (
   /** A live occurrence is canceled; `force`: over the head of its owner. */
   | { readonly kind: 'cancel'; readonly force: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
+  /** A node's clock is set, and set back after `forMs` where it cannot stay so. */
+  | { readonly kind: 'jump'; readonly forMs: number }
+  | StorageFault
 )
+
+/** Something that is done to the storage's server, or to the network in front of it. */
+export type StorageFault =
+  /** All connections end, once. */
+  | { readonly kind: 'break' }
+  /** Answers get lost for a while, then all connections end. */
+  | { readonly kind: 'lose-answers'; readonly forMs: number }
+  /** Nobody reaches it for a while. */
+  | { readonly kind: 'cut'; readonly forMs: number }
+  /** SIGKILL, and after a while a start on the same data. */
+  | { readonly kind: 'restart'; readonly downMs: number }
 
 export type FaultKind = Fault['kind']
 
@@ -33,6 +47,13 @@ export interface FaultCounts {
   readonly cancel: number
   readonly forcedCancel: number
   readonly pause: number
+  /** Of storages with a server. */
+  readonly breakConnections: number
+  readonly loseAnswers: number
+  readonly cut: number
+  readonly restart: number
+  /** Of runs with wrong clocks. */
+  readonly jump: number
 }
 
 export interface FaultPlanOptions {
@@ -51,14 +72,22 @@ const aftermathMs = 1500
 
 const beforeEndOfBlackoutMs = 5000
 
+// A restart of the server, with the time that it needs to come up.
+const beforeEndOfOutageMs = 6000
+
 /** The usual mixture, for so many kills in so long a time. */
 export function usualCounts(options: {
   readonly kills: number
   readonly nodes: number
   readonly durationMs: number
+  /** The storage has a server. */
+  readonly hasServer: boolean
+  /** Clocks are wrong. */
+  readonly isSkewed: boolean
 }): FaultCounts {
-  const { kills, nodes, durationMs } = options
+  const { kills, nodes, durationMs, hasServer, isSkewed } = options
   const seconds = durationMs / 1000
+  const ofServer = (everySeconds: number): number => (hasServer ? Math.max(1, Math.floor(seconds / everySeconds)) : 0)
   const blackout = kills >= 20 ? Math.max(1, Math.floor(kills / 60)) : 0
   const outlive = Math.floor(kills / 15)
   return {
@@ -73,6 +102,11 @@ export function usualCounts(options: {
     cancel: Math.ceil(seconds * 0.3),
     forcedCancel: Math.ceil(seconds * 0.15),
     pause: Math.ceil(seconds * 0.2),
+    breakConnections: ofServer(15),
+    loseAnswers: ofServer(20),
+    cut: ofServer(30),
+    restart: ofServer(40),
+    jump: isSkewed ? Math.max(1, Math.floor(seconds / 5)) : 0,
   }
 }
 
@@ -119,6 +153,11 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cancel, 0, (atMs) => ({ atMs, kind: 'cancel', force: false }))
   spread(counts.forcedCancel, 0, (atMs) => ({ atMs, kind: 'cancel', force: true }))
   spread(counts.pause, 0, (atMs) => ({ atMs, kind: 'pause', forMs: random.between(500, 2500) }))
+  spread(counts.breakConnections, 0, (atMs) => ({ atMs, kind: 'break' }))
+  spread(counts.loseAnswers, 1500, (atMs) => ({ atMs, kind: 'lose-answers', forMs: random.between(300, 1500) }))
+  spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
+  spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
+  spread(counts.jump, 0, (atMs) => ({ atMs, kind: 'jump', forMs: random.between(500, 3000) }))
   return faults.sort((one, other) => one.atMs - other.atMs)
 }
 

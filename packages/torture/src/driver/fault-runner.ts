@@ -1,15 +1,17 @@
 import type { DriverEvent } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
+import type { StorageServer } from '../storages/storage-server.ts'
 import { Random } from '../workload/random.ts'
 import { workload } from '../workload/workload.ts'
 import type { Fault } from './fault-plan.ts'
 import type { Fleet } from './fleet.ts'
 import type { CommandOutcome, NodeProcess } from './node-process.ts'
-import { sleep } from './sleep.ts'
+import { StorageBreaker, type StorageFaultFigures } from './storage-breaker.ts'
+import { sleep } from '../support/sleep.ts'
 import { WorkWatch } from './work-watch.ts'
 
 /** What was done, by kind. */
-export interface FaultFigures {
+export interface FaultFigures extends StorageFaultFigures {
   kills: number
   blackouts: number
   outlived: number
@@ -21,6 +23,8 @@ export interface FaultFigures {
   cancels: number
   forcedCancels: number
   pauses: number
+  /** Times that a node's clock was set. */
+  jumps: number
   /** Requests that were sent again because the node had died before it answered. */
   repeatedRequests: number
 }
@@ -28,9 +32,17 @@ export interface FaultFigures {
 // This share of the kills may hit processes that have not started yet.
 const killsWhileStarting = 0.2
 
+export interface FaultRunnerOptions {
+  readonly seed: string
+  readonly witnessFile: string
+  /** The storage's; `null` where there is none. */
+  readonly server: StorageServer | null
+  readonly record: (event: DriverEvent) => void
+}
+
 /** Carries out a plan of faults on a fleet. */
 export class FaultRunner {
-  readonly figures: FaultFigures = {
+  readonly #figures = {
     kills: 0,
     blackouts: 0,
     outlived: 0,
@@ -42,12 +54,14 @@ export class FaultRunner {
     cancels: 0,
     forcedCancels: 0,
     pauses: 0,
+    jumps: 0,
     repeatedRequests: 0,
   }
   readonly #fleet: Fleet
   readonly #record: (event: DriverEvent) => void
   readonly #random: Random
   readonly #work: WorkWatch
+  readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
   /** Jobs whose pause or resumption is being asked for. */
   readonly #pausing = new Set<string>()
@@ -56,11 +70,17 @@ export class FaultRunner {
   #requests = 0
   #over = false
 
-  constructor(fleet: Fleet, options: { seed: string; witnessFile: string; record: (event: DriverEvent) => void }) {
+  constructor(fleet: Fleet, options: FaultRunnerOptions) {
+    const { seed, record } = options
     this.#fleet = fleet
+    this.#storage = new StorageBreaker(options.server, { record, random: new Random(`${seed}:storage`) })
     this.#work = new WorkWatch(options.witnessFile)
-    this.#record = options.record
-    this.#random = new Random(`${options.seed}:targets`)
+    this.#record = record
+    this.#random = new Random(`${seed}:targets`)
+  }
+
+  get figures(): FaultFigures {
+    return { ...this.#figures, ...this.#storage.figures }
   }
 
   /** Resolves when the whole plan is done, nothing of it is under way, and so many processes were killed. */
@@ -80,7 +100,7 @@ export class FaultRunner {
     this.#over = true
     await Promise.all(this.#underWay)
     // A blackout counts on every node, and now and then finds one that is dead already.
-    while (this.figures.kills < leastKills) {
+    while (this.#figures.kills < leastKills) {
       await sleep(this.#random.between(100, 500))
       await this.#kill()
     }
@@ -102,7 +122,7 @@ export class FaultRunner {
     const victim = await this.#target(() =>
       this.#fleet.killable.filter((process) => (alsoStarting || process.isUp) && !this.#spared.has(process)),
     )
-    if (victim.kill()) this.figures.kills++
+    if (victim.kill()) this.#figures.kills++
   }
 
   /** A random one of the candidates, waited for if there is none at the moment. */
@@ -132,13 +152,13 @@ export class FaultRunner {
       case 'outlive':
         return await this.#outlive(fault)
       case 'blackout':
-        this.figures.blackouts++
-        this.figures.kills += await this.#fleet.blackout(fault.downMs)
+        this.#figures.blackouts++
+        this.#figures.kills += await this.#fleet.blackout(fault.downMs)
         return
       case 'shutdown': {
         const process = await this.#target(() => this.#fleet.present)
         await process.command({ do: 'shutdown' })
-        this.figures.shutdowns++
+        this.#figures.shutdowns++
         return
       }
       case 'trigger':
@@ -148,6 +168,16 @@ export class FaultRunner {
         return await this.#cancel(fault.force)
       case 'pause':
         return await this.#pause(fault.forMs)
+      case 'jump': {
+        const process = await this.#target(() => this.#fleet.present)
+        this.#figures.jumps++
+        return await this.#fleet.jump(process, fault.forMs)
+      }
+      case 'break':
+      case 'lose-answers':
+      case 'cut':
+      case 'restart':
+        return await this.#storage.carryOut(fault)
     }
   }
 
@@ -159,7 +189,7 @@ export class FaultRunner {
     if (by === 'itself') process.stopItself()
     else process.stop()
     await sleep(forMs)
-    if (process.isStopped) this.figures[beyondTimeout ? 'longStops' : 'shortStops']++
+    if (process.isStopped) this.#figures[beyondTimeout ? 'longStops' : 'shortStops']++
     process.resume()
     this.#spared.delete(process)
   }
@@ -170,8 +200,8 @@ export class FaultRunner {
     const lived = await this.#fleet.outlive(process, beforeMs, besideMs)
     this.#spared.delete(process)
     if (!lived) return
-    this.figures.outlived++
-    this.figures.kills++
+    this.#figures.outlived++
+    this.#figures.kills++
   }
 
   async #request(kind: 'trigger' | 'replay'): Promise<void> {
@@ -179,7 +209,7 @@ export class FaultRunner {
     const job = this.#random.pick(workload).name
     const choice = this.#random.next()
     this.#record({ event: 'asked', request: kind, key })
-    this.figures[kind === 'trigger' ? 'triggers' : 'replays']++
+    this.#figures[kind === 'trigger' ? 'triggers' : 'replays']++
     for (;;) {
       const process = await this.#target(() => this.#fleet.up)
       const answer = await process.command({ do: kind, job, key, choice })
@@ -189,7 +219,7 @@ export class FaultRunner {
       if (answer.outcome !== 'unknown') return
       // A replay names the occurrence that it is of, and a second choice might be another one.
       if (kind === 'replay' || this.#over) return
-      this.figures.repeatedRequests++
+      this.#figures.repeatedRequests++
     }
   }
 
@@ -198,14 +228,14 @@ export class FaultRunner {
     const choice = this.#random.next()
     const process = await this.#target(() => this.#fleet.up)
     await process.command({ do: 'cancel', job, choice, force })
-    this.figures[force ? 'forcedCancels' : 'cancels']++
+    this.#figures[force ? 'forcedCancels' : 'cancels']++
   }
 
   async #pause(forMs: number): Promise<void> {
     const job = this.#random.pick(workload).name
     if (this.#pausing.has(job)) return
     this.#pausing.add(job)
-    this.figures.pauses++
+    this.#figures.pauses++
     const paused = await this.#ask({ do: 'pause', job })
     // Without an answer it is paused or not: nothing is checked then.
     if (paused.outcome === 'done') this.#record({ event: 'paused', job })

@@ -3,8 +3,9 @@ import type { Assignment } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
 import type { Random } from '../workload/random.ts'
 import { randomCrashPoint } from '../node/crash-points.ts'
+import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'
-import { sleep } from './sleep.ts'
+import { sleep } from '../support/sleep.ts'
 
 // One in so many nodes has no name of its own: what its lives leave behind is found by its deadline only.
 const namelessEvery = 3
@@ -17,7 +18,8 @@ const crashingLives = 0.2
 
 export interface FleetOptions {
   readonly nodes: number
-  readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint'>
+  readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint' | 'clockOffsetMs'>
+  readonly clocks: ClockSkew
   readonly logDescriptor: number
   readonly random: Random
   readonly record: (event: DriverEvent) => void
@@ -44,13 +46,26 @@ export class Fleet {
     process.once('exit', this.#killNow)
     for (let index = 0; index < options.nodes; index++) {
       const isNameless = index % namelessEvery === namelessEvery - 1
-      this.#places.push({ name: `node-${index + 1}`, isNameless, lives: 0, process: null })
+      this.#places.push({ index, name: `node-${index + 1}`, isNameless, lives: 0, process: null })
     }
   }
 
   /** Starts every node; resolves when all have started, or died over it. */
   async start(): Promise<void> {
-    await Promise.all(this.#places.map((place) => this.#spawn(place).ready))
+    // Whoever stores the jobs says from when on they have slots: all between a late clock's time and an early one's
+    // would count as missed.
+    const { leader } = this.#options.clocks
+    const first = leader === null ? undefined : this.#places[leader]
+    if (first !== undefined) await this.#startFor(first)
+    await Promise.all(this.#places.filter((place) => place.process === null).map((place) => this.#spawn(place).ready))
+  }
+
+  async #startFor(place: Place): Promise<void> {
+    this.#spawn(place)
+    while (place.process?.isUp !== true) {
+      this.assertAlive()
+      await sleep(20)
+    }
   }
 
   /** @throws Error when process after process ends by itself: there is no point in going on then. */
@@ -103,6 +118,18 @@ export class Fleet {
     return lived
   }
 
+  /** Sets a process's clock; where it cannot stay so, back again after a while. */
+  async jump(process: NodeProcess, forMs: number): Promise<void> {
+    const { clocks } = this.#options
+    const place = this.#places.find((candidate) => candidate.process === process)
+    if (place === undefined) return
+    const back = clocks.afterReturn(place.index)
+    await process.command({ do: 'set-clock', offsetMs: clocks.afterJump() })
+    if (back === null) return
+    await sleep(forMs)
+    await process.command({ do: 'set-clock', offsetMs: back })
+  }
+
   /** No life crashes by itself any more, everything stopped goes on; resolves when every node has started. */
   async calmDown(): Promise<void> {
     this.#calm = true
@@ -148,6 +175,7 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
+        clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),
       },
       { logDescriptor, record },
@@ -170,6 +198,7 @@ export class Fleet {
 }
 
 interface Place {
+  readonly index: number
   readonly name: string
   readonly isNameless: boolean
   lives: number

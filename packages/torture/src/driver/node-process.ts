@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { Assignment, Command, FromNode } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
-import { sleep } from './sleep.ts'
+import { sleep } from '../support/sleep.ts'
 
 // Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built node is used.
 const nodeModule = new URL(

@@ -1,14 +1,16 @@
-import { createScheduler, JobistemerError, jobId } from '@jobistemer/core'
+import { createScheduler, type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type { HistoryLine } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
 import { LineWriter } from '../record/line-file.ts'
+import { sleep } from '../support/sleep.ts'
 import { sabotaged } from '../sabotage/sabotage.ts'
 import { storageKind } from '../storages/storage-kinds.ts'
 import { defineWorkload } from '../workload/define-workload.ts'
 import { workload } from '../workload/workload.ts'
 import { withCrashPoint } from './crash-points.ts'
 import type { Assignment, FromNode, ToNode } from './messages.ts'
+import { NodeClock } from './node-clock.ts'
 import { type Recorded, RecordingStorage } from './recording-storage.ts'
 import { runCommand } from './run-command.ts'
 import { StallWatch } from './stall-watch.ts'
@@ -18,6 +20,7 @@ import { WitnessFile } from './witness-file.ts'
 
 const assignment = JSON.parse(process.argv[2] ?? '{}') as Assignment
 const { life, nodeId, seed } = assignment
+const kind = storageKind(assignment.storage)
 
 const history = new LineWriter(assignment.historyFile)
 const record = (event: Recorded) => history.write({ ...hostTime(), life, ...event } as HistoryLine)
@@ -31,17 +34,31 @@ function crash(point: string): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-/** A storage that somebody holds locked for longer than it waits is tried again, as whoever restarts processes would. */
+// What a storage that is locked, cut off or on its way up may say.
+const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_FAILED']
+
+const openAgainMs = 100
+
+/** A storage that does not answer is tried again, as whoever restarts processes would. */
 async function open(): Promise<Storage> {
   for (;;) {
     try {
-      return await storageKind(assignment.storage).open(assignment.location)
+      return await kind.open(assignment.location)
     } catch (error) {
-      if (!JobistemerError.isInstance(error, 'STORAGE_BUSY')) throw error
+      if (!JobistemerError.isInstance(error) || !passing.includes(error.code)) throw error
       record({ event: 'storage-failed', operation: 'open', code: error.code })
+      await sleep(openAgainMs)
     }
   }
 }
+
+const clock = new NodeClock(0)
+
+function setClock(offsetMs: number): void {
+  clock.offsetMs = offsetMs
+  record({ event: 'clock', offsetMs })
+}
+setClock(assignment.clockOffsetMs)
 
 const opened = await open()
 const broken = assignment.sabotage === null ? opened : sabotaged(opened, assignment.sabotage)
@@ -55,9 +72,8 @@ const scheduler = createScheduler({
   ...(nodeId !== null && { nodeId }),
   // Few, so that now and then work has to wait in the storage for another node.
   maxConcurrentJobs: 6,
-  pollInterval: 200,
-  reapInterval: 300,
-  definitionInterval: 300,
+  clock,
+  ...kind.intervals,
 })
 node = scheduler.nodeId
 
@@ -78,7 +94,7 @@ function send(message: FromNode): void {
 }
 
 process.on('message', ({ number, command }: ToNode) => {
-  runCommand(command, { scheduler, storage, record }).then(
+  runCommand(command, { scheduler, storage, setClock, record }).then(
     (occurrence) => {
       if (command.do === 'shutdown') record({ event: 'down' })
       send({ kind: 'done', number, occurrence })

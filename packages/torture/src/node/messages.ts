@@ -8,6 +8,8 @@ export interface Assignment {
   readonly nodeId: string | null
   readonly storage: string
   readonly location: string
+  /** By how much its clock is ahead of the machine's. */
+  readonly clockOffsetMs: number
   readonly witnessFile: string
   readonly historyFile: string
   readonly seed: string
@@ -30,6 +32,8 @@ export type Command =
   | { readonly do: 'end-schedules'; readonly at: number }
   /** Sends itself SIGSTOP: no call of the storage is under way in its thread then. Answered once it goes on. */
   | { readonly do: 'stop' }
+  /** Sets its clock to so much ahead of the machine's. */
+  | { readonly do: 'set-clock'; readonly offsetMs: number }
   | { readonly do: 'shutdown' }
 
 export type ToNode = { readonly number: number; readonly command: Command }

@@ -20,6 +20,7 @@ import type {
   SaveJobAnswer,
   SaveJobsRequest,
   SettleAnswer,
+  SettleItem,
   SettleRequest,
   Storage,
 } from '@jobistemer/core/storage'
@@ -49,6 +50,8 @@ export class RecordingStorage implements Storage {
   readonly #record: (event: Recorded) => void
   readonly #nodeId: string | null
   readonly #jobNames: ReadonlyMap<string, string>
+  /** When what has had no answer yet was said for the first time. */
+  readonly #firstSent = new Map<string, number>()
 
   constructor(inner: Storage, options: RecordingOptions) {
     this.#inner = inner
@@ -57,16 +60,32 @@ export class RecordingStorage implements Storage {
     this.#jobNames = options.jobNames
     this.capabilities = inner.capabilities
     if (inner.subscribe !== undefined) this.subscribe = inner.subscribe.bind(inner)
-    if (inner.serverTime !== undefined) this.serverTime = inner.serverTime.bind(inner)
+    const serverTime = inner.serverTime?.bind(inner)
+    if (serverTime !== undefined) this.serverTime = () => this.#readTime(serverTime)
+  }
+
+  async #readTime(serverTime: () => Promise<number>): Promise<number> {
+    const sentAt = hostTime().mono
+    const time = await serverTime()
+    const resolutionMs = this.capabilities.serverTimeResolutionMs ?? 1
+    this.#record({ event: 'clock-read', time, resolutionMs, sentAt })
+    return time
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    const sentAt = hostTime().mono
     const answers = await this.#inner.createOccurrences(request)
-    for (const [index, item] of request.items.entries()) this.#created(request, item, answers[index] as CreateAnswer)
+    for (const [index, item] of request.items.entries()) {
+      this.#created({ ...request, sentAt }, item, answers[index] as CreateAnswer)
+    }
     return answers
   }
 
-  #created({ now, owner }: CreateOccurrencesRequest, item: CreateItem, answer: CreateAnswer): void {
+  #created(
+    { now, owner, sentAt }: CreateOccurrencesRequest & { readonly sentAt: number },
+    item: CreateItem,
+    answer: CreateAnswer,
+  ): void {
     if (answer.outcome !== 'created') return
     const job = this.#nameOf(item.jobId)
     if (item.kind === 'recovery') {
@@ -79,24 +98,30 @@ export class RecordingStorage implements Storage {
     if (answer.state !== 'running' || item.kind === 'exclusion') return
     const deadline = now + item.executionTimeoutMs
     const { token } = answer
-    this.#record({ event: 'granted', occurrence: item.id, job, node: owner.node, token, now, deadline })
+    const grant = { event: 'granted', by: 'create', token, now, deadline, sentAt } as const
+    this.#record({ ...grant, occurrence: item.id, job, node: owner.node })
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const sentAt = hostTime().mono
     const answer = await this.#inner.claim(request)
     const { now, owner } = request
     for (const { id, jobId, token, executionTimeoutMs } of answer.claimed) {
       const job = this.#nameOf(jobId)
       const deadline = now + executionTimeoutMs
-      this.#record({ event: 'granted', occurrence: id, job, node: owner.node, token, now, deadline })
+      const grant = { event: 'granted', by: 'claim', token, now, deadline, sentAt } as const
+      this.#record({ ...grant, occurrence: id, job, node: owner.node })
     }
     return answer
   }
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    const sentAt = hostTime().mono
+    const keyOf = ({ id, token, sequence }: SettleItem): string => `${id} ${token} ${sequence}`
+    for (const item of request.items) this.#sending(keyOf(item))
     const answers = await this.#inner.settle(request)
-    for (const [index, { id: occurrence, token, sequence, change }] of request.items.entries()) {
+    for (const [index, item] of request.items.entries()) {
+      const { id: occurrence, token, sequence, change } = item
+      const sentAt = this.#answered(keyOf(item))
       if (answers[index]?.outcome !== 'ok') {
         this.#record({ event: 'refused', occurrence, token })
         continue
@@ -108,11 +133,12 @@ export class RecordingStorage implements Storage {
   }
 
   async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
+    const sentAt = hostTime().mono
     const answers = await this.#inner.reap(request)
     const { now } = request
     for (const [index, { id: occurrence, token, action, reason }] of request.items.entries()) {
       if (answers[index]?.outcome !== 'reaped') continue
-      this.#record({ event: 'reaped', occurrence, node: this.#nodeId, token, action, reason, now })
+      this.#record({ event: 'reaped', occurrence, node: this.#nodeId, token, action, reason, now, sentAt })
     }
     return answers
   }
@@ -121,8 +147,13 @@ export class RecordingStorage implements Storage {
     return this.#inner.saveJobs(request)
   }
 
-  cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return this.#inner.cancel(request)
+  async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    const sentAt = hostTime().mono
+    const answers = await this.#inner.cancel(request)
+    for (const [index, { id: occurrence }] of request.items.entries()) {
+      if (answers[index]?.outcome === 'canceled') this.#record({ event: 'canceled', occurrence, sentAt })
+    }
+    return answers
   }
 
   get(request: GetRequest): Promise<GetAnswer> {
@@ -143,6 +174,17 @@ export class RecordingStorage implements Storage {
 
   close(): Promise<void> {
     return this.#inner.close()
+  }
+
+  #sending(key: string): void {
+    if (!this.#firstSent.has(key)) this.#firstSent.set(key, hostTime().mono)
+  }
+
+  /** The monotonic time at which it was said for the first time: an answer may have got lost since. */
+  #answered(key: string): number {
+    const sentAt = this.#firstSent.get(key) ?? hostTime().mono
+    this.#firstSent.delete(key)
+    return sentAt
   }
 
   #nameOf(jobId: string): string {

@@ -8,6 +8,7 @@ import type { Recorded } from './recording-storage.ts'
 interface CommandTools {
   readonly scheduler: Scheduler
   readonly storage: Storage
+  readonly setClock: (offsetMs: number) => void
   readonly record: (event: Recorded) => void
 }
 
@@ -46,6 +47,9 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
       return null
     case 'stop':
       process.kill(process.pid, 'SIGSTOP')
+      return null
+    case 'set-clock':
+      tools.setClock(command.offsetMs)
       return null
     case 'shutdown':
       await scheduler.shutdown({ gracePeriod: { seconds: 8 } })

@@ -23,7 +23,8 @@ export class WitnessFile implements Witness {
     const stall = this.#stalls.latest()
     const { kind } = context.occurrence
     const scheduledAt = context.scheduledAt.getTime()
-    this.#write({ event: 'start', ...this.#about(context), kind, scheduledAt, stall })
+    const takenAt = context.startedAt.getTime()
+    this.#write({ event: 'start', ...this.#about(context), kind, scheduledAt, takenAt, stall })
   }
 
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void {

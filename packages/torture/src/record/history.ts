@@ -20,18 +20,21 @@ export type NodeEvent = { readonly life: string } & (
       /** `null` for the entries of a recovery: the answer tells of its last one only. */
       readonly state: OccurrenceState | null
     }
-  /** It is the node's to run, by a create or a claim; `now` is the wall time that the request named. */
+  /** It is the node's to run; `now` is the time that the request named, by the engine's clock. */
   | {
       readonly event: 'granted'
+      readonly by: 'create' | 'claim'
       readonly occurrence: OccurrenceId
       readonly job: string
       readonly node: string
       readonly token: number
       readonly now: number
-      /** Wall time from which on it may be taken from an owner that does not settle it. */
+      /** Time of the engine's clock from which on it may be taken from an owner that does not settle it. */
       readonly deadline: number
+      /** The monotonic time before the call. */
+      readonly sentAt: number
     }
-  /** The storage accepted what an owner said; `sentAt` is the monotonic time before the call. */
+  /** The storage accepted what an owner said; `sentAt` is the monotonic time before it was said for the first time. */
   | {
       readonly event: 'settled'
       readonly occurrence: OccurrenceId
@@ -52,10 +55,18 @@ export type NodeEvent = { readonly life: string } & (
       readonly action: 'fail' | 'retry'
       readonly reason: string
       readonly now: number
+      /** The monotonic time before the call. */
+      readonly sentAt: number
     }
+  /** The storage has canceled it; `sentAt` as above. */
+  | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
   /** Before a running occurrence is ended over the head of its owner. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
   | { readonly event: 'stalled'; readonly stall: Stall }
+  /** The storage's clock was read; `sentAt` is the monotonic time before the call. */
+  | { readonly event: 'clock-read'; readonly time: number; readonly resolutionMs: number; readonly sentAt: number }
+  /** From now on the process's clock is so much ahead of the machine's. */
+  | { readonly event: 'clock'; readonly offsetMs: number }
   | { readonly event: 'storage-failed'; readonly operation: string; readonly code: string }
   | { readonly event: 'engine-failed'; readonly where: string; readonly message: string }
   /** The process kills itself at a named point. */
@@ -85,4 +96,6 @@ export type DriverEvent =
   | { readonly event: 'paused'; readonly job: string }
   /** Before a node is asked to resume it. */
   | { readonly event: 'resuming'; readonly job: string }
+  /** Before something is done to the storage's server or the network in front of it; `ended`: it is whole again. */
+  | { readonly event: 'storage'; readonly fault: 'break' | 'lose-answers' | 'cut' | 'restart'; readonly ended: boolean }
   | { readonly event: 'phase'; readonly phase: 'faults' | 'calm' | 'drain' | 'end' }

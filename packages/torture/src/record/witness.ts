@@ -24,6 +24,8 @@ export interface WitnessStart extends WitnessBase {
   readonly event: 'start'
   readonly kind: OccurrenceKind
   readonly scheduledAt: number
+  /** When the owner took the occurrence, by its engine's clock. */
+  readonly takenAt: number
   /** The latest time in which the process did not get to run, if there was one. */
   readonly stall: Stall | null
 }

@@ -1,4 +1,5 @@
 import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { clockErrors } from '../checker/check-clocks.ts'
 import { RunView } from '../checker/run-view.ts'
 import type { RecordedRun } from '../checker/recorded-run.ts'
 import type { TortureFigures } from './torture-report.ts'
@@ -18,6 +19,7 @@ type Counted = Pick<
   | 'rescued'
   | 'refusedWrites'
   | 'storageFailures'
+  | 'clockErrors'
 >
 
 /** What can be counted on a recording. */
@@ -39,7 +41,8 @@ export function countFigures(run: RecordedRun): Counted {
     reapedToRetry: reaped.filter((line) => line.action === 'retry').length,
     rescued: records.filter((record) => record.token > 1 && record.state !== 'failed_stale').length,
     refusedWrites: view.lines('refused').length,
-    storageFailures: view.lines('storage-failed').length,
+    storageFailures: countBy(view.lines('storage-failed'), (line) => line.code),
+    clockErrors: clockErrors(view),
   }
 }
 

@@ -1,4 +1,4 @@
-import { groupBy } from '../checker/run-view.ts'
+import { groupBy } from '../checker/group-by.ts'
 import { printViolation, type Violation } from '../checker/violation.ts'
 import type { TortureReport } from './torture-report.ts'
 
@@ -6,7 +6,7 @@ const shownPerRule = 5
 
 /** The report as text for people. */
 export function printReport({ options, figures, violations, folder, log }: TortureReport): string {
-  const { storage, nodes, seed, sabotage } = options
+  const { storage, nodes, seed, clockSkew, sabotage } = options
   const row = (name: string, value: string | number): string => `  ${name.padEnd(16)} ${value}`
   const lines = [
     `Torture of ${storage} with ${nodes} nodes, seed ${seed}${sabotage === null ? '' : `, sabotage ${sabotage}`}`,
@@ -39,7 +39,16 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
     ),
     row('missed slots', `${figures.missedSlots} recorded, ${figures.recovered} run by recovery`),
     row('refused writes', figures.refusedWrites),
-    row('storage', `${figures.storageFailures} calls failed and were repeated`),
+    row('storage', `calls that failed and were repeated: ${counts(figures.storageFailures)}`),
+    row(
+      'network',
+      `${figures.breaks} times all connections broken, ${figures.lostAnswers} times answers lost, ${figures.cuts} cuts`,
+    ),
+    row('server restarts', figures.serverRestarts),
+    row(
+      'clocks',
+      `wrong by up to ${clockSkew} min, set ${figures.jumps} times; engines off by ${ms(figures.clockErrors.aheadMs)} ahead, ${ms(figures.clockErrors.behindMs)} behind at most, ${ms(figures.clockErrors.toleranceMs)} excused by slow readings`,
+    ),
     row('torn lines', figures.tornLines),
   ]
   if (folder !== null) lines.push(row('recording', folder))
@@ -61,15 +70,21 @@ function firstViolations(violations: readonly Violation[]): readonly string[] {
   ])
 }
 
-function commandLine({ storage, nodes, minutes, kills, seed, sabotage }: TortureReport['options']): string {
+function commandLine(options: TortureReport['options']): string {
+  const { storage, nodes, minutes, kills, seed, clockSkew, sabotage } = options
   const words = ['--storage', storage, '--nodes', nodes, '--minutes', minutes, '--kills', kills, '--seed', seed]
+  words.push('--clock-skew', clockSkew)
   return (sabotage === null ? words : [...words, '--sabotage', sabotage]).join(' ')
 }
 
 function counts(record: Readonly<Record<string, number>>): string {
   const entries = Object.entries(record).sort(([, one], [, other]) => other - one)
   const total = entries.reduce((sum, [, count]) => sum + count, 0)
-  return `${total}: ${entries.map(([name, count]) => `${count} ${name}`).join(', ')}`
+  return total === 0 ? '0' : `${total}: ${entries.map(([name, count]) => `${count} ${name}`).join(', ')}`
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(0)} ms`
 }
 
 function seconds(value: number): string {

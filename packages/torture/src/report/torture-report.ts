@@ -1,3 +1,4 @@
+import type { ClockErrors } from '../checker/check-clocks.ts'
 import type { Violation } from '../checker/violation.ts'
 import type { FaultFigures } from '../driver/fault-runner.ts'
 import type { TortureOptions } from '../torture-options.ts'
@@ -41,8 +42,10 @@ export interface TortureFigures extends FaultFigures {
   readonly rescued: number
   /** What former owners said, and the storage refused. */
   readonly refusedWrites: number
-  /** Calls of the storage that failed, and were repeated. */
-  readonly storageFailures: number
+  /** Calls of the storage that failed, and were repeated, by the code of the error. */
+  readonly storageFailures: Readonly<Record<string, number>>
+  /** How far the times that engines named were off those that they should have had, at most. */
+  readonly clockErrors: ClockErrors
   /** Lines of witness and history that a kill cut off. */
   readonly tornLines: number
 }

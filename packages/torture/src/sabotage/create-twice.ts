@@ -1,5 +1,5 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { overrideMethods } from '../support/override-methods.ts'
 
 /** Has no unique key: whoever creates a slot that is there is told that it has created it. */
 export function createTwice(storage: Storage): Storage {

@@ -1,5 +1,5 @@
 import type { OccurrenceAddress, SettleAnswer, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { overrideMethods } from '../support/override-methods.ts'
 
 const farAheadMs = 10 * 365 * 86_400_000
 const nobody = { node: 'sabotage', incarnation: 'sabotage' }

@@ -1,5 +1,5 @@
 import type { SettleAnswer, SettleItem, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { overrideMethods } from '../support/override-methods.ts'
 
 /** Takes what any owner says, former ones too, as long as the occurrence runs. */
 export function ignoreToken(storage: Storage): Storage {

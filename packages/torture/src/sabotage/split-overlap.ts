@@ -1,5 +1,5 @@
 import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { overrideMethods } from '../support/override-methods.ts'
 
 /** Asks whether an occurrence of the job runs, and starts or does not start the new one in a later step. */
 export function splitOverlap(storage: Storage): Storage {

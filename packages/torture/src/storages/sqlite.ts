@@ -1,13 +1,18 @@
 import { join } from 'node:path'
-import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import type { StorageKind } from './storage-kind.ts'
 
 /** One file in the run's folder; there is no server. */
 export const sqlite: StorageKind = {
+  // Processes of one machine have one clock.
+  usualSkewMinutes: 0,
+  secondsPerKill: 0.4,
+  intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300 },
   async prepare(folder) {
-    return { location: join(folder, 'jobs.db'), stop: async () => {} }
+    return { location: join(folder, 'jobs.db'), server: null, stop: async () => {} }
   },
   async open(location) {
+    // Nodes load the client of their own storage alone.
+    const { sqliteStorage } = await import('@jobistemer/storage-sqlite')
     return sqliteStorage({ file: location })
   },
 }

@@ -1,7 +1,14 @@
 import type { Storage } from '@jobistemer/core/storage'
+import type { StorageServer } from './storage-server.ts'
 
 /** A kind of storage that can be tortured. */
 export interface StorageKind {
+  /** By how many minutes the clocks of nodes are wrong, unless told otherwise. */
+  readonly usualSkewMinutes: number
+  /** The usual time for one kill: processes that load more take longer to start, and then have to get something done. */
+  readonly secondsPerKill: number
+  /** How often nodes look into the storage. */
+  readonly intervals: NodeIntervals
   /**
    * Makes empty data for one run, starting a server of its own where the kind has one. `folder` is the run's own.
    */
@@ -10,9 +17,18 @@ export interface StorageKind {
   open(location: string): Promise<Storage>
 }
 
+/** Options of `createScheduler`, in milliseconds. */
+export interface NodeIntervals {
+  readonly pollInterval: number
+  readonly reapInterval: number
+  readonly definitionInterval: number
+}
+
 export interface PreparedStorage {
   /** What a process needs to know to open it: a file, a URL. */
   readonly location: string
+  /** What can be done to it besides; `null` where there is no server. */
+  readonly server: StorageServer | null
   /** Stops the server, if there is one. */
   stop(): Promise<void>
 }

@@ -1,19 +1,22 @@
+import { dynamodb } from './dynamodb.ts'
+import { redis } from './redis.ts'
+import { redisCluster } from './redis-cluster.ts'
 import { sqlite } from './sqlite.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-const kinds: ReadonlyMap<string, StorageKind> = new Map([['sqlite', sqlite]])
+const kinds: ReadonlyMap<string, StorageKind> = new Map([
+  ['sqlite', sqlite],
+  ['redis', redis],
+  ['redis-cluster', redisCluster],
+  ['dynamodb', dynamodb],
+])
 
-/** Storages that will be torturable once their adapters exist. */
-const planned: readonly string[] = ['redis', 'redis-cluster', 'dynamodb']
+/** The names of the storages that can be tortured. */
+export const storageNames: readonly string[] = [...kinds.keys()]
 
 /** The kind of this name. @throws TypeError that tells which there are */
 export function storageKind(name: string): StorageKind {
   const kind = kinds.get(name)
   if (kind !== undefined) return kind
-  const known = [...kinds.keys()].join(', ')
-  throw new TypeError(
-    planned.includes(name)
-      ? `The torture of ${name} is not there yet. Use --storage with one of: ${known}.`
-      : `There is no storage "${name}". Use --storage with one of: ${known}.`,
-  )
+  throw new TypeError(`There is no storage "${name}". Use --storage with one of: ${storageNames.join(', ')}.`)
 }

@@ -12,4 +12,9 @@ export const noFaults: FaultCounts = {
   cancel: 0,
   forcedCancel: 0,
   pause: 0,
+  breakConnections: 0,
+  loseAnswers: 0,
+  cut: 0,
+  restart: 0,
+  jump: 0,
 }

@@ -1,6 +1,7 @@
 import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type { AttemptRecord, JobRecord, OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
 import type { CheckedJob, RecordedRun } from '../../src/checker/recorded-run.ts'
+import type { RunClocks } from '../../src/checker/run-clocks.ts'
 import type { DriverEvent, HistoryLine, NodeEvent } from '../../src/record/history.ts'
 import type { WitnessEnd, WitnessLine, WitnessStart } from '../../src/record/witness.ts'
 
@@ -24,6 +25,8 @@ interface Doing {
   readonly attempt?: number
   readonly task?: string
   readonly job?: CheckedJob
+  /** By how much the time that the node names is ahead. */
+  readonly clockError?: number
 }
 
 /** A recorded run, told by hand. All moments are milliseconds since the beginning. */
@@ -32,10 +35,11 @@ export class Story {
   readonly history: HistoryLine[] = []
   readonly records: Map<OccurrenceId, OccurrenceRecord> = new Map()
   readonly heads: JobRecord[] = []
+  clocks: RunClocks = { source: 'process', aheadMs: 0, behindMs: 0, repeatMs: 0 }
 
   run(): RecordedRun {
-    const { witness, history, heads } = this
-    return { jobs: [exclusive, open], witness, history, ledger: { jobs: heads, occurrences: this.records } }
+    const { clocks, witness, history, heads } = this
+    return { jobs: [exclusive, open], clocks, witness, history, ledger: { jobs: heads, occurrences: this.records } }
   }
 
   slot(at: number, job: CheckedJob = exclusive): OccurrenceId {
@@ -55,10 +59,11 @@ export class Story {
   }
 
   granted(doing: Doing): void {
-    const { at, occurrence, life, token = 1, job = exclusive } = doing
-    const now = origin + at
-    const node = nodeOf(life)
-    this.node(at, { event: 'granted', life, occurrence, job: job.name, node, token, now, deadline: now + 500 })
+    const { at, occurrence, life, token = 1, job = exclusive, clockError = 0 } = doing
+    const now = origin + at + clockError
+    const deadline = now + 500
+    const grant = { event: 'granted', by: 'claim', token, now, deadline, sentAt: mono(at) } as const
+    this.node(at, { ...grant, life, occurrence, job: job.name, node: nodeOf(life) })
   }
 
   settled(
@@ -80,15 +85,30 @@ export class Story {
   }
 
   reaped(doing: Doing & { readonly action?: 'fail' | 'retry'; readonly reason?: string }): void {
-    const { at, occurrence, life, token = 1, action = 'fail', reason = 'execution_timeout' } = doing
-    this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now: origin + at })
+    const { at, occurrence, life, token = 1, action = 'fail', reason = 'execution_timeout', clockError = 0 } = doing
+    const now = origin + at + clockError
+    const sentAt = mono(at)
+    this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now, sentAt })
+  }
+
+  /** A process's clock is set to so much ahead. */
+  clock(at: number, life: string, offsetMs: number): void {
+    this.node(at, { event: 'clock', life, offsetMs })
+  }
+
+  /** A process measures the storage's clock: three readings, each of which takes so long. */
+  measurement(at: number, life: string, roundTripMs: number): void {
+    for (let count = 0; count < 3; count++) {
+      this.node(at, { event: 'clock-read', life, time: origin + at, resolutionMs: 1, sentAt: mono(at) - roundTripMs })
+    }
   }
 
   start(doing: Doing & Partial<Pick<WitnessStart, 'scheduledAt' | 'kind' | 'stall'>>): void {
-    const { at, kind = 'slot', stall = null } = doing
+    const { at, kind = 'slot', stall = null, clockError = 0 } = doing
+    const takenAt = origin + at + clockError
     const scheduledAt =
       doing.scheduledAt ?? this.records.get(doing.occurrence)?.scheduledAt ?? origin + Math.floor(at / 1000) * 1000
-    this.witness.push({ ...moment(at), event: 'start', ...who(doing), kind, scheduledAt, stall })
+    this.witness.push({ ...moment(at), event: 'start', ...who(doing), kind, scheduledAt, takenAt, stall })
   }
 
   end(doing: Doing, outcome: WitnessEnd['outcome'] = 'succeeded'): void {

@@ -1,0 +1,70 @@
+import type { DriverEvent } from '../record/history.ts'
+import type { StorageServer } from '../storages/storage-server.ts'
+import { sleep } from '../support/sleep.ts'
+import type { Random } from '../workload/random.ts'
+import type { StorageFault } from './fault-plan.ts'
+
+/** What was done to the storage, by kind. */
+export interface StorageFaultFigures {
+  /** Times that all connections were ended. */
+  breaks: number
+  /** Whiles in which answers got lost. */
+  lostAnswers: number
+  /** Whiles in which nobody reached it. */
+  cuts: number
+  /** SIGKILLs of the server, each with a start on the same data. */
+  serverRestarts: number
+}
+
+/** Breaks a storage's server and the network in front of it, one thing after the other. */
+export class StorageBreaker {
+  readonly figures: StorageFaultFigures = { breaks: 0, lostAnswers: 0, cuts: 0, serverRestarts: 0 }
+  readonly #server: StorageServer | null
+  readonly #record: (event: DriverEvent) => void
+  readonly #random: Random
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(server: StorageServer | null, options: { record: (event: DriverEvent) => void; random: Random }) {
+    this.#server = server
+    this.#record = options.record
+    this.#random = options.random
+  }
+
+  /** Resolves when the storage is whole again. */
+  carryOut(fault: StorageFault): Promise<void> {
+    const server = this.#server
+    if (server === null) return Promise.resolve()
+    // One that ends the other before its time would spoil both.
+    this.#last = this.#last.then(() => this.#do(server, fault))
+    return this.#last
+  }
+
+  async #do(server: StorageServer, fault: StorageFault): Promise<void> {
+    this.#record({ event: 'storage', fault: fault.kind, ended: false })
+    switch (fault.kind) {
+      case 'break':
+        server.breakConnections()
+        this.figures.breaks++
+        break
+      case 'lose-answers':
+        server.loseAnswers()
+        await sleep(fault.forMs)
+        server.heal()
+        this.figures.lostAnswers++
+        break
+      case 'cut':
+        server.cut()
+        await sleep(fault.forMs)
+        server.heal()
+        this.figures.cuts++
+        break
+      case 'restart':
+        await server.kill(this.#random.next())
+        await sleep(fault.downMs)
+        await server.restart()
+        this.figures.serverRestarts++
+        break
+    }
+    this.#record({ event: 'storage', fault: fault.kind, ended: true })
+  }
+}
