@@ -18,7 +18,7 @@ import {
 export interface OnceOptions {
   /**
    * IANA time zone in which an instant without an offset is read. Default: the `timezone` of the job that the schedule
-   * is given to, else `UTC`.
+   * is given to, else that of the scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
 }

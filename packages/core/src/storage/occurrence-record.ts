@@ -72,8 +72,9 @@ export interface OccurrenceDetails {
   readonly results?: JsonObject
   /** The key of the request, when it had one. */
   readonly requestKey?: string
-  /** Why it was triggered or replayed, and by whom. */
+  /** Why it was triggered or replayed. */
   readonly requestReason?: string
+  /** Who triggered or replayed it. */
   readonly requestActor?: string
   /** The slots that a `missed` record stands for, or that a compressed run covers. */
   readonly span?: SlotSpan

@@ -8,7 +8,8 @@ import { openWindow } from './windowed-schedule.ts'
 /** What every schedule of Jobistemer can be told. */
 export interface ScheduleOptions {
   /**
-   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that it is given to, else `UTC`.
+   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that it is given to, else that of
+   * the scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
   /**

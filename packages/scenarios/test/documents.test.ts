@@ -1,0 +1,109 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as core from '@jobistemer/core'
+import * as protocol from '@jobistemer/core/storage'
+import * as testing from '@jobistemer/core/testing'
+import * as prometheus from '@jobistemer/metrics-prometheus'
+import * as conformance from '@jobistemer/storage-conformance'
+import * as memory from '@jobistemer/storage-memory'
+import * as sqlite from '@jobistemer/storage-sqlite'
+import * as cron from '@jobistemer/ticker-cron'
+import * as iso8601 from '@jobistemer/ticker-iso8601'
+import * as once from '@jobistemer/ticker-once'
+import * as promClient from 'prom-client'
+import { describe, expect, it } from 'vitest'
+import { runReadmeExamples } from '../../workspace/readme-examples.ts'
+import { entryPointsOf } from './support/declarations.ts'
+
+/** What an example can import. The test runner of the conformance kit's example has no tests to run here. */
+const modules = {
+  '@jobistemer/core': core,
+  '@jobistemer/core/storage': protocol,
+  '@jobistemer/core/testing': testing,
+  '@jobistemer/metrics-prometheus': prometheus,
+  '@jobistemer/storage-conformance': conformance,
+  '@jobistemer/storage-memory': memory,
+  '@jobistemer/storage-sqlite': sqlite,
+  '@jobistemer/ticker-cron': cron,
+  '@jobistemer/ticker-iso8601': iso8601,
+  '@jobistemer/ticker-once': once,
+  'prom-client': promClient,
+  vitest: { describe: (_: string, body: () => void) => body(), it: () => undefined },
+}
+
+/** Each document, with the entry points whose exports it shows, and how many of its lines are compared at least. */
+const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
+  { file: 'core/README.md', shows: [], compared: 8 },
+  { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 60 },
+  { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
+  { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
+  { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
+  { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
+  { file: 'storage-sqlite/README.md', shows: ['@jobistemer/storage-sqlite'], compared: 2 },
+  { file: 'ticker-cron/README.md', shows: ['@jobistemer/ticker-cron'], compared: 15 },
+  { file: 'ticker-iso8601/README.md', shows: ['@jobistemer/ticker-iso8601'], compared: 8 },
+  { file: 'ticker-once/README.md', shows: ['@jobistemer/ticker-once'], compared: 8 },
+]
+
+const packages = new URL('../../', import.meta.url)
+
+describe.each(documents)('$file', ({ file, shows, compared }) => {
+  const text = readFileSync(new URL(file, packages), 'utf8')
+  const entryPoints = entryPointsOf(String(file.split('/', 1)[0])).filter(({ specifier }) => shows.includes(specifier))
+  const exported = entryPoints.flatMap(({ exports }) => exports)
+
+  it('has examples that give what it says', async () => {
+    const run = await runReadmeExamples(new URL(file, packages), modules)
+    expect(run.wrong).toEqual([])
+    expect(run.compared).toBeGreaterThanOrEqual(compared)
+  })
+
+  it('has each exported value in an example', () => {
+    expect(entryPoints.map(({ specifier }) => specifier)).toEqual(shows)
+    const examples = examplesOf(text)
+    const missing = exported.filter(({ kind, name }) => kind === 'value' && !uses(examples, name))
+    expect(missing.map(({ name }) => name)).toEqual([])
+  })
+
+  it('names each exported type', () => {
+    expect(exported.filter(({ name }) => !uses(text, name)).map(({ name }) => name)).toEqual([])
+  })
+})
+
+it('the examples compile', () => {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const folder = mkdtempSync(join(root, 'node_modules', 'documents-'))
+  try {
+    for (const [index, { file }] of documents.entries()) {
+      const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
+      // What is refused at run time is refused by the compiler too, now and then.
+      const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
+      writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
+    }
+    const options = { include: ['*.ts'], compilerOptions: { noImplicitAny: false, noImplicitOverride: false } }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
+    expect(compile(folder)).toBe('')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+function examplesOf(text: string): string {
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((block) => block[1]).join('\n')
+}
+
+function uses(text: string, name: string): boolean {
+  return new RegExp(`\\b${name}\\b`).test(text)
+}
+
+function compile(folder: string): string {
+  const compiler = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
+  try {
+    execFileSync(process.execPath, [compiler, '--noEmit', '-p', folder], { encoding: 'utf8' })
+    return ''
+  } catch (error) {
+    return (error as { stdout: string }).stdout
+  }
+}

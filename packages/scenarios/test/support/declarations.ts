@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A member of an interface or a class, as its type declaration has it. */
+interface Member {
+  readonly name: string
+  readonly isMethod: boolean
+  readonly isDocumented: boolean
+}
+
+/** Something that is exported. */
+export interface Declaration {
+  readonly name: string
+  /** `value`: it is there at run time. */
+  readonly kind: 'value' | 'type'
+  readonly isDocumented: boolean
+  readonly members: readonly Member[]
+  /** Names of what it extends and implements. */
+  readonly parents: readonly string[]
+}
+
+/** An entry point of a package: what one can import from `specifier`. */
+export interface EntryPoint {
+  readonly specifier: string
+  readonly exports: readonly Declaration[]
+}
+
+/** What a module exports of another: some names, or all. */
+interface Reexport {
+  readonly names: readonly { readonly name: string; readonly isType: boolean }[] | 'all'
+  readonly from: string
+}
+
+interface Module {
+  /** Also those that are not exported. */
+  readonly declarations: ReadonlyMap<string, Declaration>
+  readonly exported: ReadonlySet<string>
+  readonly reexports: readonly Reexport[]
+}
+
+const packages = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** The entry points of a package in `packages/`; none for one that is not published. */
+export function entryPointsOf(folder: string): readonly EntryPoint[] {
+  const manifest = JSON.parse(readFileSync(`${packages}${folder}/package.json`, 'utf8'))
+  if (manifest.private === true) return []
+  return Object.entries<{ types: string }>(manifest.exports).map(([path, { types }]) => ({
+    specifier: path === '.' ? manifest.name : `${manifest.name}${path.slice(1)}`,
+    exports: exportsOf(resolve(packages, folder, types)),
+  }))
+}
+
+/** The folders of all published packages. */
+export function publicPackages(): readonly string[] {
+  return readdirSync(packages).filter((folder) => entryPointsOf(folder).length > 0)
+}
+
+function exportsOf(file: string): readonly Declaration[] {
+  const { declarations, exported, reexports } = readModule(file)
+  const own = [...exported].map((name) => declarations.get(name)).filter((found) => found !== undefined)
+  const others = reexports.flatMap(({ names, from }) => {
+    const there = exportsOf(resolve(dirname(file), from.replace(/\.[jt]s$/, '.d.ts')))
+    return names === 'all' ? there : names.map((one) => namedIn(there, one, file))
+  })
+  return [...own, ...others]
+}
+
+function namedIn(
+  declarations: readonly Declaration[],
+  { name, isType }: { readonly name: string; readonly isType: boolean },
+  file: string,
+): Declaration {
+  const found = declarations.find((declaration) => declaration.name === name)
+  if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
+  return isType ? { ...found, kind: 'type' } : found
+}
+
+const modules = new Map<string, Module>()
+
+function readModule(file: string): Module {
+  const known = modules.get(file)
+  if (known !== undefined) return known
+  const module = parseModule(readFileSync(file, 'utf8').split('\n'))
+  modules.set(file, module)
+  return module
+}
+
+/** Reads what the compiler writes: declarations begin at the margin, their members are indented by four spaces. */
+function parseModule(lines: readonly string[]): Module {
+  const declarations = new Map<string, Declaration & { members: Member[] }>()
+  const exported = new Set<string>()
+  const reexports: Reexport[] = []
+  let isInComment = false
+  let isDocumented = false
+  let open: Member[] | null = null
+  for (const line of lines) {
+    if (isInComment || /^\s*\/\*\*/.test(line)) {
+      isInComment = !line.includes('*/')
+      isDocumented = true
+      continue
+    }
+    const reexport = /^export (type )?(?:\{(.*)\}|\*) from '(.+)'/.exec(line)
+    const declaration = /^(export )?(?:declare )?(?:abstract )?(interface|class|function|const|type) (\w+)/.exec(line)
+    const member = open === null ? null : memberOf(line, isDocumented)
+    if (reexport !== null) {
+      const [, type, names, from] = reexport
+      reexports.push({ names: namesIn(names, type !== undefined), from: String(from) })
+    } else if (declaration !== null) {
+      const [, isExported, keyword, name] = declaration as unknown as [string, string?, string?, string?]
+      if (isExported !== undefined) exported.add(String(name))
+      const earlier = declarations.get(String(name))
+      const members = earlier?.members ?? []
+      declarations.set(String(name), {
+        name: String(name),
+        kind: keyword === 'interface' || keyword === 'type' ? 'type' : 'value',
+        // Of overloads, the first is enough.
+        isDocumented: isDocumented || earlier?.isDocumented === true,
+        members,
+        parents: parentsIn(line),
+      })
+      open = keyword === 'interface' || keyword === 'class' ? members : null
+    } else if (member !== null) open?.push(member)
+    if (line.trim() !== '') isDocumented = false
+  }
+  return { declarations, exported, reexports }
+}
+
+function namesIn(list: string | undefined, areTypes: boolean): Reexport['names'] {
+  if (list === undefined) return 'all'
+  const names = list.split(',').map((name) => name.trim())
+  return names
+    .filter((name) => name !== '')
+    .map((name) => ({ name: name.replace(/^type /, ''), isType: areTypes || name.startsWith('type ') }))
+}
+
+function parentsIn(line: string): readonly string[] {
+  return [...line.matchAll(/(?:extends|implements|,) (\w+)/g)].map(([, name]) => String(name))
+}
+
+/** Constructors, and what only subclasses see and inherit, need no words of their own. */
+function memberOf(line: string, isDocumented: boolean): Member | null {
+  const pattern = /^ {4}((?:(?:static|readonly|abstract|protected|private|get|set) )*)(\[?[\w.]+\]?)\??([(<:;])/
+  const [, modifiers = '', name = '', next] = pattern.exec(line) ?? []
+  const isHidden = modifiers.includes('private') || (modifiers.includes('protected') && !modifiers.includes('abstract'))
+  if (name === '' || name === 'constructor' || isHidden) return null
+  return { name, isMethod: next !== ':' && next !== ';', isDocumented }
+}
