@@ -9,8 +9,11 @@ import { busyError, foreignTable, storageError } from './dynamodb-errors.ts'
 import { pause } from './pauses.ts'
 import { liveIndex, tableDefinition } from './table-definition.ts'
 
+/** What {@link createTable} takes. */
 export interface CreateTableOptions {
+  /** It stays the caller's. */
   readonly client: Pick<DynamoDBClient, 'send'>
+  /** The table to make. */
   readonly tableName: string
   /** How long to wait until the table can be used. Default 2 minutes. */
   readonly timeout?: DurationInput

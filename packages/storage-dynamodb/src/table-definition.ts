@@ -68,9 +68,16 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
   }
 }
 
+/**
+ * What {@link cloudFormationTemplate} gives: a template of the table, with the names that CloudFormation has for its
+ * parts.
+ */
 export interface CloudFormationTemplate {
+  /** The version of the form. */
   readonly AWSTemplateFormatVersion: string
+  /** For people. */
   readonly Description: string
+  /** The table, which is kept when its stack is deleted. */
   readonly Resources: {
     readonly JobistemerTable: {
       readonly Type: string
@@ -81,6 +88,7 @@ export interface CloudFormationTemplate {
       }
     }
   }
+  /** The ARN of the table. */
   readonly Outputs: { readonly TableArn: { readonly Value: { readonly 'Fn::GetAtt': readonly string[] } } }
 }
 
@@ -111,8 +119,11 @@ export function iamPolicy({ tableArn }: { readonly tableArn: string }): IamPolic
   }
 }
 
+/** What {@link iamPolicy} gives: a policy, with the names that IAM has for its parts. */
 export interface IamPolicy {
+  /** The version of the policy language. */
   readonly Version: string
+  /** What is allowed, and on what. */
   readonly Statement: readonly {
     readonly Effect: string
     readonly Action: readonly string[]
