@@ -2,11 +2,20 @@ import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
+import { nodesSuite } from './redis/nodes-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
 import { printTable, type Suite } from './suite.ts'
 import { tickersSuite } from './tickers-suite.ts'
 
-const suites: readonly Suite[] = [tickersSuite, engineSuite, historySuite, heapSuite, redisSuite, latenessSuite]
+const suites: readonly Suite[] = [
+  tickersSuite,
+  engineSuite,
+  historySuite,
+  heapSuite,
+  redisSuite,
+  latenessSuite,
+  nodesSuite,
+]
 const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--smoke')

@@ -53,8 +53,9 @@ export async function measureBullmqLateness(
   let measuring = false
   const worker = new Worker(
     'lateness',
-    async ({ timestamp, delay }) => {
-      if (measuring) lateness.push(Date.now() - (timestamp + delay))
+    async ({ opts }) => {
+      // `prevMillis` is the instant that the job scheduler made the job for.
+      if (measuring) lateness.push(Date.now() - (opts.prevMillis ?? Number.NaN))
     },
     { connection, concurrency },
   )

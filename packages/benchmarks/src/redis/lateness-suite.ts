@@ -12,7 +12,7 @@ export const latenessSuite: Suite = {
   async run({ smoke }) {
     const count = smoke ? 20 : 1000
     const seconds = smoke ? 2 : 30
-    const server = await startRedis()
+    const server = await startRedis({ config: { appendonly: 'yes' } })
     try {
       const theirs = await measureBullmqLateness(server, { count, seconds, concurrency: 100 })
       const ours = await measureLateness(server.url, { count, seconds, concurrency: 100 })

@@ -10,7 +10,7 @@ export const redisSuite: Suite = {
   title: 'One-task occurrences per second on Redis, and jobs per second of BullMQ',
   async run({ smoke }) {
     const rounds = smoke ? 1 : 5
-    const server = await startRedis()
+    const server = await startRedis({ config: { appendonly: 'yes' } })
     try {
       const rows: string[][] = []
       for (const concurrency of [1, 10, 100, 1000]) {
