@@ -1,8 +1,8 @@
 import type { Occurrence } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
 import { backupSchedule, jobName, taskNames } from './backup-job.ts'
 import { describeChanges } from './ledger-changes.ts'
 import { LedgerWatch } from './ledger-watch.ts'
+import { loadLedger } from './ledgers/ledger-kinds.ts'
 import { lineOf, tableOf } from './live-table.ts'
 import { anyNode, type NodeOf, nodesOf } from './nodes.ts'
 import { restart } from './restart.ts'
@@ -22,7 +22,6 @@ const longestSilenceMs = 6 * 60_000
 export interface CourseOptions {
   readonly nodes: readonly string[]
   readonly settings: Omit<WorkerSettings, 'node'>
-  readonly storage: Storage
   /** The file that the nodes write to. */
   readonly witness: string
   readonly screen: Screen
@@ -39,7 +38,8 @@ export interface CourseOutcome {
 
 /** From the start of the nodes to their end: shows what happens, and kills a node on the way. */
 export async function runCourse(options: CourseOptions): Promise<CourseOutcome> {
-  const { nodes, settings, storage, screen, signal } = options
+  const { nodes, settings, screen, signal } = options
+  const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.location)
   const supervisor = new Supervisor()
   const nodeOf = () => (nodes.length === 1 ? anyNode : nodesOf(readWitness(options.witness)))
   let slots: readonly Date[] = []
@@ -89,6 +89,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     watch.stop()
     await supervisor.stop()
     screen.clear()
+    await storage.close()
   }
 }
 

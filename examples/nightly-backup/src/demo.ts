@@ -42,8 +42,8 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
   )
   const ledger = await loadLedger(kind)
   const { location, description, stop } = await ledger.prepare({ folder: folder.path, server: options.server })
-  const storage = ledger.open(location)
   try {
+    // It may have taken long.
     signal.throwIfAborted()
     const { start, end } = firstSlots(seconds, slotCount)
     screen.say(
@@ -62,7 +62,6 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
         keep,
         executionTimeoutMs: executionTimeoutMs(size),
       },
-      storage,
       witness: folder.witness,
       screen,
       signal,
@@ -79,7 +78,6 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
     screen.say(...lines)
     return good
   } finally {
-    await storage.close()
     await stop()
   }
 }

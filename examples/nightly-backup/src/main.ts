@@ -59,9 +59,15 @@ async function main(args: readonly string[]): Promise<number> {
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode
+    else if (isRefusal(reason)) exitCode = 2
   }
   screen.say(`Everything is in ${folder.path}: remove that folder when you have seen enough.`)
   return exitCode
+}
+
+/** Something that the user gave cannot be used, which shows only when it is tried. */
+function isRefusal(error: unknown): boolean {
+  return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
 /** The first signal ends the demo in good order; one that comes later, at once. The worker ends with it either way. */

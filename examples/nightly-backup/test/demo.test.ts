@@ -1,112 +1,33 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { gunzipSync } from 'node:zlib'
-import { createScheduler, type Occurrence } from '@jobistemer/core'
+import { createScheduler } from '@jobistemer/core'
+import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
-import { lastBackup } from '../src/final-report.ts'
-import { nodesOf } from '../src/nodes.ts'
-import { readContents } from '../src/table-contents.ts'
 import { readWitness } from '../src/witness.ts'
+import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase, temporaryFolder } from './world.ts'
 
-const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
-
-interface DemoProcess {
-  readonly child: ChildProcess
-  output(): string
-  /** Resolves when the output contains something like this. */
-  said(pattern: RegExp): Promise<RegExpExecArray>
-  /** Resolves to the exit code. */
-  readonly ended: Promise<number | null>
+function demoOfTest(...args: readonly string[]): DemoProcess {
+  const demo = startDemo(...args)
+  onTestFinished(() => demo.stop())
+  return demo
 }
 
-function startDemo(...args: readonly string[]): DemoProcess {
-  const { INIT_CWD: _, ...env } = process.env
-  const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-    })
-  }
-  const said = (pattern: RegExp) =>
-    new Promise<RegExpExecArray>((resolve, reject) => {
-      const look = () => {
-        const found = pattern.exec(output)
-        if (found !== null) resolve(found)
-      }
-      child.stdout.on('data', look)
-      child.on('close', () => reject(new Error(`The demo ended without saying ${pattern}:\n${output}`)))
-      look()
-    })
-  return { child, output: () => output, said, ended: once(child, 'close').then(([code]) => code as number | null) }
+/** A folder with a database that is quickly backed up, and the options for it. */
+function smallWorld(): { readonly folder: string; readonly options: readonly string[] } {
+  const folder = temporaryFolder()
+  const database = join(folder, 'my.db')
+  createDatabase(database)
+  return { folder, options: ['--db', database, '--out', join(folder, 'out')] }
 }
-
-function isAlive(processId: number): boolean {
-  try {
-    return process.kill(processId, 0)
-  } catch {
-    return false
-  }
-}
-
-/** What became of the attempts of an occurrence's tasks, in their order. */
-function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
-  return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
-}
-
-const interrupted = [
-  ['backup', 'succeeded'],
-  ['compress', 'lost', 'succeeded'],
-  ['verify', 'succeeded'],
-  ['rotate', 'succeeded'],
-]
-
-it('kills a node in the middle of a task, and another one carries on', async () => {
-  const folder = join(temporaryFolder(), 'out')
-  const demo = startDemo('--seconds', '1', '--out', folder)
-  const exitCode = await demo.ended
-  expect(exitCode, demo.output()).toBe(0)
-  expect(demo.output()).not.toContain('\x1b')
-  expect(demo.output()).toContain('All checks hold.')
-  const [, killed] = await demo.said(/Killing node ([AB]),/)
-  const successor = killed === 'A' ? 'B' : 'A'
-  expect(demo.output()).toContain(`killed on node ${killed} is recorded as lost, and node ${successor} carried on`)
-
-  const storage = sqliteStorage({ file: join(folder, 'ledger.db') })
-  onTestFinished(() => storage.close())
-  const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
-  expect(occurrences.length).toBeGreaterThan(3)
-  expect(new Set(occurrences.map(({ state }) => state))).toEqual(new Set(['completed']))
-  const rescued = occurrences.filter(({ fencingToken }) => fencingToken > 1)
-  expect(rescued.map(({ node, fencingToken }) => [node, fencingToken])).toEqual([[successor, 2]])
-  expect(attemptsOf(rescued[0])).toEqual(interrupted)
-
-  const witness = readWitness(join(folder, 'witness.jsonl'))
-  const nodeOf = nodesOf(witness)
-  const id = rescued[0]?.id as Occurrence['id']
-  const nodes = [nodeOf(id, 'backup', 1), nodeOf(id, 'compress', 1), nodeOf(id, 'compress', 2), nodeOf(id, 'rotate', 1)]
-  expect(nodes).toEqual([killed, killed, successor, successor])
-  for (const { process } of witness) expect(isAlive(process)).toBe(false)
-
-  const backup = lastBackup(occurrences)
-  const restored = join(folder, 'restored.db')
-  writeFileSync(restored, gunzipSync(readFileSync(backup?.file ?? '')))
-  const contents = async (file: string) => readContents(new Database(file, { readonly: true }))
-  expect(await contents(restored)).toEqual(await contents(join(folder, 'source.db')))
-  expect(backup?.contents).toEqual(await contents(restored))
-})
 
 it('starts its only node again, which goes on at once and makes up what it missed', async () => {
   const folder = join(temporaryFolder(), 'out')
-  const demo = startDemo('--nodes', '1', '--seconds', '1', '--out', folder)
+  const demo = demoOfTest('--nodes', '1', '--seconds', '1', '--out', folder)
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')
   expect(demo.output()).toContain('queued, missed')
@@ -114,17 +35,15 @@ it('starts its only node again, which goes on at once and makes up what it misse
   const storage = sqliteStorage({ file: join(folder, 'ledger.db') })
   onTestFinished(() => storage.close())
   const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
-  expect(attemptsOf(occurrences.find(({ fencingToken }) => fencingToken === 2))).toEqual(interrupted)
+  const compress = occurrences.find(({ fencingToken }) => fencingToken === 2)?.tasks[1]
+  expect(compress?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
   expect(occurrences.some(({ recovered }) => recovered)).toBe(true)
   const processes = new Set(readWitness(join(folder, 'witness.jsonl')).map((line) => line.process))
   expect(processes.size).toBe(2)
 })
 
 it('ends at once when it is told to, and takes its nodes along', async () => {
-  const folder = temporaryFolder()
-  const database = join(folder, 'my.db')
-  createDatabase(database)
-  const demo = startDemo('--db', database, '--out', join(folder, 'out'))
+  const demo = demoOfTest(...smallWorld().options)
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   const alive = () => [a, b].map((node) => isAlive(Number(node)))
   expect(alive()).toEqual([true, true])
@@ -134,21 +53,63 @@ it('ends at once when it is told to, and takes its nodes along', async () => {
   expect(alive()).toEqual([false, false])
 })
 
-it('says why when a node dies of itself, and takes the other one along', async () => {
-  const folder = temporaryFolder()
-  const database = join(folder, 'my.db')
-  createDatabase(database)
-  const demo = startDemo('--db', database, '--out', join(folder, 'out'))
+it('lets its nodes write down that they end before it ends its server, when a Ctrl-C reaches all processes', async () => {
+  const { folder, options } = smallWorld()
+  // Its compression takes long enough to be interrupted.
+  const database = new Database(options[1] as string)
+  database.exec('CREATE TABLE noise AS SELECT randomblob(60000000) AS bytes')
+  database.close()
+  const demo = demoOfTest('--storage', 'redis', ...options)
+  const [, server] = await demo.said(/redis, process (\d+)/)
+  await demo.said(/backup {4}attempt 1 on [AB] succeeded/)
+  // A group of its own, which is none of those that the signal reaches.
+  expect(isAlive(-Number(server))).toBe(true)
+  process.kill(-(demo.child.pid as number), 'SIGINT')
+  expect(await demo.ended).toBe(130)
+  expect(isAlive(Number(server))).toBe(false)
+
+  const revived = await startRedis({ directory: join(folder, 'out', 'redis'), config: { appendonly: 'yes' } })
+  onTestFinished(() => revived.stop())
+  const storage = redisStorage({ url: revived.url, prefix: 'jobistemer-demo' })
+  onTestFinished(() => storage.close())
+  const [occurrence] = await createScheduler({ storage }).occurrences({ job: jobName })
+  expect(occurrence?.state).toBe('pending')
+  expect(occurrence?.tasks.at(-1)?.attempts.map(({ state }) => state)).toEqual(['aborted'])
+})
+
+it('says why when a node dies of itself, and takes the other one and the server along', async () => {
+  const demo = demoOfTest('--storage', 'redis', ...smallWorld().options)
+  const [, server] = await demo.said(/redis, process (\d+)/)
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   process.kill(Number(b), 'SIGKILL')
   expect(await demo.ended).toBe(1)
   expect(demo.output()).toContain('Node B ended by itself (SIGKILL)')
-  expect(isAlive(Number(a))).toBe(false)
+  expect([a, server].map((processId) => isAlive(Number(processId)))).toEqual([false, false])
+})
+
+it('keeps its ledger on a server that is given, and leaves that running', async () => {
+  const server = await startRedis()
+  onTestFinished(() => server.stop())
+  const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '1', ...smallWorld().options)
+  const [, prefix] = await demo.said(/all keys begin with \{([\w-]+)/)
+  await demo.said(/rotate {4}attempt 1 on [AB] succeeded/)
+  await demo.stop()
+  const storage = redisStorage({ url: server.url, prefix: prefix as string })
+  onTestFinished(() => storage.close())
+  expect((await createScheduler({ storage }).occurrences({ job: jobName })).length).toBeGreaterThan(0)
+})
+
+it('refuses a server that does not answer, without showing its password', async () => {
+  const options = ['--storage', 'redis', '--redis-url', 'redis://me:secret@127.0.0.1:1']
+  const demo = demoOfTest(...options, ...smallWorld().options)
+  expect(await demo.ended).toBe(2)
+  expect(demo.output()).toContain('--redis-url redis://me@127.0.0.1:1 cannot be used')
+  expect(demo.output()).not.toContain('secret')
 })
 
 it('refuses a bad database before it creates anything', async () => {
   const folder = temporaryFolder()
-  const demo = startDemo('--db', join(folder, 'missing.db'), '--out', join(folder, 'out'))
+  const demo = demoOfTest('--db', join(folder, 'missing.db'), '--out', join(folder, 'out'))
   expect(await demo.ended).toBe(2)
   expect(demo.output()).toContain('missing.db does not exist')
   expect(existsSync(join(folder, 'out'))).toBe(false)
@@ -156,7 +117,7 @@ it('refuses a bad database before it creates anything', async () => {
 })
 
 it('answers a wrong option with its usage', async () => {
-  const demo = startDemo('--storage', 'papyrus')
+  const demo = demoOfTest('--storage', 'papyrus')
   expect(await demo.ended).toBe(2)
   expect(demo.output()).toMatch(/--storage is not a storage of this demo: "papyrus".*\n\nUsage: npm run demo/)
 })

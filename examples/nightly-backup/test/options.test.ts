@@ -20,6 +20,13 @@ it('reads every option, and relative paths from the current folder', () => {
   expect(readCommandLine(args, '/here')).toEqual({ kind: 'run', options })
 })
 
+it("takes a server of the user's with the storage that it is for", () => {
+  const args = ['--storage', 'redis', '--redis-url', 'rediss://:secret@there:6380/1']
+  const options = { ledger: 'redis', server: 'rediss://:secret@there:6380/1' }
+  expect(readCommandLine(args, '/here')).toMatchObject({ kind: 'run', options })
+  expect(readCommandLine(args.slice(0, 2), '/here')).toMatchObject({ options: { ledger: 'redis', server: null } })
+})
+
 it('takes no notice of a -- that a package manager has passed on', () => {
   expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
 })
@@ -30,7 +37,8 @@ it('shows its usage when asked, whatever else is given', () => {
 })
 
 it('tells of every option in its usage', () => {
-  for (const option of ['--db', '--out', '--seconds', '--nodes', '--storage', '--help']) expect(usage).toContain(option)
+  for (const option of ['--db', '--out', '--seconds', '--nodes', '--storage', '--redis-url', '--help'])
+    expect(usage).toContain(option)
 })
 
 const refused: readonly (readonly [string, string, string])[] = [
@@ -45,6 +53,12 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--seconds soon', 'INVALID_ARGUMENT', '--seconds'],
   ['--nodes 0', 'INVALID_ARGUMENT', '--nodes'],
   ['--nodes 3', 'INVALID_ARGUMENT', '--nodes'],
+  ['--redis-url redis://there', 'INVALID_ARGUMENT', '--redis-url'],
+  ['--storage sqlite --redis-url redis://there', 'INVALID_ARGUMENT', '--redis-url'],
+  ['--storage redis --redis-url', 'INVALID_ARGUMENT', 'options'],
+  ['--storage redis --redis-url=', 'INVALID_ARGUMENT', '--redis-url'],
+  ['--storage redis --redis-url localhost', 'INVALID_ARGUMENT', '--redis-url'],
+  ['--storage redis --redis-url http://there', 'INVALID_ARGUMENT', '--redis-url'],
   ['--storage papyrus', 'INVALID_ARGUMENT', '--storage'],
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]

@@ -7,7 +7,7 @@ interface LedgerEntry {
   readonly load: () => Promise<Ledger>
 }
 
-export type LedgerKind = 'sqlite'
+export type LedgerKind = 'sqlite' | 'redis'
 
 export type ServerOption = 'redis-url' | 'dynamodb-endpoint'
 
@@ -16,6 +16,10 @@ export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
   sqlite: {
     server: null,
     load: async () => (await import('./sqlite.ts')).sqlite,
+  },
+  redis: {
+    server: { option: 'redis-url', protocols: ['redis:', 'rediss:'] },
+    load: async () => (await import('./redis.ts')).redis,
   },
 }
 

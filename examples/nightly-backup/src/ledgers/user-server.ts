@@ -1,0 +1,34 @@
+import { JobistemerError } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+
+/**
+ * Makes sure that a server of the user's can be used.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export async function checkServer(option: string, url: string, storage: Storage): Promise<void> {
+  try {
+    await storage.listJobs({ limit: 1, cursor: null })
+  } catch (error) {
+    throw refusedServer(option, url, error)
+  } finally {
+    await storage.close()
+  }
+}
+
+export function refusedServer(option: string, url: string, cause: unknown): JobistemerError {
+  const place = withoutPassword(url)
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `${option} ${place} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
+    field: option,
+    value: place,
+    remedy: `Start that server, or leave ${option} out: then the demo starts one of its own.`,
+    cause,
+  })
+}
+
+/** A URL as it may be shown. */
+export function withoutPassword(url: string): string {
+  const shown = new URL(url)
+  shown.password = ''
+  return shown.href
+}

@@ -1,0 +1,85 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { createScheduler, type Occurrence } from '@jobistemer/core'
+import { startRedis } from '@jobistemer/test-servers'
+import Database from 'better-sqlite3'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { jobName } from '../src/backup-job.ts'
+import { lastBackup } from '../src/final-report.ts'
+import type { LedgerLocation } from '../src/ledgers/ledger.ts'
+import { type LedgerKind, ledgerKinds, loadLedger } from '../src/ledgers/ledger-kinds.ts'
+import { nodesOf } from '../src/nodes.ts'
+import { readContents } from '../src/table-contents.ts'
+import { readWitness } from '../src/witness.ts'
+import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
+
+/** Brings the ledger of a demo that has ended back from the data in its folder. */
+const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
+  sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
+  redis: async (folder) => {
+    const server = await startRedis({ directory: join(folder, 'redis'), config: { appendonly: 'yes' } })
+    onTestFinished(() => server.stop())
+    return { address: server.url, name: 'jobistemer-demo' }
+  },
+}
+
+const kinds = Object.keys(ledgerKinds) as readonly LedgerKind[]
+const demos = new Map<LedgerKind, { readonly folder: string; readonly demo: DemoProcess }>()
+const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
+
+// Together, since most of their time they wait for a deadline.
+beforeAll(() => {
+  for (const kind of kinds) {
+    const folder = join(top, kind)
+    demos.set(kind, { folder, demo: startDemo('--storage', kind, '--seconds', '1', '--out', folder) })
+  }
+})
+
+afterAll(async () => {
+  await Promise.all([...demos.values()].map(({ demo }) => demo.stop()))
+  rmSync(top, { recursive: true, force: true })
+})
+
+it.each(kinds)('kills a node in the middle of a task, and another one carries on: %s', async (kind) => {
+  const { folder, demo } = demos.get(kind) as { folder: string; demo: DemoProcess }
+  const exitCode = await demo.ended
+  expect(exitCode, demo.output()).toBe(0)
+  expect(demo.output()).not.toContain('\x1b')
+  expect(demo.output()).toContain('All checks hold.')
+  const [, killed] = /Killing node ([AB]),/.exec(demo.output()) ?? []
+  const successor = killed === 'A' ? 'B' : 'A'
+  expect(demo.output()).toContain(`killed on node ${killed} is recorded as lost, and node ${successor} carried on`)
+  const [, server] = new RegExp(`${kind}, process (\\d+)`).exec(demo.output()) ?? []
+  expect(server !== undefined).toBe(ledgerKinds[kind].server !== null)
+  if (server !== undefined) expect(isAlive(Number(server))).toBe(false)
+
+  const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
+  onTestFinished(() => storage.close())
+  const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
+  expect(occurrences.length).toBeGreaterThan(3)
+  expect(new Set(occurrences.map(({ state }) => state))).toEqual(new Set(['completed']))
+  const rescued = occurrences.filter(({ fencingToken }) => fencingToken > 1)
+  expect(rescued.map(({ node, fencingToken }) => [node, fencingToken])).toEqual([[successor, 2]])
+  expect(rescued[0]?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])).toEqual([
+    ['backup', 'succeeded'],
+    ['compress', 'lost', 'succeeded'],
+    ['verify', 'succeeded'],
+    ['rotate', 'succeeded'],
+  ])
+
+  const witness = readWitness(join(folder, 'witness.jsonl'))
+  const nodeOf = nodesOf(witness)
+  const id = rescued[0]?.id as Occurrence['id']
+  const nodes = [nodeOf(id, 'backup', 1), nodeOf(id, 'compress', 1), nodeOf(id, 'compress', 2), nodeOf(id, 'rotate', 1)]
+  expect(nodes).toEqual([killed, killed, successor, successor])
+  for (const { process } of witness) expect(isAlive(process)).toBe(false)
+
+  const backup = lastBackup(occurrences)
+  const restored = join(folder, 'restored.db')
+  writeFileSync(restored, gunzipSync(readFileSync(backup?.file ?? '')))
+  const contents = async (file: string) => readContents(new Database(file, { readonly: true }))
+  expect(await contents(restored)).toEqual(await contents(join(folder, 'source.db')))
+  expect(backup?.contents).toEqual(await contents(restored))
+})
