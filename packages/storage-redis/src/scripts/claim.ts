@@ -68,8 +68,10 @@ while not isDone do
         if r.dueAt < nextDueAt then nextDueAt = r.dueAt end
         offset = offset + 1
       else
-        local isLast = count == limit or scheduledAt > lastAt or (scheduledAt == lastAt and id > lastId)
         local isBlocked = h.policy ~= allow and (h.running > 0 or claimedJobs[job])
+        -- Up to a given place, blocked ones are passed over whatever the limit.
+        local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and id > lastId)
+          or (count == limit and not (isBlocked and lastAt ~= never))
         if isPeek == 1 then
           seen[#seen + 1] = write('<dc16B', scheduledAt, id, isBlocked and 1 or 0)
           offset = offset + 1

@@ -1,0 +1,38 @@
+import { storageConformance } from '@jobistemer/storage-conformance'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { connect, type StorageArgument } from './fixtures/connect.mjs'
+import { newPrefix } from './prefixes.ts'
+
+/** A server, or a cluster, and how it is reached. */
+export interface ConformanceServer {
+  readonly argument: Omit<StorageArgument, 'prefix'>
+  stop(): Promise<void>
+}
+
+/** Registers the whole kit for a server that all cases share, under prefixes of their own. */
+export function redisConformance(name: string, start: () => Promise<ConformanceServer>): void {
+  let server: ConformanceServer | undefined
+
+  beforeAll(async () => {
+    server = await start()
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+  })
+
+  storageConformance({
+    describe,
+    it,
+    name,
+    capabilities: { multiProcess: true, durability: 'process', serverTime: true, subscribe: true },
+    open() {
+      const argument: StorageArgument = { ...server?.argument, prefix: newPrefix() }
+      return {
+        connect: async () => connect(argument),
+        dispose: async () => {},
+        processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument },
+      }
+    },
+  })
+}
