@@ -4,7 +4,7 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import parse from 'parse-prometheus-text-format'
 import { Registry } from 'prom-client'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type PrometheusMetricsOptions, prometheusMetrics } from '../src/index.ts'
 
 interface Sample {
@@ -61,7 +61,9 @@ test('a scrape parses, and shows every metric moving', async () => {
   expect(sum(early.get('scheduler_jobs_paused_total'))).toBe(1)
   expect(early.has('scheduler_clock_skew_seconds')).toBe(true)
 
+  const claim = vi.spyOn(storage, 'claim').mockRejectedValueOnce(new Error('the storage is away'))
   await clock.advance({ minutes: 3 })
+  expect(claim.mock.calls.length).toBeGreaterThan(1)
   const late = await scrape(registry)
   const moving = [
     'scheduler_task_attempts_total',
@@ -70,6 +72,7 @@ test('a scrape parses, and shows every metric moving', async () => {
     'scheduler_task_execution_duration_seconds',
     'scheduler_start_lateness_seconds',
     'scheduler_queue_wait_seconds',
+    'scheduler_storage_failures_total',
   ]
   for (const name of moving) expect(sum(late.get(name)), name).toBeGreaterThan(sum(early.get(name)))
   const statuses = new Set(late.get('scheduler_job_occurrences_total')?.map(({ labels }) => labels?.status))

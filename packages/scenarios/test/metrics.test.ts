@@ -2,6 +2,7 @@ import { defineJob } from '@jobistemer/core'
 import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld } from './support/world.ts'
 
@@ -38,6 +39,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.observations('scheduler_start_lateness_seconds', { job: 'job' })).toEqual([0, 3, 6, 9])
     expect(metrics.observations('scheduler_queue_wait_seconds', { job: 'job' })).toEqual([3, 6, 9])
     expect(metrics.counter('scheduler_recovery_runs_total')).toBe(0)
+  })
+
+  it('calls to the storage that fail are counted, by operation', async () => {
+    const world = createWorld(place)
+    const metrics = metricsCollector()
+    const intercepted = new InterceptedStorage(world.connect())
+    const job = defineJob({ name: 'job', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run: () => 1 }] })
+    await world.start({ jobs: [job], metrics, storage: intercepted.storage })
+    intercepted.fail('createOccurrences', 3, 'before its effect')
+    await world.clock.advance({ seconds: 12 })
+    expect(metrics.counter('scheduler_storage_failures_total', { operation: 'createOccurrences' })).toBe(3)
+    expect(metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })).toBe(1)
   })
 
   it('a collector that throws disturbs nothing', async () => {

@@ -28,6 +28,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
   events.on('attempt.ended', ({ jobName: job, task, state: status }) => {
     metrics.increment('scheduler_task_attempts_total', { job, task, status }, 1)
   })
+  events.on('storage.failed', ({ operation }) => {
+    metrics.increment('scheduler_storage_failures_total', { operation }, 1)
+  })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) metrics.increment('scheduler_recovery_runs_total', { job, strategy }, toRun)
     // A compressed run stands for all of them; otherwise what does not run is missed.
