@@ -176,6 +176,25 @@ describe('a live ticker', () => {
     live.start()
     expect(live.isEnabled).toBe(false)
   })
+
+  it('is active inside the window that a schedule of somebody’s own declares, and always where it declares none', () => {
+    const bare: Schedule = {
+      type: everyType,
+      next: () => null,
+      previous: () => null,
+      between: () => [].values(),
+      describe: () => 'never',
+      toJSON: () => ({ type: 'never' }),
+      nextMs: () => null,
+      previousMs: () => null,
+    }
+    const clock = virtualClock(noon)
+    const activeIn = (schedule: Schedule) => ticker(schedule, { clock }).isActive
+    expect(activeIn(bare)).toBe(true)
+    expect(activeIn({ ...bare, window: { startMs: noon, endMs: noon } })).toBe(true)
+    expect(activeIn({ ...bare, window: { startMs: noon + 1, endMs: noon + minute } })).toBe(false)
+    expect(activeIn({ ...bare, window: { startMs: noon - minute, endMs: noon - 1 } })).toBe(false)
+  })
 })
 
 describe('a live ticker that notices late', () => {
