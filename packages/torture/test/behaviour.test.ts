@@ -26,7 +26,7 @@ it('takes its time within the bounds, and fails about as often as it is to', () 
 })
 
 it('the workload has every overlap policy, recovery strategy, failure strategy and stale strategy', () => {
-  const settings = workload.map((job) => job.settings)
+  const settings = workload(1).map((job) => job.settings)
   const recovery = settings.map(({ recoveryStrategy }) =>
     typeof recoveryStrategy === 'object' ? recoveryStrategy.type : recoveryStrategy,
   )

@@ -81,7 +81,8 @@ function* recordProblems(
     ]
   }
   if (kind === 'slot') {
-    if (!job.isSlot(scheduledAt)) yield ['start-unknown', `${time(scheduledAt)} is not a slot of the schedule`]
+    if (![...job.slots(scheduledAt - 1, scheduledAt)].includes(scheduledAt))
+      yield ['start-unknown', `${time(scheduledAt)} is not a slot of the schedule`]
     const { span } = record.details
     const isRange = span !== undefined && span.count > 1
     if (start.occurrence !== (isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, scheduledAt))) {

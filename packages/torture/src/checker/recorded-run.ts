@@ -22,6 +22,6 @@ export interface CheckedJob {
   readonly name: string
   /** No two occurrences run at once. */
   readonly isExclusive: boolean
-  /** Whether the instant, in epoch milliseconds, is one of the schedule. */
-  isSlot(at: number): boolean
+  /** The instants of the schedule after one and up to another, in epoch milliseconds. */
+  slots(after: number, until: number): Iterable<number>
 }

@@ -5,7 +5,7 @@ import { hostTime } from '../record/host-time.ts'
 import { LineFollower } from '../record/line-file.ts'
 import { readLive } from '../record/stored-ledger.ts'
 import type { WitnessLine } from '../record/witness.ts'
-import { workload } from '../workload/workload.ts'
+import { jobNames } from '../workload/workload.ts'
 import { sleep } from '../support/sleep.ts'
 
 const lookEveryMs = 250
@@ -20,7 +20,7 @@ export async function waitForRecovery(
 ): Promise<readonly Violation[]> {
   const begin = hostTime().mono
   const left = new Map((await readLive(storage)).map((record) => [record.id, record.state as string]))
-  const silent = new Set(workload.map((job) => job.name))
+  const silent = new Set(jobNames)
   const witness = new LineFollower<WitnessLine>(options.witnessFile)
   while (left.size > 0 || silent.size > 0) {
     if (hostTime().mono - begin > options.limitMs) break

@@ -2,7 +2,7 @@ import type { DriverEvent } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
 import type { StorageServer } from '../storages/storage-server.ts'
 import { Random } from '../workload/random.ts'
-import { workload } from '../workload/workload.ts'
+import { jobNames } from '../workload/workload.ts'
 import type { Fault } from './fault-plan.ts'
 import type { Fleet } from './fleet.ts'
 import type { CommandOutcome, NodeProcess } from './node-process.ts'
@@ -63,8 +63,10 @@ export class FaultRunner {
   readonly #work: WorkWatch
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
-  /** Jobs whose pause or resumption is being asked for. */
+  /** Jobs whose pause or resumption is being asked for, or may still be on its way. */
   readonly #pausing = new Set<string>()
+  /** Jobs with a pause of which nobody knows when it takes effect: its process died before it was answered. */
+  readonly #latePauses = new Set<string>()
   /** Processes that are stopped so that others replace them: killing them would spoil it. */
   readonly #spared = new Set<NodeProcess>()
   #requests = 0
@@ -104,6 +106,11 @@ export class FaultRunner {
       await sleep(this.#random.between(100, 500))
       await this.#kill()
     }
+  }
+
+  /** Resumes once more what a pause may have come to after its resumption: it was on its way when its process died. */
+  async resumeAll(): Promise<void> {
+    for (const job of this.#latePauses) await this.#resume(job)
   }
 
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
@@ -206,7 +213,7 @@ export class FaultRunner {
 
   async #request(kind: 'trigger' | 'replay'): Promise<void> {
     const key = `torture-${++this.#requests}`
-    const job = this.#random.pick(workload).name
+    const job = this.#random.pick(jobNames)
     const choice = this.#random.next()
     this.#record({ event: 'asked', request: kind, key })
     this.#figures[kind === 'trigger' ? 'triggers' : 'replays']++
@@ -224,7 +231,7 @@ export class FaultRunner {
   }
 
   async #cancel(force: boolean): Promise<void> {
-    const job = this.#random.pick(workload).name
+    const job = this.#random.pick(jobNames)
     const choice = this.#random.next()
     const process = await this.#target(() => this.#fleet.up)
     await process.command({ do: 'cancel', job, choice, force })
@@ -232,17 +239,27 @@ export class FaultRunner {
   }
 
   async #pause(forMs: number): Promise<void> {
-    const job = this.#random.pick(workload).name
+    const job = this.#random.pick(jobNames)
     if (this.#pausing.has(job)) return
     this.#pausing.add(job)
     this.#figures.pauses++
     const paused = await this.#ask({ do: 'pause', job })
-    // Without an answer it is paused or not: nothing is checked then.
+    // Without an answer it is paused, will be, or not: nothing is checked then.
     if (paused.outcome === 'done') this.#record({ event: 'paused', job })
+    if (paused.outcome === 'unknown') this.#latePauses.add(job)
     await sleep(forMs)
     this.#record({ event: 'resuming', job })
-    while ((await this.#ask({ do: 'resume', job })).outcome !== 'done') await sleep(20)
-    this.#pausing.delete(job)
+    // A resumption that may still be on its way could end another pause.
+    if (await this.#resume(job)) this.#pausing.delete(job)
+  }
+
+  /** Answers whether the job was resumed by the one request that was sent. */
+  async #resume(job: string): Promise<boolean> {
+    for (let isFirst = true; ; isFirst = false) {
+      const { outcome } = await this.#ask({ do: 'resume', job })
+      if (outcome === 'done') return isFirst
+      await sleep(20)
+    }
   }
 
   async #ask(command: { readonly do: 'pause' | 'resume'; readonly job: string }): Promise<CommandOutcome> {

@@ -7,7 +7,7 @@ import { sleep } from '../support/sleep.ts'
 import { sabotaged } from '../sabotage/sabotage.ts'
 import { storageKind } from '../storages/storage-kinds.ts'
 import { defineWorkload } from '../workload/define-workload.ts'
-import { workload } from '../workload/workload.ts'
+import { jobNames, workload } from '../workload/workload.ts'
 import { withCrashPoint } from './crash-points.ts'
 import type { Assignment, FromNode, ToNode } from './messages.ts'
 import { NodeClock } from './node-clock.ts'
@@ -63,12 +63,13 @@ setClock(assignment.clockOffsetMs)
 const opened = await open()
 const broken = assignment.sabotage === null ? opened : sabotaged(opened, assignment.sabotage)
 const fragile = assignment.crashPoint === null ? broken : withCrashPoint(broken, assignment.crashPoint, crash)
-const jobNames = new Map<string, string>(workload.map(({ name }) => [jobId(name), name]))
-const storage = new RecordingStorage(fragile, { record, nodeId, jobNames })
+const jobs = workload(kind.slowdown)
+const namesById = new Map<string, string>(jobNames.map((name) => [jobId(name), name]))
+const storage = new RecordingStorage(fragile, { record, nodeId, jobNames: namesById })
 
 const scheduler = createScheduler({
   storage,
-  jobs: defineWorkload(workload, { seed, witness }),
+  jobs: defineWorkload(jobs, { seed, witness }),
   ...(nodeId !== null && { nodeId }),
   // Few, so that now and then work has to wait in the storage for another node.
   maxConcurrentJobs: 6,
@@ -94,7 +95,7 @@ function send(message: FromNode): void {
 }
 
 process.on('message', ({ number, command }: ToNode) => {
-  runCommand(command, { scheduler, storage, setClock, record }).then(
+  runCommand(command, { scheduler, storage, jobs, setClock, record }).then(
     (occurrence) => {
       if (command.do === 'shutdown') record({ event: 'down' })
       send({ kind: 'done', number, occurrence })

@@ -1,13 +1,14 @@
 import { jobId, type OccurrenceId, type Scheduler } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
-import { workload } from '../workload/workload.ts'
+import type { WorkloadJob } from '../workload/workload-job.ts'
 import type { Command } from './messages.ts'
 import type { Recorded } from './recording-storage.ts'
 
 interface CommandTools {
   readonly scheduler: Scheduler
   readonly storage: Storage
+  readonly jobs: readonly WorkloadJob[]
   readonly setClock: (offsetMs: number) => void
   readonly record: (event: Recorded) => void
 }
@@ -41,7 +42,7 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
     case 'cancel':
       return await cancel(command, tools)
     case 'end-schedules':
-      for (const job of workload) {
+      for (const job of tools.jobs) {
         await scheduler.update(job.name, { schedule: cron(job.cron, { end: command.at }) })
       }
       return null

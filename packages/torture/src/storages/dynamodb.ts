@@ -8,7 +8,7 @@ const tableName = 'torture'
 export const dynamodb: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 1.5,
-  // It does a few hundred requests a second.
+  slowdown: 3,
   intervals: { pollInterval: 500, reapInterval: 1000, definitionInterval: 1000 },
   async prepare() {
     const { startDynamoDB, startTcpProxy } = await import('@jobistemer/test-servers')

@@ -14,6 +14,7 @@ const lookEveryMs = 50
 export const redisCluster: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.8,
+  slowdown: 1,
   intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300 },
   async prepare() {
     const { startRedisCluster } = await import('@jobistemer/test-servers')

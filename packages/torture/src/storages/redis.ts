@@ -9,6 +9,7 @@ export const durableRedis = { appendonly: 'yes', appendfsync: 'always' }
 export const redis: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.6,
+  slowdown: 1,
   intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300 },
   async prepare(folder) {
     const { startRedis, startTcpProxy } = await import('@jobistemer/test-servers')

@@ -6,6 +6,7 @@ export const sqlite: StorageKind = {
   // Processes of one machine have one clock.
   usualSkewMinutes: 0,
   secondsPerKill: 0.4,
+  slowdown: 1,
   intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300 },
   async prepare(folder) {
     return { location: join(folder, 'jobs.db'), server: null, stop: async () => {} }

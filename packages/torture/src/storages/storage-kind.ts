@@ -7,6 +7,8 @@ export interface StorageKind {
   readonly usualSkewMinutes: number
   /** The usual time for one kill: processes that load more take longer to start, and then have to get something done. */
   readonly secondsPerKill: number
+  /** By how much more rarely jobs are due than on a fast storage: a whole number. */
+  readonly slowdown: number
   /** How often nodes look into the storage. */
   readonly intervals: NodeIntervals
   /**

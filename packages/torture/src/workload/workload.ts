@@ -4,11 +4,10 @@ import type { WorkloadJob } from './workload-job.ts'
 // modes, retries, and tasks that outlast their timeouts. Deadlines are short, so that within a run of half a minute the
 // reaper acts on what killed nodes leave; between them jobs that may not overlap come to a halt, so most tasks are short.
 
-/** The jobs that every node runs. */
-export const workload: readonly WorkloadJob[] = [
+const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
     name: 'skip-two-in-a-row',
-    cron: '* * * * * *',
+    everySeconds: 1,
     settings: {
       overlapPolicy: 'skip',
       recoveryStrategy: 'execute_last',
@@ -22,7 +21,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'queue-with-retries',
-    cron: '* * * * * *',
+    everySeconds: 1,
     settings: {
       overlapPolicy: 'queue',
       maxQueued: 30,
@@ -44,7 +43,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'newest-of-the-waiting',
-    cron: '*/2 * * * * *',
+    everySeconds: 2,
     settings: {
       overlapPolicy: 'queue_one',
       recoveryStrategy: 'compressed',
@@ -62,7 +61,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'newest-takes-over',
-    cron: '*/3 * * * * *',
+    everySeconds: 3,
     settings: {
       overlapPolicy: 'cancel_running',
       recoveryStrategy: 'execute_last',
@@ -73,7 +72,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'side-by-side',
-    cron: '* * * * * *',
+    everySeconds: 1,
     settings: {
       overlapPolicy: 'allow',
       recoveryStrategy: { type: 'bounded_window', maxOccurrences: 3 },
@@ -96,7 +95,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'failing-with-clean-up',
-    cron: '*/2 * * * * *',
+    everySeconds: 2,
     settings: {
       overlapPolicy: 'skip',
       recoveryStrategy: 'mark_as_missed',
@@ -112,7 +111,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'beyond-its-timeouts',
-    cron: '*/3 * * * * *',
+    everySeconds: 3,
     settings: {
       overlapPolicy: 'queue',
       recoveryStrategy: 'execute_all',
@@ -131,7 +130,7 @@ export const workload: readonly WorkloadJob[] = [
   },
   {
     name: 'long-and-rescued',
-    cron: '*/4 * * * * *',
+    everySeconds: 4,
     settings: {
       overlapPolicy: 'skip',
       recoveryStrategy: 'execute_last',
@@ -146,3 +145,11 @@ export const workload: readonly WorkloadJob[] = [
     ],
   },
 ]
+
+/** The names of the jobs that every node runs. */
+export const jobNames: readonly string[] = jobs.map((job) => job.name)
+
+/** The jobs that every node runs, each due so many times more rarely than a fast storage can bear. */
+export function workload(slowdown: number): readonly WorkloadJob[] {
+  return jobs.map(({ everySeconds, ...job }) => ({ ...job, cron: `*/${everySeconds * slowdown} * * * * *` }))
+}

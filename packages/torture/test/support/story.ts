@@ -14,7 +14,11 @@ export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
 function jobOf(name: string, isExclusive: boolean): CheckedJob {
-  return { id: jobId(name), name, isExclusive, isSlot: (at) => at % 1000 === 0 }
+  return { id: jobId(name), name, isExclusive, slots: secondsBetween }
+}
+
+function* secondsBetween(after: number, until: number): Iterable<number> {
+  for (let at = (Math.floor(after / 1000) + 1) * 1000; at <= until; at += 1000) yield at
 }
 
 interface Doing {

@@ -1,0 +1,37 @@
+import { type JobId, jobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { checkLedger } from '@jobistemer/storage-conformance'
+import { cron } from '@jobistemer/ticker-cron'
+import type { WorkloadJob } from '../workload/workload-job.ts'
+import type { CheckedJob } from './recorded-run.ts'
+import type { Violation } from './violation.ts'
+
+/** What has to hold for a job of the workload. */
+export function checkedJob({ name, cron: expression, settings }: WorkloadJob): CheckedJob {
+  const schedule = cron(expression)
+  return {
+    id: jobId(name),
+    name,
+    isExclusive: settings.overlapPolicy !== 'allow',
+    *slots(after, until) {
+      for (let at = schedule.nextMs(after); at !== null && at <= until; at = schedule.nextMs(at)) yield at
+    },
+  }
+}
+
+/** Whether what the storage holds at rest can be true by itself. */
+export async function checkStoredLedger(storage: Storage, jobs: readonly CheckedJob[]): Promise<readonly Violation[]> {
+  const names = new Map<JobId, string>(jobs.map((job) => [job.id, job.name]))
+  const { violations } = await checkLedger(storage, {
+    // By the definition that the nodes began with: later ones only end it, and no watermark passes that end.
+    slots: ({ id }, after, until) => jobs.find((job) => job.id === id)?.slots(after, until) ?? [],
+    exclusive: ({ id }) => jobs.find((job) => job.id === id)?.isExclusive ?? false,
+    atRest: true,
+  })
+  return violations.map(({ rule, jobId: id, occurrenceId, message }) => ({
+    rule: 'ledger',
+    job: names.get(id) ?? id,
+    occurrence: occurrenceId,
+    message: `${rule}: ${message}`,
+  }))
+}

@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest'
+import { printReport } from '../src/report/print-report.ts'
+import { torture } from '../src/torture.ts'
+
+const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
+
+async function run(storage: string, options: { kills: number; seconds: number; clockSkew: number }) {
+  const { kills, seconds, clockSkew } = options
+  const minutes = seconds / 60
+  const report = await torture({ storage, nodes: 4, minutes, kills, seed, clockSkew, sabotage: null, keep: false })
+  const text = printReport(report)
+  console.log(text)
+  expect(report.violations, text).toEqual([])
+  const { figures } = report
+  expect(figures.kills).toBeGreaterThanOrEqual(kills)
+  // It was worth the trouble: much was started, lost, taken over and brought to its end.
+  expect(figures.starts).toBeGreaterThan(50)
+  expect(figures.occurrences.completed ?? 0).toBeGreaterThan(10)
+  expect(figures.attempts.lost ?? 0).toBeGreaterThan(0)
+  expect(figures.reapedAsFailed + figures.reapedToRetry).toBeGreaterThan(0)
+  return figures
+}
+
+it('25 × kill -9 at random moments on SQLite: ledger and witness keep every promise', {
+  timeout: 400_000,
+}, async () => {
+  await run('sqlite', { kills: 25, seconds: 12, clockSkew: 0 })
+})
+
+it.each([
+  ['Redis', 'redis', { kills: 20, seconds: 16, clockSkew: 5 }],
+  ['a Redis Cluster', 'redis-cluster', { kills: 8, seconds: 8, clockSkew: 5 }],
+  ['DynamoDB Local', 'dynamodb', { kills: 8, seconds: 15, clockSkew: 5 }],
+])(
+  'the same on %s, with killed servers, broken networks and clocks up to 5 minutes off',
+  {
+    timeout: 400_000,
+  },
+  async (_, storage, options) => {
+    const { breaks, lostAnswers, cuts, serverRestarts, jumps } = await run(storage, options)
+    for (const count of [breaks, lostAnswers, cuts, serverRestarts, jumps]) expect(count).toBeGreaterThan(0)
+  },
+)
