@@ -68,16 +68,19 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
+    const shardsAsked = [...wanted]
     const answers = await Promise.all(
-      [...wanted].map(([shard, { limit, last }]) => this.#askShard({ ...request, limit }, shard, 'take', last)),
+      shardsAsked.map(([shard, { limit, last }]) => this.#askShard({ ...request, limit }, shard, 'take', last)),
     )
-    const upcoming = views.map(({ nextDueAt }) => nextDueAt ?? Number.POSITIVE_INFINITY)
-    const nextDueAt = Math.min(...upcoming)
+    // Where something was taken, what was seen before is no longer the whole.
+    const latest = [...views]
+    for (const [index, [shard]] of shardsAsked.entries()) latest[shard] = answers[index] as ShardAnswer
+    const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     return {
       claimed: answers.flatMap(({ claimed }) => claimed).sort(bySchedule),
-      cancelRequested: views.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
+      cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
       more,
-      nextDueAt: nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt,
+      nextDueAt: upcoming.length === 0 ? null : Math.min(...upcoming),
     }
   }
 
