@@ -92,11 +92,11 @@ class Call {
     switch (fault) {
       case 'crash before':
         owner.crash(`before ${this.#operation}`)
-        return await never
+        return await never()
       case 'crash after': {
         await this.#perform()
         owner.crash(`after ${this.#operation}`)
-        return await never
+        return await never()
       }
       case 'freeze before':
         owner.freeze(`before ${this.#operation}`)
@@ -139,4 +139,7 @@ class Call {
   }
 }
 
-const never = new Promise<never>(() => undefined)
+/** One of its own each time: a shared one would keep everybody who waits for it, for ever. */
+function never(): Promise<never> {
+  return new Promise(() => {})
+}
