@@ -95,7 +95,7 @@ async function tortureStorage(
     onProgress(`${runner.figures.kills} kills done; waiting for everything to recover`)
     const calmAt = hostTime().mono
     await fleet.calmDown()
-    await runner.resumeAll()
+    await runner.calmDown()
     const watching = await open()
     const dueAfter = hostTime().wall + clocks.aheadMs
     violations.push(...(await waitForRecovery(watching, { witnessFile, dueAfter, limitMs: recoveryLimitMs })))

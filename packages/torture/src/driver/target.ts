@@ -1,0 +1,20 @@
+import { sleep } from '../support/sleep.ts'
+import type { Random } from '../workload/random.ts'
+import type { Fleet } from './fleet.ts'
+import type { NodeProcess } from './node-process.ts'
+
+const lookEveryMs = 20
+
+/** A random one of the candidates, waited for if there is none at the moment. */
+export async function target(
+  fleet: Fleet,
+  random: Random,
+  candidates: () => readonly NodeProcess[],
+): Promise<NodeProcess> {
+  for (;;) {
+    const present = candidates()
+    if (present.length > 0) return random.pick(present)
+    fleet.assertAlive()
+    await sleep(lookEveryMs)
+  }
+}
