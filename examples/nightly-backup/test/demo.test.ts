@@ -2,12 +2,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createScheduler } from '@jobistemer/core'
 import { redisStorage } from '@jobistemer/storage-redis'
-import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
-import { readWitness } from '../src/witness.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase, temporaryFolder } from './world.ts'
 
@@ -24,23 +22,6 @@ function smallWorld(): { readonly folder: string; readonly options: readonly str
   createDatabase(database)
   return { folder, options: ['--db', database, '--out', join(folder, 'out')] }
 }
-
-it('starts its only node again, which goes on at once and makes up what it missed', async () => {
-  const folder = join(temporaryFolder(), 'out')
-  const demo = demoOfTest('--nodes', '1', '--seconds', '1', '--out', folder)
-  expect(await demo.ended, demo.output()).toBe(0)
-  expect(demo.output()).toContain('compress  attempt 1 lost')
-  expect(demo.output()).toContain('queued, missed')
-
-  const storage = sqliteStorage({ file: join(folder, 'ledger.db') })
-  onTestFinished(() => storage.close())
-  const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
-  const compress = occurrences.find(({ fencingToken }) => fencingToken === 2)?.tasks[1]
-  expect(compress?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
-  expect(occurrences.some(({ recovered }) => recovered)).toBe(true)
-  const processes = new Set(readWitness(join(folder, 'witness.jsonl')).map((line) => line.process))
-  expect(processes.size).toBe(2)
-})
 
 it('ends at once when it is told to, and takes its nodes along', async () => {
   const demo = demoOfTest(...smallWorld().options)
@@ -88,7 +69,7 @@ it('says why when a node dies of itself, and takes the other one and the server 
 })
 
 it('keeps its ledger on a server that is given, and leaves that running', async () => {
-  const server = await startRedis()
+  const server = await startRedis({ config: { appendonly: 'yes' } })
   onTestFinished(() => server.stop())
   const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '1', ...smallWorld().options)
   const [, prefix] = await demo.said(/all keys begin with \{([\w-]+)/)

@@ -37,7 +37,16 @@ it('shows its usage when asked, whatever else is given', () => {
 })
 
 it('tells of every option in its usage', () => {
-  for (const option of ['--db', '--out', '--seconds', '--nodes', '--storage', '--redis-url', '--help'])
+  for (const option of [
+    '--db',
+    '--out',
+    '--seconds',
+    '--nodes',
+    '--storage',
+    '--redis-url',
+    '--dynamodb-endpoint',
+    '--help',
+  ])
     expect(usage).toContain(option)
 })
 
@@ -59,6 +68,8 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--storage redis --redis-url=', 'INVALID_ARGUMENT', '--redis-url'],
   ['--storage redis --redis-url localhost', 'INVALID_ARGUMENT', '--redis-url'],
   ['--storage redis --redis-url http://there', 'INVALID_ARGUMENT', '--redis-url'],
+  ['--storage redis --dynamodb-endpoint http://there', 'INVALID_ARGUMENT', '--dynamodb-endpoint'],
+  ['--storage dynamodb --dynamodb-endpoint there:8000', 'INVALID_ARGUMENT', '--dynamodb-endpoint'],
   ['--storage papyrus', 'INVALID_ARGUMENT', '--storage'],
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]

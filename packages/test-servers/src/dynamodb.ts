@@ -11,6 +11,10 @@ export interface DynamoDBOptions {
   readonly data?: 'disk' | 'memory'
   /** Default: a free one. */
   readonly port?: number
+  /** Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. */
+  readonly directory?: string
+  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  readonly ownGroup?: boolean
 }
 
 /** A DynamoDB Local of one's own. It takes any credentials and any region, and all of them see the same tables. */
@@ -19,7 +23,7 @@ export interface DynamoDBServer {
   readonly endpoint: string
   readonly port: number
   readonly pid: number
-  /** Ends the server and removes its data. */
+  /** Ends the server and removes its data, unless their folder was given. */
   stop(): Promise<void>
   /** SIGKILL; data on disk stay for {@link DynamoDBServer.restart}. */
   kill(): Promise<void>
@@ -42,11 +46,15 @@ export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<Dyna
   }
 }
 
-async function startOnPort({ data = 'disk' }: DynamoDBOptions, port: number): Promise<DynamoDBServer> {
+async function startOnPort(options: DynamoDBOptions, port: number): Promise<DynamoDBServer> {
   const program = programPath('java')
-  const directory = mkdtempSync(join(tmpdir(), 'jobistemer-dynamodb-'))
+  const { data = 'disk' } = options
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'jobistemer-dynamodb-'))
   const dataFolder = join(directory, 'data')
-  mkdirSync(dataFolder)
+  mkdirSync(dataFolder, { recursive: true })
+  const removeOwn = () => {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
+  }
   const home = dynamoDBLocalFolder()
   const endpoint = `http://${host}:${port}`
   // The package's own spawn() neither limits the heap nor tells when the server answers.
@@ -67,13 +75,14 @@ async function startOnPort({ data = 'disk' }: DynamoDBOptions, port: number): Pr
       ...(data === 'memory' ? ['-inMemory'] : ['-dbPath', dataFolder]),
     ],
     directory,
+    ownGroup: options.ownGroup,
     probe: () => ping(endpoint),
   })
   try {
     await server.start()
   } catch (error) {
     await server.kill()
-    rmSync(directory, { recursive: true, force: true })
+    removeOwn()
     throw error
   }
   return {
@@ -84,7 +93,7 @@ async function startOnPort({ data = 'disk' }: DynamoDBOptions, port: number): Pr
     },
     async stop() {
       await server.stop()
-      rmSync(directory, { recursive: true, force: true })
+      removeOwn()
     },
     kill: () => server.kill(),
     async restart() {

@@ -7,7 +7,7 @@ interface LedgerEntry {
   readonly load: () => Promise<Ledger>
 }
 
-export type LedgerKind = 'sqlite' | 'redis'
+export type LedgerKind = 'sqlite' | 'redis' | 'dynamodb'
 
 export type ServerOption = 'redis-url' | 'dynamodb-endpoint'
 
@@ -20,6 +20,10 @@ export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
   redis: {
     server: { option: 'redis-url', protocols: ['redis:', 'rediss:'] },
     load: async () => (await import('./redis.ts')).redis,
+  },
+  dynamodb: {
+    server: { option: 'dynamodb-endpoint', protocols: ['http:', 'https:'] },
+    load: async () => (await import('./dynamodb.ts')).dynamodb,
   },
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { createScheduler, type Occurrence } from '@jobistemer/core'
-import { startRedis } from '@jobistemer/test-servers'
+import { startDynamoDB, startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
@@ -15,6 +15,13 @@ import { readContents } from '../src/table-contents.ts'
 import { readWitness } from '../src/witness.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 
+const interrupted = [
+  ['backup', 'succeeded'],
+  ['compress', 'lost', 'succeeded'],
+  ['verify', 'succeeded'],
+  ['rotate', 'succeeded'],
+]
+
 /** Brings the ledger of a demo that has ended back from the data in its folder. */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
@@ -23,24 +30,37 @@ const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLo
     onTestFinished(() => server.stop())
     return { address: server.url, name: 'jobistemer-demo' }
   },
+  dynamodb: async (folder) => {
+    const server = await startDynamoDB({ directory: join(folder, 'dynamodb') })
+    onTestFinished(() => server.stop())
+    return { address: server.endpoint, name: 'jobistemer-demo' }
+  },
 }
 
 const kinds = Object.keys(ledgerKinds) as readonly LedgerKind[]
-const demos = new Map<LedgerKind, { readonly folder: string; readonly demo: DemoProcess }>()
+const demos = new Map<string, { readonly folder: string; readonly demo: DemoProcess }>()
 const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
+
+function start(name: string, ...options: readonly string[]): void {
+  const folder = join(top, name)
+  demos.set(name, { folder, demo: startDemo('--seconds', '1', '--out', folder, ...options) })
+}
 
 // Together, since most of their time they wait for a deadline.
 beforeAll(() => {
-  for (const kind of kinds) {
-    const folder = join(top, kind)
-    demos.set(kind, { folder, demo: startDemo('--storage', kind, '--seconds', '1', '--out', folder) })
-  }
+  for (const kind of kinds) start(kind, '--storage', kind)
+  start('one node', '--nodes', '1')
 })
 
 afterAll(async () => {
   await Promise.all([...demos.values()].map(({ demo }) => demo.stop()))
   rmSync(top, { recursive: true, force: true })
 })
+
+/** What became of the attempts of an occurrence's tasks, in their order. */
+function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
+  return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
+}
 
 it.each(kinds)('kills a node in the middle of a task, and another one carries on: %s', async (kind) => {
   const { folder, demo } = demos.get(kind) as { folder: string; demo: DemoProcess }
@@ -62,12 +82,7 @@ it.each(kinds)('kills a node in the middle of a task, and another one carries on
   expect(new Set(occurrences.map(({ state }) => state))).toEqual(new Set(['completed']))
   const rescued = occurrences.filter(({ fencingToken }) => fencingToken > 1)
   expect(rescued.map(({ node, fencingToken }) => [node, fencingToken])).toEqual([[successor, 2]])
-  expect(rescued[0]?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])).toEqual([
-    ['backup', 'succeeded'],
-    ['compress', 'lost', 'succeeded'],
-    ['verify', 'succeeded'],
-    ['rotate', 'succeeded'],
-  ])
+  expect(attemptsOf(rescued[0])).toEqual(interrupted)
 
   const witness = readWitness(join(folder, 'witness.jsonl'))
   const nodeOf = nodesOf(witness)
@@ -82,4 +97,18 @@ it.each(kinds)('kills a node in the middle of a task, and another one carries on
   const contents = async (file: string) => readContents(new Database(file, { readonly: true }))
   expect(await contents(restored)).toEqual(await contents(join(folder, 'source.db')))
   expect(backup?.contents).toEqual(await contents(restored))
+})
+
+it('starts its only node again, which goes on at once and makes up what it missed', async () => {
+  const { folder, demo } = demos.get('one node') as { folder: string; demo: DemoProcess }
+  expect(await demo.ended, demo.output()).toBe(0)
+  expect(demo.output()).toContain('compress  attempt 1 lost')
+
+  const storage = (await loadLedger('sqlite')).open({ address: folder, name: 'ledger.db' })
+  onTestFinished(() => storage.close())
+  const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
+  expect(attemptsOf(occurrences.find(({ fencingToken }) => fencingToken === 2))).toEqual(interrupted)
+  expect(occurrences.some(({ recovered }) => recovered)).toBe(true)
+  const processes = new Set(readWitness(join(folder, 'witness.jsonl')).map((line) => line.process))
+  expect(processes.size).toBe(2)
 })
