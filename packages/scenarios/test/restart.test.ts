@@ -64,6 +64,30 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
+  it('owners that hand it over at their shutdown do not count as rescues', async () => {
+    const world = createWorld(place)
+    const { job, called } = chain(world, { onStale: 'retry', maxRescues: 1 })
+    for (let life = 0; life < 3; life++) {
+      const scheduler = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ seconds: life === 0 ? 12 : 2 })
+      await world.shutdown(scheduler)
+    }
+    const crashing = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ seconds: 2 })
+    world.crash(crashing)
+    const last = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ minutes: 5 })
+    expect(called.map((call) => call.replace(/^\d+ /, ''))).toEqual([
+      'first attempt 1 token 1',
+      'first attempt 2 token 2',
+      'first attempt 3 token 3',
+      'first attempt 4 token 4',
+      'first attempt 5 token 5',
+      'second attempt 1 token 5',
+    ])
+    expect(await fates(last, 'chain')).toEqual(['10 completed'])
+  })
+
   it('an occurrence is rescued so often and no more', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onStale: 'retry', maxRescues: 2 })

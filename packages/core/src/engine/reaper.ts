@@ -116,7 +116,7 @@ export class Reaper implements Alarm {
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
       const settings = await this.#settingsOf(record)
-      const retry = settings?.onStale === 'retry' && token <= settings.maxRescues
+      const retry = settings?.onStale === 'retry' && token - handOversOf(record) <= settings.maxRescues
       // Of an occurrence that has ended, no task is left running.
       const runs = record.runs.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
@@ -156,4 +156,14 @@ export class Reaper implements Alarm {
     const { defaults, settings } = readJobDocument(version.definition)
     return resolveJobSettings(defaults, settings)
   }
+}
+
+/** How often an owner handed it back at its shutdown: each such time cost a token, and nobody had to be rescued. */
+function handOversOf({ runs }: OccurrenceRecord): number {
+  let most = 0
+  for (const { attempts } of runs) {
+    const count = attempts.filter(({ state, reason }) => state === 'aborted' && reason === 'shutdown').length
+    most = Math.max(most, count)
+  }
+  return most
 }
