@@ -15,6 +15,7 @@ import {
   type ReapRequest,
   withRuns,
 } from '@jobistemer/core/storage'
+import { storeBulk } from './bulk.ts'
 import { commitStep } from './carry-out.ts'
 import { byJob, jobOf } from './in-order.ts'
 import { occurrenceItem, type StoredOccurrence } from './occurrence-item.ts'
@@ -94,11 +95,11 @@ async function end(
 
 /** Replaces a record that is as it was read. */
 async function replaceAlone(
-  { requests, keys }: Table,
+  table: Table,
   { revision, marked }: StoredOccurrence,
   record: OccurrenceRecord,
 ): Promise<boolean> {
   const stays = marked && record.state === 'running'
-  const item = occurrenceItem(keys, { record, revision: revision + 1, marked: stays })
-  return await requests.put({ Item: item, ...hasRevision(revision) })
+  const item = occurrenceItem(table.keys, { record, revision: revision + 1, marked: stays })
+  return await table.requests.put({ Item: await storeBulk(table, item), ...hasRevision(revision) })
 }

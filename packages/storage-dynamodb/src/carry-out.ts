@@ -1,8 +1,8 @@
 import type { StoredHead } from './job-item.ts'
 import { JobStep } from './job-step.ts'
 import { readPlan } from './plan.ts'
-import { checkHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
-import { transactionLimit } from './requests.ts'
+import { checkHead, type RecordWrite, remove, sizeOfWrites, writesOf } from './record-writes.ts'
+import { transactionBytes, transactionLimit } from './requests.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
 /** Commits a step and all that belongs to it. Answers false, and has written nothing, when it is to be decided anew. */
@@ -35,7 +35,12 @@ async function writeSome(table: Table, head: StoredHead, wanted: readonly Record
   for (;;) {
     const left = await stillToWrite(table, wanted)
     if (left.length === 0) return true
-    const writes = left.flatMap((write) => writesOf(table, write))
+    const writes = await writesOf(table, left)
+    if (left.length > 1 && sizeOfWrites(writes) > transactionBytes) {
+      const half = Math.ceil(left.length / 2)
+      if (!(await writeSome(table, head, left.slice(0, half)))) return false
+      return await writeSome(table, head, left.slice(half))
+    }
     if (await table.requests.transact([checkHead(table, head), ...writes])) return true
     const item = await table.requests.get(table.keys.head(head.id))
     if (item?.v?.N !== String(head.revision)) return false

@@ -17,7 +17,16 @@ import { jobOfKey } from './keys.ts'
 import { hintOf, type LiveHint, liveQuery, shardsOf } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
-import { addressOf, contended, loadHead, loadOccurrences, occurrenceIn, type Table, untilDecided } from './table.ts'
+import {
+  addressOf,
+  contended,
+  loadHead,
+  loadOccurrences,
+  occurrenceIn,
+  readItems,
+  type Table,
+  untilDecided,
+} from './table.ts'
 
 /** How many pending ones of each partition of the index are looked at together, at least. */
 const leastHints = 50
@@ -139,8 +148,8 @@ async function claimOfJob(
   job: JobId,
   hints: readonly OccurrenceAddress[],
 ): Promise<readonly OccurrenceRecord[] | typeof contended> {
-  const { requests, keys } = table
-  const found = await requests.getAll([keys.head(job), ...hints.map((hint) => keys.occurrence(hint))])
+  const { keys } = table
+  const found = await readItems(table, [keys.head(job), ...hints.map((hint) => keys.occurrence(hint))])
   const item = found.get(keys.head(job))
   if (item === null) return []
   const head = readHead(item)

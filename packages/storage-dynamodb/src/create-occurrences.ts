@@ -25,7 +25,16 @@ import { byJob, jobOf } from './in-order.ts'
 import { readHead, type StoredHead } from './job-item.ts'
 import { JobStep } from './job-step.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
-import { addressIn, addressOf, contended, loadOccurrences, occurrenceIn, type Table, untilDecided } from './table.ts'
+import {
+  addressIn,
+  addressOf,
+  contended,
+  loadOccurrences,
+  occurrenceIn,
+  readItems,
+  type Table,
+  untilDecided,
+} from './table.ts'
 
 export async function createOccurrences(
   table: Table,
@@ -78,18 +87,19 @@ async function createOne(
   }
 }
 
-async function look({ requests, keys }: Table, item: CreateItem): Promise<Situation> {
+async function look(table: Table, item: CreateItem): Promise<Situation> {
+  const { keys } = table
   const isRequest = item.kind === 'trigger' || item.kind === 'replay'
   const wanted = [keys.head(item.jobId), keys.occurrence(item)]
   if (isRequest) wanted.push(keys.address(item.id))
-  const found = await requests.getAll(wanted)
+  const found = await readItems(table, wanted)
   const headItem = found.get(keys.head(item.jobId))
   const head = headItem === null ? null : readHead(headItem)
   const present = occurrenceIn(found, keys, item)
   const address = present === null && isRequest ? addressIn(found, keys, item.id) : null
   if (address === null) return { head, present, staleAddress: null }
   // It was created before, under the time of another request.
-  const [elsewhere = null] = await loadOccurrences({ requests, keys }, [address])
+  const [elsewhere = null] = await loadOccurrences(table, [address])
   return { head, present: elsewhere, staleAddress: elsewhere === null ? address : null }
 }
 

@@ -54,6 +54,9 @@ export interface StoredHead {
   readonly planParts: number
 }
 
+/** Names of attributes, short for the same reason as those of occurrences. */
+export const headNames = { handlerKey: 'h', policy: 'p', paused: 'z', planParts: 'y' } as const
+
 export function headItem(keys: Keys, head: StoredHead): Item {
   const { pk, sk } = keys.head(head.id)
   const item: Item = {
@@ -61,8 +64,8 @@ export function headItem(keys: Keys, head: StoredHead): Item {
     sk: text(sk),
     v: number(head.revision),
     n: number(head.version),
-    h: json(head.handlerKey),
-    p: text(head.overlap.policy),
+    [headNames.handlerKey]: json(head.handlerKey),
+    [headNames.policy]: text(head.overlap.policy),
     w: number(head.watermark),
     c: number(head.createdAt),
     g: number(head.changedAt),
@@ -70,12 +73,12 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.overlap.maxQueued !== defaultMaxQueued) item.x = number(head.overlap.maxQueued)
   if (head.nextAt !== null) item.a = number(head.nextAt)
   if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
-  if (head.paused !== null) item.z = json(head.paused)
+  if (head.paused !== null) item[headNames.paused] = json(head.paused)
   if (head.deletedAt !== null) item.d = number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
   if (head.lookAt !== firstLookAt) item.k = number(head.lookAt)
-  if (head.planParts > 0) item.y = number(head.planParts)
+  if (head.planParts > 0) item[headNames.planParts] = number(head.planParts)
   return item
 }
 
@@ -90,19 +93,22 @@ export function readHead(item: Item): StoredHead {
     id,
     revision: numberOf(item, 'v'),
     version: numberOf(item, 'n'),
-    handlerKey: optionalJson<string>(item, 'h') ?? '',
-    overlap: { policy: textOf(item, 'p') as OverlapPolicy, maxQueued: optionalNumber(item, 'x') ?? defaultMaxQueued },
+    handlerKey: optionalJson<string>(item, headNames.handlerKey) ?? '',
+    overlap: {
+      policy: textOf(item, headNames.policy) as OverlapPolicy,
+      maxQueued: optionalNumber(item, 'x') ?? defaultMaxQueued,
+    },
     watermark: numberOf(item, 'w'),
     nextAt: optionalNumber(item, 'a'),
     pruneFloor: optionalNumber(item, 'f'),
-    paused: optionalJson<PauseRecord>(item, 'z'),
+    paused: optionalJson<PauseRecord>(item, headNames.paused),
     createdAt: numberOf(item, 'c'),
     changedAt: numberOf(item, 'g'),
     deletedAt: optionalNumber(item, 'd'),
     active: parseLiveList(id, item.l?.B),
     queued: parseLiveList(id, item.q?.B),
     lookAt: optionalNumber(item, 'k') ?? firstLookAt,
-    planParts: optionalNumber(item, 'y') ?? 0,
+    planParts: optionalNumber(item, headNames.planParts) ?? 0,
   }
 }
 

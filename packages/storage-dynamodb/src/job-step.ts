@@ -5,8 +5,8 @@ import { firstLookAt, type StoredHead } from './job-item.ts'
 import { bySchedule } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
-import { checkHead, putHead, type RecordWrite, writesOf } from './record-writes.ts'
-import { transactionLimit } from './requests.ts'
+import { checkStartable, putHead, type RecordWrite, sizeOfWrites, writesOf } from './record-writes.ts'
+import { transactionBytes, transactionLimit } from './requests.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
 interface Entry {
@@ -107,10 +107,10 @@ export class JobStep {
   async commit(): Promise<StoredHead | null> {
     const table = this.#table
     const records = this.#recordWrites()
-    const writes = [...records.flatMap((write) => writesOf(table, write)), ...this.writes]
+    const writes = [...(await writesOf(table, records)), ...this.writes]
     let head = { ...this.head, revision: this.#revision + 1 }
     let rest: readonly TransactWriteItem[] = writes
-    if (writes.length >= transactionLimit) {
+    if (writes.length >= transactionLimit || sizeOfWrites(writes) > transactionBytes) {
       const plan = planWrites(table, head.id, records)
       head = { ...head, planParts: plan.length }
       rest = [...plan, ...this.writes]
@@ -118,11 +118,14 @@ export class JobStep {
     return (await table.requests.transact([putHead(table, head, this.#revision), ...rest])) ? head : null
   }
 
-  /** Writes the records alone, on the condition that the head is as it was read. Answers false like {@link commit}. */
+  /**
+   * Writes the records alone, on the condition that the occurrences of the job may overlap and start: where they need not
+   * know of each other, steps need not follow one another. Answers false like {@link commit}.
+   */
   async commitBesideHead(): Promise<boolean> {
     const table = this.#table
-    const records = this.#recordWrites().flatMap((write) => writesOf(table, write))
-    return await table.requests.transact([checkHead(table, this.head), ...records])
+    const records = await writesOf(table, this.#recordWrites())
+    return await table.requests.transact([checkStartable(table, this.head), ...records])
   }
 
   #recordWrites(): readonly RecordWrite[] {

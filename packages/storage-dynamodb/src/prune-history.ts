@@ -8,6 +8,7 @@ import {
   type PruneRequest,
 } from '@jobistemer/core/storage'
 import { number, numberOf, text } from './attributes.ts'
+import { bulkKeys } from './bulk.ts'
 import { carryOut } from './carry-out.ts'
 import { sideBySide } from './in-order.ts'
 import { headItem, type StoredHead } from './job-item.ts'
@@ -42,6 +43,11 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
   for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
 }
 
+/** An occurrence, with the parts that its item refers to. */
+interface Victim extends OccurrenceRecord {
+  readonly parts: readonly Key[]
+}
+
 async function pruneJob(
   table: Table,
   job: JobId,
@@ -72,11 +78,11 @@ async function victimsOf(
   head: StoredHead,
   { before, keep }: PruneRequest,
   limit: number,
-): Promise<OccurrenceRecord[]> {
+): Promise<Victim[]> {
   const end = head.nextAt === null ? before : Math.min(before, head.nextAt)
   const oldestKept = keep === 0 ? null : await oldestOfLatest(table, head.id, keep)
   if (keep > 0 && oldestKept === null) return []
-  const victims: OccurrenceRecord[] = []
+  const victims: Victim[] = []
   for await (const record of history(table, head.id, { to: end, order: 'ascending' })) {
     if (victims.length === limit || (oldestKept !== null && bySchedule(record, oldestKept) >= 0)) break
     if (isPrunable(record, before, head.nextAt)) victims.push(record)
@@ -85,7 +91,7 @@ async function victimsOf(
 }
 
 /** The oldest of the latest `count` final ones; `null` when there are no more than those. */
-async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<OccurrenceRecord | null> {
+async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
   let left = count
   for await (const record of history(table, job, { order: 'descending' })) {
     if (isFinal(record.state) && --left === 0) return record
@@ -93,12 +99,12 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Records of a job without their runs. */
+/** Records of a job, without what was too large for their items. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,
   { to, order }: { readonly to?: number; readonly order: 'ascending' | 'descending' },
-): AsyncGenerator<OccurrenceRecord, void, undefined> {
+): AsyncGenerator<Victim, void, undefined> {
   const query = {
     KeyConditionExpression: 'pk = :pk AND sk < :end',
     ExpressionAttributeValues: {
@@ -108,10 +114,12 @@ async function* history(
     ConsistentRead: true,
     ScanIndexForward: order === 'ascending',
   }
-  for await (const item of requests.queryAll(query)) yield readOccurrence(item).record
+  for await (const item of requests.queryAll(query)) {
+    yield { ...readOccurrence(item).record, parts: bulkKeys(keys, item) }
+  }
 }
 
-async function raiseFloor(table: Table, head: StoredHead, victims: readonly OccurrenceRecord[]): Promise<boolean> {
+async function raiseFloor(table: Table, head: StoredHead, victims: readonly Victim[]): Promise<boolean> {
   let floor = head.pruneFloor ?? Number.NEGATIVE_INFINITY
   for (const record of victims) floor = Math.max(floor, lastSlotOf(record))
   if (floor === head.pruneFloor) return true
@@ -119,7 +127,7 @@ async function raiseFloor(table: Table, head: StoredHead, victims: readonly Occu
   return await table.requests.put({ Item: headItem(table.keys, raised), ...hasRevision(head.revision) })
 }
 
-async function removeAll({ requests, keys }: Table, victims: readonly OccurrenceRecord[]): Promise<void> {
+async function removeAll({ requests, keys }: Table, victims: readonly Victim[]): Promise<void> {
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
   // A request's key may be used again after its record is gone: its new address is not to be removed.
@@ -132,6 +140,7 @@ async function removeAll({ requests, keys }: Table, victims: readonly Occurrence
   })
   await requests.deleteAll([
     ...slots.map(({ id }) => keys.address(id)),
+    ...victims.flatMap(({ parts }) => parts),
     ...victims.map((record) => keys.occurrence(record)),
   ])
 }

@@ -1,13 +1,14 @@
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
 import { type Item, text } from './attributes.ts'
+import { hasBulk } from './bulk.ts'
 import { readHead } from './job-item.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
 import { hintOf, liveQuery, shardsOf } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
 import { readOccurrence } from './occurrence-item.ts'
 import { cursorError } from './query-jobs.ts'
-import { loadOccurrences, type Table } from './table.ts'
+import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
@@ -47,7 +48,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       ...(start !== null && { ExclusiveStartKey: start }),
     })
     for (const item of page.items) {
-      const { record } = readOccurrence(item)
+      const { record } = readOccurrence(hasBulk(item) ? await wholeItem(table, item) : item)
       const isWanted = wanted === null || wanted.has(record.state)
       if (last !== null && (items.length === limit ? isWanted : looked >= lookLimit)) {
         return { items, cursor: printPlace(last) }

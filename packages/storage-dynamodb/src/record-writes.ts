@@ -1,7 +1,8 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
-import { type Item, number } from './attributes.ts'
-import { headItem, type StoredHead } from './job-item.ts'
+import { type Item, json, number, sizeOf, text } from './attributes.ts'
+import { storeBulk } from './bulk.ts'
+import { headItem, headNames, type StoredHead } from './job-item.ts'
 import type { Key } from './keys.ts'
 import { occurrenceItem } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
@@ -27,11 +28,28 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
   return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
-/** The writes of one record: a new one comes with its address. */
-export function writesOf({ requests, keys }: Table, write: RecordWrite): readonly TransactWriteItem[] {
-  const TableName = requests.tableName
+/** The condition that a job whose occurrences may overlap still lets them start; its head may have changed otherwise. */
+export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
+  return {
+    ConditionCheck: {
+      TableName: requests.tableName,
+      Key: keyItem(keys.head(head.id)),
+      ConditionExpression: `${headNames.policy} = :allow AND attribute_not_exists(${headNames.paused}) AND attribute_not_exists(${headNames.planParts}) AND ${headNames.handlerKey} = :handlerKey`,
+      ExpressionAttributeValues: { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) },
+    },
+  }
+}
+
+/** The writes of these records: a new one comes with its address. */
+export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<readonly TransactWriteItem[]> {
+  return (await Promise.all(writes.map(async (write) => await writesOfOne(table, write)))).flat()
+}
+
+async function writesOfOne(table: Table, write: RecordWrite): Promise<readonly TransactWriteItem[]> {
+  const { keys } = table
+  const TableName = table.requests.tableName
   const { record, marked, revision, staleAddress } = write
-  const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
+  const item = await storeBulk(table, occurrenceItem(keys, { record, marked, revision: revision + 1 }))
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   if (revision > 0) return [put]
   const condition =
@@ -58,4 +76,9 @@ export function hasRevision(revision: number): RevisionCondition {
 interface RevisionCondition {
   readonly ConditionExpression: string
   readonly ExpressionAttributeValues?: Item
+}
+
+/** How many bytes a transaction has, about: DynamoDB takes 4 MB. */
+export function sizeOfWrites(writes: readonly TransactWriteItem[]): number {
+  return writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)
 }

@@ -22,13 +22,16 @@ import { keyOf } from './occurrence-item.ts'
 import type { ReadOptions } from './options.ts'
 import { Pauses } from './pauses.ts'
 
-/** What a conditional write came to: the item as the write left it, or as it was found. */
-export type WriteOutcome =
-  | { readonly written: true; readonly item: Item }
+/** What a conditional update came to, with the item as it was before. */
+export type UpdateOutcome =
+  | { readonly written: true; readonly before: Item }
   | { readonly written: false; readonly found: Item | null }
 
 /** The most items of one transaction. */
 export const transactionLimit = 100
+
+/** The most bytes of one transaction: below DynamoDB's 4 MB, as its count is not known to the byte. */
+export const transactionBytes = 3_500_000
 
 const readLimit = 100
 const deleteLimit = 25
@@ -132,10 +135,10 @@ export class Requests {
   }
 
   /** Updates one item. A condition is needed: an update would create an item that is absent. */
-  async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<WriteOutcome> {
+  async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<UpdateOutcome> {
     const request: UpdateItemCommandInput = {
       TableName: this.#tableName,
-      ReturnValues: 'ALL_NEW',
+      ReturnValues: 'ALL_OLD',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       ...input,
     }
@@ -143,7 +146,7 @@ export class Requests {
       const answer = await this.#send('UpdateItem', (options) =>
         this.#client.send(new UpdateItemCommand(request), options),
       )
-      return { written: true, item: answer.Attributes ?? {} }
+      return { written: true, before: answer.Attributes ?? {} }
     } catch (error) {
       return { written: false, found: foundBy(error) }
     }

@@ -11,6 +11,7 @@ import {
   withRuns,
 } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
+import { bulkKeys, hasBulk, referenceTo, storeBulk } from './bulk.ts'
 import { commitStep } from './carry-out.ts'
 import { byJob, jobOf } from './in-order.ts'
 import { shardOf } from './keys.ts'
@@ -26,8 +27,12 @@ export async function settleOccurrences(table: Table, { items, now }: SettleRequ
 }
 
 async function settleOne(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | typeof contended> {
-  const outcome = await table.requests.update(alone(table, item, now))
-  if (outcome.written) return accepted(readOccurrence(outcome.item).record, null)
+  const runs = await storedRuns(table, item)
+  const outcome = await table.requests.update(alone(table, item, runs, now))
+  if (outcome.written) {
+    await removeParts(table, outcome.before, runs)
+    return accepted(readOccurrence(outcome.before).record, null)
+  }
   const stored = outcome.found === null ? await findOccurrence(table, item) : readOccurrence(outcome.found)
   const answer = refusal(stored, item)
   if (answer !== null) return answer
@@ -51,7 +56,12 @@ function refusal(stored: StoredOccurrence | null, item: SettleItem): SettleAnswe
  * The write to the occurrence's item alone, without reading it first. Its condition says in DynamoDB's words what
  * `judgeSettle` calls `apply`, for one whose end concerns nobody else.
  */
-function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
+function alone(
+  { keys }: Table,
+  item: SettleItem,
+  runs: Item,
+  now: number,
+): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
   const values: Item = {
     ':running': text('running'),
@@ -61,10 +71,13 @@ function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemC
   }
   const sets = [`${names.sequence} = :sequence`, `${names.revision} = ${names.revision} + :one`]
   const removes: string[] = []
-  if (item.runs.length === 0) removes.push(names.runs)
-  else {
-    sets.push(`${names.runs} = :runs`)
-    values[':runs'] = json(item.runs)
+  for (const name of [names.runs, referenceTo(names.runs)]) {
+    const value = runs[name]
+    if (value === undefined) removes.push(name)
+    else {
+      sets.push(`${name} = :${name}`)
+      values[`:${name}`] = value
+    }
   }
   if (change.kind !== 'progress') {
     sets.push('#s = :state')
@@ -93,6 +106,20 @@ function alone({ keys }: Table, item: SettleItem, now: number): Omit<UpdateItemC
     ExpressionAttributeNames: { '#s': names.state },
     ExpressionAttributeValues: values,
   }
+}
+
+/** The attributes that hold the task runs: as they are, or a reference to parts. */
+async function storedRuns(table: Table, item: SettleItem): Promise<Item> {
+  if (item.runs.length === 0) return {}
+  return await storeBulk(table, { ...keyItem(table.keys.occurrence(item)), [names.runs]: json(item.runs) })
+}
+
+/** Takes away parts that an earlier write of the same owner has left. */
+async function removeParts({ keys, requests }: Table, before: Item, runs: Item): Promise<void> {
+  if (!hasBulk(before)) return
+  const stays = new Set(runs.pk === undefined ? [] : bulkKeys(keys, runs).map(({ sk }) => sk))
+  const { [referenceTo(names.details)]: _, ...others } = before
+  await requests.deleteAll(bulkKeys(keys, others).filter(({ sk }) => !stays.has(sk)))
 }
 
 /** The way of an occurrence whose end or release concerns others of its job. */

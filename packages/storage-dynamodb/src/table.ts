@@ -1,10 +1,11 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
+import { hasBulk, restoreBulk } from './bulk.ts'
 import { contentionError } from './dynamodb-errors.ts'
 import { readHead, type StoredHead } from './job-item.ts'
-import type { Keys } from './keys.ts'
-import { readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
+import type { Key, Keys } from './keys.ts'
+import { keyOf, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
 import { jitter, pause } from './pauses.ts'
 import type { FoundItems, Requests } from './requests.ts'
 
@@ -44,8 +45,32 @@ export async function loadOccurrences(
   addresses: readonly OccurrenceAddress[],
 ): Promise<readonly (StoredOccurrence | null)[]> {
   if (addresses.length === 0) return []
-  const found = await requests.getAll(addresses.map((address) => keys.occurrence(address)))
+  const found = await readItems(
+    { requests, keys },
+    addresses.map((address) => keys.occurrence(address)),
+  )
   return addresses.map((address) => occurrenceIn(found, keys, address))
+}
+
+/** Reads items, consistently, and what was too large for them. */
+export async function readItems(table: Table, wanted: readonly Key[]): Promise<FoundItems> {
+  const found = await table.requests.getAll(wanted)
+  for (const key of wanted) {
+    const item = found.get(key)
+    if (item !== null && hasBulk(item)) found.add(await wholeItem(table, item))
+  }
+  return found
+}
+
+/** An item with what was too large for it, read anew as long as it is being changed. */
+export async function wholeItem(table: Table, item: Item): Promise<Item> {
+  return await untilDecided(table, textOf(item, 'sk'), async () => {
+    const whole = await restoreBulk(table, item)
+    if (whole !== null) return whole
+    const again = await table.requests.get(keyOf(item))
+    if (again === null) return contended
+    return (await restoreBulk(table, again)) ?? contended
+  })
 }
 
 export function occurrenceIn(found: FoundItems, keys: Keys, address: OccurrenceAddress): StoredOccurrence | null {

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { type JobId, occurrenceId } from '@jobistemer/core'
+import type { CreateRecovery, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import { localClient } from './local-client.ts'
+
+let server: DynamoDBServer
+let client: ReturnType<typeof localClient>
+let storage: Storage
+let tests = 0
+
+beforeAll(async () => {
+  server = await startDynamoDB({ data: 'memory' })
+  client = localClient(server)
+  await createTable({ client, tableName: 'large' })
+})
+
+afterAll(async () => {
+  client?.destroy()
+  await server?.stop()
+})
+
+beforeEach(() => {
+  storage = open()
+})
+
+function open(): Storage {
+  return dynamodbStorage({ client, tableName: 'large', prefix: `test-${tests++}` })
+}
+
+/** Task runs with results that hardly compress, as long as the engine lets them be. */
+function largeRuns(tasks: number): readonly TaskRunRecord[] {
+  return Array.from({ length: tasks }, (_, index) => ({
+    task: `task-${index}`,
+    state: 'completed',
+    attempts: [{ number: 1, state: 'succeeded', startedAt: start, endedAt: start + 1 }],
+    result: randomBytes(98_000).toString('base64'),
+  }))
+}
+
+async function recordOf(id: `occ_${string}`) {
+  return (await storage.get({ occurrences: [id] })).occurrences[0]
+}
+
+it('task runs of more than an item can hold come back as they were, and go with their record', async () => {
+  const { id } = await addJob(storage, 'large')
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  for (const [sequence, tasks] of [
+    [1, 6],
+    [2, 9],
+  ] as const) {
+    const progress = { ...finishItem(id, 1), runs: largeRuns(tasks), sequence, change: { kind: 'progress' } as const }
+    expect(await storage.settle({ now: slotAt(1), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+    expect((await recordOf(item.id))?.runs).toEqual(progress.runs)
+  }
+  const last = { ...finishItem(id, 1), runs: largeRuns(10), sequence: 3 }
+  expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+  const history = { kind: 'job', jobId: id, order: 'ascending', limit: 10, cursor: null } as const
+  expect((await storage.listOccurrences({ ...history, runs: true })).items[0]?.runs).toEqual(last.runs)
+  expect((await storage.listOccurrences({ ...history, runs: false })).items[0]?.runs).toEqual([])
+  expect(await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(2), keep: 0, limit: 9 })).toEqual({
+    removed: 1,
+    more: false,
+  })
+  expect(await itemsOf(item.id)).toBe(0)
+})
+
+async function itemsOf(id: string): Promise<number> {
+  const { ScanCommand } = await import('@aws-sdk/client-dynamodb')
+  let count = 0
+  for (let start: Record<string, never> | undefined, first = true; first || start !== undefined; first = false) {
+    const page = await client.send(new ScanCommand({ TableName: 'large', ...(start && { ExclusiveStartKey: start }) }))
+    count += (page.Items ?? []).filter(({ pk }) => pk?.S?.includes(id.slice(4))).length
+    start = page.LastEvaluatedKey as Record<string, never> | undefined
+  }
+  return count
+}
+
+it('a hundred waiting triggers with large data are canceled in one step', async () => {
+  const { id } = await addJob(storage, 'large', 'queue')
+  const items = Array.from({ length: 99 }, (_, key) => {
+    const item = triggerItem(id, key)
+    return { ...item, details: { ...item.details, data: randomBytes(45_000).toString('base64') } }
+  })
+  await storage.createOccurrences({ now: slotAt(1), owner, items })
+  const [answer] = await storage.saveJobs({
+    now: slotAt(2),
+    changes: [{ kind: 'delete', id, expectedVersion: null }],
+  })
+  expect(answer).toMatchObject({ outcome: 'saved' })
+  const page = await storage.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', limit: 200, cursor: null, runs: false })
+  const found = [...page.items]
+  for (let cursor = page.cursor; cursor !== null; ) {
+    const next = await storage.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', limit: 200, cursor, runs: false })
+    found.push(...next.items)
+    cursor = next.cursor
+  }
+  expect(found).toHaveLength(99)
+  expect(new Set(found.map(({ state, reason }) => `${state} ${reason}`))).toEqual(new Set(['canceled deleted']))
+  expect(new Set(found.map(({ details }) => details.data))).toEqual(new Set(items.map(({ details }) => details.data)))
+})
+
+function recoveryOf(job: JobId, count: number): CreateRecovery {
+  const entries = Array.from({ length: count }, (_, index): RecoveryEntry => {
+    const scheduledAt = slotAt(index + 1)
+    return {
+      kind: 'run',
+      id: occurrenceId(job, scheduledAt),
+      scheduledAt,
+      executionTimeoutMs: 10 * minute,
+      details: {},
+    }
+  })
+  const last = slotAt(count)
+  return {
+    kind: 'recovery',
+    id: occurrenceId(job, last),
+    jobId: job,
+    scheduledAt: last,
+    jobVersion: 1,
+    expectedWatermark: start,
+    watermark: last,
+    nextAt: last + minute,
+    entries,
+  }
+}
+
+async function historyOf(job: JobId) {
+  const items = []
+  let cursor: string | null = null
+  do {
+    const page: Awaited<ReturnType<Storage['listOccurrences']>> = await storage.listOccurrences({
+      kind: 'job',
+      jobId: job,
+      order: 'ascending',
+      limit: 500,
+      cursor,
+      runs: false,
+    })
+    items.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== null)
+  return items
+}
+
+it('a recovery of a thousand slots is one step, and its runs wait for each other', async () => {
+  const { id } = await addJob(storage, 'thousand', 'queue')
+  const item = recoveryOf(id, 1000)
+  expect(await storage.createOccurrences({ now: slotAt(1000), owner, items: [item] })).toMatchObject([
+    { outcome: 'created', state: 'queued' },
+  ])
+  const states = (await historyOf(id)).map(({ state }) => state)
+  expect(states).toEqual(['pending', ...Array.from({ length: 999 }, () => 'queued')])
+  expect((await storage.get({ jobs: [id] })).jobs[0]).toMatchObject({ watermark: slotAt(1000), nextAt: slotAt(1001) })
+  const found = await storage.get({ occurrences: item.entries.map((entry) => entry.id) })
+  expect(found.occurrences.every((record) => record !== null)).toBe(true)
+  await assertLedger(storage)
+})
+
+it('a replace that lets hundreds of queued occurrences overlap wakes them all', async () => {
+  const { id } = await addJob(storage, 'hundreds', 'queue')
+  await storage.createOccurrences({ now: slotAt(300), owner, items: [recoveryOf(id, 300)] })
+  const change = {
+    kind: 'replace',
+    id,
+    content: { ...contentOf('hundreds', 'allow'), fingerprint: 'print-2', nextAt: slotAt(301) },
+    expectedVersion: 1,
+    expectedWatermark: slotAt(300),
+    waiting: 'keep',
+  } as const
+  expect(await storage.saveJobs({ now: slotAt(301), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
+  expect(new Set((await historyOf(id)).map(({ state }) => state))).toEqual(new Set(['pending']))
+  const { claimed, more } = await storage.claim({ now: slotAt(301), owner, limit: 100, exceptHandlerKeys: [], sweep: false })
+  expect([claimed.length, more]).toEqual([100, true])
+})
+
+it('the newest of queue_one takes the place of hundreds, and is woken by the one that ran meanwhile', async () => {
+  const { id } = await addJob(storage, 'newest', 'queue')
+  await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
+  await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  const content = { ...contentOf('newest', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(201) }
+  await storage.saveJobs({
+    now: slotAt(200),
+    changes: [{ kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(200), waiting: 'keep' }],
+  })
+  const newest = { ...slotItem(id, 201), jobVersion: 2 }
+  const [answer] = await storage.createOccurrences({ now: slotAt(201), owner, items: [newest] })
+  expect(answer).toMatchObject({ outcome: 'created', state: 'queued' })
+  expect(answer?.outcome === 'created' && answer.displaced.length).toBe(199)
+  expect(await storage.settle({ now: slotAt(202), items: [finishItem(id, 1)] })).toMatchObject([
+    { outcome: 'ok', woken: { id: newest.id } },
+  ])
+  await assertLedger(storage)
+})
