@@ -1,0 +1,181 @@
+import { jobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type RedisServer, startRedis } from '@jobistemer/test-servers'
+import { Redis } from 'ioredis'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
+import { addJob } from './job.ts'
+import { quiet } from './prefixes.ts'
+import { refusal } from './refusal.ts'
+
+const closing: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+async function start(config: Record<string, string> = {}): Promise<RedisServer> {
+  const server = await startRedis({ config })
+  closing.push(() => server.stop())
+  return server
+}
+
+function open(options: RedisStorageOptions): Storage {
+  const storage = redisStorage({ logger: quiet, ...options })
+  closing.push(() => storage.close())
+  return storage
+}
+
+async function admin(server: { readonly url: string }): Promise<Redis> {
+  const client = new Redis(server.url)
+  closing.push(async () => client.disconnect())
+  return client
+}
+
+const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
+
+describe('the first call', () => {
+  it('makes the namespace, and later ones find it', async () => {
+    const server = await start()
+    const job = await addJob(open({ url: server.url }), 'alpha')
+    expect((await look(open({ url: server.url }))).jobs).toEqual([job])
+    expect(await (await admin(server)).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
+  })
+
+  it('is refused where nobody listens, without waiting for ever', async () => {
+    const server = await start()
+    await server.kill()
+    const error = await refusal(look(open({ url: server.url })))
+    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.message).toContain(`127.0.0.1:${server.port}`)
+    expect(error.message).toContain('ECONNREFUSED')
+  })
+
+  it('is refused with a wrong password, which is in no message', async () => {
+    const server = await start({ requirepass: 'right' })
+    const error = await refusal(look(open({ url: server.url.replace('right', 'secret-but-wrong') })))
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.message).toContain('password')
+    expect(error.message).not.toContain('secret-but-wrong')
+    expect((await refusal(look(open({ url: `redis://127.0.0.1:${server.port}` })))).code).toBe('STORAGE_UNREADABLE')
+    expect((await look(open({ url: server.url }))).jobs).toEqual([null])
+  })
+
+  it.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])('is refused under the maxmemory-policy %s', async (policy) => {
+    const server = await start({ 'maxmemory-policy': policy })
+    const storage = open({ url: server.url })
+    const error = await refusal(look(storage))
+    expect([error.code, error.field, error.value]).toEqual(['STORAGE_UNREADABLE', 'maxmemory-policy', policy])
+    expect(error.remedy).toContain('noeviction')
+    await (await admin(server)).config('SET', 'maxmemory-policy', 'noeviction')
+    expect((await look(storage)).jobs).toEqual([null])
+  })
+
+  it('is refused by a replica', async () => {
+    const primary = await start()
+    const replica = await start({ replicaof: `127.0.0.1 ${primary.port}` })
+    const error = await refusal(look(open({ url: replica.url })))
+    expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'role'])
+  })
+
+  it('is refused for another number of shards than that of the data', async () => {
+    const server = await start()
+    await addJob(open({ url: server.url, shards: 4 }), 'alpha')
+    const error = await refusal(look(open({ url: server.url, shards: 8 })))
+    expect([error.code, error.field, error.value]).toEqual(['STORAGE_UNREADABLE', 'shards', 8])
+    expect(error.message).toContain('4')
+    expect((await look(open({ url: server.url }))).jobs).not.toEqual([null])
+  })
+
+  it('is refused for data of a newer schema, and leaves them alone', async () => {
+    const server = await start()
+    const client = await admin(server)
+    await client.hset('{jobistemer}:meta', { schema: 2, shards: 1 })
+    const error = await refusal(addJob(open({ url: server.url }), 'alpha'))
+    expect(error.code).toBe('STORAGE_SCHEMA_NEWER')
+    expect(await client.keys('*')).toEqual(['{jobistemer}:meta'])
+  })
+
+  it.each([
+    ['a text', (client: Redis) => client.set('{jobistemer}:meta', 'x')],
+    ['other fields', (client: Redis) => client.hset('{jobistemer}:meta', 'x', 'y')],
+  ])('is refused when the key of the namespace holds %s', async (_what, spoil) => {
+    const server = await start()
+    const client = await admin(server)
+    await spoil(client)
+    const error = await refusal(addJob(open({ url: server.url }), 'alpha'))
+    expect(error.code).toBe('STORAGE_FOREIGN')
+    expect(await client.keys('*')).toEqual(['{jobistemer}:meta'])
+  })
+
+  it('warns of a server that keeps nothing on disk, and of no other', async () => {
+    const warnings: object[] = []
+    const logger = { warn: (fields: object) => warnings.push(fields) }
+    for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) {
+      await look(open({ url: (await start(config)).url, logger }))
+    }
+    expect(warnings).toEqual([])
+    const server = await start()
+    await look(open({ url: server.url, logger }))
+    await look(open({ url: server.url, logger }))
+    expect(warnings).toEqual([{ code: 'REDIS_NOT_PERSISTENT', place: `redis://127.0.0.1:${server.port}` }])
+  })
+
+  it('warns the process where there is no logger', async () => {
+    const server = await start()
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const storage = redisStorage({ url: server.url })
+    closing.push(() => storage.close())
+    await look(storage)
+    const warning = await warned
+    expect(warning).toMatchObject({ name: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
+    expect(warning.message).toContain('appendonly')
+  })
+
+  it('is answered where CONFIG is not allowed, as with managed services', async () => {
+    const server = await start()
+    await (await admin(server)).call('ACL', 'SETUSER', 'default', '-config')
+    expect((await look(open({ url: server.url }))).jobs).toEqual([null])
+  })
+})
+
+describe('a client that is given', () => {
+  it('is used, and stays open', async () => {
+    const client = await admin(await start())
+    const storage = redisStorage({ client, logger: quiet })
+    const job = await addJob(storage, 'alpha')
+    expect((await look(storage)).jobs).toEqual([job])
+    await storage.close()
+    expect(await client.ping()).toBe('PONG')
+  })
+
+  it('serves several storages, whose prefixes keep them apart', async () => {
+    const client = await admin(await start())
+    const [first, second] = [open({ client, prefix: 'first' }), open({ client, prefix: 'second' })]
+    await addJob(first, 'alpha')
+    expect((await look(second)).jobs).toEqual([null])
+  })
+
+  it('makes calls fail with STORAGE_CLOSED once its owner has ended it', async () => {
+    const client = await admin(await start())
+    const storage = open({ client })
+    await look(storage)
+    client.disconnect()
+    expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
+  })
+
+  it('that waits for its server for ever does not make calls wait as long', async () => {
+    const server = await start()
+    const client = new Redis(server.url, { maxRetriesPerRequest: null })
+    client.on('error', () => {})
+    closing.push(async () => client.disconnect())
+    const storage = open({ client, commandTimeout: 300, waitTimeout: 100 })
+    await look(storage)
+    await server.kill()
+    const error = await refusal(look(storage))
+    expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'commandTimeout'])
+    await server.restart()
+    await client.ping()
+    expect((await look(storage)).jobs).toEqual([null])
+  })
+})
