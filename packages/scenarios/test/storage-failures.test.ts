@@ -1,4 +1,4 @@
-import { defineJob, JobistemerError, type Job } from '@jobistemer/core'
+import { defineJob, type ErrorCode, JobistemerError, type Job } from '@jobistemer/core'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -244,6 +244,36 @@ describe.each(everywhere)('on $name', (place) => {
     // Every slot has run or lies in the missed range, and none has run twice.
     expect(new Set(called).size).toBe(called.length)
     expect(called.at(-1)).toBe(300)
+  })
+})
+
+const refusals: ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
+
+describe.each(refusals)('a storage that refuses with %s', (code) => {
+  const refuse = () => Promise.reject(new JobistemerError(code, { message: 'No.' }))
+
+  it('makes the start fail at once', async () => {
+    const world = createWorld(memory)
+    const intercepted = new InterceptedStorage(world.connect())
+    intercepted.intercept = refuse
+    const scheduler = world.scheduler({ jobs: [noting().job], storage: intercepted.storage })
+    await expect(scheduler.start()).rejects.toMatchObject({ code })
+  })
+
+  it('while it works is asked again until somebody has mended that', async () => {
+    const world = createWorld(memory)
+    const { job, called } = noting()
+    const { intercepted, scheduler } = await startOn(world, [job])
+    const heard = listen(scheduler, 'storage.failed', 'engine.failed')
+    const through = intercepted.intercept
+    await world.clock.advance({ seconds: 5 })
+    intercepted.intercept = refuse
+    await world.clock.advance({ seconds: 40 })
+    expect(called).toEqual([])
+    intercepted.intercept = through
+    await world.clock.advance({ minutes: 2 })
+    expect(called.slice(-2)).toEqual(['60 first 1', '60 second 1'])
+    expect(new Set(heard.map(({ name }) => name))).toEqual(new Set(['storage.failed']))
   })
 })
 

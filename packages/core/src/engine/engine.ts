@@ -169,6 +169,7 @@ export class Engine implements Scheduler, EngineContext {
       throw error
     }
     this.#phase = 'running'
+    this.storage.started()
     this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
       if (kind === 'due') this.#claimer.pendingAppeared()
       else if (kind === 'cancel') this.#claimer.ring()

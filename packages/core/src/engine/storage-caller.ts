@@ -21,13 +21,9 @@ export class EngineStopped extends JobistemerError {
   }
 }
 
-// Trying again does not mend these.
-const permanentFailures: readonly ErrorCode[] = [
-  'STORAGE_CLOSED',
-  'STORAGE_UNREADABLE',
-  'STORAGE_FOREIGN',
-  'STORAGE_SCHEMA_NEWER',
-]
+// Somebody has to mend these: whoever starts a scheduler is told at once. One that is at work goes on trying, since rights
+// that were taken away are given back, and passwords and tables are changed under it.
+const failuresOfStart: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
 /**
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
@@ -40,6 +36,7 @@ export class StorageCaller {
   readonly #events: EventHub
   readonly #logger: Logger
   readonly #waiting = new Set<() => void>()
+  #isAtWork = false
   #stopped = false
 
   constructor(options: {
@@ -75,13 +72,23 @@ export class StorageCaller {
         }
         return answer
       } catch (error) {
-        if (JobistemerError.isInstance(error) && permanentFailures.includes(error.code)) throw error
+        if (this.#isPermanent(error)) throw error
         const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
         this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
         this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
         await this.#pause(retryInMs)
       }
     }
+  }
+
+  /** The scheduler has started: from here on it waits for whatever its storage lacks. */
+  started(): void {
+    this.#isAtWork = true
+  }
+
+  #isPermanent(error: unknown): boolean {
+    if (!JobistemerError.isInstance(error)) return false
+    return error.code === 'STORAGE_CLOSED' || (!this.#isAtWork && failuresOfStart.includes(error.code))
   }
 
   /** Ends all waiting: what has no answer yet never will have one here. */
