@@ -260,6 +260,13 @@ describe.each(refusals)('a storage that refuses with %s', (code) => {
     await expect(scheduler.start()).rejects.toMatchObject({ code })
   })
 
+  it('makes a request fail at once', async () => {
+    const world = createWorld(memory)
+    const { intercepted, scheduler } = await startOn(world, [noting().job])
+    intercepted.intercept = refuse
+    await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code })
+  })
+
   it('while it works is asked again until somebody has mended that', async () => {
     const world = createWorld(memory)
     const { job, called } = noting()

@@ -184,8 +184,10 @@ export class Requests {
     const starts = item.runs === null ? 0 : 1
     this.#pool.reserve(starts)
     try {
-      const [answer] = await storage.repeated('createOccurrences', (calls) =>
-        calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
+      const [answer] = await storage.repeated(
+        'createOccurrences',
+        (calls) => calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
+        { isAsked: true },
       )
       return answer as CreateAnswer
     } finally {

@@ -21,9 +21,9 @@ export class EngineStopped extends JobistemerError {
   }
 }
 
-// Somebody has to mend these: whoever starts a scheduler is told at once. One that is at work goes on trying, since rights
-// that were taken away are given back, and passwords and tables are changed under it.
-const failuresOfStart: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
+// Somebody has to mend these: whoever starts a scheduler, or asks it for something, is told at once. What it does by
+// itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.
+const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
 /**
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
@@ -60,8 +60,15 @@ export class StorageCaller {
     return answer
   }
 
-  /** A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend */
-  async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>): Promise<T> {
+  /**
+   * A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend;
+   * with `isAsked`, for somebody who waits for it, also what somebody has to mend
+   */
+  async repeated<T>(
+    operation: string,
+    call: (storage: Storage) => Promise<T>,
+    { isAsked = false }: { readonly isAsked?: boolean } = {},
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (this.#stopped) throw new EngineStopped()
       try {
@@ -72,7 +79,7 @@ export class StorageCaller {
         }
         return answer
       } catch (error) {
-        if (this.#isPermanent(error)) throw error
+        if (this.#isPermanent(error, isAsked)) throw error
         const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
         this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
         this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
@@ -86,9 +93,9 @@ export class StorageCaller {
     this.#isAtWork = true
   }
 
-  #isPermanent(error: unknown): boolean {
+  #isPermanent(error: unknown, isAsked: boolean): boolean {
     if (!JobistemerError.isInstance(error)) return false
-    return error.code === 'STORAGE_CLOSED' || (!this.#isAtWork && failuresOfStart.includes(error.code))
+    return error.code === 'STORAGE_CLOSED' || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
   /** Ends all waiting: what has no answer yet never will have one here. */
