@@ -5,6 +5,7 @@ import { placeOf } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import { closedError, isUnknownScript, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
 import type { Script } from './script.ts'
+import { markWriteScript } from './scripts/mark-write.ts'
 
 export type ScriptArgument = string | Buffer | number
 
@@ -110,12 +111,14 @@ export class Connection {
     const pipeline = this.client.pipeline()
     const command = known ? ['evalsha', script.sha] : ['eval', script.source]
     pipeline.callBuffer(...(command as [string, string]), keys.length, ...keys, ...values)
+    pipeline.call('eval', markWriteScript, 1, `${this.#prefixOf(shard)}marked`)
     pipeline.call('wait', minReplicas, waitTimeoutMs)
     const results = await pipeline.exec()
-    const [answer, waited] = results ?? []
-    if (answer === undefined || waited === undefined) throw new Error('Connection is closed.')
+    const [answer, marked, waited] = results ?? []
+    if (answer === undefined || marked === undefined || waited === undefined) throw new Error('Connection is closed.')
     if (known && isUnknownScript(answer[0])) return await this.#evaluateAndWait(call, false)
     if (answer[0] !== null) throw answer[0]
+    if (marked[0] !== null) throw marked[0]
     if (waited[0] !== null) throw waited[0]
     const reached = Number(waited[1])
     if (reached < minReplicas) throw tooFewReplicas(this.#place, minReplicas, reached, waitTimeoutMs)
@@ -123,8 +126,12 @@ export class Connection {
   }
 
   #keysOf(shard: number, extraKey: ExtraKey | undefined): readonly string[] {
-    const prefix = `{${this.#options.prefix}:${shard}}:`
+    const prefix = this.#prefixOf(shard)
     return extraKey === undefined ? [`${prefix}heads`] : [`${prefix}heads`, extraKey(prefix)]
+  }
+
+  #prefixOf(shard: number): string {
+    return `{${this.#options.prefix}:${shard}}:`
   }
 
   async #within<T>(call: () => Promise<T>): Promise<T> {

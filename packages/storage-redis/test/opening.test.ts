@@ -1,36 +1,14 @@
 import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { type RedisServer, startRedis } from '@jobistemer/test-servers'
-import { Redis } from 'ioredis'
-import { afterEach, describe, expect, it } from 'vitest'
-import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
+import type { Redis } from 'ioredis'
+import { describe, expect, it } from 'vitest'
+import { redisStorage } from '../src/index.ts'
 import { addJob } from './job.ts'
 import { quiet } from './prefixes.ts'
 import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
 
-const closing: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-async function start(config: Record<string, string> = {}): Promise<RedisServer> {
-  const server = await startRedis({ config })
-  closing.push(() => server.stop())
-  return server
-}
-
-function open(options: RedisStorageOptions): Storage {
-  const storage = redisStorage({ logger: quiet, ...options })
-  closing.push(() => storage.close())
-  return storage
-}
-
-async function admin(server: { readonly url: string }): Promise<Redis> {
-  const client = new Redis(server.url)
-  closing.push(async () => client.disconnect())
-  return client
-}
+const { start, client: admin, open } = useServers()
 
 const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
 
@@ -39,7 +17,7 @@ describe('the first call', () => {
     const server = await start()
     const job = await addJob(open({ url: server.url }), 'alpha')
     expect((await look(open({ url: server.url }))).jobs).toEqual([job])
-    expect(await (await admin(server)).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
+    expect(await admin(server.url).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
   })
 
   it('is refused where nobody listens, without waiting for ever', async () => {
@@ -61,15 +39,18 @@ describe('the first call', () => {
     expect((await look(open({ url: server.url }))).jobs).toEqual([null])
   })
 
-  it.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])('is refused under the maxmemory-policy %s', async (policy) => {
-    const server = await start({ 'maxmemory-policy': policy })
-    const storage = open({ url: server.url })
-    const error = await refusal(look(storage))
-    expect([error.code, error.field, error.value]).toEqual(['STORAGE_UNREADABLE', 'maxmemory-policy', policy])
-    expect(error.remedy).toContain('noeviction')
-    await (await admin(server)).config('SET', 'maxmemory-policy', 'noeviction')
-    expect((await look(storage)).jobs).toEqual([null])
-  })
+  it.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])(
+    'is refused under the maxmemory-policy %s',
+    async (policy) => {
+      const server = await start({ 'maxmemory-policy': policy })
+      const storage = open({ url: server.url })
+      const error = await refusal(look(storage))
+      expect([error.code, error.field, error.value]).toEqual(['STORAGE_UNREADABLE', 'maxmemory-policy', policy])
+      expect(error.remedy).toContain('noeviction')
+      await admin(server.url).config('SET', 'maxmemory-policy', 'noeviction')
+      expect((await look(storage)).jobs).toEqual([null])
+    },
+  )
 
   it('is refused by a replica', async () => {
     const primary = await start()
@@ -89,7 +70,7 @@ describe('the first call', () => {
 
   it('is refused for data of a newer schema, and leaves them alone', async () => {
     const server = await start()
-    const client = await admin(server)
+    const client = admin(server.url)
     await client.hset('{jobistemer}:meta', { schema: 2, shards: 1 })
     const error = await refusal(addJob(open({ url: server.url }), 'alpha'))
     expect(error.code).toBe('STORAGE_SCHEMA_NEWER')
@@ -101,7 +82,7 @@ describe('the first call', () => {
     ['other fields', (client: Redis) => client.hset('{jobistemer}:meta', 'x', 'y')],
   ])('is refused when the key of the namespace holds %s', async (_what, spoil) => {
     const server = await start()
-    const client = await admin(server)
+    const client = admin(server.url)
     await spoil(client)
     const error = await refusal(addJob(open({ url: server.url }), 'alpha'))
     expect(error.code).toBe('STORAGE_FOREIGN')
@@ -125,8 +106,8 @@ describe('the first call', () => {
     const server = await start()
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
     const storage = redisStorage({ url: server.url })
-    closing.push(() => storage.close())
     await look(storage)
+    await storage.close()
     const warning = await warned
     expect(warning).toMatchObject({ name: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
     expect(warning.message).toContain('appendonly')
@@ -134,14 +115,14 @@ describe('the first call', () => {
 
   it('is answered where CONFIG is not allowed, as with managed services', async () => {
     const server = await start()
-    await (await admin(server)).call('ACL', 'SETUSER', 'default', '-config')
+    await admin(server.url).call('ACL', 'SETUSER', 'default', '-config')
     expect((await look(open({ url: server.url }))).jobs).toEqual([null])
   })
 })
 
 describe('a client that is given', () => {
   it('is used, and stays open', async () => {
-    const client = await admin(await start())
+    const client = admin((await start()).url)
     const storage = redisStorage({ client, logger: quiet })
     const job = await addJob(storage, 'alpha')
     expect((await look(storage)).jobs).toEqual([job])
@@ -150,14 +131,14 @@ describe('a client that is given', () => {
   })
 
   it('serves several storages, whose prefixes keep them apart', async () => {
-    const client = await admin(await start())
+    const client = admin((await start()).url)
     const [first, second] = [open({ client, prefix: 'first' }), open({ client, prefix: 'second' })]
     await addJob(first, 'alpha')
     expect((await look(second)).jobs).toEqual([null])
   })
 
   it('makes calls fail with STORAGE_CLOSED once its owner has ended it', async () => {
-    const client = await admin(await start())
+    const client = admin((await start()).url)
     const storage = open({ client })
     await look(storage)
     client.disconnect()
@@ -166,9 +147,7 @@ describe('a client that is given', () => {
 
   it('that waits for its server for ever does not make calls wait as long', async () => {
     const server = await start()
-    const client = new Redis(server.url, { maxRetriesPerRequest: null })
-    client.on('error', () => {})
-    closing.push(async () => client.disconnect())
+    const client = admin(server.url, { maxRetriesPerRequest: null })
     const storage = open({ client, commandTimeout: 300, waitTimeout: 100 })
     await look(storage)
     await server.kill()

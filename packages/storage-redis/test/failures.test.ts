@@ -1,0 +1,301 @@
+import type { JobRecord, Storage } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { describe, expect, it } from 'vitest'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
+
+const { start, proxy: through, client: admin, open } = useServers()
+
+const owners = { node: owner.node, incarnation: owner.incarnation }
+
+async function startSlot(storage: Storage, job: JobRecord, index: number): Promise<void> {
+  const now = slotAt(index)
+  const [answer] = await storage.createOccurrences({ now, owner, items: [slotItem(job.id, index)] })
+  expect(answer).toMatchObject({ outcome: 'created', state: 'running' })
+}
+
+async function finishSlot(storage: Storage, job: JobRecord, index: number): Promise<void> {
+  const answers = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(job.id, index)] })
+  expect(answers).toEqual([{ outcome: 'ok', woken: null, cancelRequested: null }])
+}
+
+/** Repeats a call, as a scheduler does, until the storage answers; gives the answer and the codes of the failures. */
+async function repeat<T>(call: () => Promise<T>): Promise<{ readonly answer: T; readonly codes: ReadonlySet<string> }> {
+  const codes = new Set<string>()
+  for (;;) {
+    try {
+      return { answer: await call(), codes }
+    } catch (error) {
+      codes.add((error as { code: string }).code)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** A call that has to send its script first would lose the answer that it is unknown, and do nothing. */
+async function loadScripts(storage: Storage): Promise<void> {
+  const other = await addJob(storage, 'other')
+  await startSlot(storage, other, 1)
+  await finishSlot(storage, other, 1)
+  await storage.claim({ now: slotAt(0), owner, limit: 0, exceptHandlerKeys: [], sweep: false })
+}
+
+describe('a server that is killed and comes back', () => {
+  it('with an append-only file synced always has lost nothing that was acknowledged', async () => {
+    const server = await start({ appendonly: 'yes', appendfsync: 'always' })
+    const storage = open({ url: server.url })
+    const jobs: JobRecord[] = []
+    for (let index = 0; index < 20; index++) jobs.push(await addJob(storage, `job-${index}`))
+    let acknowledged = 0
+    let failures = 0
+    let wasKilled = false
+    for (let round = 1; round <= 60; round++) {
+      const items = jobs.map(({ id }) => slotItem(id, round))
+      // In the middle of the writes, twice: what is under way then may have happened or not.
+      const restart = round % 25 === 0 ? server.kill().then(() => server.restart()) : null
+      const created = await repeat(() => storage.createOccurrences({ now: slotAt(round), owner, items }))
+      for (const answer of created.answer) {
+        expect(['created', 'exists']).toContain(answer.outcome)
+        expect(answer).toMatchObject({ state: 'running', token: 1 })
+      }
+      const settled = await repeat(() =>
+        storage.settle({ now: slotAt(round) + 20, items: jobs.map(({ id }) => finishItem(id, round)) }),
+      )
+      for (const answer of settled.answer) expect(answer.outcome).toBe('ok')
+      await restart
+      wasKilled ||= restart !== null
+      for (const code of [...created.codes, ...settled.codes]) {
+        expect(code).toBe('STORAGE_BUSY')
+        failures++
+      }
+      acknowledged = round
+    }
+    expect(wasKilled && failures > 0).toBe(true)
+    for (const { id } of jobs) {
+      const query = { kind: 'job', jobId: id, order: 'ascending', limit: 100, cursor: null, runs: false } as const
+      const { items } = await storage.listOccurrences(query)
+      expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual(
+        Array.from({ length: acknowledged }, (_, index) => slotAt(index + 1)),
+      )
+      expect(items.every(({ state }) => state === 'completed')).toBe(true)
+    }
+    await assertLedger(storage, { atRest: true })
+  })
+})
+
+describe('a server that forgets its scripts', () => {
+  it('is sent them again', async () => {
+    const server = await start()
+    const client = admin(server.url)
+    const storage = open({ url: server.url })
+    const job = await addJob(storage, 'alpha')
+    for (let index = 1; index <= 3; index++) {
+      await client.script('FLUSH')
+      await startSlot(storage, job, index)
+      await client.script('FLUSH')
+      await finishSlot(storage, job, index)
+    }
+    await client.script('FLUSH')
+    await assertLedger(storage, { atRest: true })
+  })
+
+  it('in the middle of many calls loses none of them', async () => {
+    const server = await start()
+    const client = admin(server.url)
+    const storage = open({ url: server.url })
+    const jobs = await Promise.all(Array.from({ length: 30 }, (_, index) => addJob(storage, `job-${index}`)))
+    const flushes = (async () => {
+      for (let round = 0; round < 30; round++) await client.script('FLUSH')
+    })()
+    await Promise.all(
+      jobs.map(async (job) => {
+        for (let index = 1; index <= 5; index++) {
+          await startSlot(storage, job, index)
+          await finishSlot(storage, job, index)
+        }
+      }),
+    )
+    await flushes
+    await assertLedger(storage, { atRest: true })
+  })
+})
+
+describe('a server at its memory limit', () => {
+  it('creates nothing and says so, but lets what runs end, and old history go', async () => {
+    const server = await start()
+    const client = admin(server.url)
+    const storage = open({ url: server.url })
+    const [alpha, beta] = [await addJob(storage, 'alpha'), await addJob(storage, 'beta')]
+    await startSlot(storage, alpha, 1)
+    await finishSlot(storage, alpha, 1)
+    await startSlot(storage, alpha, 2)
+    await client.config('SET', 'maxmemory', '1mb')
+    const items = [slotItem(beta.id, 1)]
+    const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items }))
+    expect(error.code).toBe('STORAGE_FULL')
+    expect(error.remedy).toContain('prune')
+    expect((await refusal(addJob(storage, 'gamma'))).code).toBe('STORAGE_FULL')
+    await finishSlot(storage, alpha, 2)
+    const claim = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: true }
+    expect((await storage.claim(claim)).claimed).toEqual([])
+    const pruned = await storage.prune({ now: slotAt(3), jobId: null, before: slotAt(3), keep: 0, limit: 100 })
+    expect(pruned).toEqual({ removed: 2, more: false })
+    await client.config('SET', 'maxmemory', '0')
+    await startSlot(storage, beta, 1)
+    await finishSlot(storage, beta, 1)
+    await assertLedger(storage, { atRest: true })
+  })
+})
+
+describe('a server that does not answer', () => {
+  it('makes a call fail after the limit, and the next one is answered when it comes back', async () => {
+    const server = await start()
+    const storage = open({ url: server.url, commandTimeout: 300, waitTimeout: 100 })
+    const job = await addJob(storage, 'alpha')
+    process.kill(server.pid, 'SIGSTOP')
+    const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+    process.kill(server.pid, 'SIGCONT')
+    expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
+    // It was sent, and takes effect late: the repeated call recognises it.
+    const { answer } = await repeat(() =>
+      storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
+    )
+    expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
+  })
+
+  it('can be closed meanwhile', async () => {
+    const server = await start()
+    const storage = open({ url: server.url, commandTimeout: 300, waitTimeout: 100 })
+    const job = await addJob(storage, 'alpha')
+    process.kill(server.pid, 'SIGSTOP')
+    const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+    // Until it is under way, closing would end it.
+    await new Promise((resolve) => setImmediate(resolve))
+    await storage.close()
+    process.kill(server.pid, 'SIGCONT')
+    expect((await call).code).toBe('STORAGE_BUSY')
+  })
+})
+
+describe('answers that get lost', () => {
+  it('make a call fail at once; the repeated one recognises its own', async () => {
+    const server = await start()
+    const proxy = await through(server)
+    const storage = open({ url: `redis://${proxy.host}:${proxy.port}` })
+    const job = await addJob(storage, 'alpha')
+    await loadScripts(storage)
+    proxy.loseAnswers()
+    const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+    const direct = open({ url: server.url })
+    await repeat(async () => {
+      const { jobs } = await direct.get({ jobs: [job.id] })
+      if (jobs[0]?.watermark !== slotAt(1)) throw Object.assign(new Error('not yet'), { code: 'NOT_YET' })
+    })
+    proxy.heal()
+    expect((await call).code).toBe('STORAGE_BUSY')
+    const { answer } = await repeat(() =>
+      storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
+    )
+    expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
+  })
+
+  it('of a claim that the client sends once more by itself are told to the caller', async () => {
+    const server = await start()
+    const proxy = await through(server)
+    const direct = open({ url: server.url })
+    const job = await addJob(direct, 'alpha', 'allow')
+    const items = [1, 2].map((index) => ({ ...slotItem(job.id, index), runs: null }))
+    await direct.createOccurrences({ now: slotAt(2), owner, items })
+    const client = admin(`redis://${proxy.host}:${proxy.port}`)
+    const storage = open({ client, commandTimeout: 20_000 })
+    await loadScripts(storage)
+    proxy.loseAnswers()
+    const claim = { now: slotAt(2), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
+    const call = refusal(storage.claim(claim))
+    const running = { kind: 'live', state: 'running', node: owner.node, runs: false, limit: 9, cursor: null } as const
+    await repeat(async () => {
+      const { items } = await direct.listOccurrences(running)
+      if (items.length === 0) throw Object.assign(new Error('not yet'), { code: 'NOT_YET' })
+    })
+    proxy.heal()
+    const error = await call
+    expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'claim'])
+    expect((await storage.listOccurrences(running)).items).toHaveLength(1)
+    expect((await storage.claim(claim)).claimed).toHaveLength(1)
+  })
+})
+
+describe('a primary that becomes a replica', () => {
+  it('makes calls fail with STORAGE_BUSY until the client reaches a primary again', async () => {
+    const server = await start()
+    const storage = open({ url: server.url })
+    const job = await addJob(storage, 'alpha')
+    const other = await start()
+    const client = admin(server.url)
+    await client.replicaof(other.host, other.port)
+    const { code } = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
+    expect(code).toBe('STORAGE_BUSY')
+    await client.replicaof('NO', 'ONE')
+    const { answer } = await repeat(() => addJob(storage, 'beta'))
+    expect(answer.createdAt).toBe(slotAt(0))
+  })
+})
+
+describe('keys of somebody else', () => {
+  it('under the prefix are not overwritten', async () => {
+    const server = await start()
+    const client = admin(server.url)
+    await client.set('{jobistemer:0}:heads', 'mine')
+    const storage = open({ url: server.url })
+    expect((await refusal(addJob(storage, 'alpha'))).code).toBe('STORAGE_FOREIGN')
+    expect(await client.get('{jobistemer:0}:heads')).toBe('mine')
+  })
+})
+
+describe('large numbers and strange texts', () => {
+  it('come back as they were', async () => {
+    const server = await start()
+    const storage = open({ url: server.url })
+    const last = 8.64e15 - minute
+    const first = -8.64e15
+    const text = 'Grüße, "\\" 世界 🌍 \u0000 \u2028 {}'
+    const job = await addJob(storage, text, 'queue')
+    const strange = { ...owner, node: text }
+    const request = (scheduledAt: number, key: string) => ({
+      ...slotItem(job.id, 1),
+      kind: 'trigger' as const,
+      id: `occ_${key.repeat(8)}-${key.repeat(4)}-5${key.repeat(3)}-8${key.repeat(3)}-${key.repeat(12)}` as const,
+      scheduledAt,
+      dueAt: scheduledAt,
+      details: { data: { [text]: [text, 1e300, -0.5] }, requestReason: text },
+    })
+    const items = [request(last, 'a'), request(first, 'b')]
+    const answers = await storage.createOccurrences({ now: last, owner: strange, items })
+    expect(answers.map((answer) => answer.outcome === 'created' && answer.state)).toEqual(['running', 'queued'])
+    const query = { kind: 'job', jobId: job.id, limit: 1, cursor: null, runs: true } as const
+    const ascending = await storage.listOccurrences({ ...query, order: 'ascending' })
+    expect(ascending.items).toMatchObject([{ scheduledAt: first, details: items[1]?.details, state: 'queued' }])
+    const next = await storage.listOccurrences({ ...query, order: 'ascending', cursor: ascending.cursor })
+    expect(next.items).toMatchObject([{ scheduledAt: last, startedAt: last, owner: strange, runs: items[0]?.runs }])
+    const descending = await storage.listOccurrences({ ...query, order: 'descending' })
+    expect(descending.items).toEqual(next.items)
+    const [settled] = await storage.settle({
+      now: last + 1,
+      items: [
+        {
+          ...finishItem(job.id, 1),
+          id: `occ_aaaaaaaa-aaaa-5aaa-8aaa-aaaaaaaaaaaa`,
+          scheduledAt: last,
+          change: { kind: 'finish', state: 'failed', reason: text },
+        },
+      ],
+    })
+    expect(settled).toMatchObject({ outcome: 'ok', woken: { scheduledAt: first } })
+    const { claimed } = await storage.claim({ now: last + 2, owner, limit: 5, exceptHandlerKeys: ['x'], sweep: true })
+    expect(claimed).toMatchObject([{ scheduledAt: first, startedAt: last + 2, details: items[1]?.details }])
+    const { occurrences, jobs } = await storage.get({ jobs: [job.id], occurrences: [items[0]?.id ?? 'occ_'] })
+    expect(occurrences).toMatchObject([{ state: 'failed', reason: text, finishedAt: last + 1 }])
+    expect(jobs).toEqual([job])
+  })
+})

@@ -1,0 +1,101 @@
+import type { Storage } from '@jobistemer/core/storage'
+import type { RedisServer, TcpProxy } from '@jobistemer/test-servers'
+import type { Redis } from 'ioredis'
+import { describe, expect, it } from 'vitest'
+import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, proxy: through, open } = useServers()
+
+interface Pair {
+  readonly primary: RedisServer
+  readonly replica: RedisServer
+  /** Through which the replica follows. */
+  readonly link: TcpProxy
+}
+
+/** A primary and a replica that follows it. */
+async function startPair(): Promise<Pair> {
+  const primary = await start({ 'repl-diskless-sync-delay': '0' })
+  const link = await through(primary)
+  const replica = await start({ replicaof: `${link.host} ${link.port}` })
+  await follows(admin(replica.url))
+  return { primary, replica, link }
+}
+
+async function follows(replica: Redis): Promise<void> {
+  while (!/master_link_status:up/.test(await replica.info('replication'))) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const create = (storage: Storage, jobId: `job_${string}`) =>
+  storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(jobId, 1)] })
+
+describe('minReplicas', () => {
+  it('waits until a replica has what was written', async () => {
+    const { primary, replica } = await startPair()
+    const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
+    const job = await addJob(storage, 'alpha')
+    expect(await create(storage, job.id)).toMatchObject([{ outcome: 'created', state: 'running' }])
+    const client = admin(replica.url)
+    expect(await client.hexists('{jobistemer:0}:heads', Buffer.from(job.id.slice(4).replaceAll('-', ''), 'hex'))).toBe(
+      1,
+    )
+    // A script that the server has forgotten is sent in the same way.
+    await admin(primary.url).script('FLUSH')
+    expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
+  })
+
+  it('that are not there make a call fail with STORAGE_BUSY; what it wrote is recognised', async () => {
+    const server = await start()
+    const storage = open({ url: server.url, minReplicas: 1, waitTimeout: 50 })
+    const job = await addJob(open({ url: server.url }), 'alpha')
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const error = await refusal(create(storage, job.id))
+      expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'minReplicas', 1])
+    }
+    expect(await create(open({ url: server.url }), job.id)).toMatchObject([{ outcome: 'exists', owner: { ...owner } }])
+  })
+
+  it('is asked for by a repeated call too, which writes nothing itself', async () => {
+    const { primary, link } = await startPair()
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    // The replica still counts as one, but hears nothing: what was written before its link broke it has.
+    link.loseAnswers()
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 100 })
+      expect((await refusal(create(storage, job.id))).code).toBe('STORAGE_BUSY')
+    }
+  })
+})
+
+describe('a failover', () => {
+  it('forgets what the replica had not got: an acknowledged create is created once more', async () => {
+    const { primary, replica, link } = await startPair()
+    const before = open({ url: primary.url })
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    link.cut()
+    expect(await create(before, job.id)).toMatchObject([{ outcome: 'created', state: 'running' }])
+    await primary.kill()
+    await admin(replica.url).replicaof('NO', 'ONE')
+    const after = open({ url: replica.url })
+    expect(await create(after, job.id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
+  })
+
+  it('does not forget what minReplicas has let through', async () => {
+    const { primary, replica, link } = await startPair()
+    const hasty = open({ url: primary.url, minReplicas: 1, waitTimeout: 200 })
+    const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
+    link.cut()
+    expect((await refusal(create(hasty, job.id))).code).toBe('STORAGE_BUSY')
+    link.heal()
+    await follows(admin(replica.url))
+    const patient = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
+    expect(await create(patient, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
+    await primary.kill()
+    await admin(replica.url).replicaof('NO', 'ONE')
+    expect(await create(open({ url: replica.url }), job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
+  })
+})

@@ -1,0 +1,95 @@
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
+import { describe, expect, it } from 'vitest'
+import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, proxy: through, open } = useServers()
+
+/** Gathers what a storage hears; `next` waits for one of a kind. */
+function listen(storage: Storage) {
+  const heard: WakeUp['kind'][] = []
+  const waiting: (() => void)[] = []
+  const stop = storage.subscribe?.(({ kind }) => {
+    heard.push(kind)
+    for (const wake of waiting.splice(0)) wake()
+  })
+  return {
+    heard,
+    stop: () => stop?.(),
+    async next(kind: WakeUp['kind']): Promise<void> {
+      while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
+      heard.splice(0)
+    },
+  }
+}
+
+describe('wake-ups', () => {
+  it('come for what others can take, ask and change, and not for one’s own', async () => {
+    const { url } = await start()
+    const [watched, other] = [open({ url }), open({ url })]
+    const ears = listen(watched)
+    await ears.next('jobs')
+    const job = await addJob(other, 'alpha', 'queue')
+    await ears.next('jobs')
+    const waiting = [{ ...slotItem(job.id, 1), runs: null }]
+    await other.createOccurrences({ now: slotAt(1), owner, items: waiting })
+    await ears.next('due')
+    await other.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    const { id, jobId, scheduledAt } = slotItem(job.id, 1)
+    const cancel = { id, jobId, scheduledAt, reason: 'stop', actor: null, mode: 'request' } as const
+    await other.cancel({ now: slotAt(1), items: [cancel] })
+    await ears.next('cancel')
+    await addJob(watched, 'beta')
+    await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
+    await addJob(other, 'gamma')
+    await ears.next('jobs')
+    // What was said before it has come before it: nothing was heard of one's own.
+    expect(ears.heard).toEqual([])
+  })
+
+  it('cost nothing for a slot that starts at once and ends', async () => {
+    const { url } = await start()
+    const storage = open({ url })
+    const job = await addJob(storage, 'alpha')
+    const messages: string[] = []
+    const subscriber = admin(url)
+    await subscriber.subscribe('{jobistemer}:wake-ups')
+    const told = new Promise<void>((resolve) => {
+      subscriber.on('message', (_channel: string, message: string) => {
+        messages.push(message.split(' ')[0] as string)
+        if (message.startsWith('jobs')) resolve()
+      })
+    })
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    await storage.settle({ now: slotAt(1) + 20, items: [finishItem(job.id, 1)] })
+    await addJob(storage, 'beta')
+    await told
+    expect(messages).toEqual(['jobs'])
+  })
+
+  it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
+    const server = await start()
+    const proxy = await through(server)
+    const ears = listen(open({ url: `redis://${proxy.host}:${proxy.port}` }))
+    await ears.next('jobs')
+    proxy.cut()
+    await addJob(open({ url: server.url }), 'alpha')
+    proxy.heal()
+    await ears.next('jobs')
+    await addJob(open({ url: server.url }), 'beta')
+    await ears.next('jobs')
+  })
+
+  it('end with the last listener, and can begin again', async () => {
+    const { url } = await start()
+    const storage = open({ url })
+    const first = listen(storage)
+    await first.next('jobs')
+    first.stop()
+    const second = listen(storage)
+    await second.next('jobs')
+    await addJob(open({ url }), 'alpha')
+    await second.next('jobs')
+    expect(first.heard).toEqual([])
+  })
+})
