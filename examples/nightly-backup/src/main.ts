@@ -70,7 +70,7 @@ function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/** The first signal ends the demo in good order; one that comes later, at once. The worker ends with it either way. */
+/** The first signal ends the demo in good order; one that comes later, at once. Nodes and server end with it either way. */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

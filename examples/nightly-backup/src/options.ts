@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { JobistemerError, printValue } from '@jobistemer/core'
-import { isLedgerKind, type LedgerKind, ledgerKinds, type ServerOption } from './ledgers/ledger-kinds.ts'
+import { isLedgerKind, type LedgerKind, ledgerKinds } from './ledgers/ledger-kinds.ts'
 
 export interface DemoOptions {
   /** The database to back up; `null`: one is built from this repository. */
@@ -114,29 +114,21 @@ function readLedgerKind(value = 'sqlite'): LedgerKind {
   throw refused('--storage', value, 'is not a storage of this demo', `Known: ${kindNames.join(', ')}.`)
 }
 
-function readServer(
-  ledger: LedgerKind,
-  values: { readonly [Option in ServerOption]?: string | undefined },
-): string | null {
+type Values = ReturnType<typeof parse>['values']
+
+function readServer(ledger: LedgerKind, values: Values): string | null {
   for (const kind of kindNames) {
     const { server } = ledgerKinds[kind]
     const value = server === null ? undefined : values[server.option]
     if (server === null || value === undefined) continue
     const option = `--${server.option}`
-    if (kind !== ledger)
-      throw refused(
-        option,
-        value,
-        `goes with another storage than ${ledger}`,
-        `Add --storage ${kind}, or leave it out.`,
-      )
+    if (kind !== ledger) {
+      const remedy = `Add --storage ${kind}, or leave it out.`
+      throw refused(option, value, `goes with another storage than ${ledger}`, remedy)
+    }
     if (!server.protocols.includes(protocolOf(value))) {
-      throw refused(
-        option,
-        value,
-        'is not the URL of such a server',
-        `Give one that begins with ${server.protocols.map((protocol) => `${protocol}//`).join(' or ')}.`,
-      )
+      const beginnings = server.protocols.map((protocol) => `${protocol}//`).join(' or ')
+      throw refused(option, value, 'is not the URL of such a server', `Give one that begins with ${beginnings}.`)
     }
     return value
   }

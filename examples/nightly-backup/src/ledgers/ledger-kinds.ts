@@ -9,7 +9,7 @@ interface LedgerEntry {
 
 export type LedgerKind = 'sqlite' | 'redis' | 'dynamodb'
 
-export type ServerOption = 'redis-url' | 'dynamodb-endpoint'
+type ServerOption = 'redis-url' | 'dynamodb-endpoint'
 
 /** The storages of this demo by their names: another adapter is one more entry here. */
 export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
