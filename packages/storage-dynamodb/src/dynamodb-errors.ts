@@ -73,17 +73,17 @@ const meanings: readonly Meaning[] = [
   },
   {
     pattern:
-      /^(UnrecognizedClientException|InvalidSignatureException|IncompleteSignature.*|MissingAuthenticationToken.*|CredentialsProviderError|InvalidClientTokenId)$/,
+      /^(UnrecognizedClientException|InvalidSignatureException|IncompleteSignature.*|MissingAuthenticationToken.*|InvalidClientTokenId)$/,
     code: 'STORAGE_UNREADABLE',
     message: 'DynamoDB does not accept the credentials of the client',
     remedy: 'Check the credentials, the region and the clock of this machine.',
   },
   {
-    // Roles hand out new credentials by themselves: a later call may have them.
-    pattern: /^(ExpiredToken.*|ExpiredCredentials.*)$/,
+    // Where credentials come from a role, a later call may have new ones.
+    pattern: /^(ExpiredToken.*|ExpiredCredentials.*|CredentialsProviderError)$/,
     code: 'STORAGE_FAILED',
-    message: 'The credentials of the client have expired',
-    remedy: 'Give the client a credential provider that renews them.',
+    message: 'The client has no valid credentials at present',
+    remedy: 'Give the client credentials, or a provider that renews them.',
   },
   {
     pattern: /^ItemCollectionSizeLimitExceededException$/,

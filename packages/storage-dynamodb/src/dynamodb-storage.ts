@@ -28,6 +28,7 @@ import { claimOccurrences } from './claim-occurrences.ts'
 import { createOccurrences } from './create-occurrences.ts'
 import { readVersion } from './job-item.ts'
 import { Keys } from './keys.ts'
+import { openTable } from './open-table.ts'
 import { type DynamoDBStorageOptions, type ReadOptions, readOptions } from './options.ts'
 import { prune } from './prune-history.ts'
 import { listJobs, loadJobs } from './query-jobs.ts'
@@ -60,6 +61,7 @@ class DynamoDBStorage implements Storage {
   })
   readonly #requests: Requests
   readonly #table: Table
+  #opening: Promise<void> | null = null
 
   constructor(options: ReadOptions) {
     this.#requests = new Requests(options)
@@ -67,31 +69,31 @@ class DynamoDBStorage implements Storage {
   }
 
   async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await saveJobs(this.#opened(), request)
+    return await saveJobs(await this.#opened(), request)
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await createOccurrences(this.#opened(), request)
+    return await createOccurrences(await this.#opened(), request)
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    return await claimOccurrences(this.#opened(), request)
+    return await claimOccurrences(await this.#opened(), request)
   }
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    return await settleOccurrences(this.#opened(), request)
+    return await settleOccurrences(await this.#opened(), request)
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await cancelOccurrences(this.#opened(), request)
+    return await cancelOccurrences(await this.#opened(), request)
   }
 
   async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await reapOccurrences(this.#opened(), request)
+    return await reapOccurrences(await this.#opened(), request)
   }
 
   async get({ jobs = [], versions = [], occurrences = [] }: GetRequest): Promise<GetAnswer> {
-    const table = this.#opened()
+    const table = await this.#opened()
     const { requests, keys } = table
     const [foundJobs, foundVersions, addresses] = await Promise.all([
       loadJobs(table, jobs),
@@ -117,23 +119,32 @@ class DynamoDBStorage implements Storage {
   }
 
   async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return await listJobs(this.#opened(), query)
+    return await listJobs(await this.#opened(), query)
   }
 
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
-    return await listOccurrences(this.#opened(), query)
+    return await listOccurrences(await this.#opened(), query)
   }
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
-    return await prune(this.#opened(), request)
+    return await prune(await this.#opened(), request)
   }
 
   async close(): Promise<void> {
     this.#requests.close()
   }
 
-  #opened(): Table {
+  /** The table, once it has been looked at. */
+  async #opened(): Promise<Table> {
     this.#requests.assertOpen()
+    this.#opening ??= openTable(this.#table)
+    try {
+      await this.#opening
+    } catch (error) {
+      // What was wrong may be right by the next call.
+      this.#opening = null
+      throw error
+    }
     return this.#table
   }
 }

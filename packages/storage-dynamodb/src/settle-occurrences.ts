@@ -56,12 +56,7 @@ function refusal(stored: StoredOccurrence | null, item: SettleItem): SettleAnswe
  * The write to the occurrence's item alone, without reading it first. Its condition says in DynamoDB's words what
  * `judgeSettle` calls `apply`, for one whose end concerns nobody else.
  */
-function alone(
-  { keys }: Table,
-  item: SettleItem,
-  runs: Item,
-  now: number,
-): Omit<UpdateItemCommandInput, 'TableName'> {
+function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
   const values: Item = {
     ':running': text('running'),

@@ -93,12 +93,11 @@ export interface CloudFormationTemplate {
 }
 
 /** What a storage asks of DynamoDB. Each is one permission. */
-export const usedActions = [
+const usedActions = [
   'dynamodb:BatchGetItem',
   'dynamodb:BatchWriteItem',
   'dynamodb:ConditionCheckItem',
   'dynamodb:DeleteItem',
-  'dynamodb:DescribeTable',
   'dynamodb:GetItem',
   'dynamodb:PutItem',
   'dynamodb:Query',
@@ -106,8 +105,8 @@ export const usedActions = [
 ] as const
 
 /**
- * The least policy for a node: the actions that a storage uses, on one table and its index. Creating the table takes
- * `dynamodb:CreateTable` on top.
+ * The least policy for a node: the actions that a storage uses, on one table and its index. `createTable` takes
+ * `dynamodb:CreateTable` and `dynamodb:DescribeTable` on top.
  *
  * @param tableArn `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
  */

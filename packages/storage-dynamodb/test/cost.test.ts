@@ -1,14 +1,14 @@
-import type { Storage } from '@jobistemer/core/storage'
+import { readFileSync } from 'node:fs'
+import type { JobId } from '@jobistemer/core'
+import type { OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
 import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, type triggerItem } from './job.ts'
-import { meteredClient } from './metered-client.ts'
-
-// The figures of the cost sheet in docs/guide.md.
+import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from './job.ts'
+import { type Meter, meteredClient, type Usage } from './metered-client.ts'
 
 let server: DynamoDBServer
-let meter: ReturnType<typeof meteredClient>
+let meter: Meter
 let storage: Storage
 let tests = 0
 
@@ -27,70 +27,143 @@ beforeEach(() => {
   storage = dynamodbStorage({ client: meter.client, tableName: 'cost', prefix: `test-${++tests}` })
 })
 
-function create(...items: readonly ReturnType<typeof slotItem | typeof triggerItem>[]) {
-  return () => storage.createOccurrences({ now: items[0]?.scheduledAt ?? 0, owner, items })
+const create = async (...items: readonly ReturnType<typeof slotItem | typeof triggerItem>[]) => {
+  const [answer] = await storage.createOccurrences({ now: items.at(-1)?.scheduledAt ?? 0, owner, items })
+  expect(answer?.outcome).not.toBe('absent')
 }
 
-it('x', async () => {
-  const { id } = await addJob(storage, 'nightly-report')
-  for (const i of [1, 2]) {
-    console.log(i, 'create', await meter.measure(create(slotItem(id, i))))
-    console.log(
-      'finish',
-      await meter.measure(() => storage.settle({ now: slotAt(1) + 20, items: [finishItem(id, i)] })),
-    )
-  }
-  const q = await addJob(storage, 'queue', 'queue')
-  await create(slotItem(q.id, 1))()
-  console.log('queued', await meter.measure(create(slotItem(q.id, 2))))
-  console.log('queued another', await meter.measure(create(slotItem(q.id, 3))))
-  console.log(
-    'finish and wake',
-    await meter.measure(() => storage.settle({ now: slotAt(1) + 20, items: [finishItem(q.id, 1)] })),
-  )
-  console.log(
-    'claim',
-    await meter.measure(() => storage.claim({ now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false })),
-  )
-  const s = await addJob(storage, 'skip', 'skip')
-  await create(slotItem(s.id, 1))()
-  console.log('skipped', await meter.measure(create(slotItem(s.id, 2))))
-  console.log(
-    'progress',
-    await meter.measure(() =>
-      storage.settle({ now: slotAt(1) + 20, items: [{ ...finishItem(s.id, 1), change: { kind: 'progress' } }] }),
-    ),
-  )
-  console.log('lost create', await meter.measure(create(slotItem(s.id, 2))))
-  console.log('late create', await meter.measure(create(slotItem(s.id, 1))))
-  await storage.settle({ now: slotAt(5), items: [{ ...finishItem(s.id, 1), sequence: 2 }, finishItem(q.id, 2, 1)] })
-  console.log(
-    'idle claim',
-    await meter.measure(() => storage.claim({ now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false })),
-  )
-  console.log(
-    'idle sweep',
-    await meter.measure(() => storage.claim({ now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: true })),
-  )
-  console.log(
-    'idle reap',
-    await meter.measure(() =>
-      storage.listOccurrences({
-        kind: 'live',
-        state: 'running',
-        deadlineBefore: 5,
-        runs: true,
-        limit: 100,
-        cursor: null,
-      }),
-    ),
-  )
-  console.log(
-    'idle jobs',
-    await meter.measure(() => storage.listJobs({ changedSince: slotAt(9), deleted: true, limit: 100, cursor: null })),
-  )
-  console.log(
-    'prune',
-    await meter.measure(() => storage.prune({ now: slotAt(9), jobId: id, before: slotAt(9), keep: 0, limit: 10 })),
-  )
+const settle = async (item: SettleItem) => {
+  expect(await storage.settle({ now: item.scheduledAt + 20, items: [item] })).toMatchObject([{ outcome: 'ok' }])
+}
+
+const claim = async (sweep = false) => {
+  await storage.claim({ now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep })
+}
+
+/** A job like others: it has run once, and its last run is over. */
+async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
+  const { id } = await addJob(storage, name, policy)
+  await create(slotItem(id, 1))
+  await settle(finishItem(id, 1))
+  return id
+}
+
+/** What each row of the guide's cost sheet stands for. */
+const steps: Readonly<Record<string, () => Promise<Usage>>> = {
+  'create and start': async () => {
+    const id = await usedJob('nightly-report')
+    return await meter.measure(() => create(slotItem(id, 2)))
+  },
+  finish: async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    await create(slotItem(id, 1))
+    return await meter.measure(() => settle(finishItem(id, 1)))
+  },
+  'a further task, or a retry': async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    await create(slotItem(id, 1))
+    const runs = [...firstAttempt(slotAt(1)), ...firstAttempt(slotAt(1)).map((run) => ({ ...run, task: 'upload' }))]
+    return await meter.measure(() => settle({ ...finishItem(id, 1), runs, change: { kind: 'progress' } }))
+  },
+  'a slot that another node has created': async () => {
+    const id = await usedJob('nightly-report')
+    return await meter.measure(() => create(slotItem(id, 1)))
+  },
+  'a slot that is skipped': async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    await create(slotItem(id, 1))
+    return await meter.measure(() => create(slotItem(id, 2)))
+  },
+  'queue behind the running one': async () => {
+    const { id } = await addJob(storage, 'nightly-report', 'queue')
+    await create(slotItem(id, 1))
+    return await meter.measure(() => create(slotItem(id, 2)))
+  },
+  'queue behind one that has others behind it': async () => {
+    const { id } = await addJob(storage, 'nightly-report', 'queue')
+    await create(slotItem(id, 1))
+    await create(slotItem(id, 2))
+    return await meter.measure(() => create(slotItem(id, 3)))
+  },
+  'finish and wake the next': async () => {
+    const { id } = await addJob(storage, 'nightly-report', 'queue')
+    await create(slotItem(id, 1))
+    await create(slotItem(id, 2))
+    return await meter.measure(() => settle(finishItem(id, 1)))
+  },
+  'claim what was woken': async () => {
+    const { id } = await addJob(storage, 'nightly-report', 'queue')
+    await create(slotItem(id, 1))
+    await create(slotItem(id, 2))
+    await settle(finishItem(id, 1))
+    return await meter.measure(() => claim())
+  },
+  'trigger that waits for a node': async () => {
+    const id = await usedJob('nightly-report')
+    return await meter.measure(() => create(triggerItem(id, 1, slotAt(1) + 1)))
+  },
+  'a poll that finds nothing': async () => {
+    await usedJob('nightly-report')
+    return await meter.measure(() => claim())
+  },
+  'a poll that also sweeps': async () => {
+    await usedJob('nightly-report')
+    return await meter.measure(() => claim(true))
+  },
+  'look for what is overdue': async () => {
+    await usedJob('nightly-report')
+    const query = { kind: 'live', state: 'running', deadlineBefore: slotAt(1), runs: true, limit: 100 } as const
+    return await meter.measure(() => storage.listOccurrences({ ...query, cursor: null }))
+  },
+  'look for changed jobs': async () => {
+    await usedJob('nightly-report')
+    const query = { changedSince: slotAt(5), deleted: true, limit: 100, cursor: null }
+    return await meter.measure(() => storage.listJobs(query))
+  },
+  'define a job': async () => {
+    await usedJob('nightly-report')
+    return await meter.measure(() => addJob(storage, 'another'))
+  },
+  'prune ten occurrences': async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    for (let index = 1; index <= 10; index++) {
+      await create(slotItem(id, index))
+      await settle(finishItem(id, index))
+    }
+    const request = { now: slotAt(99), jobId: id, before: slotAt(10) + minute, keep: 0, limit: 100 }
+    return await meter.measure(() => storage.prune(request))
+  },
+}
+
+const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
+
+/** The figures that the guide states for a step. */
+function statedCost(step: string): Usage {
+  const row = guide.split('\n').find((line) => line.startsWith(`| ${step} |`))
+  const [tableWrites, indexWrites, reads, writeRequests, readRequests] = (row ?? '').split('|').slice(2, 7).map(Number)
+  return { tableWrites, indexWrites, reads, writeRequests, readRequests } as Usage
+}
+
+describe('the cost sheet of the guide is what DynamoDB charges for', () => {
+  it.each(Object.keys(steps))('%s', async (step) => {
+    // The first call of a storage looks at the table, too.
+    await storage.get({})
+    const usage = await (steps[step] as () => Promise<Usage>)()
+    expect(usage).toEqual(statedCost(step))
+  })
+
+  it('the count of these tests is the server’s own, where that counts rightly', async () => {
+    await usedJob('nightly-report')
+    expect(meter.plainWrites.reported).toBeGreaterThan(0)
+    expect(meter.plainWrites.counted).toBe(meter.plainWrites.reported)
+  })
+})
+
+it('the head of a job with a long name, a pause and a running occurrence is below a kilobyte', async () => {
+  const { id } = await addJob(storage, 'n'.repeat(255))
+  await create(slotItem(id, 1))
+  const paused = { at: slotAt(1), reason: 'r'.repeat(100), actor: 'somebody@example.org' }
+  await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id, paused }] })
+  const usage = await meter.measure(() => create(slotItem(id, 2)))
+  expect(usage.tableWrites).toBe(6)
 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
 import { type JobId, occurrenceId } from '@jobistemer/core'
 import type { CreateRecovery, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
@@ -93,10 +94,24 @@ it('a hundred waiting triggers with large data are canceled in one step', async 
     changes: [{ kind: 'delete', id, expectedVersion: null }],
   })
   expect(answer).toMatchObject({ outcome: 'saved' })
-  const page = await storage.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', limit: 200, cursor: null, runs: false })
+  const page = await storage.listOccurrences({
+    kind: 'job',
+    jobId: id,
+    order: 'ascending',
+    limit: 200,
+    cursor: null,
+    runs: false,
+  })
   const found = [...page.items]
   for (let cursor = page.cursor; cursor !== null; ) {
-    const next = await storage.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', limit: 200, cursor, runs: false })
+    const next = await storage.listOccurrences({
+      kind: 'job',
+      jobId: id,
+      order: 'ascending',
+      limit: 200,
+      cursor,
+      runs: false,
+    })
     found.push(...next.items)
     cursor = next.cursor
   }
@@ -175,7 +190,13 @@ it('a replace that lets hundreds of queued occurrences overlap wakes them all', 
   } as const
   expect(await storage.saveJobs({ now: slotAt(301), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
   expect(new Set((await historyOf(id)).map(({ state }) => state))).toEqual(new Set(['pending']))
-  const { claimed, more } = await storage.claim({ now: slotAt(301), owner, limit: 100, exceptHandlerKeys: [], sweep: false })
+  const { claimed, more } = await storage.claim({
+    now: slotAt(301),
+    owner,
+    limit: 100,
+    exceptHandlerKeys: [],
+    sweep: false,
+  })
   expect([claimed.length, more]).toEqual([100, true])
 })
 
@@ -195,5 +216,49 @@ it('the newest of queue_one takes the place of hundreds, and is woken by the one
   expect(await storage.settle({ now: slotAt(202), items: [finishItem(id, 1)] })).toMatchObject([
     { outcome: 'ok', woken: { id: newest.id } },
   ])
+  await assertLedger(storage)
+})
+
+/** A client whose process dies before its transaction number `count` arrives. */
+function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
+  let transactions = 0
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof TransactWriteItemsCommand) transactions++
+    if (transactions >= count) throw new Error('the process is dead')
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  return { send: send as DynamoDBClient['send'] }
+}
+
+// A recovery of 200 slots takes one transaction for the head and the plan, five for the records, and one for the end.
+it.each([2, 4, 7])(
+  'a large step whose node dies at its transaction %i is seen through by the others',
+  async (count) => {
+    const prefix = `dying-${count}`
+    storage = dynamodbStorage({ client, tableName: 'large', prefix })
+    const { id } = await addJob(storage, 'thousand', 'queue')
+    const dying = dynamodbStorage({ client: dyingClient(count), tableName: 'large', prefix })
+    const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+    await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
+    expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 49))
+    // No other node knows of the job; the sweep finds what is left to do.
+    const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
+    expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
+    const states = (await historyOf(id)).map(({ state }) => state)
+    expect(states).toEqual(['running', ...Array.from({ length: 199 }, () => 'queued')])
+    expect(await storage.createOccurrences(request)).toMatchObject([{ outcome: 'exists' }])
+    await assertLedger(storage)
+  },
+)
+
+it('a step that meets the plan of a dead node carries it out first', async () => {
+  storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })
+  const { id } = await addJob(storage, 'thousand', 'queue')
+  const dying = dynamodbStorage({ client: dyingClient(3), tableName: 'large', prefix: 'meeting' })
+  const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+  await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
+  const answers = await storage.createOccurrences({ now: slotAt(201), owner, items: [slotItem(id, 201)] })
+  expect(answers).toMatchObject([{ outcome: 'created', state: 'queued' }])
+  expect(await historyOf(id)).toHaveLength(201)
   await assertLedger(storage)
 })

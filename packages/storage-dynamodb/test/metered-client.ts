@@ -1,37 +1,87 @@
-import type { ConsumedCapacity, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import {
+  type AttributeValue,
+  type BatchGetItemCommandInput,
+  type BatchWriteItemCommandInput,
+  type ConsumedCapacity,
+  type DynamoDBClient,
+  GetItemCommand,
+  type GetItemCommandInput,
+  type PutItemCommandInput,
+  type QueryCommandInput,
+  type QueryCommandOutput,
+  type TransactWriteItemsCommandInput,
+} from '@aws-sdk/client-dynamodb'
+import { sizeOf } from '../src/attributes.ts'
 import { localClient } from './local-client.ts'
 
-/** What calls have used: units of table and index together, and requests. */
+type Item = Record<string, AttributeValue>
+
+/** What calls have used, by DynamoDB's published rules. */
 export interface Usage {
-  writeUnits: number
-  readUnits: number
+  /** Of the table: one for each kilobyte begun of an item, two in a transaction. */
+  tableWrites: number
+  /** Of the index: one for each entry that is put or removed. */
+  indexWrites: number
+  /** One for each 4 KB begun that are read consistently, half of it for the index. Nothing found counts as a block. */
+  reads: number
   writeRequests: number
   readRequests: number
 }
 
+export interface Meter {
+  readonly client: DynamoDBClient
+  /** What the server itself said to have consumed in writes that were no transactions, and what was counted for them. */
+  readonly plainWrites: { reported: number; counted: number }
+  measure(calls: () => Promise<unknown>): Promise<Usage>
+}
+
 const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
-/** A client that adds up what DynamoDB says each request has consumed. */
-export function meteredClient(server: { readonly endpoint: string }): {
-  readonly client: DynamoDBClient
-  measure(calls: () => Promise<unknown>): Promise<Usage>
-} {
+/**
+ * A client that counts what its requests cost. DynamoDB Local tells the units of a plain request rightly, but of a
+ * transaction only those of one of its items, and those of the index twice; so they are counted here, from the items as
+ * they were before and after, and the count of plain requests is compared with what the server says.
+ */
+export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)
-  let usage: Usage = { writeUnits: 0, readUnits: 0, writeRequests: 0, readRequests: 0 }
+  const observer = localClient(server)
+  const nothing = (): Usage => ({ tableWrites: 0, indexWrites: 0, reads: 0, writeRequests: 0, readRequests: 0 })
+  const plainWrites = { reported: 0, counted: 0 }
+  let usage = nothing()
+
+  async function read(TableName: string | undefined, Key: Item | undefined): Promise<Item | undefined> {
+    return (await observer.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item
+  }
+
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       async (args) => {
-        const input = { ...(args.input as object), ReturnConsumedCapacity: 'INDEXES' }
-        const result = await next({ ...args, input } as typeof args)
-        const isWrite = writing.test(commandName)
-        if (isWrite) usage.writeRequests++
-        else usage.readRequests++
-        const { ConsumedCapacity: consumed } = result.output as {
-          ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[]
-        }
-        for (const { CapacityUnits: units = 0 } of [consumed ?? []].flat()) {
-          if (isWrite) usage.writeUnits += units
-          else usage.readUnits += units
+        const command = commandName.replace('Command', '')
+        const isWrite = writing.test(command)
+        const keys = isWrite ? writtenKeys(command, args.input) : []
+        const before = await Promise.all(keys.map(({ table, key }) => read(table, key)))
+        const result = await next({
+          ...args,
+          input: { ...(args.input as object), ReturnConsumedCapacity: 'INDEXES' },
+        } as typeof args)
+        if (isWrite) {
+          usage.writeRequests++
+          const after = await Promise.all(keys.map(({ table, key }) => read(table, key)))
+          const isTransaction = command === 'TransactWriteItems'
+          const table = sum(keys, (_, index) => blocks(Math.max(size(before[index]), size(after[index])), 1024))
+          const index = sum(keys, (_, place) => indexUnits(before[place], after[place]))
+          usage.tableWrites += isTransaction ? 2 * table : table
+          usage.indexWrites += index
+          if (!isTransaction) {
+            const { ConsumedCapacity: consumed } = result.output as {
+              ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[]
+            }
+            plainWrites.counted += table + index
+            for (const { CapacityUnits: units = 0 } of [consumed ?? []].flat()) plainWrites.reported += units
+          }
+        } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
+          usage.readRequests++
+          usage.reads += await readUnits(command, args.input, result.output, read)
         }
         return result
       },
@@ -39,10 +89,79 @@ export function meteredClient(server: { readonly endpoint: string }): {
   )
   return {
     client,
+    plainWrites,
     async measure(calls) {
-      usage = { writeUnits: 0, readUnits: 0, writeRequests: 0, readRequests: 0 }
+      usage = nothing()
       await calls()
       return usage
     },
   }
+}
+
+interface WrittenKey {
+  readonly table: string | undefined
+  readonly key: Item
+}
+
+function writtenKeys(command: string, input: unknown): readonly WrittenKey[] {
+  if (command === 'TransactWriteItems') {
+    const { TransactItems: items = [] } = input as TransactWriteItemsCommandInput
+    return items.flatMap(({ Put: put, Update: update, Delete: remove, ConditionCheck: check }) => {
+      const one = put ?? update ?? remove ?? check
+      return one === undefined ? [] : writtenKeys('one', one)
+    })
+  }
+  if (command === 'BatchWriteItem') {
+    const { RequestItems: tables = {} } = input as BatchWriteItemCommandInput
+    return Object.entries(tables).flatMap(([table, requests]) =>
+      requests.map(({ DeleteRequest: request }) => ({ table, key: request?.Key ?? {} })),
+    )
+  }
+  const { TableName: table, Key, Item: item } = input as PutItemCommandInput & { readonly Key?: Item }
+  return [{ table, key: Key ?? keyOf(item) }]
+}
+
+function keyOf({ pk, sk }: Item = {}): Item {
+  return { pk: pk as AttributeValue, sk: sk as AttributeValue }
+}
+
+function indexUnits(before: Item | undefined, after: Item | undefined): number {
+  const place = (item: Item | undefined) => (item?.lp === undefined ? null : `${item.lp.S} ${item.lo?.N}`)
+  if (place(before) === place(after)) return 0
+  return (place(before) === null ? 0 : 1) + (place(after) === null ? 0 : 1)
+}
+
+async function readUnits(
+  command: string,
+  input: unknown,
+  output: unknown,
+  read: (table: string | undefined, key: Item | undefined) => Promise<Item | undefined>,
+): Promise<number> {
+  if (command === 'Query') {
+    const { ConsistentRead: isConsistent } = input as QueryCommandInput
+    const found = sum((output as QueryCommandOutput).Items ?? [], size)
+    return blocks(found, 4096) * (isConsistent ? 1 : 0.5)
+  }
+  if (command === 'BatchGetItem') {
+    let units = 0
+    for (const [table, { Keys: keys = [] }] of Object.entries((input as BatchGetItemCommandInput).RequestItems ?? {})) {
+      const items = await Promise.all(keys.map((key) => read(table, key)))
+      units += sum(items, (item) => blocks(size(item), 4096))
+    }
+    return units
+  }
+  const { TableName: table, Key: key } = input as GetItemCommandInput
+  return blocks(size(await read(table, key)), 4096)
+}
+
+function size(item: Item | undefined): number {
+  return item === undefined ? 0 : sizeOf(item)
+}
+
+function blocks(bytes: number, block: number): number {
+  return Math.max(1, Math.ceil(bytes / block))
+}
+
+function sum<Value>(values: readonly Value[], of: (value: Value, index: number) => number): number {
+  return values.reduce((total, value, index) => total + of(value, index), 0)
 }

@@ -1,0 +1,128 @@
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import type { Storage } from '@jobistemer/core/storage'
+import { assertLedger, storageCases, withWorld } from '@jobistemer/storage-conformance'
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { faultyClient } from './faulty-client.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
+import { laggingIndex } from './lagging-index.ts'
+import { localClient } from './local-client.ts'
+
+const tableName = 'bad-days'
+let server: DynamoDBServer
+let client: DynamoDBClient
+let worlds = 0
+
+beforeAll(async () => {
+  server = await startDynamoDB({ data: 'memory' })
+  client = localClient(server)
+  await createTable({ client, tableName })
+})
+
+afterAll(async () => {
+  client?.destroy()
+  await server?.stop()
+})
+
+// The kit's soak loses and doubles whole calls; here the requests that calls are made of go wrong, too. Half as long as
+// usual, since each is played three times.
+const effort = { scale: 0.5, seeds: [4] }
+const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
+
+describe('nodes keep the invariants', () => {
+  const clients = {
+    'while requests are throttled and their answers get lost': (seed: number) =>
+      faultyClient(client, { throttled: 0.05, lostAnswer: 0.05 }, seed),
+    'while the index of live occurrences lags behind': () => laggingIndex(client, 25),
+    'while both happen': (seed: number) =>
+      laggingIndex(faultyClient(client, { throttled: 0.03, lostAnswer: 0.03 }, seed), 25),
+  }
+  it.each(Object.entries(clients))('%s', { timeout: 300_000 }, async (_, clientFor) => {
+    const prefix = `soak-${++worlds}`
+    let connections = 0
+    await withWorld(
+      () => ({
+        // The first connection of a soak judges when all is at rest: it sees the table as it is.
+        connect: async () =>
+          dynamodbStorage({ client: ++connections === 1 ? client : clientFor(connections), tableName, prefix }),
+        dispose: async () => {},
+      }),
+      async (world) => await soak?.run(world),
+    )
+  })
+})
+
+/** Counts, and tells when a count is reached. */
+class Progress {
+  #count = 0
+  #waiting: { readonly count: number; readonly resolve: () => void } | null = null
+
+  step(): void {
+    this.#count++
+    if (this.#waiting !== null && this.#count >= this.#waiting.count) this.#waiting.resolve()
+  }
+
+  async reached(count: number): Promise<void> {
+    if (this.#count >= count) return
+    await new Promise<void>((resolve) => {
+      this.#waiting = { count, resolve }
+    })
+  }
+}
+
+describe('a server that is killed and comes back', () => {
+  let durable: DynamoDBServer | null = null
+
+  afterEach(async () => {
+    await durable?.stop()
+    durable = null
+  })
+
+  it('has lost nothing that was acknowledged, and calls that met its absence went through', {
+    timeout: 120_000,
+  }, async () => {
+    durable = await startDynamoDB({ data: 'disk' })
+    const mine = localClient(durable)
+    await createTable({ client: mine, tableName })
+    const storage: Storage = dynamodbStorage({
+      client: mine,
+      tableName,
+      retryTimeout: { minutes: 1 },
+      requestTimeout: 2000,
+    })
+    const jobs = await Promise.all(Array.from({ length: 4 }, (_, index) => addJob(storage, `job-${index}`, 'queue')))
+    const acknowledged: string[] = []
+    const last = 15
+    const progress = new Progress()
+    const writers = jobs.map(async ({ id }) => {
+      for (let index = 1; index <= last; index++) {
+        const item = slotItem(id, index)
+        const [created] = await storage.createOccurrences({ now: slotAt(index), owner, items: [item] })
+        // After a lost answer, the record is there and its owner is this one.
+        expect(['created', 'exists']).toContain(created?.outcome)
+        expect(created).toMatchObject({ state: 'running', token: 1 })
+        const [settled] = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })
+        expect(settled?.outcome).toBe('ok')
+        acknowledged.push(item.id)
+        progress.step()
+      }
+    })
+    for (const count of [10, 25, 40]) {
+      await progress.reached(count)
+      await durable.kill()
+      await durable.restart()
+    }
+    await Promise.all(writers)
+    expect(acknowledged).toHaveLength(jobs.length * last)
+    const slots = (_: unknown, after: number, until: number) =>
+      Array.from(
+        { length: Math.max(0, Math.floor((until - after) / minute)) },
+        (_, index) => after + (index + 1) * minute,
+      )
+    await assertLedger(storage, { atRest: true, slots })
+    const { occurrences } = await storage.get({ occurrences: acknowledged as `occ_${string}`[] })
+    expect(occurrences.every((record) => record?.state === 'completed' && record.createdAt > start)).toBe(true)
+    mine.destroy()
+  })
+})

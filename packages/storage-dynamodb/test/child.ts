@@ -1,0 +1,45 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/** A child process of a test with its messages in order. */
+export class Child {
+  readonly process: ChildProcess
+  readonly #messages: unknown[] = []
+  #listener: (() => void) | null = null
+  #ended = false
+
+  /** Starts a module with an argument that travels as JSON. */
+  constructor(module: URL, argument: unknown) {
+    this.process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.process.on('message', (message) => {
+      this.#messages.push(message)
+      this.#listener?.()
+    })
+    this.process.on('exit', () => {
+      this.#ended = true
+      this.#listener?.()
+    })
+  }
+
+  /** The next message; fails when the process has ended without one. */
+  async next(): Promise<unknown> {
+    while (this.#messages.length === 0) {
+      if (this.#ended) throw new Error(`the process ended early, with ${this.process.exitCode}`)
+      await new Promise<void>((resolve) => {
+        this.#listener = resolve
+      })
+    }
+    return this.#messages.shift()
+  }
+
+  /** Kills the process and waits until it is gone. */
+  async kill(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return
+    const gone = once(this.process, 'exit')
+    this.process.kill('SIGKILL')
+    await gone
+  }
+}

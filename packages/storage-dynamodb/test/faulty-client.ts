@@ -1,0 +1,63 @@
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+
+type Client = Pick<DynamoDBClient, 'send'>
+
+/** What goes wrong with a request: before it reaches the table, or after it was carried out. */
+export interface FaultRates {
+  /** It is refused, as the table or one of a transaction's items is throttled. From 0 to 1. */
+  readonly throttled: number
+  /** It is carried out, and its answer gets lost. From 0 to 1. */
+  readonly lostAnswer: number
+}
+
+/** A client whose requests fail now and then. One seed gives one series of faults. */
+export function faultyClient(client: Client, rates: FaultRates, seed: number): Client & { readonly faults: number } {
+  let state = seed
+  let faults = 0
+  const dice = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+  const send = async (command: object, options: object): Promise<unknown> => {
+    const fate = dice()
+    if (fate < rates.throttled) {
+      faults++
+      throw throttling(command.constructor.name, dice())
+    }
+    try {
+      return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+    } finally {
+      if (fate > 1 - rates.lostAnswer) {
+        faults++
+        // What came back, an answer or a refusal, is lost.
+        // biome-ignore lint/correctness/noUnsafeFinally: that is the point
+        throw lost(dice())
+      }
+    }
+  }
+  return {
+    send: send as Client['send'],
+    get faults() {
+      return faults
+    },
+  }
+}
+
+function throttling(command: string, dice: number): Error {
+  if (command === 'TransactWriteItemsCommand') {
+    return Object.assign(new Error('Transaction cancelled'), {
+      name: 'TransactionCanceledException',
+      CancellationReasons: [
+        { Code: 'None' },
+        { Code: dice < 0.5 ? 'ThrottlingError' : 'ProvisionedThroughputExceeded' },
+      ],
+    })
+  }
+  const name = dice < 0.5 ? 'ProvisionedThroughputExceededException' : 'ThrottlingException'
+  return Object.assign(new Error('The rate is exceeded'), { name })
+}
+
+function lost(dice: number): Error {
+  if (dice < 0.5) return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  return Object.assign(new Error('Internal'), { name: 'InternalServerError', $metadata: { httpStatusCode: 500 } })
+}

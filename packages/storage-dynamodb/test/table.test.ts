@@ -1,0 +1,248 @@
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb'
+import { JobistemerError } from '@jobistemer/core'
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cloudFormationTemplate, createTable, dynamodbStorage, iamPolicy, tableDefinition } from '../src/index.ts'
+import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import { localClient } from './local-client.ts'
+
+let server: DynamoDBServer
+let client: DynamoDBClient
+
+beforeAll(async () => {
+  server = await startDynamoDB({ data: 'memory' })
+  client = localClient(server)
+})
+
+afterAll(async () => {
+  client?.destroy()
+  await server?.stop()
+})
+
+async function rejection(call: Promise<unknown>): Promise<JobistemerError> {
+  const error = await call.then(
+    () => new Error('it did not reject'),
+    (reason: unknown) => reason,
+  )
+  if (JobistemerError.isInstance(error)) return error
+  throw error
+}
+
+const look = { limit: 1, cursor: null } as const
+
+describe('the table', () => {
+  it('is made once, however many nodes begin at the same time', async () => {
+    await Promise.all([1, 2, 3].map(() => createTable({ client, tableName: 'several' })))
+    await createTable({ client, tableName: 'several' })
+    const job = await addJob(dynamodbStorage({ client, tableName: 'several' }), 'alpha')
+    expect(job.version).toBe(1)
+  })
+
+  it('is described alike by the template of CloudFormation, by the definition and by DynamoDB', async () => {
+    await createTable({ client, tableName: 'described' })
+    const { Table: table } = await client.send(new DescribeTableCommand({ TableName: 'described' }))
+    const { Properties: properties } = cloudFormationTemplate({ tableName: 'described' }).Resources.JobistemerTable
+    const { PointInTimeRecoverySpecification: recovery, ...definition } = properties
+    expect(recovery).toEqual({ PointInTimeRecoveryEnabled: true })
+    expect(definition).toEqual(tableDefinition({ tableName: 'described' }))
+    expect({
+      TableName: table?.TableName,
+      BillingMode: table?.BillingModeSummary?.BillingMode,
+      KeySchema: table?.KeySchema,
+      AttributeDefinitions: byName(table?.AttributeDefinitions),
+      GlobalSecondaryIndexes: table?.GlobalSecondaryIndexes?.map(({ IndexName, KeySchema, Projection }) => ({
+        IndexName,
+        KeySchema,
+        Projection,
+      })),
+    }).toEqual({ ...definition, AttributeDefinitions: byName(definition.AttributeDefinitions) })
+  })
+
+  it('that somebody else has made with other keys is refused, and nothing is written to it', async () => {
+    const attribute = { AttributeName: 'id', AttributeType: 'S' } as const
+    await client.send(
+      new CreateTableCommand({
+        TableName: 'other-keys',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [attribute],
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+      }),
+    )
+    const storage = dynamodbStorage({ client, tableName: 'other-keys' })
+    const error = await rejection(storage.listJobs(look))
+    expect([error.code, error.field, error.value]).toEqual(['STORAGE_FOREIGN', 'tableName', 'other-keys'])
+    expect((await rejection(createTable({ client, tableName: 'other-keys' }))).code).toBe('STORAGE_FOREIGN')
+    expect((await client.send(new ScanCommand({ TableName: 'other-keys' }))).Count).toBe(0)
+  })
+
+  it('without the index is refused, and nothing is written to it', async () => {
+    const {
+      GlobalSecondaryIndexes: _,
+      AttributeDefinitions: attributes,
+      ...rest
+    } = tableDefinition({ tableName: 'bare' })
+    const AttributeDefinitions = attributes?.filter(({ AttributeName: name }) => name === 'pk' || name === 'sk')
+    await client.send(new CreateTableCommand({ ...rest, AttributeDefinitions }))
+    const storage = dynamodbStorage({ client, tableName: 'bare' })
+    const change = {
+      kind: 'create',
+      id: 'job_1ecf6c63-8cd3-53fe-b653-1c1b56b3275b',
+      content: contentOf('alpha'),
+    } as const
+    expect((await rejection(storage.saveJobs({ now: start, changes: [change] }))).code).toBe('STORAGE_FOREIGN')
+    expect((await client.send(new ScanCommand({ TableName: 'bare' }))).Count).toBe(0)
+  })
+
+  it('that is not there is told with the way out, and is found once it is made', async () => {
+    const storage = dynamodbStorage({ client, tableName: 'later' })
+    const error = await rejection(storage.listJobs(look))
+    expect([error.code, error.value]).toEqual(['STORAGE_UNREADABLE', 'later'])
+    expect(error.message).toContain('createTable()')
+    await createTable({ client, tableName: 'later' })
+    expect((await storage.listJobs(look)).items).toEqual([])
+  })
+
+  it('with data of a newer version is refused', async () => {
+    await createTable({ client, tableName: 'newer' })
+    await dynamodbStorage({ client, tableName: 'newer' }).listJobs(look)
+    const item = { pk: { S: 'jobistemer:format' }, sk: { S: 'format' }, n: { N: '2' } }
+    await client.send(new PutItemCommand({ TableName: 'newer', Item: item }))
+    const error = await rejection(dynamodbStorage({ client, tableName: 'newer' }).listJobs(look))
+    expect(error.code).toBe('STORAGE_SCHEMA_NEWER')
+    expect(error.message).toContain('Update @jobistemer/storage-dynamodb')
+    expect((await dynamodbStorage({ client, tableName: 'newer', prefix: 'mine' }).listJobs(look)).items).toEqual([])
+  })
+})
+
+function byName<Attribute extends { readonly AttributeName?: string | undefined }>(
+  attributes: readonly Attribute[] | undefined,
+): readonly Attribute[] {
+  return [...(attributes ?? [])].sort((left, right) =>
+    (left.AttributeName ?? '') < (right.AttributeName ?? '') ? -1 : 1,
+  )
+}
+
+// What of IAM allows the request of each command.
+const actions: Readonly<Record<string, (input: never) => readonly string[]>> = {
+  GetItemCommand: () => ['GetItem'],
+  BatchGetItemCommand: () => ['BatchGetItem'],
+  QueryCommand: () => ['Query'],
+  PutItemCommand: () => ['PutItem'],
+  UpdateItemCommand: () => ['UpdateItem'],
+  DeleteItemCommand: () => ['DeleteItem'],
+  BatchWriteItemCommand: () => ['BatchWriteItem'],
+  TransactWriteItemsCommand: ({ TransactItems: items }: { readonly TransactItems: readonly object[] }) =>
+    items
+      .flatMap((item) => Object.keys(item))
+      .map((name) => (name === 'ConditionCheck' ? 'ConditionCheckItem' : `${name}Item`)),
+}
+
+it('the least policy lists exactly the actions that a storage uses', async () => {
+  await createTable({ client, tableName: 'policy' })
+  const used = new Set<string>()
+  const send = async (command: { readonly input: never }, options: object): Promise<unknown> => {
+    for (const action of actions[command.constructor.name]?.(command.input) ?? [command.constructor.name]) {
+      used.add(`dynamodb:${action}`)
+    }
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  const storage = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName: 'policy' })
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  const trigger = triggerItem(id, 1, slotAt(1))
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1), trigger] })
+  const address = { id: trigger.id, jobId: id, scheduledAt: trigger.scheduledAt }
+  const { claimed } = await storage.claim({ now: slotAt(2), owner, limit: 5, exceptHandlerKeys: [], sweep: true })
+  expect(claimed.map((record) => record.id)).toEqual([trigger.id])
+  await storage.settle({ now: slotAt(2), items: [finishItem(id, 1)] })
+  await storage.cancel({ now: slotAt(2), items: [{ ...address, reason: 'over', actor: null, mode: 'force' }] })
+  await storage.get({ jobs: [id], occurrences: [trigger.id] })
+  await storage.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', runs: true, limit: 5, cursor: null })
+  await storage.saveJobs({ now: slotAt(3), changes: [{ kind: 'delete', id, expectedVersion: null }] })
+  const pruned = await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 100 })
+  expect(pruned.removed).toBe(2)
+  const tableArn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/policy'
+  const [statement] = iamPolicy({ tableArn }).Statement
+  expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`])
+  expect([...used].sort()).toEqual(statement?.Action)
+  // All of it is gone but the mark of the format.
+  expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
+})
+
+describe('options', () => {
+  it.each([
+    [{ tableName: 'jobs' }, 'client'],
+    [{ client: {}, tableName: 'jobs' }, 'client'],
+    [{ client: { send: () => {} } }, 'tableName'],
+    [{ client: { send: () => {} }, tableName: 'x' }, 'tableName'],
+    [{ client: { send: () => {} }, tableName: 'jobs', prefix: 'a:b' }, 'prefix'],
+    [{ client: { send: () => {} }, tableName: 'jobs', prefix: '' }, 'prefix'],
+    [null, 'options'],
+  ])('%j is refused for its %s', (options, field) => {
+    const open = () => dynamodbStorage(options as never)
+    expect(open).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
+  })
+
+  it('one that does not exist is refused', () => {
+    const open = () => dynamodbStorage({ client, tableName: 'jobs', region: 'x' } as never)
+    expect(open).toThrow(expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'region' }))
+  })
+
+  it('a time limit that is no duration is refused', () => {
+    const open = () => dynamodbStorage({ client, tableName: 'jobs', retryTimeout: 'soon' })
+    expect(open).toThrow(expect.objectContaining({ code: 'INVALID_DURATION', field: 'retryTimeout' }))
+  })
+})
+
+describe('a service that refuses or is not there', () => {
+  const failing = (name: string, properties: object = {}) => {
+    const send = async () => {
+      throw Object.assign(new Error(`${name} was said`), { name, ...properties })
+    }
+    return dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName: 'jobs', retryTimeout: 60 })
+  }
+
+  it.each([
+    ['AccessDeniedException', 'STORAGE_UNREADABLE', /iamPolicy\(\)/],
+    ['UnrecognizedClientException', 'STORAGE_UNREADABLE', /credentials/],
+    ['InvalidSignatureException', 'STORAGE_UNREADABLE', /clock/],
+    ['ExpiredTokenException', 'STORAGE_FAILED', /renews/],
+    ['CredentialsProviderError', 'STORAGE_FAILED', /credentials/],
+    ['ThrottlingException', 'STORAGE_BUSY', /capacity/],
+    ['ProvisionedThroughputExceededException', 'STORAGE_BUSY', /capacity/],
+    ['RequestLimitExceeded', 'STORAGE_BUSY', /capacity/],
+    ['InternalServerError', 'STORAGE_BUSY', /repeated/],
+    ['SomethingElse', 'STORAGE_FAILED', /cause/],
+  ])('%s is %s', async (name, code, message) => {
+    const error = await rejection(failing(name).listJobs(look))
+    expect(error.code).toBe(code)
+    expect(error.message).toMatch(message)
+    expect((error.cause as Error).name).toBe(name)
+  })
+
+  it('an endpoint where nobody listens ends in STORAGE_BUSY', async () => {
+    const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
+    const storage = dynamodbStorage({ client: nobody, tableName: 'jobs', retryTimeout: 100 })
+    const error = await rejection(storage.listJobs(look))
+    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.message).toContain('ECONNREFUSED')
+    nobody.destroy()
+  })
+
+  it('an endpoint that never answers ends in STORAGE_BUSY, too', async () => {
+    const { createServer } = await import('node:net')
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await new Promise((resolve) => silent.once('listening', resolve))
+    const { port } = silent.address() as { readonly port: number }
+    const waiting = localClient({ endpoint: `http://127.0.0.1:${port}` }, { maxAttempts: 1 })
+    const storage = dynamodbStorage({ client: waiting, tableName: 'jobs', requestTimeout: 50, retryTimeout: 50 })
+    expect((await rejection(storage.listJobs(look))).code).toBe('STORAGE_BUSY')
+    waiting.destroy()
+    silent.close()
+  })
+})
