@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it, vi } from 'vitest'
+import { type DynamoDBServer, startDynamoDB } from '../src/index.ts'
+
+const cleanUps: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function started(data: 'disk' | 'memory'): Promise<DynamoDBServer> {
+  const server = await startDynamoDB({ data })
+  cleanUps.push(() => server.stop())
+  return server
+}
+
+/** A request as a client sends it; DynamoDB Local looks at the form of the signature alone. */
+async function ask({ endpoint }: DynamoDBServer, operation: string, body: object): Promise<Record<string, unknown>> {
+  const authorization =
+    'AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0'
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: {
+      authorization,
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-target': `DynamoDB_20120810.${operation}`,
+    },
+    body: JSON.stringify(body),
+  })
+  return (await response.json()) as Record<string, unknown>
+}
+
+const table = {
+  TableName: 'things',
+  BillingMode: 'PAY_PER_REQUEST',
+  AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+  KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+}
+
+it('DynamoDB Local starts, answers, and is gone when it was stopped', async () => {
+  const server = await started('memory')
+  expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: [] })
+  expect(server.pid).toBeGreaterThan(0)
+  await server.stop()
+  await expect(ask(server, 'ListTables', {})).rejects.toThrow()
+})
+
+it('a DynamoDB Local that was killed comes back on the same port with its data', async () => {
+  const server = await started('disk')
+  await ask(server, 'CreateTable', table)
+  const { pid } = server
+  await server.kill()
+  await expect(ask(server, 'ListTables', {})).rejects.toThrow()
+  await server.restart()
+  expect(server.pid).not.toBe(pid)
+  expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: ['things'] })
+})
+
+it('two DynamoDB Locals share nothing', async () => {
+  const [one, other] = await Promise.all([started('memory'), started('memory')])
+  await ask(one, 'CreateTable', table)
+  expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: [] })
+})
+
+it('a Java that does not work is an error with what it said', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'no-java-'))
+  cleanUps.push(
+    () => rmSync(folder, { recursive: true }),
+    () => vi.unstubAllEnvs(),
+  )
+  const { writeFileSync } = await import('node:fs')
+  writeFileSync(join(folder, 'java'), '#!/bin/sh\necho "no Java here" >&2\nexit 1\n', { mode: 0o755 })
+  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`)
+  await expect(startDynamoDB()).rejects.toThrow(/no Java here/)
+})
