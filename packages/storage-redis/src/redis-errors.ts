@@ -17,7 +17,7 @@ const meanings: readonly Meaning[] = [
     remedy: 'Put the right ones in the url (redis://user:password@host:port), or in the options of the client.',
   },
   {
-    pattern: /^NOPERM/,
+    pattern: /^(NOPERM|ERR ACL failure)/,
     code: 'STORAGE_UNREADABLE',
     message: 'The user of Redis may not do what the storage needs',
     remedy: 'Give it the rights that docs/guide.md of this package lists.',

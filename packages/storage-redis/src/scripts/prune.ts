@@ -4,9 +4,6 @@ import { prelude } from './prelude.ts'
 /** How many jobs one call looks at. */
 const jobsAtOnce = 200
 
-/** How many occurrences one call looks at, beyond those that it removes. */
-const scanLimit = 2000
-
 /**
  * Removes finished history of one job, or of the jobs of one shard after the one that was looked at last. It is let
  * through when memory is short, since it is what makes room.
@@ -25,13 +22,14 @@ local function lastSlotOf(text)
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- The oldest occurrences that may go, at most one more than may be removed; how far they reach and what they count.
+-- The oldest occurrences that may go, at most one more than may be removed. What is passed over on the way is alive, or
+-- stands for a span that is not over: neither is history that grows.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)
   local spare = call('ZCARD', history .. job) - h.pending - h.running - h.queued - keep
   local offset = 0
-  while spare > 0 and #victims <= limit and offset < ${scanLimit} + limit do
+  while spare > 0 and #victims <= limit do
     local page = call('ZRANGE', history .. job, offset, offset + 499, 'WITHSCORES')
     for index = 1, #page, 2 do
       local id = page[index]

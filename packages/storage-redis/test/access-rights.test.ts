@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, open } = useServers()
+
+/** The rule of the guide, as the arguments of ACL. */
+function ruleOfGuide(): readonly string[] {
+  const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
+  const rule = /```text\n(ACL SETUSER [^`]+)```/.exec(guide)?.[1]
+  if (rule === undefined) throw new Error('the guide has no rule')
+  return rule.replaceAll('\\\n', ' ').trim().split(/\s+/).slice(1)
+}
+
+/** The address of a server for the user of the guide. */
+async function startForUser(rule: readonly string[]): Promise<string> {
+  const server = await start()
+  await admin(server.url).call('ACL', ...rule)
+  return server.url.replace('redis://', 'redis://scheduler:secret@')
+}
+
+describe('the access rights that the guide lists', () => {
+  it('are enough for all that a storage does', async () => {
+    const storage = open({ url: await startForUser(ruleOfGuide()), minReplicas: 0 })
+    const heard = new Promise<void>((resolve) => storage.subscribe?.(() => resolve()))
+    await heard
+    const job = await addJob(storage, 'alpha', 'queue')
+    const beta = await addJob(storage, 'beta', 'cancel_running')
+    const claim = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: ['beta'], sweep: true }
+    const slots = (id: typeof job.id) => [1, 2, 3].map((index) => slotItem(id, index))
+    await storage.createOccurrences({ now: slotAt(3), owner, items: slots(job.id) })
+    await storage.createOccurrences({ now: slotAt(3), owner, items: slots(beta.id) })
+    await storage.settle({ now: slotAt(3), items: [finishItem(job.id, 1)] })
+    const [claimed] = (await storage.claim(claim)).claimed
+    expect(claimed).toMatchObject({ scheduledAt: slotAt(2), token: 1 })
+    const { id, jobId, scheduledAt } = slotItem(job.id, 2)
+    const address = { id, jobId, scheduledAt }
+    const reaped = { ...address, token: 1, sequence: 0, runs: [], action: 'retry', reason: 'deadline' } as const
+    expect((await storage.reap({ now: slotAt(9), items: [reaped] }))[0]?.outcome).toBe('reaped')
+    const cancel = { ...address, reason: 'stop', actor: null, mode: 'force' } as const
+    expect((await storage.cancel({ now: slotAt(9), items: [cancel] }))[0]?.outcome).toBe('canceled')
+    const pages = { limit: 10, cursor: null, runs: true } as const
+    await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'descending', from: slotAt(1), to: slotAt(9) })
+    await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'ascending', states: ['pending'] })
+    for (const state of ['pending', 'queued', 'running'] as const) {
+      await storage.listOccurrences({ ...pages, kind: 'live', state })
+    }
+    await storage.listJobs({ limit: 10, cursor: null, changedSince: slotAt(0), owner: 'x' })
+    await storage.saveJobs({ now: slotAt(9), changes: [{ kind: 'delete', id: beta.id, expectedVersion: 1 }] })
+    await storage.get({ jobs: [jobId], versions: [{ jobId, version: 1 }], occurrences: [id] })
+    await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 100 })
+    expect(await storage.serverTime?.()).toBeGreaterThan(0)
+  })
+
+  it('do not reach other keys', async () => {
+    const url = await startForUser(ruleOfGuide())
+    const error = await refusal(addJob(open({ url, prefix: 'other' }), 'alpha'))
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.remedy).toContain('guide.md')
+    await expect(admin(url).get('somebody')).rejects.toThrow('NOPERM')
+  })
+
+  it.each(['+zrangebyscore', '+evalsha', '+hset'])('are all needed: %s', async (right) => {
+    const url = await startForUser(ruleOfGuide().filter((part) => part !== right))
+    const storage = open({ url })
+    const use = async () => {
+      const job = await addJob(storage, 'alpha')
+      await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(job.id, 1), runs: null }] })
+      await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
+    }
+    expect((await refusal(use())).code).toBe('STORAGE_UNREADABLE')
+  })
+})

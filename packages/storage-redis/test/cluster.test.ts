@@ -1,0 +1,111 @@
+import { type JobId, jobId } from '@jobistemer/core'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
+import { Cluster } from 'ioredis'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { redisStorage } from '../src/index.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { newPrefix, quiet } from './prefixes.ts'
+import { refusal } from './refusal.ts'
+
+let cluster: RedisCluster
+let client: Cluster
+
+beforeAll(async () => {
+  cluster = await startRedisCluster({ masters: 3 })
+})
+
+afterAll(async () => {
+  await cluster.stop()
+})
+
+afterEach(() => client.disconnect())
+
+function openClient(): Cluster {
+  client = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))
+  return client
+}
+
+it('the jobs lie on all masters, and a batch goes to each of them once', async () => {
+  const prefix = newPrefix()
+  const storage = redisStorage({ client: openClient(), prefix, logger: quiet })
+  const jobs: JobId[] = []
+  for (let index = 0; index < 100; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
+  const items = jobs.map((id) => slotItem(id, 1))
+  const answers = await storage.createOccurrences({ now: slotAt(1), owner, items })
+  expect(answers.every((answer) => answer.outcome === 'created' && answer.state === 'running')).toBe(true)
+  for (const node of client.nodes('master')) {
+    const keys = await node.keys(`{${prefix}:*}:heads`)
+    expect(keys.length).toBeGreaterThan(0)
+  }
+  const settled = await storage.settle({ now: slotAt(2), items: jobs.map((id) => finishItem(id, 1)) })
+  expect(settled.every(({ outcome }) => outcome === 'ok')).toBe(true)
+  const claim = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: true }
+  expect((await storage.claim(claim)).claimed).toEqual([])
+  await assertLedger(storage, { atRest: true })
+  await storage.close()
+  expect(await client.ping()).toBe('PONG')
+})
+
+it('data with one shard lie on one master, and are found without telling the number', async () => {
+  const prefix = newPrefix()
+  const first = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
+  const job = await addJob(first, 'alpha')
+  const second = redisStorage({ client, prefix, logger: quiet })
+  expect((await second.get({ jobs: [job.id] })).jobs).toEqual([job])
+  const third = redisStorage({ client, prefix, shards: 16, logger: quiet })
+  expect((await refusal(third.get({ jobs: [job.id] }))).field).toBe('shards')
+})
+
+it('a shard that moves to another master is followed', async () => {
+  const prefix = newPrefix()
+  const storage = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
+  const job = await addJob(storage, 'alpha', 'allow')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+  const slot = Number(await client.cluster('KEYSLOT', `{${prefix}:0}:heads`))
+  await moveSlot(slot)
+  for (let index = 2; index <= 5; index++) {
+    const items = [slotItem(job.id, index)]
+    expect(await storage.createOccurrences({ now: slotAt(index), owner, items })).toMatchObject([
+      { outcome: 'created', state: 'running' },
+    ])
+  }
+  const items = [1, 2, 3, 4, 5].map((index) => finishItem(job.id, index))
+  const settled = await storage.settle({ now: slotAt(6), items })
+  expect(settled.every(({ outcome }) => outcome === 'ok')).toBe(true)
+  await assertLedger(storage, { atRest: true })
+})
+
+it('a master that is gone makes a call fail within its limit', async () => {
+  const storage = redisStorage({
+    client: openClient(),
+    prefix: newPrefix(),
+    commandTimeout: 2000,
+    waitTimeout: 100,
+    logger: quiet,
+  })
+  for (let index = 0; index < 20; index++) await addJob(storage, `job-${index}`)
+  const [node] = cluster.nodes
+  await node?.kill()
+  const ids = Array.from({ length: 20 }, (_, index) => jobId(`job-${index}`))
+  const error = await refusal(storage.get({ jobs: ids }))
+  expect(error.code).toBe('STORAGE_BUSY')
+  await node?.restart()
+})
+
+/** Moves a slot with its keys from its master to another one. */
+async function moveSlot(slot: number): Promise<void> {
+  const masters = await Promise.all(
+    client.nodes('master').map(async (node) => ({ node, id: String(await node.call('CLUSTER', 'MYID')) })),
+  )
+  const counts = await Promise.all(masters.map(({ node }) => node.call('CLUSTER', 'COUNTKEYSINSLOT', slot)))
+  const from = masters[counts.findIndex((count) => Number(count) > 0)]
+  const to = masters.find((master) => master !== from)
+  if (from === undefined || to === undefined) throw new Error('no master has the slot')
+  await to.node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
+  await from.node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
+  const keys = (await from.node.callBuffer('CLUSTER', 'GETKEYSINSLOT', slot, 10_000)) as Buffer[]
+  const { host = '', port = 0 } = to.node.options
+  await from.node.callBuffer('MIGRATE', host, port, '', 0, 5000, 'KEYS', ...keys)
+  for (const { node } of masters) await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
+}
