@@ -25,7 +25,7 @@ import { workload } from './workload/workload.ts'
 export interface TortureDetails {
   /** How many faults of each kind. Default: the usual mixture for the kills and the minutes. */
   readonly counts?: FaultCounts
-  /** How long everything may take to recover, and again to come to rest. Default 60 s. */
+  /** How long nothing may end while everything is to recover, or to come to rest. Default 60 s. */
   readonly recoveryLimitMs?: number
   /** Told of what goes on. */
   readonly onProgress?: (text: string) => void

@@ -19,7 +19,7 @@ export interface TortureFigures extends FaultFigures {
   readonly crashes: number
   /** Processes that were started. */
   readonly lives: number
-  /** Times in seconds: the whole run; until everything had recovered; until everything had ended after that. */
+  /** Times in seconds: from the start of the nodes to the end; until everything had recovered; until everything had ended after that. */
   readonly seconds: number
   readonly secondsToRecover: number
   readonly secondsToRest: number

@@ -1,21 +1,38 @@
 import { overrideMethods } from '../support/override-methods.ts'
+import { sleep } from '../support/sleep.ts'
 import { ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
 const tableName = 'torture'
 
+// DynamoDB Local answers before it has written: of what it acknowledged last, a SIGKILL or a SIGTERM takes something now
+// and then. The real one does not, so it gets the time to write.
+const writtenAfterMs = 2000
+
 /** DynamoDB Local behind a proxy, with its data on disk. It takes any credentials. */
 export const dynamodb: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 1.5,
-  slowdown: 3,
-  intervals: { pollInterval: 500, reapInterval: 1000, definitionInterval: 1000 },
+  slowdown: 4,
+  intervals: { pollInterval: 1000, reapInterval: 2000, definitionInterval: 3000 },
   async prepare() {
     const { startDynamoDB, startTcpProxy } = await import('@jobistemer/test-servers')
     const { createTable } = await import('@jobistemer/storage-dynamodb')
     const database = await startDynamoDB({ data: 'disk' })
     const proxy = await startTcpProxy({ host: '127.0.0.1', port: database.port })
-    const server = new ProxiedServer([{ server: database, proxy }])
+    const killed = {
+      stop: () => database.stop(),
+      async kill() {
+        proxy.cut()
+        await sleep(writtenAfterMs)
+        await database.kill()
+      },
+      async restart() {
+        await database.restart()
+        proxy.heal()
+      },
+    }
+    const server = new ProxiedServer([{ server: killed, proxy }])
     try {
       const location = `http://${proxy.host}:${proxy.port}`
       const client = await clientOf(location)

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { cron } from '@jobistemer/ticker-cron'
+import { expect, it, onTestFinished } from 'vitest'
+import type { StorageServer } from '../src/storages/storage-server.ts'
+import { storageKind } from '../src/storages/storage-kinds.ts'
+
+const names = Array.from({ length: 12 }, (_, number) => `job ${number}`)
+
+async function prepare(name: string): Promise<{ server: StorageServer; open: () => Promise<Storage> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-storages-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const kind = storageKind(name)
+  const { location, server, stop } = await kind.prepare(folder)
+  onTestFinished(stop)
+  if (server === null) throw new Error(`${name} has no server`)
+  const open = async (): Promise<Storage> => {
+    const storage = await kind.open(location)
+    onTestFinished(() => storage.close())
+    return storage
+  }
+  return { server, open }
+}
+
+async function createJobs(storage: Storage): Promise<readonly string[]> {
+  const changes = names.map((name) => {
+    const timeline = [{ after: null, until: null, schedule: cron('* * * * * *').toJSON() }]
+    const overlap = { policy: 'skip', maxQueued: 0 } as const
+    const content = { name, owner: null, fingerprint: name, definition: {}, handlerKey: name, overlap, timeline }
+    return { kind: 'create', id: jobId(name), content: { ...content, nextAt: 1000 } } as const
+  })
+  const answers = await storage.saveJobs({ now: 500, changes })
+  return answers.map(({ outcome }) => outcome)
+}
+
+async function stored(storage: Storage): Promise<number> {
+  const { jobs } = await storage.get({ jobs: names.map(jobId) })
+  return jobs.filter((job) => job !== null).length
+}
+
+it.each(['redis', 'redis-cluster', 'dynamodb'])(
+  '%s keeps what it has acknowledged when its server is killed',
+  async (name) => {
+    const { server, open } = await prepare(name)
+    expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
+    for (const choice of [0, 0.5, 0.99]) {
+      await server.kill(choice)
+      await server.restart()
+    }
+    expect(await stored(await open())).toBe(names.length)
+  },
+)
+
+it.each(['redis', 'redis-cluster'])('nobody reaches %s past its proxies', async (name) => {
+  const { server, open } = await prepare(name)
+  const storage = await open()
+  await createJobs(storage)
+  server.cut()
+  await expect(stored(storage)).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  server.heal()
+  expect(await stored(await open())).toBe(names.length)
+})
