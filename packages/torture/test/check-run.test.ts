@@ -242,6 +242,22 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
+  it('one that was taken from its owner, and displaced before anybody went on with it, does not overlap the next', () => {
+    const story = new Story()
+    const first = story.slot(1000)
+    const taken = { ...taskRun('lost'), state: 'retrying' as const }
+    const about = { scheduledAt: origin + 1000, finishedAt: origin + 2005, state: 'canceled' as const }
+    story.record(first, { ...about, runs: [taken] })
+    story.granted({ at: 1004, occurrence: first, life: 'a.1' })
+    story.start({ at: 1010, occurrence: first, life: 'a.1' })
+    story.reaped({ at: 2003, occurrence: first, life: 'b.1', action: 'retry' })
+    story.plainSlot(2000, 'b.1')
+    story.end({ at: 2050, occurrence: first, life: 'a.1' }, 'aborted')
+    expect(rulesOf(story)).toEqual([])
+    story.record(first, { ...about, runs: [{ ...taken, ...taskRun('aborted') }] })
+    expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
   it('an owner that hands back what it is still at work on is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)

@@ -22,7 +22,7 @@ async function run(storage: string, options: { kills: number; seconds: number; c
 }
 
 it('25 × kill -9 at random moments on SQLite: ledger and witness keep every promise', {
-  timeout: 400_000,
+  timeout: 900_000,
 }, async () => {
   await run('sqlite', { kills: 25, seconds: 12, clockSkew: 0 })
 })
@@ -34,7 +34,7 @@ it.each([
 ])(
   'the same on %s, with killed servers, broken networks and clocks up to 5 minutes off',
   {
-    timeout: 400_000,
+    timeout: 900_000,
   },
   async (_, storage, options) => {
     const { breaks, lostAnswers, cuts, serverRestarts, jumps } = await run(storage, options)

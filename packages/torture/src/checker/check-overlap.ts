@@ -1,4 +1,5 @@
 import type { OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import type { WitnessStart } from '../record/witness.ts'
 import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
@@ -69,9 +70,19 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
   const record = view.record(earlier.occurrence)
   const end = view.endedWithin(earlier.occurrence, later.first)
   if (record === undefined || end === null) return 'the ledger has no end of it'
-  const wasTaken = record.token > earlier.token || record.state === 'failed_stale' || view.wasForced(record.id)
+  const wasTaken =
+    record.token > earlier.token ||
+    record.state === 'failed_stale' ||
+    view.wasForced(record.id) ||
+    wasLost(record, earlier.first)
   if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
   return end.from <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
+}
+
+/** Whether the ledger has given up the attempt: for the next owner, who did not come to be when it was canceled first. */
+function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): boolean {
+  const run = runs.find((one) => one.task === task)
+  return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
 }
 
 /** Occurrences that, from their first start to the end that the ledger has, lie in one another's time. */

@@ -95,6 +95,7 @@ export class RecordingStorage implements Storage {
       return
     }
     this.#record({ event: 'created', occurrence: item.id, job, origin: item.kind, state: answer.state })
+    for (const { id } of answer.displaced) this.#record({ event: 'canceled', occurrence: id, sentAt })
     if (answer.state !== 'running' || item.kind === 'exclusion') return
     const deadline = now + item.executionTimeoutMs
     const { token } = answer
