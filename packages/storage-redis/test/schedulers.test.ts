@@ -1,0 +1,64 @@
+import { createScheduler, defineJob } from '@jobistemer/core'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { once } from '@jobistemer/ticker-once'
+import { expect, it } from 'vitest'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, open } = useServers()
+
+it('several schedulers share the work of one server, which is restarted meanwhile, and each run is done once', async () => {
+  const server = await start({ appendonly: 'yes', appendfsync: 'always' })
+  const wanted = 60
+  const runs = new Map<string, number>()
+  let done = 0
+  let allDone: () => void = () => {}
+  const finished = new Promise<void>((resolve) => {
+    allDone = resolve
+  })
+  const makeJob = () =>
+    defineJob({
+      name: 'work',
+      schedule: once('2099-01-01T00:00:00Z'),
+      overlapPolicy: 'queue',
+      tasks: [
+        {
+          name: 'count',
+          run: async ({ occurrence }) => {
+            runs.set(occurrence.id, (runs.get(occurrence.id) ?? 0) + 1)
+          },
+        },
+      ],
+      onComplete: () => {
+        if (++done === wanted) allDone()
+      },
+    })
+  const schedulers = [1, 2, 3].map((node) =>
+    createScheduler({ storage: open({ url: server.url }), nodeId: `node-${node}`, jobs: [makeJob()] }),
+  )
+  for (const scheduler of schedulers) await scheduler.start()
+  for (let index = 0; index < wanted; index++) {
+    await schedulers[index % 3]?.trigger('work', { key: `run-${index}` })
+    if (index === wanted / 2) {
+      await server.kill()
+      await server.restart()
+      // A trigger is not repeated by the scheduler: the next one has to find the server.
+      await admin(server.url).ping()
+      await Promise.all(schedulers.map((scheduler) => untilItAnswers(() => scheduler.isRunning('work'))))
+    }
+  }
+  await finished
+  for (const scheduler of schedulers) await scheduler.shutdown()
+  expect([...runs.values()]).toEqual(Array.from({ length: wanted }, () => 1))
+  await assertLedger(open({ url: server.url }), { atRest: true })
+})
+
+async function untilItAnswers(call: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await call()
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
