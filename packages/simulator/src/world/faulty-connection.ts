@@ -21,7 +21,7 @@ export interface ConnectionOwner {
   /** Calls back when virtual time has passed, whatever becomes of this life. */
   later(delayMs: number, callback: () => void): void
   /** A call was made; a fault was injected. */
-  called(operation: StorageOperation): void
+  called(operation: CalledOperation): void
   injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void
 }
 
@@ -38,8 +38,15 @@ export function faultyConnection(target: Storage, owner: ConnectionOwner): Stora
     const method = target[operation].bind(target) as UntypedCall
     connection[operation] = (request: never) => new Call(operation, () => method(request), owner).make()
   }
+  const { serverTime } = target
+  if (serverTime !== undefined) {
+    connection.serverTime = () => new Call('serverTime', () => serverTime.call(target), owner).make()
+  }
   return connection as unknown as Storage
 }
+
+/** What a scheduler calls. */
+export type CalledOperation = StorageOperation | 'serverTime'
 
 function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: WakeUp) => void): () => void {
   const unsubscribe = target.subscribe?.((wakeUp) => {
@@ -55,11 +62,11 @@ function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: W
 
 /** One call on its way to the storage and back. */
 class Call {
-  readonly #operation: StorageOperation
+  readonly #operation: CalledOperation
   readonly #perform: () => Promise<unknown>
   readonly #owner: ConnectionOwner
 
-  constructor(operation: StorageOperation, perform: () => Promise<unknown>, owner: ConnectionOwner) {
+  constructor(operation: CalledOperation, perform: () => Promise<unknown>, owner: ConnectionOwner) {
     this.#operation = operation
     this.#perform = perform
     this.#owner = owner

@@ -3,15 +3,14 @@ import type { Random } from '../random.ts'
 import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
 import { everyType } from '../workload/every.ts'
 import type { CallFault, FaultProfile } from './fault-profile.ts'
-import { type ConnectionOwner, faultyConnection } from './faulty-connection.ts'
+import { type CalledOperation, type ConnectionOwner, faultyConnection } from './faulty-connection.ts'
 import { NodeClock } from './node-clock.ts'
-import type { StorageOperation } from './operations-of-storage.ts'
 import type { World } from './world.ts'
 
 // No work that there is at one instant of these small worlds takes nearly as many.
 const mostCallsAtOnce = 3000
 
-const schedulerOperations: readonly StorageOperation[] = ['claim', 'settle', 'reap']
+const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'reap']
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
 
@@ -155,7 +154,7 @@ export class NodeLife implements ConnectionOwner {
     this.#world.later(delayMs, callback)
   }
 
-  called(operation: StorageOperation): void {
+  called(operation: CalledOperation): void {
     this.#world.counts.storageCalls++
     const now = this.#world.clock.monotonic()
     this.#callsAtOnce = now === this.#lastCallAt ? this.#callsAtOnce + 1 : 1

@@ -31,6 +31,8 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, faults: new Map() }
   readonly startMs: number = startMs
+  /** Whether the storage has a clock, which is right whatever the nodes' clocks say. */
+  readonly hasClock: boolean
   /** `null` once the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
@@ -47,13 +49,16 @@ export class World {
     this.faults = this.profile
     this.spanMs = this.random.whole(1, 6) * 30_000
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
+    this.hasClock = new Random(`clock of ${seed}`).chance(0.3)
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
   }
 
   /** A connection to the data, whose answers are recorded. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
-    return recordingStorage(this.#sabotage === null ? storage : this.#sabotage(storage), this.history, life)
+    const broken = this.#sabotage === null ? storage : this.#sabotage(storage)
+    const serverTime = this.hasClock ? { serverTime: async () => this.clock.now() } : {}
+    return { ...recordingStorage(broken, this.history, life), ...serverTime }
   }
 
   /** A connection for looking at what is there in the end. */
