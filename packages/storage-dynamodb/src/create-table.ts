@@ -57,7 +57,7 @@ async function describe(client: Pick<DynamoDBClient, 'send'>, tableName: string)
 }
 
 /** @throws JobistemerError `STORAGE_FOREIGN` when the table's keys or indexes are others */
-export function assertOwnSchema(table: TableDescription, tableName: string): void {
+function assertOwnSchema(table: TableDescription, tableName: string): void {
   const wanted = tableDefinition({ tableName })
   const index = table.GlobalSecondaryIndexes?.find(({ IndexName: name }) => name === liveIndex)
   const found = [

@@ -80,7 +80,7 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredO
 }
 
 /** Where in the index of live occurrences a record lies: pending by `dueAt`, running by their deadline. */
-export function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
+function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
   switch (record.state) {
     case 'pending':
       return { group: 'pending', order: record.dueAt }

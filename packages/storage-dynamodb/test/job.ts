@@ -79,7 +79,7 @@ export function firstAttempt(startedAt: number): readonly TaskRunRecord[] {
 }
 
 /** What a successful only attempt leaves behind. */
-export function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
+function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt, endedAt }] }]
 }
 

@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 it('eight processes race for 2,000 occurrences: each is created, started and finished exactly once', {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const storage = dynamodbStorage({ client, tableName: 'race' })
   const jobs: JobId[] = []

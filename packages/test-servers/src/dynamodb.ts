@@ -62,6 +62,9 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
     program,
     args: [
       '-Xmx512m',
+      // It lives for a minute or two: compiling thoroughly would take longer than it saves.
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
       `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`,
       // SQLite's native library is unpacked there.
       `-Djava.io.tmpdir=${directory}`,
