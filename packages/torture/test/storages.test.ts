@@ -41,18 +41,19 @@ async function stored(storage: Storage): Promise<number> {
   return jobs.filter((job) => job !== null).length
 }
 
-it.each(['redis', 'redis-cluster', 'dynamodb'])(
-  '%s keeps what it has acknowledged when its server is killed',
-  async (name) => {
-    const { server, open } = await prepare(name)
-    expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
-    for (const choice of [0, 0.5, 0.99]) {
-      await server.kill(choice)
-      await server.restart()
-    }
-    expect(await stored(await open())).toBe(names.length)
-  },
-)
+it.each([
+  ['redis', [0]],
+  ['redis-cluster', [0, 0.5, 0.99]],
+  ['dynamodb', [0]],
+])('%s keeps what it has acknowledged when each of its servers is killed', async (name, choices) => {
+  const { server, open } = await prepare(name)
+  expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
+  for (const choice of choices) {
+    await server.kill(choice)
+    await server.restart()
+  }
+  expect(await stored(await open())).toBe(names.length)
+})
 
 it.each(['redis', 'redis-cluster'])('nobody reaches %s past its proxies', async (name) => {
   const { server, open } = await prepare(name)
