@@ -15,9 +15,8 @@ import { policyOf } from './record-codes.ts'
 // How a job is stored. Its head holds what every step looks at, at fixed places as `headForm` of the scripts' prelude
 // says:
 //
-//   0 version   4 watermark   12 nextAt   20 pruneFloor   28 taken until   36 deletedAt   44 paused   45 policy
-//   46 maxQueued   54 occurrences of this version   58 pending   62 running   66 queued   70 the active one
-//   86 handler key
+//   0 the active one   16 running   20 pending   24 queued   28 occurrences of this version   32 watermark   40 nextAt
+//   48 version   52 paused   53 policy   54 pruneFloor   62 taken until   70 deletedAt   78 maxQueued   86 handler key
 //
 // All else is kept beside it: the content as JSON, one text for each version, and the times of its changes.
 
@@ -64,27 +63,27 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
   const { name, owner, timeline } = JSON.parse(content.toString()) as StoredContent
   const { fingerprint, definition } = readVersion(version)
   const overlap: OverlapRule = {
-    policy: policyOf(head[45] as number) as OverlapPolicy,
-    maxQueued: head.readDoubleLE(46),
+    policy: policyOf(head[53] as number) as OverlapPolicy,
+    maxQueued: head.readDoubleLE(78),
   }
   return {
     id: readJobId(id, 0),
     name,
     owner,
-    version: head.readUInt32LE(0),
+    version: head.readUInt32LE(48),
     fingerprint,
     lineage: readLineage(lineage),
     definition,
     handlerKey: head.toString('utf8', headSize),
     overlap,
     timeline,
-    watermark: head.readDoubleLE(4),
-    nextAt: readInstant(head, 12),
-    pruneFloor: readInstant(head, 20),
+    watermark: head.readDoubleLE(32),
+    nextAt: readInstant(head, 40),
+    pruneFloor: readInstant(head, 54),
     paused: paused.length === 0 ? null : (JSON.parse(paused.toString()) as PauseRecord),
     createdAt: times.readDoubleLE(0),
     changedAt: times.readDoubleLE(8),
-    deletedAt: readInstant(head, 36),
+    deletedAt: readInstant(head, 70),
   }
 }
 

@@ -76,6 +76,15 @@ it('a shard that moves to another master is followed', async () => {
   await assertLedger(storage, { atRest: true })
 })
 
+it('replicas are asked for where the shard lies', async () => {
+  const prefix = newPrefix()
+  const job = await addJob(redisStorage({ client: openClient(), prefix, logger: quiet }), 'alpha')
+  const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
+  const items = [slotItem(job.id, 1)]
+  const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items }))
+  expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
+})
+
 it('a master that is gone makes a call fail within its limit', async () => {
   const storage = redisStorage({
     client: openClient(),

@@ -107,15 +107,15 @@ end
 local function startSlot(id, job, scheduledAt, version, nextAt, deadline, record)
   local text = headTextOf(job)
   if not text then return false end
-  local itsVersion, watermark, itsNextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
-    nQueued, active = read(headForm, text)
+  local active, nRunning, nPending, nQueued, uses, watermark, itsNextAt, itsVersion, paused, policy, floor, taken,
+    deletedAt = read(headForm, text)
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
     or scheduledAt <= floor or paused == 1 or deletedAt ~= never or (nPending + nRunning > 0 and policy ~= allow) then
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-  setHeadText(job, write(headForm, version, scheduledAt, nextAt, floor, taken, deletedAt, paused, policy, maxQueued,
-    uses + 1, nPending, nRunning + 1, nQueued, active) .. sub(text, headSize + 1))
+  setHeadText(job, write('<c16I4I4I4I4dd', active, nRunning + 1, nPending, nQueued, uses + 1, scheduledAt, nextAt)
+    .. sub(text, 49))
   put(id, record)
   call('ZADD', history .. job, scheduledAt, id)
   noteStart(deadline, id .. job)

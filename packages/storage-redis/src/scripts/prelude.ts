@@ -38,14 +38,15 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- heads
 
-local headForm = '<I4dddddBBdI4I4I4I4c16'
+-- What changes with each occurrence is in front, so that the ordinary steps rewrite only that.
+local headForm = '<c16I4I4I4I4ddI4BBdddd'
 local headSize = 86
 -- Heads by job: as a table, or still as a text where that was enough.
 local known, changed, changedCount = {}, {}, 0
 
 local function parseHead(text)
-  local version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
-    nQueued, active = read(headForm, text)
+  local active, nRunning, nPending, nQueued, uses, watermark, nextAt, version, paused, policy, floor, taken, deletedAt,
+    maxQueued = read(headForm, text)
   return {
     version = version, watermark = watermark, nextAt = nextAt, floor = floor, taken = taken, deletedAt = deletedAt,
     paused = paused, policy = policy, maxQueued = maxQueued, uses = uses, pending = nPending, running = nRunning,
@@ -54,8 +55,8 @@ local function parseHead(text)
 end
 
 local function printHead(h)
-  return write(headForm, h.version, h.watermark, h.nextAt, h.floor, h.taken, h.deletedAt, h.paused, h.policy,
-    h.maxQueued, h.uses, h.pending, h.running, h.queued, h.active) .. sub(h.text, headSize + 1)
+  return write(headForm, h.active, h.running, h.pending, h.queued, h.uses, h.watermark, h.nextAt, h.version, h.paused,
+    h.policy, h.floor, h.taken, h.deletedAt, h.maxQueued) .. sub(h.text, headSize + 1)
 end
 
 -- The head of a job; false when there is none.

@@ -69,10 +69,10 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     watermark, floor, taken, number = math.max(decided, now), h.floor, h.taken, h.version + 1
     lineage = nextLineage(job, h)
     countAnew(job, h)
-    counts, active = { h.pending, h.running, h.queued }, h.active
+    counts, active = { h.running, h.pending, h.queued }, h.active
   end
-  local made = parseHead(write(headForm, number, watermark, nextAt, floor, taken, never, 0, policy, maxQueued, 0,
-    counts[1], counts[2], counts[3], active) .. handler)
+  local made = parseHead(write(headForm, active, counts[1], counts[2], counts[3], 0, watermark, nextAt, number, 0, policy,
+    floor, taken, never, maxQueued) .. handler)
   known[job] = made
   if h and h.isChanged then made.isChanged = true end
   saveContent(job, content, owner, version, number)

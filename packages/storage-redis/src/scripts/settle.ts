@@ -40,11 +40,9 @@ end
 -- Takes a running occurrence out of the head of its job. Returns how many are queued there.
 local function stopRunning(id, job)
   local text = headTextOf(job)
-  local version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued, uses, nPending, nRunning,
-    nQueued, active = read(headForm, text)
+  local active, nRunning, _, nQueued = read('<c16I4I4I4', text)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
-  setHeadText(job, write(headForm, version, watermark, nextAt, floor, taken, deletedAt, paused, policy, maxQueued,
-    uses, nPending, nRunning - 1, nQueued, active) .. sub(text, headSize + 1))
+  setHeadText(job, write('<c16I4', active, nRunning - 1) .. sub(text, 21))
   return nQueued
 end
 
