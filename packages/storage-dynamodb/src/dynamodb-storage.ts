@@ -55,6 +55,7 @@ export function dynamodbStorage(options: DynamoDBStorageOptions): Storage {
 class DynamoDBStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities = Object.freeze({
+    // Each item is a transaction of its own, some two dozen at a time: more in one call would only delay its answers.
     maxBatch: 100,
     multiProcess: true,
     durability: 'power',

@@ -138,15 +138,14 @@ async function removeAll({ requests, keys }: Table, victims: readonly Victim[]):
       ExpressionAttributeValues: { ':t': number(scheduledAt) },
     })
   })
-  await requests.deleteAll([
-    ...slots.map(({ id }) => keys.address(id)),
-    ...victims.flatMap(({ parts }) => parts),
-    ...victims.map((record) => keys.occurrence(record)),
-  ])
+  // Records last: one whose address is gone is still in the history, and goes with the next call.
+  await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
+  await requests.deleteAll(victims.flatMap((record) => [...record.parts, keys.occurrence(record)]))
 }
 
 /** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */
-async function forget(table: Table, { id, version: inForce }: StoredHead, before: number): Promise<void> {
+async function forget(table: Table, head: StoredHead, before: number): Promise<void> {
+  const { id, version: inForce, deletedAt } = head
   const { requests, keys } = table
   const { pk, sk: newest } = keys.version(id, inForce)
   const versions = new Map<number, Key>()
@@ -157,7 +156,7 @@ async function forget(table: Table, { id, version: inForce }: StoredHead, before
     ConsistentRead: true,
   }
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
-  if (await removeTombstone(table, id, before)) {
+  if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before))) {
     await requests.deleteAll([...versions.values()])
     return
   }

@@ -52,13 +52,12 @@ async function writesOfOne(table: Table, write: RecordWrite): Promise<readonly T
   const item = await storeBulk(table, occurrenceItem(keys, { record, marked, revision: revision + 1 }))
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   if (revision > 0) return [put]
-  const condition =
-    staleAddress === null
-      ? hasRevision(0)
-      : {
-          ConditionExpression: 'attribute_not_exists(pk) OR t = :t',
-          ExpressionAttributeValues: { ':t': number(staleAddress.scheduledAt) },
-        }
+  // An address that leads here already, or to what was pruned, is as good as none: the record's own condition decides.
+  const known = { ':here': number(record.scheduledAt), ':stale': number((staleAddress ?? record).scheduledAt) }
+  const condition = {
+    ConditionExpression: 'attribute_not_exists(pk) OR t IN (:here, :stale)',
+    ExpressionAttributeValues: known,
+  }
   return [put, { Put: { TableName, Item: addressItem(keys, record), ...condition } }]
 }
 
