@@ -51,6 +51,34 @@ const starts = (...nodes: readonly Node[]) =>
 const monotonic = ['ran on', 'stood still'] as const
 
 describe.each(everywhere)('on $name', (place) => {
+  it('a node that was frozen does not try a task again whose retry and whose time were over meanwhile', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const job = defineJob({
+      name: 'failing',
+      schedule: everySeconds(60, +at(60)),
+      executionTimeout: { minutes: 2 },
+      retryPolicy: { maxRetries: 3, retryInterval: { seconds: 10 } },
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            called.push(secondsOf(world.clock.now()))
+            throw new Error('no')
+          },
+        },
+      ],
+    })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 65 })
+    world.freeze(scheduler)
+    await world.clock.advanceTo(at(665))
+    await world.thaw(scheduler, 'ran on')
+    await world.clock.advance({ minutes: 5 })
+    expect(called).toEqual([60])
+    expect(await fates(scheduler, 'failing')).toEqual(['60 failed execution_timeout'])
+  })
+
   describe.each(monotonic)('a node that was frozen in the middle of a run, and whose monotonic clock %s', (clock) => {
     it('finds its run ended by another node, which went on with the job, and goes on beside that', async () => {
       const world = createWorld(place)

@@ -237,8 +237,17 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     this.#say()
   }
 
+  /** A process that stood still finds several alarms due at once, and the execution timeout may not be the first. */
+  #isOverdue(): boolean {
+    return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
+  }
+
   #callWhenReady(task: TaskProgress): void {
     if (task.activity !== 'starting' || !task.durable || !task.due) return
+    if (this.#isOverdue()) {
+      this.ring()
+      return
+    }
     const attempt = task.lastAttempt
     if (attempt === undefined) return
     const { number } = attempt

@@ -64,6 +64,8 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started what nobody created`)
       return
     }
+    // Given to it in an earlier life of this id: it was frozen since, and finds out at the next thing that it says.
+    if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
     const earlier = this.#started.get(attemptKey)
     if (earlier !== undefined) {

@@ -235,6 +235,7 @@ export class StorageModel {
       monotonicDeadline: Number.POSITIVE_INFINITY,
       sequence: 0,
       generation: (known?.generation ?? 0) + 1,
+      earlierOwners: new Set(known === undefined ? [] : [...known.earlierOwners, `${known.token} ${known.life}`]),
       taken: new Map(),
       attempts: new Map(),
     })

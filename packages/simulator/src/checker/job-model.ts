@@ -44,6 +44,8 @@ export interface OccurrenceModel {
   readonly epoch: number
   /** How often the id was created: requests may use the key of one that was removed. */
   readonly generation: number
+  /** Who owned the earlier lives of its id: `token life`. */
+  readonly earlierOwners: ReadonlySet<string>
   /** Attempts that are written, by task. */
   attempts: Map<string, number>
 }
