@@ -104,7 +104,10 @@ export function storageError(error: unknown, tableName: string): JobistemerError
     const message = `${meaning.message} (${detail}): ${tableName}.`
     return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
   }
-  if (name === 'ValidationException' && /schema|index|provided key element/i.test(messageOf(error))) {
+  if (
+    name === 'ValidationException' &&
+    /schema|index|provided key element|conditions on the keys/i.test(messageOf(error))
+  ) {
     return foreignTable(tableName, detail, error)
   }
   return new JobistemerError('STORAGE_FAILED', {
@@ -134,6 +137,15 @@ export function busyError(tableName: string, operation: string, cause: unknown):
     remedy:
       'Check the network, the region and the capacity of the table, or raise retryTimeout. The call can be repeated.',
     cause: cause ?? undefined,
+  })
+}
+
+export function noDate(tableName: string, date: string | undefined): JobistemerError {
+  return new JobistemerError('STORAGE_FAILED', {
+    message: `An answer of DynamoDB has no date (${date}): ${tableName}.`,
+    field: 'client',
+    value: date,
+    remedy: 'Let proxies on the way, and middleware of the client, leave the header Date as it is.',
   })
 }
 

@@ -59,6 +59,7 @@ class DynamoDBStorage implements Storage {
     maxBatch: 100,
     multiProcess: true,
     durability: 'power',
+    serverTimeResolutionMs: 1000,
   })
   readonly #requests: Requests
   readonly #table: Table
@@ -129,6 +130,11 @@ class DynamoDBStorage implements Storage {
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
     return await prune(await this.#opened(), request)
+  }
+
+  async serverTime(): Promise<number> {
+    const { requests, keys } = await this.#opened()
+    return await requests.time(keys.clock())
   }
 
   async close(): Promise<void> {

@@ -52,6 +52,11 @@ export class Keys {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}/${String(part).padStart(3, '0')}` }
   }
 
+  /** What is asked for when only the time of the answer matters: there is no such item. */
+  clock(): Key {
+    return { pk: `${this.#prefix}clock`, sk: 'clock' }
+  }
+
   /** The partition with all occurrences of a job. */
   history(job: JobId): string {
     return `${this.#prefix}history/${uuidOf(job)}`

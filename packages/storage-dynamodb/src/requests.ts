@@ -16,7 +16,7 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
 import { type Item, text } from './attributes.ts'
-import { busyError, closedError, isContention, isOverload, storageError } from './dynamodb-errors.ts'
+import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import type { Key } from './keys.ts'
 import { keyOf } from './occurrence-item.ts'
 import type { ReadOptions } from './options.ts'
@@ -69,6 +69,27 @@ export class Requests {
       this.#client.send(new GetItemCommand(input), options),
     )
     return item ?? null
+  }
+
+  /**
+   * DynamoDB's clock in epoch milliseconds, by the date of an answer: whole seconds. What it asks for does not exist,
+   * and need not be read consistently, so that it costs half a unit.
+   */
+  async time(key: Key): Promise<number> {
+    const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
+    let date: string | undefined
+    command.middlewareStack.add(
+      (next) => async (request) => {
+        const result = await next(request)
+        date = dateOf(result.response)
+        return result
+      },
+      { step: 'deserialize', priority: 'high', name: 'jobistemerDate' },
+    )
+    await this.#send('GetItem', (options) => this.#client.send(command, options))
+    const time = Date.parse(date ?? '')
+    if (Number.isNaN(time)) throw noDate(this.#tableName, date)
+    return time
   }
 
   /** Reads items, consistently; each by itself. Absent ones are absent from the answer. */
@@ -228,6 +249,12 @@ export class FoundItems {
   get(key: Key): Item | null {
     return this.#items.get(nameOf(key)) ?? null
   }
+}
+
+/** The header `Date` of an answer. */
+function dateOf(response: unknown): string | undefined {
+  const { headers } = response as { readonly headers?: Readonly<Record<string, string>> }
+  return headers?.date ?? headers?.Date
 }
 
 function nameOf({ pk, sk }: Key): string {

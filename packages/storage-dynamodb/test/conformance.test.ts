@@ -23,7 +23,7 @@ storageConformance({
   describe,
   it,
   name: 'dynamodb',
-  capabilities: { multiProcess: true, durability: 'power' },
+  capabilities: { multiProcess: true, durability: 'power', serverTime: true },
   // DynamoDB Local takes some hundred requests a second. The third seed is played in bad-days.test.ts.
   seeds: [1, 2],
   open() {

@@ -1,0 +1,45 @@
+import { systemClock } from '@jobistemer/core'
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { localClient } from './local-client.ts'
+
+const tableName = 'clock'
+let server: DynamoDBServer
+
+beforeAll(async () => {
+  server = await startDynamoDB({ data: 'memory' })
+})
+
+afterAll(async () => {
+  await server?.stop()
+})
+
+it('the clock is that of the server, to the second', async () => {
+  const client = localClient(server)
+  await createTable({ client, tableName })
+  const storage = dynamodbStorage({ client, tableName })
+  const before = systemClock.now()
+  const time = await storage.serverTime?.()
+  const after = systemClock.now()
+  const resolutionMs = storage.capabilities.serverTimeResolutionMs ?? 0
+  expect(time).toBeGreaterThan(before - resolutionMs)
+  expect(time).toBeLessThanOrEqual(after)
+  client.destroy()
+})
+
+it('an answer without a date is an error that names the remedy', async () => {
+  const client = localClient(server)
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      const result = await next(request)
+      const { headers } = result.response as { headers: Record<string, string> }
+      delete headers.date
+      return result
+    },
+    { step: 'deserialize', priority: 'low' },
+  )
+  const storage = dynamodbStorage({ client, tableName })
+  await expect(storage.serverTime?.()).rejects.toMatchObject({ code: 'STORAGE_FAILED', field: 'client' })
+  client.destroy()
+})
