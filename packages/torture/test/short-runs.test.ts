@@ -22,15 +22,15 @@ async function run(storage: string, options: { kills: number; seconds: number; c
 it('25 × kill -9 at random moments on SQLite: ledger and witness keep every promise', {
   timeout: 900_000,
 }, async () => {
-  const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', { kills: 25, seconds: 12, clockSkew: 0 })
+  const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', { kills: 25, seconds: 10, clockSkew: 0 })
   expect(attempts.lost ?? 0).toBeGreaterThan(0)
   expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
 })
 
 it.each([
-  ['Redis', 'redis', { kills: 20, seconds: 16, clockSkew: 5 }],
+  ['Redis', 'redis', { kills: 20, seconds: 13, clockSkew: 5 }],
   ['a Redis Cluster', 'redis-cluster', { kills: 8, seconds: 8, clockSkew: 5 }],
-  ['DynamoDB Local', 'dynamodb', { kills: 8, seconds: 15, clockSkew: 5 }],
+  ['DynamoDB Local', 'dynamodb', { kills: 6, seconds: 11, clockSkew: 5 }],
 ])(
   'the same on %s, with killed servers, broken networks and clocks up to 5 minutes off',
   {

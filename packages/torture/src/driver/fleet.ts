@@ -16,6 +16,8 @@ const longestRestartMs = 400
 const mostFailures = 20
 const crashingLives = 0.2
 
+const startLimitMs = 300_000
+
 export interface FleetOptions {
   readonly nodes: number
   readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint' | 'clockOffsetMs'>
@@ -50,8 +52,20 @@ export class Fleet {
     }
   }
 
-  /** Starts every node; resolves when all have started, or died over it. */
+  /**
+   * Starts every node; resolves when all have started, or died over it.
+   * @throws Error when they take too long, with nothing broken yet
+   */
   async start(): Promise<void> {
+    let isLate = false
+    const late = sleep(startLimitMs, { unref: true }).then(() => {
+      isLate = true
+    })
+    await Promise.race([this.#startAll(), late])
+    if (isLate) throw new Error(`The nodes have not started within ${startLimitMs} ms`)
+  }
+
+  async #startAll(): Promise<void> {
     // Whoever stores the jobs says from when on they have slots: all between a late clock's time and an early one's
     // would count as missed.
     const { leader } = this.#options.clocks
