@@ -12,6 +12,15 @@ export const warmUpSeconds = 5
 /** Where the virtual clock begins, in epoch milliseconds. */
 export const firstInstant: number = Date.UTC(2026, 0, 1)
 
+export interface EngineRoundOptions {
+  /** Default {@link firstInstant}. */
+  readonly startAt?: number
+  /** How many jobs are due at each instant. Default {@link jobCount}. */
+  readonly count?: number
+  /** How many run at once. Default: all that are due. */
+  readonly concurrency?: number
+}
+
 export interface EngineRound {
   /** One-task occurrences per second of real time, from the slot to the durable end. */
   readonly perSecond: number
@@ -25,7 +34,7 @@ export interface EngineRound {
 export async function runEngine(
   storage: Storage,
   seconds: number,
-  { startAt = firstInstant, count = jobCount }: { readonly startAt?: number; readonly count?: number } = {},
+  { startAt = firstInstant, count = jobCount, concurrency = count }: EngineRoundOptions = {},
 ): Promise<EngineRound> {
   let runs = 0
   const schedule = cron('* * * * * *')
@@ -50,7 +59,7 @@ export async function runEngine(
     storage,
     jobs,
     clock,
-    maxConcurrentJobs: count,
+    maxConcurrentJobs: concurrency,
     pollInterval: rarely,
     reapInterval: rarely,
     definitionInterval: rarely,

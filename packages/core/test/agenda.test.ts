@@ -24,7 +24,8 @@ function world(options: { holds?: boolean } = {}): World {
     clock,
     wallNow: () => clock.now(),
     onSlotsDue: () => {
-      for (let slot = agenda.takeDueSlot(clock.now()); slot !== undefined; slot = agenda.takeDueSlot(clock.now())) {
+      for (let slot = agenda.peekDueSlot(clock.now()); slot !== undefined; slot = agenda.peekDueSlot(clock.now())) {
+        agenda.setSlot(slot, null)
         log.push([`slot of ${slot.at - start}`, clock.monotonic()])
       }
       if (options.holds !== true) agenda.slotsLaunched()

@@ -25,6 +25,8 @@ export class Agenda<Slot extends HeapEntry> {
   #running = false
   /** Before the first, and while due slots are being launched: the timer does not wait for slots until that is done. */
   #slotsHeld = true
+  /** Monotonic instant before which due slots are left alone: they wait for something else than time. */
+  #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void }) {
     this.#clock = options.clock
@@ -59,12 +61,10 @@ export class Agenda<Slot extends HeapEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Takes out the earliest slot if it is due. */
-  takeDueSlot(now: number): Slot | undefined {
+  /** The earliest slot if it is due. */
+  peekDueSlot(now: number): Slot | undefined {
     const slot = this.#slots.peek()
-    if (slot === undefined || slot.at > now) return undefined
-    this.#slots.remove(slot)
-    return slot
+    return slot === undefined || slot.at > now ? undefined : slot
   }
 
   /** Rings the alarm after a delay, moving it when it is set already. */
@@ -77,9 +77,13 @@ export class Agenda<Slot extends HeapEntry> {
     this.#alarms.remove(alarm)
   }
 
-  /** The due slots have been launched, or there is nothing to do before: wait for the next. */
-  slotsLaunched(): void {
+  /**
+   * The due slots have been launched, or there is nothing to do before: wait for the next. With `waitMs`, those that are
+   * due and left wait so long.
+   */
+  slotsLaunched(waitMs: number = 0): void {
     this.#slotsHeld = false
+    this.#slotsWaitUntil = this.#clock.monotonic() + waitMs
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()
   }
@@ -91,7 +95,9 @@ export class Agenda<Slot extends HeapEntry> {
     const alarm = this.#alarms.peek()
     if (alarm !== undefined) delay = Math.min(delay, alarm.at - monotonic)
     const slot = this.#slots.peek()
-    if (slot !== undefined && !this.#slotsHeld) delay = Math.min(delay, slot.at - this.#wallNow())
+    if (slot !== undefined && !this.#slotsHeld) {
+      delay = Math.min(delay, Math.max(slot.at - this.#wallNow(), this.#slotsWaitUntil - monotonic))
+    }
     delay = Math.max(0, delay)
     const at = monotonic + delay
     // A timer that rings too early only looks again; most alarms are cancelled before they ring.
@@ -110,7 +116,8 @@ export class Agenda<Slot extends HeapEntry> {
       alarm.ring()
     }
     const slot = this.#slots.peek()
-    if (slot !== undefined && slot.at <= this.#wallNow() && !this.#slotsHeld) {
+    const isWaiting = this.#slotsHeld || monotonic < this.#slotsWaitUntil
+    if (slot !== undefined && slot.at <= this.#wallNow() && !isWaiting) {
       this.#slotsHeld = true
       this.#onSlotsDue()
     }

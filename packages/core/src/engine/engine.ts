@@ -96,7 +96,13 @@ export class Engine implements Scheduler, EngineContext {
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
     const pool = new ExecutionPool(this, {
       limit: options.maxConcurrentJobs,
-      onFree: (woken) => (woken === null ? this.#claimer.placeFreed() : this.#claimer.pendingAppeared()),
+      onFree: (woken) => {
+        if (woken !== null) this.#claimer.pendingAppeared()
+        else {
+          this.#claimer.placeFreed()
+          this.#launcher.placeFreed()
+        }
+      },
     })
     this.#registry = registry
     this.#pool = pool

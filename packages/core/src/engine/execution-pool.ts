@@ -14,6 +14,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #limit: number
   readonly #onFree: (woken: OccurrenceAddress | null) => void
   readonly #executions = new Map<OccurrenceId, Execution>()
+  /** Those of them that need no place any more. */
+  readonly #closing = new Set<Execution>()
   #reserved = 0
   /** Calls of `onComplete` that have not ended. */
   #hooks = 0
@@ -32,7 +34,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   get free(): number {
-    return this.#limit - this.#executions.size - this.#reserved
+    return this.#limit - this.#executions.size + this.#closing.size - this.#reserved
   }
 
   get(id: OccurrenceId): Execution | undefined {
@@ -65,10 +67,16 @@ export class ExecutionPool implements ExecutionOwner {
     else execution.start()
   }
 
+  closing(execution: Execution): void {
+    this.#closing.add(execution)
+    this.#onFree(null)
+  }
+
   closed(execution: Execution): void {
+    const hadPlace = !this.#closing.delete(execution)
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
-    this.#onFree(null)
+    if (hadPlace) this.#onFree(null)
   }
 
   reporting(hook: Promise<void>): void {

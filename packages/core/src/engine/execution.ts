@@ -29,6 +29,8 @@ const abortGraceMs = 5000
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  /** Its tasks have ended; what is left is to say so. It needs no place any more. */
+  closing(execution: Execution): void
   /** It is over for this node: finished, released, lost. */
   closed(execution: Execution): void
   /** Its `onComplete` was called: a shutdown waits for it. */
@@ -215,6 +217,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     if (open) return
     this.#phase = 'closing'
     this.#say()
+    this.#owner.closing(this)
   }
 
   #writeAhead(task: TaskProgress, delayMs: number): void {

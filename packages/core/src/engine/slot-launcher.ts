@@ -4,6 +4,7 @@ import type { OccurrenceDetails, TaskRunRecord } from '../storage/occurrence-rec
 import type { CreateAnswer, CreateRecovery as RecoveryItem, CreateSlot } from '../storage/storage.ts'
 import { CanceledSlots, type JobSlot } from './canceled-slots.ts'
 import type { Claimer } from './claimer.ts'
+import { afterThisTurn } from '../system-clock.ts'
 import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
@@ -21,6 +22,13 @@ const noDetails: OccurrenceDetails = Object.freeze({})
 // Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
 const recoveryLimit = 1000
 
+/**
+ * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
+ * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
+ * storage.
+ */
+const longestHoldMs = 100
+
 /** Creates what is due: the slots of one instant together, missed ones by their job's recovery strategy. */
 export class SlotLauncher {
   readonly #engine: EngineContext
@@ -28,6 +36,9 @@ export class SlotLauncher {
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
   #launching: Promise<void> | null = null
+  /** Slots are due and wait for a place, for so many milliseconds more. */
+  #heldForMs = 0
+  #kicked = false
   #stopped = false
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; claimer: Claimer }) {
@@ -52,22 +63,42 @@ export class SlotLauncher {
       })
       .finally(() => {
         this.#launching = null
-        this.#engine.agenda.slotsLaunched()
+        this.#engine.agenda.slotsLaunched(this.#heldForMs)
       })
+  }
+
+  /** A place has become free. */
+  placeFreed(): void {
+    if (this.#heldForMs === 0 || this.#kicked || this.#stopped) return
+    this.#kicked = true
+    // Places that become free together are filled together.
+    afterThisTurn(() => {
+      this.#kicked = false
+      this.launch()
+    })
+  }
+
+  get #places(): number {
+    return Math.max(0, this.#pool.free)
   }
 
   async #launchAll(): Promise<void> {
     const { agenda, maxBatch } = this.#engine
     while (!this.#stopped) {
+      this.#heldForMs = 0
       // With the places that a poll holds for nothing, slots that are due would have to wait in the storage.
       await this.#claimer.answered()
       const now = this.#engine.now()
       const due: DueSlot[] = []
       const late: LateSlot[] = []
       while (due.length + late.length < maxBatch) {
-        const job = agenda.takeDueSlot(now)
+        const job = agenda.peekDueSlot(now)
         if (job === undefined) break
         const plan = this.#registry.planOf(job)
+        const mayWait = due.length >= this.#places && !this.#claimer.hasBacklog
+        this.#heldForMs = mayWait ? holdOf(job.at, plan, now) : 0
+        if (this.#heldForMs > 0) break
+        agenda.setSlot(job, null)
         // A node that lacks a handler leaves the job to the others.
         if (plan === null) continue
         if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
@@ -82,7 +113,7 @@ export class SlotLauncher {
   async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, storage } = this.#engine
     // What waits in the storage is older than what is due now, and goes first.
-    let startable = this.#claimer.hasBacklog ? 0 : Math.max(0, this.#pool.free)
+    let startable = this.#claimer.hasBacklog ? 0 : this.#places
     const items: CreateSlot[] = []
     let reserved = 0
     const sent: DueSlot[] = []
@@ -359,6 +390,12 @@ function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
   const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
   // The wall clock may have been set back since the slot was found late.
   return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
+}
+
+/** How long a slot may still wait for a place before it is created without one. */
+function holdOf(slot: number, plan: JobPlan | null, now: number): number {
+  if (plan === null) return 0
+  return Math.max(0, slot + Math.min(longestHoldMs, plan.settings.misfireThresholdMs / 2) - now)
 }
 
 function namesOf(job: RegisteredJob) {
