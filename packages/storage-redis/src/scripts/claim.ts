@@ -70,7 +70,7 @@ while not isDone do
       else
         local isBlocked = h.policy ~= allow and (h.running > 0 or claimedJobs[job])
         -- Up to a given place, blocked ones are passed over whatever the limit.
-        local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and id > lastId)
+        local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
           or (count == limit and not (isBlocked and lastAt ~= never))
         if isPeek == 1 then
           seen[#seen + 1] = write('<dc16B', scheduledAt, id, isBlocked and 1 or 0)

@@ -17,14 +17,14 @@ local found = {}
 local changedOnes = nil
 if since > always then
   changedOnes = call('ZRANGEBYSCORE', changedKey, since, '+inf', 'LIMIT', 0, ${scanLimit})
-  if #changedOnes == ${scanLimit} then changedOnes = nil else table.sort(changedOnes) end
+  if #changedOnes == ${scanLimit} then changedOnes = nil else table.sort(changedOnes, isBefore) end
 end
 
 local jobs = changedOnes
   or call('ZRANGEBYLEX', jobsKey, after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, ${scanLimit})
 local position = ''
 for index, job in ipairs(jobs) do
-  if job > after then
+  if isBefore(after, job) then
     local h = headOf(job)
     local isWanted = h and (withDeleted == 1 or h.deletedAt == never)
     if isWanted and owner ~= '' then isWanted = call('HGET', jobOf .. job, 'owner') == owner end

@@ -40,7 +40,7 @@ local function walk(key, wanted)
       local at = tonumber(score)
       if (isDescending == 1 and at < from) or (isDescending == 0 and at >= to) then return '' end
       local isSeen = score == cursorAt
-        and ((isDescending == 1 and member >= cursorId) or (isDescending == 0 and member <= cursorId))
+        and ((isDescending == 1 and not isBefore(member, cursorId)) or (isDescending == 0 and not isBefore(cursorId, member)))
       if not isSeen then
         local text = wanted(member)
         if text then

@@ -27,6 +27,15 @@ local none = string.rep('\\0', 16)
 local pending, queued, running, canceled, staleState, skipped, missed = 0, 1, 2, 6, 7, 8, 9
 local allow = 3
 
+-- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
+local function isBefore(left, right)
+  for at = 1, math.min(#left, #right) do
+    local itsLeft, itsRight = string.byte(left, at), string.byte(right, at)
+    if itsLeft ~= itsRight then return itsLeft < itsRight end
+  end
+  return #left < #right
+end
+
 -- What is to be told to other connections once the script has done its work.
 local due, cancelNotes, jobsChanged = false, false, false
 

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { JobRecord, Page, Storage } from '@jobistemer/core/storage'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { useServers } from './servers.ts'
+
+// Lua compares texts by the locale of the server, and a system's Redis mostly has the one of the system.
+
+const localedef = '/usr/bin/localedef'
+const canMakeLocale = existsSync(localedef) && existsSync('/usr/share/i18n/locales/en_US')
+
+const { start, open } = useServers()
+const before = process.env.LOCPATH
+let locales: string
+
+beforeEach(() => {
+  locales = mkdtempSync(join(tmpdir(), 'jobistemer-locales-'))
+  if (canMakeLocale) execFileSync(localedef, ['-i', 'en_US', '-f', 'UTF-8', join(locales, 'en_US.UTF-8')])
+  process.env.LOCPATH = locales
+})
+
+afterEach(() => {
+  if (before === undefined) delete process.env.LOCPATH
+  else process.env.LOCPATH = before
+  rmSync(locales, { recursive: true, force: true })
+})
+
+async function listAll(storage: Storage, query: { readonly changedSince?: number }): Promise<readonly string[]> {
+  const ids: string[] = []
+  let cursor: string | null = null
+  do {
+    const page: Page<JobRecord> = await storage.listJobs({ limit: 7, cursor, ...query })
+    ids.push(...page.items.map(({ id }) => id))
+    cursor = page.cursor
+  } while (cursor !== null)
+  return ids
+}
+
+describe.skipIf(!canMakeLocale)('a server whose locale orders texts in its own way', () => {
+  it('lists all jobs, and claims the oldest of several shards', async () => {
+    const server = await start({ 'locale-collate': 'en_US.UTF-8' })
+    const storage = open({ url: server.url, shards: 3 })
+    const jobs: JobRecord[] = []
+    for (let index = 0; index < 60; index++) jobs.push(await addJob(storage, `job-${index}`))
+    const ids = jobs.map(({ id }) => id).sort()
+    expect(await listAll(storage, {})).toEqual(ids)
+    expect(await listAll(storage, { changedSince: slotAt(0) })).toEqual(ids)
+
+    const items = jobs.map(({ id }) => ({ ...slotItem(id, 1), runs: null }))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+    const claimed: string[] = []
+    for (let more = true; more; ) {
+      const answer = await storage.claim({ now: slotAt(1), owner, limit: 7, exceptHandlerKeys: [], sweep: false })
+      expect(answer.claimed.length).toBe(Math.min(7, 60 - claimed.length))
+      claimed.push(...answer.claimed.map(({ id }) => id))
+      more = answer.more
+    }
+    expect(claimed).toEqual(items.map(({ id }) => id).sort())
+  })
+
+  it('goes on with a list whose last page ended with what is gone meanwhile', async () => {
+    const server = await start({ 'locale-collate': 'en_US.UTF-8' })
+    const storage = open({ url: server.url })
+    const jobs: JobRecord[] = []
+    for (let index = 0; index < 30; index++) jobs.push(await addJob(storage, `job-${index}`))
+    const items = jobs.map(({ id }) => ({ ...slotItem(id, 1), runs: null }))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+    const listed: string[] = []
+    let cursor: string | null = null
+    do {
+      const query = { kind: 'live', state: 'pending', limit: 1, cursor, runs: false } as const
+      const page: Awaited<ReturnType<Storage['listOccurrences']>> = await storage.listOccurrences(query)
+      for (const { id, jobId, scheduledAt } of page.items) {
+        listed.push(id)
+        const item = { id, jobId, scheduledAt, reason: 'stop', actor: null, mode: 'force' } as const
+        await storage.cancel({ now: slotAt(1), items: [item] })
+      }
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(listed).toEqual(items.map(({ id }) => id).sort())
+  })
+})
