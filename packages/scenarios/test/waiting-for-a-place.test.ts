@@ -85,6 +85,6 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 9 })
     log.length = 0
     await world.clock.advance({ seconds: 2 })
-    expect(log.slice(0, 4)).toEqual(['createOccurrences', 'settle', 'createOccurrences', 'settle is answered'])
+    expect(log.slice(0, 4)).toEqual(['createOccurrences', 'createOccurrences', 'settle', 'settle is answered'])
   })
 })

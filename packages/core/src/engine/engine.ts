@@ -96,13 +96,10 @@ export class Engine implements Scheduler, EngineContext {
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
     const pool = new ExecutionPool(this, {
       limit: options.maxConcurrentJobs,
-      onFree: (woken) => {
-        if (woken !== null) this.#claimer.pendingAppeared()
-        else {
-          this.#claimer.placeFreed()
-          this.#launcher.placeFreed()
-        }
-      },
+      placeFreed: () => this.#launcher.placeFreed(),
+      // Not before: the end may have woken what is to be taken.
+      ended: () => this.#claimer.placeFreed(),
+      woken: () => this.#claimer.pendingAppeared(),
     })
     this.#registry = registry
     this.#pool = pool

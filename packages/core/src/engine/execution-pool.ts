@@ -7,12 +7,22 @@ import type { RegisteredJob } from './registered-job.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 
+/** Who is told what becomes of places. */
+interface PoolListener {
+  /** There is room for one more. */
+  readonly placeFreed: () => void
+  /** An occurrence has ended in the storage too. */
+  readonly ended: () => void
+  /** The end of one woke another, which waits for a free node now. */
+  readonly woken: (address: OccurrenceAddress) => void
+}
+
 /** The occurrences that this node runs: never more than `limit`. What does not fit waits in the storage. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly #limit: number
-  readonly #onFree: (woken: OccurrenceAddress | null) => void
+  readonly #on: PoolListener
   readonly #executions = new Map<OccurrenceId, Execution>()
   /** Those of them that need no place any more. */
   readonly #closing = new Set<Execution>()
@@ -22,11 +32,11 @@ export class ExecutionPool implements ExecutionOwner {
   #whenEmpty: (() => void) | undefined
   #shuttingDown = false
 
-  constructor(engine: EngineContext, options: { limit: number; onFree: (woken: OccurrenceAddress | null) => void }) {
+  constructor(engine: EngineContext, options: PoolListener & { readonly limit: number }) {
     this.engine = engine
     this.settler = new Settler(engine)
     this.#limit = options.limit
-    this.#onFree = options.onFree
+    this.#on = options
   }
 
   get size(): number {
@@ -69,14 +79,15 @@ export class ExecutionPool implements ExecutionOwner {
 
   closing(execution: Execution): void {
     this.#closing.add(execution)
-    this.#onFree(null)
+    this.#on.placeFreed()
   }
 
   closed(execution: Execution): void {
     const hadPlace = !this.#closing.delete(execution)
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
-    if (hadPlace) this.#onFree(null)
+    if (hadPlace) this.#on.placeFreed()
+    this.#on.ended()
   }
 
   reporting(hook: Promise<void>): void {
@@ -92,7 +103,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   woken(address: OccurrenceAddress): void {
-    this.#onFree(address)
+    this.#on.woken(address)
   }
 
   /** Tells everything to stop, also what comes later. */

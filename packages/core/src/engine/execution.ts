@@ -216,8 +216,9 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     }
     if (open) return
     this.#phase = 'closing'
-    this.#say()
+    // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
     this.#owner.closing(this)
+    this.#say()
   }
 
   #writeAhead(task: TaskProgress, delayMs: number): void {
