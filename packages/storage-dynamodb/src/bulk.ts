@@ -5,7 +5,7 @@ import { addressOfKey, type Key, type Keys } from './keys.ts'
 import { keyOf, names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
-// An item has at most 400 KB. The results of many tasks can be more, also compressed: then the largest attribute lies
+// An item has at most 400 KB. The results of many tasks can be more, also compressed: then an attribute that is large lies
 // in items of its own, which are named by the digest of their content and written before the record that refers to them.
 // Parts that nothing refers to any more are harmless.
 
@@ -14,15 +14,19 @@ interface Place {
   readonly keys: Keys
 }
 
-/** Well below the 400 KB of DynamoDB, as its count is not known to the byte. */
-const itemLimit = 350_000
+/**
+ * Both attributes together are well below the 400 KB of DynamoDB. Each has a limit of its own, since one may be written
+ * without a look at the other.
+ */
+const attributeLimit = 170_000
 const partLimit = 300_000
 
 /** The item as it can be stored: what makes it too large is written to parts first. */
 export async function storeBulk(place: Place, item: Item): Promise<Item> {
   let stored = item
   for (const name of [names.runs, names.details]) {
-    if (sizeOf(stored) > itemLimit && stored[name] !== undefined) stored = await moveOut(place, stored, name)
+    const value = stored[name]
+    if (value !== undefined && sizeOf({ [name]: value }) > attributeLimit) stored = await moveOut(place, stored, name)
   }
   return stored
 }
@@ -44,7 +48,7 @@ async function moveOut({ requests, keys }: Place, item: Item, name: string): Pro
   return { ...rest, [referenceTo(name)]: { M: { d: text(digest), n: number(count), s: { BOOL: isText } } } }
 }
 
-/** The item as it was before {@link storeBulk}; `null` when a part is gone, as the record was changed meanwhile. */
+/** The item as it was before {@link storeBulk}; `null` when a part is gone: the record was changed or is removed. */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item
   for (const name of [names.runs, names.details]) {

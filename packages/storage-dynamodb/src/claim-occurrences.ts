@@ -133,7 +133,7 @@ async function claimAmong(
   await sideBySide([...jobs], async ([job, hints]) => {
     for (let start = 0; start < hints.length; start += claimsPerStep) {
       const some = hints.slice(start, start + claimsPerStep)
-      taken.push(...(await untilDecided(table, job, async () => await claimOfJob(table, request, job, some))))
+      taken.push(...(await claimHints(table, request, job, some)))
     }
   })
   return taken
@@ -142,13 +142,23 @@ async function claimAmong(
 /** More in one transaction would collide with other nodes too often. */
 const claimsPerStep = 20
 
+async function claimHints(
+  table: Table,
+  request: ClaimRequest,
+  job: JobId,
+  hints: readonly OccurrenceAddress[],
+): Promise<readonly OccurrenceRecord[]> {
+  return await untilDecided(table, job, async () => await claimOfJob(table, request, job, hints))
+}
+
 async function claimOfJob(
   table: Table,
-  { now, owner, exceptHandlerKeys }: ClaimRequest,
+  request: ClaimRequest,
   job: JobId,
   hints: readonly OccurrenceAddress[],
 ): Promise<readonly OccurrenceRecord[] | typeof contended> {
   const { keys } = table
+  const { now, owner, exceptHandlerKeys } = request
   const found = await readItems(table, [keys.head(job), ...hints.map((hint) => keys.occurrence(hint))])
   const item = found.get(keys.head(job))
   if (item === null) return []
@@ -180,8 +190,12 @@ async function claimOfJob(
     taken.push(mine)
     isBlocked = !mayOverlap
   }
-  const done = mayOverlap ? await step.commitBesideHead() : await commitStep(table, step)
-  return done ? taken : contended
+  if (!mayOverlap) return (await commitStep(table, step)) ? taken : contended
+  const done = await step.commitBesideHead()
+  if (done !== 'too_large') return done ? taken : contended
+  const half = Math.ceil(hints.length / 2)
+  const first = await claimHints(table, request, job, hints.slice(0, half))
+  return [...first, ...(await claimHints(table, request, job, hints.slice(half)))]
 }
 
 /** Running occurrences of exactly this owner that are to be canceled. */

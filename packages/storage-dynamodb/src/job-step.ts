@@ -120,11 +120,13 @@ export class JobStep {
 
   /**
    * Writes the records alone, on the condition that the occurrences of the job may overlap and start: where they need not
-   * know of each other, steps need not follow one another. Answers false like {@link commit}.
+   * know of each other, steps need not follow one another. Answers false like {@link commit}, and `'too_large'` for what
+   * no transaction takes.
    */
-  async commitBesideHead(): Promise<boolean> {
+  async commitBesideHead(): Promise<boolean | 'too_large'> {
     const table = this.#table
     const records = await writesOf(table, this.#recordWrites())
+    if (records.length > 1 && sizeOfWrites(records) > transactionBytes) return 'too_large'
     return await table.requests.transact([checkStartable(table, this.head), ...records])
   }
 

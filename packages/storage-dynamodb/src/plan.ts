@@ -1,6 +1,7 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
-import { json, number, parseJson, text } from './attributes.ts'
+import { number, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
 import type { RecordWrite } from './record-writes.ts'
 import type { Table } from './table.ts'
@@ -10,8 +11,8 @@ import type { Table } from './table.ts'
 // be written. From then on the step has happened. Whoever next comes to the head carries the plan out before anything
 // else, should the one who made it have died.
 
-// Well below 400 KB for each item and 4 MB for all: the records of a plan come without their bulk.
-const recordsPerPart = 250
+// Well below the 400 KB of an item. What is new comes with all its data, which may be more than an item holds.
+const bytesPerPart = 300_000
 
 /** The items of a plan for these writes. */
 export function planWrites(
@@ -19,10 +20,11 @@ export function planWrites(
   job: JobId,
   records: readonly RecordWrite[],
 ): TransactWriteItem[] {
-  return Array.from({ length: Math.ceil(records.length / recordsPerPart) }, (_, part) => {
+  const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
+  return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
     const { pk, sk } = keys.plan(job, part)
-    const content = records.slice(part * recordsPerPart, (part + 1) * recordsPerPart).map(withoutBulk)
-    const item = { pk: text(pk), sk: text(sk), lp: text(keys.planPartition), lo: number(part), j: json(content) }
+    const content = { B: bytes.subarray(part * bytesPerPart, (part + 1) * bytesPerPart) }
+    const item = { pk: text(pk), sk: text(sk), lp: text(keys.planPartition), lo: number(part), j: content }
     return { Put: { TableName: requests.tableName, Item: item } }
   })
 }
@@ -31,8 +33,9 @@ export function planWrites(
 export async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly RecordWrite[] | null> {
   const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
   const found = await requests.getAll(places)
-  const parts = places.map((place) => found.get(place)?.j)
-  return parts.every((part) => part !== undefined) ? parts.flatMap((part) => parseJson<RecordWrite[]>(part)) : null
+  const parts = places.map((place) => found.get(place)?.j?.B)
+  if (!parts.every((part) => part !== undefined)) return null
+  return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly RecordWrite[]
 }
 
 /** Details and runs of a stored record do not change while it waits: they are taken from there again. */

@@ -156,10 +156,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
     ConsistentRead: true,
   }
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
-  if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before))) {
-    await requests.deleteAll([...versions.values()])
-    return
-  }
+  if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
   // Old versions are found with the oldest records as a rule. One that nothing refers to costs one walk, and is gone.
   if (versions.size === 0) return
@@ -177,7 +174,12 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
 }
 
 /** True when the job was an old tombstone without occurrences, and is gone. */
-async function removeTombstone(table: Table, id: JobId, before: number): Promise<boolean> {
+async function removeTombstone(
+  table: Table,
+  id: JobId,
+  before: number,
+  versions: ReadonlyMap<number, Key>,
+): Promise<boolean> {
   const { requests, keys } = table
   const head = await loadHead(table, id)
   if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
@@ -188,8 +190,11 @@ async function removeTombstone(table: Table, id: JobId, before: number): Promise
     Limit: 1,
   })
   if (items.length > 0) return false
+  // Nothing of the job may be left to remove once its head is gone: it may be created anew at once, as version 1.
+  await requests.deleteAll([...versions].flatMap(([version, key]) => (version === head.version ? [] : key)))
   return await requests.transact([
     { Delete: { TableName: requests.tableName, Key: keyItem(keys.head(id)), ...hasRevision(head.revision) } },
+    remove(table, keys.version(id, head.version)),
     remove(table, keys.registered(id)),
     remove(table, keys.changed(id, head.changedAt)),
   ])

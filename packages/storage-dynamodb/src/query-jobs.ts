@@ -5,7 +5,7 @@ import { text } from './attributes.ts'
 import { readHead, readJob, type StoredHead } from './job-item.ts'
 import { jobOfKeyText, sortableInstant, uuidOf } from './keys.ts'
 import { keyOf } from './occurrence-item.ts'
-import type { Table } from './table.ts'
+import { loadHead, type Table } from './table.ts'
 
 /** A job with its stored head. */
 export interface LoadedJob {
@@ -14,10 +14,8 @@ export interface LoadedJob {
 }
 
 /** Jobs by id, tombstones too; `null` for what does not exist. */
-export async function loadJobs(
-  { requests, keys }: Table,
-  ids: readonly JobId[],
-): Promise<readonly (LoadedJob | null)[]> {
+export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<readonly (LoadedJob | null)[]> {
+  const { requests, keys } = table
   if (ids.length === 0) return []
   const heads = await requests.getAll(ids.map((id) => keys.head(id)))
   const found = ids.map((id) => {
@@ -26,12 +24,19 @@ export async function loadJobs(
   })
   const wanted = found.flatMap((head) => (head === null ? [] : keys.version(head.id, head.version)))
   const versions = await requests.getAll(wanted)
-  return found.map((head) => {
+  const loaded = found.map(async (head) => {
     if (head === null) return null
     const version = versions.get(keys.version(head.id, head.version))
-    // Its version goes after the head: it was a tombstone, and has been removed between the two readings.
-    return version === null ? null : { head, job: readJob(head, version) }
+    return version === null ? await reload(table, head) : { head, job: readJob(head, version) }
   })
+  return await Promise.all(loaded)
+}
+
+/** The job whose version was pruned after its head was read: another version is in force by now, or the job is gone. */
+async function reload(table: Table, before: StoredHead): Promise<LoadedJob | null> {
+  const head = await loadHead(table, before.id)
+  if (head === null || (head.version === before.version && head.createdAt === before.createdAt)) return null
+  return (await loadJobs(table, [before.id]))[0] ?? null
 }
 
 /** Places of the registry that are looked at for one page. */

@@ -48,7 +48,9 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       ...(start !== null && { ExclusiveStartKey: start }),
     })
     for (const item of page.items) {
-      const { record } = readOccurrence(hasBulk(item) ? await wholeItem(table, item) : item)
+      const whole = hasBulk(item) ? await wholeItem(table, item) : item
+      if (whole === null) continue
+      const { record } = readOccurrence(whole)
       const isWanted = wanted === null || wanted.has(record.state)
       if (last !== null && (items.length === limit ? isWanted : looked >= lookLimit)) {
         return { items, cursor: printPlace(last) }

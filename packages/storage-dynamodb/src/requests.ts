@@ -246,6 +246,10 @@ export class FoundItems {
     this.#items.set(nameOf(keyOf(item)), item)
   }
 
+  remove(key: Key): void {
+    this.#items.delete(nameOf(key))
+  }
+
   get(key: Key): Item | null {
     return this.#items.get(nameOf(key)) ?? null
   }

@@ -23,7 +23,7 @@ import { JobStep } from './job-step.ts'
 import type { Keys } from './keys.ts'
 import { loadJobs, type LoadedJob } from './query-jobs.ts'
 import { remove } from './record-writes.ts'
-import { addressOf, contended, type Table, untilDecided } from './table.ts'
+import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
 export async function saveJobs(table: Table, { changes, now }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
   return await byJob(
@@ -126,9 +126,17 @@ async function save(
   if (before !== null && before.changedAt !== job.changedAt) {
     step.writes.push(remove(table, keys.changed(job.id, before.changedAt)))
   }
-  if (!(await commitStep(table, step))) return contended
+  const committed = await commitStep(table, step)
+  if (committed === null) return contended
+  const really = committed.planParts > 0 ? await endedOf(table, canceled) : canceled
   // As it is stored, so that it shares nothing with the request.
-  return { outcome: 'saved', job: structuredClone(job), canceled }
+  return { outcome: 'saved', job: structuredClone(job), canceled: really }
+}
+
+/** Those of a large step that did not run already when it took effect. */
+async function endedOf(table: Table, addresses: readonly OccurrenceAddress[]): Promise<readonly OccurrenceAddress[]> {
+  const stored = await loadOccurrences(table, addresses)
+  return addresses.filter((_, index) => (stored[index]?.record.state ?? 'canceled') === 'canceled')
 }
 
 function registeredItem(keys: Keys, job: JobRecord): Item {

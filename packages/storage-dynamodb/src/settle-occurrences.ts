@@ -36,7 +36,12 @@ async function settleOne(table: Table, item: SettleItem, now: number): Promise<S
   const stored = outcome.found === null ? await findOccurrence(table, item) : readOccurrence(outcome.found)
   const answer = refusal(stored, item)
   if (answer !== null) return answer
-  return await settleWithHead(table, stored as StoredOccurrence, item, now)
+  const { record } = stored as StoredOccurrence
+  // A trigger that was repeated lies under the time of its first request.
+  if (record.scheduledAt !== item.scheduledAt) {
+    return await settleOne(table, { ...item, scheduledAt: record.scheduledAt }, now)
+  }
+  return await settleWithHead(table, record, item, now)
 }
 
 function accepted(record: OccurrenceRecord, woken: OccurrenceAddress | null): SettleAnswer {
@@ -120,11 +125,11 @@ async function removeParts({ keys, requests }: Table, before: Item, runs: Item):
 /** The way of an occurrence whose end or release concerns others of its job. */
 async function settleWithHead(
   table: Table,
-  { record: { jobId, scheduledAt } }: StoredOccurrence,
+  address: OccurrenceAddress,
   item: SettleItem,
   now: number,
 ): Promise<SettleAnswer | typeof contended> {
-  const opened = await openStep(table, { id: item.id, jobId, scheduledAt })
+  const opened = await openStep(table, address)
   if (opened === contended) return contended
   const { step, stored } = opened
   const answer = refusal(stored, item)

@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type { OccurrenceAddress } from '@jobistemer/core/storage'
+import { isFinal, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
 import { hasBulk, restoreBulk } from './bulk.ts'
 import { contentionError } from './dynamodb-errors.ts'
@@ -57,19 +57,25 @@ export async function readItems(table: Table, wanted: readonly Key[]): Promise<F
   const found = await table.requests.getAll(wanted)
   for (const key of wanted) {
     const item = found.get(key)
-    if (item !== null && hasBulk(item)) found.add(await wholeItem(table, item))
+    if (item === null || !hasBulk(item)) continue
+    const whole = await wholeItem(table, item)
+    if (whole === null) found.remove(key)
+    else found.add(whole)
   }
   return found
 }
 
-/** An item with what was too large for it, read anew as long as it is being changed. */
-export async function wholeItem(table: Table, item: Item): Promise<Item> {
+/** An item with what was too large for it, read anew as long as it is being changed; `null` when it was removed. */
+export async function wholeItem(table: Table, item: Item): Promise<Item | null> {
   return await untilDecided(table, textOf(item, 'sk'), async () => {
     const whole = await restoreBulk(table, item)
     if (whole !== null) return whole
     const again = await table.requests.get(keyOf(item))
-    if (again === null) return contended
-    return (await restoreBulk(table, again)) ?? contended
+    if (again === null) return null
+    const wholeAgain = await restoreBulk(table, again)
+    if (wholeAgain !== null) return wholeAgain
+    // What is final never changes, so its parts are gone for good: it is being pruned, and goes after them.
+    return isFinal(readOccurrence(again).record.state) ? null : contended
   })
 }
 

@@ -1,0 +1,303 @@
+import { randomBytes } from 'node:crypto'
+import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
+import { type JobId, occurrenceId } from '@jobistemer/core'
+import type { OccurrenceRecord, RecoveryEntry, SettleItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { sizeOf } from '../src/attributes.ts'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import { laggingIndex } from './lagging-index.ts'
+import { localClient } from './local-client.ts'
+
+const tableName = 'interleavings'
+const other = { node: 'node-b', incarnation: '5d1c77aa-node-b' } as const
+
+let server: DynamoDBServer
+let client: DynamoDBClient
+let storage: Storage
+let prefix: string
+let tests = 0
+
+beforeAll(async () => {
+  server = await startDynamoDB({ data: 'memory' })
+  client = localClient(server)
+  await createTable({ client, tableName })
+})
+
+afterAll(async () => {
+  client?.destroy()
+  await server?.stop()
+})
+
+beforeEach(() => {
+  prefix = `test-${++tests}`
+  storage = dynamodbStorage({ client, tableName, prefix })
+})
+
+type Send = (command: object, options: object) => Promise<unknown>
+
+/** A storage of another node, to which something happens right before a request: the one of that number, or the first with that text. */
+function interrupted(
+  moment: number | string | RegExp,
+  happens: () => Promise<unknown>,
+): Storage & { readonly met: boolean } {
+  let met = false
+  let requests = 0
+  const isMoment = (request: string) =>
+    typeof moment === 'number' ? requests === moment : new RegExp(moment).test(request)
+  const send = async (command: { readonly input: object }, options: object): Promise<unknown> => {
+    requests++
+    if (!met && isMoment(`${command.constructor.name} ${JSON.stringify(command.input)}`)) {
+      met = true
+      await happens()
+    }
+    return await (client.send as Send)(command, options)
+  }
+  const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
+  return Object.defineProperty(node, 'met', { get: () => met }) as Storage & { readonly met: boolean }
+}
+
+/** The transaction that writes a head together with a plan. */
+const planned = /^TransactWriteItemsCommand .*"sk":\{"S":"plan\/0000"\},"lp"/
+
+async function addWaiting(job: JobId, count: number): Promise<void> {
+  const entries = Array.from({ length: count }, (_, index): RecoveryEntry => {
+    const scheduledAt = slotAt(index + 1)
+    const executionTimeoutMs = 10 * minute
+    return { kind: 'run', id: occurrenceId(job, scheduledAt), scheduledAt, executionTimeoutMs, details: {} }
+  })
+  const last = slotAt(count)
+  const item = { kind: 'recovery', id: occurrenceId(job, last), jobId: job, scheduledAt: last, jobVersion: 1 } as const
+  const course = { expectedWatermark: start, watermark: last, nextAt: last + minute }
+  await storage.createOccurrences({ now: last, owner, items: [{ ...item, ...course, entries }] })
+}
+
+/** A storage whose transactions are bounded like those of the service; DynamoDB Local takes larger ones. */
+function strict(): Storage {
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof TransactWriteItemsCommand) {
+      const items = command.input.TransactItems ?? []
+      expect(items.reduce((sum, { Put: put }) => sum + sizeOf(put?.Item ?? {}), 0)).toBeLessThan(4_000_000)
+    }
+    return await (client.send as Send)(command, options)
+  }
+  // The index of DynamoDB Local ends a page at a megabyte of whole items, that of the service at one of keys.
+  const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
+  return dynamodbStorage({ client: whole, tableName, prefix })
+}
+
+async function claim(limit: number, node: Storage = storage): Promise<readonly OccurrenceRecord[]> {
+  const request = { now: slotAt(150), owner: other, limit, exceptHandlerKeys: [], sweep: false }
+  return (await node.claim(request)).claimed
+}
+
+function released({ id, jobId, scheduledAt, token }: OccurrenceRecord): SettleItem {
+  const change = { kind: 'release', dueAt: slotAt(150), reason: null } as const
+  return { id, jobId, scheduledAt, token, sequence: 1, runs: [], change }
+}
+
+async function recordOf(id: `occ_${string}`): Promise<OccurrenceRecord | null | undefined> {
+  return (await storage.get({ occurrences: [id] })).occurrences[0]
+}
+
+describe('a step of more than a hundred records', () => {
+  it('that replaces a job does not forget what another node claims meanwhile', async () => {
+    const { id } = await addJob(storage, 'alpha', 'allow')
+    await addWaiting(id, 120)
+    let running: readonly OccurrenceRecord[] = []
+    const node = interrupted(planned, async () => {
+      running = await claim(5)
+    })
+    const content = { ...contentOf('alpha', 'skip'), fingerprint: 'print-2', nextAt: slotAt(121) }
+    const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
+    const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
+    expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
+    // What runs is not canceled, and nobody is told so.
+    expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
+    for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
+    const items = [{ ...slotItem(id, 121), jobVersion: 2 }]
+    expect(await storage.createOccurrences({ now: slotAt(121), owner, items })).toMatchObject([
+      { outcome: 'created', state: 'skipped', reason: 'overlap' },
+    ])
+    const finishes = running.map(({ id: one, jobId, scheduledAt, token }): SettleItem => {
+      const change = { kind: 'finish', state: 'completed', reason: null } as const
+      return { id: one, jobId, scheduledAt, token, sequence: 1, runs: [], change }
+    })
+    await storage.settle({ now: slotAt(121), items: finishes })
+    await assertLedger(storage)
+  })
+
+  it('that deletes a job leaves nothing that waits, whatever another node claims and hands back meanwhile', async () => {
+    const { id } = await addJob(storage, 'alpha', 'allow')
+    await addWaiting(id, 120)
+    const [early] = await claim(1)
+    let between: readonly OccurrenceRecord[] = []
+    const node = interrupted(planned, async () => {
+      between = await claim(2)
+      const items = [early, between[1]].map((record) => released(record as OccurrenceRecord))
+      expect(await storage.settle({ now: slotAt(150), items })).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }])
+    })
+    const changes = [{ kind: 'delete', id, expectedVersion: null }] as const
+    expect(await node.saveJobs({ now: slotAt(151), changes })).toMatchObject([{ outcome: 'saved' }])
+    expect(node.met).toBe(true)
+    const [late, handedBack] = between as [OccurrenceRecord, OccurrenceRecord]
+    expect(await recordOf(late.id)).toMatchObject({ state: 'running' })
+    for (const one of [early, handedBack] as OccurrenceRecord[]) {
+      expect(await recordOf(one.id)).toMatchObject({ state: 'canceled', reason: 'deleted' })
+    }
+    await storage.settle({ now: slotAt(152), items: [released(late)] })
+    expect(await recordOf(late.id)).toMatchObject({ state: 'canceled', reason: 'deleted' })
+    expect(await claim(10)).toEqual([])
+  })
+})
+
+/** Text that does not compress to less than three quarters. */
+function noise(bytes: number): string {
+  return randomBytes(bytes).toString('base64')
+}
+
+function runsWith(tasks: number): readonly TaskRunRecord[] {
+  const attempts = [{ number: 1, state: 'succeeded', startedAt: slotAt(1), endedAt: slotAt(1) }] as const
+  const state = 'completed' as const
+  return Array.from({ length: tasks }, (_, index) => ({ task: `t-${index}`, state, attempts, result: noise(80_000) }))
+}
+
+/** What a replay brings along: results of tasks that do not run again. */
+function resultsOf(tasks: number) {
+  return Object.fromEntries(Array.from({ length: tasks }, (_, index) => [`before-${index}`, noise(80_000)]))
+}
+
+describe('sizes', () => {
+  it('results that fit into an item by themselves, but not beside the data of their occurrence, are kept', async () => {
+    const { id } = await addJob(storage, 'alpha')
+    const details = { results: resultsOf(3) }
+    const item = { ...slotItem(id, 1), details }
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+    const finish = { ...finishItem(id, 1), runs: runsWith(3) }
+    expect(await storage.settle({ now: slotAt(1), items: [finish] })).toMatchObject([{ outcome: 'ok' }])
+    expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
+  })
+
+  it('twenty that may overlap are claimed together, however much they bring along', async () => {
+    const { id } = await addJob(storage, 'alpha', 'allow')
+    const details = { results: resultsOf(2) }
+    const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+    const releases = items.map((item): SettleItem => {
+      const change = { kind: 'release', dueAt: slotAt(1), reason: 'shutdown' } as const
+      return { id: item.id, jobId: id, scheduledAt: item.scheduledAt, token: 1, sequence: 1, runs: item.runs, change }
+    })
+    await storage.settle({ now: slotAt(1), items: releases })
+    const claimed = await claim(20, strict())
+    expect(new Set(claimed.map((record) => record.id))).toEqual(new Set(items.map((item) => item.id)))
+    for (const record of claimed) {
+      const item = items.find((one) => one.id === record.id)
+      expect(record).toMatchObject({ token: 2, details, runs: item?.runs })
+    }
+  })
+
+  it('a replay with more data than an item can hold displaces hundreds', async () => {
+    const { id } = await addJob(storage, 'alpha', 'queue')
+    await addWaiting(id, 120)
+    const content = { ...contentOf('alpha', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
+    const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
+    await storage.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'keep' }] })
+    const details = { results: resultsOf(6) }
+    const replay = { ...triggerItem(id, 1, slotAt(121)), kind: 'replay', jobVersion: 2, details } as const
+    const [answer] = await storage.createOccurrences({ now: slotAt(121), owner, items: [replay] })
+    expect(answer).toMatchObject({ outcome: 'created', state: 'pending' })
+    expect(answer?.outcome === 'created' && answer.displaced.length).toBe(120)
+    expect((await recordOf(replay.id))?.details).toEqual(details)
+  })
+})
+
+const oldHistory = { now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 9 }
+
+describe('a prune', () => {
+  async function addLarge(): Promise<{ readonly job: JobId; readonly id: `occ_${string}` }> {
+    const { id: job } = await addJob(storage, 'alpha')
+    const item = slotItem(job, 1)
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+    await storage.settle({ now: slotAt(1), items: [{ ...finishItem(job, 1), runs: runsWith(5) }] })
+    return { job, id: item.id }
+  }
+
+  const history = { kind: 'job', order: 'ascending', limit: 10, cursor: null, runs: true } as const
+
+  it('that comes while a large record is being read leaves a reader with nothing', { timeout: 30_000 }, async () => {
+    const { job, id } = await addLarge()
+    const lister = interrupted('"part/', async () => await storage.prune(oldHistory))
+    expect(await lister.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })
+    expect(await lister.get({ occurrences: [id] })).toMatchObject({ occurrences: [null] })
+    expect(lister.met).toBe(true)
+  })
+
+  it('that dies half way through a large record does not keep others from reading', { timeout: 30_000 }, async () => {
+    const { job, id } = await addLarge()
+    const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
+      const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
+      const values = { ':pk': { S: `${prefix}:occurrence/${id.slice(4)}` }, ':part': { S: 'part/' } }
+      const KeyConditionExpression = 'pk = :pk AND begins_with(sk, :part)'
+      const query = { TableName: tableName, KeyConditionExpression, ExpressionAttributeValues: values }
+      const { Items: parts = [] } = await client.send(new QueryCommand({ ...query, ProjectionExpression: 'pk, sk' }))
+      expect(parts.length).toBeGreaterThan(0)
+      const [first] = parts
+      const requests = { [tableName]: [{ DeleteRequest: { Key: first } }] }
+      await client.send(new BatchWriteItemCommand({ RequestItems: requests }))
+      throw new Error('the process is dead')
+    })
+    await expect(dying.prune(oldHistory)).rejects.toThrow('the process is dead')
+    expect(await storage.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })
+    expect(await storage.prune(oldHistory)).toEqual({ removed: 1, more: false })
+  })
+
+  it('that removes a tombstone leaves the job alone that is created anew at any moment', {
+    timeout: 60_000,
+  }, async () => {
+    for (let before = 1; before < 20; before++) {
+      prefix = `tombstone-${before}`
+      storage = dynamodbStorage({ client, tableName, prefix })
+      const { id } = await addJob(storage, 'alpha')
+      await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'delete', id, expectedVersion: null }] })
+      const create = { kind: 'create', id, content: { ...contentOf('alpha'), nextAt: slotAt(11) } } as const
+      const pruner = interrupted(before, async () => {
+        await storage.saveJobs({ now: slotAt(10), changes: [create] })
+      })
+      await pruner.prune(oldHistory)
+      await storage.saveJobs({ now: slotAt(10), changes: [create] })
+      expect((await storage.get({ jobs: [id] })).jobs[0]).toMatchObject({ name: 'alpha', deletedAt: null })
+      expect((await storage.listJobs({ limit: 5, cursor: null })).items).toHaveLength(1)
+      if (!pruner.met) return
+    }
+    expect.unreachable('the prune has more requests than that')
+  })
+
+  it('of versions does not hide a job whose version changes while it is being read', async () => {
+    const { id } = await addJob(storage, 'alpha')
+    const content = { ...contentOf('alpha'), fingerprint: 'print-2' }
+    const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: start } as const
+    const reader = interrupted('version/0000000001', async () => {
+      await storage.saveJobs({ now: slotAt(0), changes: [{ ...change, waiting: 'keep' }] })
+      await storage.prune(oldHistory)
+    })
+    expect((await reader.get({ jobs: [id] })).jobs[0]).toMatchObject({ version: 2, fingerprint: 'print-2' })
+    expect(reader.met).toBe(true)
+  })
+})
+
+it('an owner that knows its occurrence by the time of a repeated trigger is heard', { timeout: 30_000 }, async () => {
+  const { id } = await addJob(storage, 'alpha')
+  const item = { ...triggerItem(id, 1), runs: runsWith(1) }
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  const [repeated] = await storage.createOccurrences({
+    now: slotAt(2),
+    owner,
+    items: [{ ...item, scheduledAt: slotAt(2), dueAt: slotAt(2) }],
+  })
+  expect(repeated).toMatchObject({ outcome: 'exists', state: 'running', token: 1, owner })
+  const address = { id: item.id, jobId: id, scheduledAt: slotAt(2) }
+  const progress = { ...address, token: 1, sequence: 1, runs: [], change: { kind: 'progress' } } as const
+  expect(await storage.settle({ now: slotAt(2), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+})
