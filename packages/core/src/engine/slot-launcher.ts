@@ -22,6 +22,9 @@ const noDetails: OccurrenceDetails = Object.freeze({})
 // Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
 const recoveryLimit = 1000
 
+/** Of more than one batch that is due, so many are sent at once: handlers of the first run while the next is created. */
+const callsAtOnce = 4
+
 /**
  * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
  * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
@@ -91,7 +94,7 @@ export class SlotLauncher {
       const now = this.#engine.now()
       const due: DueSlot[] = []
       const late: LateSlot[] = []
-      while (due.length + late.length < maxBatch) {
+      while (due.length + late.length < maxBatch * callsAtOnce) {
         const job = agenda.peekDueSlot(now)
         if (job === undefined) break
         const plan = this.#registry.planOf(job)
@@ -105,8 +108,8 @@ export class SlotLauncher {
         else due.push({ job, plan, slot: job.at })
       }
       if (due.length === 0 && late.length === 0) return
-      if (due.length > 0) await this.#createSlots(due, now)
-      if (late.length > 0) await this.#recover(late)
+      await Promise.all(chunksOf(due, maxBatch).map((chunk) => this.#createSlots(chunk, now)))
+      for (const chunk of chunksOf(late, maxBatch)) await this.#recover(chunk)
     }
   }
 
@@ -390,6 +393,13 @@ function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
   const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
   // The wall clock may have been set back since the slot was found late.
   return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
+}
+
+function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
+  if (items.length <= size) return items.length === 0 ? [] : [items]
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }
 
 /** How long a slot may still wait for a place before it is created without one. */
