@@ -1,11 +1,15 @@
+import { checkRights } from './check-rights.ts'
 import { prelude } from './prelude.ts'
 
 /** Cancels occurrences, or reaps them. Like settle, it is let through when memory is short. */
 const cancelAndReap: string = `#!lua flags=allow-oom
-${prelude}
+${prelude}${checkRights}
 local request, items, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = read('<d', request)
 local answers = {}
+
+local missing = missingRight(channel)
+if missing then return missing end
 `
 
 export const cancelScript: string = `${cancelAndReap}

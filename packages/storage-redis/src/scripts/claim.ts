@@ -1,3 +1,4 @@
+import { checkRights } from './check-rights.ts'
 import { prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
@@ -8,11 +9,14 @@ const promotedAtOnce = 2000
  * to see all of it. In the mode `peek` it takes nothing and tells what it would take, for claims over several shards.
  */
 export const claimScript: string = `#!lua flags=allow-oom
-${prelude}
+${prelude}${checkRights}
 local channel, sender, owner, claimedKey, claimId = ARGV[2], ARGV[3], ARGV[4], KEYS[2], ARGV[5]
 local now, limit, sweep, isPeek, lastAt, lastId = read('<dI4BBdc16', ARGV[1])
 local except = {}
 for index = 6, #ARGV do except[ARGV[index]] = true end
+
+local missing = missingRight(channel)
+if missing then return missing end
 
 -- The client sends a command once more when its connection broke before the answer came. What the first sending took
 -- is then known to nobody, so the caller has to hear that.

@@ -1,3 +1,4 @@
+import { checkRights } from './check-rights.ts'
 import { prelude } from './prelude.ts'
 
 /**
@@ -5,10 +6,13 @@ import { prelude } from './prelude.ts'
  * here. Answers with one letter for each item, followed by the details of all that is not simply started.
  */
 export const createScript: string = `#!lua
-${prelude}
+${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest = ARGV[3], ARGV[4], ARGV[5]
 local now = read('<d', request)
+
+local missing = missingRight(channel)
+if missing then return missing end
 
 local letters, count, details = {}, 0, {}
 

@@ -18,9 +18,11 @@ end
 -- Where a walk through a set begins, counted from the end that it begins at.
 local function firstRank(key)
   if cursorAt ~= '' then
-    local rank = call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId)
-    if rank then return rank + 1 end
-    -- What the last page ended with is gone meanwhile: begin with all of its instant.
+    -- What runs anew has another deadline, and so another place.
+    if call('ZSCORE', key, cursorId) == cursorAt then
+      return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
+    end
+    -- What the last page ended with is not there any more: begin with all of its instant.
     if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
     return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
   end

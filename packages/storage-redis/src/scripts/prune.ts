@@ -1,3 +1,4 @@
+import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
@@ -11,9 +12,12 @@ const jobsAtOnce = 200
  * Answers how many were removed, whether a further call would remove more, and where to go on.
  */
 export const pruneScript: string = `#!lua flags=allow-oom
-${prelude}${jobKeys}
+${prelude}${checkRights}${jobKeys}
 local before, keep, limit = read('<ddI4', ARGV[1])
 local only, after = ARGV[2], ARGV[3]
+
+local missing = missingRight(nil)
+if missing then return missing end
 
 -- The last slot that a record stands for, and its version; a span brings its end in front of the details.
 local function lastSlotOf(text)

@@ -1,12 +1,16 @@
+import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
 /** Creates, replaces, pauses and deletes jobs. */
 export const saveJobsScript: string = `#!lua
-${prelude}${jobKeys}
+${prelude}${checkRights}${jobKeys}
 local request, changes, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, longestLineage = read('<dI4', request)
 local answers = {}
+
+local missing = missingRight(channel)
+if missing then return missing end
 
 local function answer(letter, job, h, gone)
   if letter == 's' then jobsChanged = true end

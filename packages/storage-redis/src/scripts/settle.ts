@@ -1,3 +1,4 @@
+import { checkRights } from './check-rights.ts'
 import { prelude } from './prelude.ts'
 
 /**
@@ -5,9 +6,11 @@ import { prelude } from './prelude.ts'
  * able to end, so it is let through.
  */
 export const settleScript: string = `#!lua flags=allow-oom
-${prelude}
+${prelude}${checkRights}
 local request, items, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = read('<d', request)
+local missing = missingRight(channel)
+if missing then return missing end
 local frontForm, frontSize = '<BI4I4dI4I4I4I4', 33
 
 local letters, count, details = {}, 0, {}
