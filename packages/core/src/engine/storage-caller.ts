@@ -80,6 +80,8 @@ export class StorageCaller {
         return answer
       } catch (error) {
         if (this.#isPermanent(error, isAsked)) throw error
+        // Nothing rings any more: a pause would never end.
+        if (this.#stopped) throw new EngineStopped()
         const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
         this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
         this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')

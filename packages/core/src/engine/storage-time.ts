@@ -17,6 +17,8 @@ interface Reading {
   readonly origin: number
   /** By how much it may be wrong. */
   readonly uncertaintyMs: number
+  /** Wall minus monotonic clock of this node, when it was begun. */
+  readonly difference: number
 }
 
 /**
@@ -86,21 +88,27 @@ export class StorageTime implements Alarm {
   }
 
   async #measure(): Promise<void> {
-    const { agenda } = this.#engine
-    let best = await this.#read()
-    for (let count = 1; count < samples; count++) {
-      const other = await this.#read()
-      if (other.uncertaintyMs < best.uncertaintyMs) best = other
+    try {
+      let best = await this.#read()
+      for (let count = 1; count < samples; count++) {
+        const other = await this.#read()
+        if (other.uncertaintyMs < best.uncertaintyMs) best = other
+      }
+      this.#adopt(best)
+    } finally {
+      // Also after an answer that was none: the next one may be right.
+      if (!this.#stopped) this.#engine.agenda.setAlarm(this, measureEveryMs)
     }
-    this.#adopt(best)
-    if (!this.#stopped) agenda.setAlarm(this, measureEveryMs)
   }
 
   async #read(): Promise<Reading> {
     const { clock, storage } = this.#engine
     let sentAt = 0
+    let difference = 0
     const time = await storage.repeated('serverTime', async (calls) => {
       sentAt = clock.monotonic()
+      // Before it is sent: a machine that sleeps from here on has made a step that the next look at the clocks sees.
+      difference = clock.now() - sentAt
       return await calls.serverTime?.()
     })
     if (time === undefined || !Number.isFinite(time)) {
@@ -115,12 +123,12 @@ export class StorageTime implements Alarm {
     return {
       origin: time + (this.#resolutionMs - 1) / 2 - (sentAt + receivedAt) / 2,
       uncertaintyMs: (receivedAt - sentAt) / 2 + this.#resolutionMs,
+      difference,
     }
   }
 
-  #adopt({ origin, uncertaintyMs }: Reading): void {
-    const { clock } = this.#engine
-    this.#difference = clock.now() - clock.monotonic()
+  #adopt({ origin, uncertaintyMs, difference }: Reading): void {
+    this.#difference = difference
     const skewMs = this.#difference - origin
     const isTold = Math.abs(skewMs) > uncertaintyMs
     this.#skewMs = isTold ? skewMs : 0
