@@ -79,7 +79,8 @@ export class Claimer {
     return {
       claimed: answers.flatMap(({ claimed }) => claimed).sort(bySchedule),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      more,
+      // What came in after the look may have taken the place of what was seen.
+      more: more || answers.some((answer) => answer.more),
       nextDueAt: upcoming.length === 0 ? null : Math.min(...upcoming),
     }
   }
