@@ -7,11 +7,23 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 const run = (...options: string[]) => spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
 
-test('every benchmark runs and prints its rows', () => {
+test('every benchmark runs and prints its rows', { timeout: 300_000 }, () => {
   const { status, stdout, stderr } = run('--smoke')
   expect(stderr).toBe('')
   expect(status).toBe(0)
-  const rows = ['0 2 * * *', 'sqlite (synchronous = FULL)', 'memory', '8,000 finished', 'jobistemer (SQLite)', 'croner']
+  const rows = [
+    '0 2 * * *',
+    'sqlite (synchronous = FULL)',
+    'memory',
+    '8,000 finished',
+    'jobistemer (SQLite)',
+    'croner',
+    'concurrency 1 ',
+    'concurrency 1000',
+    'jobistemer, 100 at a time',
+    'BullMQ, 100 at a time',
+    '2 ',
+  ]
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
     expect(line.replace(row, ''), row).toMatch(/[1-9]/)

@@ -15,6 +15,7 @@ export const latenessSuite: Suite = {
     const server = await startRedis({ config: { appendonly: 'yes' } })
     try {
       const theirs = await measureBullmqLateness(server, { count, seconds, concurrency: 100 })
+      const theirsWide = await measureBullmqLateness(server, { count, seconds, concurrency: count })
       const ours = await measureLateness(server.url, { count, seconds, concurrency: 100 })
       const oursWide = await measureLateness(server.url, { count, seconds, concurrency: count })
       return {
@@ -23,6 +24,7 @@ export const latenessSuite: Suite = {
           row('jobistemer, 100 at a time', ours),
           row(`jobistemer, ${count} at a time`, oursWide),
           row('BullMQ, 100 at a time', theirs),
+          row(`BullMQ, ${count} at a time`, theirsWide),
         ],
         notes: [
           `On one Redis, one node, ${seconds} s each. Lateness: from the scheduled instant to the handler's first line.`,
