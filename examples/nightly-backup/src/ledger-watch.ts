@@ -41,6 +41,7 @@ export class LedgerWatch {
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject
     })
+    // Expected when a look fails while nobody waits: whoever does next is told.
     this.failed.catch(() => undefined)
     this.#lookAgainAndAgain()
   }
@@ -54,6 +55,7 @@ export class LedgerWatch {
   /** Looks now, out of turn. Looks never overlap, so none shows an older ledger than the one before. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
+    // A look that failed is for who asked for it, who gets it below; the next one looks all the same.
     this.#looking = look.catch(() => undefined)
     return look
   }

@@ -19,6 +19,7 @@ export class Supervisor {
     this.crashed = new Promise((_, reject) => {
       this.#reportCrash = reject
     })
+    // Expected when a worker crashes while nobody waits: whoever does next is told.
     this.crashed.catch(() => undefined)
   }
 

@@ -79,6 +79,17 @@ test('a scrape parses, and shows every metric moving', async () => {
   expect([...statuses].sort()).toEqual(['completed', 'failed', 'missed', 'skipped'])
 })
 
+test('the skew of a clock that is five minutes ahead of the storage shows', async () => {
+  const registry = new Registry()
+  const storage = Object.assign(memoryStorage(), { serverTime: async () => Date.now() - 300_000 })
+  await using scheduler = createScheduler({ storage, metrics: prometheusMetrics({ registry }) })
+  const before = sum((await scrape(registry)).get('scheduler_clock_skew_seconds'))
+  await scheduler.start()
+  const after = sum((await scrape(registry)).get('scheduler_clock_skew_seconds'))
+  expect(before).toBe(0)
+  expect(after).toBeCloseTo(300, 0)
+})
+
 test('a second scheduler on the same registry is refused', () => {
   const registry = new Registry()
   prometheusMetrics({ registry })

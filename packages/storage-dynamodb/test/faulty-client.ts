@@ -30,7 +30,7 @@ export function faultyClient(client: Client, rates: FaultRates, seed: number): C
       if (fate > 1 - rates.lostAnswer) {
         faults++
         // What came back, an answer or a refusal, is lost.
-        // biome-ignore lint/correctness/noUnsafeFinally: that is the point
+        // biome-ignore lint/correctness/noUnsafeFinally: a lost answer has to replace what came back, whichever it was.
         throw lost(dice())
       }
     }

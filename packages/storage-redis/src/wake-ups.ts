@@ -50,10 +50,12 @@ export class WakeUps {
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
+        // The connection broke: `ready` comes again with the next one.
         () => {},
       )
     }
     subscriber.on('ready', listen)
+    // A server that is away is expected: the client goes on trying, and `ready` tells when it is there.
     subscriber.connect().catch(() => {})
   }
 

@@ -120,6 +120,7 @@ class Call {
         await this.#perform()
         throw new StorageFault(`${this.#operation}: the answer got lost`)
       case 'late effect':
+        // A call that fails this late fails for nobody: its caller has given it up.
         owner.later(this.#delay(faults), () => void this.#perform().catch(() => undefined))
         throw new StorageFault(`${this.#operation}: no answer in time`)
       case 'doubled': {
