@@ -171,6 +171,21 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
+  it('notices at once that the wall clock was set forward when it is told so', async () => {
+    const { clock, agenda, log, slot } = world()
+    slot(3_600_000)
+    slot(7_200_500)
+    agenda.start()
+    agenda.slotsLaunched()
+    await clock.jumpTo(start + 7_200_000)
+    agenda.wallTimeSet()
+    await clock.advance(1000)
+    expect(log).toEqual([
+      ['slot of 3600000', 0],
+      ['slot of 7200500', 500],
+    ])
+  })
+
   it('does not tell of a slot before its instant when the wall clock was set back', async () => {
     const { clock, agenda, log, slot } = world()
     slot(10_000)

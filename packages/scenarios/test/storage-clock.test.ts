@@ -1,4 +1,11 @@
-import { type Clock, createScheduler, defineJob, type GaugeValues, type Scheduler } from '@jobistemer/core'
+import {
+  type Clock,
+  createScheduler,
+  defineJob,
+  type GaugeValues,
+  type Scheduler,
+  type SchedulerOptions,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
@@ -8,7 +15,7 @@ import { everySeconds } from './support/every.ts'
 const minute = 60_000
 const start = Date.parse('2026-01-01T00:00:00Z')
 
-/** A storage with a clock of its own: the true one. */
+/** A storage with a clock of its own. */
 function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
   return {
     specVersion: storage.specVersion,
@@ -46,6 +53,7 @@ class WrongClock implements Clock {
 
 function setUp(options: { readonly resolutionMs?: number; readonly executionTimeoutMs?: number } = {}) {
   const clock = virtualClock(start)
+  const storageClock = new WrongClock(clock, 0)
   const database = memoryDatabase()
   const fired: number[] = []
   const job = defineJob({
@@ -63,14 +71,14 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
       },
     ],
   })
-  const node = (offsetMs: number, gauges: (read: () => Promise<GaugeValues>) => void = () => {}) => {
+  const node = (offsetMs: number, more: Partial<SchedulerOptions> = {}) => {
     const nodeClock = new WrongClock(clock, offsetMs)
     const scheduler = createScheduler({
-      storage: withClock(memoryStorage({ database }), clock, options.resolutionMs),
+      storage: withClock(memoryStorage({ database }), storageClock, options.resolutionMs),
       jobs: [job],
       clock: nodeClock,
       maxClockSkew: { seconds: 2 },
-      metrics: { increment() {}, observe() {}, gauges },
+      ...more,
     })
     const skews: number[] = []
     scheduler.on('clock.skewed', ({ skewMs }) => skews.push(skewMs))
@@ -81,7 +89,7 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
     await clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }
-  return { clock, job, fired, storage: () => memoryStorage({ database }), node, stop }
+  return { clock, storageClock, job, fired, storage: () => memoryStorage({ database }), node, stop }
 }
 
 describe('a node on a storage that has a clock', () => {
@@ -91,8 +99,14 @@ describe('a node on a storage that has a clock', () => {
   ])('fires by the clock of the storage although its own is 5 minutes %s, and tells of it', async (_, offsetMs) => {
     const { clock, fired, node, stop } = setUp()
     let gauges: (() => Promise<GaugeValues>) | undefined
-    const { scheduler, skews } = node(offsetMs, (read) => {
-      gauges = read
+    const { scheduler, skews } = node(offsetMs, {
+      metrics: {
+        increment() {},
+        observe() {},
+        gauges: (read) => {
+          gauges = read
+        },
+      },
     })
     await scheduler.start()
     await clock.advance({ minutes: 35 })
@@ -115,6 +129,25 @@ describe('a node on a storage that has a clock', () => {
     expect(skews).toEqual([60 * minute])
     await stop(scheduler)
   })
+
+  it.each([
+    ['forward past a slot', 30_000, 9 * minute + 30_500, minute],
+    ['forward, to shortly before a slot', 30_000, 8 * minute + 50_000, minute + 10_000],
+    ['back', 8.5 * minute, -5 * minute, 15 * minute],
+  ])(
+    'fires by the clock of the storage as soon as it has read that this was set %s',
+    async (_, setAt, byMs, firesAt) => {
+      const { clock, storageClock, fired, node, stop } = setUp()
+      const rarely = { hours: 1 }
+      const { scheduler } = node(0, { pollInterval: rarely, reapInterval: rarely, definitionInterval: rarely })
+      await scheduler.start()
+      await clock.advance(setAt)
+      storageClock.offsetMs = byMs
+      await clock.advanceTo(start + firesAt + 5 * minute)
+      expect(fired).toEqual([firesAt])
+      await stop(scheduler)
+    },
+  )
 
   it('that starts with its clock ahead takes nothing from an owner at work', async () => {
     const { clock, node, stop } = setUp({ executionTimeoutMs: 8 * minute })

@@ -88,6 +88,11 @@ export class Agenda<Slot extends HeapEntry> {
     this.#arm()
   }
 
+  /** What `wallNow` says has moved otherwise than time passes: slots may be due sooner than the timer rings. */
+  wallTimeSet(): void {
+    this.#arm()
+  }
+
   #arm(): void {
     if (!this.#running) return
     const monotonic = this.#clock.monotonic()

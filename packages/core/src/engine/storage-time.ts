@@ -133,6 +133,7 @@ export class StorageTime implements Alarm {
     const isTold = Math.abs(skewMs) > uncertaintyMs
     this.#skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : this.#difference
+    this.#engine.agenda.wallTimeSet()
     this.#report()
   }
 
