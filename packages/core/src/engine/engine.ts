@@ -167,7 +167,7 @@ export class Engine implements Scheduler, EngineContext {
       await this.#reaper.reapEarlierLives()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
-      if (this.#stopping === undefined) this.agenda.stop()
+      if (this.#stopping === undefined) this.#endCalls()
       this.#phase = 'stopped'
       throw error
     }
@@ -216,12 +216,17 @@ export class Engine implements Scheduler, EngineContext {
       })
     }
     this.#phase = 'stopped'
-    this.storage.stop()
-    this.agenda.stop()
+    this.#endCalls()
     this.#removeSignalHandlers?.()
     const abandoned = this.#pool.size
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
+  }
+
+  /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
+  #endCalls(): void {
+    this.storage.stop()
+    this.agenda.stop()
   }
 
   async trigger(name: string, options: TriggerOptions = {}): Promise<TriggerResult> {

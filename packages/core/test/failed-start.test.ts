@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest'
+import { Engine } from '../src/engine/engine.ts'
+import { EngineStopped } from '../src/engine/storage-caller.ts'
+import { JobistemerError } from '../src/errors.ts'
+import { readSchedulerOptions } from '../src/scheduler-options.ts'
+import type { Storage } from '../src/storage/storage.ts'
+import { virtualClock } from '../src/testing/virtual-clock.ts'
+
+function foreign(): Promise<never> {
+  return Promise.reject(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
+}
+
+/** An engine on a storage that belongs to something else, and one more call of it. */
+function world(call: () => Promise<never>) {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const capabilities = { maxBatch: 100, multiProcess: true, durability: 'process' }
+  const storage = { specVersion: 1, capabilities, listJobs: foreign } as unknown as Storage
+  const engine = new Engine(readSchedulerOptions({ storage, clock }))
+  const told: unknown[] = []
+  engine.on('storage.failed', ({ operation }) => told.push(operation))
+  let ending: unknown = 'none'
+  engine.storage.repeated('serverTime', call).catch((error) => {
+    ending = error
+  })
+  return { clock, engine, told, ending: () => ending }
+}
+
+it('a start that fails ends the calls that wait to be repeated', async () => {
+  const { clock, engine, told, ending } = world(() => Promise.reject(new Error('down')))
+  await clock.settle()
+  await expect(engine.start()).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })
+  await clock.settle()
+  expect(ending()).toBeInstanceOf(EngineStopped)
+  expect(told).toEqual(['serverTime'])
+})
+
+it('a start that fails leaves no call to be repeated that fails only afterwards', async () => {
+  let fail = (_error: Error) => {}
+  const call = new Promise<never>((_resolve, reject) => {
+    fail = reject
+  })
+  const { clock, engine, told, ending } = world(() => call)
+  await expect(engine.start()).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })
+  fail(new Error('down'))
+  await clock.settle()
+  expect(ending()).toBeInstanceOf(EngineStopped)
+  expect(told).toEqual([])
+})
