@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, type TestContext } from 'vitest'
 import type { StorageServer } from '../src/storages/storage-server.ts'
 import { storageKind } from '../src/storages/storage-kinds.ts'
 
 const names = Array.from({ length: 12 }, (_, number) => `job ${number}`)
 
-async function prepare(name: string): Promise<{ server: StorageServer; open: () => Promise<Storage> }> {
+async function prepare(
+  name: string,
+  { onTestFinished }: TestContext,
+): Promise<{ server: StorageServer; open: () => Promise<Storage> }> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-storages-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const kind = storageKind(name)
@@ -41,12 +44,12 @@ async function stored(storage: Storage): Promise<number> {
   return jobs.filter((job) => job !== null).length
 }
 
-it.each([
+it.concurrent.for<[string, number[]]>([
   ['redis', [0]],
   ['redis-cluster', [0, 0.5, 0.99]],
   ['dynamodb', [0]],
-])('%s keeps what it has acknowledged when each of its servers is killed', async (name, choices) => {
-  const { server, open } = await prepare(name)
+])('%s keeps what it has acknowledged when each of its servers is killed', async ([name, choices], context) => {
+  const { server, open } = await prepare(name, context)
   expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
   for (const choice of choices) {
     await server.kill(choice)
@@ -55,8 +58,8 @@ it.each([
   expect(await stored(await open())).toBe(names.length)
 })
 
-it.each(['redis', 'redis-cluster'])('nobody reaches %s past its proxies', async (name) => {
-  const { server, open } = await prepare(name)
+it.concurrent.for(['redis', 'redis-cluster'])('nobody reaches %s past its proxies', async (name, context) => {
+  const { server, open } = await prepare(name, context)
   const storage = await open()
   await createJobs(storage)
   server.cut()
