@@ -96,6 +96,7 @@ export class Engine implements Scheduler, EngineContext {
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
     const pool = new ExecutionPool(this, {
       limit: options.maxConcurrentJobs,
+      prefetch: options.prefetch,
       placeFreed: () => this.#launcher.placeFreed(),
       // Not before: the end may have woken what is to be taken.
       ended: () => this.#claimer.placeFreed(),

@@ -1,8 +1,10 @@
 import type { OccurrenceId } from '../ids.ts'
 import type { OccurrenceAddress, TaskRunRecord } from '../storage/occurrence-record.ts'
+import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import type { JobPlan } from './job-plan.ts'
+import { Pace } from './pace.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
@@ -17,25 +19,43 @@ interface PoolListener {
   readonly woken: (address: OccurrenceAddress) => void
 }
 
-/** The occurrences that this node runs: never more than `limit`. What does not fit waits in the storage. */
-export class ExecutionPool implements ExecutionOwner {
+/** What was taken ahead and has found no place for so long is handed back. */
+const longestWaitMs = 100
+
+/** An occurrence that could not wait so long is not taken ahead. */
+const shortestTimeoutMs = 10 * longestWaitMs
+
+/**
+ * The occurrences that this node runs: never more than `limit`. What does not fit waits in the storage, but for a few
+ * that are this node's already and begin in a moment, as long as handlers are quick, see decision 0007.
+ */
+export class ExecutionPool implements ExecutionOwner, Alarm {
+  at: number = 0
+  heapIndex: number = -1
   readonly engine: EngineContext
   readonly settler: Settler
   readonly #limit: number
+  readonly #prefetch: number
+  readonly #pace: Pace
   readonly #on: PoolListener
   readonly #executions = new Map<OccurrenceId, Execution>()
   /** Those of them that need no place any more. */
   readonly #closing = new Set<Execution>()
+  /** Those that have no place yet, and since when; oldest first. */
+  readonly #waiting = new Map<Execution, number>()
+  #filling = false
   #reserved = 0
   /** Calls of `onComplete` that have not ended. */
   #hooks = 0
   #whenEmpty: (() => void) | undefined
   #shuttingDown = false
 
-  constructor(engine: EngineContext, options: PoolListener & { readonly limit: number }) {
+  constructor(engine: EngineContext, options: PoolListener & { readonly limit: number; readonly prefetch: number }) {
     this.engine = engine
     this.settler = new Settler(engine)
     this.#limit = options.limit
+    this.#prefetch = options.prefetch
+    this.#pace = new Pace(options.limit)
     this.#on = options
   }
 
@@ -43,8 +63,24 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size
   }
 
+  /** Places that nothing holds and nothing is meant for. */
   get free(): number {
-    return this.#limit - this.#executions.size + this.#closing.size - this.#reserved
+    return this.#limit - this.#placesHeld - this.#reserved
+  }
+
+  /** How many slots that are due may be started in the storage: as many as there are places, and a few ahead. */
+  get room(): number {
+    const ahead = Math.min(this.#prefetch, this.#pace.soonStarted)
+    return Math.max(0, this.free + ahead - this.#waiting.size)
+  }
+
+  get #placesHeld(): number {
+    return this.#executions.size - this.#closing.size - this.#waiting.size
+  }
+
+  /** Whether occurrences of such a plan can wait for a place that will soon be free. */
+  mayWait({ settings }: JobPlan): boolean {
+    return settings.executionTimeoutMs >= shortestTimeoutMs
   }
 
   get(id: OccurrenceId): Execution | undefined {
@@ -71,23 +107,63 @@ export class ExecutionPool implements ExecutionOwner {
     // It was taken from this node, and came back to it before the node had noticed.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
+    const hasPlace = this.#placesHeld < this.#limit
     this.#executions.set(id, execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#shuttingDown) execution.shutDown()
-    else execution.start()
+    else if (hasPlace) execution.start()
+    else {
+      if (this.#waiting.size === 0) this.engine.agenda.setAlarm(this, longestWaitMs)
+      this.#waiting.set(execution, this.engine.clock.monotonic())
+    }
   }
 
   closing(execution: Execution): void {
     this.#closing.add(execution)
-    this.#on.placeFreed()
+    if (this.#waiting.delete(execution)) return
+    this.#pace.held(execution.runningMs)
+    this.#placeFreed()
   }
 
   closed(execution: Execution): void {
-    const hadPlace = !this.#closing.delete(execution)
+    const hadPlace = !this.#closing.delete(execution) && !this.#waiting.delete(execution)
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
-    if (hadPlace) this.#on.placeFreed()
+    if (hadPlace) this.#placeFreed()
     this.#on.ended()
+  }
+
+  #placeFreed(): void {
+    this.#fill()
+    this.#on.placeFreed()
+  }
+
+  /** Starts what waits for a place. */
+  #fill(): void {
+    // A handler that ends at once makes room for the next while it is being started.
+    if (this.#filling || this.#waiting.size === 0) return
+    this.#filling = true
+    for (const execution of this.#waiting.keys()) {
+      if (this.#placesHeld >= this.#limit) break
+      this.#waiting.delete(execution)
+      execution.start()
+    }
+    this.#filling = false
+    if (this.#waiting.size === 0) this.engine.agenda.cancelAlarm(this)
+  }
+
+  /** Some handler takes longer than those before it: what waits behind it is left to nodes that have a place. */
+  ring(): void {
+    const now = this.engine.clock.monotonic()
+    for (const [execution, since] of [...this.#waiting]) {
+      const waitedMs = now - since
+      if (waitedMs < longestWaitMs) {
+        this.engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
+        return
+      }
+      this.#pace.stalled(waitedMs)
+      execution.handBack()
+    }
   }
 
   reporting(hook: Promise<void>): void {

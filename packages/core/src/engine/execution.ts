@@ -20,7 +20,7 @@ import { retryDelay } from './retry.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext, RunningTaskContext, type TaskContextSource } from './task-context.ts'
-import { type AbortReason, abandoned, type TaskOwner, TaskProgress } from './task-progress.ts'
+import { type AbortReason, abandoned, isHandOver, type TaskOwner, TaskProgress } from './task-progress.ts'
 
 /** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
 const abortGraceMs = 5000
@@ -68,6 +68,7 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
   /** Runs of tasks that the plan does not have (any more). */
   readonly #foreignRuns: readonly TaskRunRecord[]
   #sequence = 0
+  #beganAt = 0
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
   #failedFast = false
@@ -121,17 +122,25 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       .map((run) => abandoned(run, how))
   }
 
+  /** Milliseconds since it was started. */
+  get runningMs(): number {
+    return this.engine.clock.monotonic() - this.#beganAt
+  }
+
   /** Starts it; the storage says that it is this node's. */
   start(): void {
+    this.#beganAt = this.engine.clock.monotonic()
     this.#voice.started()
     const { startedAt, executionTimeoutMs } = this.occurrence
-    const leftMs = Math.min(startedAt + executionTimeoutMs - this.engine.now(), executionTimeoutMs)
+    const now = this.engine.now()
+    const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
       // The answer was on its way for too long: others may have it by now.
       this.ring()
       return
     }
     this.engine.agenda.setAlarm(this, leftMs)
+    for (const task of this.#tasks) task.startsAt(now)
     const { onStart } = this.job.job
     if (onStart === undefined) this.#begin()
     else {
@@ -150,6 +159,11 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
   /** The node goes down: attempts are told to stop; what has not ended then is handed back. */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
+  }
+
+  /** It was taken ahead and has found no place: it is handed back untouched. */
+  handBack(): void {
+    this.#stop({ kind: 'release', reason: 'no_place' }, 'no_place')
   }
 
   /** The execution timeout. */
@@ -316,8 +330,8 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       return null
     }
     if (state === 'aborted') {
-      // What a shutdown stopped is tried again by the next owner.
-      task.state = task.abortReason === 'shutdown' ? 'retrying' : 'canceled'
+      // What was stopped to be handed back is tried again by the next owner.
+      task.state = isHandOver(task.abortReason) ? 'retrying' : 'canceled'
       task.reason = task.abortReason
       return null
     }

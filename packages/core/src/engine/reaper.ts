@@ -9,7 +9,7 @@ import type { ExecutionPool } from './execution-pool.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { ClockSteps } from './clock-steps.ts'
 import { EngineStopped } from './storage-caller.ts'
-import { abandoned, withLostAttempts } from './task-progress.ts'
+import { abandoned, withLostAttempts, isHandOver } from './task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000
@@ -158,11 +158,11 @@ export class Reaper implements Alarm {
   }
 }
 
-/** How often an owner handed it back at its shutdown: each such time cost a token, and nobody had to be rescued. */
+/** How often an owner handed it back: each such time cost a token, and nobody had to be rescued. */
 function handOversOf({ runs }: OccurrenceRecord): number {
   let most = 0
   for (const { attempts } of runs) {
-    const count = attempts.filter(({ state, reason }) => state === 'aborted' && reason === 'shutdown').length
+    const count = attempts.filter(({ state, reason }) => state === 'aborted' && isHandOver(reason)).length
     most = Math.max(most, count)
   }
   return most

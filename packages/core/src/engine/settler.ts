@@ -1,6 +1,7 @@
 import type { SettleAnswer, SettleItem } from '../storage/storage.ts'
 import { afterThisTurn } from '../system-clock.ts'
 import type { EngineContext } from './engine-context.ts'
+import { mayCall } from './group-commit.ts'
 import { EngineStopped } from './storage-caller.ts'
 
 /** Somebody who has something to say of a running occurrence. */
@@ -17,7 +18,10 @@ export interface Settling {
 export class Settler {
   readonly #engine: EngineContext
   #waiting: Settling[] = []
-  #flushing = false
+  /** Whose items are in a call that is under way: their next ones come after it. */
+  readonly #speaking = new Set<Settling>()
+  #calls = 0
+  #kicked = false
 
   constructor(engine: EngineContext) {
     this.#engine = engine
@@ -26,24 +30,45 @@ export class Settler {
   /** Once per thing to say: the item is asked for when the call is put together. */
   enqueue(settling: Settling): void {
     this.#waiting.push(settling)
-    if (this.#flushing) return
-    this.#flushing = true
+    if (this.#kicked || !this.#maySend()) return
+    this.#kicked = true
     afterThisTurn(() => {
-      this.#flush().catch((error) => this.#engine.fail('settle', error))
+      this.#kicked = false
+      this.#flush()
     })
   }
 
-  async #flush(): Promise<void> {
-    try {
-      while (this.#waiting.length > 0) {
-        const group = this.#waiting.splice(0, this.#engine.maxBatch)
-        await this.#send(group)
-      }
-    } catch (error) {
-      if (!(error instanceof EngineStopped)) throw error
-    } finally {
-      this.#flushing = false
+  #maySend(): boolean {
+    return mayCall(this.#calls, this.#waiting.length, this.#engine.maxBatch)
+  }
+
+  #flush(): void {
+    while (this.#maySend()) {
+      const group = this.#takeGroup()
+      if (group.length === 0) return
+      this.#calls++
+      this.#send(group)
+        .catch((error) => {
+          if (!(error instanceof EngineStopped)) this.#engine.fail('settle', error)
+        })
+        .finally(() => {
+          this.#calls--
+          this.#flush()
+        })
     }
+  }
+
+  #takeGroup(): Settling[] {
+    if (this.#calls === 0) return this.#waiting.splice(0, this.#engine.maxBatch)
+    const group: Settling[] = []
+    const left: Settling[] = []
+    for (const settling of this.#waiting) {
+      const mayGo = group.length < this.#engine.maxBatch && !this.#speaking.has(settling)
+      if (mayGo) group.push(settling)
+      else left.push(settling)
+    }
+    this.#waiting = left
+    return group
   }
 
   async #send(group: readonly Settling[]): Promise<void> {
@@ -55,11 +80,16 @@ export class Settler {
       if (item === null) continue
       items.push(item)
       speakers.push(settling)
+      this.#speaking.add(settling)
     }
     if (items.length === 0) return
-    const answers = await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items }))
-    for (let index = 0; index < speakers.length; index++) {
-      speakers[index]?.settled(items[index] as SettleItem, answers[index] as SettleAnswer)
+    try {
+      const answers = await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items }))
+      for (let index = 0; index < speakers.length; index++) {
+        speakers[index]?.settled(items[index] as SettleItem, answers[index] as SettleAnswer)
+      }
+    } finally {
+      for (const speaker of speakers) this.#speaking.delete(speaker)
     }
   }
 }

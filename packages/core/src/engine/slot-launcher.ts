@@ -8,6 +8,7 @@ import { afterThisTurn } from '../system-clock.ts'
 import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
+import { mayCall } from './group-commit.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
@@ -22,9 +23,6 @@ const noDetails: OccurrenceDetails = Object.freeze({})
 // Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
 const recoveryLimit = 1000
 
-/** Of more than one batch that is due, so many are sent at once: handlers of the first run while the next is created. */
-const callsAtOnce = 4
-
 /**
  * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
  * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
@@ -38,7 +36,9 @@ export class SlotLauncher {
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
-  #launching: Promise<void> | null = null
+  #looking: Promise<void> | null = null
+  #lookAgain = false
+  readonly #callsUnderWay = new Set<Promise<void>>()
   /** Slots are due and wait for a place, for so many milliseconds more. */
   #heldForMs = 0
   #kicked = false
@@ -54,19 +54,29 @@ export class SlotLauncher {
   /** Launches nothing more; resolves when what is under way has been answered. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#launching
+    await this.#looking
+    await Promise.all(this.#callsUnderWay)
   }
 
-  /** Launches everything that is due; calls while it is at it are covered by the one under way. */
+  /** Launches everything that is due. */
   launch(): void {
-    if (this.#launching !== null || this.#stopped) return
-    this.#launching = this.#launchAll()
-      .catch((error) => {
-        if (!(error instanceof EngineStopped)) this.#engine.fail('launch', error)
+    if (this.#stopped) return
+    if (this.#looking !== null) {
+      this.#lookAgain = true
+      return
+    }
+    let isDone = true
+    this.#looking = this.#launchDue()
+      .then((done) => {
+        isDone = done
       })
+      .catch((error) => this.#failed(error))
       .finally(() => {
-        this.#launching = null
-        this.#engine.agenda.slotsLaunched(this.#heldForMs)
+        this.#looking = null
+        if (this.#lookAgain) {
+          this.#lookAgain = false
+          this.launch()
+        } else if (isDone) this.#engine.agenda.slotsLaunched(this.#heldForMs)
       })
   }
 
@@ -81,47 +91,72 @@ export class SlotLauncher {
     })
   }
 
-  get #places(): number {
-    return Math.max(0, this.#pool.free)
+  #failed(error: unknown): void {
+    if (!(error instanceof EngineStopped)) this.#engine.fail('launch', error)
   }
 
-  async #launchAll(): Promise<void> {
+  /** False when more is due: it is looked for as soon as a call that is under way has been answered. */
+  async #launchDue(): Promise<boolean> {
     const { agenda, maxBatch } = this.#engine
     while (!this.#stopped) {
       this.#heldForMs = 0
+      if (!mayCall(this.#callsUnderWay.size, maxBatch, maxBatch)) return false
       // With the places that a poll holds for nothing, slots that are due would have to wait in the storage.
       await this.#claimer.answered()
       const now = this.#engine.now()
-      const due: DueSlot[] = []
-      const late: LateSlot[] = []
-      while (due.length + late.length < maxBatch * callsAtOnce) {
-        const job = agenda.peekDueSlot(now)
-        if (job === undefined) break
-        const plan = this.#registry.planOf(job)
-        const mayWait = due.length >= this.#places && !this.#claimer.hasBacklog
-        this.#heldForMs = mayWait ? holdOf(job.at, plan, now) : 0
-        if (this.#heldForMs > 0) break
-        agenda.setSlot(job, null)
-        // A node that lacks a handler leaves the job to the others.
-        if (plan === null) continue
-        if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
-        else due.push({ job, plan, slot: job.at })
+      const { due, late } = this.#takeDue(now)
+      if (due.length === 0 && late.length === 0) return true
+      if (!mayCall(this.#callsUnderWay.size, due.length + late.length, maxBatch)) {
+        for (const { job, slot } of [...due, ...late]) agenda.setSlot(job, slot)
+        return false
       }
-      if (due.length === 0 && late.length === 0) return
-      await Promise.all(chunksOf(due, maxBatch).map((chunk) => this.#createSlots(chunk, now)))
-      for (const chunk of chunksOf(late, maxBatch)) await this.#recover(chunk)
+      if (due.length > 0) this.#create(due, now)
+      if (late.length > 0) await this.#recover(late)
     }
+    return true
+  }
+
+  /** Takes a batch of what is due off the agenda: what is to be created, and what was missed. */
+  #takeDue(now: number): { readonly due: readonly DueSlot[]; readonly late: readonly LateSlot[] } {
+    const { agenda, maxBatch } = this.#engine
+    const due: DueSlot[] = []
+    const late: LateSlot[] = []
+    while (due.length + late.length < maxBatch) {
+      const job = agenda.peekDueSlot(now)
+      if (job === undefined) break
+      const plan = this.#registry.planOf(job)
+      const mayWait = due.length >= this.#pool.room && !this.#claimer.hasBacklog
+      this.#heldForMs = mayWait ? holdOf(job.at, plan, now) : 0
+      if (this.#heldForMs > 0) break
+      agenda.setSlot(job, null)
+      // A node that lacks a handler leaves the job to the others.
+      if (plan === null) continue
+      if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
+      else due.push({ job, plan, slot: job.at })
+    }
+    return { due, late }
+  }
+
+  #create(due: readonly DueSlot[], now: number): void {
+    const call = this.#createSlots(due, now)
+      .catch((error) => this.#failed(error))
+      .finally(() => {
+        this.#callsUnderWay.delete(call)
+        this.launch()
+      })
+    this.#callsUnderWay.add(call)
   }
 
   async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, storage } = this.#engine
     // What waits in the storage is older than what is due now, and goes first.
-    let startable = this.#claimer.hasBacklog ? 0 : this.#places
+    let startable = this.#claimer.hasBacklog ? 0 : this.#pool.room
+    const { free } = this.#pool
     const items: CreateSlot[] = []
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
-      const starts = startable > 0 && !one.job.paused
+      const starts = startable > 0 && !one.job.paused && (reserved < free || this.#pool.mayWait(one.plan))
       const item = this.#slotItem(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
@@ -393,13 +428,6 @@ function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
   const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
   // The wall clock may have been set back since the slot was found late.
   return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
-}
-
-function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
-  if (items.length <= size) return items.length === 0 ? [] : [items]
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
 }
 
 /** How long a slot may still wait for a place before it is created without one. */

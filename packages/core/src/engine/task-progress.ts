@@ -4,7 +4,12 @@ import type { Alarm } from './agenda.ts'
 import type { TaskPlan } from './job-plan.ts'
 
 /** Why an attempt was told to stop. */
-export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'lost'
+export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'no_place' | 'lost'
+
+/** Whether an attempt was stopped only so that another owner can make the next one. */
+export function isHandOver(reason: string | undefined): boolean {
+  return reason === 'shutdown' || reason === 'no_place'
+}
 
 /** What a task of a running occurrence is doing. */
 export type TaskActivity =
@@ -63,6 +68,13 @@ export class TaskProgress implements Alarm {
     const attempts = this.attempts.slice()
     attempts[attempts.length - 1] = { ...last, ...change }
     this.attempts = attempts
+  }
+
+  /** The first attempt of an occurrence that has waited for its place begins now. */
+  startsAt(now: number): void {
+    if (this.activity === 'starting' && this.durable && this.lastAttempt?.startedAt !== now) {
+      this.replaceLastAttempt({ startedAt: now })
+    }
   }
 
   /** As the storage keeps it. */

@@ -68,6 +68,7 @@ export class Fleet {
       build,
       offsetMs: random.whole(-skew, skew),
       maxConcurrentJobs: random.pick([1, 2, 5, 50]),
+      prefetch: random.pick([0, 3, 100]),
       ...settings,
     })
     this.lives.push(started)

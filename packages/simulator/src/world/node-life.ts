@@ -37,6 +37,7 @@ export class NodeLife implements ConnectionOwner {
       readonly build: number
       readonly offsetMs: number
       readonly maxConcurrentJobs: number
+      readonly prefetch: number
     },
   ) {
     const { nodeId, life, build, offsetMs } = options
@@ -59,6 +60,7 @@ export class NodeLife implements ConnectionOwner {
       handlers: { [dataHandler]: (context) => runDataTask(context, this.handlers) },
       scheduleTypes: [everyType],
       maxConcurrentJobs: options.maxConcurrentJobs,
+      prefetch: options.prefetch,
       pollInterval: random.pick([500, 1000, 3000]),
       reapInterval: random.pick([2000, 5000, 15_000]),
       definitionInterval: random.pick([1000, 3000]),
