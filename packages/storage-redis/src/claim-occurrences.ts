@@ -1,7 +1,7 @@
 import type { CancelNotice, ClaimAnswer, ClaimRequest, OccurrenceRecord } from '@jobistemer/core/storage'
 import { ByteWriter } from './byte-writer.ts'
-import type { ScriptCall } from './connection.ts'
-import { readOccurrenceId } from './ids.ts'
+import type { ScriptArgument, ScriptCall } from './connection.ts'
+import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
@@ -96,10 +96,14 @@ export class Claimer {
     writer.number(last.scheduledAt)
     writer.bytes(Buffer.from(last.key, 'hex'))
     const printedOwner = printOwner(owner)
+    // Those that are ids of jobs are not stored: the script goes by the job there.
+    const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] =>
+      isJobId(key) ? [key, bytesOfId(key)] : [key],
+    )
     const call: ScriptCall = {
       script: scripts.claim,
       shard,
-      arguments: [writer.finish(), channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...exceptHandlerKeys],
+      arguments: [writer.finish(), channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
       extraKey: (prefix) => `${prefix}claimed:${sender}`,
     }
     for (;;) {

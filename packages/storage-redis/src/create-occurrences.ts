@@ -10,6 +10,7 @@ import {
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { type PrintedOccurrence, parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
@@ -38,12 +39,15 @@ export async function createOccurrences(
   const displaced = JSON.stringify({ at: now, reason: 'displaced', actor: null })
   return await runBatch(connection, items, {
     jobOf: ({ jobId }) => jobId,
-    prepare: (group) => {
+    idOf: ({ id }) => id,
+    prepare: (group, spans) => {
       const request = new ByteWriter(8)
       request.number(now)
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item, owner, printedOwner, now)
-      return { script: scripts.create, arguments: [request.finish(), writer.finish(), channel, sender, displaced] }
+      const addresses = printAddresses(group)
+      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans]
+      return { script: scripts.create, arguments: values }
     },
     read: readAnswers,
   })
@@ -53,8 +57,6 @@ function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOw
   const due = item.kind === 'exclusion' || item.kind === 'recovery' ? null : item
   writer.byte(itemKinds[item.kind])
   writer.byte(due !== null && isStartable(due, now) ? 1 : 0)
-  writer.id(item.id)
-  writer.id(item.jobId)
   writer.number(item.scheduledAt)
   writer.uint32(item.jobVersion)
   writer.number(item.kind === 'slot' ? orNever(item.nextAt) : item.kind === 'recovery' ? item.expectedWatermark : 0)

@@ -19,6 +19,10 @@ export function writeId(bytes: Uint8Array, offset: number, id: JobId | Occurrenc
   }
 }
 
+export function isJobId(text: string): text is JobId {
+  return /^job_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+}
+
 export function readJobId(bytes: Buffer, offset: number): JobId {
   return `job_${readUuid(bytes, offset)}`
 }
@@ -32,6 +36,23 @@ export function bytesOfId(id: JobId | OccurrenceId): Buffer {
   const bytes = Buffer.allocUnsafe(16)
   writeId(bytes, 0, id)
   return bytes
+}
+
+/** The ids of occurrences and of their jobs, 32 bytes for each. */
+export function printAddresses(items: readonly { readonly id: OccurrenceId; readonly jobId: JobId }[]): Buffer {
+  const bytes = Buffer.allocUnsafe(items.length * 32)
+  let offset = 0
+  for (const { id, jobId } of items) {
+    writeId(bytes, offset, id)
+    writeId(bytes, offset + 16, jobId)
+    offset += 32
+  }
+  return bytes
+}
+
+/** In which of the hashes of a shard a record lies, see `bucketOf` of the scripts' prelude. */
+export function bucketOf(id: OccurrenceId): number {
+  return digitValues[id.charCodeAt(prefixLength)] as number
 }
 
 /** The first bits of the id as a number: where its job belongs. */

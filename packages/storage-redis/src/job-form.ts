@@ -1,4 +1,4 @@
-import type { JsonObject } from '@jobistemer/core'
+import type { JobId, JsonObject } from '@jobistemer/core'
 import type {
   JobContent,
   JobRecord,
@@ -16,7 +16,8 @@ import { policyOf } from './record-codes.ts'
 // says:
 //
 //   0 the active one   16 running   20 pending   24 queued   28 occurrences of this version   32 watermark   40 nextAt
-//   48 version   52 paused   53 policy   54 pruneFloor   62 taken until   70 deletedAt   78 maxQueued   86 handler key
+//   48 version   52 paused   53 policy   54 pruneFloor   62 taken until   70 deletedAt   78 maxQueued   86 handler key, where it is not
+//   the job's own id
 //
 // All else is kept beside it: the content as JSON, one text for each version, and the times of its changes.
 
@@ -33,6 +34,11 @@ interface StoredContent {
 
 export function printContent({ name, owner, timeline }: JobContent): string {
   return JSON.stringify({ name, owner, timeline } satisfies StoredContent)
+}
+
+/** A handler key as it is stored: empty when it is the id of the job, as it is for most. */
+export function printHandlerKey(handlerKey: string, job: JobId): string {
+  return handlerKey === job ? '' : handlerKey
 }
 
 /** A tag as it is stored and compared; empty is none. */
@@ -74,7 +80,7 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
     fingerprint,
     lineage: readLineage(lineage),
     definition,
-    handlerKey: head.toString('utf8', headSize),
+    handlerKey: head.length === headSize ? readJobId(id, 0) : head.toString('utf8', headSize),
     overlap,
     timeline,
     watermark: head.readDoubleLE(32),

@@ -1,7 +1,7 @@
 import { type JobChange, maxLineage, type SaveJobAnswer, type SaveJobsRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { type JobParts, printContent, printTag, printVersion, readJob } from './job-form.ts'
+import { type JobParts, printContent, printHandlerKey, printTag, printVersion, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { never, orNever } from './numbers.ts'
 import { policyCodes } from './record-codes.ts'
@@ -51,7 +51,7 @@ function writeChange(writer: ByteWriter, change: JobChange): void {
     const version = printVersion(content)
     writer.bytes(version)
     writer.setUint32(sizesAt + 8, version.length)
-    writer.setUint32(sizesAt + 12, writer.text(content.handlerKey))
+    writer.setUint32(sizesAt + 12, writer.text(printHandlerKey(content.handlerKey, change.id)))
   }
 }
 

@@ -1,6 +1,7 @@
 import type { SettleAnswer, SettleItem, SettleRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { parseCancelRequest, printReason } from './occurrence-form.ts'
 import { stateCodes, stateOf } from './record-codes.ts'
@@ -18,20 +19,20 @@ export async function settleOccurrences(
 ): Promise<readonly SettleAnswer[]> {
   return await runBatch(connection, items, {
     jobOf: ({ jobId }) => jobId,
-    prepare: (group) => {
+    idOf: ({ id }) => id,
+    prepare: (group, spans) => {
       const request = new ByteWriter(8)
       request.number(now)
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item)
-      return { script: scripts.settle, arguments: [request.finish(), writer.finish(), channel, sender] }
+      const values = [request.finish(), writer.finish(), channel, sender, printAddresses(group), spans]
+      return { script: scripts.settle, arguments: values }
     },
     read: readAnswers,
   })
 }
 
-function writeItem(writer: ByteWriter, { id, jobId, scheduledAt, token, sequence, runs, change }: SettleItem): void {
-  writer.id(id)
-  writer.id(jobId)
+function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, change }: SettleItem): void {
   writer.uint32(token)
   writer.uint32(sequence)
   writer.byte(changeKinds[change.kind])

@@ -48,7 +48,10 @@ end
 local skips = {}
 local function isExcepted(job)
   if #ARGV < 6 then return false end
-  if skips[job] == nil then skips[job] = except[sub(headOf(job).text, headSize + 1)] or false end
+  if skips[job] == nil then
+    local key = sub(headOf(job).text, headSize + 1)
+    skips[job] = except[key == '' and job or key] or false
+  end
   return skips[job]
 end
 

@@ -8,12 +8,15 @@ import { prelude } from './prelude.ts'
 export const createScript: string = `#!lua
 ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
-local channel, sender, displacedRequest = ARGV[3], ARGV[4], ARGV[5]
+local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local now = read('<d', request)
+local isBulk = spans ~= ''
 
 local missing = missingRight(channel)
 if missing then return missing end
 
+local ids, jobs = splitAddresses(addresses)
+local headTexts = isBulk and call('HMGET', heads, unpack(jobs)) or {}
 local letters, count, details = {}, 0, {}
 
 local function answer(letter, ...)
@@ -108,8 +111,9 @@ local function createRecovery(h, text)
 end
 
 -- The ordinary slot, that starts at once: the same as below, without the detours. False for any other.
-local function startSlot(id, job, scheduledAt, version, nextAt, deadline, record)
-  local text = headTextOf(job)
+local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
+  local id, job = ids[index], jobs[index]
+  local text = headTexts[index] or headTextOf(job)
   if not text then return false end
   local active, nRunning, nPending, nQueued, uses, watermark, itsNextAt, itsVersion, paused, policy, floor, taken,
     deletedAt = read(headForm, text)
@@ -118,11 +122,17 @@ local function startSlot(id, job, scheduledAt, version, nextAt, deadline, record
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-  setHeadText(job, write('<c16I4I4I4I4dd', active, nRunning + 1, nPending, nQueued, uses + 1, scheduledAt, nextAt)
-    .. sub(text, 49))
-  put(id, record)
+  text = write('<c16I4I4I4I4dd', active, nRunning + 1, nPending, nQueued, uses + 1, scheduledAt, nextAt)
+    .. sub(text, 49)
+  if isBulk then
+    noteHead(job, text)
+    noteRecord(id, record)
+  else
+    setHeadText(job, text)
+    put(id, record)
+  end
   call('ZADD', history .. job, scheduledAt, id)
-  noteStart(deadline, id .. job)
+  noteStart(deadline, sub(addresses, index * 32 - 31, index * 32))
   return true
 end
 
@@ -163,18 +173,19 @@ local function create(kind, isStartable, id, job, scheduledAt, version, nextAt, 
 end
 
 local at = 1
-while at <= #items do
-  local kind, isStartable, id, job, scheduledAt, version, nextAt, deadline, size, first =
-    read('<BBc16c16dI4ddI4', items, at)
-  at = first + size
-  local text = sub(items, first, at - 1)
-  if kind == 0 and isStartable == 1 and startSlot(id, job, scheduledAt, version, nextAt, deadline, text) then
-    count = count + 1
-    letters[count] = 'r'
-  else
-    create(kind, isStartable == 1, id, job, scheduledAt, version, nextAt, text)
+forEachSpan(spans, ids, false, function(from, to)
+  for index = from, to do
+    local kind, isStartable, scheduledAt, version, nextAt, deadline, size, first = read('<BBdI4ddI4', items, at)
+    at = first + size
+    local text = sub(items, first, at - 1)
+    if kind == 0 and isStartable == 1 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
+      count = count + 1
+      letters[count] = 'r'
+    else
+      create(kind, isStartable == 1, ids[index], jobs[index], scheduledAt, version, nextAt, text)
+    end
   end
-end
+end)
 
 store()
 tell(channel, sender)

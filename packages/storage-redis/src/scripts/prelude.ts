@@ -20,7 +20,7 @@ local shard = sub(heads, 1, -6)
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
-local bucket, history, liveOf, queueOf = shard .. 'o:', shard .. 'h:', shard .. 'l:', shard .. 'q:'
+local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 
 local never, always = 9e15, -9e15
 local none = string.rep('\\0', 16)
@@ -131,9 +131,23 @@ local function printRecord(r)
     .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
+-- Records lie in 16 hashes by the first digit of their ids: so few that a batch is read and written with few commands,
+-- and enough that none of them is the whole history.
+local buckets = {}
+
+local function bucketOf(id)
+  local byte = string.byte(id)
+  local key = buckets[byte]
+  if not key then
+    key = shard .. 'o:' .. string.format('%x', math.floor(byte / 16))
+    buckets[byte] = key
+  end
+  return key
+end
+
 -- The text of a record; false when there is none.
 local function textOf(id)
-  return call('HGET', bucket .. sub(id, 1, 1), id)
+  return call('HGET', bucketOf(id), id)
 end
 
 local function recordOf(id)
@@ -142,7 +156,7 @@ local function recordOf(id)
 end
 
 local function put(id, text)
-  call('HSET', bucket .. sub(id, 1, 1), id, text)
+  call('HSET', bucketOf(id), id, text)
 end
 
 local function replace(id, r)
@@ -282,6 +296,49 @@ local function callWith(command, key, list)
   for first = 1, #list, 4000 do
     call(command, key, unpack(list, first, math.min(first + 3999, #list)))
   end
+end
+
+-- ----------------------------------------------------------------------------------------------------------- batches
+
+-- The ids and the jobs of occurrences, given as one text.
+local function splitAddresses(addresses)
+  local ids, jobs = {}, {}
+  for index = 1, #addresses / 32 do
+    ids[index], jobs[index] = read('<c16c16', addresses, index * 32 - 31)
+  end
+  return ids, jobs
+end
+
+-- In a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together:
+-- what a step does is seen by no other. The ordinary steps keep to these lists; all others go one by one.
+local headFields, recordFields = {}, {}
+
+local function noteHead(job, text)
+  local size = #headFields
+  headFields[size + 1], headFields[size + 2] = job, text
+end
+
+local function noteRecord(id, text)
+  local size = #recordFields
+  recordFields[size + 1], recordFields[size + 2] = id, text
+end
+
+-- Runs a step over a batch: at once for all that lie in one bucket, or for the whole where jobs repeat. With \`reads\`
+-- the step is given the stored texts of the records.
+local function forEachSpan(spans, ids, reads, step)
+  if spans == '' then return step(1, #ids, nil) end
+  local first = 1
+  for at = 1, #spans, 4 do
+    local last = first + read('<I4', spans, at) - 1
+    local bucket = bucketOf(ids[first])
+    step(first, last, reads and call('HMGET', bucket, unpack(ids, first, last)))
+    if #recordFields > 0 then
+      callWith('HSET', bucket, recordFields)
+      recordFields = {}
+    end
+    first = last + 1
+  end
+  if #headFields > 0 then callWith('HSET', heads, headFields) end
 end
 
 -- Stores what was gathered. To be called once, when all is decided.

@@ -60,7 +60,7 @@ local function remove(h, job, victims)
   -- The floor first: nothing that is gone may be created again.
   call('HSET', heads, job, printHead(h))
   for _, victim in ipairs(victims) do
-    call('HDEL', bucket .. sub(victim.id, 1, 1), victim.id)
+    call('HDEL', bucketOf(victim.id), victim.id)
     gone[#gone + 1] = victim.id
     if victim.version == h.version then
       h.uses = h.uses - 1
