@@ -140,8 +140,8 @@ export class ExecutionPool implements ExecutionOwner, Alarm {
 
   /** Starts what waits for a place. */
   #fill(): void {
-    // A handler that ends at once makes room for the next while it is being started.
-    if (this.#filling || this.#waiting.size === 0) return
+    // At a shutdown nothing begins any more. A handler that ends at once makes room while it is being started.
+    if (this.#shuttingDown || this.#filling || this.#waiting.size === 0) return
     this.#filling = true
     for (const execution of this.#waiting.keys()) {
       if (this.#placesHeld >= this.#limit) break
