@@ -15,7 +15,7 @@ interface PoolListener {
   readonly placeFreed: () => void
   /** An occurrence has ended in the storage too. */
   readonly ended: () => void
-  /** The end of one woke another, which waits for a free node now. */
+  /** One that was handed back, or that the end of another woke, waits for a free node now. */
   readonly woken: (address: OccurrenceAddress) => void
 }
 

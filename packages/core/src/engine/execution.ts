@@ -35,7 +35,7 @@ export interface ExecutionOwner {
   closed(execution: Execution): void
   /** Its `onComplete` was called: a shutdown waits for it. */
   reporting(hook: Promise<void>): void
-  /** Finishing it woke another occurrence, which waits for a free node now. */
+  /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
   woken(address: OccurrenceAddress): void
 }
 
@@ -193,8 +193,11 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
       return
     }
     if (this.#finalChange !== null) {
-      this.#close(this.#finalChange)
+      const change = this.#finalChange
+      this.#close(change)
       if (answer.woken !== null) this.#owner.woken(answer.woken)
+      // A storage tells the other nodes, if it tells anybody.
+      else if (change.kind === 'release') this.#owner.woken(this.occurrence)
       return
     }
     for (const run of item.runs) {
