@@ -68,19 +68,18 @@ export class ExecutionPool implements ExecutionOwner, Alarm {
     return this.#limit - this.#placesHeld - this.#reserved
   }
 
-  /** How many slots that are due may be started in the storage: as many as there are places, and a few ahead. */
-  get room(): number {
-    const ahead = Math.min(this.#prefetch, this.#pace.soonStarted)
-    return Math.max(0, this.free + ahead - this.#waiting.size)
-  }
-
   get #placesHeld(): number {
     return this.#executions.size - this.#closing.size - this.#waiting.size
   }
 
-  /** Whether occurrences of such a plan can wait for a place that will soon be free. */
-  mayWait({ settings }: JobPlan): boolean {
-    return settings.executionTimeoutMs >= shortestTimeoutMs
+  /**
+   * How many slots that are due may be started in the storage, up to one of such a plan: as many as there are places,
+   * and a few ahead where it can wait for a place that will soon be free.
+   */
+  roomFor({ settings }: JobPlan): number {
+    const canWait = settings.executionTimeoutMs >= shortestTimeoutMs
+    const ahead = canWait ? Math.min(this.#prefetch, this.#pace.soonStarted) : 0
+    return Math.max(0, this.free + ahead - this.#waiting.size)
   }
 
   get(id: OccurrenceId): Execution | undefined {

@@ -125,7 +125,7 @@ export class SlotLauncher {
       const job = agenda.peekDueSlot(now)
       if (job === undefined) break
       const plan = this.#registry.planOf(job)
-      const mayWait = due.length >= this.#pool.room && !this.#claimer.hasBacklog
+      const mayWait = plan !== null && due.length >= this.#pool.roomFor(plan) && !this.#claimer.hasBacklog
       this.#heldForMs = mayWait ? holdOf(job.at, plan, now) : 0
       if (this.#heldForMs > 0) break
       agenda.setSlot(job, null)
@@ -150,21 +150,17 @@ export class SlotLauncher {
   async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, storage } = this.#engine
     // What waits in the storage is older than what is due now, and goes first.
-    let startable = this.#claimer.hasBacklog ? 0 : this.#pool.room
-    const { free } = this.#pool
+    const { hasBacklog } = this.#claimer
     const items: CreateSlot[] = []
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
-      const starts = startable > 0 && !one.job.paused && (reserved < free || this.#pool.mayWait(one.plan))
+      const starts = !hasBacklog && !one.job.paused && reserved < this.#pool.roomFor(one.plan)
       const item = this.#slotItem(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
       sent.push(one)
-      if (starts) {
-        startable--
-        reserved++
-      }
+      if (starts) reserved++
     }
     if (items.length === 0) return
     this.#pool.reserve(reserved)
