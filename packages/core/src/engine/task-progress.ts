@@ -93,9 +93,10 @@ export class TaskProgress implements Alarm {
   resume(record: TaskRunRecord, now: number): void {
     this.state = record.state
     this.result = record.result
-    this.reason = record.reason
     this.attempts = withLostAttempts(record, now).attempts.slice()
-    if (!this.ended) this.state = 'retrying'
+    // Why it was handed back is said by its attempt, and is not why it will end.
+    if (this.ended) this.reason = record.reason
+    else this.state = 'retrying'
   }
 }
 
