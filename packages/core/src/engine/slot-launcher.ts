@@ -39,6 +39,8 @@ export class SlotLauncher {
   #looking: Promise<void> | null = null
   #lookAgain = false
   readonly #callsUnderWay = new Set<Promise<void>>()
+  /** Jobs whose slots are being created, and whether they came up again: a look at a job that comes late does that. */
+  readonly #creating = new Map<RegisteredJob, boolean>()
   /** Slots are due and wait for a place, for so many milliseconds more. */
   #heldForMs = 0
   #kicked = false
@@ -129,6 +131,10 @@ export class SlotLauncher {
       this.#heldForMs = mayWait ? holdOf(job.at, plan, now) : 0
       if (this.#heldForMs > 0) break
       agenda.setSlot(job, null)
+      if (this.#creating.has(job)) {
+        this.#creating.set(job, true)
+        continue
+      }
       // A node that lacks a handler leaves the job to the others.
       if (plan === null) continue
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
@@ -138,13 +144,21 @@ export class SlotLauncher {
   }
 
   #create(due: readonly DueSlot[], now: number): void {
+    for (const { job } of due) this.#creating.set(job, false)
     const call = this.#createSlots(due, now)
       .catch((error) => this.#failed(error))
       .finally(() => {
         this.#callsUnderWay.delete(call)
+        for (const { job } of due) this.#created(job)
         this.launch()
       })
     this.#callsUnderWay.add(call)
+  }
+
+  #created(job: RegisteredJob): void {
+    const cameUpAgain = this.#creating.get(job)
+    this.#creating.delete(job)
+    if (cameUpAgain) this.#registry.reload(job)
   }
 
   async #createSlots(due: readonly DueSlot[], now: number): Promise<void> {
@@ -169,6 +183,8 @@ export class SlotLauncher {
       answers = await storage.repeated('createOccurrences', (calls) => calls.createOccurrences({ now, owner, items }))
     } finally {
       this.#pool.unreserve(reserved)
+      // What came to wait meanwhile found no place, and those that were kept may not be needed.
+      if (reserved > 0) this.#claimer.placeFreed()
     }
     for (let index = 0; index < sent.length; index++) {
       const one = sent[index] as DueSlot
