@@ -6,6 +6,7 @@ import {
   type SchedulerOptions,
   type TaskContext,
 } from '@jobistemer/core'
+import { metricsCollector } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -167,6 +168,16 @@ describe.each(everywhere)('on $name', (place) => {
         { number: 2, state: 'succeeded', reason: null },
       ])
     }
+  })
+
+  it('what waits for its place does not count as run by this node', async () => {
+    const world = createWorld(place)
+    const { jobs } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
+    const metrics = metricsCollector()
+    const { scheduler } = await startOn(world, jobs, { metrics })
+    await world.clock.advanceTo(at(20.05))
+    expect(await scheduler.isRunning('job-0')).toBe(true)
+    expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running_total: 1 })
   })
 
   it('what was handed back runs on the same node when its place is free and nobody has taken it', async () => {

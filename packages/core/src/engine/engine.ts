@@ -120,7 +120,7 @@ export class Engine implements Scheduler, EngineContext {
 
   async #readGauges(): Promise<GaugeValues> {
     return {
-      scheduler_jobs_running_total: this.#pool.size,
+      scheduler_jobs_running_total: this.#pool.begun,
       scheduler_jobs_in_queue_total: (await this.#count('pending')) + (await this.#count('queued')),
       scheduler_jobs_paused_total: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,

@@ -63,13 +63,18 @@ export class ExecutionPool implements ExecutionOwner, Alarm {
     return this.#executions.size
   }
 
+  /** Without those that wait for a place: they have not begun. */
+  get begun(): number {
+    return this.#executions.size - this.#waiting.size
+  }
+
   /** Places that nothing holds and nothing is meant for. */
   get free(): number {
     return this.#limit - this.#placesHeld - this.#reserved
   }
 
   get #placesHeld(): number {
-    return this.#executions.size - this.#closing.size - this.#waiting.size
+    return this.begun - this.#closing.size
   }
 
   /**
