@@ -39,7 +39,8 @@ export interface SchedulerOptions {
   readonly maxConcurrentJobs?: number
   /**
    * How many due slots beyond `maxConcurrentJobs` this node may take ahead while its handlers are quick, so that each
-   * begins within about 5 ms; what has to wait for 100 ms is handed back. 0: none. Default 100.
+   * begins within about 5 ms; what has to wait for 100 ms is handed back. Jobs whose `executionTimeout` is below a
+   * second are never taken ahead. 0: none; at most 10,000. Default 100.
    */
   readonly prefetch?: number
   /** Settings for all jobs, which each job and task can override. */

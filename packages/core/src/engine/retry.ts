@@ -13,8 +13,8 @@ const retryOnFailurePolicy: RetryPolicy = {
 /**
  * Milliseconds until the next attempt, or `null` when the retries are exhausted.
  *
- * Only attempts that failed or timed out count: one that was lost with its node or handed back at a shutdown says
- * nothing about the task.
+ * Only attempts that failed or timed out count: one that was lost with its node or handed back says nothing about the
+ * task.
  */
 export function retryDelay(
   settings: TaskSettings,

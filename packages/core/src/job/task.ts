@@ -63,7 +63,7 @@ export interface TaskContext<Data = unknown> extends OccurrenceContext {
   readonly taskRunId: TaskRunId
   /** This attempt. */
   readonly attemptId: AttemptId
-  /** 1 for the first try. */
+  /** 1 for the first try. One that was handed back before its handler was called counts too. */
   readonly attempt: number
   /** The task's own `data`. */
   readonly data: Data
