@@ -224,6 +224,34 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
+  it('neither costs a rescue: being handed back for want of a place, and then at a shutdown', async () => {
+    const world = createWorld(place)
+    const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
+    const run = ({ signal, attempt }: TaskContext) =>
+      attempt < 3 ? world.clock.sleep({ hours: 1 }, signal) : undefined
+    const tasks = [
+      { name: 'quick', run: () => undefined },
+      { name: 'slow', run },
+    ]
+    const settings = { onStale: 'retry', maxRescues: 1, executionTimeout: { minutes: 5 } } as const
+    const all = [...jobs, defineJob({ name: 'moved', schedule: once(at(20)), ...settings, tasks })]
+    const { occurrenceOf } = await startOn(world, all)
+    await world.clock.advanceTo(at(20))
+    const second = await world.start({ jobs: all, pollInterval: 10 })
+    await world.clock.advanceTo(at(25))
+    await world.shutdown(second)
+    const third = await world.start({ jobs: all })
+    world.crash(third)
+    await world.start({ jobs: all })
+    await world.clock.advance({ minutes: 6 })
+    const { state, fencingToken, tasks: runs } = await occurrenceOf('moved')
+    expect(runs.map(({ attempts }) => attempts.map((one) => one.reason ?? one.state))).toEqual([
+      ['no_place', 'succeeded'],
+      ['shutdown', 'lost', 'succeeded'],
+    ])
+    expect([state, fencingToken]).toEqual(['completed', 4])
+  })
+
   it.each(['before its effect', 'after its effect'] as const)(
     'a storage that fails %s when something is handed back only delays it',
     async (when) => {

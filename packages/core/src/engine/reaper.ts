@@ -9,7 +9,7 @@ import type { ExecutionPool } from './execution-pool.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { ClockSteps } from './clock-steps.ts'
 import { EngineStopped } from './storage-caller.ts'
-import { abandoned, withLostAttempts, isHandOver } from './task-progress.ts'
+import { abandoned, withLostAttempts } from './task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000
@@ -160,10 +160,14 @@ export class Reaper implements Alarm {
 
 /** How often an owner handed it back: each such time cost a token, and nobody had to be rescued. */
 function handOversOf({ runs }: OccurrenceRecord): number {
-  let most = 0
+  // It is taken ahead at most once, and what is handed over then is the first task, or all of them together; shutdowns
+  // come later, and may find it at another task.
+  let wasAhead = 0
+  let shutdowns = 0
   for (const { attempts } of runs) {
-    const count = attempts.filter(({ state, reason }) => state === 'aborted' && isHandOver(reason)).length
-    most = Math.max(most, count)
+    const reasons = attempts.map(({ state, reason }) => (state === 'aborted' ? reason : undefined))
+    if (reasons.includes('no_place')) wasAhead = 1
+    shutdowns = Math.max(shutdowns, reasons.filter((reason) => reason === 'shutdown').length)
   }
-  return most
+  return wasAhead + shutdowns
 }
