@@ -121,3 +121,22 @@ it('a place that was kept for a slot which does not need it goes to what has com
   expect((await full.occurrences({ job: 'slow' })).map(({ state }) => state)).toEqual(['running', 'skipped'])
   expect(called).toEqual(['asked 20'])
 })
+
+it('what is more than there is room for goes out in two halves, so that the storage works on one and the node on the other', async () => {
+  const world = createWorld(memory)
+  const run = () => {}
+  const jobs = Array.from({ length: 150 }, (_, index) =>
+    defineJob({ name: `job-${index}`, schedule: everySeconds(10), tasks: [{ name: 'work', run }] }),
+  )
+  const intercepted = new InterceptedStorage(world.connect())
+  const { storage } = intercepted
+  await world.start({ jobs, storage, maxConcurrentJobs: 10, pollInterval: { hours: 1 } })
+  // The first time shows how quick the handlers are.
+  await world.clock.advanceTo(at(15))
+  intercepted.reset()
+  await world.clock.advanceTo(at(25))
+  const sizes = intercepted.calls.flatMap(({ operation, request }) =>
+    operation === 'createOccurrences' ? [(request as { items: unknown[] }).items.length] : [],
+  )
+  expect(sizes).toEqual([55, 55, 40])
+})

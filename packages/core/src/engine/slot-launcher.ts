@@ -8,7 +8,7 @@ import { afterThisTurn } from '../system-clock.ts'
 import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
-import { mayCall } from './group-commit.ts'
+import { isWorthTwoCalls, mayCall } from './group-commit.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
@@ -84,9 +84,13 @@ export class SlotLauncher {
 
   /** A place has become free. */
   placeFreed(): void {
-    if (this.#heldForMs === 0 || this.#kicked || this.#stopped) return
+    if (this.#heldForMs > 0) this.#launchAfterThisTurn()
+  }
+
+  /** Places that become free together are filled together. */
+  #launchAfterThisTurn(): void {
+    if (this.#kicked || this.#stopped) return
     this.#kicked = true
-    // Places that become free together are filled together.
     afterThisTurn(() => {
       this.#kicked = false
       this.launch()
@@ -112,7 +116,11 @@ export class SlotLauncher {
         for (const { job, slot } of [...due, ...late]) agenda.setSlot(job, slot)
         return false
       }
-      if (due.length > 0) this.#create(due, now)
+      // More is due than there is room for: while the storage works on one half, this node works on the other.
+      const isFull = this.#heldForMs > 0 && this.#callsUnderWay.size === 0 && isWorthTwoCalls(due.length, maxBatch)
+      const half = isFull ? Math.ceil(due.length / 2) : due.length
+      if (due.length > 0) this.#create(due.slice(0, half), now)
+      if (half < due.length) this.#create(due.slice(half), now)
       if (late.length > 0) await this.#recover(late)
     }
     return true
@@ -150,7 +158,7 @@ export class SlotLauncher {
       .finally(() => {
         this.#callsUnderWay.delete(call)
         for (const { job } of due) this.#created(job)
-        this.launch()
+        this.#launchAfterThisTurn()
       })
     this.#callsUnderWay.add(call)
   }
