@@ -15,7 +15,24 @@ export function drawJobs(
   random: Random,
   options: { readonly startMs: number; readonly spanMs: number },
 ): SimulatedJob[] {
-  return Array.from({ length: random.whole(1, 4) }, (_, index) => drawJob(`job-${index}`, random, options))
+  const jobs = Array.from({ length: random.whole(1, 4) }, (_, index) => drawJob(`job-${index}`, random, options))
+  return random.chance(0.25) ? [...jobs, ...drawCrowd(random)] : jobs
+}
+
+/** Jobs that are due together and most of which are quick: those that nodes take ahead, until a slow one is among them. */
+function drawCrowd(random: Random): SimulatedJob[] {
+  const intervalMs = random.pick([1000, 2000, 5000])
+  return Array.from({ length: random.whole(4, 12) }, (_, index) => {
+    const longestMs = random.chance(0.15) ? 2000 : 0
+    const definition: SimulatedDefinition = {
+      intervalMs,
+      phaseMs: 0,
+      endMs: null,
+      settings: { ...drawSettings(random, false), executionTimeout: random.pick(executionTimeouts) },
+      tasks: [{ name: 'task-0', longestMs, failing: random.pick([0, 0.2]), stopsInMs: 0, settings: {} }],
+    }
+    return { name: `crowd-${index}`, isData: false, overlaps: false, builds: [definition] }
+  })
 }
 
 function drawJob(

@@ -11,6 +11,8 @@ export class StorageFault extends Error {
 /** What a connection asks of the life that it belongs to, and of the world. */
 export interface ConnectionOwner {
   readonly random: Random
+  /** Of its storage, in place of the target's own. */
+  readonly maxBatch: number
   /** `null`: nothing goes wrong (any more). */
   readonly faults: FaultProfile | null
   readonly partitioned: boolean
@@ -30,7 +32,7 @@ export function faultyConnection(target: Storage, owner: ConnectionOwner): Stora
   const connection: Record<string, unknown> = {
     specVersion: target.specVersion,
     // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
-    capabilities: { ...target.capabilities, multiProcess: true },
+    capabilities: { ...target.capabilities, multiProcess: true, maxBatch: owner.maxBatch },
     close: () => target.close(),
     subscribe: (listener: (wakeUp: WakeUp) => void) => subscribe(target, owner, listener),
   }

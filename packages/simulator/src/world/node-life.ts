@@ -23,6 +23,7 @@ export class NodeLife implements ConnectionOwner {
   readonly random: Random
   readonly scheduler: Scheduler
   readonly handlers: HandlerWorld
+  readonly maxBatch: number
   state: LifeState = 'starting'
   partitioned: boolean = false
   #lastCallAt = -1
@@ -49,6 +50,7 @@ export class NodeLife implements ConnectionOwner {
     this.clock = new NodeClock(world.clock, { offsetMs, random: world.faultRandom })
     this.handlers = { seed: world.seed, life: this.name, clock: this.clock, history: world.history }
     const { random } = world
+    this.maxBatch = random.pick([1, 4, 1000])
     this.scheduler = createScheduler({
       storage: faultyConnection(world.connect(this), this),
       clock: this.clock,
