@@ -19,6 +19,8 @@ export interface EngineRoundOptions {
   readonly count?: number
   /** How many run at once. Default: all that are due. */
   readonly concurrency?: number
+  /** How many slots a node takes ahead. Default: the scheduler's own. */
+  readonly prefetch?: number | undefined
 }
 
 export interface EngineRound {
@@ -34,7 +36,7 @@ export interface EngineRound {
 export async function runEngine(
   storage: Storage,
   seconds: number,
-  { startAt = firstInstant, count = jobCount, concurrency = count }: EngineRoundOptions = {},
+  { startAt = firstInstant, count = jobCount, concurrency = count, prefetch }: EngineRoundOptions = {},
 ): Promise<EngineRound> {
   let runs = 0
   const schedule = cron('* * * * * *')
@@ -60,6 +62,7 @@ export async function runEngine(
     jobs,
     clock,
     maxConcurrentJobs: concurrency,
+    ...(prefetch !== undefined && { prefetch }),
     pollInterval: rarely,
     reapInterval: rarely,
     definitionInterval: rarely,
