@@ -1,19 +1,11 @@
 /** So many calls of one kind are under way at most. */
 const callsAtOnce = 4
 
-/** What is worth a call of its own while another is under way; fewer than that wait and gather. */
-const worthACall = 50
-
 /**
- * Whether what has gathered goes out now. One call at a time makes the largest groups, but lets the storage stand idle
- * while the node works on the answer: where enough has gathered for another one, it goes out at once.
+ * Whether what has gathered goes out now. While a call is under way more gathers, and leaves together, until there is
+ * `enough` of it for a further call: then the storage works on one while the node works on the answer to another.
  */
-export function mayCall(callsUnderWay: number, gathered: number, maxBatch: number): boolean {
+export function mayCall(callsUnderWay: number, gathered: number, enough: number): boolean {
   if (callsUnderWay === 0) return gathered > 0
-  return callsUnderWay < callsAtOnce && gathered >= Math.min(worthACall, maxBatch)
-}
-
-/** Whether what goes out may do so in two calls. */
-export function isWorthTwoCalls(gathered: number, maxBatch: number): boolean {
-  return gathered >= 2 * Math.min(worthACall, maxBatch)
+  return callsUnderWay < callsAtOnce && gathered >= enough
 }

@@ -38,6 +38,7 @@ export class Settler {
     })
   }
 
+  /** A full batch can gather nothing more. */
   #maySend(): boolean {
     return mayCall(this.#calls, this.#waiting.length, this.#engine.maxBatch)
   }

@@ -8,7 +8,7 @@ import { afterThisTurn } from '../system-clock.ts'
 import { displace } from './displace.ts'
 import type { EngineContext } from './engine-context.ts'
 import type { ExecutionPool } from './execution-pool.ts'
-import { isWorthTwoCalls, mayCall } from './group-commit.ts'
+import { mayCall } from './group-commit.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
@@ -29,6 +29,9 @@ const recoveryLimit = 1000
  * storage.
  */
 const longestHoldMs = 100
+
+/** So many slots that are due are worth a call of their own while another is under way. */
+const worthACall = 50
 
 /** Creates what is due: the slots of one instant together, missed ones by their job's recovery strategy. */
 export class SlotLauncher {
@@ -104,20 +107,21 @@ export class SlotLauncher {
   /** False when more is due: it is looked for as soon as a call that is under way has been answered. */
   async #launchDue(): Promise<boolean> {
     const { agenda, maxBatch } = this.#engine
+    const enough = Math.min(worthACall, maxBatch)
     while (!this.#stopped) {
       this.#heldForMs = 0
-      if (!mayCall(this.#callsUnderWay.size, maxBatch, maxBatch)) return false
+      if (!mayCall(this.#callsUnderWay.size, enough, enough)) return false
       // With the places that a poll holds for nothing, slots that are due would have to wait in the storage.
       await this.#claimer.answered()
       const now = this.#engine.now()
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
-      if (!mayCall(this.#callsUnderWay.size, due.length + late.length, maxBatch)) {
+      if (!mayCall(this.#callsUnderWay.size, due.length + late.length, enough)) {
         for (const { job, slot } of [...due, ...late]) agenda.setSlot(job, slot)
         return false
       }
       // More is due than there is room for: while the storage works on one half, this node works on the other.
-      const isFull = this.#heldForMs > 0 && this.#callsUnderWay.size === 0 && isWorthTwoCalls(due.length, maxBatch)
+      const isFull = this.#heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
