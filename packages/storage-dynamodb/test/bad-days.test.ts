@@ -3,27 +3,20 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { Storage } from '@jobistemer/core/storage'
 import { assertLedger, storageCases, withWorld } from '@jobistemer/storage-conformance'
 import { type DynamoDBServer, startDynamoDB, startTcpProxy, type TcpProxy } from '@jobistemer/test-servers'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { faultyClient } from './faulty-client.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
 import { laggingIndex } from './lagging-index.ts'
 import { localClient } from './local-client.ts'
+import { useTable } from './use-table.ts'
 
 const tableName = 'bad-days'
-let server: DynamoDBServer
 let client: DynamoDBClient
 let worlds = 0
 
-beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
-  await createTable({ client, tableName })
-})
-
-afterAll(async () => {
-  client?.destroy()
-  await server?.stop()
+useTable(tableName, (made) => {
+  client = made
 })
 
 // The kit's soak loses and doubles whole calls; here the requests that calls are made of go wrong, too. Half as long as

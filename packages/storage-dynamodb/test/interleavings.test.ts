@@ -3,32 +3,23 @@ import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-
 import { type JobId, occurrenceId } from '@jobistemer/core'
 import type { OccurrenceRecord, RecoveryEntry, SettleItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { sizeOf } from '../src/attributes.ts'
-import { createTable, dynamodbStorage } from '../src/index.ts'
+import { dynamodbStorage } from '../src/index.ts'
 import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
 import { laggingIndex } from './lagging-index.ts'
-import { localClient } from './local-client.ts'
+import { useTable } from './use-table.ts'
 
 const tableName = 'interleavings'
 const other = { node: 'node-b', incarnation: '5d1c77aa-node-b' } as const
 
-let server: DynamoDBServer
 let client: DynamoDBClient
 let storage: Storage
 let prefix: string
 let tests = 0
 
-beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
-  await createTable({ client, tableName })
-})
-
-afterAll(async () => {
-  client?.destroy()
-  await server?.stop()
+useTable(tableName, (made) => {
+  client = made
 })
 
 beforeEach(() => {

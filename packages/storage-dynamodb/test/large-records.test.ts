@@ -3,26 +3,17 @@ import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-
 import { type JobId, occurrenceId } from '@jobistemer/core'
 import type { CreateRecovery, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { createTable, dynamodbStorage } from '../src/index.ts'
+import { beforeEach, expect, it } from 'vitest'
+import { dynamodbStorage } from '../src/index.ts'
 import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
-import { localClient } from './local-client.ts'
+import { useTable } from './use-table.ts'
 
-let server: DynamoDBServer
-let client: ReturnType<typeof localClient>
+let client: DynamoDBClient
 let storage: Storage
 let tests = 0
 
-beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
-  await createTable({ client, tableName: 'large' })
-})
-
-afterAll(async () => {
-  client?.destroy()
-  await server?.stop()
+useTable('large', (made) => {
+  client = made
 })
 
 beforeEach(() => {
