@@ -181,6 +181,8 @@ export interface OccurrenceRecord extends OccurrenceAddress {
   readonly reason: string | null
   /** Created by recovery of missed slots. */
   readonly recovered: boolean
+  /** How often it was taken from an owner that was gone and handed on: raised by `reap` with `retry` alone. */
+  readonly rescues: number
   /** The first request for its cancellation; `null` without one. */
   readonly cancelRequest: CancelRequest | null
   readonly details: OccurrenceDetails

@@ -33,6 +33,7 @@ export function createdOccurrence(
     deadlineAt: running ? now + item.executionTimeoutMs : null,
     reason: decision.reason,
     recovered: false,
+    rescues: 0,
     cancelRequest: null,
     details: item.details,
     runs: running && item.runs !== null ? item.runs : [],
@@ -97,6 +98,7 @@ function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
     deadlineAt: null,
     reason: null,
     recovered: false,
+    rescues: 0,
     cancelRequest: null,
     runs: [],
   } as const
@@ -164,8 +166,8 @@ export function askedToCancel(record: OccurrenceRecord, request: CancelRequest):
 }
 
 /**
- * Running → pending, by `release` or by `reap` with `retry`. What a deleted job still ran has nobody to wait for:
- * it is canceled like the rest of what waited.
+ * Running → pending, by `release`. What a deleted job still ran has nobody to wait for: it is canceled like the rest of
+ * what waited.
  */
 export function handedBack(
   record: OccurrenceRecord,
@@ -174,6 +176,16 @@ export function handedBack(
 ): OccurrenceRecord {
   if (change.jobDeleted) return ended(record, 'canceled', 'deleted', now)
   return { ...record, state: 'pending', dueAt: change.dueAt, reason: change.reason, deadlineAt: null }
+}
+
+/** Running → pending, by `reap` with `retry`: as {@link handedBack}, and counted as a rescue when somebody will run it. */
+export function rescued(
+  record: OccurrenceRecord,
+  change: { readonly reason: string; readonly jobDeleted: boolean },
+  now: number,
+): OccurrenceRecord {
+  const changed = handedBack(record, { ...change, dueAt: record.dueAt }, now)
+  return changed.state === 'pending' ? { ...changed, rescues: record.rescues + 1 } : changed
 }
 
 /** The runs and the sequence of an accepted `settle` or `reap`. */

@@ -410,6 +410,18 @@ export interface GetRequest {
   readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
   /** With their runs. */
   readonly occurrences?: readonly OccurrenceId[]
+  /** How many live occurrences there are, of these jobs or of all jobs together. */
+  readonly counts?: readonly (JobId | 'all')[]
+}
+
+/**
+ * How many occurrences live, by state. A storage keeps these sums as it writes, so that asking for them costs the same
+ * whatever their size; where keeping them has a price that nobody should pay, its guide says how it answers instead.
+ */
+export interface LiveCounts {
+  readonly pending: number
+  readonly queued: number
+  readonly running: number
 }
 
 /** What `get` answers: a record, or `null`, for each id, in the order of the request. */
@@ -420,6 +432,8 @@ export interface GetAnswer {
   readonly versions: readonly (JobVersionRecord | null)[]
   /** As asked for by `occurrences`. */
   readonly occurrences: readonly (OccurrenceRecord | null)[]
+  /** As asked for by `counts`; zeros for a job that does not exist. */
+  readonly counts: readonly LiveCounts[]
 }
 
 /** A part of a list. */
