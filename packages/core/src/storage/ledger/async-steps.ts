@@ -159,10 +159,7 @@ const wakes: StepKind<JobId, OccurrenceAddress | null> = {
 }
 
 /** Takes what seemed to be due, if it still is. */
-function claims({
-  owner,
-  exceptHandlerKeys,
-}: Pick<ClaimRequest, 'owner' | 'exceptHandlerKeys'>): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+function claims(request: ClaimRequest): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
@@ -171,7 +168,7 @@ function claims({
     step(context, { job }, address) {
       const entry = job?.find(address)
       if (job === undefined || entry === undefined) return null
-      return isClaimable(job, entry, exceptHandlerKeys, context.now) ? claimStep(context, job, entry, owner) : null
+      return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, requeued } from '../occurrence-transitions.ts'
+import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { replaceRecord, type StepContext } from './step-context.ts'
 
@@ -23,14 +24,8 @@ export function claimStep(
 export function isClaimable(
   job: JobLedger,
   { record }: LedgerEntry,
-  exceptHandlerKeys: readonly string[],
-  now: number,
-) {
-  const { head } = job
-  return (
-    record.state === 'pending' &&
-    record.dueAt <= now &&
-    head.paused === null &&
-    !exceptHandlerKeys.includes(head.handlerKey)
-  )
+  { now, exceptHandlerKeys }: Pick<ClaimRequest, 'now' | 'exceptHandlerKeys'>,
+): boolean {
+  const { paused, handlerKey } = job.head
+  return record.state === 'pending' && record.dueAt <= now && paused === null && !exceptHandlerKeys.includes(handlerKey)
 }
