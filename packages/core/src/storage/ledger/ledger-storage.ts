@@ -129,7 +129,8 @@ export class LedgerStorage implements Storage {
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
     this.#assertOpen()
-    return await (this.#ledger.prune?.(request) ?? pruneHistory(this.#ledger, request))
+    const { history } = this.#ledger
+    return await ('prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request))
   }
 
   async close(): Promise<void> {

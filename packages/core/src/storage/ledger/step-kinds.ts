@@ -1,5 +1,5 @@
 import type { JobId } from '../../ids.ts'
-import type { Owner } from '../occurrence-record.ts'
+import type { LiveState, Owner } from '../occurrence-record.ts'
 import { wakesAllQueued } from '../rules.ts'
 import type {
   CancelAnswer,
@@ -15,7 +15,6 @@ import type {
 } from '../storage.ts'
 import { cancelStep } from './cancel-step.ts'
 import { createStep } from './create-step.ts'
-import type { LiveState } from './job-ledger.ts'
 import type { NamedOccurrence, StoredJob } from './ledger.ts'
 import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
