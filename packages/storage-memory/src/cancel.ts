@@ -5,12 +5,12 @@ import {
   type CancelOccurrencesRequest,
   canceledBy,
   ended,
-  handedBack,
   isFinal,
   type Owner,
   type ReapAnswer,
   type ReapItem,
   type ReapRequest,
+  rescued,
   withRuns,
 } from '@jobistemer/core/storage'
 import { copyOwner, copyRuns } from './copy.ts'
@@ -51,9 +51,6 @@ function reapOne(database: Database, item: ReapItem, now: number): ReapAnswer {
     return { outcome: 'reaped', woken: database.wakeNext(job) }
   }
   const { reason } = item
-  database.replace(
-    entry,
-    handedBack(kept, { dueAt: record.dueAt, reason, jobDeleted: job.head.deletedAt !== null }, now),
-  )
+  database.replace(entry, rescued(kept, { reason, jobDeleted: job.head.deletedAt !== null }, now))
   return { outcome: 'reaped', woken: null }
 }

@@ -4,6 +4,7 @@ import type {
   GetRequest,
   JobQuery,
   JobRecord,
+  LiveCounts,
   OccurrenceQuery,
   OccurrenceRecord,
   OccurrenceState,
@@ -40,6 +41,17 @@ export function get(database: Database, request: GetRequest): GetAnswer {
       const entry = database.occurrences.get(id)
       return entry === undefined ? null : copyOccurrence(entry.record, true)
     }),
+    counts: (request.counts ?? []).map((id) =>
+      countsOf(id === 'all' ? database.live : (database.jobs.get(id)?.occurrences ?? null)),
+    ),
+  }
+}
+
+function countsOf(lists: Pick<JobOccurrences, 'pending' | 'queued' | 'running'> | null): LiveCounts {
+  return {
+    pending: lists?.pending.size ?? 0,
+    queued: lists?.queued.size ?? 0,
+    running: lists?.running.size ?? 0,
   }
 }
 
