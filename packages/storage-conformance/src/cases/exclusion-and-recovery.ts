@@ -99,6 +99,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
       deadlineAt: null,
       reason: null,
       recovered: true,
+      rescues: 0,
       cancelRequest: null,
       details: { data: 'late' },
       runs: [],

@@ -1,6 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { JobistemerError } from '@jobistemer/core'
-import { Ledger } from '../../../../examples/custom-storage/src/ledger.js'
+import { Ledger } from './ledger/ledger.ts'
 import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
 
 export { Ledger }
@@ -33,7 +33,7 @@ const methods: readonly Method[] = [
   'listOccurrences',
 ]
 
-/** The intact state machine of the example adapter, without its journal: what every mutant is a variant of. */
+/** A connection to the intact state machine: what every mutant is a variant of. */
 export function ledgerStorage(ledger: Ledger): Storage {
   let closed = false
   const entries = methods.map((method) => [
