@@ -9,13 +9,16 @@ import {
   subscribeCases,
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
+import { countCases } from './cases/counts.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
+import { rescueCases } from './cases/rescues.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
+import { textCases } from './cases/texts.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
@@ -46,6 +49,9 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...wakeCases,
     ...cancelCases,
     ...reapCases,
+    ...rescueCases,
+    ...countCases,
+    ...textCases,
     ...batchCases,
     ...getCases,
     ...listJobsCases,
