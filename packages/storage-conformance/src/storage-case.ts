@@ -1,3 +1,4 @@
+import type { Clock } from '@jobistemer/core'
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
@@ -61,14 +62,16 @@ interface CaseTraits {
   readonly depth?: CaseDepth
   readonly needs?: readonly CaseNeed[]
   readonly timeoutMs?: number
+  /** Measures the time limit. Default: the machine's. */
+  readonly clock?: Clock
 }
 
 /** Cases of one subject, written as `{ sentence: body }`. */
 export function caseGroup(group: string, bodies: CaseBodies, traits: CaseTraits = {}): readonly StorageCase[] {
-  const { depth = 'cases', needs = [], timeoutMs = 30_000 } = traits
+  const { depth = 'cases', needs = [], timeoutMs = 30_000, clock } = traits
   return Object.entries(bodies).map(([sentence, body]) => {
     const name = `${group}: ${sentence}`
-    const run = async (world: CaseWorld): Promise<void> => await withinLimit(name, timeoutMs, () => body(world))
+    const run = async (world: CaseWorld): Promise<void> => await withinLimit(name, timeoutMs, () => body(world), clock)
     return { name, depth, needs, timeoutMs, run }
   })
 }

@@ -22,6 +22,8 @@ import { textCases } from './cases/texts.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
+import { batchRaces } from './races/batch-races.ts'
+import { claimRaces } from './races/claim-races.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
@@ -61,6 +63,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...serverTimeCases,
     ...subscribeCases,
     ...connectionRaces(effort),
+    ...claimRaces(effort),
+    ...batchRaces(effort),
     ...processRaces(effort),
     ...killRaces(effort),
     ...modelCases(effort),
