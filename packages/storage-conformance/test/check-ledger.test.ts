@@ -1,10 +1,10 @@
 import { jobId, occurrenceId } from '@jobistemer/core'
 import type { JobRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { assertLedger, checkLedger, type LedgerExpectations, type LedgerRule } from '../src/index.ts'
 import { everyMinute } from '../src/races/connection-races.ts'
-import { delegate } from '../src/soak/history.ts'
 import { exclusionItem, missedEntry, recoveryItem, runEntry, slotAddress } from '../src/stage/create-items.ts'
 import { slotAt } from '../src/stage/instants.ts'
 import { TestNode } from '../src/stage/test-node.ts'
@@ -38,7 +38,7 @@ interface Corruption {
 /** The same ledger as a storage that damaged it would show it. */
 function corrupted(storage: Storage, corruption: Corruption): Storage {
   const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
-  return delegate(storage, {
+  return wrapStorage(storage, {
     async get(request) {
       const answer = await storage.get(request)
       return { ...answer, counts: answer.counts.map(counts) }
@@ -171,7 +171,7 @@ describe('checkLedger', () => {
 
   it('finds a storage that answers no sums', async () => {
     const storage = await soundLedger()
-    const silent = delegate(storage, {
+    const silent = wrapStorage(storage, {
       get: async (request) => ({ ...(await storage.get(request)), counts: undefined as never }),
     })
     const { violations } = await checkLedger(silent, expectations)
@@ -207,7 +207,7 @@ describe('checkLedger', () => {
 
   it('refuses a storage whose pages never end', async () => {
     const storage = await soundLedger()
-    const endless = delegate(storage, {
+    const endless = wrapStorage(storage, {
       listJobs: async (query) => ({ ...(await storage.listJobs(query)), cursor: 'again' }),
     })
     await expect(checkLedger(endless)).rejects.toThrow(/paging never ends/)

@@ -1,4 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { type StorageMethod, storageMethods } from '@jobistemer/core/testing'
 import { JobistemerError } from '@jobistemer/core'
 import { Ledger } from './ledger/ledger.ts'
 import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
@@ -19,26 +20,10 @@ export interface Mutant {
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 
-type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune' | Read
-type Read = 'get' | 'listJobs' | 'listOccurrences'
-
-const methods: readonly Method[] = [
-  'saveJobs',
-  'createOccurrences',
-  'claim',
-  'settle',
-  'cancel',
-  'reap',
-  'prune',
-  'get',
-  'listJobs',
-  'listOccurrences',
-]
-
 /** A connection to the state machine, which may have some methods of its own: what every mutant is a variant of. */
 export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): Storage {
   let closed = false
-  const entries = methods.map((method) => [
+  const entries = storageMethods.map((method) => [
     method,
     async (request: never) => {
       if (closed) throw new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
@@ -47,7 +32,7 @@ export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): St
     },
   ])
   return {
-    ...(Object.fromEntries(entries) as unknown as Pick<Storage, Method>),
+    ...(Object.fromEntries(entries) as unknown as Pick<Storage, StorageMethod>),
     specVersion: 1,
     capabilities: { maxBatch: 500, multiProcess: false, durability: 'none' },
     async close() {

@@ -224,7 +224,7 @@ export const raceMutants: readonly Mutant[] = [
     capabilities: { multiProcess: true },
     async open() {
       const ledger = new Ledger()
-      return await servedWorld({ ...ledgerStorage(ledger), ...checksThenCreates(ledger) })
+      return await servedWorld(ledgerStorage(ledger, checksThenCreates(ledger)))
     },
   },
   {
