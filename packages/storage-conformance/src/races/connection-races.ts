@@ -313,6 +313,9 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             if (change === 'delete') {
               const states = (await first.history(job.id)).map((record) => record.state)
               assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
+            } else {
+              // What waits for a paused job would be looked at by the claims of every round that follows.
+              await first.deleteJob(job.id)
             }
           }
         }
