@@ -16,9 +16,10 @@ function listen(storage: Storage) {
   return {
     heard,
     stop: () => stop?.(),
-    async next(kind: WakeUp['kind']): Promise<void> {
+    /** Waits for one of the kind, and answers what was heard by then. */
+    async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
       while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
-      heard.splice(0)
+      return heard.splice(0)
     },
   }
 }
@@ -75,9 +76,9 @@ describe('wake-ups', () => {
     proxy.cut()
     await addJob(open({ url: server.url }), 'alpha')
     proxy.heal()
-    await ears.next('jobs')
+    expect(await ears.next('jobs')).toEqual(['due', 'cancel', 'jobs'])
     await addJob(open({ url: server.url }), 'beta')
-    await ears.next('jobs')
+    expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
   it('end with the last listener, and can begin again', async () => {

@@ -109,7 +109,7 @@ export function ownGetAnswer({ jobs, versions, occurrences, counts }: GetAnswer)
     jobs: jobs.map((job) => (job === null ? null : copyJob(job))),
     versions: versions.map((version) => (version === null ? null : { ...version })),
     occurrences: occurrences.map((record) => (record === null ? null : copyOccurrence(record, true))),
-    counts: counts.map((count) => ({ ...count })),
+    counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
   }
 }
 

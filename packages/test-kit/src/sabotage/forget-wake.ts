@@ -1,5 +1,5 @@
 import type { OccurrenceAddress, SettleAnswer, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from '../support/override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 const farAheadMs = 10 * 365 * 86_400_000
 const nobody = { node: 'sabotage', incarnation: 'sabotage' }
@@ -22,7 +22,7 @@ export function forgetWake(storage: Storage): Storage {
     })
     await storage.settle({ now, items })
   }
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async settle(request) {
       const answers = await storage.settle(request)
       const forgotten: SettleAnswer[] = []

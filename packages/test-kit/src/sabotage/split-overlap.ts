@@ -1,5 +1,5 @@
 import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from '../support/override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 /** Asks whether an occurrence of the job runs, and starts or does not start the new one in a later step. */
 export function splitOverlap(storage: Storage): Storage {
@@ -17,7 +17,7 @@ export function splitOverlap(storage: Storage): Storage {
     })
     return running.items.length === 0 ? item : { ...item, runs: null }
   }
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async saveJobs({ now, changes }) {
       return await storage.saveJobs({ now, changes: changes.map(withoutRule) })
     },

@@ -1,5 +1,5 @@
-/** Numbers that are the same for the same seed. */
-export class Random {
+/** Numbers that the seed alone decides: the one generator of the kit, the simulator and the torture. */
+export class SeededRandom {
   #state: number
 
   constructor(seed: string | number) {
@@ -20,6 +20,16 @@ export class Random {
     return from + Math.floor(this.next() * (to - from + 1))
   }
 
+  /** A whole number in `[0, limit)`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
+  /** A number in `[from, to)`. */
+  between(from: number, to: number): number {
+    return from + this.next() * (to - from)
+  }
+
   /** True with this probability. */
   chance(probability: number): boolean {
     return this.next() < probability
@@ -28,6 +38,11 @@ export class Random {
   /** One of the items, which must not be empty. */
   pick<T>(items: readonly T[]): T {
     return items[Math.floor(this.next() * items.length)] as T
+  }
+
+  /** One of the items, if there are any. */
+  pickAny<T>(items: readonly T[]): T | undefined {
+    return items[Math.floor(this.next() * items.length)]
   }
 
   /** One of the names, in proportion to their weights. */
