@@ -43,11 +43,11 @@ export type {
   PlannedChange,
   UpdateOptions,
   UpdateResult,
-} from './engine/definitions.ts'
-export type { Explanation } from './engine/explain.ts'
-export type { CancelOptions, CancelResult, InterventionOptions } from './engine/interventions.ts'
-export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/requests.ts'
-export type { UpdatePolicy } from './engine/update-policy.ts'
+} from './engine/operations/definitions.ts'
+export type { Explanation } from './engine/operations/explain.ts'
+export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/requests.ts'
+export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
 export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
 export { defineJob, type Job, type JobOptions } from './job/define-job.ts'
 export {

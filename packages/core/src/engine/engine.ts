@@ -11,31 +11,36 @@ import { type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import { random } from '../system-clock.ts'
-import { Agenda } from './agenda.ts'
-import { Claimer } from './claimer.ts'
-import { DefinitionWatcher } from './definition-watcher.ts'
+import { Agenda } from './loop/agenda.ts'
+import { Claimer } from './dispatch/claimer.ts'
+import { DefinitionWatcher } from './jobs/definition-watcher.ts'
 import {
   type DefinitionPlan,
   Definitions,
   type JobUpdate,
   type UpdateOptions,
   type UpdateResult,
-} from './definitions.ts'
-import type { EngineContext } from './engine-context.ts'
-import { ExecutionPool } from './execution-pool.ts'
-import { type Explanation, explain } from './explain.ts'
-import { type CancelOptions, type CancelResult, type InterventionOptions, Interventions } from './interventions.ts'
-import { JobRegistry } from './job-registry.ts'
-import { readOccurrenceFilter } from './occurrence-filter.ts'
-import { onShutdownSignals } from './process-signals.ts'
-import { Reaper } from './reaper.ts'
-import type { RegisteredJob } from './registered-job.ts'
-import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './requests.ts'
-import { SlotLauncher } from './slot-launcher.ts'
-import { StorageCaller } from './storage-caller.ts'
-import { StorageTime } from './storage-time.ts'
-import { ScheduleReviver } from './timeline.ts'
-import { uniqueSuffix } from './unique-suffix.ts'
+} from './operations/definitions.ts'
+import type { EngineContext } from './loop/engine-context.ts'
+import { ExecutionPool } from './dispatch/execution-pool.ts'
+import { type Explanation, explain } from './operations/explain.ts'
+import {
+  type CancelOptions,
+  type CancelResult,
+  type InterventionOptions,
+  Interventions,
+} from './operations/interventions.ts'
+import { JobRegistry } from './jobs/job-registry.ts'
+import { readOccurrenceFilter } from './operations/occurrence-filter.ts'
+import { onShutdownSignals } from './nodes/process-signals.ts'
+import { Reaper } from './nodes/reaper.ts'
+import type { RegisteredJob } from './jobs/registered-job.ts'
+import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './operations/requests.ts'
+import { SlotLauncher } from './dispatch/slot-launcher.ts'
+import { StorageCaller } from './loop/storage-caller.ts'
+import { StorageTime } from './time/storage-time.ts'
+import { ScheduleReviver } from './jobs/timeline.ts'
+import { uniqueSuffix } from './loop/unique-suffix.ts'
 
 type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
 

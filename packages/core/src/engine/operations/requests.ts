@@ -1,0 +1,315 @@
+import { readJobSettings } from '../../configuration/read-settings.ts'
+import { readName, readObject } from '../../configuration/read-value.ts'
+import type { JobSettingsInput } from '../../configuration/settings.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import { type JsonObject, type JsonValue, toJsonValue } from '../../json.ts'
+import {
+  isFinal,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type OccurrenceState,
+} from '../../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
+import { displace } from '../dispatch/displace.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../dispatch/execution-pool.ts'
+import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { readOwnStart } from '../dispatch/own-start.ts'
+import { initialRuns } from '../run/task-progress.ts'
+import { uniqueSuffix } from '../loop/unique-suffix.ts'
+
+/** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
+export type RunOverrides = Pick<
+  JobSettingsInput,
+  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'taskExecutionMode' | 'executionTimeout'
+>
+
+/** How to run a job outside its schedule. */
+export interface TriggerOptions {
+  /**
+   * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
+   * again, for as long as its record is kept. Default: every call is a request of its own.
+   */
+  readonly key?: string
+  /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
+  readonly data?: unknown
+  /** Only these tasks. Default: all. */
+  readonly tasks?: readonly string[]
+  /** Settings for this run alone, over the job's and the tasks' own. */
+  readonly overrides?: RunOverrides
+  /** Why; kept with the occurrence. 1 to 255 characters. */
+  readonly reason?: string
+  /** Who asks; kept with the occurrence. 1 to 255 characters. */
+  readonly actor?: string
+}
+
+/** How to replay an occurrence. */
+export interface ReplayOptions extends TriggerOptions {
+  /** Run this task and those after it; the results of those before it are the original's. */
+  readonly from?: string
+}
+
+/** What became of a request to run a job. */
+export interface TriggerResult {
+  readonly id: OccurrenceId
+  /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
+  readonly state: OccurrenceState
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`. */
+  readonly reason: string | null
+  /** False when the key was used before: this is what became of that request. */
+  readonly created: boolean
+}
+
+const overrideNames: readonly (keyof RunOverrides)[] = [
+  'failureStrategy',
+  'retryPolicy',
+  'taskTimeout',
+  'taskExecutionMode',
+  'executionTimeout',
+]
+const triggerOptionNames = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
+
+interface Request {
+  readonly kind: 'trigger' | 'replay'
+  /** What the id derives from, together with the key. */
+  readonly base: JobId | OccurrenceId
+  readonly key: string | undefined
+  readonly details: OccurrenceDetails
+}
+
+/** Runs that people and programs ask for, outside the schedule. */
+export class Requests {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #onPending: () => void
+  readonly #underWay = new Map<OccurrenceId, Promise<TriggerResult>>()
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#onPending = options.onPending
+  }
+
+  async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
+    readObject(options, 'options', triggerOptionNames)
+    return this.#submit(job, {
+      kind: 'trigger',
+      base: job.job.id,
+      key: options.key,
+      details: detailsOf(options),
+    })
+  }
+
+  async replay(job: RegisteredJob, original: OccurrenceRecord, options: ReplayOptions): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, 'from'])
+    if (!isFinal(original.state)) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
+        field: 'occurrenceId',
+        value: original.id,
+        remedy: 'Wait until it has ended, or cancel it.',
+      })
+    }
+    const tasks = options.tasks ?? (options.from === undefined ? undefined : this.#tasksFrom(job, options.from))
+    const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
+    const { data } = original.details
+    return this.#submit(job, {
+      kind: 'replay',
+      base: original.id,
+      key: options.key,
+      details: {
+        ...(data !== undefined && { data }),
+        ...details,
+        replayOf: original.id,
+        ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
+      },
+    })
+  }
+
+  /** Resolves when no request is under way. */
+  async answered(): Promise<void> {
+    await Promise.allSettled([...this.#underWay.values()])
+  }
+
+  async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
+    const id = requestedOccurrenceId(request.base, request.kind, key)
+    const send = (): Promise<TriggerResult> => this.#send(job, request, id)
+    // One after the other: of two requests of one key, the second finds what the first has started already running.
+    const earlier = this.#underWay.get(id)
+    const answering = earlier === undefined ? send() : earlier.then(send, send)
+    this.#underWay.set(id, answering)
+    try {
+      return await answering
+    } finally {
+      if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
+    }
+  }
+
+  async #send(asked: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
+    const { kind, details } = request
+    let job = asked
+    // A job whose version changes between the look and the write is looked at again.
+    for (;;) {
+      const plan = this.#planFor(job, details)
+      const now = this.#engine.now()
+      const starts = this.#pool.free > 0 && !job.paused
+      const item: CreateRequested = {
+        kind,
+        id,
+        jobId: job.job.id,
+        scheduledAt: now,
+        dueAt: now,
+        jobVersion: job.version,
+        executionTimeoutMs: plan.settings.executionTimeoutMs,
+        details,
+        runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
+      }
+      const answer = await this.#create(item)
+      if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
+      if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
+      const present = await this.#registry.reloadNow(job)
+      if (present === null) throw jobGone(job)
+      job = present
+    }
+  }
+
+  async #create(item: CreateRequested): Promise<CreateAnswer> {
+    const { owner, storage } = this.#engine
+    const starts = item.runs === null ? 0 : 1
+    this.#pool.reserve(starts)
+    try {
+      const [answer] = await storage.repeated(
+        'createOccurrences',
+        (calls) => calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
+        { isAsked: true },
+      )
+      return answer as CreateAnswer
+    } finally {
+      this.#pool.unreserve(starts)
+    }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    job: RegisteredJob,
+    { id }: CreateRequested,
+    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+  ): Promise<void> {
+    if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(id) !== undefined) return
+    const record = await readOwnStart(this.#engine, id)
+    if (record === null || this.#pool.get(id) !== undefined) return
+    const { startedAt, kind, details } = record
+    if (kind === 'slot' || startedAt === null) return
+    this.#pool.run({
+      job,
+      plan: this.#planFor(job, details),
+      occurrence: { ...record, startedAt },
+      runs: record.runs,
+      fresh: true,
+    })
+  }
+
+  #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
+    const { id } = item
+    if (answer.outcome === 'exists') return { id, state: answer.state, reason: null, created: false }
+    if (answer.outcome !== 'created') throw jobGone(job)
+    this.#engine.events.emit('occurrence.created', {
+      jobId: job.job.id,
+      jobName: job.job.name,
+      occurrenceId: id,
+      scheduledAt: new Date(item.scheduledAt),
+      kind: item.kind,
+      state: answer.state,
+      reason: answer.reason,
+    })
+    displace(this.#engine, this.#pool, job, answer)
+    if (answer.state === 'running') this.#run(job, plan, item, answer.token)
+    else if (answer.state === 'pending') this.#onPending()
+    return { id, state: answer.state, reason: answer.reason, created: true }
+  }
+
+  #run(job: RegisteredJob, plan: JobPlan, item: CreateRequested, token: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: { ...item, token, startedAt: item.dueAt, recovered: false },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
+  }
+
+  #planFor(job: RegisteredJob, details: OccurrenceDetails): JobPlan {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const { tasks, overrides } = details
+    for (const name of tasks ?? []) if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name)
+    return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
+  }
+
+  #tasksFrom(job: RegisteredJob, first: string): string[] {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const index = plan.tasks.findIndex((task) => task.name === first)
+    if (index < 0) throw noTask(job, plan, first)
+    return plan.tasks.slice(index).map((task) => task.name)
+  }
+}
+
+function detailsOf(options: TriggerOptions): OccurrenceDetails {
+  const { key, data, tasks, overrides, reason, actor } = options
+  if (overrides !== undefined) readObject(overrides, 'overrides', overrideNames)
+  return {
+    ...(key !== undefined && { requestKey: readName(key, 'key') }),
+    ...(data !== undefined && { data: toJsonValue(data, 'data') }),
+    ...(tasks !== undefined && { tasks: readTaskNames(tasks) }),
+    ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
+    ...(reason !== undefined && { requestReason: readName(reason, 'reason') }),
+    ...(actor !== undefined && { requestActor: readName(actor, 'actor') }),
+  }
+}
+
+function readTaskNames(tasks: readonly string[]): readonly string[] {
+  if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `tasks[${index}]`))
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `tasks is not a list of names of tasks: ${printValue(tasks)}.`,
+    field: 'tasks',
+    value: tasks,
+    remedy: 'Name at least one task, or leave it out to run all.',
+  })
+}
+
+/** Results of an occurrence's completed tasks, but for those that run again. */
+function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
+  const results: Record<string, JsonValue> = { ...original.details.results }
+  for (const run of original.runs) {
+    if (run.state === 'completed' && run.result !== undefined) results[run.task] = run.result
+  }
+  for (const name of again) delete results[name]
+  return results
+}
+
+function noTask(job: RegisteredJob, plan: JobPlan, name: string): JobistemerError {
+  return new JobistemerError('TASK_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
+    field: 'tasks',
+    value: name,
+    remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
+  })
+}
+
+function jobGone(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted, or has tasks now that this node cannot run.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again, or ask a node that runs its present version.',
+  })
+}
