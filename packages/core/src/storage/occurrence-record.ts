@@ -27,6 +27,17 @@ export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'runnin
 /** `active` ones block later ones of their job, unless its overlap policy is `allow`. */
 export const liveStates: readonly OccurrenceState[] = ['pending', 'queued', 'running']
 
+/** The terminal states. */
+export const finalStates: readonly FinalState[] = [
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'canceled',
+  'failed_stale',
+  'skipped',
+  'missed',
+]
+
 /** Whether a state is terminal. */
 export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'

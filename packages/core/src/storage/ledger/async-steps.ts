@@ -1,0 +1,201 @@
+import type { JobId } from '../../ids.ts'
+import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  WakeUp,
+} from '../storage.ts'
+import { claimStep, isClaimable } from './claim-step.ts'
+import type { LedgerEntry } from './job-ledger.ts'
+import type { AsyncLedger, StepState } from './ledger.ts'
+import type { LedgerSteps } from './ledger-storage.ts'
+import { LoadedJob } from './loaded-job.ts'
+import { sideBySide } from './side-by-side.ts'
+import { cancelNoticeOf, compareAddresses, type StepContext, wakeNext } from './step-context.ts'
+import { cancels, creates, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
+
+/** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
+export class AsyncSteps implements LedgerSteps {
+  readonly #ledger: AsyncLedger
+
+  constructor(ledger: AsyncLedger) {
+    this.#ledger = ledger
+  }
+
+  async saveJobs({ now, changes }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return await this.#each(now, changes, saves)
+  }
+
+  async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    return await this.#each(now, items, creates(owner))
+  }
+
+  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+    return await this.#each(now, items, settles)
+  }
+
+  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return await this.#each(now, items, cancels)
+  }
+
+  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return await this.#each(now, items, reaps)
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const ledger = this.#ledger
+    const { now, owner, limit, exceptHandlerKeys } = request
+    if (request.sweep) await this.#each(now, await ledger.stranded(), wakes)
+    const kind = claims(request)
+    const taken: OccurrenceRecord[] = []
+    let cursor: string | null = null
+    let isLeft = false
+    do {
+      const room: number = limit - taken.length
+      const page = await ledger.due({ now, exceptHandlerKeys }, { limit: room + 1, cursor })
+      const chosen = page.occurrences.slice(0, room)
+      isLeft = chosen.length < page.occurrences.length
+      for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
+      cursor = page.cursor
+    } while (cursor !== null && !isLeft && taken.length < limit)
+    const [cancelRequested, nextDueAt] = await Promise.all([
+      ledger.cancelRequested(owner),
+      ledger.nextDueAt({ now, exceptHandlerKeys }),
+    ])
+    return {
+      claimed: taken.sort(compareAddresses),
+      cancelRequested: cancelRequested.map(cancelNoticeOf),
+      more: isLeft || cursor !== null,
+      nextDueAt,
+    }
+  }
+
+  async #each<Item, Answer>(
+    now: number,
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+  ): Promise<readonly Answer[]> {
+    const answers = new Array<Answer>(items.length)
+    const groups = this.#groupsOf(items, kind)
+    await sideBySide(groups, this.#ledger.concurrency ?? 1, async (steps) => {
+      for (const step of steps) await this.#run(now, step, kind, answers)
+    })
+    return answers
+  }
+
+  /** Groups of steps that may run side by side; the steps of a group follow one another. */
+  #groupsOf<Item, Answer>(
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+  ): readonly (readonly Placed<Item>[])[][] {
+    const placed = items.map((item, index) => ({ item, index }))
+    if (this.#ledger.unit === 'call') return placed.length === 0 ? [] : [[placed]]
+    const most = this.#ledger.itemsPerStep ?? placed.length
+    const steps = [...groupBy(placed, ({ item }) => kind.jobOf(item)).values()]
+    return steps.map((group) => {
+      return Array.from({ length: Math.ceil(group.length / most) }, (_, part) =>
+        group.slice(part * most, (part + 1) * most),
+      )
+    })
+  }
+
+  async #run<Item, Answer>(
+    now: number,
+    placed: readonly Placed<Item>[],
+    kind: StepKind<Item, Answer>,
+    answers: Answer[],
+  ): Promise<void> {
+    const byJob = groupBy(
+      placed.map(({ item }) => item),
+      (item) => kind.jobOf(item),
+    )
+    let wakeUps: ReadonlySet<WakeUp['kind']> = new Set()
+    await this.#ledger.run({
+      jobs: [...byJob.keys()].sort(),
+      occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
+      wholeJobs: kind.wholeJobs,
+      needs({ jobs }) {
+        return [...jobs].map(([jobId, stored]) => ({ jobId, ...kind.needs(byJob.get(jobId) ?? [], stored) }))
+      },
+      decide(found) {
+        // A step that begins anew begins with nothing changed and nothing to tell.
+        const context: StepContext = { now, wakeUps: new Set() }
+        const jobs = loadedJobs(found)
+        for (const { item, index } of placed) {
+          const id = kind.jobOf(item)
+          const shelf = {
+            job: jobs.get(id),
+            create: (...created: Parameters<typeof LoadedJob.created>) => {
+              jobs.set(id, LoadedJob.created(...created))
+            },
+          }
+          answers[index] = kind.step(context, shelf, item)
+        }
+        wakeUps = context.wakeUps
+        return [...jobs.values()].flatMap((job) => job.write ?? [])
+      },
+    })
+    if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
+  }
+}
+
+/** Wakes the next of a job that has queued occurrences and no active one. */
+const wakes: StepKind<JobId, OccurrenceAddress | null> = {
+  wholeJobs: false,
+  jobOf: (id) => id,
+  occurrencesOf: () => [],
+  needs: () => ({ ...needsNothing, queued: 1 }),
+  step: (context, { job }) => (job === undefined ? null : wakeNext(context, job)),
+}
+
+/** Takes what seemed to be due, if it still is. */
+function claims(request: ClaimRequest): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+  return {
+    wholeJobs: false,
+    jobOf: ({ jobId }) => jobId,
+    occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
+    needs: () => needsNothing,
+    step(context, { job }, address) {
+      const entry = job?.find(address)
+      if (job === undefined || entry === undefined) return null
+      return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
+    },
+  }
+}
+
+/** An item with its place among the answers. */
+interface Placed<Item> {
+  readonly item: Item
+  readonly index: number
+}
+
+function loadedJobs(found: StepState): Map<JobId, LoadedJob> {
+  const read = groupBy(found.occurrences.values(), ({ record }: LedgerEntry) => record.jobId)
+  return new Map(
+    [...found.jobs].map(([id, stored]) => {
+      const { pending = [], queued = [], running = [] } = found.live.get(id) ?? {}
+      return [id, new LoadedJob(stored, [...(read.get(id) ?? []), ...pending, ...queued, ...running])]
+    }),
+  )
+}
+
+function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => Key): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>()
+  for (const value of values) {
+    const key = keyOf(value)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [value])
+    else group.push(value)
+  }
+  return groups
+}
