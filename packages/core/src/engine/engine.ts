@@ -7,7 +7,7 @@ import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Occurrence, occurrenceOf } from '../occurrence.ts'
+import type { Occurrence } from '../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import { random } from '../system-clock.ts'
@@ -31,7 +31,7 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
-import { readOccurrenceFilter } from './operations/occurrence-filter.ts'
+import { History } from './operations/history.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Reaper } from './nodes/reaper.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
@@ -65,6 +65,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #definitions: Definitions
+  readonly #history: History
   readonly #watcher: DefinitionWatcher
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
@@ -116,6 +117,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#requests = new Requests(this, { registry, pool, onPending })
     this.#interventions = new Interventions(this, { registry, pool, onPending })
     this.#definitions = new Definitions(this, registry)
+    this.#history = new History(this)
     this.#watcher = new DefinitionWatcher(this, {
       registry,
       intervalMs: options.definitionIntervalMs,
@@ -126,23 +128,10 @@ export class Engine implements Scheduler, EngineContext {
   async #readGauges(): Promise<GaugeValues> {
     return {
       scheduler_jobs_running_total: this.#pool.begun,
-      scheduler_jobs_in_queue_total: (await this.#count('pending')) + (await this.#count('queued')),
+      scheduler_jobs_in_queue_total: await this.#history.waitingCount(),
       scheduler_jobs_paused_total: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
-  }
-
-  async #count(state: 'pending' | 'queued'): Promise<number> {
-    let count = 0
-    let cursor: string | null = null
-    do {
-      const page = await this.storage.once((storage) =>
-        storage.listOccurrences({ kind: 'live', state, runs: false, limit: 1000, cursor }),
-      )
-      count += page.items.length
-      cursor = page.cursor
-    } while (cursor !== null)
-    return count
   }
 
   now(): number {
@@ -292,57 +281,15 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async prune(options: PruneOptions): Promise<number> {
-    readObject(options, 'options', ['job', 'olderThan', 'keep'])
-    const now = this.now()
-    const before = now - toDurationMs(options.olderThan, 'olderThan')
-    const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
-    const target = options.job === undefined ? null : jobId(options.job)
-    let removed = 0
-    for (let more = true; more; ) {
-      const answer = await this.storage.once((storage) =>
-        storage.prune({ now, jobId: target, before, keep, limit: 10_000 }),
-      )
-      removed += answer.removed
-      more = answer.more
-    }
-    return removed
+    return this.#history.prune(options)
   }
 
   async isRunning(name: string): Promise<boolean> {
-    const page = await this.storage.once((storage) =>
-      storage.listOccurrences({
-        kind: 'job',
-        jobId: jobId(name),
-        states: ['running'],
-        order: 'descending',
-        runs: false,
-        limit: 1,
-        cursor: null,
-      }),
-    )
-    return page.items.length > 0
+    return this.#history.isRunning(name)
   }
 
   async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
-    const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
-    const found: Occurrence[] = []
-    let cursor: string | null = null
-    do {
-      const page = await this.storage.once((storage) =>
-        storage.listOccurrences({
-          kind: 'job',
-          jobId,
-          order,
-          runs: true,
-          limit: Math.min(limit - found.length, 1000),
-          cursor,
-          ...bounds,
-        }),
-      )
-      for (const record of page.items) found.push(occurrenceOf(record))
-      cursor = page.cursor
-    } while (cursor !== null && found.length < limit)
-    return found
+    return this.#history.occurrences(filter)
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {

@@ -116,7 +116,7 @@ export class Reaper implements Alarm {
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
       const settings = await this.#settingsOf(record)
-      const retry = settings?.onStale === 'retry' && token - handOversOf(record) <= settings.maxRescues
+      const retry = settings?.onStale === 'retry' && record.rescues < settings.maxRescues
       // Of an occurrence that has ended, no task is left running.
       const runs = record.runs.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
@@ -156,18 +156,4 @@ export class Reaper implements Alarm {
     const { defaults, settings } = readJobDocument(version.definition)
     return resolveJobSettings(defaults, settings)
   }
-}
-
-/** How often an owner handed it back: each such time cost a token, and nobody had to be rescued. */
-function handOversOf({ runs }: OccurrenceRecord): number {
-  // It is taken ahead at most once, and what is handed over then is the first task, or all of them together; shutdowns
-  // come later, and may find it at another task.
-  let wasAhead = 0
-  let shutdowns = 0
-  for (const { attempts } of runs) {
-    const reasons = attempts.map(({ state, reason }) => (state === 'aborted' ? reason : undefined))
-    if (reasons.includes('no_place')) wasAhead = 1
-    shutdowns = Math.max(shutdowns, reasons.filter((reason) => reason === 'shutdown').length)
-  }
-  return wasAhead + shutdowns
 }
