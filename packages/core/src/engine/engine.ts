@@ -22,7 +22,7 @@ import {
   type UpdateResult,
 } from './operations/definitions.ts'
 import type { EngineContext } from './loop/engine-context.ts'
-import { ExecutionPool } from './dispatch/execution-pool.ts'
+import { ExecutionPool } from './run/execution-pool.ts'
 import { type Explanation, explain } from './operations/explain.ts'
 import {
   type CancelOptions,
@@ -36,6 +36,9 @@ import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Reaper } from './nodes/reaper.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
 import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './operations/requests.ts'
+import { Capacity } from './capacity/capacity.ts'
+import { SlotCreator } from './dispatch/slot-creator.ts'
+import { Recovery } from './recovery/recovery.ts'
 import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { StorageCaller } from './loop/storage-caller.ts'
 import { StorageTime } from './time/storage-time.ts'
@@ -58,6 +61,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #options: CheckedSchedulerOptions
   readonly #time: StorageTime
   readonly #registry: JobRegistry
+  readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
@@ -100,29 +104,25 @@ export class Engine implements Scheduler, EngineContext {
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
-    const pool = new ExecutionPool(this, {
-      limit: options.maxConcurrentJobs,
-      prefetch: options.prefetch,
-      placeFreed: () => this.#launcher.placeFreed(),
-      // Not before: the end may have woken what is to be taken.
-      ended: () => this.#claimer.placeFreed(),
-      woken: () => this.#claimer.pendingAppeared(),
-    })
+    const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
+    const pool = new ExecutionPool(this, capacity)
     this.#registry = registry
+    this.#capacity = capacity
     this.#pool = pool
-    this.#claimer = new Claimer(this, { registry, pool, pollIntervalMs: options.pollIntervalMs })
-    this.#launcher = new SlotLauncher(this, { registry, pool, claimer: this.#claimer })
-    const onPending = () => this.#claimer.pendingAppeared()
-    this.#reaper = new Reaper(this, { registry, pool, intervalMs: options.reapIntervalMs, onPending })
-    this.#requests = new Requests(this, { registry, pool, onPending })
-    this.#interventions = new Interventions(this, { registry, pool, onPending })
+    this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs })
+    this.#launcher = new SlotLauncher(this, {
+      agenda: this.agenda,
+      registry,
+      capacity,
+      creator: new SlotCreator(this, { registry, capacity, pool }),
+      recovery: new Recovery(this, { registry, capacity }),
+    })
+    this.#reaper = new Reaper(this, { registry, capacity, pool, intervalMs: options.reapIntervalMs })
+    this.#requests = new Requests(this, { registry, capacity, pool })
+    this.#interventions = new Interventions(this, { registry, capacity, pool })
+    this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#definitions = new Definitions(this, registry)
     this.#history = new History(this)
-    this.#watcher = new DefinitionWatcher(this, {
-      registry,
-      intervalMs: options.definitionIntervalMs,
-      onResumed: onPending,
-    })
   }
 
   async #readGauges(): Promise<GaugeValues> {
@@ -169,15 +169,15 @@ export class Engine implements Scheduler, EngineContext {
     this.#phase = 'running'
     this.storage.started()
     this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
-      if (kind === 'due') this.#claimer.pendingAppeared()
-      else if (kind === 'cancel') this.#claimer.ring()
+      if (kind === 'due') this.#capacity.workAppeared()
+      else if (kind === 'cancel') this.#claimer.poll()
       else this.#watcher.wake()
     })
     if (this.#options.handleSignals.length > 0) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
     this.#reaper.start()
-    this.#claimer.ring()
+    this.#claimer.poll()
     this.agenda.slotsLaunched()
     this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
@@ -198,9 +198,9 @@ export class Engine implements Scheduler, EngineContext {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     this.#unsubscribe?.()
-    this.#time.stop()
-    this.#reaper.stop()
-    this.#watcher.stop()
+    void this.#time.stop()
+    void this.#reaper.stop()
+    void this.#watcher.stop()
     this.#pool.shutDown()
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {

@@ -1,122 +1,89 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ClaimAnswer } from '../../storage/storage.ts'
-import { afterThisTurn } from '../../system-clock.ts'
-import type { Alarm } from '../loop/agenda.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { ExecutionPool } from './execution-pool.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
 
 // What a damaged storage left behind is looked for once in so many polls.
 const pollsPerSweep = 60
 
 /** Takes what waits in the storage while this node has room for it. */
-export class Claimer implements Alarm {
-  at: number = 0
-  heapIndex: number = -1
+export class Claimer {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #pollIntervalMs: number
+  readonly #loop: BackgroundLoop
+  /** Places that become free together are filled together. */
+  readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   /** Handler keys that this node could not serve, each with a job that had it. */
   readonly #exceptHandlerKeys = new Map<string, JobId>()
-  #backlog = false
-  #kicked = false
-  #claiming: Promise<void> | null = null
-  #again = false
-  #stopped = false
   #polls = 0
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; pollIntervalMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; pollIntervalMs: number },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
+    this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
+    this.#loop = new BackgroundLoop(engine, {
+      name: 'claim',
+      round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % pollsPerSweep === 0),
+      again: () => this.#kick.ask(),
+    })
+    this.#capacity.work.listen(() => this.#kick.ask())
   }
 
-  /** Something that is due waits in the storage, as far as this node knows. */
-  get hasBacklog(): boolean {
-    return this.#backlog
+  /** Looks at once, also without room: cancellations are told in the answer to a claim. */
+  poll(): void {
+    this.#loop.ring()
   }
 
   /** Claims nothing more; resolves when what is under way has been answered. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#engine.agenda.cancelAlarm(this)
-    await this.#claiming
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
-  /** Resolves when no claim is under way: until it is answered, a claim holds places that it may not need. */
-  async answered(): Promise<void> {
-    await this.#claiming
-  }
-
-  /** A poll. */
-  ring(): void {
-    this.#claim(this.#polls++ % pollsPerSweep === 0)
-  }
-
-  /** Something waits in the storage. */
-  pendingAppeared(): void {
-    this.#backlog = true
-    this.kick()
-  }
-
-  /** A place has become free. */
-  placeFreed(): void {
-    if (this.#backlog) this.kick()
-  }
-
-  /** Claims once the present turn is over, so that places that become free together are filled together. */
-  kick(): void {
-    if (this.#kicked || this.#stopped) return
-    this.#kicked = true
-    afterThisTurn(() => {
-      this.#kicked = false
-      // One under way holds all places, and may have looked before what it is to find appeared.
-      if (this.#claiming !== null || this.#pool.free > 0) this.#claim(false)
-    })
-  }
-
-  #claim(sweep: boolean): void {
-    if (this.#stopped) return
-    if (this.#claiming !== null) {
-      this.#again = true
-      return
-    }
-    this.#claiming = this.#claimAll(sweep)
-      .catch((error) => {
-        if (!(error instanceof EngineStopped)) this.#engine.fail('claim', error)
-      })
-      .finally(() => {
-        this.#claiming = null
-        if (this.#again && !this.#stopped) {
-          this.#again = false
-          this.kick()
-        }
-      })
+  #claimIfRoom(): void {
+    // One under way keeps all places, and may have looked before what it is to find appeared.
+    if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
   }
 
   async #claimAll(sweep: boolean): Promise<void> {
-    for (;;) {
-      const limit = Math.max(0, Math.min(this.#engine.maxBatch, this.#pool.free))
-      let answer: ClaimAnswer
-      this.#pool.reserve(limit)
-      try {
-        answer = await this.#claimSome(limit, sweep)
-        for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
-        await Promise.all(answer.claimed.map((record) => this.#run(record)))
-      } finally {
-        this.#pool.unreserve(limit)
-      }
-      this.#backlog = answer.more
-      const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
-      if (!this.#stopped) this.#engine.agenda.setAlarm(this, Math.min(this.#pollIntervalMs, wait))
-      if (!answer.more || answer.claimed.length === 0 || this.#stopped || this.#pool.free <= 0) return
+    this.#capacity.claimBegins()
+    try {
+      while (await this.#claimOnce(sweep));
+    } finally {
+      this.#capacity.claimEnded()
     }
+  }
+
+  /** Answers whether there is more to claim, and room for it. */
+  async #claimOnce(sweep: boolean): Promise<boolean> {
+    const limit = Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
+    let answer: ClaimAnswer
+    this.#capacity.reserve(limit)
+    try {
+      answer = await this.#claimSome(limit, sweep)
+      for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+      await Promise.all(answer.claimed.map((record) => this.#run(record)))
+    } finally {
+      this.#capacity.unreserve(limit)
+    }
+    this.#capacity.workLeft(answer.more)
+    const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
+    this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
+    return answer.more && answer.claimed.length > 0 && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
   }
 
   async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {
@@ -162,7 +129,7 @@ export class Claimer implements Alarm {
         const mine = record.owner?.incarnation === owner.incarnation
         if (mine && wasClaimed && !known.has(record.id) && this.#pool.get(record.id) === undefined) {
           await this.#release(record, 'unanswered')
-          this.pendingAppeared()
+          this.#capacity.workAppeared()
         }
       }
       cursor = page.cursor
@@ -172,7 +139,7 @@ export class Claimer implements Alarm {
   async #run(record: OccurrenceRecord): Promise<void> {
     const job = this.#registry.get(record.jobId)
     const stored = job === undefined ? null : await this.#planFor(job, record)
-    if (job === undefined || stored === null || this.#stopped) {
+    if (job === undefined || stored === null || this.#loop.isStopped) {
       await this.#handBack(record)
       return
     }
@@ -203,7 +170,7 @@ export class Claimer implements Alarm {
   /** This node cannot run it: others may. */
   async #handBack(record: OccurrenceRecord): Promise<void> {
     const { jobId, id: occurrenceId } = record
-    if (!this.#stopped) {
+    if (!this.#loop.isStopped) {
       this.#exceptHandlerKeys.set(await this.#handlerKeyOf(jobId), jobId)
       this.#engine.logger.warn({ jobId, occurrenceId }, 'no handlers for this job on this node: left to others')
     }

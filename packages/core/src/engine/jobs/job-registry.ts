@@ -213,6 +213,14 @@ export class JobRegistry {
     this.#engine.agenda.setSlot(job, nextAt)
   }
 
+  /**
+   * Takes over what an answer says of the job's course, unless the node has learnt of another version since it asked:
+   * then it knows better, and an old next instant under a new version would be recovered as if it were a slot of it.
+   */
+  follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
+    if (job.version === askedVersion) this.moveOn(job, watermark, nextAt)
+  }
+
   /** The job is gone from the storage. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)

@@ -4,13 +4,13 @@ import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Agenda } from './agenda.ts'
-import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { HeapEntry } from './indexed-heap.ts'
 import type { StorageCaller } from './storage-caller.ts'
 
 /** What the parts of one engine share. */
 export interface EngineContext {
   readonly clock: Clock
-  readonly agenda: Agenda<RegisteredJob>
+  readonly agenda: Agenda<HeapEntry>
   readonly storage: StorageCaller
   readonly events: EventHub
   readonly logger: Logger

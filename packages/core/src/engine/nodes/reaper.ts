@@ -3,12 +3,12 @@ import type { JobSettings } from '../../configuration/settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
-import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { ExecutionPool } from '../dispatch/execution-pool.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { Capacity } from '../capacity/capacity.ts'
 import { abandoned, withLostAttempts } from '../run/task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
@@ -18,33 +18,32 @@ const graceMs = 10_000
 const stallMs = 5000
 
 /** Takes occurrences from owners that are gone: at their deadline, or at once when the owner was this node itself. */
-export class Reaper implements Alarm {
-  at: number = 0
-  heapIndex: number = -1
+export class Reaper {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #intervalMs: number
-  readonly #onPending: () => void
+  readonly #loop: BackgroundLoop
   readonly #steps = new ClockSteps()
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
-  #stopped = false
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; pool: ExecutionPool; intervalMs: number; onPending: () => void },
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; intervalMs: number },
   ) {
     this.#engine = engine
     this.#registry = options.registry
+    this.#capacity = options.capacity
     this.#pool = options.pool
     this.#intervalMs = options.intervalMs
-    this.#onPending = options.onPending
+    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
   }
 
-  stop(): void {
-    this.#stopped = true
-    this.#engine.agenda.cancelAlarm(this)
+  /** Begins no further sweep. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   /** The first sweep follows after an interval. */
@@ -53,22 +52,20 @@ export class Reaper implements Alarm {
     this.#setAlarm()
   }
 
-  ring(): void {
+  async #sweep(): Promise<void> {
     const stalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
     this.#steps.look(this.#engine)
-    // After a stall, whoever is overdue gets the time to settle it that the stall took.
-    const sweep = stalled ? Promise.resolve() : this.#reapOverdue()
-    sweep
-      .catch((error) => {
-        if (!(error instanceof EngineStopped)) this.#engine.fail('reap', error)
-      })
-      .finally(() => this.#setAlarm())
+    try {
+      // After a stall, whoever is overdue gets the time to settle it that the stall took.
+      if (!stalled) await this.#reapOverdue()
+    } finally {
+      this.#setAlarm()
+    }
   }
 
   #setAlarm(): void {
-    if (this.#stopped) return
     this.#dueAt = this.#engine.clock.monotonic() + this.#intervalMs
-    this.#engine.agenda.setAlarm(this, this.#intervalMs)
+    this.#loop.runIn(this.#intervalMs)
   }
 
   /** Settles what an earlier life of this node left running: that owner will not come back. */
@@ -106,7 +103,7 @@ export class Reaper implements Alarm {
       )
       await this.#reap(page.items.filter(wanted), reason)
       cursor = page.cursor
-    } while (cursor !== null && !this.#stopped)
+    } while (cursor !== null && !this.#loop.isStopped)
   }
 
   async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {
@@ -141,7 +138,7 @@ export class Reaper implements Alarm {
       action,
       reason,
     })
-    if (action === 'retry' || answer.woken !== null) this.#onPending()
+    if (action === 'retry' || answer.woken !== null) this.#capacity.workAppeared()
   }
 
   async #settingsOf(record: OccurrenceRecord): Promise<JobSettings | null> {

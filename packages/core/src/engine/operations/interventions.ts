@@ -3,8 +3,9 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { ExecutionPool } from '../dispatch/execution-pool.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 
@@ -39,13 +40,13 @@ export class Interventions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
-  readonly #onPending: () => void
+  readonly #capacity: Capacity
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
     this.#engine = engine
     this.#registry = options.registry
     this.#pool = options.pool
-    this.#onPending = options.onPending
+    this.#capacity = options.capacity
   }
 
   /** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
@@ -81,7 +82,7 @@ export class Interventions {
       case 'canceled':
         this.#pool.get(id)?.cancel(reason)
         this.#emitCanceled(record.jobId, id, record.scheduledAt, reason)
-        if (answer.woken !== null) this.#onPending()
+        if (answer.woken !== null) this.#capacity.workAppeared()
         return { id, outcome: 'canceled', state: 'canceled' }
       case 'requested':
         this.#pool.get(id)?.cancel(reason)
@@ -145,7 +146,7 @@ export class Interventions {
     const changed = await this.#savePause(job, null)
     if (!changed) return
     this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
-    this.#onPending()
+    this.#capacity.workAppeared()
   }
 
   async #savePause(

@@ -12,8 +12,9 @@ import {
 } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import { displace } from '../dispatch/displace.ts'
+import type { Capacity } from '../capacity/capacity.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { ExecutionPool } from '../dispatch/execution-pool.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -85,14 +86,14 @@ export class Requests {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
-  readonly #onPending: () => void
+  readonly #capacity: Capacity
   readonly #underWay = new Map<OccurrenceId, Promise<TriggerResult>>()
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; pool: ExecutionPool; onPending: () => void }) {
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
     this.#engine = engine
     this.#registry = options.registry
     this.#pool = options.pool
-    this.#onPending = options.onPending
+    this.#capacity = options.capacity
   }
 
   async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
@@ -158,7 +159,7 @@ export class Requests {
     for (;;) {
       const plan = this.#planFor(job, details)
       const now = this.#engine.now()
-      const starts = this.#pool.free > 0 && !job.paused
+      const starts = this.#capacity.roomForRequest() && !job.paused
       const item: CreateRequested = {
         kind,
         id,
@@ -182,7 +183,7 @@ export class Requests {
   async #create(item: CreateRequested): Promise<CreateAnswer> {
     const { owner, storage } = this.#engine
     const starts = item.runs === null ? 0 : 1
-    this.#pool.reserve(starts)
+    this.#capacity.reserve(starts)
     try {
       const [answer] = await storage.repeated(
         'createOccurrences',
@@ -191,7 +192,7 @@ export class Requests {
       )
       return answer as CreateAnswer
     } finally {
-      this.#pool.unreserve(starts)
+      this.#capacity.unreserve(starts)
     }
   }
 
@@ -232,7 +233,7 @@ export class Requests {
     })
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') this.#run(job, plan, item, answer.token)
-    else if (answer.state === 'pending') this.#onPending()
+    else if (answer.state === 'pending') this.#capacity.workAppeared()
     return { id, state: answer.state, reason: answer.reason, created: true }
   }
 

@@ -1,12 +1,6 @@
 import { type JsonValue, toJsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
-import type {
-  AttemptRecord,
-  AttemptState,
-  FinalState,
-  OccurrenceAddress,
-  TaskRunRecord,
-} from '../../storage/occurrence-record.ts'
+import type { AttemptRecord, AttemptState, FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { SettleAnswer, SettleChange, SettleItem } from '../../storage/storage.ts'
 import { abortError, timeoutError } from './abort-errors.ts'
 import type { Alarm } from '../loop/agenda.ts'
@@ -36,7 +30,7 @@ export interface ExecutionOwner {
   /** Its `onComplete` was called: a shutdown waits for it. */
   reporting(hook: Promise<void>): void
   /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
-  woken(address: OccurrenceAddress): void
+  woken(): void
 }
 
 /** Why an execution ends apart from what its tasks do. */
@@ -195,9 +189,8 @@ export class Execution implements Settling, Alarm, TaskOwner, TaskContextSource 
     if (this.#finalChange !== null) {
       const change = this.#finalChange
       this.#close(change)
-      if (answer.woken !== null) this.#owner.woken(answer.woken)
       // A storage tells the other nodes, if it tells anybody.
-      else if (change.kind === 'release') this.#owner.woken(this.occurrence)
+      if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
     for (const run of item.runs) {

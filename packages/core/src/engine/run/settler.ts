@@ -1,8 +1,8 @@
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
-import { afterThisTurn } from '../../system-clock.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall } from '../loop/group-commit.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 
 /** Somebody who has something to say of a running occurrence. */
 export interface Settling {
@@ -21,7 +21,7 @@ export class Settler {
   /** Whose items are in a call that is under way: their next ones come after it. */
   readonly #speaking = new Set<Settling>()
   #calls = 0
-  #kicked = false
+  readonly #flushing = new AfterTurn(() => this.#flush())
 
   constructor(engine: EngineContext) {
     this.#engine = engine
@@ -30,12 +30,7 @@ export class Settler {
   /** Once per thing to say: the item is asked for when the call is put together. */
   enqueue(settling: Settling): void {
     this.#waiting.push(settling)
-    if (this.#kicked || !this.#maySend()) return
-    this.#kicked = true
-    afterThisTurn(() => {
-      this.#kicked = false
-      this.#flush()
-    })
+    if (this.#maySend()) this.#flushing.ask()
   }
 
   /** A full batch can gather nothing more. */
@@ -49,9 +44,7 @@ export class Settler {
       if (group.length === 0) return
       this.#calls++
       this.#send(group)
-        .catch((error) => {
-          if (!(error instanceof EngineStopped)) this.#engine.fail('settle', error)
-        })
+        .catch((error) => failInBackground(this.#engine, 'settle', error))
         .finally(() => {
           this.#calls--
           this.#flush()

@@ -1,8 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
-import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
 
 const measureEveryMs = 60_000
 const samples = 3
@@ -29,27 +28,25 @@ interface Reading {
  * A reading lies between its request and its answer; the middle is taken, of the quickest of a few (Cristian, 1989,
  * "Probabilistic clock synchronization").
  */
-export class StorageTime implements Alarm {
-  at: number = 0
-  heapIndex: number = -1
+export class StorageTime {
   readonly #engine: EngineContext
   readonly #limitMs: number
   readonly #resolutionMs: number
   readonly #hasClock: boolean
+  readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first measurement. */
   #origin: number | null = null
   /** Wall minus monotonic clock, at the last measurement. */
   #difference = 0
   #skewMs = 0
   #isReported = false
-  #measuring: Promise<void> | null = null
-  #stopped = false
 
   constructor(engine: EngineContext, options: { readonly storage: Storage; readonly limitMs: number }) {
     this.#engine = engine
     this.#limitMs = options.limitMs
     this.#hasClock = options.storage.serverTime !== undefined && engine.clock.isAuthoritative !== true
     this.#resolutionMs = options.storage.capabilities.serverTimeResolutionMs ?? 1
+    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
   }
 
   /** How far this node's wall clock is ahead of the storage's clock; 0 when that cannot be told apart, or there is none. */
@@ -62,8 +59,12 @@ export class StorageTime implements Alarm {
     if (this.#origin === null) return clock.now()
     const monotonic = clock.monotonic()
     // What the wall clock says after a step is not to be trusted, nor whether the monotonic one has missed a sleep.
-    if (Math.abs(clock.now() - monotonic - this.#difference) > stepMs) this.ring()
+    if (Math.abs(clock.now() - monotonic - this.#difference) > stepMs) this.#measureUnlessUnderWay()
     return Math.floor(this.#origin + monotonic)
+  }
+
+  #measureUnlessUnderWay(): void {
+    if (this.#loop.underWay === null) this.#loop.run()
   }
 
   /** Resolves when the storage's clock, if it has one, has been read. */
@@ -71,20 +72,9 @@ export class StorageTime implements Alarm {
     if (this.#hasClock) await this.#measure()
   }
 
-  stop(): void {
-    this.#stopped = true
-    this.#engine.agenda.cancelAlarm(this)
-  }
-
-  ring(): void {
-    if (this.#measuring !== null || this.#stopped) return
-    this.#measuring = this.#measure()
-      .catch((error) => {
-        if (!(error instanceof EngineStopped)) this.#engine.fail('serverTime', error)
-      })
-      .finally(() => {
-        this.#measuring = null
-      })
+  /** Begins no further measurement. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   async #measure(): Promise<void> {
@@ -97,7 +87,7 @@ export class StorageTime implements Alarm {
       this.#adopt(best)
     } finally {
       // Also after an answer that was none: the next one may be right.
-      if (!this.#stopped) this.#engine.agenda.setAlarm(this, measureEveryMs)
+      this.#loop.runIn(measureEveryMs)
     }
   }
 
