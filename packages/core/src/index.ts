@@ -46,7 +46,7 @@ export type {
 } from './engine/operations/definitions.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
-export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/requests.ts'
+export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
 export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
 export { defineJob, type Job, type JobOptions } from './job/define-job.ts'

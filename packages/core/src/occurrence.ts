@@ -1,5 +1,5 @@
 import { taskReportOf } from './engine/run/execution-report.ts'
-import { withLostAttempts } from './engine/run/task-progress.ts'
+import { withLostAttempts } from './engine/run/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { JsonValue } from './json.ts'
 import type { TaskReport } from './report.ts'

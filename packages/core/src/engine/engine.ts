@@ -1,6 +1,6 @@
 import { readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { JobistemerError } from '../errors.ts'
 import { EventHub, type SchedulerEventName, type SchedulerListener } from '../events.ts'
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
@@ -8,12 +8,23 @@ import type { Job } from '../job/define-job.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
-import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
+import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import { random } from '../system-clock.ts'
-import { Agenda } from './loop/agenda.ts'
+import { Capacity } from './capacity/capacity.ts'
 import { Claimer } from './dispatch/claimer.ts'
+import { SlotCreator } from './dispatch/slot-creator.ts'
+import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
+import { JobRegistry } from './jobs/job-registry.ts'
+import type { RegisteredJob } from './jobs/registered-job.ts'
+import { ScheduleReviver } from './jobs/timeline.ts'
+import { Agenda } from './loop/agenda.ts'
+import type { EngineContext } from './loop/engine-context.ts'
+import { StorageCaller } from './loop/storage-caller.ts'
+import { uniqueSuffix } from './loop/unique-suffix.ts'
+import { onShutdownSignals } from './nodes/process-signals.ts'
+import { Reaper } from './nodes/reaper.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -21,31 +32,20 @@ import {
   type UpdateOptions,
   type UpdateResult,
 } from './operations/definitions.ts'
-import type { EngineContext } from './loop/engine-context.ts'
-import { ExecutionPool } from './run/execution-pool.ts'
 import { type Explanation, explain } from './operations/explain.ts'
+import { History } from './operations/history.ts'
 import {
   type CancelOptions,
   type CancelResult,
   type InterventionOptions,
   Interventions,
 } from './operations/interventions.ts'
-import { JobRegistry } from './jobs/job-registry.ts'
-import { History } from './operations/history.ts'
-import { onShutdownSignals } from './nodes/process-signals.ts'
-import { Reaper } from './nodes/reaper.ts'
-import type { RegisteredJob } from './jobs/registered-job.ts'
-import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './operations/requests.ts'
-import { Capacity } from './capacity/capacity.ts'
-import { SlotCreator } from './dispatch/slot-creator.ts'
+import type { ReplayOptions, TriggerOptions, TriggerResult } from './operations/request-options.ts'
+import { Requests } from './operations/requests.ts'
 import { Recovery } from './recovery/recovery.ts'
-import { SlotLauncher } from './dispatch/slot-launcher.ts'
-import { StorageCaller } from './loop/storage-caller.ts'
+import { ExecutionPool } from './run/execution-pool.ts'
+import { jobNotFound, type Phase, stateError } from './refusals.ts'
 import { StorageTime } from './time/storage-time.ts'
-import { ScheduleReviver } from './jobs/timeline.ts'
-import { uniqueSuffix } from './loop/unique-suffix.ts'
-
-type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
 
 /** One node, put together from its parts. */
 export class Engine implements Scheduler, EngineContext {
@@ -295,14 +295,7 @@ export class Engine implements Scheduler, EngineContext {
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#job(name)
     readInteger(count, 'count', 1, 100_000)
-    const runs: Date[] = []
-    // A job whose next slot is not in the heap has no further one.
-    let slot: number | null = job.heapIndex < 0 ? job.series.nextMs(job.watermark) : job.at
-    while (slot !== null && runs.length < count) {
-      runs.push(new Date(slot))
-      slot = job.series.nextMs(slot)
-    }
-    return runs
+    return job.nextSlots(count).map((slot) => new Date(slot))
   }
 
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
@@ -321,22 +314,4 @@ export class Engine implements Scheduler, EngineContext {
     if (job === undefined) throw jobNotFound(name)
     return job
   }
-}
-
-function jobNotFound(name: string): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `This scheduler has no job ${printValue(name)}.`,
-    field: 'name',
-    value: name,
-    remedy: 'Pass the job to createScheduler({ jobs }), or add it.',
-  })
-}
-
-function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
-  return new JobistemerError('SCHEDULER_STATE', {
-    message: `Cannot ${action} a scheduler that is ${phase}.`,
-    field: 'scheduler',
-    value: phase,
-    remedy,
-  })
 }

@@ -2,13 +2,13 @@ import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ClaimAnswer } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
+import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { AfterTurn } from '../loop/after-turn.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
-import type { JobRegistry } from '../jobs/job-registry.ts'
-import type { RegisteredJob } from '../jobs/registered-job.ts'
 
 // What a damaged storage left behind is looked for once in so many polls.
 const pollsPerSweep = 60

@@ -1,7 +1,7 @@
 import type { CreateAnswer } from '../../storage/storage.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import type { RegisteredJob } from '../jobs/registered-job.ts'
 
 /** What a new occurrence did to others of its job under `queue_one` and `cancel_running`. */
 export function displace(

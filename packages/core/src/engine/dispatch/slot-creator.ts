@@ -7,7 +7,7 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { initialRuns } from '../run/task-progress.ts'
+import { initialRuns } from '../run/task-run-records.ts'
 import { displace } from './displace.ts'
 import { readOwnStart } from './own-start.ts'
 

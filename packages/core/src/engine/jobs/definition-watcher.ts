@@ -1,8 +1,8 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
 
 // Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
 // clocks of nodes ordinarily differ and by how long a write may take; once in a while it goes back far, for the changes

@@ -27,4 +27,16 @@ export class RegisteredJob implements HeapEntry {
     this.series = series
     this.paused = record.paused !== null
   }
+
+  /** The next slots, at most so many. */
+  nextSlots(count: number): readonly number[] {
+    const slots: number[] = []
+    // A job whose next slot is not in the heap has no further one.
+    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(this.watermark) : this.at
+    while (slot !== null && slots.length < count) {
+      slots.push(slot)
+      slot = this.series.nextMs(slot)
+    }
+    return slots
+  }
 }

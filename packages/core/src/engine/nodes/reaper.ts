@@ -3,13 +3,13 @@ import type { JobSettings } from '../../configuration/settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import type { JobRegistry } from '../jobs/job-registry.ts'
+import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
-import type { Capacity } from '../capacity/capacity.ts'
-import { abandoned, withLostAttempts } from '../run/task-progress.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000

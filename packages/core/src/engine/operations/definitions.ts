@@ -12,7 +12,6 @@ import type { Schedule } from '../../schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import {
@@ -21,6 +20,7 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {

@@ -1,11 +1,11 @@
-import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
 
 /** What became, or will become, of an instant of a job. */
 export interface Explanation {

@@ -4,10 +4,10 @@ import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
-import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
 
 /** Why somebody intervenes, and who. Both are kept in the record. */
 export interface InterventionOptions {

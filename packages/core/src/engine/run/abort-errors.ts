@@ -1,19 +1,30 @@
 import { JobistemerError } from '../../errors.ts'
-import type { AbortReason, TaskProgress } from './task-progress.ts'
+import type { TaskPlan } from '../jobs/job-plan.ts'
 
-/** What the signal of an attempt aborts with on its timeout. */
-export function timeoutError(task: TaskProgress): JobistemerError {
-  const { taskTimeoutMs } = task.plan.settings
+/** Why an attempt was told to stop. */
+export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'no_place' | 'lost'
+
+/** Whether an attempt was stopped only so that another owner can make the next one. */
+export function isHandOver(reason: AbortReason): boolean {
+  return reason === 'shutdown' || reason === 'no_place'
+}
+
+/** What the signal of an attempt aborts with. */
+export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
+  return reason === 'timeout' ? timeoutError(task) : abortError(reason)
+}
+
+/** The end of an attempt that ran into its timeout. */
+export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): JobistemerError {
   return new JobistemerError('TASK_TIMEOUT', {
-    message: `Task ${JSON.stringify(task.plan.name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
+    message: `Task ${JSON.stringify(name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
     field: 'taskTimeout',
     value: taskTimeoutMs,
     remedy: 'Raise taskTimeout, or make the task faster.',
   })
 }
 
-/** What the signal of an attempt aborts with for any other reason. */
-export function abortError(reason: AbortReason): JobistemerError {
+function abortError(reason: AbortReason): JobistemerError {
   return new JobistemerError(
     reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
     {

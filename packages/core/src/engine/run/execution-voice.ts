@@ -1,7 +1,6 @@
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceSource } from './task-context.ts'
-import type { TaskProgress } from './task-progress.ts'
 
 /** Tells the listeners and the hooks of a running occurrence what happens to it. */
 export class ExecutionVoice {
@@ -31,13 +30,12 @@ export class ExecutionVoice {
   }
 
   /** `error` is what the handler threw, if it did. */
-  attemptEnded(task: TaskProgress, error: unknown, retryInMs: number | null): void {
+  attemptEnded(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
     const { events } = this.#source.engine
-    const attempt = task.lastAttempt
-    if (attempt === undefined || !events.hears('attempt.ended')) return
+    if (!events.hears('attempt.ended')) return
     events.emit('attempt.ended', {
       ...this.#names(),
-      task: task.plan.name,
+      task,
       attempt: attempt.number,
       state: attempt.state,
       durationMs: durationOf(attempt),

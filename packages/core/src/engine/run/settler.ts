@@ -1,8 +1,8 @@
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { AfterTurn } from '../loop/after-turn.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall } from '../loop/group-commit.ts'
-import { failInBackground } from '../loop/background-loop.ts'
 
 /** Somebody who has something to say of a running occurrence. */
 export interface Settling {

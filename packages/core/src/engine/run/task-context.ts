@@ -12,10 +12,10 @@ import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskRefe
 import type { JsonValue } from '../../json.ts'
 import type { Logger } from '../../logger.ts'
 import type { OccurrenceState } from '../../storage/occurrence-record.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
+import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
-import type { TaskProgress } from './task-progress.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
@@ -105,19 +105,23 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
+/** What a task's context asks of its attempt. */
+export interface AttemptSource {
+  readonly plan: TaskPlan
+  signal(): AbortSignal
+}
+
 /** What a task's context asks of its execution. */
 export interface TaskContextSource extends OccurrenceSource {
-  /** Made on first use; already aborted when the attempt is. */
-  signalOf(task: TaskProgress): AbortSignal
   results(): Readonly<Record<string, JsonValue | undefined>>
 }
 
 export class RunningTaskContext extends RunningOccurrenceContext implements TaskContext {
   readonly #source: TaskContextSource
-  readonly #task: TaskProgress
+  readonly #task: AttemptSource
   readonly attempt: number
 
-  constructor(source: TaskContextSource, task: TaskProgress, attempt: number) {
+  constructor(source: TaskContextSource, task: AttemptSource, attempt: number) {
     super(source)
     this.#source = source
     this.#task = task
@@ -141,7 +145,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get signal(): AbortSignal {
-    return this.#source.signalOf(this.#task)
+    return this.#task.signal()
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {

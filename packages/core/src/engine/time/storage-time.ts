@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
 
 const measureEveryMs = 60_000
 const samples = 3
