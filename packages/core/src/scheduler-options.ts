@@ -20,7 +20,7 @@ import { type Job, withDefaultTimezone } from './job/define-job.ts'
 import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
-import type { ScheduleType } from './schedule.ts'
+import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 

@@ -43,8 +43,8 @@ import {
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './operations/request-options.ts'
 import { Requests } from './operations/requests.ts'
 import { Recovery } from './recovery/recovery.ts'
-import { ExecutionPool } from './run/execution-pool.ts'
 import { jobNotFound, type Phase, stateError } from './refusals.ts'
+import { ExecutionPool } from './run/execution-pool.ts'
 import { StorageTime } from './time/storage-time.ts'
 
 /** One node, put together from its parts. */

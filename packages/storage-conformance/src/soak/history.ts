@@ -16,7 +16,8 @@ import type {
   Storage,
 } from '@jobistemer/core/storage'
 
-interface Calls {
+/** What the methods that write take and answer. */
+export type WritingCalls = {
   readonly saveJobs: { readonly request: SaveJobsRequest; readonly answer: readonly SaveJobAnswer[] }
   readonly createOccurrences: { readonly request: CreateOccurrencesRequest; readonly answer: readonly CreateAnswer[] }
   readonly claim: { readonly request: ClaimRequest; readonly answer: ClaimAnswer }
@@ -27,7 +28,7 @@ interface Calls {
 }
 
 /** The methods that write. */
-export type WritingMethod = keyof Calls
+export type WritingMethod = keyof WritingCalls
 
 export const writingMethods: readonly WritingMethod[] = [
   'saveJobs',
@@ -48,8 +49,8 @@ export type HistoryEvent = {
     readonly method: M
     readonly begin: number
     readonly end: number
-    readonly request: Calls[M]['request']
-    readonly answer: Calls[M]['answer']
+    readonly request: WritingCalls[M]['request']
+    readonly answer: WritingCalls[M]['answer']
   }
 }[WritingMethod]
 

@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule.ts'
+import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
 
 /** What the engine asks of a job's schedules. */

@@ -1,7 +1,7 @@
 import { readChoice, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
-import type { SerializedSchedule } from '../../schedule.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
 import { type SlotSeries, switchSchedule } from './timeline.ts'
 

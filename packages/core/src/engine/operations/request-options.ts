@@ -4,6 +4,7 @@ import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type JsonObject, toJsonValue } from '../../json.ts'
+import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 
 /** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
@@ -43,7 +44,7 @@ export interface TriggerResult {
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
   /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`. */
-  readonly reason: string | null
+  readonly reason: OccurrenceReason | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean
 }

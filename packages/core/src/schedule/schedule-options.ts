@@ -2,7 +2,7 @@ import { DateTime } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { toInstantMs, toInstantText } from '../instant.ts'
-import type { InstantInput, ScheduleWindow } from '../schedule.ts'
+import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 
 /** What every schedule of Jobistemer can be told. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from '../json.ts'
 
 /** What {@link Schedule} takes as an instant: a `Date`, epoch milliseconds, an ISO 8601 string or a luxon `DateTime`. */
 export type InstantInput = Date | number | string | { toMillis(): number }

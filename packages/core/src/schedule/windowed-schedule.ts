@@ -1,6 +1,6 @@
 import { JobistemerError } from '../errors.ts'
 import { toInstantMs } from '../instant.ts'
-import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from '../schedule.ts'
+import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule.ts'
 
 /** The window of a schedule that has neither start nor end. */
 export const openWindow: ScheduleWindow = Object.freeze({
