@@ -17,7 +17,8 @@ import type {
 } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-interface Calls {
+/** What the methods that write take and answer. */
+export type WritingCalls = {
   readonly saveJobs: { readonly request: SaveJobsRequest; readonly answer: readonly SaveJobAnswer[] }
   readonly createOccurrences: { readonly request: CreateOccurrencesRequest; readonly answer: readonly CreateAnswer[] }
   readonly claim: { readonly request: ClaimRequest; readonly answer: ClaimAnswer }
@@ -28,7 +29,7 @@ interface Calls {
 }
 
 /** The methods that write. */
-export type WritingMethod = keyof Calls
+export type WritingMethod = keyof WritingCalls
 
 const writingMethods: ReadonlySet<string> = new Set<WritingMethod>([
   'saveJobs',
@@ -54,8 +55,8 @@ export type HistoryEvent = {
     readonly method: M
     readonly begin: number
     readonly end: number
-    readonly request: Calls[M]['request']
-    readonly answer: Calls[M]['answer']
+    readonly request: WritingCalls[M]['request']
+    readonly answer: WritingCalls[M]['answer']
   }
 }[WritingMethod]
 
