@@ -2,6 +2,7 @@ import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import { addressLayout } from '../request-layouts.ts'
+import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 
 /** Lua for the id and the time of an occurrence, as they are answered. */
@@ -27,6 +28,9 @@ const printedRecord = writeFields(recordLayout, {
  *
  * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
  *
+ * Form. A storage looks at the form of the data when it opens. One that was open while a newer version has brought them
+ * into another form is told so by its next call, see `stored-form.ts`.
+ *
  * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
  * of `request-layouts.ts`.
  */
@@ -35,6 +39,10 @@ local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.su
 
 local heads = KEYS[1]
 local shard = sub(heads, 1, -6)
+
+local form = call('GET', shard .. 'form')
+if form and form ~= '${storedForm.version}' then return redis.error_reply('FORM ' .. form) end
+
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
