@@ -68,8 +68,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
 
     for (const policy of policies) await addJob(storage, policy, policy)
     await check('jobs without occurrences')
-    const create = (items: readonly CreateItem[]) => () =>
-      storage.createOccurrences({ now: slotAt(1), owner, items })
+    const create = (items: readonly CreateItem[]) => () => storage.createOccurrences({ now: slotAt(1), owner, items })
     await twice('slots that start', create(jobs.map((job) => slotItem(job, 1))))
     await twice('triggers behind them', create(jobs.map((job) => trigger(job, 1))))
     await twice('several of one job', create([2, 3, 4, 5].map((key) => trigger(queue, key))))
