@@ -14,10 +14,8 @@ const candidates: readonly Candidate[] = [
   {
     name: 'Redis',
     async start() {
-      const server = await startRedis()
-      // That the server keeps nothing on disk is known.
-      const logger = { warn() {} }
-      return { open: (prefix) => redisStorage({ url: server.url, prefix, logger }), stop: () => server.stop() }
+      const server = await startRedis({ config: { appendonly: 'yes' } })
+      return { open: (prefix) => redisStorage({ url: server.url, prefix }), stop: () => server.stop() }
     },
   },
 ]
