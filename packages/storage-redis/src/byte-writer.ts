@@ -63,6 +63,10 @@ export class ByteWriter {
     this.#bytes[offset] = value
   }
 
+  setUint16(offset: number, value: number): void {
+    this.#bytes.writeUInt16LE(value, offset)
+  }
+
   setUint32(offset: number, value: number): void {
     this.#bytes.writeUInt32LE(value, offset)
   }

@@ -56,7 +56,7 @@ export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): 
   writer.setNumber(start + at.finishedAt, orNever(record.finishedAt))
   writer.setByte(start + at.kind, kindCode(record.kind, record.recovered) + (hasSpan ? spanBit : 0))
   writer.setUint32(start + at.version, record.jobVersion)
-  writer.setUint32(start + at.rescues, record.rescues)
+  writer.setUint16(start + at.rescues, record.rescues)
   writer.setId(start + at.job, record.jobId)
   writer.setNumber(start + at.scheduledAt, scheduledAt)
   writer.setNumber(start + at.dueAt, record.dueAt)
@@ -104,7 +104,7 @@ export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecor
     deadlineAt: state === 'running' ? (startedAt as number) + executionTimeoutMs : null,
     reason: parseReason(bytes.toString('utf8', reasonAt, runsAt)),
     recovered: isRecovered(kind % spanBit),
-    rescues: bytes.readUInt32LE(at.rescues),
+    rescues: bytes.readUInt16LE(at.rescues),
     cancelRequest: parseCancelRequest(bytes.toString('utf8', cancelAt, reasonAt)),
     details: textAt === cancelAt ? {} : (JSON.parse(bytes.toString('utf8', textAt, cancelAt)) as OccurrenceDetails),
     runs: parseRuns(bytes.toString('utf8', runsAt), scheduledAt),

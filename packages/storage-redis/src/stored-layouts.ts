@@ -42,6 +42,9 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   maxQueued: 'number',
 })
 
+/** A job allows far fewer; beyond that they are no longer told apart. */
+export const mostRescues = 65_535
+
 type RecordField =
   | 'state'
   | 'token'
@@ -76,7 +79,8 @@ export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
   reasonSize: 'uint32',
   kind: 'byte',
   version: 'uint32',
-  rescues: 'uint32',
+  // As many as fit in: see `mostRescues`.
+  rescues: 'uint16',
   job: 'id',
   scheduledAt: 'number',
   dueAt: 'number',

@@ -146,6 +146,17 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
+  it('ends at its limit, also where only what is blocked follows', async () => {
+    await withStorage(async (storage) => {
+      const alpha = await addJob(storage, 'alpha', 'allow')
+      await create(storage, triggers(alpha.id, 1, 2, 3))
+      await replaceOverlap(storage, alpha, 'queue')
+      const first = await claim(storage, { limit: 1 })
+      expect([first.keys, first.more]).toEqual([[1], true])
+      expect((await storage.get({ counts: [alpha.id] })).counts).toEqual([{ pending: 2, queued: 0, running: 1 }])
+    }, shards)
+  })
+
   it('passes over handlers that its node has not, however many wait before its own', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
@@ -181,7 +192,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
   it('of a node whose clock is behind leaves what is due for others only, and says when it is', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
-      await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(8))])
+      await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
       // The other node sees that they are due, and takes none.
       expect((await claim(storage, { now: slotAt(6), limit: 0 })).more).toBe(true)
       const behind = await claim(storage, { now: slotAt(3) })

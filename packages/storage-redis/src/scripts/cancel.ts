@@ -2,6 +2,7 @@ import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import { absentState, stateCodes } from '../record-codes.ts'
 import { cancelItemLayout, reapItemLayout, stateLayout } from '../request-layouts.ts'
+import { mostRescues } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Cancels occurrences, or reaps them. Like settle, it is let through when memory is short. */
@@ -74,7 +75,7 @@ while at <= #items do
       finish(now, h, id, r, canceled, '=deleted')
       answers[#answers + 1] = 'r'
     else
-      r.rescues = r.rescues + 1
+      r.rescues = math.min(r.rescues + 1, ${mostRescues})
       move(now, h, id, r, pending, reason)
       answers[#answers + 1] = 'r'
     end
