@@ -5,7 +5,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, proxy: through, open } = useServers()
 
-/** Gathers what a storage hears; `next` waits for one of a kind. */
+/** Gathers what a storage hears; `next` waits for one of a kind, and gives what was heard up to then. */
 function listen(storage: Storage) {
   const heard: WakeUp['kind'][] = []
   const waiting: (() => void)[] = []
@@ -16,7 +16,6 @@ function listen(storage: Storage) {
   return {
     heard,
     stop: () => stop?.(),
-    /** Waits for one of the kind, and answers what was heard by then. */
     async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
       while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
       return heard.splice(0)
@@ -75,6 +74,7 @@ describe('wake-ups', () => {
     await ears.next('jobs')
     proxy.cut()
     await addJob(open({ url: server.url }), 'alpha')
+    expect(ears.heard).toEqual([])
     proxy.heal()
     expect(await ears.next('jobs')).toEqual(['due', 'cancel', 'jobs'])
     await addJob(open({ url: server.url }), 'beta')
