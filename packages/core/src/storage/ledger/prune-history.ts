@@ -6,10 +6,13 @@ import type { PruneAnswer, PruneRequest } from '../storage.ts'
 import type { LedgerBase } from './ledger.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
 
+/** A ledger that leaves `prune` to core. */
+export type HistoryLedger = LedgerBase & Required<Pick<LedgerBase, 'removeHistory' | 'forget'>>
+
 const pageSize = 1000
 
 /** `prune`, one job after the other, over the reads of a ledger and its two ways to remove. */
-export async function pruneHistory(ledger: LedgerBase, request: PruneRequest): Promise<PruneAnswer> {
+export async function pruneHistory(ledger: HistoryLedger, request: PruneRequest): Promise<PruneAnswer> {
   let removed = 0
   for await (const id of jobsOf(ledger, request.jobId)) {
     const answer = await pruneJob(ledger, id, request, request.limit - removed)
@@ -19,7 +22,7 @@ export async function pruneHistory(ledger: LedgerBase, request: PruneRequest): P
   return { removed, more: false }
 }
 
-async function* jobsOf(ledger: LedgerBase, only: JobId | null): AsyncGenerator<JobId, void, undefined> {
+async function* jobsOf(ledger: HistoryLedger, only: JobId | null): AsyncGenerator<JobId, void, undefined> {
   if (only !== null) {
     yield only
     return
@@ -32,7 +35,7 @@ async function* jobsOf(ledger: LedgerBase, only: JobId | null): AsyncGenerator<J
   } while (cursor !== null)
 }
 
-async function pruneJob(ledger: LedgerBase, id: JobId, request: PruneRequest, limit: number): Promise<PruneAnswer> {
+async function pruneJob(ledger: HistoryLedger, id: JobId, request: PruneRequest, limit: number): Promise<PruneAnswer> {
   for (;;) {
     const { jobs } = await ledger.get({ jobs: [id] })
     const job = jobs[0] ?? null
@@ -48,14 +51,18 @@ async function pruneJob(ledger: LedgerBase, id: JobId, request: PruneRequest, li
   }
 }
 
-async function remove(ledger: LedgerBase, jobId: JobId, victims: readonly OccurrenceRecord[]): Promise<number | null> {
+async function remove(
+  ledger: HistoryLedger,
+  jobId: JobId,
+  victims: readonly OccurrenceRecord[],
+): Promise<number | null> {
   const floor = victims.reduce((latest, record) => Math.max(latest, lastSlotOf(record)), Number.NEGATIVE_INFINITY)
   return await ledger.removeHistory({ jobId, occurrences: victims.map(addressOf), floor })
 }
 
 /** The oldest occurrences of the job that may go, at most `limit`. */
 async function victimsOf(
-  ledger: LedgerBase,
+  ledger: HistoryLedger,
   { id, nextAt }: JobRecord,
   { before, keep }: PruneRequest,
   limit: number,
@@ -72,7 +79,7 @@ async function victimsOf(
 }
 
 /** The oldest of the latest `count` finished ones; `null` when there are no more than those. */
-async function oldestOfLatest(ledger: LedgerBase, job: JobId, count: number): Promise<OccurrenceRecord | null> {
+async function oldestOfLatest(ledger: HistoryLedger, job: JobId, count: number): Promise<OccurrenceRecord | null> {
   let left = count
   for await (const record of finished(ledger, job, { order: 'descending', limit: count })) {
     if (--left === 0) return record
@@ -81,7 +88,7 @@ async function oldestOfLatest(ledger: LedgerBase, job: JobId, count: number): Pr
 }
 
 async function* finished(
-  ledger: LedgerBase,
+  ledger: HistoryLedger,
   jobId: JobId,
   { order, to, limit }: { readonly order: 'ascending' | 'descending'; readonly to?: number; readonly limit: number },
 ): AsyncGenerator<OccurrenceRecord, void, undefined> {
