@@ -48,6 +48,10 @@ export class DynamoDBLedger implements AsyncLedger {
     durability: 'power',
     serverTimeResolutionMs: 1000,
   }
+  /** One walk through a job's history finds what goes with each record, and what kind it is. */
+  readonly history = {
+    prune: async (request: PruneRequest): Promise<PruneAnswer> => await prune(await this.#opened(), request),
+  }
   readonly #table: Table
   readonly #form: Form
   #opening: Promise<void> | null = null
@@ -91,11 +95,6 @@ export class DynamoDBLedger implements AsyncLedger {
 
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
     return await listOccurrences(await this.#opened(), query)
-  }
-
-  /** Its own: one walk through a job's history finds what goes with each record, and which kind it is. */
-  async prune(request: PruneRequest): Promise<PruneAnswer> {
-    return await prune(await this.#opened(), request)
   }
 
   async serverTime(): Promise<number> {

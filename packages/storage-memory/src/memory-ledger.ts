@@ -4,6 +4,7 @@ import type {
   GetAnswer,
   GetRequest,
   HistoryRemoval,
+  HistoryRemover,
   JobQuery,
   JobRecord,
   JobVersionRecord,
@@ -21,10 +22,11 @@ import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { get, listJobs, listOccurrences } from './queries.ts'
 
 /** One connection to a database. Each step is one synchronous function, which makes it atomic. */
-export class MemoryLedger implements SyncLedger<OccurrenceEntry> {
+export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'memoryStorage()'
   readonly keepsObjects = true
+  readonly history: HistoryRemover = this
   readonly capabilities: StorageCapabilities = { maxBatch: 1000, multiProcess: false, durability: 'none' }
   readonly #database: Database
 

@@ -1,9 +1,6 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import type { LiveCounts } from '../storage.ts'
-
-/** The states of an occurrence that is not over. */
-export type LiveState = 'pending' | 'queued' | 'running'
 
 /** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
 export type LedgerHead = Pick<

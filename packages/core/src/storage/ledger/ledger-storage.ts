@@ -40,7 +40,7 @@ import {
   ownSettleRequest,
 } from './copies.ts'
 import type { LedgerBase } from './ledger.ts'
-import { type HistoryLedger, pruneHistory } from './prune-history.ts'
+import { pruneHistory } from './prune-history.ts'
 
 /** The methods that write, as a kind of ledger carries them out. */
 export type LedgerSteps = Pick<Storage, 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap'>
@@ -129,7 +129,8 @@ export class LedgerStorage implements Storage {
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
     this.#assertOpen()
-    return await (this.#ledger.prune?.(request) ?? pruneHistory(this.#ledger as HistoryLedger, request))
+    const { history } = this.#ledger
+    return await ('prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request))
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import type {
+  CreateAnswer,
+  CreateItem,
   GetAnswer,
   GetRequest,
   JobQuery,
@@ -15,7 +17,19 @@ import type {
   StorageCapabilities,
   WakeUp,
 } from '../storage.ts'
-import type { JobLedger, LedgerEntry, LedgerHead, LiveState } from './job-ledger.ts'
+import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+
+/** How history is removed. */
+export interface HistoryRemover {
+  /**
+   * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
+   * Answers how many were there and are gone; `null`, and changes nothing, when the job is gone or its next instant lies
+   * at or before the floor.
+   */
+  removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
+  /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
+  forget(jobId: JobId, before: number): MaybePromise<void>
+}
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>
@@ -47,19 +61,8 @@ export interface LedgerBase {
   /** As in `Storage`. What comes out is the caller's. */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
-  /**
-   * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
-   * Answers how many were there and are gone; `null`, and changes nothing, when the job is gone or its next instant lies
-   * at or before the floor. Needed, unless there is `prune`.
-   */
-  removeHistory?(removal: HistoryRemoval): MaybePromise<number | null>
-  /**
-   * Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to.
-   * Needed, unless there is `prune`.
-   */
-  forget?(jobId: JobId, before: number): MaybePromise<void>
-  /** A ledger that removes history in a better way of its own takes over all of `prune`. */
-  prune?(request: PruneRequest): MaybePromise<PruneAnswer>
+  /** What core's `prune` needs; or all of `prune`, for a ledger that removes history in a better way of its own. */
+  readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
 
   /** As in `Storage`. */
   serverTime?(): Promise<number>
@@ -98,6 +101,13 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
 
   /** A job, tombstones too. */
   job(id: JobId): JobLedger<Entry> | undefined
+  /**
+   * A quicker way for the ordinary item, where a measurement says that it pays. `null`, and nothing has changed, for any
+   * other: then the steps are gone through.
+   */
+  quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
+  /** As {@link quickCreate}. For an end only where it wakes nobody. */
+  quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a job that is not there. */
   createJob(job: JobRecord, version: JobVersionRecord): void
   /** Whether any pending occurrence is due whose job is not paused. Only reads. */
@@ -134,8 +144,8 @@ export interface AsyncLedger extends LedgerBase {
   run(step: LedgerStep): Promise<void>
 
   /**
-   * A quick path that comes before the step: settles one occurrence without reading, under a condition of the storage's
-   * own that means what the rules mean. Answers `null`, and has changed nothing, when the rules are to decide.
+   * A quick path that comes before the step: settles one occurrence without reading it first, under a condition of the
+   * storage's own that means what the rules mean. Answers `null`, and has changed nothing, when the rules are to decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 

@@ -1,8 +1,8 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import { isFinal, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
+import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
 import type { LiveCounts } from '../storage.ts'
-import type { JobLedger, LedgerEntry, LedgerHead, LiveState } from './job-ledger.ts'
+import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 

@@ -3,26 +3,27 @@ import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
 import type { PruneAnswer, PruneRequest } from '../storage.ts'
-import type { LedgerBase } from './ledger.ts'
+import type { HistoryRemover, LedgerBase } from './ledger.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
-
-/** A ledger that leaves `prune` to core. */
-export type HistoryLedger = LedgerBase & Required<Pick<LedgerBase, 'removeHistory' | 'forget'>>
 
 const pageSize = 1000
 
 /** `prune`, one job after the other, over the reads of a ledger and its two ways to remove. */
-export async function pruneHistory(ledger: HistoryLedger, request: PruneRequest): Promise<PruneAnswer> {
+export async function pruneHistory(
+  ledger: LedgerBase,
+  history: HistoryRemover,
+  request: PruneRequest,
+): Promise<PruneAnswer> {
   let removed = 0
   for await (const id of jobsOf(ledger, request.jobId)) {
-    const answer = await pruneJob(ledger, id, request, request.limit - removed)
+    const answer = await pruneJob(ledger, history, id, request, request.limit - removed)
     removed += answer.removed
     if (answer.more) return { removed, more: true }
   }
   return { removed, more: false }
 }
 
-async function* jobsOf(ledger: HistoryLedger, only: JobId | null): AsyncGenerator<JobId, void, undefined> {
+async function* jobsOf(ledger: LedgerBase, only: JobId | null): AsyncGenerator<JobId, void, undefined> {
   if (only !== null) {
     yield only
     return
@@ -35,7 +36,13 @@ async function* jobsOf(ledger: HistoryLedger, only: JobId | null): AsyncGenerato
   } while (cursor !== null)
 }
 
-async function pruneJob(ledger: HistoryLedger, id: JobId, request: PruneRequest, limit: number): Promise<PruneAnswer> {
+async function pruneJob(
+  ledger: LedgerBase,
+  history: HistoryRemover,
+  id: JobId,
+  request: PruneRequest,
+  limit: number,
+): Promise<PruneAnswer> {
   for (;;) {
     const { jobs } = await ledger.get({ jobs: [id] })
     const job = jobs[0] ?? null
@@ -43,26 +50,26 @@ async function pruneJob(ledger: HistoryLedger, id: JobId, request: PruneRequest,
     const victims = await victimsOf(ledger, job, request, limit + 1)
     const more = victims.length > limit
     if (more) victims.pop()
-    const removed = victims.length === 0 ? 0 : await remove(ledger, id, victims)
+    const removed = victims.length === 0 ? 0 : await remove(history, id, victims)
     // The job's schedule has changed since it was read.
     if (removed === null) continue
-    if (!more) await ledger.forget(id, request.before)
+    if (!more) await history.forget(id, request.before)
     return { removed, more }
   }
 }
 
 async function remove(
-  ledger: HistoryLedger,
+  history: HistoryRemover,
   jobId: JobId,
   victims: readonly OccurrenceRecord[],
 ): Promise<number | null> {
   const floor = victims.reduce((latest, record) => Math.max(latest, lastSlotOf(record)), Number.NEGATIVE_INFINITY)
-  return await ledger.removeHistory({ jobId, occurrences: victims.map(addressOf), floor })
+  return await history.removeHistory({ jobId, occurrences: victims.map(addressOf), floor })
 }
 
 /** The oldest occurrences of the job that may go, at most `limit`. */
 async function victimsOf(
-  ledger: HistoryLedger,
+  ledger: LedgerBase,
   { id, nextAt }: JobRecord,
   { before, keep }: PruneRequest,
   limit: number,
@@ -79,7 +86,7 @@ async function victimsOf(
 }
 
 /** The oldest of the latest `count` finished ones; `null` when there are no more than those. */
-async function oldestOfLatest(ledger: HistoryLedger, job: JobId, count: number): Promise<OccurrenceRecord | null> {
+async function oldestOfLatest(ledger: LedgerBase, job: JobId, count: number): Promise<OccurrenceRecord | null> {
   let left = count
   for await (const record of finished(ledger, job, { order: 'descending', limit: count })) {
     if (--left === 0) return record
@@ -88,7 +95,7 @@ async function oldestOfLatest(ledger: HistoryLedger, job: JobId, count: number):
 }
 
 async function* finished(
-  ledger: HistoryLedger,
+  ledger: LedgerBase,
   jobId: JobId,
   { order, to, limit }: { readonly order: 'ascending' | 'descending'; readonly to?: number; readonly limit: number },
 ): AsyncGenerator<OccurrenceRecord, void, undefined> {

@@ -1,7 +1,7 @@
-import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import { askedToCancel, ended, woken } from '../occurrence-transitions.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
-import type { JobLedger, LedgerEntry, LiveState } from './job-ledger.ts'
+import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
 // What all steps share. Each change of an occurrence goes through here, so that nobody forgets to tell others of it.
 

@@ -45,11 +45,19 @@ export class SyncSteps implements LedgerSteps {
   }
 
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await this.#each(now, items, (context, job, item) => createStep(context, job, item, owner))
+    const ledger = this.#ledger
+    return await this.#step(now, (context) =>
+      items.map(
+        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
+      ),
+    )
   }
 
   async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
-    return await this.#each(now, items, settleStep)
+    const ledger = this.#ledger
+    return await this.#step(now, (context) =>
+      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+    )
   }
 
   async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
