@@ -69,7 +69,8 @@ export class AsyncSteps implements LedgerSteps {
     const { now, owner, limit, exceptHandlerKeys } = request
     if (request.sweep) await this.#each(now, await ledger.stranded(), wakes)
     const query: DueQuery = { now, exceptHandlerKeys }
-    const kind = claims(request)
+    const passedOver = new Set<JobId>()
+    const kind = claims(request, passedOver)
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
@@ -78,11 +79,11 @@ export class AsyncSteps implements LedgerSteps {
     while (taken.length < limit && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
-        rest = page.occurrences
+        rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
       }
       const chosen = rest.slice(0, limit - taken.length)
-      rest = rest.slice(chosen.length)
       for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
+      rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
     }
     const seen = page.cursor === null ? page.nextDueAt : undefined
     const [running, nextDueAt] = await Promise.all([
@@ -205,16 +206,19 @@ const wakes: StepKind<JobId, OccurrenceAddress | null> = {
   step: (context, { job }) => (job === undefined ? null : wakeNext(context, job)),
 }
 
-/** Takes what seemed to be due, if it still is. */
-function claims(request: ClaimRequest): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
+function claims(request: ClaimRequest, passedOver: Set<JobId>): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
     needs: (_, { head }) => ({ ...needsNothing, counts: head.overlap.policy !== 'allow' && head.paused === null }),
     step(context, { job }, address) {
-      const entry = job?.find(address)
-      if (job === undefined || entry === undefined) return null
+      if (job === undefined) return null
+      const { id, paused, handlerKey } = job.head
+      if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
+      const entry = job.find(address)
+      if (entry === undefined) return null
       return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
     },
   }
