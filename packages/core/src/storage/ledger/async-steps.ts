@@ -17,12 +17,12 @@ import type {
 } from '../storage.ts'
 import { claimStep, isClaimable } from './claim-step.ts'
 import type { LedgerEntry } from './job-ledger.ts'
-import type { AsyncLedger, StepState } from './ledger.ts'
+import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from './ledger.ts'
 import type { LedgerSteps } from './ledger-storage.ts'
 import { LoadedJob } from './loaded-job.ts'
 import { sideBySide } from './side-by-side.ts'
 import { cancelNoticeOf, compareAddresses, type StepContext, wakeNext } from './step-context.ts'
-import { cancels, creates, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
+import { cancels, creates, needsNext, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
 
 /** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
 export class AsyncSteps implements LedgerSteps {
@@ -41,7 +41,19 @@ export class AsyncSteps implements LedgerSteps {
   }
 
   async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
-    return await this.#each(now, items, settles)
+    const ledger = this.#ledger
+    if (ledger.quickSettle === undefined) return await this.#each(now, items, settles)
+    const answers = new Array<SettleAnswer>(items.length)
+    const placed = items.map((item, index) => ({ item, index }))
+    const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
+    await sideBySide(groups, ledger.concurrency ?? 1, async (group) => {
+      for (const one of group) {
+        const answer = (await ledger.quickSettle?.(one.item, now)) ?? null
+        if (answer === null) await this.#run(now, [one], settles, answers)
+        else answers[one.index] = answer
+      }
+    })
+    return answers
   }
 
   async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
@@ -56,26 +68,37 @@ export class AsyncSteps implements LedgerSteps {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
     if (request.sweep) await this.#each(now, await ledger.stranded(), wakes)
-    const kind = claims(request)
+    const query: DueQuery = { now, exceptHandlerKeys }
+    const passedOver = new Set<JobId>()
+    const kind = claims(request, passedOver)
     const taken: OccurrenceRecord[] = []
-    let cursor: string | null = null
-    let isLeft = false
-    do {
-      const room: number = limit - taken.length
-      const page = await ledger.due({ now, exceptHandlerKeys }, { limit: room + 1, cursor })
-      const chosen = page.occurrences.slice(0, room)
-      isLeft = chosen.length < page.occurrences.length
+    let page = await ledger.due(query, { limit: limit + 1, cursor: null })
+    let rest = page.occurrences
+    // What seems to be due may be a paused job's, another node's or queued again: however much of it there is, what comes
+    // after it is found.
+    while (taken.length < limit && (rest.length > 0 || page.cursor !== null)) {
+      if (rest.length === 0) {
+        page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
+        rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
+      }
+      const chosen = rest.slice(0, limit - taken.length)
       for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
-      cursor = page.cursor
-    } while (cursor !== null && !isLeft && taken.length < limit)
-    const [cancelRequested, nextDueAt] = await Promise.all([
+      rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
+    }
+    const seen = page.cursor === null ? page.nextDueAt : undefined
+    const [running, nextDueAt] = await Promise.all([
       ledger.cancelRequested(owner),
-      ledger.nextDueAt({ now, exceptHandlerKeys }),
+      seen === undefined ? ledger.nextDueAt(query) : seen,
     ])
+    // A request outlives a release: what was taken just now may be one that was to be canceled before.
+    const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
       claimed: taken.sort(compareAddresses),
-      cancelRequested: cancelRequested.map(cancelNoticeOf),
-      more: isLeft || cursor !== null,
+      cancelRequested: [...asked.values()]
+        .filter(({ cancelRequest }) => cancelRequest !== null)
+        .sort(compareAddresses)
+        .map(cancelNoticeOf),
+      more: rest.length > 0 || page.cursor !== null,
       nextDueAt,
     }
   }
@@ -115,6 +138,22 @@ export class AsyncSteps implements LedgerSteps {
     kind: StepKind<Item, Answer>,
     answers: Answer[],
   ): Promise<void> {
+    try {
+      await this.#runWhole(now, placed, kind, answers)
+    } catch (error) {
+      if (placed.length === 1 || !(error instanceof StepTooLarge)) throw error
+      const half = Math.ceil(placed.length / 2)
+      await this.#run(now, placed.slice(0, half), kind, answers)
+      await this.#run(now, placed.slice(half), kind, answers)
+    }
+  }
+
+  async #runWhole<Item, Answer>(
+    now: number,
+    placed: readonly Placed<Item>[],
+    kind: StepKind<Item, Answer>,
+    answers: Answer[],
+  ): Promise<void> {
     const byJob = groupBy(
       placed.map(({ item }) => item),
       (item) => kind.jobOf(item),
@@ -124,8 +163,11 @@ export class AsyncSteps implements LedgerSteps {
       jobs: [...byJob.keys()].sort(),
       occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
       wholeJobs: kind.wholeJobs,
-      needs({ jobs }) {
-        return [...jobs].map(([jobId, stored]) => ({ jobId, ...kind.needs(byJob.get(jobId) ?? [], stored) }))
+      isDivisible: placed.length > 1,
+      needs({ jobs, occurrences }) {
+        return [...jobs].map(([jobId, stored]) => {
+          return { jobId, ...kind.needs(byJob.get(jobId) ?? [], stored, occurrences) }
+        })
       },
       decide(found) {
         // A step that begins anew begins with nothing changed and nothing to tell.
@@ -144,6 +186,12 @@ export class AsyncSteps implements LedgerSteps {
         wakeUps = context.wakeUps
         return [...jobs.values()].flatMap((job) => job.write ?? [])
       },
+      outlived(occurrences) {
+        for (const { index } of placed) {
+          const answer = answers[index] as Answer
+          answers[index] = kind.amend?.(answer, occurrences) ?? answer
+        }
+      },
     })
     if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
   }
@@ -154,20 +202,23 @@ const wakes: StepKind<JobId, OccurrenceAddress | null> = {
   wholeJobs: false,
   jobOf: (id) => id,
   occurrencesOf: () => [],
-  needs: () => ({ ...needsNothing, queued: 1 }),
+  needs: needsNext,
   step: (context, { job }) => (job === undefined ? null : wakeNext(context, job)),
 }
 
-/** Takes what seemed to be due, if it still is. */
-function claims(request: ClaimRequest): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
+function claims(request: ClaimRequest, passedOver: Set<JobId>): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
-    needs: () => needsNothing,
+    needs: (_, { head }) => ({ ...needsNothing, counts: head.overlap.policy !== 'allow' && head.paused === null }),
     step(context, { job }, address) {
-      const entry = job?.find(address)
-      if (job === undefined || entry === undefined) return null
+      if (job === undefined) return null
+      const { id, paused, handlerKey } = job.head
+      if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
+      const entry = job.find(address)
+      if (entry === undefined) return null
       return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
     },
   }

@@ -138,8 +138,16 @@ export interface AsyncLedger extends LedgerBase {
    *
    * Order matters. A storage that locks locks the heads first, in the order in which the step names them; it reads
    * occurrences in a later statement than the one that got the lock.
+   *
+   * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
   run(step: LedgerStep): Promise<void>
+
+  /**
+   * A quick path that comes before the step: settles one occurrence without reading it first, under a condition of the
+   * storage's own that means what the rules mean. Answers `null`, and has changed nothing, when the rules are to decide.
+   */
+  quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Oldest first. */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
@@ -156,6 +164,8 @@ export interface DuePage {
   readonly occurrences: readonly OccurrenceAddress[]
   /** For the next page; `null` on the last. */
   readonly cursor: string | null
+  /** On the last page: what `nextDueAt` would answer, when reading the pages has shown it. */
+  readonly nextDueAt?: number | null
 }
 
 /** One step on one job, or on several that are to change together. */
@@ -166,10 +176,26 @@ export interface LedgerStep {
   readonly occurrences: readonly NamedOccurrence[]
   /** Whether whole heads are needed, with definition and timeline. */
   readonly wholeJobs: boolean
+  /** Whether it has several items: when they are too large for one commit, they come again in halves. */
+  readonly isDivisible: boolean
   /** Which of the live ones the step needs. Called again when the step begins anew. */
   needs(found: StepHeads): readonly LiveNeed[]
   /** Decides, and says what to write; jobs without a change are left out. Called again when the step begins anew. */
   decide(found: StepState): readonly JobWrite[]
+  /**
+   * For a ledger that commits a large step before it has written all of it: which occurrences it could not end after all,
+   * since they had been started meanwhile. Called before `run` resolves.
+   */
+  outlived(occurrences: ReadonlySet<OccurrenceId>): void
+}
+
+/** A divisible step that is too large for one commit. */
+export class StepTooLarge extends Error {
+  override readonly name = 'StepTooLarge'
+
+  constructor() {
+    super('The step is too large for one commit.')
+  }
 }
 
 /** An occurrence that a step looks for. */
@@ -181,6 +207,10 @@ export interface NamedOccurrence extends OccurrenceAddress {
 /** A job as an async ledger has read it. Adapters may hand out more, a revision say, and get it back with the write. */
 export interface StoredJob {
   readonly head: LedgerHead
+  /**
+   * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
+   * step needs them: see {@link LiveNeed.counts}.
+   */
   readonly counts: LiveCounts
   /** With `wholeJobs`. */
   readonly job: JobRecord | null
@@ -193,7 +223,15 @@ export interface StepHeads {
 }
 
 /** So many of a job's live occurrences in each state, from the first on. */
-export type LiveNeed = { readonly jobId: JobId } & { readonly [State in LiveState]: number }
+export interface LiveNeed extends LiveNeeds {
+  readonly jobId: JobId
+}
+
+/** As {@link LiveNeed}, of a job that is known. */
+export type LiveNeeds = { readonly [State in LiveState]: number } & {
+  /** Whether the decision looks at the counts of pending and running ones. */
+  readonly counts: boolean
+}
 
 /** All that was read. */
 export interface StepState extends StepHeads {
@@ -208,8 +246,8 @@ export interface JobWrite {
   readonly before: StoredJob | null
   /** As it is now. `job` is there when the definition, the pause or the deletion changed. */
   readonly after: StoredJob
-  /** A new version to keep. */
-  readonly version: JobVersionRecord | null
+  /** New versions to keep. */
+  readonly versions: readonly JobVersionRecord[]
   readonly occurrences: readonly OccurrenceWrite[]
 }
 

@@ -22,7 +22,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   readonly #before: StoredJob | null
   readonly #entries: Map<OccurrenceId, LoadedEntry> = new Map()
   #job: JobRecord | null
-  #version: JobVersionRecord | null = null
+  readonly #versions: JobVersionRecord[] = []
   #isChanged = false
 
   /** `read` are the occurrences of this job that were read. */
@@ -37,7 +37,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
 
   static created(job: JobRecord, version: JobVersionRecord): LoadedJob {
     const created = new LoadedJob({ head: job, counts: { pending: 0, queued: 0, running: 0 }, job }, [], true)
-    created.#version = version
+    created.#versions.push(version)
     return created
   }
 
@@ -78,7 +78,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   save(job: JobRecord, version: JobVersionRecord | null): void {
     this.#job = job
     this.head = job
-    if (version !== null) this.#version = version
+    if (version !== null) this.#versions.push(version)
     this.#isChanged = true
   }
 
@@ -89,7 +89,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
       .map(({ before, record }) => ({ before, after: record }))
     if (!this.#isChanged && occurrences.length === 0) return null
     const after = { head: this.head, counts: this.counts, job: this.#job }
-    return { jobId: this.head.id, before: this.#before, after, version: this.#version, occurrences }
+    return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
   }
 
   #change(change: Pick<JobRecord, 'watermark' | 'nextAt'>): void {

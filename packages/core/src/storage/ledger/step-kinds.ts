@@ -1,5 +1,5 @@
-import type { JobId } from '../../ids.ts'
-import type { LiveState, Owner } from '../occurrence-record.ts'
+import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { Owner } from '../occurrence-record.ts'
 import { wakesAllQueued } from '../rules.ts'
 import type {
   CancelAnswer,
@@ -15,14 +15,11 @@ import type {
 } from '../storage.ts'
 import { cancelStep } from './cancel-step.ts'
 import { createStep } from './create-step.ts'
-import type { NamedOccurrence, StoredJob } from './ledger.ts'
+import type { LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
 import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
 import type { StepContext } from './step-context.ts'
-
-/** So many of a job's live occurrences in each state. */
-export type LiveLimits = { readonly [State in LiveState]: number }
 
 /** What an async ledger has to read for the items of a step, and what becomes of each item then. */
 export interface StepKind<Item, Answer> {
@@ -30,17 +27,19 @@ export interface StepKind<Item, Answer> {
   jobOf(item: Item): JobId
   /** What the item names. */
   occurrencesOf(item: Item): readonly NamedOccurrence[]
-  /** Which live ones the items of one job need, once its head is known. */
-  needs(items: readonly Item[], stored: StoredJob): LiveLimits
+  /** Which live ones the items of one job need, once its head and what they name are known. */
+  needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   step(context: StepContext, shelf: JobShelf, item: Item): Answer
+  /** The answer when some of what the step was to end goes on. */
+  amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
 
 const all = Number.POSITIVE_INFINITY
-export const needsNothing: LiveLimits = { pending: 0, queued: 0, running: 0 }
+export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false }
 
 /** Each item ends one at most, and wakes one at most. */
-function needsNext(items: readonly unknown[], { counts }: StoredJob): LiveLimits {
-  return counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length }
+export function needsNext(items: readonly unknown[], { counts }: StoredJob): LiveNeeds {
+  return counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length, counts: true }
 }
 
 export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
@@ -48,11 +47,17 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: namedByCreate,
-    needs(items, { head }) {
+    needs(items, { head }, found) {
       const { policy } = head.overlap
-      const isNew = items.some(({ kind }) => kind !== 'exclusion' && kind !== 'recovery')
-      if (!isNew || (policy !== 'queue_one' && policy !== 'cancel_running')) return needsNothing
-      return { pending: all, queued: all, running: policy === 'cancel_running' ? all : 0 }
+      if (policy === 'allow') return needsNothing
+      const mayCreate = items.filter(({ kind, id }) => {
+        if (kind === 'exclusion' || (kind === 'slot' && head.paused !== null)) return false
+        return kind === 'recovery' || !found.has(id)
+      })
+      if (mayCreate.length === 0) return needsNothing
+      const displaces = policy === 'queue_one' || policy === 'cancel_running'
+      if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...needsNothing, counts: true }
+      return { pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
     },
     step: (context, { job }, item) => createStep(context, job, item, owner),
   }
@@ -99,9 +104,13 @@ export const saves: StepKind<JobChange, SaveJobAnswer> = {
     const cancelsWaiting = changes.some(
       (change) => change.kind === 'delete' || (change.kind === 'replace' && change.waiting === 'cancel'),
     )
-    if (cancelsWaiting) return { pending: all, queued: all, running: 0 }
+    if (cancelsWaiting) return { pending: all, queued: all, running: 0, counts: true }
     const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
     return wakes ? { ...needsNothing, queued: all } : needsNothing
   },
   step: saveStep,
+  amend(answer, outlived) {
+    if (answer.outcome !== 'saved') return answer
+    return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }
+  },
 }

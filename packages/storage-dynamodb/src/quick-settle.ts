@@ -1,60 +1,39 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import {
-  finished,
-  handedBack,
-  judgeSettle,
-  type OccurrenceAddress,
-  type OccurrenceRecord,
-  type SettleAnswer,
-  type SettleItem,
-  type SettleRequest,
-  withRuns,
-} from '@jobistemer/core/storage'
+import { judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
 import { bulkKeys, hasBulk, referenceTo, storeBulk } from './bulk.ts'
-import { commitStep } from './carry-out.ts'
-import { byJob, jobOf } from './in-order.ts'
 import { shardOf } from './keys.ts'
-import { names, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
-import { openStep } from './open-step.ts'
-import { contended, findOccurrence, type Table, untilDecided } from './table.ts'
+import type { Table } from './table.ts'
 
-export async function settleOccurrences(table: Table, { items, now }: SettleRequest): Promise<readonly SettleAnswer[]> {
-  return await byJob(items, jobOf, async (item) => {
-    return await untilDecided(table, item.id, async () => await settleOne(table, item, now))
-  })
-}
-
-async function settleOne(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | typeof contended> {
+/**
+ * Settles an occurrence by one write, without reading it first: as most of them end with nobody waiting, that is the
+ * usual way. Answers `null` when the end or release concerns others of the job, or the record is not where it was said to
+ * be: then the rules are to decide.
+ */
+export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   const runs = await storedRuns(table, item)
   const outcome = await table.requests.update(alone(table, item, runs, now))
   if (outcome.written) {
     await removeParts(table, outcome.before, runs)
-    return accepted(readOccurrence(outcome.before).record, null)
+    return accepted(outcome.before)
   }
-  const stored = outcome.found === null ? await findOccurrence(table, item) : readOccurrence(outcome.found)
-  const answer = refusal(stored, item)
-  if (answer !== null) return answer
-  const { record } = stored as StoredOccurrence
-  // A trigger that was repeated lies under the time of its first request.
-  if (record.scheduledAt !== item.scheduledAt) {
-    return await settleOne(table, { ...item, scheduledAt: record.scheduledAt }, now)
+  if (outcome.found === null) return null
+  const { record } = readOccurrence(outcome.found)
+  switch (judgeSettle(record, item)) {
+    case 'lost':
+      return { outcome: 'lost', state: record.state, token: record.token }
+    case 'repeated':
+      return accepted(outcome.found)
+    case 'apply':
+      return null
   }
-  return await settleWithHead(table, record, item, now)
 }
 
-function accepted(record: OccurrenceRecord, woken: OccurrenceAddress | null): SettleAnswer {
-  return { outcome: 'ok', woken, cancelRequested: record.cancelRequest?.reason ?? null }
-}
-
-/** The answer to an item that changes nothing; `null` for one that does. */
-function refusal(stored: StoredOccurrence | null, item: SettleItem): SettleAnswer | null {
-  if (stored === null) return { outcome: 'lost', state: 'absent', token: 0 }
-  const { record } = stored
-  const verdict = judgeSettle(record, item)
-  if (verdict === 'lost') return { outcome: 'lost', state: record.state, token: record.token }
-  return verdict === 'repeated' ? accepted(record, null) : null
+function accepted(item: Item): SettleAnswer {
+  const { cancelRequest } = readOccurrence(item).record
+  return { outcome: 'ok', woken: null, cancelRequested: cancelRequest?.reason ?? null }
 }
 
 /**
@@ -120,33 +99,4 @@ async function removeParts({ keys, requests }: Table, before: Item, runs: Item):
   const stays = new Set(runs.pk === undefined ? [] : bulkKeys(keys, runs).map(({ sk }) => sk))
   const { [referenceTo(names.details)]: _, ...others } = before
   await requests.deleteAll(bulkKeys(keys, others).filter(({ sk }) => !stays.has(sk)))
-}
-
-/** The way of an occurrence whose end or release concerns others of its job. */
-async function settleWithHead(
-  table: Table,
-  address: OccurrenceAddress,
-  item: SettleItem,
-  now: number,
-): Promise<SettleAnswer | typeof contended> {
-  const opened = await openStep(table, address)
-  if (opened === contended) return contended
-  const { step, stored } = opened
-  const answer = refusal(stored, item)
-  if (answer !== null) return answer
-  const { record } = stored as StoredOccurrence
-  const { change, runs, sequence } = item
-  let woken: OccurrenceAddress | null = null
-  if (change.kind === 'finish') {
-    step.replace(finished(record, { state: change.state, reason: change.reason, runs, sequence }, now))
-    woken = await step.wakeNext()
-  } else if (change.kind === 'release') {
-    const jobDeleted = step.head.deletedAt !== null
-    const kept = withRuns(record, runs, sequence)
-    step.replace(handedBack(kept, { dueAt: change.dueAt, reason: change.reason, jobDeleted }, now))
-  } else {
-    // It was in order to say so, and is so again: somebody else has written between the two readings.
-    return contended
-  }
-  return (await commitStep(table, step)) ? accepted(record, woken) : contended
 }
