@@ -148,6 +148,6 @@ function laneOf(job: Head, record: OccurrenceRecord, now: number): Lane {
   return record.dueAt <= now ? lanes.ready : lanes.delayed
 }
 
-export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
+function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
   return { id, jobId, scheduledAt }
 }

@@ -11,6 +11,7 @@ import type {
   GetAnswer,
   JobChange,
   JobContent,
+  Page,
   ReapRequest,
   SaveJobAnswer,
   SaveJobsRequest,
@@ -111,6 +112,10 @@ export function ownGetAnswer({ jobs, versions, occurrences, counts }: GetAnswer)
     occurrences: occurrences.map((record) => (record === null ? null : copyOccurrence(record, true))),
     counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
   }
+}
+
+export function ownPage<T>({ items, cursor }: Page<T>, copy: (item: T) => T): Page<T> {
+  return { items: items.map(copy), cursor }
 }
 
 /** Its nested values are frozen, so that a copy of the outermost object is enough; but for the lineage. */

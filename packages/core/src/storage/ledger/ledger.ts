@@ -18,6 +18,7 @@ import type {
   WakeUp,
 } from '../storage.ts'
 import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import type { MaybePromise } from './maybe-promise.ts'
 
 /** How history is removed. */
 export interface HistoryRemover {
@@ -30,9 +31,6 @@ export interface HistoryRemover {
   /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
-
-/** A value, or a promise of one. */
-export type MaybePromise<T> = T | Promise<T>
 
 /**
  * What an adapter supplies; `storageFromLedger` makes a whole `Storage` of it.
