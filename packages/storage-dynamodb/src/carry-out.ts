@@ -1,22 +1,12 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { ended, isFinal, type OccurrenceAddress, type OccurrenceRecord } from '@jobistemer/core/storage'
+import { ended, isFinal, type OccurrenceAddress, type OccurrenceRecord, woken } from '@jobistemer/core/storage'
 import type { StoredHead } from './job-item.ts'
-import { JobStep } from './job-step.ts'
+import { JobReading } from './job-reading.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { readPlan } from './plan.ts'
-import { checkHead, type RecordWrite, remove, sizeOfWrites, writesOf } from './record-writes.ts'
-import { transactionBytes, transactionLimit } from './requests.ts'
+import { checkHead, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import { transactionLimit } from './requests.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
-
-/**
- * Commits a step and all that belongs to it. Answers the head as it was committed: one with a plan, which is carried out
- * by now, if the step was large. Answers `null`, and has written nothing, when it is to be decided anew.
- */
-export async function commitStep(table: Table, step: JobStep): Promise<StoredHead | null> {
-  const head = await step.commit()
-  if (head !== null && head.planParts > 0) await carryOut(table, head)
-  return head
-}
 
 /** What a plan was to end, but another node had claimed before the plan was there: it goes on. */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
@@ -29,11 +19,25 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   for (let start = 0; start < writes.length; start += recordsPerTransaction) {
     if (!(await writeSome(table, head, writes.slice(start, start + recordsPerTransaction), survivors))) return
   }
-  const step = new JobStep(table, { ...head, active: [...head.active, ...survivors.values()], planParts: 0 })
-  for (let part = 0; part < head.planParts; part++) step.writes.push(remove(table, table.keys.plan(head.id, part)))
-  // What ran may have ended before it was marked.
-  await step.wakeNext()
-  await step.commit()
+  await takeAway(table, { ...head, active: [...head.active, ...survivors.values()] })
+}
+
+/** Takes the plan away, and wakes the next queued one where what ran has ended before it was marked. */
+async function takeAway(table: Table, head: StoredHead): Promise<void> {
+  const job = new JobReading(table, head.id, head)
+  await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0 })
+  const { queued, running, pending } = job.counts
+  const [next] = queued > 0 && running + pending === 0 ? (job.state().live.get(head.id)?.queued ?? []) : []
+  const plan = Array.from({ length: head.planParts }, (_, part) => remove(table, table.keys.plan(head.id, part)))
+  const after = { ...head, active: job.active, revision: head.revision + 1, planParts: 0 }
+  if (next === undefined) {
+    await table.requests.transact([putHead(table, after, head.revision), ...plan])
+    return
+  }
+  const { record, revision } = next as StoredOccurrence
+  const woke = await writesOf(table, [{ record: woken(record), marked: false, revision, staleAddress: null }])
+  const lists = { active: [addressOf(record)], queued: head.queued.filter(({ id }) => id !== record.id) }
+  await table.requests.transact([putHead(table, { ...after, ...lists }, head.revision), ...woke, ...plan])
 }
 
 // One that is created takes two items, and the head is checked with each transaction.
@@ -50,7 +54,7 @@ async function writeSome(
     const left = await stillToWrite(table, head, wanted, survivors)
     if (left.length === 0) return true
     const writes = await writesOf(table, left)
-    if (left.length > 1 && sizeOfWrites(writes) > transactionBytes) {
+    if (left.length > 1 && isTooLarge(writes)) {
       const half = Math.ceil(left.length / 2)
       if (!(await writeSome(table, head, left.slice(0, half), survivors))) return false
       return await writeSome(table, head, left.slice(half), survivors)

@@ -75,9 +75,9 @@ export class Keys {
     return { pk: this.registry, sk: `change/${sortableInstant(changedAt)}/${uuidOf(job)}` }
   }
 
-  /** What tells which format the namespace is in. */
-  get format(): Key {
-    return { pk: `${this.#prefix}format`, sk: 'format' }
+  /** What tells which form the namespace is in. */
+  get form(): Key {
+    return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
   /** The partition of the index that a live occurrence lies in. */

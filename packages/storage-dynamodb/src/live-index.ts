@@ -46,3 +46,8 @@ export function liveQuery(
 export function shardsOf(group: LiveGroup): readonly number[] {
   return Array.from({ length: shardCounts[group] }, (_, shard) => shard)
 }
+
+/** All entries of one group, in no order. */
+export async function* queryGroup(table: Table, group: LiveGroup): AsyncGenerator<Item, void, undefined> {
+  for (const shard of shardsOf(group)) yield* table.requests.queryAll(liveQuery(table, group, shard))
+}

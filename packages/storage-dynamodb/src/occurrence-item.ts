@@ -37,6 +37,7 @@ export const names = {
   timeout: 'x',
   reason: 'r',
   recovered: 'rc',
+  rescues: 're',
   cancelRequest: 'cr',
   details: 'dt',
   runs: 'rn',
@@ -67,6 +68,7 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredO
   if (record.finishedAt !== null) item[names.finishedAt] = number(record.finishedAt)
   if (record.reason !== null) item[names.reason] = json(record.reason)
   if (record.recovered) item[names.recovered] = { BOOL: true }
+  if (record.rescues > 0) item[names.rescues] = number(record.rescues)
   if (record.cancelRequest !== null) item[names.cancelRequest] = json(record.cancelRequest)
   if (!isEmpty(record.details)) item[names.details] = json(record.details)
   if (record.runs.length > 0) item[names.runs] = json(record.runs)
@@ -116,6 +118,7 @@ export function readOccurrence(item: Item): StoredOccurrence {
     deadlineAt: state === 'running' && startedAt !== null ? startedAt + executionTimeoutMs : null,
     reason: optionalJson<string>(item, names.reason),
     recovered: item[names.recovered] !== undefined,
+    rescues: optionalNumber(item, names.rescues) ?? 0,
     cancelRequest: optionalJson<CancelRequest>(item, names.cancelRequest),
     details: optionalJson<OccurrenceDetails>(item, names.details) ?? {},
     runs: optionalJson<readonly TaskRunRecord[]>(item, names.runs) ?? [],

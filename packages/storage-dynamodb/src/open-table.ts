@@ -1,34 +1,74 @@
 import { JobistemerError } from '@jobistemer/core'
-import { number, numberOf, text } from './attributes.ts'
+import { type Item, number, numberOf, optionalNumber, text } from './attributes.ts'
+import type { Form, Migration } from './form.ts'
 import { liveQuery } from './live-index.ts'
 import { hasRevision } from './record-writes.ts'
 import type { Table } from './table.ts'
 
-/** The format in which this version of the package writes. */
-const format = 1
+/** What is stored of the form that the data are in. */
+interface FormMark {
+  /** Which versions of the package may work on the data: raised before a migration begins. */
+  readonly version: number
+  /** The form that the data have been brought to; below `version` while they are migrated. */
+  readonly reached: number
+  /** Where the migration that is under way goes on. */
+  readonly cursor: string | null
+  readonly revision: number
+}
 
 /**
- * Looks whether the table has Jobistemer's keys and index and whether the namespace is in a format that this version
- * understands, before anything is written; marks a namespace that is new.
+ * Looks whether the table has Jobistemer's keys and index and whether the namespace is in a form that this version
+ * understands, before anything is written. Marks a namespace that is new, and migrates one that is older.
  *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and those of every request
  */
-export async function openTable(table: Table): Promise<void> {
+export async function openTable(table: Table, form: Form): Promise<void> {
   const { requests, keys } = table
-  const [found] = await Promise.all([
-    requests.get(keys.format),
+  const [first] = await Promise.all([
+    requests.get(keys.form),
     requests.query({ ...liveQuery(table, 'running', 0, { from: 0 }), Limit: 1 }),
   ])
-  if (found === null) {
-    const { pk, sk } = keys.format
-    // Another node that is first marks it in the same way.
-    await requests.put({ Item: { pk: text(pk), sk: text(sk), n: number(format) }, ...hasRevision(0) })
-    return
+  let mark = first === null ? null : readMark(first)
+  while (mark === null || mark.version !== form.version || mark.reached !== form.version) {
+    const next = mark === null ? newMark(form) : await moveOn(table, form, mark)
+    // Several nodes may open the table at once. Whoever is first writes the mark, and the others go on from there.
+    await requests.put({ Item: markItem(table, next), ...hasRevision(next.revision - 1) })
+    const item = await requests.get(keys.form)
+    mark = item === null ? null : readMark(item)
   }
-  const stored = numberOf(found, 'n')
-  if (stored <= format) return
-  throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-    message: `The data are in format ${stored}, and this version of @jobistemer/storage-dynamodb knows ${format}: ${requests.tableName}.`,
+}
+
+function newMark({ version }: Form): FormMark {
+  return { version, reached: version, cursor: null, revision: 1 }
+}
+
+/** The mark after the next piece of work. */
+async function moveOn(table: Table, form: Form, mark: FormMark): Promise<FormMark> {
+  if (mark.version > form.version) throw newerError(table, form, mark)
+  const revision = mark.revision + 1
+  // From here on, nodes with an older version of the package cannot open the data.
+  if (mark.version < form.version) return { ...mark, version: form.version, revision }
+  const cursor = await (form.migrations[mark.reached] as Migration)(table, mark.cursor)
+  return { ...mark, cursor, reached: cursor === null ? mark.reached + 1 : mark.reached, revision }
+}
+
+function markItem({ keys }: Table, { version, reached, cursor, revision }: FormMark): Item {
+  const { pk, sk } = keys.form
+  const item: Item = { pk: text(pk), sk: text(sk), n: number(version), v: number(revision) }
+  if (reached !== version) item.r = number(reached)
+  if (cursor !== null) item.c = text(cursor)
+  return item
+}
+
+function readMark(item: Item): FormMark {
+  const version = numberOf(item, 'n')
+  const reached = optionalNumber(item, 'r') ?? version
+  return { version, reached, cursor: item.c?.S ?? null, revision: numberOf(item, 'v') }
+}
+
+function newerError({ requests }: Table, form: Form, { version }: FormMark): JobistemerError {
+  return new JobistemerError('STORAGE_SCHEMA_NEWER', {
+    message: `The data are in form ${version}, and this version of @jobistemer/storage-dynamodb knows ${form.version}: ${requests.tableName}.`,
     field: 'tableName',
     value: requests.tableName,
     remedy: 'Update @jobistemer/storage-dynamodb on this node.',

@@ -10,14 +10,13 @@ import {
 import { number, numberOf, text } from './attributes.ts'
 import { bulkKeys } from './bulk.ts'
 import { carryOut } from './carry-out.ts'
-import { sideBySide } from './in-order.ts'
 import { headItem, type StoredHead } from './job-item.ts'
 import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
 import { bySchedule } from './live-list.ts'
 import { keyOf, names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
 import { keyItem } from './requests.ts'
-import { contended, loadHead, type Table, untilDecided } from './table.ts'
+import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
 
 export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
   let removed = 0
@@ -131,13 +130,17 @@ async function removeAll({ requests, keys }: Table, victims: readonly Victim[]):
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
   // A request's key may be used again after its record is gone: its new address is not to be removed.
-  await sideBySide(requested, async ({ id, scheduledAt }) => {
-    await requests.delete({
-      Key: keyItem(keys.address(id)),
-      ConditionExpression: 't = :t',
-      ExpressionAttributeValues: { ':t': number(scheduledAt) },
-    })
-  })
+  for (let start = 0; start < requested.length; start += concurrency) {
+    await Promise.all(
+      requested.slice(start, start + concurrency).map(async ({ id, scheduledAt }) => {
+        await requests.delete({
+          Key: keyItem(keys.address(id)),
+          ConditionExpression: 't = :t',
+          ExpressionAttributeValues: { ':t': number(scheduledAt) },
+        })
+      }),
+    )
+  }
   // Records last: one whose address is gone is still in the history, and goes with the next call.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   await requests.deleteAll(victims.flatMap((record) => [...record.parts, keys.occurrence(record)]))

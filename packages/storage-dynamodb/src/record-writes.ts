@@ -5,7 +5,7 @@ import { storeBulk } from './bulk.ts'
 import { headItem, headNames, type StoredHead } from './job-item.ts'
 import type { Key } from './keys.ts'
 import { occurrenceItem } from './occurrence-item.ts'
-import { keyItem } from './requests.ts'
+import { keyItem, transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
 /** One record that a step writes. */
@@ -77,7 +77,9 @@ interface RevisionCondition {
   readonly ExpressionAttributeValues?: Item
 }
 
-/** How many bytes a transaction has, about: DynamoDB takes 4 MB. */
-export function sizeOfWrites(writes: readonly TransactWriteItem[]): number {
-  return writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)
+/** Whether these, and the head with them, are more than a transaction takes: 100 items and, about, 4 MB. */
+export function isTooLarge(writes: readonly TransactWriteItem[]): boolean {
+  if (writes.length >= transactionLimit) return true
+  const bytes = writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)
+  return bytes > transactionBytes
 }

@@ -146,6 +146,19 @@ export class Requests {
     } while (start !== null)
   }
 
+  /** How many items a query finds. */
+  async count(input: Omit<QueryCommandInput, 'TableName'>): Promise<number> {
+    let count = 0
+    let start: Item | undefined
+    do {
+      const query = { TableName: this.#tableName, ...input, Select: 'COUNT', ExclusiveStartKey: start } as const
+      const answer = await this.#send('Query', (options) => this.#client.send(new QueryCommand(query), options))
+      count += answer.Count ?? 0
+      start = answer.LastEvaluatedKey
+    } while (start !== undefined)
+    return count
+  }
+
   /** Writes all or nothing. Answers false when a condition did not hold, or another transaction was in the way. */
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
     // The token makes a repetition whose first answer got lost answer as the first did, for ten minutes.

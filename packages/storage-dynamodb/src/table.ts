@@ -15,6 +15,9 @@ export interface Table {
   readonly keys: Keys
 }
 
+/** How many requests of one call are under way at once. A client's HTTP agent has 50 sockets by default. */
+export const concurrency = 24
+
 /** Another step came between reading and writing: the decision has to be made anew. */
 export const contended: unique symbol = Symbol('contended')
 
@@ -102,15 +105,6 @@ export function addressIn(found: FoundItems, keys: Keys, id: OccurrenceId): Occu
 export function addressItem(keys: Keys, { id, jobId, scheduledAt }: OccurrenceAddress): Item {
   const { pk, sk } = keys.address(id)
   return { pk: text(pk), sk: text(sk), j: text(jobId.slice(4)), t: number(scheduledAt) }
-}
-
-/** The stored occurrence, found where the address says or else by its id. */
-export async function findOccurrence(table: Table, address: OccurrenceAddress): Promise<StoredOccurrence | null> {
-  const [there = null] = await loadOccurrences(table, [address])
-  if (there !== null) return there
-  const [moved = null] = await findAddresses(table, [address.id])
-  if (moved === null || moved.scheduledAt === address.scheduledAt) return null
-  return (await loadOccurrences(table, [moved]))[0] ?? null
 }
 
 export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {

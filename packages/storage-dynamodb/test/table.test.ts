@@ -111,7 +111,7 @@ describe('the table', () => {
   it('with data of a newer version is refused', async () => {
     await createTable({ client, tableName: 'newer' })
     await dynamodbStorage({ client, tableName: 'newer' }).listJobs(look)
-    const item = { pk: { S: 'jobistemer:format' }, sk: { S: 'format' }, n: { N: '2' } }
+    const item = { pk: { S: 'jobistemer:form' }, sk: { S: 'form' }, n: { N: '2' } }
     await client.send(new PutItemCommand({ TableName: 'newer', Item: item }))
     const error = await rejection(dynamodbStorage({ client, tableName: 'newer' }).listJobs(look))
     expect(error.code).toBe('STORAGE_SCHEMA_NEWER')
@@ -170,7 +170,7 @@ it('the least policy lists exactly the actions that a storage uses', async () =>
   const [statement] = iamPolicy({ tableArn }).Statement
   expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`])
   expect([...used].sort()).toEqual(statement?.Action)
-  // All of it is gone but the mark of the format.
+  // All of it is gone but the mark of the form.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 

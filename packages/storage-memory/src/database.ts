@@ -1,71 +1,70 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { isFinal, type JobRecord, type OccurrenceAddress, type OccurrenceRecord, woken } from '@jobistemer/core/storage'
-import { addressOf } from './copy.ts'
-import {
-  activeOf,
-  byChange,
-  byId,
-  type JobEntry,
-  newJobOccurrences,
-  type OccurrenceEntry,
-  versionOf,
-} from './entries.ts'
+import { isFinal, type JobRecord, type JobVersionRecord, type OccurrenceRecord } from '@jobistemer/core/storage'
+import { JobOccurrences } from './job-occurrences.ts'
 import { LiveIndex } from './live-index.ts'
+import { byChange, byId, MemoryJob } from './memory-job.ts'
+import type { OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 import { WakeUps } from './wake-ups.ts'
 
-/** The data that connections share, and the steps that keep its indexes true. */
+/** The data that connections share, and the changes that keep its indexes true. */
 export class Database {
-  readonly jobs: Map<JobId, JobEntry> = new Map()
-  readonly jobsById: SortedList<JobEntry> = new SortedList(byId)
+  readonly jobs: Map<JobId, MemoryJob> = new Map()
+  readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
   /** Tombstones too, by the instant of their last change. */
-  readonly jobsByChange: SortedList<JobEntry> = new SortedList(byChange)
+  readonly jobsByChange: SortedList<MemoryJob> = new SortedList(byChange)
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   readonly wakeUps: WakeUps = new WakeUps()
   #ordinal = 0
 
-  addJob(head: JobRecord): JobEntry {
-    const job: JobEntry = { id: head.id, head, changeOrdinal: this.#ordinal++, versions: [], occurrences: null }
+  addJob(head: JobRecord, version: JobVersionRecord): void {
+    const job = new MemoryJob(this, head, this.#ordinal++)
+    job.addVersion(version)
     this.jobs.set(job.id, job)
     this.jobsById.add(job)
     this.jobsByChange.add(job)
-    return job
   }
 
   /** Replaces the head of a job. */
-  changeJob(job: JobEntry, head: JobRecord): void {
+  changeJob(job: MemoryJob, head: JobRecord): void {
+    const wasPaused = job.head.paused !== null
+    const isPaused = head.paused !== null
     this.jobsByChange.delete(job)
+    if (isPaused && !wasPaused) this.live.park(job)
     job.head = head
+    if (wasPaused && !isPaused) this.live.unpark(job)
     job.changeOrdinal = this.#ordinal++
     this.jobsByChange.add(job)
   }
 
-  removeJob(job: JobEntry): void {
+  removeJob(job: MemoryJob): void {
     this.jobs.delete(job.id)
     this.jobsById.delete(job)
     this.jobsByChange.delete(job)
   }
 
-  addOccurrence(job: JobEntry, record: OccurrenceRecord): void {
-    job.occurrences ??= newJobOccurrences()
+  addOccurrence(job: MemoryJob, record: OccurrenceRecord): void {
+    job.occurrences ??= new JobOccurrences()
     const { id, scheduledAt } = record
     const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
     this.occurrences.set(id, entry)
     job.occurrences.history.add(entry)
-    const version = versionOf(job, record.jobVersion)
+    const version = job.versionOf(record.jobVersion)
     if (version !== undefined) version.references++
     this.live.enter(entry)
-    if (record.state === 'pending') this.wakeUps.raise('due')
   }
 
-  /** Removes a finished occurrence. */
-  removeOccurrence(entry: OccurrenceEntry): void {
+  /** Removes a finished occurrence; false for one that is not there. */
+  removeOccurrence(id: OccurrenceId): boolean {
+    const entry = this.occurrences.get(id)
+    if (entry === undefined || !isFinal(entry.record.state)) return false
     const { job } = entry
-    this.occurrences.delete(entry.id)
+    this.occurrences.delete(id)
     job.occurrences?.history.delete(entry)
-    const version = versionOf(job, entry.record.jobVersion)
+    const version = job.versionOf(entry.record.jobVersion)
     if (version !== undefined) version.references--
+    return true
   }
 
   /** Replaces the record of an occurrence. */
@@ -80,31 +79,5 @@ export class Database {
     this.live.leave(entry)
     entry.record = record
     this.live.enter(entry)
-    if (record.state === 'pending') this.wakeUps.raise('due')
-    if (record.state === 'running' && record.cancelRequest !== before.cancelRequest) this.wakeUps.raise('cancel')
   }
-
-  /** Wakes the job's next queued occurrence, when no active one is left. */
-  wakeNext(job: JobEntry): OccurrenceAddress | null {
-    const next = job.occurrences?.queued.first
-    if (next === undefined || activeOf(job) > 0) return null
-    this.replace(next, woken(next.record))
-    return addressOf(next.record)
-  }
-
-  /** Makes all queued occurrences of the job pending. */
-  wakeAll(job: JobEntry): void {
-    for (const entry of [...(job.occurrences?.queued.ascending() ?? [])]) this.replace(entry, woken(entry.record))
-  }
-
-  /** How many occurrences of the job are final. */
-  finalCount(job: JobEntry): number {
-    const { occurrences } = job
-    if (occurrences === null) return 0
-    return occurrences.history.size - occurrences.pending.size - occurrences.queued.size - occurrences.running.size
-  }
-}
-
-export function isFinished(entry: OccurrenceEntry): boolean {
-  return isFinal(entry.record.state)
 }

@@ -1,4 +1,6 @@
-import { byDeadline, byDue, bySchedule, type JobEntry, type OccurrenceEntry } from './entries.ts'
+import type { LiveCounts } from '@jobistemer/core/storage'
+import type { MemoryJob } from './memory-job.ts'
+import { byDeadline, byDue, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**
@@ -10,7 +12,7 @@ export class LiveIndex {
   readonly queued: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
   readonly running: SortedList<OccurrenceEntry> = new SortedList(byDeadline)
   /** Jobs with queued occurrences. */
-  readonly waitingJobs: Set<JobEntry> = new Set()
+  readonly waitingJobs: Set<MemoryJob> = new Set()
   /** Running occurrences whose cancellation was asked for. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
@@ -26,17 +28,17 @@ export class LiveIndex {
     const { occurrences, head } = entry.job
     switch (entry.record.state) {
       case 'pending':
-        occurrences?.pending.add(entry)
+        occurrences?.live.pending.add(entry)
         this.pending.add(entry)
         if (head.paused === null) this.#offer(entry)
         return
       case 'queued':
-        occurrences?.queued.add(entry)
+        occurrences?.live.queued.add(entry)
         this.queued.add(entry)
         this.waitingJobs.add(entry.job)
         return
       case 'running':
-        occurrences?.running.add(entry)
+        occurrences?.live.running.add(entry)
         this.running.add(entry)
         if (entry.record.cancelRequest !== null) this.cancelRequested.add(entry)
     }
@@ -47,30 +49,30 @@ export class LiveIndex {
     const { occurrences, head } = entry.job
     switch (entry.record.state) {
       case 'pending':
-        occurrences?.pending.delete(entry)
+        occurrences?.live.pending.delete(entry)
         this.pending.delete(entry)
         if (head.paused === null) this.#withdraw(entry)
         return
       case 'queued':
-        occurrences?.queued.delete(entry)
+        occurrences?.live.queued.delete(entry)
         this.queued.delete(entry)
-        if (occurrences?.queued.size === 0) this.waitingJobs.delete(entry.job)
+        if (occurrences?.queued === 0) this.waitingJobs.delete(entry.job)
         return
       case 'running':
-        occurrences?.running.delete(entry)
+        occurrences?.live.running.delete(entry)
         this.running.delete(entry)
         if (entry.record.cancelRequest !== null) this.cancelRequested.delete(entry)
     }
   }
 
   /** To be called before the job's head is replaced by a paused one. */
-  park(job: JobEntry): void {
-    for (const entry of job.occurrences?.pending.ascending() ?? []) this.#withdraw(entry)
+  park(job: MemoryJob): void {
+    for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
   /** To be called for a job that was parked. */
-  unpark(job: JobEntry): void {
-    for (const entry of job.occurrences?.pending.ascending() ?? []) this.#offer(entry)
+  unpark(job: MemoryJob): void {
+    for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
   /** Pending ones of jobs that are not paused and due at `now`, by their time. */
@@ -79,9 +81,15 @@ export class LiveIndex {
     return this.#ready
   }
 
-  /** Pending ones of jobs that are not paused and due after the `now` of the last {@link readyAt}, soonest first. */
-  get future(): SortedList<OccurrenceEntry> {
+  /** Pending ones of jobs that are not paused and due after `now`, soonest first. */
+  futureAfter(now: number): SortedList<OccurrenceEntry> {
+    this.#moveHorizon(now)
     return this.#future
+  }
+
+  /** How many there are of all jobs. */
+  get counts(): LiveCounts {
+    return { pending: this.pending.size, queued: this.queued.size, running: this.running.size }
   }
 
   #offer(entry: OccurrenceEntry): void {

@@ -4,43 +4,37 @@ import type {
   GetRequest,
   JobQuery,
   JobRecord,
+  LiveCounts,
   OccurrenceQuery,
   OccurrenceRecord,
   OccurrenceState,
   Page,
 } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import { copyJob, copyOccurrence } from './copy.ts'
 import type { Database } from './database.ts'
-import {
-  byId,
-  bySchedule,
-  compareText,
-  type JobEntry,
-  type JobOccurrences,
-  type OccurrenceEntry,
-  versionOf,
-} from './entries.ts'
+import type { JobOccurrences } from './job-occurrences.ts'
+import { byId, type MemoryJob } from './memory-job.ts'
+import { bySchedule, compareText, type OccurrenceEntry } from './occurrence-entry.ts'
+
+const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 /** How many entries a page looks at before it hands out a cursor, found or not. */
 const scanLimit = 10_000
 
 export function get(database: Database, request: GetRequest): GetAnswer {
+  const { jobs, occurrences, live } = database
   return {
-    jobs: (request.jobs ?? []).map((id) => {
-      const job = database.jobs.get(id)
-      return job === undefined ? null : copyJob(job.head)
-    }),
-    versions: (request.versions ?? []).map(({ jobId, version }) => {
-      const job = database.jobs.get(jobId)
-      const entry = job === undefined ? undefined : versionOf(job, version)
-      return entry === undefined ? null : { ...entry.record }
-    }),
-    occurrences: (request.occurrences ?? []).map((id) => {
-      const entry = database.occurrences.get(id)
-      return entry === undefined ? null : copyOccurrence(entry.record, true)
-    }),
+    jobs: (request.jobs ?? []).map((id) => jobs.get(id)?.head ?? null),
+    versions: (request.versions ?? []).map(({ jobId, version }) => jobs.get(jobId)?.versionOf(version)?.record ?? null),
+    occurrences: (request.occurrences ?? []).map((id) => occurrences.get(id)?.record ?? null),
+    counts: (request.counts ?? []).map((id) => (id === 'all' ? live.counts : countsOf(jobs.get(id)))),
   }
+}
+
+/** Plain: what a job counts with is a class with getters, which a copy would lose. */
+function countsOf(job: MemoryJob | undefined): LiveCounts {
+  const { pending, queued, running } = job?.counts ?? noCounts
+  return { pending, queued, running }
 }
 
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
@@ -52,15 +46,15 @@ export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
       (deleted || head.deletedAt === null) &&
       head.changedAt >= changedSince &&
       (owner === undefined || head.owner === owner),
-    print: ({ head }) => copyJob(head),
+    print: ({ head }) => head,
     cursorOf: ({ id }) => id,
   })
 }
 
 /** Jobs by id: those that changed, when they are few, else all of them from the cursor on. */
-function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<JobEntry> {
+function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
   if (changedSince !== undefined) {
-    const changed: JobEntry[] = []
+    const changed: MemoryJob[] = []
     for (const job of database.jobsByChange.ascending(changeKey(changedSince))) {
       changed.push(job)
       if (changed.length === scanLimit) break
@@ -94,14 +88,14 @@ function listOfJob(database: Database, query: Query<'job'>): Page<OccurrenceReco
         entry.scheduledAt < to &&
         (states === null || states.has(entry.record.state)) &&
         (last === null || (rising ? compareKey(entry, last) > 0 : compareKey(entry, last) < 0)),
-      print: (entry) => copyOccurrence(entry.record, query.runs),
+      print: ({ record }) => record,
       cursorOf: (entry) => `${entry.scheduledAt} ${entry.id}`,
     },
   )
 }
 
 /** The live ones alone, so that asking for them costs no walk through the history. */
-function liveOf({ pending, queued, running }: JobOccurrences, rising: boolean): Iterable<OccurrenceEntry> {
+function liveOf({ live: { pending, queued, running } }: JobOccurrences, rising: boolean): Iterable<OccurrenceEntry> {
   const entries = [...pending.ascending(), ...queued.ascending(), ...running.ascending()].sort(bySchedule)
   return rising ? entries : entries.reverse()
 }
@@ -119,7 +113,7 @@ function historyOf(
 
 function listLive(database: Database, query: Query<'live'>): Page<OccurrenceRecord> {
   const last = query.cursor === null ? null : readCursor(query.cursor)
-  const print = (entry: OccurrenceEntry): OccurrenceRecord => copyOccurrence(entry.record, query.runs)
+  const print = ({ record }: OccurrenceEntry): OccurrenceRecord => record
   if (query.state !== 'running') {
     const entries = database.live[query.state].ascending(last === null ? undefined : scheduleKey(last))
     return page(entries, query.limit, {
@@ -198,10 +192,10 @@ function deadlineKey(key: CursorKey): OccurrenceEntry {
   return { record: { deadlineAt: key.order }, ordinal: Number(key.id) } as unknown as OccurrenceEntry
 }
 
-function jobKey(id: string): JobEntry {
-  return { id } as JobEntry
+function jobKey(id: string): MemoryJob {
+  return { id } as MemoryJob
 }
 
-function changeKey(changedAt: number): JobEntry {
-  return { head: { changedAt }, changeOrdinal: -1 } as unknown as JobEntry
+function changeKey(changedAt: number): MemoryJob {
+  return { head: { changedAt }, changeOrdinal: -1 } as unknown as MemoryJob
 }

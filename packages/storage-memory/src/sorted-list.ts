@@ -25,6 +25,19 @@ export class SortedList<T> {
     return this.#blocks[0]?.[0]
   }
 
+  /** The first `limit` items. */
+  firstOnes(limit: number): readonly T[] {
+    const first = this.first
+    if (first === undefined || limit <= 0) return []
+    if (limit === 1) return [first]
+    const found: T[] = []
+    for (const item of this.ascending()) {
+      found.push(item)
+      if (found.length === limit) break
+    }
+    return found
+  }
+
   /** Adds an item that is not in the list. */
   add(item: T): void {
     this.#size++

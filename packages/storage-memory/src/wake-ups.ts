@@ -5,28 +5,20 @@ type Listener = (wakeUp: WakeUp) => void
 /** Tells connections what others changed. */
 export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
-  readonly #raised: Set<WakeUp['kind']> = new Set()
-
-  /** Notes that the step under way changed something that others may wait for. */
-  raise(kind: WakeUp['kind']): void {
-    this.#raised.add(kind)
-  }
 
   /**
    * Tells every connection but the one that made the changes, once per kind, and not before the running code is
    * through: a listener may call the storage.
    */
-  flush(connection: object): void {
-    if (this.#raised.size === 0) return
+  tell(connection: object, kinds: ReadonlySet<WakeUp['kind']>): void {
     for (const [listener, subscriber] of this.#listeners) {
       if (subscriber === connection) continue
-      for (const kind of this.#raised) {
+      for (const kind of kinds) {
         queueMicrotask(() => {
           if (this.#listeners.has(listener)) listener({ kind })
         })
       }
     }
-    this.#raised.clear()
   }
 
   subscribe(connection: object, listener: Listener): () => void {

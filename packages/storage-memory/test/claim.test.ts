@@ -1,11 +1,9 @@
 import { type JobId, jobId } from '@jobistemer/core'
-import { type ClaimAnswer, ended } from '@jobistemer/core/storage'
+import { type ClaimAnswer, ended, storageFromLedger } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
-import { claim } from '../src/claim.ts'
-import { createOccurrences } from '../src/create.ts'
 import { Database } from '../src/database.ts'
-import type { OccurrenceEntry } from '../src/entries.ts'
-import { saveJobs } from '../src/jobs.ts'
+import { MemoryLedger } from '../src/memory-ledger.ts'
+import type { OccurrenceEntry } from '../src/occurrence-entry.ts'
 import { firstAttempt, jobContent, Node, slotAt, slotItem, start, triggerItem } from './world.ts'
 
 function slotsOf(answer: ClaimAnswer): readonly number[] {
@@ -90,20 +88,21 @@ describe('claim', () => {
     }
   })
 
-  it('wakes in a sweep what a finish left behind that did not wake it', () => {
+  it('wakes in a sweep what a finish left behind that did not wake it', async () => {
     const database = new Database()
+    const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()
     const job = jobId('alpha')
     const content = jobContent('alpha', 'queue')
-    saveJobs(database, { now: start, changes: [{ kind: 'create', id: job, content }] })
+    await storage.saveJobs({ now: start, changes: [{ kind: 'create', id: job, content }] })
     const items = [slotItem(job, 1, { runs: firstAttempt(slotAt(1)) }), slotItem(job, 2), slotItem(job, 3)] as const
-    createOccurrences(database, { now: slotAt(3), owner, items })
+    await storage.createOccurrences({ now: slotAt(3), owner, items })
     const held = database.occurrences.get(items[0].id) as OccurrenceEntry
     database.replace(held, ended(held.record, 'completed', null, slotAt(3)))
     const request = { now: slotAt(3), owner, limit: 9, exceptHandlerKeys: [] }
-    expect(claim(database, { ...request, sweep: false }).claimed).toEqual([])
-    expect(slotsOf(claim(database, { ...request, sweep: true }))).toEqual([2])
-    expect(claim(database, { ...request, sweep: true }).claimed).toEqual([])
+    expect((await storage.claim({ ...request, sweep: false })).claimed).toEqual([])
+    expect(slotsOf(await storage.claim({ ...request, sweep: true }))).toEqual([2])
+    expect((await storage.claim({ ...request, sweep: true })).claimed).toEqual([])
   })
 
   it('tells an owner about a request to cancel again after it claimed the occurrence anew', async () => {

@@ -8,6 +8,7 @@ const busy: unique symbol = Symbol('busy')
 /** What is to be told of the course of transactions. */
 export interface StepListener {
   onStart(): void
+  onEnd(): void
   onRollback(): void
 }
 
@@ -106,6 +107,7 @@ export class Connection {
       isOpen = true
       this.#listener.onStart()
       const answer = step()
+      if (begin === this.#beginWrite) this.#listener.onEnd()
       this.#commit.run()
       this.#blockedMs = 0
       return answer

@@ -62,6 +62,7 @@ export class History {
       kindCode(record.kind, record.recovered),
       record.token,
       record.sequence,
+      record.rescues,
       record.owner === null ? null : names.ownerRow(record.owner),
       record.jobVersion,
       record.dueAt - scheduledAt,
@@ -229,7 +230,7 @@ const entryColumns = 'scheduled_at AS scheduledAt, id AS key, row'
 
 function prepareStatements(database: Database.Database) {
   return {
-    append: database.prepare(`INSERT INTO history VALUES (NULL, ${Array(18).fill('?').join(', ')})`),
+    append: database.prepare(`INSERT INTO history VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.prepare('SELECT row FROM history_indexed').pluck(),
     lastRow: database.prepare('SELECT max(row) FROM history').pluck(),
     // Sorted input is what makes these cheap: each run is written from one end to the other.

@@ -1,20 +1,23 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
-import type { JobRecord, JobVersionRecord, OverlapRule, PauseRecord, ScheduleSegment } from '@jobistemer/core/storage'
+import type {
+  JobRecord,
+  JobVersionRecord,
+  LedgerHead,
+  LiveCounts,
+  PauseRecord,
+  ScheduleSegment,
+} from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import { policyCodes, policyOf } from './record-codes.ts'
 
+export type WaitingCounts = Pick<LiveCounts, 'pending' | 'queued'>
+
 /** What the atomic steps on a job look at: narrow, and apart from its definition, which they never touch. */
-export interface Head {
+export interface Head extends LedgerHead {
   readonly row: number
-  readonly paused: boolean
-  readonly deleted: boolean
-  readonly overlap: OverlapRule
-  readonly handler: number
-  readonly version: number
-  readonly watermark: number
-  readonly nextAt: number | null
-  readonly pruneFloor: number | null
+  /** How many of its occurrences wait. How many run is counted where they are: never more than nodes run at once. */
+  readonly waiting: WaitingCounts
   /** No slot after the watermark and after this has a record. */
   readonly excludedUntil: number | null
   /** No trigger or replay for an instant after this has a record. */
@@ -23,6 +26,9 @@ export interface Head {
 
 /** Bits of `heads.flags`; 0 = alive and not paused. */
 const headFlags = { paused: 1, deleted: 2 } as const
+
+/** Stands for a pause of which only that it is there is known. */
+const isSet = Object.freeze({})
 
 type HeadRow = readonly [
   row: number,
@@ -36,6 +42,8 @@ type HeadRow = readonly [
   pruneFloor: number | null,
   excludedUntil: number | null,
   requestedUntil: number | null,
+  pending: number,
+  queued: number,
 ]
 
 /** A stored job with its row. */
@@ -121,31 +129,55 @@ export class JobTable {
   headOf(id: JobId): Head | undefined {
     const row = this.rowOf(id)
     if (row === undefined) return undefined
-    const head = this.headAt(row)
+    const head = this.#headAt(row, id)
     if (head !== undefined) return head
     // Rows are never used again, so that a remembered one of a removed job finds nothing rather than another job.
     const present = this.#lookUp(id)
-    return present === undefined ? undefined : this.headAt(present)
+    return present === undefined ? undefined : this.#headAt(present, id)
   }
 
   headAt(row: number): Head | undefined {
+    return this.#headAt(row, this.jobIdOf(row))
+  }
+
+  #headAt(row: number, id: JobId): Head | undefined {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
-    const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, excludedUntil, requestedUntil] =
-      found
+    const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
+    const [excludedUntil, requestedUntil, pending, queued] = rest
     return {
       row,
-      paused: (flags & headFlags.paused) !== 0,
-      deleted: (flags & headFlags.deleted) !== 0,
+      id,
+      paused: (flags & headFlags.paused) === 0 ? null : isSet,
+      deletedAt: (flags & headFlags.deleted) === 0 ? null : 0,
       overlap: { policy: policyOf(policy), maxQueued },
-      handler,
+      handlerKey: this.#names.handlerOf(handler),
       version,
       watermark,
       nextAt,
       pruneFloor,
       excludedUntil,
       requestedUntil,
+      waiting: { pending, queued },
     }
+  }
+
+  /** How many occurrences of all jobs live. */
+  totals(): LiveCounts {
+    return this.#statements.totals.get() as LiveCounts
+  }
+
+  addToTotals({ pending, queued, running }: LiveCounts): void {
+    this.#statements.addToTotals.run(pending, queued, running)
+  }
+
+  addToWaiting(row: number, { pending, queued }: WaitingCounts): void {
+    this.#statements.addToWaiting.run(pending, queued, row)
+  }
+
+  /** Jobs with queued occurrences and no active one. */
+  stranded(): readonly JobId[] {
+    return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
 
   /** Moves the job past its slots up to `watermark`. */
@@ -220,7 +252,7 @@ export class JobTable {
   }
 
   /** Stores a job that has no row yet. */
-  insert(job: JobRecord, now: number): void {
+  insert(job: JobRecord, version: JobVersionRecord): void {
     const paused = printPause(job.paused)
     const { lastInsertRowid } = this.#statements.insertJob.run(
       job.id,
@@ -246,12 +278,12 @@ export class JobTable {
       job.nextAt,
       job.pruneFloor,
     )
-    this.#insertVersion(row, job, now)
+    this.#insertVersion(row, version)
     this.#remember(job.id, row)
   }
 
-  /** Stores the job as it is now over what was stored; with a new version when it has one. */
-  update({ row, job: before }: StoredJob, job: JobRecord, now: number): void {
+  /** Stores the job as it is now over what was stored, with a new version when it has one. */
+  update({ row, job: before }: StoredJob, job: JobRecord, version: JobVersionRecord | null): void {
     this.#statements.updateJob.run(
       job.name,
       job.owner,
@@ -275,13 +307,13 @@ export class JobTable {
       job.pruneFloor,
       row,
     )
-    if (job.version === before.version) return
+    if (version === null) return
     this.#statements.supersede.run(row, before.version)
-    this.#insertVersion(row, job, now)
+    this.#insertVersion(row, version)
   }
 
-  #insertVersion(row: number, job: JobRecord, now: number): void {
-    this.#statements.insertVersion.run(row, job.version, job.fingerprint, JSON.stringify(job.definition), now)
+  #insertVersion(row: number, { version, fingerprint, definition, createdAt }: JobVersionRecord): void {
+    this.#statements.insertVersion.run(row, version, fingerprint, JSON.stringify(definition), createdAt)
   }
 
   /** Tombstones that were made before `before`, in the order of their ids. */
@@ -329,7 +361,7 @@ function prepareStatements(database: Database.Database) {
     readHead: database
       .prepare(
         `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until FROM heads WHERE row = ?`,
+           requested_until, pending, queued FROM heads WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ? WHERE row = ?'),
@@ -339,6 +371,17 @@ function prepareStatements(database: Database.Database) {
     noteRequest: database.prepare(
       'UPDATE heads SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
     ),
+    totals: database.prepare('SELECT pending, queued, running FROM live_counts'),
+    addToTotals: database.prepare(
+      'UPDATE live_counts SET pending = pending + ?, queued = queued + ?, running = running + ?',
+    ),
+    addToWaiting: database.prepare('UPDATE heads SET pending = pending + ?, queued = queued + ? WHERE row = ?'),
+    stranded: database
+      .prepare(
+        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND pending = 0
+           AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)`,
+      )
+      .pluck(),
     raisePruneFloor: database.prepare(
       'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
@@ -357,7 +400,7 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)'),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0)'),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,

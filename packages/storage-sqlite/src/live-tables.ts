@@ -1,4 +1,4 @@
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import type { LiveState, OccurrenceRecord } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
@@ -6,6 +6,9 @@ import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails
 import { kindCode } from './record-codes.ts'
 import { printRuns } from './runs-text.ts'
 import { type Lane, lanes } from './schema.ts'
+
+/** A `LIMIT` that is none. */
+const everything = -1
 
 /** The running and the waiting occurrences: two small tables, apart from the history. */
 export class LiveTables {
@@ -43,6 +46,7 @@ export class LiveTables {
       kindCode(record.kind, record.recovered),
       record.token,
       record.sequence,
+      record.rescues,
       record.owner === null ? null : this.#names.ownerRow(record.owner),
       record.jobVersion,
       record.dueAt,
@@ -66,41 +70,19 @@ export class LiveTables {
 
   // -------------------------------------------------------------------------------------------------------- of one job
 
-  hasRunning(job: number): boolean {
-    return this.#statements.hasRunning.get(job) !== undefined
+  /** The first `limit` of the job in a state, in the order of their time. */
+  liveOf(job: number, state: LiveState, limit: number): readonly OccurrenceRow[] {
+    const count = Number.isFinite(limit) ? limit : everything
+    return this.#statements.liveOf[state].all(job, count) as OccurrenceRow[]
   }
 
-  hasPending(job: number): boolean {
-    return this.#statements.hasPending.get(job) !== undefined
-  }
-
-  /** How many of the job are queued; counts no further than `limit`. */
-  countQueued(job: number, limit: number): number {
-    return this.#statements.countQueued.get(job, limit) as number
-  }
-
-  /** The job's queued occurrence that comes first. */
-  nextQueued(job: number): OccurrenceRow | undefined {
-    return this.#statements.nextQueued.get(job) as OccurrenceRow | undefined
-  }
-
-  /** In the order of their time. */
-  queuedOf(job: number): readonly OccurrenceRow[] {
-    return this.#statements.queuedOf.all(job) as OccurrenceRow[]
-  }
-
-  /** In the order of their time. */
-  runningOf(job: number): readonly OccurrenceRow[] {
-    return this.#statements.runningOf.all(job) as OccurrenceRow[]
-  }
-
-  /** Pending and queued ones, in the order of their time. */
-  waitingOf(job: number): readonly OccurrenceRow[] {
-    return this.#statements.waitingOf.all(job) as OccurrenceRow[]
+  /** How many of the job run; counts no further than `limit`. */
+  countRunning(job: number, limit: number): number {
+    return this.#statements.countRunning.get(job, Number.isFinite(limit) ? limit : everything) as number
   }
 
   has(job: number): boolean {
-    return this.hasRunning(job) || this.#statements.hasWaiting.get(job) !== undefined
+    return this.#statements.hasRunning.get(job) !== undefined || this.#statements.hasWaiting.get(job) !== undefined
   }
 
   versionsOf(job: number): readonly number[] {
@@ -117,16 +99,6 @@ export class LiveTables {
   }
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
-
-  /** Whether anything is queued at all. */
-  hasQueued(): boolean {
-    return this.#statements.hasQueued.get() !== undefined
-  }
-
-  /** Jobs with queued occurrences and no active one. */
-  strandedJobs(): readonly number[] {
-    return this.#statements.strandedJobs.all() as number[]
-  }
 
   hasDelayedDue(now: number): boolean {
     return this.#statements.hasDelayedDue.get(now) !== undefined
@@ -168,7 +140,9 @@ function prepareStatements(database: Database.Database) {
   const { running, waiting } = occurrenceColumns
   const { ready, delayed, parked, queued } = lanes
   const anyLane = `lane IN (${ready}, ${delayed}, ${parked}, ${queued})`
-  const placeholders = Array(13).fill('?').join(', ')
+  const placeholders = Array(14).fill('?').join(', ')
+  const ofJob = (table: string, columns: string, rest: string) =>
+    database.prepare(`SELECT ${columns} FROM ${table} WHERE job = ? ${rest} ORDER BY scheduled_at, id LIMIT ?`).raw()
   return {
     findRunning: database.prepare(`SELECT ${running} FROM running WHERE job = ? AND scheduled_at = ? AND id = ?`).raw(),
     findWaiting: database
@@ -181,19 +155,13 @@ function prepareStatements(database: Database.Database) {
     removeRunning: database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?'),
     removeWaiting: database.prepare('DELETE FROM waiting WHERE job = ? AND lane = ? AND scheduled_at = ? AND id = ?'),
     hasRunning: database.prepare('SELECT 1 FROM running WHERE job = ? LIMIT 1').pluck(),
-    hasPending: database.prepare(`SELECT 1 FROM waiting WHERE job = ? AND lane < ${queued} LIMIT 1`).pluck(),
+    countRunning: database.prepare('SELECT count(*) FROM (SELECT 1 FROM running WHERE job = ? LIMIT ?)').pluck(),
     hasWaiting: database.prepare('SELECT 1 FROM waiting WHERE job = ? LIMIT 1').pluck(),
-    countQueued: database
-      .prepare(`SELECT count(*) FROM (SELECT 1 FROM waiting WHERE job = ? AND lane = ${queued} LIMIT ?)`)
-      .pluck(),
-    nextQueued: database
-      .prepare(`SELECT ${waiting} FROM waiting WHERE job = ? AND lane = ${queued} ORDER BY scheduled_at, id LIMIT 1`)
-      .raw(),
-    queuedOf: database
-      .prepare(`SELECT ${waiting} FROM waiting WHERE job = ? AND lane = ${queued} ORDER BY scheduled_at, id`)
-      .raw(),
-    runningOf: database.prepare(`SELECT ${running} FROM running WHERE job = ? ORDER BY scheduled_at, id`).raw(),
-    waitingOf: database.prepare(`SELECT ${waiting} FROM waiting WHERE job = ? ORDER BY scheduled_at, id`).raw(),
+    liveOf: {
+      pending: ofJob('waiting', waiting, `AND lane < ${queued}`),
+      queued: ofJob('waiting', waiting, `AND lane = ${queued}`),
+      running: ofJob('running', running, ''),
+    },
     versionsOf: database
       .prepare('SELECT job_version FROM running WHERE job = ? UNION SELECT job_version FROM waiting WHERE job = ?')
       .pluck(),
@@ -202,14 +170,6 @@ function prepareStatements(database: Database.Database) {
       `UPDATE waiting SET lane = CASE WHEN due_at <= ? THEN ${ready} ELSE ${delayed} END
          WHERE job = ? AND lane = ${parked}`,
     ),
-    hasQueued: database.prepare(`SELECT 1 FROM waiting WHERE lane = ${queued} LIMIT 1`).pluck(),
-    strandedJobs: database
-      .prepare(
-        `SELECT DISTINCT job FROM waiting AS w WHERE lane = ${queued}
-           AND NOT EXISTS (SELECT 1 FROM running WHERE job = w.job)
-           AND NOT EXISTS (SELECT 1 FROM waiting WHERE job = w.job AND lane < ${queued})`,
-      )
-      .pluck(),
     hasDelayedDue: database.prepare(`SELECT 1 FROM waiting WHERE lane = ${delayed} AND due_at <= ? LIMIT 1`).pluck(),
     promote: database.prepare(`UPDATE waiting SET lane = ${ready} WHERE lane = ${delayed} AND due_at <= ?`),
     ready: database

@@ -16,6 +16,7 @@ export type OccurrenceRow = readonly [
   kind: number,
   token: number,
   sequence: number,
+  rescues: number,
   owner: number | null,
   jobVersion: number,
   dueAt: number,
@@ -30,17 +31,21 @@ export type OccurrenceRow = readonly [
 ]
 
 const tail = 'timeout, reason, cancel, details'
-const liveColumns = `kind, token, sequence, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
+const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
 // In the history, instants are kept as distances, which take one or two bytes instead of six.
-const finishedColumns = `kind, token, sequence, owner, job_version, scheduled_at + due_in, scheduled_at + created_in,
-  scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
+const finishedColumns = `kind, token, sequence, rescues, owner, job_version, scheduled_at + due_in,
+  scheduled_at + created_in, scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
 
 /** What to select from each table for an {@link OccurrenceRow}. */
 export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history', string>> = {
   running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
   waiting: `lane, job, scheduled_at, id, ${waitingState}, ${liveColumns}, runs`,
   history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
+}
+
+export function dueAtOf(row: OccurrenceRow): number {
+  return row[11]
 }
 
 /** What turns the numbers of a row into names. */
@@ -50,8 +55,8 @@ export interface RowNames {
 }
 
 export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = true): OccurrenceRecord {
-  const [, job, scheduledAt, key, stateCode, kind, token, sequence, owner, jobVersion] = row
-  const [, , , , , , , , , , dueAt, createdAt, startedAt, finishedAt, timeout, reason, cancel, details, runs] = row
+  const [, job, scheduledAt, key, stateCode, kind, token, sequence, rescues, owner, jobVersion] = row
+  const [, , , , , , , , , , , dueAt, createdAt, startedAt, finishedAt, timeout, reason, cancel, details, runs] = row
   const state = stateOf(stateCode)
   return {
     id: idOf(key),
@@ -71,6 +76,7 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
     deadlineAt: state === 'running' && startedAt !== null ? startedAt + timeout : null,
     reason,
     recovered: isRecovered(kind),
+    rescues,
     cancelRequest: cancel === null ? null : (JSON.parse(cancel) as CancelRequest),
     details: details === null ? {} : (JSON.parse(details) as OccurrenceDetails),
     runs: withRuns ? parseRuns(runs, scheduledAt) : [],

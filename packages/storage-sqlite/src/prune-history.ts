@@ -1,7 +1,7 @@
 import type { OccurrenceDetails, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { lastSlotOf } from '@jobistemer/core/storage'
 import { blockOf, compareEntries, type HistoryEntry } from './history.ts'
-import type { Ledger } from './ledger.ts'
+import type { Tables } from './tables.ts'
 
 /** What of one job may go. */
 interface Retention {
@@ -29,17 +29,17 @@ const effortPerJob = 100
 
 /** Removes finished history. */
 export class HistoryPruner {
-  readonly #ledger: Ledger
+  readonly #tables: Tables
   readonly #effortLimit: number
   #position: Position | null = null
 
-  constructor(ledger: Ledger, limit: number = effortLimit) {
-    this.#ledger = ledger
+  constructor(tables: Tables, limit: number = effortLimit) {
+    this.#tables = tables
     this.#effortLimit = limit
   }
 
   prune(request: PruneRequest): PruneAnswer {
-    const { jobs, history } = this.#ledger
+    const { jobs, history } = this.#tables
     const job = request.jobId === null ? null : jobs.headOf(request.jobId)?.row
     if (job === undefined) return { removed: 0, more: false }
     history.indexTail()
@@ -54,7 +54,7 @@ export class HistoryPruner {
   /** Block by block, which touches the fewest pages. */
   #removeOccurrences(request: PruneRequest, only: number | null): PruneAnswer {
     const { before, keep, limit } = request
-    const { history, jobs } = this.#ledger
+    const { history, jobs } = this.#tables
     const name = `${only} ${before} ${keep}`
     const from = this.#position?.request === name ? this.#position : { block: -1, job: -1 }
     const retentions = new Map<number, Retention>()
@@ -103,16 +103,16 @@ export class HistoryPruner {
   }
 
   #retentionOf(job: number, keep: number): Retention {
-    const head = this.#ledger.jobs.headAt(job)
+    const head = this.#tables.jobs.headAt(job)
     const end = head?.nextAt ?? Number.POSITIVE_INFINITY
     if (keep === 0) return { end, oldestKept: null, hasSpare: true }
     const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
-    const kept = this.#ledger.history.walk({ ...all, limit: keep })
+    const kept = this.#tables.history.walk({ ...all, limit: keep })
     return { end, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
   }
 
   #forgetVersions(only: number | null): void {
-    const { jobs, live, history } = this.#ledger
+    const { jobs, live, history } = this.#tables
     for (const job of only === null ? jobs.withOldVersions() : [only]) {
       const old = jobs.oldVersions(job)
       if (old.length === 0) continue
@@ -122,7 +122,7 @@ export class HistoryPruner {
   }
 
   #forgetTombstones(before: number, only: number | null): void {
-    const { jobs, live, history } = this.#ledger
+    const { jobs, live, history } = this.#tables
     for (const { row } of jobs.tombstones(before)) {
       if (only !== null && row !== only) continue
       if (!live.has(row) && !history.has(row)) jobs.remove(row)

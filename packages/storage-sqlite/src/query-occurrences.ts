@@ -3,9 +3,9 @@ import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@
 import { isFinal } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
-import type { Ledger } from './ledger.ts'
+import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
-import { occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
+import { dueAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
 import { lanes } from './schema.ts'
 
@@ -19,12 +19,12 @@ const scanStep = 1000
 
 /** Pages of occurrences. */
 export class OccurrenceQueries {
-  readonly #ledger: Ledger
+  readonly #tables: Tables
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(ledger: Ledger) {
-    this.#ledger = ledger
-    this.#statements = prepareStatements(ledger.database)
+  constructor(tables: Tables) {
+    this.#tables = tables
+    this.#statements = prepareStatements(tables.database)
   }
 
   list(query: OccurrenceQuery): Page<OccurrenceRecord> {
@@ -35,7 +35,7 @@ export class OccurrenceQueries {
   // ----------------------------------------------------------------------------------------------------------- history
 
   #listOfJob(query: Query<'job'>): Page<OccurrenceRecord> {
-    const head = this.#ledger.jobs.headOf(query.jobId)
+    const head = this.#tables.jobs.headOf(query.jobId)
     if (head === undefined) return { items: [], cursor: null }
     const { limit, states } = query
     const wanted = states === undefined ? null : new Set(states.map((state: OccurrenceState) => stateCodes[state]))
@@ -52,7 +52,7 @@ export class OccurrenceQueries {
           continue
         }
         if (items.length === limit) return { items, cursor: after === null ? null : printPlace(after) }
-        items.push(this.#ledger.read(row, query.runs))
+        items.push(this.#tables.read(row, query.runs))
         after = placeOf(row)
       }
       if (rows.length < count) return { items, cursor: null }
@@ -80,8 +80,8 @@ export class OccurrenceQueries {
       rows.push(...(running.all(...bounds) as OccurrenceRow[]), ...(waiting.all(...bounds) as OccurrenceRow[]))
     }
     if (sources.finished) {
-      for (const { row } of this.#ledger.history.walk(range)) {
-        rows.push(this.#ledger.history.rowAt(row) as OccurrenceRow)
+      for (const { row } of this.#tables.history.walk(range)) {
+        rows.push(this.#tables.history.rowAt(row) as OccurrenceRow)
       }
     }
     const sign = rising ? 1 : -1
@@ -102,7 +102,7 @@ export class OccurrenceQueries {
     const [least, greatest] = state === 'queued' ? [lanes.queued, lanes.queued] : [lanes.ready, lanes.parked]
     const after = query.cursor === null ? [-1, 0, 0, 0, ''] : readNumbers(query.cursor, 4)
     const rows = this.#statements.waiting.all(least, greatest, ...after, limit + 1) as OccurrenceRow[]
-    return this.#page(rows, query, (row) => `${row[0]} ${row[10]} ${row[1]} ${row[2]} ${idOf(row[3])}`)
+    return this.#page(rows, query, (row) => `${row[0]} ${dueAtOf(row)} ${row[1]} ${row[2]} ${idOf(row[3])}`)
   }
 
   #page(
@@ -110,7 +110,7 @@ export class OccurrenceQueries {
     { limit, runs }: Query<'live'>,
     cursorOf: (row: OccurrenceRow) => string,
   ): Page<OccurrenceRecord> {
-    const items = rows.slice(0, limit).map((row) => this.#ledger.read(row, runs))
+    const items = rows.slice(0, limit).map((row) => this.#tables.read(row, runs))
     return { items, cursor: rows.length > limit ? cursorOf(rows[limit - 1] as OccurrenceRow) : null }
   }
 }

@@ -24,6 +24,7 @@ const liveColumns = `
   kind INTEGER NOT NULL,
   token INTEGER NOT NULL,
   sequence INTEGER NOT NULL,
+  rescues INTEGER NOT NULL,
   owner INTEGER,
   job_version INTEGER NOT NULL,
   due_at INTEGER NOT NULL,
@@ -79,8 +80,19 @@ export const migrations: readonly string[] = [
     next_at INTEGER,
     prune_floor INTEGER,
     excluded_until INTEGER,
-    requested_until INTEGER
+    requested_until INTEGER,
+    pending INTEGER NOT NULL DEFAULT 0,
+    queued INTEGER NOT NULL DEFAULT 0
   ) STRICT;
+  CREATE INDEX heads_queued ON heads (row) WHERE queued > 0;
+
+  CREATE TABLE live_counts (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    pending INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
+    running INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO live_counts VALUES (1, 0, 0, 0);
 
   CREATE TABLE handlers (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 
@@ -119,6 +131,7 @@ export const migrations: readonly string[] = [
     kind INTEGER NOT NULL,
     token INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
+    rescues INTEGER NOT NULL,
     owner INTEGER,
     job_version INTEGER NOT NULL,
     due_in INTEGER NOT NULL,

@@ -1,4 +1,7 @@
 export * from './job-record.ts'
+export * from './ledger/job-ledger.ts'
+export * from './ledger/ledger.ts'
+export { storageFromLedger } from './ledger/storage-from-ledger.ts'
 export * from './occurrence-record.ts'
 export * from './occurrence-transitions.ts'
 export * from './rules.ts'

@@ -24,8 +24,22 @@ export type OccurrenceState =
 /** The terminal states: nothing changes any more. */
 export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
 
+/** The states of an occurrence that is not over. */
+export type LiveState = Exclude<OccurrenceState, FinalState>
+
 /** `active` ones block later ones of their job, unless its overlap policy is `allow`. */
-export const liveStates: readonly OccurrenceState[] = ['pending', 'queued', 'running']
+export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
+
+/** The terminal states. */
+export const finalStates: readonly FinalState[] = [
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'canceled',
+  'failed_stale',
+  'skipped',
+  'missed',
+]
 
 /** Whether a state is terminal. */
 export function isFinal(state: OccurrenceState): state is FinalState {

@@ -1,0 +1,252 @@
+import type { JobId } from '../../ids.ts'
+import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  WakeUp,
+} from '../storage.ts'
+import { claimStep, isClaimable } from './claim-step.ts'
+import type { LedgerEntry } from './job-ledger.ts'
+import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from './ledger.ts'
+import type { LedgerSteps } from './ledger-storage.ts'
+import { LoadedJob } from './loaded-job.ts'
+import { sideBySide } from './side-by-side.ts'
+import { cancelNoticeOf, compareAddresses, type StepContext, wakeNext } from './step-context.ts'
+import { cancels, creates, needsNext, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
+
+/** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
+export class AsyncSteps implements LedgerSteps {
+  readonly #ledger: AsyncLedger
+
+  constructor(ledger: AsyncLedger) {
+    this.#ledger = ledger
+  }
+
+  async saveJobs({ now, changes }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return await this.#each(now, changes, saves)
+  }
+
+  async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    return await this.#each(now, items, creates(owner))
+  }
+
+  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+    const ledger = this.#ledger
+    if (ledger.quickSettle === undefined) return await this.#each(now, items, settles)
+    const answers = new Array<SettleAnswer>(items.length)
+    const placed = items.map((item, index) => ({ item, index }))
+    const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
+    await sideBySide(groups, ledger.concurrency ?? 1, async (group) => {
+      for (const one of group) {
+        const answer = (await ledger.quickSettle?.(one.item, now)) ?? null
+        if (answer === null) await this.#run(now, [one], settles, answers)
+        else answers[one.index] = answer
+      }
+    })
+    return answers
+  }
+
+  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return await this.#each(now, items, cancels)
+  }
+
+  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return await this.#each(now, items, reaps)
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const ledger = this.#ledger
+    const { now, owner, limit, exceptHandlerKeys } = request
+    if (request.sweep) await this.#each(now, await ledger.stranded(), wakes)
+    const query: DueQuery = { now, exceptHandlerKeys }
+    const passedOver = new Set<JobId>()
+    const kind = claims(request, passedOver)
+    const taken: OccurrenceRecord[] = []
+    let page = await ledger.due(query, { limit: limit + 1, cursor: null })
+    let rest = page.occurrences
+    // What seems to be due may be a paused job's, another node's or queued again: however much of it there is, what comes
+    // after it is found.
+    while (taken.length < limit && (rest.length > 0 || page.cursor !== null)) {
+      if (rest.length === 0) {
+        page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
+        rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
+      }
+      const chosen = rest.slice(0, limit - taken.length)
+      for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
+      rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
+    }
+    const seen = page.cursor === null ? page.nextDueAt : undefined
+    const [running, nextDueAt] = await Promise.all([
+      ledger.cancelRequested(owner),
+      seen === undefined ? ledger.nextDueAt(query) : seen,
+    ])
+    // A request outlives a release: what was taken just now may be one that was to be canceled before.
+    const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
+    return {
+      claimed: taken.sort(compareAddresses),
+      cancelRequested: [...asked.values()]
+        .filter(({ cancelRequest }) => cancelRequest !== null)
+        .sort(compareAddresses)
+        .map(cancelNoticeOf),
+      more: rest.length > 0 || page.cursor !== null,
+      nextDueAt,
+    }
+  }
+
+  async #each<Item, Answer>(
+    now: number,
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+  ): Promise<readonly Answer[]> {
+    const answers = new Array<Answer>(items.length)
+    const groups = this.#groupsOf(items, kind)
+    await sideBySide(groups, this.#ledger.concurrency ?? 1, async (steps) => {
+      for (const step of steps) await this.#run(now, step, kind, answers)
+    })
+    return answers
+  }
+
+  /** Groups of steps that may run side by side; the steps of a group follow one another. */
+  #groupsOf<Item, Answer>(
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+  ): readonly (readonly Placed<Item>[])[][] {
+    const placed = items.map((item, index) => ({ item, index }))
+    if (this.#ledger.unit === 'call') return placed.length === 0 ? [] : [[placed]]
+    const most = this.#ledger.itemsPerStep ?? placed.length
+    const steps = [...groupBy(placed, ({ item }) => kind.jobOf(item)).values()]
+    return steps.map((group) => {
+      return Array.from({ length: Math.ceil(group.length / most) }, (_, part) =>
+        group.slice(part * most, (part + 1) * most),
+      )
+    })
+  }
+
+  async #run<Item, Answer>(
+    now: number,
+    placed: readonly Placed<Item>[],
+    kind: StepKind<Item, Answer>,
+    answers: Answer[],
+  ): Promise<void> {
+    try {
+      await this.#runWhole(now, placed, kind, answers)
+    } catch (error) {
+      if (placed.length === 1 || !(error instanceof StepTooLarge)) throw error
+      const half = Math.ceil(placed.length / 2)
+      await this.#run(now, placed.slice(0, half), kind, answers)
+      await this.#run(now, placed.slice(half), kind, answers)
+    }
+  }
+
+  async #runWhole<Item, Answer>(
+    now: number,
+    placed: readonly Placed<Item>[],
+    kind: StepKind<Item, Answer>,
+    answers: Answer[],
+  ): Promise<void> {
+    const byJob = groupBy(
+      placed.map(({ item }) => item),
+      (item) => kind.jobOf(item),
+    )
+    let wakeUps: ReadonlySet<WakeUp['kind']> = new Set()
+    await this.#ledger.run({
+      jobs: [...byJob.keys()].sort(),
+      occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
+      wholeJobs: kind.wholeJobs,
+      isDivisible: placed.length > 1,
+      needs({ jobs, occurrences }) {
+        return [...jobs].map(([jobId, stored]) => {
+          return { jobId, ...kind.needs(byJob.get(jobId) ?? [], stored, occurrences) }
+        })
+      },
+      decide(found) {
+        // A step that begins anew begins with nothing changed and nothing to tell.
+        const context: StepContext = { now, wakeUps: new Set() }
+        const jobs = loadedJobs(found)
+        for (const { item, index } of placed) {
+          const id = kind.jobOf(item)
+          const shelf = {
+            job: jobs.get(id),
+            create: (...created: Parameters<typeof LoadedJob.created>) => {
+              jobs.set(id, LoadedJob.created(...created))
+            },
+          }
+          answers[index] = kind.step(context, shelf, item)
+        }
+        wakeUps = context.wakeUps
+        return [...jobs.values()].flatMap((job) => job.write ?? [])
+      },
+      outlived(occurrences) {
+        for (const { index } of placed) {
+          const answer = answers[index] as Answer
+          answers[index] = kind.amend?.(answer, occurrences) ?? answer
+        }
+      },
+    })
+    if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
+  }
+}
+
+/** Wakes the next of a job that has queued occurrences and no active one. */
+const wakes: StepKind<JobId, OccurrenceAddress | null> = {
+  wholeJobs: false,
+  jobOf: (id) => id,
+  occurrencesOf: () => [],
+  needs: needsNext,
+  step: (context, { job }) => (job === undefined ? null : wakeNext(context, job)),
+}
+
+/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
+function claims(request: ClaimRequest, passedOver: Set<JobId>): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+  return {
+    wholeJobs: false,
+    jobOf: ({ jobId }) => jobId,
+    occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
+    needs: (_, { head }) => ({ ...needsNothing, counts: head.overlap.policy !== 'allow' && head.paused === null }),
+    step(context, { job }, address) {
+      if (job === undefined) return null
+      const { id, paused, handlerKey } = job.head
+      if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
+      const entry = job.find(address)
+      if (entry === undefined) return null
+      return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
+    },
+  }
+}
+
+/** An item with its place among the answers. */
+interface Placed<Item> {
+  readonly item: Item
+  readonly index: number
+}
+
+function loadedJobs(found: StepState): Map<JobId, LoadedJob> {
+  const read = groupBy(found.occurrences.values(), ({ record }: LedgerEntry) => record.jobId)
+  return new Map(
+    [...found.jobs].map(([id, stored]) => {
+      const { pending = [], queued = [], running = [] } = found.live.get(id) ?? {}
+      return [id, new LoadedJob(stored, [...(read.get(id) ?? []), ...pending, ...queued, ...running])]
+    }),
+  )
+}
+
+function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => Key): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>()
+  for (const value of values) {
+    const key = keyOf(value)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [value])
+    else group.push(value)
+  }
+  return groups
+}

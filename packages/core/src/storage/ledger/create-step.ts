@@ -1,0 +1,94 @@
+import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import { createdOccurrence, excludedOccurrence, isStartable, recoveredOccurrence } from '../occurrence-transitions.ts'
+import { decideOverlap, decideRecoveredRun, judgeCreate, passesSlot } from '../rules.ts'
+import type { CancelNotice, CreateAnswer, CreateItem, CreateRecovery, CreateRequested, CreateSlot } from '../storage.ts'
+import type { JobLedger } from './job-ledger.ts'
+import { askAllToCancel, cancelAll, createRecord, type StepContext, waitingOf } from './step-context.ts'
+
+/** Creates one occurrence, or decides about several: one item of `createOccurrences`. */
+export function createStep(
+  context: StepContext,
+  job: JobLedger | undefined,
+  item: CreateItem,
+  owner: Owner,
+): CreateAnswer {
+  const isRequest = item.kind === 'trigger' || item.kind === 'replay'
+  const present = (isRequest ? job?.find(item) : job?.findSlot(item))?.record
+  const verdict = judgeCreate(item, job?.head ?? null, present !== undefined)
+  if (job === undefined) return verdict === 'exists' || verdict === 'create' ? { outcome: 'absent' } : verdict
+  if (verdict === 'exists') return answerExists(job, item, present as OccurrenceRecord)
+  if (verdict !== 'create') return verdict
+  switch (item.kind) {
+    case 'slot':
+    case 'trigger':
+    case 'replay':
+      return createDue(context, job, item, owner)
+    case 'exclusion': {
+      const record = excludedOccurrence(item, context.now)
+      createRecord(context, job, record)
+      return created(record)
+    }
+    case 'recovery':
+      return createRecovery(context, job, item)
+  }
+}
+
+function answerExists(job: JobLedger, item: CreateItem, { state, token, owner }: OccurrenceRecord): CreateAnswer {
+  if (passesSlot(item, job.head)) job.advance(item.scheduledAt, item.nextAt)
+  const { watermark, nextAt } = job.head
+  return { outcome: 'exists', state, token, owner, watermark, nextAt }
+}
+
+const none: readonly never[] = Object.freeze([])
+
+function created(
+  { state, token, reason }: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'>,
+  displaced: readonly OccurrenceAddress[] = none,
+  cancelRequested: readonly CancelNotice[] = none,
+): CreateAnswer {
+  return { outcome: 'created', state, token, reason, displaced, cancelRequested }
+}
+
+function createDue(
+  context: StepContext,
+  job: JobLedger,
+  item: CreateSlot | CreateRequested,
+  owner: Owner,
+): CreateAnswer {
+  const { head, counts } = job
+  const decision = decideOverlap({
+    kind: item.kind,
+    overlap: head.overlap,
+    paused: head.paused !== null,
+    startable: isStartable(item, context.now),
+    pending: counts.pending,
+    running: counts.running,
+    queued: counts.queued,
+  })
+  const displaced = decision.displacesWaiting ? cancelAll(context, job, waitingOf(job), 'displaced') : none
+  const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
+  const record = createdOccurrence(item, decision, owner, context.now)
+  createRecord(context, job, record)
+  if (item.kind === 'slot') job.advance(item.scheduledAt, item.nextAt)
+  return created(record, displaced, cancelRequested)
+}
+
+function createRecovery(context: StepContext, job: JobLedger, item: CreateRecovery): CreateAnswer {
+  let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
+  for (const entry of item.entries) {
+    const { id, scheduledAt } = entry
+    // A slot that was excluded ahead keeps its record.
+    const present = job.findSlot({ id, jobId: item.jobId, scheduledAt })
+    if (present !== undefined) {
+      last = present.record
+      continue
+    }
+    const { pending, running } = job.counts
+    const state = decideRecoveredRun(job.head.overlap, pending + running)
+    const record = recoveredOccurrence(item, entry, state, context.now)
+    createRecord(context, job, record)
+    last = record
+  }
+  job.advance(item.watermark, item.nextAt)
+  return created(last)
+}

@@ -1,0 +1,49 @@
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import type { LiveCounts } from '../storage.ts'
+
+/** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
+export type LedgerHead = Pick<
+  JobRecord,
+  'id' | 'version' | 'handlerKey' | 'overlap' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'
+> & {
+  /** Only whether it is `null` matters. */
+  readonly paused: object | null
+}
+
+/** An occurrence as a ledger found it. Adapters may hand out more than the record, and get it back with a change. */
+export interface LedgerEntry {
+  readonly record: OccurrenceRecord
+}
+
+/**
+ * One job within one step: its head, its occurrences, and the changes that the step makes. What a step has changed, it
+ * sees at once; others see all of it, or nothing, when the step is over.
+ */
+export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
+  readonly head: LedgerHead
+  /** How many of the job's occurrences live. */
+  readonly counts: LiveCounts
+
+  /** The occurrence of this id. A trigger's or a replay's may lie at another instant than the address says. */
+  find(address: OccurrenceAddress): Entry | undefined
+  /** As {@link find}, for an id that fixes its instant: a slot, or what a recovery creates. */
+  findSlot(address: OccurrenceAddress): Entry | undefined
+  /** The first `limit` live ones in a state, least `scheduledAt` first, equal ones by id. */
+  live(state: LiveState, limit: number): readonly Entry[]
+
+  /** Adds an occurrence whose id the ledger does not hold. */
+  create(record: OccurrenceRecord): void
+  /** Puts a record in the place of a live one. */
+  replace(entry: Entry, record: OccurrenceRecord): void
+  /** Sets the next instant, and the watermark unless that would move it back. */
+  advance(watermark: number, nextAt: number | null): void
+
+  /** The whole head. */
+  readonly job: JobRecord
+  /**
+   * Replaces the whole head. `version` is a new version to keep, `null` when the version in force stays. A pause that
+   * begins or ends decides whether the job's pending occurrences are among those that are due.
+   */
+  save(job: JobRecord, version: JobVersionRecord | null): void
+}

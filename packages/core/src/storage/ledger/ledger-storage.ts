@@ -1,0 +1,148 @@
+import { JobistemerError } from '../../errors.ts'
+import type { JobRecord } from '../job-record.ts'
+import type { OccurrenceRecord } from '../occurrence-record.ts'
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  GetAnswer,
+  GetRequest,
+  JobQuery,
+  OccurrenceQuery,
+  Page,
+  PruneAnswer,
+  PruneRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  Storage,
+  StorageCapabilities,
+  WakeUp,
+} from '../storage.ts'
+import {
+  copyJob,
+  copyOccurrence,
+  ownCancelAnswer,
+  ownClaimAnswer,
+  ownClaimRequest,
+  ownCreateAnswer,
+  ownCreateRequest,
+  ownGetAnswer,
+  ownReapRequest,
+  ownSaveAnswer,
+  ownSaveRequest,
+  ownSettleRequest,
+} from './copies.ts'
+import type { LedgerBase } from './ledger.ts'
+import { pruneHistory } from './prune-history.ts'
+
+/** The methods that write, as a kind of ledger carries them out. */
+export type LedgerSteps = Pick<Storage, 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap'>
+
+/** One connection to a ledger: what all storages do alike, whatever they store in. */
+export class LedgerStorage implements Storage {
+  readonly specVersion = 1
+  readonly capabilities: StorageCapabilities
+  readonly serverTime?: () => Promise<number>
+  readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
+  readonly #ledger: LedgerBase
+  readonly #steps: LedgerSteps
+  readonly #keepsObjects: boolean
+  #closing: Promise<void> | null = null
+
+  constructor(ledger: LedgerBase, steps: LedgerSteps) {
+    this.#ledger = ledger
+    this.#steps = steps
+    this.#keepsObjects = ledger.keepsObjects
+    this.capabilities = Object.freeze({ ...ledger.capabilities })
+    if (ledger.serverTime !== undefined) {
+      this.serverTime = async () => {
+        this.#assertOpen()
+        return (await ledger.serverTime?.()) as number
+      }
+    }
+    if (ledger.subscribe !== undefined) {
+      this.subscribe = (listener) => {
+        this.#assertOpen()
+        return ledger.subscribe?.(listener) as () => void
+      }
+    }
+  }
+
+  async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return await this.#steps.saveJobs(request)
+    return (await this.#steps.saveJobs(ownSaveRequest(request))).map(ownSaveAnswer)
+  }
+
+  async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return await this.#steps.createOccurrences(request)
+    return (await this.#steps.createOccurrences(ownCreateRequest(request))).map(ownCreateAnswer)
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return await this.#steps.claim(request)
+    return ownClaimAnswer(await this.#steps.claim(ownClaimRequest(request)))
+  }
+
+  async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
+    this.#assertOpen()
+    return await this.#steps.settle(this.#keepsObjects ? ownSettleRequest(request) : request)
+  }
+
+  async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    this.#assertOpen()
+    const answers = await this.#steps.cancel(request)
+    return this.#keepsObjects ? answers.map(ownCancelAnswer) : answers
+  }
+
+  async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
+    this.#assertOpen()
+    return await this.#steps.reap(this.#keepsObjects ? ownReapRequest(request) : request)
+  }
+
+  async get(request: GetRequest): Promise<GetAnswer> {
+    this.#assertOpen()
+    const answer = await this.#ledger.get(request)
+    return this.#keepsObjects ? ownGetAnswer(answer) : answer
+  }
+
+  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+    this.#assertOpen()
+    const { items, cursor } = await this.#ledger.listJobs(query)
+    return { items: this.#keepsObjects ? items.map(copyJob) : items, cursor }
+  }
+
+  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+    this.#assertOpen()
+    const { items, cursor } = await this.#ledger.listOccurrences(query)
+    return { items: this.#keepsObjects ? items.map((record) => copyOccurrence(record, query.runs)) : items, cursor }
+  }
+
+  async prune(request: PruneRequest): Promise<PruneAnswer> {
+    this.#assertOpen()
+    const { history } = this.#ledger
+    return await ('prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request))
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= Promise.resolve(this.#ledger.close())
+    await this.#closing
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === null) return
+    throw new JobistemerError('STORAGE_CLOSED', {
+      message: 'The storage is closed.',
+      remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
+    })
+  }
+}

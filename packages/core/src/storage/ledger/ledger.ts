@@ -1,0 +1,259 @@
+import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import type {
+  CreateAnswer,
+  CreateItem,
+  GetAnswer,
+  GetRequest,
+  JobQuery,
+  LiveCounts,
+  OccurrenceQuery,
+  Page,
+  PruneAnswer,
+  PruneRequest,
+  SettleAnswer,
+  SettleItem,
+  StorageCapabilities,
+  WakeUp,
+} from '../storage.ts'
+import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+
+/** How history is removed. */
+export interface HistoryRemover {
+  /**
+   * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
+   * Answers how many were there and are gone; `null`, and changes nothing, when the job is gone or its next instant lies
+   * at or before the floor.
+   */
+  removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
+  /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
+  forget(jobId: JobId, before: number): MaybePromise<void>
+}
+
+/** A value, or a promise of one. */
+export type MaybePromise<T> = T | Promise<T>
+
+/**
+ * What an adapter supplies; `storageFromLedger` makes a whole `Storage` of it.
+ *
+ * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
+ * - `async`: reading and writing take their time (a server, a key-value store). Core tells what a step needs, decides
+ *   on what was read, and tells what to write.
+ */
+export type Ledger = SyncLedger | AsyncLedger
+
+/** What both kinds of ledger have: reads outside steps, and what becomes of the whole. */
+export interface LedgerBase {
+  /** How a user opens such a storage, for messages: `memoryStorage()`. */
+  readonly opener: string
+  readonly capabilities: StorageCapabilities
+  /**
+   * True for a ledger that keeps and hands out the objects themselves: core then copies what goes in and what comes out
+   * of its steps. False for one that serialises.
+   */
+  readonly keepsObjects: boolean
+
+  /** As in `Storage`. What comes out is the caller's. */
+  get(request: GetRequest): MaybePromise<GetAnswer>
+  /** As in `Storage`. What comes out is the caller's. */
+  listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
+  /** As in `Storage`. What comes out is the caller's. */
+  listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
+
+  /** What core's `prune` needs; or all of `prune`, for a ledger that removes history in a better way of its own. */
+  readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
+
+  /** As in `Storage`. */
+  serverTime?(): Promise<number>
+  /** As in `Storage`. */
+  subscribe?(listener: (wakeUp: WakeUp) => void): () => void
+  /** Tells the other connections what a step has changed, once it is stored. Losing it costs latency only. */
+  notify?(kinds: ReadonlySet<WakeUp['kind']>): void
+  /** Called once. */
+  close(): MaybePromise<void>
+}
+
+/** What `removeHistory` takes. */
+export interface HistoryRemoval {
+  readonly jobId: JobId
+  /** Final ones, oldest first. */
+  readonly occurrences: readonly OccurrenceAddress[]
+  readonly floor: number
+}
+
+/** Which pending occurrences a claim looks for. */
+export interface DueQuery {
+  readonly now: number
+  readonly exceptHandlerKeys: readonly string[]
+}
+
+/** A ledger whose steps are synchronous. All that a step reads and writes happens within one call of `transaction`. */
+export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends LedgerBase {
+  readonly kind: 'sync'
+
+  /** Runs a step that may write, alone. It is stored when this resolves; nothing of it when it rejects. */
+  transaction<T>(now: number, step: () => T): MaybePromise<T>
+  /** Runs a step that only reads; all of it sees one state. */
+  read<T>(step: () => T): MaybePromise<T>
+
+  // What follows is called within a step only.
+
+  /** A job, tombstones too. */
+  job(id: JobId): JobLedger<Entry> | undefined
+  /**
+   * A quicker way for the ordinary item, where a measurement says that it pays. `null`, and nothing has changed, for any
+   * other: then the steps are gone through.
+   */
+  quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
+  /** As {@link quickCreate}. For an end only where it wakes nobody. */
+  quickSettle?(item: SettleItem): SettleAnswer | null
+  /** Stores a job that is not there. */
+  createJob(job: JobRecord, version: JobVersionRecord): void
+  /** Whether any pending occurrence is due whose job is not paused. Only reads. */
+  hasDue(query: DueQuery): boolean
+  /** The first `limit` of them, least `scheduledAt` first, equal ones by id. */
+  due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
+  /** When the next pending one becomes due after `now`; `null` when there is none. */
+  nextDueAt(query: DueQuery): number | null
+  /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
+  cancelRequested(owner: Owner): readonly OccurrenceRecord[]
+  /** Jobs with queued occurrences and no active one. Only reads. */
+  stranded(): readonly JobId[]
+}
+
+/** A ledger whose steps wait for answers. */
+export interface AsyncLedger extends LedgerBase {
+  readonly kind: 'async'
+  /** What one `run` covers: all jobs of a call in one transaction, or each job in a guarded commit of its own. */
+  readonly unit: 'call' | 'job'
+  /** With the unit `job`: how many items of one job go into one step at most. Default: all. */
+  readonly itemsPerStep?: number
+  /** With the unit `job`: how many steps run side by side. Default 1. */
+  readonly concurrency?: number
+
+  /**
+   * Runs one step: reads what it names, asks it for what else it needs, lets it decide, and writes all of it in one
+   * atomic commit. Where something that was read may have been changed by others before the commit, it begins anew.
+   *
+   * Order matters. A storage that locks locks the heads first, in the order in which the step names them; it reads
+   * occurrences in a later statement than the one that got the lock.
+   *
+   * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
+   */
+  run(step: LedgerStep): Promise<void>
+
+  /**
+   * A quick path that comes before the step: settles one occurrence without reading it first, under a condition of the
+   * storage's own that means what the rules mean. Answers `null`, and has changed nothing, when the rules are to decide.
+   */
+  quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
+
+  /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Oldest first. */
+  due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
+  /** When the next pending one becomes due after `now`; `null` when there is none. */
+  nextDueAt(query: DueQuery): Promise<number | null>
+  /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
+  cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
+  /** Jobs with queued occurrences and no active one, as a hint. */
+  stranded(): Promise<readonly JobId[]>
+}
+
+/** A part of what seems to be due. */
+export interface DuePage {
+  readonly occurrences: readonly OccurrenceAddress[]
+  /** For the next page; `null` on the last. */
+  readonly cursor: string | null
+  /** On the last page: what `nextDueAt` would answer, when reading the pages has shown it. */
+  readonly nextDueAt?: number | null
+}
+
+/** One step on one job, or on several that are to change together. */
+export interface LedgerStep {
+  /** In the order of their ids, each once: the order in which heads are locked. */
+  readonly jobs: readonly JobId[]
+  /** What the items of the step name. Each may exist or not. */
+  readonly occurrences: readonly NamedOccurrence[]
+  /** Whether whole heads are needed, with definition and timeline. */
+  readonly wholeJobs: boolean
+  /** Whether it has several items: when they are too large for one commit, they come again in halves. */
+  readonly isDivisible: boolean
+  /** Which of the live ones the step needs. Called again when the step begins anew. */
+  needs(found: StepHeads): readonly LiveNeed[]
+  /** Decides, and says what to write; jobs without a change are left out. Called again when the step begins anew. */
+  decide(found: StepState): readonly JobWrite[]
+  /**
+   * For a ledger that commits a large step before it has written all of it: which occurrences it could not end after all,
+   * since they had been started meanwhile. Called before `run` resolves.
+   */
+  outlived(occurrences: ReadonlySet<OccurrenceId>): void
+}
+
+/** A divisible step that is too large for one commit. */
+export class StepTooLarge extends Error {
+  override readonly name = 'StepTooLarge'
+
+  constructor() {
+    super('The step is too large for one commit.')
+  }
+}
+
+/** An occurrence that a step looks for. */
+export interface NamedOccurrence extends OccurrenceAddress {
+  /** False when the id alone counts: a trigger's or a replay's may lie at another instant. */
+  readonly isSlot: boolean
+}
+
+/** A job as an async ledger has read it. Adapters may hand out more, a revision say, and get it back with the write. */
+export interface StoredJob {
+  readonly head: LedgerHead
+  /**
+   * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
+   * step needs them: see {@link LiveNeed.counts}.
+   */
+  readonly counts: LiveCounts
+  /** With `wholeJobs`. */
+  readonly job: JobRecord | null
+}
+
+/** What was read first. */
+export interface StepHeads {
+  readonly jobs: ReadonlyMap<JobId, StoredJob>
+  readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
+}
+
+/** So many of a job's live occurrences in each state, from the first on. */
+export interface LiveNeed extends LiveNeeds {
+  readonly jobId: JobId
+}
+
+/** As {@link LiveNeed}, of a job that is known. */
+export type LiveNeeds = { readonly [State in LiveState]: number } & {
+  /** Whether the decision looks at the counts of pending and running ones. */
+  readonly counts: boolean
+}
+
+/** All that was read. */
+export interface StepState extends StepHeads {
+  /** By job: at least what was asked for, each state in the order of `scheduledAt`, equal ones by id. */
+  readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
+}
+
+/** What a step changes of one job. */
+export interface JobWrite {
+  readonly jobId: JobId
+  /** As it was read; `null` for a job that is new. */
+  readonly before: StoredJob | null
+  /** As it is now. `job` is there when the definition, the pause or the deletion changed. */
+  readonly after: StoredJob
+  /** New versions to keep. */
+  readonly versions: readonly JobVersionRecord[]
+  readonly occurrences: readonly OccurrenceWrite[]
+}
+
+/** What a step changes of one occurrence. */
+export interface OccurrenceWrite {
+  /** As it was read; `null` for one that is new. */
+  readonly before: LedgerEntry | null
+  readonly after: OccurrenceRecord
+}

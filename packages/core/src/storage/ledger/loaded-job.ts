@@ -1,0 +1,104 @@
+import type { OccurrenceId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
+import type { LiveCounts } from '../storage.ts'
+import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import type { JobWrite, StoredJob } from './ledger.ts'
+import { compareAddresses } from './step-context.ts'
+
+/** An occurrence as the step leaves it. */
+interface LoadedEntry extends LedgerEntry {
+  /** As it was read; `null` for one that the step creates. */
+  readonly before: LedgerEntry | null
+  record: OccurrenceRecord
+}
+
+type Counts = { -readonly [State in LiveState]: LiveCounts[State] }
+
+/** One job of an async ledger: what was read of it, and over it what the step changes. */
+export class LoadedJob implements JobLedger<LoadedEntry> {
+  head: LedgerHead
+  readonly counts: Counts
+  readonly #before: StoredJob | null
+  readonly #entries: Map<OccurrenceId, LoadedEntry> = new Map()
+  #job: JobRecord | null
+  readonly #versions: JobVersionRecord[] = []
+  #isChanged = false
+
+  /** `read` are the occurrences of this job that were read. */
+  constructor(stored: StoredJob, read: Iterable<LedgerEntry>, isNew = false) {
+    this.#before = isNew ? null : stored
+    this.head = stored.head
+    this.counts = { ...stored.counts }
+    this.#job = stored.job
+    this.#isChanged = isNew
+    for (const before of read) this.#entries.set(before.record.id, { before, record: before.record })
+  }
+
+  static created(job: JobRecord, version: JobVersionRecord): LoadedJob {
+    const created = new LoadedJob({ head: job, counts: { pending: 0, queued: 0, running: 0 }, job }, [], true)
+    created.#versions.push(version)
+    return created
+  }
+
+  get job(): JobRecord {
+    if (this.#job === null) throw new TypeError(`the whole of job ${this.head.id} was not read`)
+    return this.#job
+  }
+
+  find(address: OccurrenceAddress): LoadedEntry | undefined {
+    return this.#entries.get(address.id)
+  }
+
+  findSlot(address: OccurrenceAddress): LoadedEntry | undefined {
+    return this.find(address)
+  }
+
+  live(state: LiveState, limit: number): readonly LoadedEntry[] {
+    const found = [...this.#entries.values()].filter(({ record }) => record.state === state)
+    found.sort((left, right) => compareAddresses(left.record, right.record))
+    return found.length > limit ? found.slice(0, limit) : found
+  }
+
+  create(record: OccurrenceRecord): void {
+    this.#entries.set(record.id, { before: null, record })
+    this.#count(record, 1)
+  }
+
+  replace(entry: LoadedEntry, record: OccurrenceRecord): void {
+    this.#count(entry.record, -1)
+    entry.record = record
+    this.#count(record, 1)
+  }
+
+  advance(watermark: number, nextAt: number | null): void {
+    this.#change({ watermark: Math.max(this.head.watermark, watermark), nextAt })
+  }
+
+  save(job: JobRecord, version: JobVersionRecord | null): void {
+    this.#job = job
+    this.head = job
+    if (version !== null) this.#versions.push(version)
+    this.#isChanged = true
+  }
+
+  /** What the step has changed; `null` when nothing. */
+  get write(): JobWrite | null {
+    const occurrences = [...this.#entries.values()]
+      .filter(({ before, record }) => before?.record !== record)
+      .map(({ before, record }) => ({ before, after: record }))
+    if (!this.#isChanged && occurrences.length === 0) return null
+    const after = { head: this.head, counts: this.counts, job: this.#job }
+    return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
+  }
+
+  #change(change: Pick<JobRecord, 'watermark' | 'nextAt'>): void {
+    this.head = { ...this.head, ...change }
+    if (this.#job !== null) this.#job = { ...this.#job, ...change }
+    this.#isChanged = true
+  }
+
+  #count({ state }: OccurrenceRecord, by: 1 | -1): void {
+    if (!isFinal(state)) this.counts[state] += by
+  }
+}

@@ -1,0 +1,94 @@
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import type { OccurrenceAddress } from '../occurrence-record.ts'
+import { createdJob, deletedJob, isBelatedCreate, isRepeatedReplace, replacedJob, wakesAllQueued } from '../rules.ts'
+import type { JobChange, SaveJobAnswer } from '../storage.ts'
+import type { JobLedger } from './job-ledger.ts'
+import { cancelAll, type StepContext, waitingOf, wakeAll, wakeNext } from './step-context.ts'
+
+/** Where a step finds a job, and puts one that is new. */
+export interface JobShelf {
+  /** Tombstones too. */
+  readonly job: JobLedger | undefined
+  create(job: JobRecord, version: JobVersionRecord): void
+}
+
+/** One atomic change of a job: one item of `saveJobs`. */
+export function saveStep(context: StepContext, shelf: JobShelf, change: JobChange): SaveJobAnswer {
+  const { job } = shelf
+  const answer = changeJob(context, shelf, job, change)
+  if (answer.outcome === 'saved') context.wakeUps.add('jobs')
+  return answer
+}
+
+type Change<Kind extends JobChange['kind']> = Extract<JobChange, { readonly kind: Kind }>
+
+function changeJob(
+  context: StepContext,
+  shelf: JobShelf,
+  job: JobLedger | undefined,
+  change: JobChange,
+): SaveJobAnswer {
+  if (change.kind === 'create') return create(context, shelf, change)
+  if (job === undefined || job.head.deletedAt !== null) return { outcome: 'absent' }
+  switch (change.kind) {
+    case 'replace':
+      return replace(context, job, change)
+    case 'pause':
+      return pause(context, job, change)
+    case 'delete':
+      return remove(context, job, change)
+  }
+}
+
+function create(context: StepContext, shelf: JobShelf, change: Change<'create'>): SaveJobAnswer {
+  const { job: there } = shelf
+  const present = there?.job ?? null
+  if (present !== null && present.deletedAt === null) return { outcome: 'exists', job: present }
+  if (present !== null && isBelatedCreate(change.content, present)) return { outcome: 'conflict', job: present }
+  const job = createdJob(change.id, change.content, present, context.now)
+  if (there === undefined) shelf.create(job, versionOf(job, context.now))
+  else there.save(job, versionOf(job, context.now))
+  return { outcome: 'saved', job, canceled: [] }
+}
+
+function replace(context: StepContext, job: JobLedger, change: Change<'replace'>): SaveJobAnswer {
+  const before = job.job
+  if (isRepeatedReplace(before, change)) return { outcome: 'unchanged', job: before }
+  if (before.version !== change.expectedVersion || before.watermark !== change.expectedWatermark) {
+    return { outcome: 'conflict', job: before }
+  }
+  const after = replacedJob(before, change.content, context.now)
+  job.save(after, versionOf(after, context.now))
+  let canceled: readonly OccurrenceAddress[] = []
+  if (change.waiting === 'cancel') {
+    const slots = waitingOf(job).filter(({ record }) => record.kind === 'slot')
+    canceled = cancelAll(context, job, slots, 'updated')
+    wakeNext(context, job)
+  }
+  if (wakesAllQueued(change.content)) wakeAll(context, job)
+  return { outcome: 'saved', job: after, canceled }
+}
+
+function pause(context: StepContext, job: JobLedger, { paused }: Change<'pause'>): SaveJobAnswer {
+  const before = job.job
+  if ((before.paused === null) === (paused === null)) return { outcome: 'unchanged', job: before }
+  const after = { ...before, paused, changedAt: context.now }
+  job.save(after, null)
+  if (paused === null && job.counts.pending > 0) context.wakeUps.add('due')
+  return { outcome: 'saved', job: after, canceled: [] }
+}
+
+function remove(context: StepContext, job: JobLedger, change: Change<'delete'>): SaveJobAnswer {
+  const before = job.job
+  if (change.expectedVersion !== null && before.version !== change.expectedVersion) {
+    return { outcome: 'conflict', job: before }
+  }
+  const canceled = cancelAll(context, job, waitingOf(job), 'deleted')
+  const after = deletedJob(before, context.now)
+  job.save(after, null)
+  return { outcome: 'saved', job: after, canceled }
+}
+
+function versionOf({ id, version, fingerprint, definition }: JobRecord, now: number): JobVersionRecord {
+  return { jobId: id, version, fingerprint, definition, createdAt: now }
+}

@@ -1,0 +1,95 @@
+import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import { askedToCancel, ended, woken } from '../occurrence-transitions.ts'
+import type { CancelNotice, WakeUp } from '../storage.ts'
+import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+
+// What all steps share. Each change of an occurrence goes through here, so that nobody forgets to tell others of it.
+
+/** One step: its instant, and what others are to be told of once it is stored. */
+export interface StepContext {
+  readonly now: number
+  readonly wakeUps: Set<WakeUp['kind']>
+}
+
+export function createRecord(context: StepContext, job: JobLedger, record: OccurrenceRecord): void {
+  job.create(record)
+  if (record.state === 'pending') context.wakeUps.add('due')
+}
+
+export function replaceRecord(
+  context: StepContext,
+  job: JobLedger,
+  entry: LedgerEntry,
+  record: OccurrenceRecord,
+): void {
+  const { state, cancelRequest } = entry.record
+  job.replace(entry, record)
+  if (record.state === 'pending' && state !== 'pending') context.wakeUps.add('due')
+  if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
+}
+
+/** Wakes the job's next queued occurrence, when no active one is left. */
+export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
+  const { pending, queued, running } = job.counts
+  if (queued === 0 || pending > 0 || running > 0) return null
+  const [next] = job.live('queued', 1)
+  if (next === undefined) return null
+  replaceRecord(context, job, next, woken(next.record))
+  return addressOf(next.record)
+}
+
+/** Makes all queued occurrences of the job pending. */
+export function wakeAll(context: StepContext, job: JobLedger): void {
+  for (const entry of job.live('queued', Number.POSITIVE_INFINITY)) {
+    replaceRecord(context, job, entry, woken(entry.record))
+  }
+}
+
+/** Pending and queued occurrences of the job, in the order of their time. */
+export function waitingOf(job: JobLedger): readonly LedgerEntry[] {
+  return [...liveOf(job, 'pending'), ...liveOf(job, 'queued')].sort((left, right) =>
+    compareAddresses(left.record, right.record),
+  )
+}
+
+export function liveOf(job: JobLedger, state: LiveState): readonly LedgerEntry[] {
+  return job.counts[state] === 0 ? [] : job.live(state, Number.POSITIVE_INFINITY)
+}
+
+/** Cancels waiting occurrences without waking others. */
+export function cancelAll(
+  context: StepContext,
+  job: JobLedger,
+  entries: readonly LedgerEntry[],
+  reason: string,
+): readonly OccurrenceAddress[] {
+  return entries.map((entry) => {
+    const address = addressOf(entry.record)
+    replaceRecord(context, job, entry, ended(entry.record, 'canceled', reason, context.now))
+    return address
+  })
+}
+
+/** Asks all running occurrences of the job to cancel. */
+export function askAllToCancel(context: StepContext, job: JobLedger): readonly CancelNotice[] {
+  const request = { at: context.now, reason: 'displaced', actor: null }
+  return liveOf(job, 'running').map((entry) => {
+    const asked = askedToCancel(entry.record, request)
+    if (asked !== entry.record) replaceRecord(context, job, entry, asked)
+    return cancelNoticeOf(asked)
+  })
+}
+
+/** For a running occurrence that was asked to cancel. */
+export function cancelNoticeOf(record: OccurrenceRecord): CancelNotice {
+  return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? 'canceled' }
+}
+
+export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
+  return { id, jobId, scheduledAt }
+}
+
+/** The order of a job's occurrences: by time, equal ones by id. */
+export function compareAddresses(left: OccurrenceAddress, right: OccurrenceAddress): number {
+  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}

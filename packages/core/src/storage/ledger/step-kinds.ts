@@ -1,0 +1,116 @@
+import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { Owner } from '../occurrence-record.ts'
+import { wakesAllQueued } from '../rules.ts'
+import type {
+  CancelAnswer,
+  CancelItem,
+  CreateAnswer,
+  CreateItem,
+  JobChange,
+  ReapAnswer,
+  ReapItem,
+  SaveJobAnswer,
+  SettleAnswer,
+  SettleItem,
+} from '../storage.ts'
+import { cancelStep } from './cancel-step.ts'
+import { createStep } from './create-step.ts'
+import type { LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
+import { reapStep } from './reap-step.ts'
+import { type JobShelf, saveStep } from './save-step.ts'
+import { settleStep } from './settle-step.ts'
+import type { StepContext } from './step-context.ts'
+
+/** What an async ledger has to read for the items of a step, and what becomes of each item then. */
+export interface StepKind<Item, Answer> {
+  readonly wholeJobs: boolean
+  jobOf(item: Item): JobId
+  /** What the item names. */
+  occurrencesOf(item: Item): readonly NamedOccurrence[]
+  /** Which live ones the items of one job need, once its head and what they name are known. */
+  needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
+  step(context: StepContext, shelf: JobShelf, item: Item): Answer
+  /** The answer when some of what the step was to end goes on. */
+  amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
+}
+
+const all = Number.POSITIVE_INFINITY
+export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false }
+
+/** Each item ends one at most, and wakes one at most. */
+export function needsNext(items: readonly unknown[], { counts }: StoredJob): LiveNeeds {
+  return counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length, counts: true }
+}
+
+export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
+  return {
+    wholeJobs: false,
+    jobOf: ({ jobId }) => jobId,
+    occurrencesOf: namedByCreate,
+    needs(items, { head }, found) {
+      const { policy } = head.overlap
+      if (policy === 'allow') return needsNothing
+      const mayCreate = items.filter(({ kind, id }) => {
+        if (kind === 'exclusion' || (kind === 'slot' && head.paused !== null)) return false
+        return kind === 'recovery' || !found.has(id)
+      })
+      if (mayCreate.length === 0) return needsNothing
+      const displaces = policy === 'queue_one' || policy === 'cancel_running'
+      if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...needsNothing, counts: true }
+      return { pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
+    },
+    step: (context, { job }, item) => createStep(context, job, item, owner),
+  }
+}
+
+function namedByCreate(item: CreateItem): readonly NamedOccurrence[] {
+  const { id, jobId, scheduledAt } = item
+  const named = { id, jobId, scheduledAt, isSlot: item.kind !== 'trigger' && item.kind !== 'replay' }
+  if (item.kind !== 'recovery') return [named]
+  return [named, ...item.entries.map((entry) => ({ ...named, id: entry.id, scheduledAt: entry.scheduledAt }))]
+}
+
+function namedByAddress({ id, jobId, scheduledAt }: SettleItem | CancelItem | ReapItem): readonly NamedOccurrence[] {
+  return [{ id, jobId, scheduledAt, isSlot: false }]
+}
+
+const byAddress = {
+  wholeJobs: false,
+  jobOf: ({ jobId }: { readonly jobId: JobId }) => jobId,
+  occurrencesOf: namedByAddress,
+  needs: needsNext,
+}
+
+export const settles: StepKind<SettleItem, SettleAnswer> = {
+  ...byAddress,
+  step: (context, { job }, item) => settleStep(context, job, item),
+}
+
+export const cancels: StepKind<CancelItem, CancelAnswer> = {
+  ...byAddress,
+  step: (context, { job }, item) => cancelStep(context, job, item),
+}
+
+export const reaps: StepKind<ReapItem, ReapAnswer> = {
+  ...byAddress,
+  step: (context, { job }, item) => reapStep(context, job, item),
+}
+
+export const saves: StepKind<JobChange, SaveJobAnswer> = {
+  wholeJobs: true,
+  jobOf: ({ id }) => id,
+  occurrencesOf: () => [],
+  needs(changes) {
+    const cancelsWaiting = changes.some(
+      (change) => change.kind === 'delete' || (change.kind === 'replace' && change.waiting === 'cancel'),
+    )
+    if (cancelsWaiting) return { pending: all, queued: all, running: 0, counts: true }
+    const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
+    return wakes ? { ...needsNothing, queued: all } : needsNothing
+  },
+  step: saveStep,
+  amend(answer, outlived) {
+    if (answer.outcome !== 'saved') return answer
+    return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }
+  },
+}

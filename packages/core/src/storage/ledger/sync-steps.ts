@@ -1,0 +1,130 @@
+import type { JobId } from '../../ids.ts'
+import type { OccurrenceRecord } from '../occurrence-record.ts'
+import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateOccurrencesRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
+  SettleAnswer,
+  SettleRequest,
+  WakeUp,
+} from '../storage.ts'
+import { cancelStep } from './cancel-step.ts'
+import { claimStep } from './claim-step.ts'
+import { createStep } from './create-step.ts'
+import type { JobLedger } from './job-ledger.ts'
+import type { SyncLedger } from './ledger.ts'
+import type { LedgerSteps } from './ledger-storage.ts'
+import { reapStep } from './reap-step.ts'
+import { saveStep } from './save-step.ts'
+import { settleStep } from './settle-step.ts'
+import { cancelNoticeOf, type StepContext, wakeNext } from './step-context.ts'
+
+/** Steps over a synchronous ledger: the items of a call one after the other, in one transaction. */
+export class SyncSteps implements LedgerSteps {
+  readonly #ledger: SyncLedger
+
+  constructor(ledger: SyncLedger) {
+    this.#ledger = ledger
+  }
+
+  async saveJobs({ now, changes }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    const ledger = this.#ledger
+    return await this.#step(now, (context) =>
+      changes.map((change) => {
+        const create = ledger.createJob.bind(ledger)
+        return saveStep(context, { job: ledger.job(change.id), create }, change)
+      }),
+    )
+  }
+
+  async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    const ledger = this.#ledger
+    return await this.#step(now, (context) =>
+      items.map(
+        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
+      ),
+    )
+  }
+
+  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+    const ledger = this.#ledger
+    return await this.#step(now, (context) =>
+      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+    )
+  }
+
+  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return await this.#each(now, items, cancelStep)
+  }
+
+  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return await this.#each(now, items, reapStep)
+  }
+
+  /** Looks first: nodes that poll do not contend for the right to write. */
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const idle = await this.#ledger.read(() => this.#answerIdle(request))
+    return idle ?? (await this.#step(request.now, (context) => this.#claim(context, request)))
+  }
+
+  /** The answer to a claim that finds nothing to do; `null` when there is something. */
+  #answerIdle(request: ClaimRequest): ClaimAnswer | null {
+    const ledger = this.#ledger
+    if (ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)) return null
+    return this.#claimAnswer(request, [], false)
+  }
+
+  #claim(context: StepContext, request: ClaimRequest): ClaimAnswer {
+    const { owner, limit } = request
+    const ledger = this.#ledger
+    if (request.sweep) {
+      for (const id of ledger.stranded()) wakeNext(context, ledger.job(id) as JobLedger)
+    }
+    const taken: OccurrenceRecord[] = []
+    // What is queued again makes room for others.
+    for (;;) {
+      const wanted = limit - taken.length + 1
+      const due = ledger.due(request, wanted)
+      for (const { job, entry } of due) {
+        if (taken.length === limit) return this.#claimAnswer(request, taken, true)
+        const record = claimStep(context, job, entry, owner)
+        if (record !== null) taken.push(record)
+      }
+      if (due.length < wanted) return this.#claimAnswer(request, taken, false)
+    }
+  }
+
+  #claimAnswer(request: ClaimRequest, claimed: readonly OccurrenceRecord[], more: boolean): ClaimAnswer {
+    const ledger = this.#ledger
+    const cancelRequested = ledger.cancelRequested(request.owner).map(cancelNoticeOf)
+    return { claimed, cancelRequested, more, nextDueAt: ledger.nextDueAt(request) }
+  }
+
+  async #each<Item extends { readonly jobId: JobId }, Answer>(
+    now: number,
+    items: readonly Item[],
+    step: (context: StepContext, job: JobLedger | undefined, item: Item) => Answer,
+  ): Promise<readonly Answer[]> {
+    const ledger = this.#ledger
+    return await this.#step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
+  }
+
+  /** A transaction that begins anew begins with nothing to tell. */
+  async #step<T>(now: number, work: (context: StepContext) => T): Promise<T> {
+    let wakeUps: ReadonlySet<WakeUp['kind']> | null = null
+    const answer = await this.#ledger.transaction(now, () => {
+      const context: StepContext = { now, wakeUps: new Set() }
+      wakeUps = context.wakeUps
+      return work(context)
+    })
+    if (wakeUps !== null && (wakeUps as ReadonlySet<WakeUp['kind']>).size > 0) this.#ledger.notify?.(wakeUps)
+    return answer
+  }
+}

@@ -1,0 +1,122 @@
+import type { JobId } from '@jobistemer/core'
+import type {
+  AsyncLedger,
+  DuePage,
+  DueQuery,
+  GetAnswer,
+  GetRequest,
+  JobQuery,
+  JobRecord,
+  LedgerStep,
+  OccurrenceQuery,
+  OccurrenceRecord,
+  Owner,
+  Page,
+  PruneAnswer,
+  PruneRequest,
+  SettleAnswer,
+  SettleItem,
+  StorageCapabilities,
+} from '@jobistemer/core/storage'
+import { findCancelRequested, findDue, findNextDue, findStranded } from './due-search.ts'
+import type { Form } from './form.ts'
+import { get } from './get-records.ts'
+import { Keys } from './keys.ts'
+import { openTable } from './open-table.ts'
+import type { ReadOptions } from './options.ts'
+import { prune } from './prune-history.ts'
+import { listJobs } from './query-jobs.ts'
+import { listOccurrences } from './query-occurrences.ts'
+import { quickSettle } from './quick-settle.ts'
+import { Requests } from './requests.ts'
+import { runStep } from './run-step.ts'
+import { concurrency, type Table } from './table.ts'
+
+/** The table as core's steps see it. Each step on a job is one commit that is guarded by revisions. */
+export class DynamoDBLedger implements AsyncLedger {
+  readonly kind = 'async'
+  readonly unit = 'job'
+  /** More in one transaction would collide with other nodes too often. */
+  readonly itemsPerStep = 20
+  readonly concurrency: number = concurrency
+  readonly opener = 'dynamodbStorage()'
+  readonly keepsObjects = false
+  readonly capabilities: StorageCapabilities = {
+    // Some two dozen steps run at a time: more in one call would only delay its answers.
+    maxBatch: 100,
+    multiProcess: true,
+    durability: 'power',
+    serverTimeResolutionMs: 1000,
+  }
+  /** One walk through a job's history finds what goes with each record, and what kind it is. */
+  readonly history = {
+    prune: async (request: PruneRequest): Promise<PruneAnswer> => await prune(await this.#opened(), request),
+  }
+  readonly #table: Table
+  readonly #form: Form
+  #opening: Promise<void> | null = null
+
+  constructor(options: ReadOptions, form: Form) {
+    this.#table = { requests: new Requests(options), keys: new Keys(options.prefix) }
+    this.#form = form
+  }
+
+  async run(step: LedgerStep): Promise<void> {
+    await runStep(await this.#opened(), step)
+  }
+
+  async quickSettle(item: SettleItem, now: number): Promise<SettleAnswer | null> {
+    return await quickSettle(await this.#opened(), item, now)
+  }
+
+  async due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage> {
+    return await findDue(await this.#opened(), query, page)
+  }
+
+  async nextDueAt(query: DueQuery): Promise<number | null> {
+    return await findNextDue(await this.#opened(), query)
+  }
+
+  async cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]> {
+    return await findCancelRequested(await this.#opened(), owner)
+  }
+
+  async stranded(): Promise<readonly JobId[]> {
+    return await findStranded(await this.#opened())
+  }
+
+  async get(request: GetRequest): Promise<GetAnswer> {
+    return await get(await this.#opened(), request)
+  }
+
+  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+    return await listJobs(await this.#opened(), query)
+  }
+
+  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+    return await listOccurrences(await this.#opened(), query)
+  }
+
+  async serverTime(): Promise<number> {
+    const { requests, keys } = await this.#opened()
+    return await requests.time(keys.clock())
+  }
+
+  close(): void {
+    this.#table.requests.close()
+  }
+
+  /** The table, once it has been looked at. */
+  async #opened(): Promise<Table> {
+    this.#table.requests.assertOpen()
+    this.#opening ??= openTable(this.#table, this.#form)
+    try {
+      await this.#opening
+    } catch (error) {
+      // What was wrong may be right by the next call.
+      this.#opening = null
+      throw error
+    }
+    return this.#table
+  }
+}

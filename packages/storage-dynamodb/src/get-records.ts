@@ -1,0 +1,60 @@
+import type { JobId } from '@jobistemer/core'
+import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
+import { readVersion } from './job-item.ts'
+import { JobReading } from './job-reading.ts'
+import type { LiveGroup } from './keys.ts'
+import { liveQuery, shardsOf } from './live-index.ts'
+import { loadJobs } from './query-jobs.ts'
+import { findAddresses, loadHead, loadOccurrences, type Table } from './table.ts'
+
+export async function get(
+  table: Table,
+  { jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest,
+): Promise<GetAnswer> {
+  const { requests, keys } = table
+  const [foundJobs, foundVersions, addresses, foundCounts] = await Promise.all([
+    loadJobs(table, jobs),
+    requests.getAll(versions.map(({ jobId, version }) => keys.version(jobId, version))),
+    findAddresses(table, occurrences),
+    Promise.all(counts.map(async (of) => (of === 'all' ? await countAll(table) : await countOfJob(table, of)))),
+  ])
+  const stored = await loadOccurrences(
+    table,
+    addresses.flatMap((address) => address ?? []),
+  )
+  const records = new Map(stored.flatMap((found) => (found === null ? [] : [[found.record.id, found.record]])))
+  return {
+    jobs: foundJobs.map((found) => found?.job ?? null),
+    versions: versions.map(({ jobId, version }) => {
+      const item = foundVersions.get(keys.version(jobId, version))
+      return item === null ? null : readVersion(item)
+    }),
+    occurrences: occurrences.map((id) => {
+      const record = records.get(id)
+      return record === undefined ? null : structuredClone(record)
+    }),
+    counts: foundCounts,
+  }
+}
+
+/** By the head of the job, after a look at which of its active ones have ended. */
+async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
+  const job = new JobReading(table, id, await loadHead(table, id))
+  await job.lookAtActive()
+  return job.counts
+}
+
+/** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */
+async function countAll(table: Table): Promise<LiveCounts> {
+  const [pending, queued, running, canceling] = await Promise.all(
+    (['pending', 'queued', 'running', 'canceling'] as const).map(async (group) => await countGroup(table, group)),
+  )
+  return { pending: pending ?? 0, queued: queued ?? 0, running: (running ?? 0) + (canceling ?? 0) }
+}
+
+async function countGroup(table: Table, group: LiveGroup): Promise<number> {
+  const counts = await Promise.all(
+    shardsOf(group).map(async (shard) => await table.requests.count(liveQuery(table, group, shard))),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}

@@ -1,0 +1,138 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import {
+  isFinal,
+  type JobRecord,
+  type LedgerStep,
+  type LiveCounts,
+  type LiveNeeds,
+  type NamedOccurrence,
+  type OccurrenceAddress,
+  type OccurrenceState,
+  type StepHeads,
+  type StepState,
+  type StoredJob,
+} from '@jobistemer/core/storage'
+import { readHead, type StoredHead } from './job-item.ts'
+import { bySchedule } from './live-list.ts'
+import type { StoredOccurrence } from './occurrence-item.ts'
+import { loadJobs } from './query-jobs.ts'
+import { addressIn, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
+
+/** What a step has read of its job, consistently, and reads on as it turns out to be needed. */
+export class JobReading {
+  /** `null` when there is no such job. */
+  readonly head: StoredHead | null
+  readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
+  /** Addresses that lead to nothing any more: a new record of the id replaces them. */
+  readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
+  readonly #table: Table
+  readonly #id: JobId
+  readonly #job: JobRecord | null
+  readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
+  #active: readonly OccurrenceAddress[] | null = null
+
+  constructor(table: Table, id: JobId, head: StoredHead | null, job: JobRecord | null = null) {
+    this.#table = table
+    this.#id = id
+    this.head = head
+    this.#job = job
+    this.records = this.#known
+  }
+
+  /** Reads the head and what the step names, together. */
+  static async begin(table: Table, id: JobId, { occurrences, wholeJobs }: LedgerStep): Promise<JobReading> {
+    if (wholeJobs) {
+      const [loaded = null] = await loadJobs(table, [id])
+      return new JobReading(table, id, loaded?.head ?? null, loaded?.job ?? null)
+    }
+    const { keys } = table
+    const found = await readItems(table, [keys.head(id), ...occurrences.map((named) => keys.occurrence(named))])
+    const item = found.get(keys.head(id))
+    const reading = new JobReading(table, id, item === null ? null : readHead(item))
+    for (const named of occurrences) reading.#know(occurrenceIn(found, keys, named))
+    await reading.#follow(occurrences.filter(({ id, isSlot }) => !isSlot && !reading.records.has(id)))
+    return reading
+  }
+
+  /** Pending and running ones; before they are looked at, some of them may have ended. */
+  get active(): readonly OccurrenceAddress[] {
+    return this.#active ?? this.head?.active ?? []
+  }
+
+  get hasLooked(): boolean {
+    return this.#active !== null
+  }
+
+  get counts(): LiveCounts {
+    const active = this.active.map(({ id }) => this.records.get(id)?.record.state)
+    const pending = active.filter((state) => state === 'pending').length
+    return { pending, queued: this.head?.queued.length ?? 0, running: active.length - pending }
+  }
+
+  heads(): StepHeads {
+    const { head, counts, records } = this
+    const stored: StoredJob | null = head === null ? null : { head, counts, job: this.#job }
+    return { jobs: new Map(stored === null ? [] : [[this.#id, stored]]), occurrences: records }
+  }
+
+  state(): StepState {
+    const inState = (state: OccurrenceState) =>
+      [...this.records.values()]
+        .filter(({ record }) => record.state === state)
+        .sort((left, right) => bySchedule(left.record, right.record))
+    const live = { pending: inState('pending'), queued: inState('queued'), running: inState('running') }
+    return { ...this.heads(), live: new Map([[this.#id, live]]) }
+  }
+
+  async readLive({ counts, pending, queued, running }: LiveNeeds): Promise<void> {
+    if (counts || pending > 0 || running > 0) await this.lookAtActive()
+    // As many as are asked for are there, unless somebody has damaged the table.
+    for (let start = 0, left = queued; left > 0 && start < (this.head?.queued.length ?? 0); ) {
+      const some = this.head?.queued.slice(start, start + left) ?? []
+      await this.#load(some)
+      start += some.length
+      left -= some.filter(({ id }) => this.records.get(id)?.record.state === 'queued').length
+    }
+  }
+
+  async lookAtActive(): Promise<void> {
+    const listed = this.head?.active ?? []
+    await this.#load(listed)
+    // An entry that is not there was pruned, so it had ended.
+    this.#active = listed.filter(({ id }) => !isFinal(this.records.get(id)?.record.state ?? 'completed'))
+  }
+
+  /**
+   * Whether any of these is there by now. What was read together is not one snapshot: a record that was missing may be the
+   * one by whose creation the head has come to what was read of it.
+   */
+  async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
+    return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
+  }
+
+  /** Finds what is not where it was looked for: a trigger that was repeated lies under the time of its first request. */
+  async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
+    if (missing.length === 0) return
+    const { keys } = this.#table
+    // The overlap rule is about to look at these, and one request does for both.
+    const active = this.head === null || this.head.overlap.policy === 'allow' ? [] : this.head.active
+    const found = await readItems(this.#table, [
+      ...missing.map(({ id }) => keys.address(id)),
+      ...active.map((address) => keys.occurrence(address)),
+    ])
+    for (const address of active) this.#know(occurrenceIn(found, keys, address))
+    const elsewhere = missing.flatMap(({ id }) => addressIn(found, keys, id) ?? [])
+    await this.#load(elsewhere)
+    for (const address of elsewhere) if (!this.records.has(address.id)) this.staleAddresses.set(address.id, address)
+  }
+
+  async #load(addresses: readonly OccurrenceAddress[]): Promise<void> {
+    const unknown = addresses.filter(({ id }) => !this.records.has(id))
+    for (const stored of await loadOccurrences(this.#table, unknown)) this.#know(stored)
+  }
+
+  #know(stored: StoredOccurrence | null): void {
+    if (stored === null || stored.record.jobId !== this.#id || this.records.has(stored.record.id)) return
+    this.#known.set(stored.record.id, stored)
+  }
+}

@@ -1,0 +1,30 @@
+import type { JobId } from '@jobistemer/core'
+import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
+import { carryOut } from './carry-out.ts'
+import { JobReading } from './job-reading.ts'
+import { commitStep } from './step-commit.ts'
+import { contended, type Table, untilDecided } from './table.ts'
+
+/** Reads what a step needs, lets it decide, and commits; anew as long as others come between. */
+export async function runStep(table: Table, step: LedgerStep): Promise<void> {
+  const id = step.jobs[0] as JobId
+  await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
+}
+
+async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boolean> {
+  const job = await JobReading.begin(table, id, step)
+  if (job.head !== null && job.head.planParts > 0) {
+    await carryOut(table, job.head)
+    return false
+  }
+  for (const need of step.needs(job.heads())) await job.readLive(need)
+  const [write] = step.decide(job.state())
+  if (await job.haveAppeared(refused(step, job, write))) return false
+  return write === undefined || (await commitStep(table, job, write, step))
+}
+
+/** What the step names, is not there, and is not created by it either. */
+function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
+  const created = new Set(write?.occurrences.map(({ after }) => after.id))
+  return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))
+}

@@ -1,0 +1,158 @@
+import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import type { OccurrenceId } from '@jobistemer/core'
+import {
+  isFinal,
+  type JobRecord,
+  type JobWrite,
+  type LedgerStep,
+  type OccurrenceAddress,
+  type OccurrenceWrite,
+  StepTooLarge,
+} from '@jobistemer/core/storage'
+import { type Item, number, text } from './attributes.ts'
+import { carryOut } from './carry-out.ts'
+import { firstLookAt, headOf, type StoredHead, versionItem } from './job-item.ts'
+import type { JobReading } from './job-reading.ts'
+import type { Keys } from './keys.ts'
+import { bySchedule } from './live-list.ts'
+import type { StoredOccurrence } from './occurrence-item.ts'
+import { planWrites } from './plan.ts'
+import { checkStartable, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import { addressOf, loadOccurrences, type Table } from './table.ts'
+
+/**
+ * Writes what a step has decided, if nothing of what it was decided on has changed meanwhile; else answers false, and has
+ * written nothing.
+ *
+ * Every step that starts something, or changes something that waits, writes the job's head and is conditional on the
+ * head's revision: so the steps of a job follow one another. There are two exceptions: what runs may change and end by a
+ * write to its own item, as long as nobody is queued behind it (see {@link StoredOccurrence.marked}); and where
+ * occurrences may overlap, they start without knowing of each other.
+ */
+export async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
+  const { before, after, occurrences } = write
+  if (before !== null && after.head === before.head) {
+    if (occurrences.every(concernsNobody)) return await commitBesideHead(table, job, write, step, [])
+    if (before.head.overlap.policy === 'allow' && occurrences.every(starts)) {
+      return await commitBesideHead(table, job, write, step, [checkStartable(table, job.head as StoredHead)])
+    }
+  }
+  return await commitWithHead(table, job, write, step)
+}
+
+function concernsNobody({ before, after }: OccurrenceWrite): boolean {
+  if (before?.record.state !== 'running') return false
+  return after.state === 'running' || !(before as StoredOccurrence).marked
+}
+
+function starts({ before, after }: OccurrenceWrite): boolean {
+  return before?.record.state === 'pending' && after.state === 'running'
+}
+
+async function commitBesideHead(
+  table: Table,
+  job: JobReading,
+  { occurrences }: JobWrite,
+  step: LedgerStep,
+  checks: readonly TransactWriteItem[],
+): Promise<boolean> {
+  const writes = await writesOf(
+    table,
+    occurrences.map((change) => recordWrite(job, change, false)),
+  )
+  if (step.isDivisible && isTooLarge(writes)) throw new StepTooLarge()
+  const [only, another] = [...checks, ...writes]
+  if (only?.Put !== undefined && another === undefined) return await table.requests.put(only.Put)
+  return await table.requests.transact([...checks, ...writes])
+}
+
+async function commitWithHead(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
+  const changed = await headAfter(job, write)
+  const records = recordsOf(job, write, changed)
+  const others = jobWrites(table, write)
+  const writes = [...(await writesOf(table, records)), ...others]
+  const revision = write.before === null ? 0 : (job.head as StoredHead).revision
+  const head = { ...changed, revision: revision + 1 }
+  if (!isTooLarge(writes)) return await table.requests.transact([putHead(table, head, revision), ...writes])
+  if (step.isDivisible) throw new StepTooLarge()
+  const plan = planWrites(table, head.id, records)
+  const planned = { ...head, planParts: plan.length }
+  if (!(await table.requests.transact([putHead(table, planned, revision), ...plan, ...others]))) return false
+  await carryOut(table, planned)
+  step.outlived(await outlived(table, write))
+  return true
+}
+
+/** The head as the step leaves it, with the lists of what lives. */
+async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Promise<StoredHead> {
+  const { head: before } = job
+  const nothing = { revision: 0, active: [], queued: [], lookAt: firstLookAt, planParts: 0 }
+  const head = after.job === null ? (after.head as StoredHead) : headOf(after.job, before ?? nothing)
+  // Where nobody needs to know what is active, the list must not grow without end.
+  const tidies = !job.hasLooked && head.active.length >= head.lookAt
+  if (tidies) await job.lookAtActive()
+  const changed = new Map(occurrences.map(({ after: record }) => [record.id, record]))
+  const stay = (list: readonly OccurrenceAddress[]) => list.filter(({ id }) => !changed.has(id))
+  const live = [...changed.values()].filter(({ state }) => !isFinal(state))
+  const active = [...stay(job.active), ...live.filter(({ state }) => state !== 'queued').map(addressOf)]
+  const queued = [...stay(head.queued), ...live.filter(({ state }) => state === 'queued').map(addressOf)]
+  const lookAt = tidies ? Math.max(firstLookAt, 2 * job.active.length) : head.lookAt
+  return { ...head, active, queued: queued.sort(bySchedule), lookAt }
+}
+
+/** What the step changes; and whoever runs has to know that its end concerns others. */
+function recordsOf(job: JobReading, { occurrences }: JobWrite, head: StoredHead): readonly RecordWrite[] {
+  const marks = head.queued.length > 0 || head.deletedAt !== null
+  const changed = new Set<OccurrenceId>(occurrences.map(({ after }) => after.id))
+  const unmarked = [...job.records.values()].filter(
+    ({ record, marked }) => marks && record.state === 'running' && !marked && !changed.has(record.id),
+  )
+  return [...occurrences, ...unmarked.map((before) => ({ before, after: before.record }))].map((change) =>
+    recordWrite(job, change, marks),
+  )
+}
+
+function recordWrite(job: JobReading, { before, after }: OccurrenceWrite, marks: boolean): RecordWrite {
+  const stored = before as StoredOccurrence | null
+  return {
+    record: after,
+    marked: after.state === 'running' && (marks || stored?.marked === true),
+    revision: stored?.revision ?? 0,
+    staleAddress: job.staleAddresses.get(after.id) ?? null,
+  }
+}
+
+/** Those of a large step that ran already when it took effect. */
+async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
+  const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
+  const stored = await loadOccurrences(
+    table,
+    ends.map(({ after }) => after),
+  )
+  const others = ends.filter(({ after }, index) => (stored[index]?.record.state ?? after.state) !== after.state)
+  return new Set(others.map(({ after }) => after.id))
+}
+
+/** The writes of a job's versions and of its place in the registry, for a step that changes the whole of it. */
+function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite): readonly TransactWriteItem[] {
+  if (job === null) return []
+  const { keys, requests } = table
+  const put = (item: Item): TransactWriteItem => ({ Put: { TableName: requests.tableName, Item: item } })
+  const writes = versions.map((version) => put(versionItem(keys, { ...job, ...version }, version.createdAt)))
+  writes.push(put(registeredItem(keys, job)), put(changedItem(keys, job)))
+  const changedAt = before?.job?.changedAt ?? job.changedAt
+  if (changedAt !== job.changedAt) writes.push(remove(table, keys.changed(job.id, changedAt)))
+  return writes
+}
+
+function registeredItem(keys: Keys, job: JobRecord): Item {
+  const { pk, sk } = keys.registered(job.id)
+  const item: Item = { pk: text(pk), sk: text(sk) }
+  if (job.deletedAt !== null) item.d = number(job.deletedAt)
+  return item
+}
+
+function changedItem(keys: Keys, job: JobRecord): Item {
+  const { pk, sk } = keys.changed(job.id, job.changedAt)
+  return { pk: text(pk), sk: text(sk) }
+}

@@ -1,0 +1,26 @@
+import type { LiveCounts, LiveState } from '@jobistemer/core/storage'
+import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import { SortedList } from './sorted-list.ts'
+
+/** The occurrences of one job, and how many of them live. */
+export class JobOccurrences implements LiveCounts {
+  /** All of them, live ones too. */
+  readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
+    pending: new SortedList(bySchedule),
+    queued: new SortedList(bySchedule),
+    running: new SortedList(bySchedule),
+  }
+
+  get pending(): number {
+    return this.live.pending.size
+  }
+
+  get queued(): number {
+    return this.live.queued.size
+  }
+
+  get running(): number {
+    return this.live.running.size
+  }
+}

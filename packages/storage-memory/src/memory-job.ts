@@ -1,0 +1,103 @@
+import type { JobId } from '@jobistemer/core'
+import type {
+  JobLedger,
+  JobRecord,
+  JobVersionRecord,
+  LiveCounts,
+  LiveState,
+  OccurrenceAddress,
+  OccurrenceRecord,
+} from '@jobistemer/core/storage'
+import type { Database } from './database.ts'
+import type { JobOccurrences } from './job-occurrences.ts'
+import { compareText, type OccurrenceEntry } from './occurrence-entry.ts'
+
+/** A version of a job, with the number of stored occurrences that refer to it. */
+export interface VersionEntry {
+  readonly record: JobVersionRecord
+  references: number
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** A job: its head, and what hangs on it. */
+export class MemoryJob implements JobLedger<OccurrenceEntry> {
+  readonly id: JobId
+  /** Only {@link advance} changes it in place, since every slot that is created comes through there. */
+  head: Mutable<JobRecord>
+  /** Counts changes: a cheap order among jobs that changed at the same instant. */
+  changeOrdinal: number
+  /** Ascending; the last is the version in force. */
+  versions: readonly VersionEntry[] = []
+  /** `null` until the first occurrence: an idle job costs no lists. */
+  occurrences: JobOccurrences | null = null
+  readonly #database: Database
+
+  constructor(database: Database, head: JobRecord, changeOrdinal: number) {
+    this.#database = database
+    this.id = head.id
+    this.head = head
+    this.changeOrdinal = changeOrdinal
+  }
+
+  get job(): JobRecord {
+    return this.head
+  }
+
+  get counts(): LiveCounts {
+    return this.occurrences ?? noCounts
+  }
+
+  find({ id }: OccurrenceAddress): OccurrenceEntry | undefined {
+    return this.#database.occurrences.get(id)
+  }
+
+  findSlot({ id }: OccurrenceAddress): OccurrenceEntry | undefined {
+    return this.#database.occurrences.get(id)
+  }
+
+  live(state: LiveState, limit: number): readonly OccurrenceEntry[] {
+    return this.occurrences?.live[state].firstOnes(limit) ?? []
+  }
+
+  create(record: OccurrenceRecord): void {
+    this.#database.addOccurrence(this, record)
+  }
+
+  replace(entry: OccurrenceEntry, record: OccurrenceRecord): void {
+    this.#database.replace(entry, record)
+  }
+
+  advance(watermark: number, nextAt: number | null): void {
+    const { head } = this
+    if (watermark > head.watermark) head.watermark = watermark
+    head.nextAt = nextAt
+  }
+
+  save(job: JobRecord, version: JobVersionRecord | null): void {
+    this.#database.changeJob(this, job)
+    if (version !== null) this.addVersion(version)
+  }
+
+  /** Keeps the version that the head puts in force. */
+  addVersion(record: JobVersionRecord): void {
+    // `concat` makes an array of the exact length, a spread leaves room to grow: 130 bytes for each job.
+    this.versions = this.versions.concat({ record, references: 0 })
+  }
+
+  /** The stored version with this number. */
+  versionOf(version: number): VersionEntry | undefined {
+    const last = this.versions.at(-1)
+    return last?.record.version === version ? last : this.versions.find(({ record }) => record.version === version)
+  }
+}
+
+export function byId(left: MemoryJob, right: MemoryJob): number {
+  return compareText(left.id, right.id)
+}
+
+export function byChange(left: MemoryJob, right: MemoryJob): number {
+  return left.head.changedAt - right.head.changedAt || left.changeOrdinal - right.changeOrdinal
+}

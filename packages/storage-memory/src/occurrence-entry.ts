@@ -1,0 +1,30 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import type { MemoryJob } from './memory-job.ts'
+
+/** An occurrence: its record, which is replaced and never changed in place, and its place in the indexes. */
+export interface OccurrenceEntry {
+  record: OccurrenceRecord
+  readonly job: MemoryJob
+  readonly id: OccurrenceId
+  readonly scheduledAt: number
+  /** Counts the entries of a database: a cheap order among entries that are otherwise equal. */
+  readonly ordinal: number
+}
+
+export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
+}
+
+export function byDue(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  return left.record.dueAt - right.record.dueAt || left.ordinal - right.ordinal
+}
+
+/** For running ones, which always have a deadline. */
+export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal
+}
+
+export function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0
+}

@@ -1,0 +1,113 @@
+import type { CreateAnswer, CreateItem, Owner, SettleAnswer, SettleItem } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import { keyOf } from './occurrence-key.ts'
+import { printDetails } from './occurrence-row.ts'
+import { kindCode, policyCodes, stateCodes } from './record-codes.ts'
+import { printRuns } from './runs-text.ts'
+import type { Tables } from './tables.ts'
+
+const none: readonly never[] = Object.freeze([])
+
+const started: CreateAnswer = Object.freeze({
+  outcome: 'created',
+  state: 'running',
+  token: 1,
+  reason: null,
+  displaced: none,
+  cancelRequested: none,
+})
+
+const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
+
+/**
+ * The ordinary cases in one or two statements whose conditions say that they are ordinary: a slot that starts, an attempt
+ * that goes on, an end that wakes nobody. They change nothing otherwise, and answer `null`: then the rules are gone
+ * through one by one. See docs/decisions/0001-layout.md for what they save.
+ */
+export class QuickSteps {
+  readonly #tables: Tables
+  readonly #takeSlot: Database.Statement
+  readonly #start: Database.Statement
+  readonly #progress: Database.Statement
+  readonly #finish: Database.Statement
+  readonly #leave: Database.Statement
+
+  constructor(tables: Tables) {
+    this.#tables = tables
+    const { database } = tables
+    this.#takeSlot = database.prepare(`
+      UPDATE heads SET watermark = next_at, next_at = ?
+        WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
+          AND (excluded_until IS NULL OR excluded_until < next_at)
+          AND (policy = ${policyCodes.allow} OR (
+            pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
+    this.#start = database.prepare(`
+      INSERT INTO running VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
+    // The token is live, the sequence a new one, and nobody asked for cancellation.
+    const holding = 'job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL'
+    this.#progress = database.prepare(`UPDATE running SET sequence = ?, runs = ? WHERE ${holding}`)
+    this.#finish = database.prepare(`
+      INSERT INTO history
+        SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,
+          created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
+        FROM running WHERE ${holding}`)
+    this.#leave = database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')
+  }
+
+  create(item: CreateItem, owner: Owner, now: number): CreateAnswer | null {
+    if (item.kind !== 'slot' || item.runs === null || item.scheduledAt > now) return null
+    const { jobId, scheduledAt, jobVersion } = item
+    const job = this.#tables.jobs.rowOf(jobId)
+    if (job === undefined) return null
+    if (this.#takeSlot.run(item.nextAt, job, scheduledAt, jobVersion).changes !== 1) return null
+    this.#start.run(
+      job,
+      scheduledAt,
+      keyOf(item.id),
+      this.#tables.names.ownerRow(owner),
+      jobVersion,
+      scheduledAt,
+      now,
+      now,
+      item.executionTimeoutMs,
+      printDetails(item.details),
+      printRuns(item.runs, scheduledAt),
+    )
+    this.#tables.countRunning(1)
+    return started
+  }
+
+  settle(item: SettleItem, now: number): SettleAnswer | null {
+    const { change, scheduledAt, token, sequence } = item
+    if (change.kind === 'release') return null
+    const { jobs, history, anyQueued } = this.#tables
+    const job = jobs.rowOf(item.jobId)
+    if (job === undefined) return null
+    const key = keyOf(item.id)
+    const runs = printRuns(item.runs, scheduledAt)
+    if (change.kind === 'progress') {
+      const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, sequence)
+      return changes === 1 ? accepted : null
+    }
+    // Somebody may be to be woken.
+    if (anyQueued && jobs.headAt(job)?.waiting.queued !== 0) return null
+    const state = stateCodes[change.state]
+    const { changes, lastInsertRowid } = this.#finish.run(
+      state,
+      sequence,
+      now,
+      change.reason,
+      runs,
+      job,
+      scheduledAt,
+      key,
+      token,
+      sequence,
+    )
+    if (changes !== 1) return null
+    this.#leave.run(job, scheduledAt, key)
+    this.#tables.countRunning(-1)
+    history.extendIndexes(Number(lastInsertRowid))
+    return accepted
+  }
+}

@@ -1,0 +1,110 @@
+import type {
+  JobLedger,
+  JobRecord,
+  JobVersionRecord,
+  LiveCounts,
+  LiveState,
+  OccurrenceAddress,
+  OccurrenceRecord,
+} from '@jobistemer/core/storage'
+import { isFinal } from '@jobistemer/core/storage'
+import type { Head, StoredJob } from './job-table.ts'
+import { keyOf } from './occurrence-key.ts'
+import type { StoredOccurrence, Tables } from './tables.ts'
+
+/** Whether one runs is all that the rules look at; more than these are not counted. */
+const enough = 3
+
+/** A job within one step. */
+export class SqliteJob implements JobLedger<StoredOccurrence> {
+  readonly #tables: Tables
+  readonly #now: number
+  #head: Head
+  #counts: { -readonly [State in LiveState]: LiveCounts[State] }
+
+  constructor(tables: Tables, head: Head, now: number) {
+    this.#tables = tables
+    this.#head = head
+    this.#counts = { ...head.waiting, running: tables.live.countRunning(head.row, enough) }
+    this.#now = now
+  }
+
+  get head(): Head {
+    return this.#head
+  }
+
+  get counts(): LiveCounts {
+    return this.#counts
+  }
+
+  find(address: OccurrenceAddress): StoredOccurrence | undefined {
+    const found = this.#findAt(address)
+    if (found !== undefined || this.#head.requestedUntil === null) return found
+    return this.#tables.findById(address.id)
+  }
+
+  findSlot(address: OccurrenceAddress): StoredOccurrence | undefined {
+    return this.#findAt(address)
+  }
+
+  /** Beyond the last instant that anything was created for there is nothing to look for. */
+  #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
+    const { row, watermark, excludedUntil, requestedUntil } = this.#head
+    const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)
+    return scheduledAt > last ? undefined : this.#tables.findAt(row, scheduledAt, keyOf(id))
+  }
+
+  live(state: LiveState, limit: number): readonly StoredOccurrence[] {
+    return this.#tables.live.liveOf(this.#head.row, state, limit).map((row) => this.#tables.stored(row))
+  }
+
+  create(record: OccurrenceRecord): void {
+    const { jobs } = this.#tables
+    const { row, watermark } = this.#head
+    this.#tables.add(this.#head, record, this.#now)
+    this.#count(record, 1)
+    if (record.kind !== 'slot') {
+      jobs.noteRequest(row, record.scheduledAt)
+      this.#refresh()
+    } else if (record.state === 'canceled' && record.scheduledAt > watermark) {
+      jobs.noteExclusion(row, record.scheduledAt)
+      this.#refresh()
+    }
+  }
+
+  replace(entry: StoredOccurrence, record: OccurrenceRecord): void {
+    this.#tables.replace(this.#head, entry, record, this.#now)
+    this.#count(entry.record, -1)
+    this.#count(record, 1)
+  }
+
+  advance(watermark: number, nextAt: number | null): void {
+    this.#tables.jobs.advance(this.#head.row, watermark, nextAt)
+    this.#head = { ...this.#head, watermark: Math.max(this.#head.watermark, watermark), nextAt }
+  }
+
+  get job(): JobRecord {
+    return this.#stored.job
+  }
+
+  get #stored(): StoredJob {
+    return this.#tables.jobs.find(this.#head.id) as StoredJob
+  }
+
+  save(job: JobRecord, version: JobVersionRecord | null): void {
+    const { jobs, live } = this.#tables
+    const wasPaused = this.#head.paused !== null
+    jobs.update(this.#stored, job, version)
+    if (job.paused === null && wasPaused) live.unpark(this.#head.row, this.#now)
+    if (job.paused !== null && !wasPaused) live.park(this.#head.row)
+    this.#refresh()
+  }
+
+  #refresh(): void {
+    this.#head = this.#tables.jobs.headAt(this.#head.row) as Head
+  }
+
+  #count({ state }: OccurrenceRecord, by: 1 | -1): void {
+    if (!isFinal(state)) this.#counts[state] += by
+  }
+}

@@ -1,0 +1,162 @@
+import type { JobId } from '@jobistemer/core'
+import type {
+  CreateAnswer,
+  CreateItem,
+  DueQuery,
+  GetAnswer,
+  GetRequest,
+  JobQuery,
+  JobRecord,
+  JobVersionRecord,
+  LiveCounts,
+  OccurrenceQuery,
+  OccurrenceRecord,
+  Owner,
+  Page,
+  PruneAnswer,
+  PruneRequest,
+  SettleAnswer,
+  SettleItem,
+  StorageCapabilities,
+  SyncLedger,
+} from '@jobistemer/core/storage'
+import { Connection } from './connection.ts'
+import { openDatabase } from './open-database.ts'
+import type { ReadOptions } from './options.ts'
+import { HistoryPruner } from './prune-history.ts'
+import { OccurrenceQueries } from './query-occurrences.ts'
+import { QuickSteps } from './quick-steps.ts'
+import { SqliteJob } from './sqlite-job.ts'
+import { type StoredOccurrence, Tables } from './tables.ts'
+
+const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** One connection to a file. */
+export class SqliteLedger implements SyncLedger<StoredOccurrence> {
+  readonly kind = 'sync'
+  readonly opener = 'sqliteStorage()'
+  readonly keepsObjects = false
+  readonly capabilities: StorageCapabilities
+  readonly #connection: Connection
+  readonly #tables: Tables
+  readonly #quickSteps: QuickSteps
+  readonly #queries: OccurrenceQueries
+  readonly history: { prune(request: PruneRequest): Promise<PruneAnswer> }
+  /** The instant of the step under way. */
+  #now = 0
+
+  constructor(options: ReadOptions) {
+    const opened = openDatabase(options)
+    const tables = new Tables(opened.database)
+    this.#tables = tables
+    this.#quickSteps = new QuickSteps(tables)
+    this.#queries = new OccurrenceQueries(tables)
+    this.#connection = new Connection(opened, options.busyTimeoutMs, {
+      onStart: () => tables.startStep(),
+      onEnd: () => tables.endStep(),
+      onRollback: () => tables.forget(),
+    })
+    const pruner = new HistoryPruner(tables)
+    this.history = { prune: (request) => this.#connection.write(() => pruner.prune(request)) }
+    const isInMemory = opened.database.memory
+    const durability = isInMemory ? 'none' : options.synchronous === 'full' ? 'power' : 'process'
+    this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability }
+  }
+
+  transaction<T>(now: number, step: () => T): Promise<T> {
+    return this.#connection.write(() => {
+      this.#now = now
+      return step()
+    })
+  }
+
+  read<T>(step: () => T): Promise<T> {
+    return this.#connection.read(step)
+  }
+
+  quickCreate(item: CreateItem, owner: Owner): CreateAnswer | null {
+    return this.#quickSteps.create(item, owner, this.#now)
+  }
+
+  quickSettle(item: SettleItem): SettleAnswer | null {
+    return this.#quickSteps.settle(item, this.#now)
+  }
+
+  job(id: JobId): SqliteJob | undefined {
+    const head = this.#tables.jobs.headOf(id)
+    return head === undefined ? undefined : new SqliteJob(this.#tables, head, this.#now)
+  }
+
+  createJob(job: JobRecord, version: JobVersionRecord): void {
+    this.#tables.jobs.insert(job, version)
+  }
+
+  hasDue({ now, exceptHandlerKeys }: DueQuery): boolean {
+    const { live } = this.#tables
+    return live.hasDelayedDue(now) || live.ready(now, this.#handlersOf(exceptHandlerKeys), 1).length > 0
+  }
+
+  due({ now, exceptHandlerKeys }: DueQuery, limit: number): { job: SqliteJob; entry: StoredOccurrence }[] {
+    const { live } = this.#tables
+    live.promote(now)
+    const jobs = new Map<JobId, SqliteJob>()
+    return live.ready(now, this.#handlersOf(exceptHandlerKeys), limit).map((row) => {
+      const entry = this.#tables.stored(row)
+      const { jobId } = entry.record
+      const job = jobs.get(jobId) ?? (this.job(jobId) as SqliteJob)
+      jobs.set(jobId, job)
+      return { job, entry }
+    })
+  }
+
+  nextDueAt({ now, exceptHandlerKeys }: DueQuery): number | null {
+    return this.#tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
+  }
+
+  /** The numbers of the handler keys to leave out; keys that no job has need none. */
+  #handlersOf(keys: readonly string[]): readonly number[] {
+    return keys.flatMap((key) => this.#tables.names.findHandler(key) ?? [])
+  }
+
+  cancelRequested(owner: Owner): readonly OccurrenceRecord[] {
+    const row = this.#tables.names.findOwner(owner)
+    return row === undefined ? [] : this.#tables.live.cancelRequestedOf(row).map((found) => this.#tables.read(found))
+  }
+
+  stranded(): readonly JobId[] {
+    return this.#tables.jobs.stranded()
+  }
+
+  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): Promise<GetAnswer> {
+    const tables = this.#tables
+    return this.#connection.read(() => ({
+      jobs: jobs.map((id) => tables.jobs.find(id)?.job ?? null),
+      versions: versions.map(({ jobId, version }) => tables.jobs.readVersion(jobId, version) ?? null),
+      occurrences: occurrences.map((id) => tables.findById(id)?.record ?? null),
+      counts: counts.map((id) => (id === 'all' ? tables.jobs.totals() : this.#countsOf(id))),
+    }))
+  }
+
+  #countsOf(id: JobId): LiveCounts {
+    const { jobs, live } = this.#tables
+    const head = jobs.headOf(id)
+    if (head === undefined) return noCounts
+    return { ...head.waiting, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
+  }
+
+  listJobs({ limit, cursor, changedSince, owner, deleted = false }: JobQuery): Promise<Page<JobRecord>> {
+    return this.#connection.read(() => {
+      const found = this.#tables.jobs.list({ after: cursor ?? '', limit: limit + 1, changedSince, owner, deleted })
+      const items = found.slice(0, limit)
+      return { items, cursor: found.length > limit ? (items[limit - 1] as JobRecord).id : null }
+    })
+  }
+
+  listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+    return this.#connection.read(() => this.#queries.list(query))
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+}

@@ -1,0 +1,153 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import {
+  isFinal,
+  type LiveState,
+  liveStates,
+  type OccurrenceAddress,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type Owner,
+} from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import { History } from './history.ts'
+import { type Head, JobTable } from './job-table.ts'
+import { LiveTables } from './live-tables.ts'
+import { Names } from './names.ts'
+import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
+import { type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
+import { type Lane, lanes } from './schema.ts'
+
+/** A stored occurrence with its place. */
+export interface StoredOccurrence {
+  readonly record: OccurrenceRecord
+  readonly job: number
+  readonly key: OccurrenceKey
+  /** The lane of a waiting one. */
+  readonly lane: number
+}
+
+/**
+ * All tables together. An occurrence stands in exactly one of the three: running, waiting, history; its state says in
+ * which, and {@link replace} moves it.
+ */
+export class Tables implements RowNames {
+  readonly database: Database.Database
+  readonly names: Names
+  readonly jobs: JobTable
+  readonly live: LiveTables
+  readonly history: History
+  /** By how much the step under way changes how many live; written once, when it ends. */
+  #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
+  /** How many were queued when the step began; `null` when it has not asked yet. */
+  #queuedBefore: number | null = null
+
+  constructor(database: Database.Database) {
+    this.database = database
+    this.names = new Names(database)
+    this.jobs = new JobTable(database, this.names)
+    this.live = new LiveTables(database, this.names)
+    this.history = new History(database)
+  }
+
+  /** To be called at the start of each write step. */
+  startStep(): void {
+    this.#change = { pending: 0, queued: 0, running: 0 }
+    this.#queuedBefore = null
+  }
+
+  /** To be called at the end of each write step, before it is committed. */
+  endStep(): void {
+    const { pending, queued, running } = this.#change
+    if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
+  }
+
+  /** Whether anything is queued in any job. As long as nothing is, which is the rule, a finish asks no further. */
+  get anyQueued(): boolean {
+    this.#queuedBefore ??= this.jobs.totals().queued
+    return this.#queuedBefore + this.#change.queued > 0
+  }
+
+  /** To be called after a rollback: what was remembered may never have been. */
+  forget(): void {
+    this.names.forget()
+    this.jobs.forget()
+    this.history.forget()
+  }
+
+  jobIdOf(row: number): JobId {
+    return this.jobs.jobIdOf(row)
+  }
+
+  ownerOf(row: number): Owner {
+    return this.names.ownerOf(row)
+  }
+
+  read(row: OccurrenceRow, withRuns = true): OccurrenceRecord {
+    return readOccurrence(row, this, withRuns)
+  }
+
+  findAt(job: number, scheduledAt: number, key: OccurrenceKey): StoredOccurrence | undefined {
+    const row = this.live.find(job, scheduledAt, key) ?? this.history.find(job, scheduledAt, key)
+    return row === undefined ? undefined : this.stored(row)
+  }
+
+  findById(id: OccurrenceId): StoredOccurrence | undefined {
+    const key = keyOf(id)
+    const row = this.live.findById(key) ?? this.history.findById(key)
+    return row === undefined ? undefined : this.stored(row)
+  }
+
+  stored(row: OccurrenceRow): StoredOccurrence {
+    const [lane, job, , key] = row
+    return { record: this.read(row), job, key, lane }
+  }
+
+  /** Stores a new occurrence. */
+  add(job: Head, record: OccurrenceRecord, now: number): void {
+    this.#put(job, record, keyOf(record.id), now)
+    this.#count(job.row, null, record.state)
+  }
+
+  /** Stores a live occurrence as it is from now on. */
+  replace(job: Head, { record: before, key, lane }: StoredOccurrence, record: OccurrenceRecord, now: number): void {
+    if (before.state === 'running') this.live.removeRunning(job.row, before.scheduledAt, key)
+    else this.live.removeWaiting(job.row, lane, before.scheduledAt, key)
+    this.#put(job, record, key, now)
+    this.#count(job.row, before.state, record.state)
+  }
+
+  /** One that runs was added or has ended in a way of its own. */
+  countRunning(by: 1 | -1): void {
+    this.#change.running += by
+  }
+
+  #put(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
+    if (isFinal(record.state)) this.history.append(job.row, record, key, this.names)
+    else if (record.state === 'running') this.live.addRunning(job.row, record, key)
+    else this.live.addWaiting(job.row, record, key, laneOf(job, record, now))
+  }
+
+  #count(job: number, before: OccurrenceState | null, after: OccurrenceState): void {
+    if (before === after) return
+    const change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
+    if (before !== null && !isFinal(before)) change[before] -= 1
+    if (!isFinal(after)) change[after] += 1
+    if (before === null && isFinal(after)) return
+    if (change.pending !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
+    for (const state of liveStates) this.#change[state] += change[state]
+  }
+
+  addressAt(job: number, scheduledAt: number, key: OccurrenceKey): OccurrenceAddress {
+    return { id: idOf(key), jobId: this.jobIdOf(job), scheduledAt }
+  }
+}
+
+function laneOf(job: Head, record: OccurrenceRecord, now: number): Lane {
+  if (record.state === 'queued') return lanes.queued
+  if (job.paused !== null) return lanes.parked
+  return record.dueAt <= now ? lanes.ready : lanes.delayed
+}
+
+export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
+  return { id, jobId, scheduledAt }
+}

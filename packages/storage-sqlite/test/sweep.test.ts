@@ -1,0 +1,28 @@
+import { jobId } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+import { expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { makeScratch } from './scratch.ts'
+
+it('a sweep wakes what is queued in a damaged file although nothing of its job is active', async () => {
+  const scratch = makeScratch()
+  const storage = sqliteStorage({ file: scratch.file })
+  try {
+    await addJob(storage, 'report', 'queue')
+    const job = jobId('report')
+    const items = [slotItem(job, 1), slotItem(job, 2), slotItem(job, 3)]
+    await storage.createOccurrences({ now: slotAt(3), owner, items })
+    const damage = new Database(scratch.file)
+    damage.exec('DELETE FROM running')
+    damage.close()
+    const request = { now: slotAt(3), owner, limit: 5, exceptHandlerKeys: [] }
+    expect((await storage.claim({ ...request, sweep: false })).claimed).toEqual([])
+    const { claimed } = await storage.claim({ ...request, sweep: true })
+    expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
+    expect((await storage.claim({ ...request, sweep: true })).claimed).toEqual([])
+  } finally {
+    await storage.close()
+    scratch.remove()
+  }
+})
