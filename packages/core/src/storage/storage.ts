@@ -420,8 +420,11 @@ export interface GetRequest {
  * whatever their size; where keeping them has a price that nobody should pay, its guide says how it answers instead.
  */
 export interface LiveCounts {
+  /** Those that wait for a node. */
   readonly pending: number
+  /** Those that wait for another one of their job. */
   readonly queued: number
+  /** Those that a node owns. */
   readonly running: number
 }
 

@@ -44,8 +44,11 @@ export type StorageCall =
  * or `subscribe` away.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
+  /** In place of the storage's own. */
   readonly capabilities?: StorageCapabilities
+  /** In place of the storage's own; `undefined` takes it away. */
   readonly serverTime?: Storage['serverTime'] | undefined
+  /** In place of the storage's own; `undefined` takes it away. */
   readonly subscribe?: Storage['subscribe'] | undefined
   /**
    * Stands around every call of every method and of `serverTime`, given ones too, but not of `close` and `subscribe`.
