@@ -133,9 +133,8 @@ export class LedgerStorage implements Storage {
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
     this.#assertOpen()
     const page = this.#ledger.listOccurrences(query)
-    return this.#keepsObjects
-      ? whenDone(page, (own) => ownPage(own, (record) => copyOccurrence(record, query.runs)))
-      : page
+    if (this.#keepsObjects) return whenDone(page, (own) => ownPage(own, (record) => copyOccurrence(record, query.runs)))
+    return query.runs ? page : whenDone(page, (own) => ownPage(own, withoutRuns))
   }
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
@@ -156,4 +155,8 @@ export class LedgerStorage implements Storage {
       remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
     })
   }
+}
+
+function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
+  return record.runs.length === 0 ? record : { ...record, runs: [] }
 }

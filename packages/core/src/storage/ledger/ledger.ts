@@ -57,7 +57,7 @@ export interface LedgerBase {
   get(request: GetRequest): MaybePromise<GetAnswer>
   /** As in `Storage`. What comes out is the caller's. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
-  /** As in `Storage`. What comes out is the caller's. */
+  /** As in `Storage`. What comes out is the caller's. Task runs that were not asked for may be there: core takes them out. */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
   /** What core's `prune` needs; or all of `prune`, for a ledger that removes history in a better way of its own. */

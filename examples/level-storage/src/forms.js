@@ -1,0 +1,32 @@
+import { JobistemerError } from '@jobistemer/core'
+import { formKey } from './keys.js'
+
+/** @import { ClassicLevel } from 'classic-level' */
+
+/** A step from one form of what is stored to the next. It may run twice, when a process dies in the middle. @typedef {(level: ClassicLevel<string, any>) => Promise<void>} Migration */
+
+/** The steps from form 1 to the present one. @type {readonly Migration[]} */
+const migrations = []
+
+/**
+ * Brings a database to the present form.
+ * @param {ClassicLevel<string, any>} level
+ * @param {readonly Migration[]} steps
+ * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+ */
+export async function bringToPresentForm(level, steps = migrations) {
+  const present = steps.length + 1
+  const found = (await level.get(formKey)) ?? present
+  if (found > present) {
+    throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
+      message: `The database has form ${found}, and this version knows ${present}: ${level.location}.`,
+      field: 'folder',
+      value: level.location,
+      remedy: 'Update the storage, or give another folder. Nothing was changed.',
+    })
+  }
+  for (let form = found; form <= present; form++) {
+    if (form > found) await steps[form - 2]?.(level)
+    await level.put(formKey, form, { sync: true })
+  }
+}

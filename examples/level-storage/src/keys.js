@@ -1,0 +1,44 @@
+/**
+ * @import { JobId, OccurrenceId } from '@jobistemer/core'
+ * @import { LiveState, OccurrenceAddress } from '@jobistemer/core/storage'
+ */
+
+// A job's whole tree shares a prefix. What comes behind `!` sorts before `/` and every id.
+
+/** The form of what is stored: a number. */
+export const formKey = '!form'
+
+/** How many occurrences of all jobs live. */
+export const totalsKey = '!counts'
+
+/** @param {JobId} id */
+export const jobKey = (id) => `job/${id}`
+
+/** The jobs alone, apart from their trees. @param {JobId} id */
+export const listKey = (id) => `jobs/${id}`
+
+/** @param {JobId} id @param {number} version */
+export const versionKey = (id, version) => `job/${id}/version/${version}`
+
+/** @param {JobId} jobId @param {OccurrenceId} id */
+export const occurrenceKey = (jobId, id) => `job/${jobId}/occurrence/${id}`
+
+/** A job's occurrences by time. @param {OccurrenceAddress} address */
+export const timeKey = ({ jobId, scheduledAt, id }) => `job/${jobId}/time/${sortable(scheduledAt)}/${id}`
+
+/** A job's live occurrences by state and time. @param {LiveState} state @param {OccurrenceAddress} address */
+export const liveKey = (state, { jobId, scheduledAt, id }) => `job/${jobId}/${state}/${sortable(scheduledAt)}/${id}`
+
+/** The live occurrences of all jobs by state and time. @param {LiveState} state @param {OccurrenceAddress} address */
+export const stateKey = (state, { scheduledAt, id }) => `state/${state}/${sortable(scheduledAt)}/${id}`
+
+/** Which job an occurrence is of. @param {OccurrenceId} id */
+export const addressKey = (id) => `address/${id}`
+
+/** All keys that begin with a prefix. @param {string} prefix */
+export const below = (prefix) => ({ gte: prefix, lt: `${prefix}\uffff` })
+
+/** Text that sorts as instants do, for any that a Date can hold. @param {number} instant */
+export function sortable(instant) {
+  return String(instant + 8_640_000_000_000_000).padStart(17, '0')
+}

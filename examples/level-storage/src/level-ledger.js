@@ -1,0 +1,203 @@
+import { pageOfJobs, pageOfOccurrences } from '@jobistemer/core/storage'
+import * as keys from './keys.js'
+import { batchOf, del, put } from './writes.js'
+
+/**
+ * @import { JobId } from '@jobistemer/core'
+ * @import {
+ *   AsyncLedger, DuePage, DueQuery, GetAnswer, GetRequest, HistoryRemoval, JobQuery, JobRecord, LedgerStep, LiveCounts,
+ *   LiveState, OccurrenceQuery, OccurrenceRecord, Owner, Page
+ * } from '@jobistemer/core/storage'
+ * @import { Database } from './open-database.js'
+ */
+
+/** @type {LiveCounts} */
+const noCounts = { pending: 0, queued: 0, running: 0 }
+const states = /** @type {const} */ (['pending', 'queued', 'running'])
+const synced = { sync: true }
+
+/** One connection. @implements {AsyncLedger} */
+export class LevelLedger {
+  kind = /** @type {const} */ ('async')
+  unit = /** @type {const} */ ('call')
+  opener = 'levelStorage()'
+  keepsObjects = false
+  capabilities = /** @type {const} */ ({ maxBatch: 500, multiProcess: false, durability: 'power' })
+  history = this
+
+  /** @param {Database} database */
+  constructor(database) {
+    this.database = database
+    this.level = database.level
+  }
+
+  /** @param {LedgerStep} step */
+  run(step) {
+    return this.database.alone(async () => {
+      const heads = await this.level.getMany(step.jobs.map(keys.jobKey))
+      const jobs = new Map(
+        heads.flatMap((found) => (found === undefined ? [] : [[found.job.id, { head: found.job, ...found }]])),
+      )
+      const named = await this.level.getMany(step.occurrences.map(({ jobId, id }) => keys.occurrenceKey(jobId, id)))
+      const occurrences = new Map(named.flatMap((record) => (record === undefined ? [] : [[record.id, { record }]])))
+      const live = new Map()
+      for (const need of step.needs({ jobs, occurrences })) live.set(need.jobId, await this.liveOf(need.jobId, need))
+      const writes = step.decide({ jobs, occurrences, live })
+      const totals = (await this.level.get(keys.totalsKey)) ?? noCounts
+      if (writes.length > 0) await this.level.batch(batchOf(writes, totals), synced)
+    })
+  }
+
+  /** @param {JobId} jobId @param {{ readonly [State in LiveState]: number }} limits */
+  async liveOf(jobId, limits) {
+    const lists = states.map(async (state) => {
+      const found = await this.recordsAt({ ...keys.below(`job/${jobId}/${state}/`), limit: limits[state] })
+      return [state, found.map((record) => ({ record }))]
+    })
+    return Object.fromEntries(await Promise.all(lists))
+  }
+
+  /** The records that entries of an index lead to. @param {{ gte: string, lt: string, limit?: number, reverse?: boolean }} range @returns {Promise<OccurrenceRecord[]>} */
+  async recordsAt(range) {
+    return await this.level.getMany(await this.level.values(range).all())
+  }
+
+  /** Pending ones that a claim may look at, by time. @param {DueQuery} query */
+  async claimable({ exceptHandlerKeys }) {
+    const pending = await this.recordsAt(keys.below('state/pending/'))
+    const ids = [...new Set(pending.map(({ jobId }) => jobId))]
+    const heads = await this.level.getMany(ids.map(keys.jobKey))
+    const open = heads.filter(({ job }) => job.paused === null && !exceptHandlerKeys.includes(job.handlerKey))
+    const openIds = new Set(open.map(({ job }) => job.id))
+    return pending.filter(({ jobId }) => openIds.has(jobId))
+  }
+
+  /** @param {DueQuery} query @param {{ readonly limit: number, readonly cursor: string | null }} page @returns {Promise<DuePage>} */
+  due(query, { limit, cursor }) {
+    return this.database.alone(async () => {
+      const due = (await this.claimable(query)).filter(({ dueAt }) => dueAt <= query.now)
+      const rest = due.filter((record) => cursor === null || keys.stateKey('pending', record) > cursor)
+      const page = pageOf(rest, limit, (record) => keys.stateKey('pending', record))
+      return { occurrences: page.items, cursor: page.cursor }
+    })
+  }
+
+  /** @param {DueQuery} query */
+  nextDueAt(query) {
+    return this.database.alone(async () => {
+      const instants = (await this.claimable(query)).map(({ dueAt }) => dueAt).filter((dueAt) => dueAt > query.now)
+      return instants.length === 0 ? null : Math.min(...instants)
+    })
+  }
+
+  /** @param {Owner} owner */
+  cancelRequested({ node, incarnation }) {
+    return this.database.alone(async () => {
+      const running = await this.recordsAt(keys.below('state/running/'))
+      return running.filter(({ cancelRequest, owner }) => {
+        return cancelRequest !== null && owner?.node === node && owner.incarnation === incarnation
+      })
+    })
+  }
+
+  stranded() {
+    return this.database.alone(async () =>
+      (await this.recordsAt(keys.below('state/queued/'))).map(({ jobId }) => jobId),
+    )
+  }
+
+  /** @param {GetRequest} request @returns {Promise<GetAnswer>} */
+  get({ jobs = [], versions = [], occurrences = [], counts = [] }) {
+    return this.database.alone(async () => {
+      const many = async (/** @type {string[]} */ wanted) =>
+        (await this.level.getMany(wanted)).map((found) => found ?? null)
+      const jobIds = await many(occurrences.map(keys.addressKey))
+      const heads = await many(counts.map((id) => (id === 'all' ? keys.totalsKey : keys.jobKey(id))))
+      return {
+        jobs: (await many(jobs.map(keys.jobKey))).map((found) => found?.job ?? null),
+        versions: await many(versions.map(({ jobId, version }) => keys.versionKey(jobId, version))),
+        occurrences: await many(occurrences.map((id, index) => keys.occurrenceKey(jobIds[index], id))),
+        counts: heads.map((found) => found?.counts ?? found ?? noCounts),
+      }
+    })
+  }
+
+  /** @param {JobQuery} query @returns {Promise<Page<JobRecord>>} */
+  listJobs(query) {
+    return this.database.alone(async () => {
+      const heads = await this.level.getMany(await this.level.values(keys.below('jobs/')).all())
+      return pageOfJobs(
+        heads.map(({ job }) => job),
+        query,
+      )
+    })
+  }
+
+  /** @param {OccurrenceQuery} query @returns {Promise<Page<OccurrenceRecord>>} */
+  listOccurrences(query) {
+    return this.database.alone(async () => {
+      if (query.kind === 'job') return pageOf(await this.historyOf(query), query.limit, keys.timeKey)
+      return pageOfOccurrences(await this.recordsAt(keys.below(`state/${query.state}/`)), query)
+    })
+  }
+
+  /** @param {Extract<OccurrenceQuery, { kind: 'job' }>} query */
+  async historyOf({ jobId, from, to, states: wanted, order, cursor, limit }) {
+    const prefix = `job/${jobId}/time/`
+    const rises = order === 'ascending'
+    const gte = from === undefined ? prefix : `${prefix}${keys.sortable(from)}`
+    const lt = to === undefined ? `${prefix}\uffff` : `${prefix}${keys.sortable(to)}`
+    /** @type {OccurrenceRecord[]} */
+    const found = []
+    for await (const [key, id] of this.level.iterator({ gte, lt, reverse: !rises })) {
+      if (cursor !== null && (rises ? key <= cursor : key >= cursor)) continue
+      const record = await this.level.get(keys.occurrenceKey(jobId, id))
+      if (wanted === undefined || wanted.includes(record.state)) found.push(record)
+      if (found.length > limit) break
+    }
+    return found
+  }
+
+  /** @param {HistoryRemoval} removal */
+  removeHistory({ jobId, occurrences, floor }) {
+    return this.database.alone(async () => {
+      const head = await this.level.get(keys.jobKey(jobId))
+      if (head === undefined || (head.job.nextAt !== null && head.job.nextAt <= floor)) return null
+      const found = await this.level.getMany(occurrences.map(({ id }) => keys.occurrenceKey(jobId, id)))
+      const there = occurrences.filter((_, index) => found[index] !== undefined)
+      const job = { ...head.job, pruneFloor: Math.max(head.job.pruneFloor ?? floor, floor) }
+      const removals = there.flatMap(({ id, scheduledAt }) => [
+        del(keys.occurrenceKey(jobId, id)),
+        del(keys.addressKey(id)),
+        del(keys.timeKey({ jobId, scheduledAt, id })),
+      ])
+      await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...removals], synced)
+      return there.length
+    })
+  }
+
+  /** @param {JobId} jobId @param {number} before */
+  forget(jobId, before) {
+    return this.database.alone(async () => {
+      const { job } = (await this.level.get(keys.jobKey(jobId))) ?? {}
+      const records = await this.level.values(keys.below(`job/${jobId}/occurrence/`)).all()
+      const isOver = records.length === 0 && job?.deletedAt != null && job.deletedAt < before
+      const used = new Set([isOver ? 0 : job?.version, ...records.map(({ jobVersion }) => jobVersion)])
+      const versions = await this.level.values(keys.below(`job/${jobId}/version/`)).all()
+      const unused = versions.filter(({ version }) => !used.has(version))
+      const gone = unused.map(({ version }) => del(keys.versionKey(jobId, version)))
+      await this.level.batch(isOver ? [...gone, del(keys.jobKey(jobId)), del(keys.listKey(jobId))] : gone, synced)
+    })
+  }
+
+  close() {
+    return this.database.release()
+  }
+}
+
+/** @template T @param {readonly T[]} found @param {number} limit @param {(item: T) => string} cursorOf @returns {Page<T>} */
+function pageOf(found, limit, cursorOf) {
+  const items = found.slice(0, limit)
+  const last = items.at(-1)
+  return { items, cursor: found.length > limit && last !== undefined ? cursorOf(last) : null }
+}

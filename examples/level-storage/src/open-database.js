@@ -1,0 +1,65 @@
+import { resolve } from 'node:path'
+import { JobistemerError } from '@jobistemer/core'
+import { ClassicLevel } from 'classic-level'
+import { bringToPresentForm } from './forms.js'
+
+/** One process opens each folder once, whatever the number of its connections. @type {Map<string, Database>} */
+const databases = new Map()
+
+/** A database that connections of this process share. */
+export class Database {
+  connections = 0
+  /** @type {Promise<unknown>} */
+  #line = Promise.resolve()
+
+  /** @param {string} folder @param {Parameters<typeof bringToPresentForm>[1]} [migrations] */
+  constructor(folder, migrations) {
+    /** @type {ClassicLevel<string, any>} */
+    this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
+    this.opening = this.open(migrations)
+    // Whoever uses it is told; nobody may.
+    this.opening.catch(() => databases.delete(folder))
+  }
+
+  /** @param {Parameters<typeof bringToPresentForm>[1]} [migrations] */
+  async open(migrations) {
+    try {
+      await this.level.open()
+    } catch (cause) {
+      throw new JobistemerError('STORAGE_UNREADABLE', {
+        message: `The database cannot be opened: ${this.level.location}.`,
+        field: 'folder',
+        value: this.level.location,
+        remedy: 'Give a folder of its own to Jobistemer, which no other process has open.',
+        cause,
+      })
+    }
+    await bringToPresentForm(this.level, migrations)
+  }
+
+  /** One after the other: what one reads, no other changes before it has written. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async alone(work) {
+    await this.opening
+    const result = this.#line.then(work)
+    this.#line = result.catch(() => undefined)
+    return await result
+  }
+
+  async release() {
+    this.connections -= 1
+    if (this.connections > 0) return
+    await this.opening.catch(() => undefined)
+    await this.#line
+    databases.delete(this.level.location)
+    await this.level.close()
+  }
+}
+
+/** @param {string} folder @param {Parameters<typeof bringToPresentForm>[1]} [migrations] */
+export function openDatabase(folder, migrations) {
+  const path = resolve(folder)
+  const database = databases.get(path) ?? new Database(path, migrations)
+  databases.set(path, database)
+  database.connections += 1
+  return database
+}

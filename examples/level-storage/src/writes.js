@@ -1,0 +1,50 @@
+import { isFinal } from '@jobistemer/core/storage'
+import * as keys from './keys.js'
+
+/**
+ * @import { JobWrite, LiveCounts, OccurrenceRecord } from '@jobistemer/core/storage'
+ * @typedef {{ type: 'put', key: string, value: unknown } | { type: 'del', key: string }} Write
+ */
+
+/** What a step's changes are as one batch. @param {readonly JobWrite[]} writes @param {LiveCounts} totals @returns {Write[]} */
+export function batchOf(writes, totals) {
+  const sum = { ...totals }
+  for (const { before, after } of writes) {
+    for (const state of /** @type {const} */ (['pending', 'queued', 'running'])) {
+      sum[state] += after.counts[state] - (before?.counts[state] ?? 0)
+    }
+  }
+  return [put(keys.totalsKey, sum), ...writes.flatMap(jobWrites)]
+}
+
+/** @param {JobWrite} write @returns {Write[]} */
+function jobWrites({ jobId, before: known, after, versions, occurrences }) {
+  return [
+    put(keys.jobKey(jobId), { job: after.job, counts: after.counts }),
+    ...(known === null ? [put(keys.listKey(jobId), keys.jobKey(jobId))] : []),
+    ...versions.map((version) => put(keys.versionKey(jobId, version.version), version)),
+    ...occurrences.flatMap(({ before, after: record }) => [
+      ...(before === null ? [] : indexesOf(before.record).map(del)),
+      put(keys.occurrenceKey(jobId, record.id), record),
+      put(keys.addressKey(record.id), jobId),
+      put(keys.timeKey(record), record.id),
+      ...indexesOf(record).map((key) => put(key, keys.occurrenceKey(jobId, record.id))),
+    ]),
+  ]
+}
+
+/** Where a live occurrence stands besides its record. @param {OccurrenceRecord} record */
+function indexesOf(record) {
+  const { state } = record
+  return isFinal(state) ? [] : [keys.liveKey(state, record), keys.stateKey(state, record)]
+}
+
+/** @param {string} key @param {unknown} value */
+export function put(key, value) {
+  return /** @type {const} */ ({ type: 'put', key, value })
+}
+
+/** @param {string} key */
+export function del(key) {
+  return /** @type {const} */ ({ type: 'del', key })
+}

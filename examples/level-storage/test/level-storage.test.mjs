@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { createScheduler, defineJob, JobistemerError, jobId } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { cron } from '@jobistemer/ticker-cron'
+import { levelStorage } from 'level-storage-example'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LevelLedger } from '../src/level-ledger.js'
+import { openDatabase } from '../src/open-database.js'
+
+const writer = fileURLToPath(new URL('./writer.mjs', import.meta.url))
+
+describe('the level storage', () => {
+  let folder = ''
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'level-storage-'))
+  })
+  afterEach(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  it('runs each slot once for several schedulers of one process', async () => {
+    /** @type {string[]} */
+    const runs = []
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    const schedulers = ['first', 'second', 'third'].map((nodeId) => {
+      const run = (/** @type {{ scheduledAt: Date }} */ { scheduledAt }) => {
+        runs.push(scheduledAt.toISOString())
+      }
+      const job = defineJob({ name: 'report', schedule: cron('* * * * *'), tasks: [{ name: 'write', run }] })
+      return createScheduler({ storage: levelStorage({ folder }), jobs: [job], nodeId, clock })
+    })
+    for (const scheduler of schedulers) await scheduler.start()
+    await clock.advance({ minutes: 10 })
+    for (const scheduler of schedulers) await scheduler.shutdown()
+    expect(runs).toHaveLength(10)
+    expect(new Set(runs).size).toBe(10)
+  })
+
+  it('keeps what it has acknowledged when the process is killed', async () => {
+    for (let round = 1; round <= 5; round++) {
+      const child = spawn(process.execPath, [writer, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      let acknowledged = 0
+      let lines = 0
+      for await (const line of createInterface({ input: child.stdout })) {
+        acknowledged = Number(line)
+        if (++lines === 20 * round) child.kill('SIGKILL')
+      }
+      await exited
+      const storage = levelStorage({ folder })
+      const { jobs } = await storage.get({ jobs: [jobId('endless')] })
+      expect(jobs[0]?.watermark).toBeGreaterThanOrEqual(acknowledged)
+      await assertLedger(storage)
+      await storage.close()
+    }
+  })
+
+  it('brings an older form to the present one, goes on after a crash, and refuses a newer one', async () => {
+    const first = levelStorage({ folder })
+    await first.listJobs({ limit: 1, cursor: null })
+    await first.close()
+    let tries = 0
+    /** @param {import('classic-level').ClassicLevel<string, any>} level */
+    const migrate = async (level) => {
+      await level.put('job/made-up', { job: undefined })
+      if (++tries === 1) throw new Error('killed')
+    }
+    const crashed = openDatabase(folder, [migrate])
+    await expect(crashed.opening).rejects.toThrow('killed')
+    await crashed.release()
+    const migrated = openDatabase(folder, [migrate])
+    await migrated.opening
+    expect(tries).toBe(2)
+    await migrated.release()
+    const older = levelStorage({ folder })
+    await expect(older.get({})).rejects.toSatisfy((error) => JobistemerError.isInstance(error, 'STORAGE_SCHEMA_NEWER'))
+    await older.close()
+    const again = new LevelLedger(openDatabase(folder, [migrate]))
+    expect(await again.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, queued: 0, running: 0 }] })
+    expect(tries).toBe(2)
+    await again.close()
+  })
+
+  it('says which folder it cannot open', async () => {
+    const file = fileURLToPath(import.meta.url)
+    const storage = levelStorage({ folder: file })
+    await expect(storage.get({})).rejects.toSatisfy(
+      (error) =>
+        JobistemerError.isInstance(error, 'STORAGE_UNREADABLE') && error.field === 'folder' && error.value === file,
+    )
+    await storage.close()
+  })
+})
