@@ -126,10 +126,8 @@ export class LevelLedger {
   listJobs(query) {
     return this.database.alone(async () => {
       const heads = await this.level.getMany(await this.level.values(keys.below('jobs/')).all())
-      return pageOfJobs(
-        heads.map(({ job }) => job),
-        query,
-      )
+      const jobs = heads.map(({ job }) => job)
+      return pageOfJobs(jobs, query)
     })
   }
 
