@@ -1,6 +1,5 @@
 import {
   closeSync,
-  existsSync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
@@ -17,72 +16,74 @@ export class Journal {
   /** @param {string} file */
   constructor(file) {
     this.file = file
-    const isNew = !existsSync(file)
     try {
       this.descriptor = openSync(file, 'a')
+      syncFolder(file)
     } catch (cause) {
-      throw unreadable(file, cause)
+      throw this.error('STORAGE_UNREADABLE', 'cannot be opened', cause)
     }
-    if (isNew) syncFolder(file)
-    this.length = 0
-    this.lines = 0
   }
 
   /**
-   * Reads every entry, oldest first. A last line without its end was being written when the process died; its call
-   * was never answered, so it is cut off.
-   * @returns {unknown[]}
+   * Reads every entry, oldest first. A last line without its end was being written when the process died; its call was
+   * never answered, so it is cut off.
+   * @returns {any[]}
    */
   read() {
     const bytes = readFileSync(this.file)
     this.length = bytes.lastIndexOf(0x0a) + 1
-    if (this.length < bytes.length) ftruncateSync(this.descriptor, this.length)
     const lines = bytes.toString('utf8', 0, this.length).split('\n').slice(0, -1)
-    this.lines = lines.length
     try {
-      return lines.map((line) => JSON.parse(line))
+      const entries = lines.map((line) => JSON.parse(line))
+      if (this.length < bytes.length) ftruncateSync(this.descriptor, this.length)
+      return entries
     } catch (cause) {
-      throw unreadable(this.file, cause)
+      throw this.error('STORAGE_UNREADABLE', 'is not a journal', cause)
     }
   }
 
-  /** Writes one entry and waits for the disk. When that fails the file is as it was. @param {string} line */
-  append(line) {
-    const bytes = Buffer.from(`${line}\n`)
+  /** Writes one entry and waits for the disk. When that fails, the file is as it was. @param {unknown} entry */
+  append(entry) {
+    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
     try {
-      let written = 0
-      while (written < bytes.length) written += writeSync(this.descriptor, bytes, written)
+      for (let written = 0; written < bytes.length; ) written += writeSync(this.descriptor, bytes, written)
       fdatasyncSync(this.descriptor)
+      this.length += bytes.length
     } catch (cause) {
       ftruncateSync(this.descriptor, this.length)
-      const isFull = /** @type {NodeJS.ErrnoException} */ (cause).code === 'ENOSPC'
-      throw new JobistemerError(isFull ? 'STORAGE_FULL' : 'STORAGE_FAILED', {
-        message: `The journal ${this.file} could not be written.`,
-        remedy: 'Nothing of the call was kept. Make room or mend the disk, then repeat it.',
-        cause,
-      })
+      throw this.error('STORAGE_FAILED', 'could not be written, and nothing of the call was kept', cause)
     }
-    this.length += bytes.length
-    this.lines += 1
   }
 
-  /** Puts one line in place of all entries, in one step: a crash leaves the old file or the new one. @param {string} line */
-  replaceAll(line) {
-    const draft = `${this.file}.draft`
-    const descriptor = openSync(draft, 'w')
-    writeSync(descriptor, `${line}\n`)
-    fsyncSync(descriptor)
-    closeSync(descriptor)
-    renameSync(draft, this.file)
+  /** Puts other entries in place of all, in one step: a crash leaves the old file or the new one. @param {unknown[]} entries */
+  replaceAll(entries) {
+    const draft = new Journal(`${this.file}.draft`)
+    ftruncateSync(draft.descriptor, 0)
+    for (const entry of entries) draft.append(entry)
+    renameSync(draft.file, this.file)
     syncFolder(this.file)
     closeSync(this.descriptor)
-    this.descriptor = openSync(this.file, 'a')
-    this.length = Buffer.byteLength(line) + 1
-    this.lines = 1
+    this.descriptor = draft.descriptor
+    this.length = draft.length
   }
 
   close() {
     closeSync(this.descriptor)
+  }
+
+  length = 0
+
+  /** @param {import('@jobistemer/core').ErrorCode} code @param {string} how @param {unknown} [cause] */
+  error(code, how, cause) {
+    const remedy =
+      'Give a file that journalStorage() of this version made, or a new one in a folder that can be written.'
+    return new JobistemerError(code, {
+      message: `${this.file} ${how}.`,
+      field: 'file',
+      value: this.file,
+      remedy,
+      cause,
+    })
   }
 }
 
@@ -91,15 +92,4 @@ function syncFolder(file) {
   const folder = openSync(dirname(file), 'r')
   fsyncSync(folder)
   closeSync(folder)
-}
-
-/** @param {string} file @param {unknown} cause */
-function unreadable(file, cause) {
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `${file} is not a journal that can be read.`,
-    field: 'file',
-    value: file,
-    remedy: 'Give a file that journalStorage() made, or one that does not exist yet, in a folder that can be written.',
-    cause,
-  })
 }

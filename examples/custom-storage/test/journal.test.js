@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { JobistemerError, jobId, occurrenceId } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { journalStorage } from 'custom-storage-example'
+import { JournalFile } from '../src/journal-file.js'
 
 const writer = new URL('./writer.js', import.meta.url)
 
@@ -68,12 +69,12 @@ describe('the journal', () => {
     })
   })
 
-  it('is one line again after a long life, and holds the same', async () => {
+  it('is one line behind its header again after a long life, and holds the same', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 600)
       const first = journalStorage({ file })
       const before = await history(first)
-      assert.equal((await readFile(file, 'utf8')).trimEnd().split('\n').length, 1)
+      assert.equal((await readFile(file, 'utf8')).trimEnd().split('\n').length, 2)
       await first.close()
       const second = journalStorage({ file })
       assert.deepEqual(await history(second), before)
@@ -95,6 +96,31 @@ describe('the journal', () => {
         )
         assert.equal(await readFile(file, 'utf8'), content)
       }
+    })
+  })
+
+  it('brings a file of an older form to the present one, and refuses a newer one', async () => {
+    await withFile(async (file) => {
+      await writeUntilKilled(file, 5)
+      const first = journalStorage({ file })
+      const before = await history(first)
+      await first.close()
+      /** @param {any} change */
+      const rename = (change) => {
+        if (change.table !== 'occurrences' || change.value === null) return change
+        return { ...change, value: { ...change.value, reason: 'from form 1' } }
+      }
+      const migrated = new JournalFile(file, { form: 2, migrations: [rename] })
+      const reasons = [...migrated.records.occurrences.values()].map(({ reason }) => reason)
+      assert.deepEqual(reasons, Array(before.items.length).fill('from form 1'))
+      migrated.journal.close()
+      assert.throws(
+        () => journalStorage({ file }),
+        (error) => JobistemerError.isInstance(error, 'STORAGE_SCHEMA_NEWER'),
+      )
+      const again = new JournalFile(file, { form: 2, migrations: [rename] })
+      assert.equal(again.records.occurrences.size, before.items.length)
+      again.journal.close()
     })
   })
 

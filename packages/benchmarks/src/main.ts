@@ -1,6 +1,7 @@
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
+import { queuesSuite } from './queues-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { nodesSuite } from './redis/nodes-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
@@ -12,6 +13,7 @@ const suites: readonly Suite[] = [
   engineSuite,
   historySuite,
   heapSuite,
+  queuesSuite,
   redisSuite,
   latenessSuite,
   nodesSuite,

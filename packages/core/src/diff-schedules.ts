@@ -1,5 +1,5 @@
 import { type InstantInput, toInstantMs } from './instant.ts'
-import type { Schedule } from './schedule.ts'
+import type { Schedule } from './schedule/schedule.ts'
 
 /** What a change of schedule does to the slots of a stretch of time. */
 export interface ScheduleDifference {

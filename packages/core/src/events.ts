@@ -1,16 +1,21 @@
 import type { RecoveryStrategy } from './configuration/settings.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
+import type { OccurrenceReason } from './occurrence-reason.ts'
 import type { ExecutionReport } from './report.ts'
 import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
 
-interface OccurrenceEvent {
+/** What every event about an occurrence says. */
+export interface OccurrenceEvent {
   readonly jobId: JobId
+  /** The job's name as this node knows it; the id, where it does not know the job. */
   readonly jobName: string
   readonly occurrenceId: OccurrenceId
   readonly scheduledAt: Date
 }
 
-interface AttemptEvent extends OccurrenceEvent {
+/** What every event about an attempt says. */
+export interface AttemptEvent extends OccurrenceEvent {
+  /** The task's name. */
   readonly task: string
   /** Counts from 1. */
   readonly attempt: number
@@ -34,7 +39,7 @@ export interface SchedulerEvents {
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
     readonly state: OccurrenceState
-    readonly reason: string | null
+    readonly reason: OccurrenceReason | null
   }
   /** This node took it and starts its tasks. */
   'occurrence.started': OccurrenceEvent & {
@@ -47,13 +52,13 @@ export interface SchedulerEvents {
   }
   'occurrence.finished': OccurrenceEvent & { readonly report: ExecutionReport }
   /** This node stopped working on it and handed it back. */
-  'occurrence.released': OccurrenceEvent & { readonly reason: string | null }
+  'occurrence.released': OccurrenceEvent & { readonly reason: OccurrenceReason | null }
   /** Another node has it now; what this one did after that was refused. */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took it from an owner that did not settle it. */
-  'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: string }
+  'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: OccurrenceReason }
   /** Somebody asked for its cancellation, or it was canceled while it waited. */
-  'occurrence.canceled': OccurrenceEvent & { readonly reason: string }
+  'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
   'attempt.ended': AttemptEvent & {
     readonly state: AttemptState

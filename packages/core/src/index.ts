@@ -15,27 +15,23 @@ export {
 } from './ids.ts'
 export { toInstantMs, toInstantText } from './instant.ts'
 export type { JsonObject, JsonValue } from './json.ts'
-export type {
-  InstantInput,
-  Schedule,
-  ScheduleContext,
-  ScheduleType,
-  ScheduleWindow,
-  SerializedSchedule,
-  UnboundSchedule,
-} from './schedule.ts'
+export type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule/schedule.ts'
 export type {
   FailureStrategy,
+  JobOverrides,
   JobSettings,
   JobSettingsInput,
   RecoveryStrategy,
   RecoveryStrategyInput,
+  RetryPolicy,
   RetryPolicyInput,
   StaleStrategy,
   TaskExecutionMode,
+  TaskOverrides,
+  TaskSettings,
   TaskSettingsInput,
 } from './configuration/settings.ts'
-export { type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
+export { type DurationBounds, type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
 export { diffSchedules, type ScheduleDifference } from './diff-schedules.ts'
 export type {
   DefinitionPlan,
@@ -43,13 +39,14 @@ export type {
   PlannedChange,
   UpdateOptions,
   UpdateResult,
-} from './engine/definitions.ts'
-export type { Explanation } from './engine/explain.ts'
-export type { CancelOptions, CancelResult, InterventionOptions } from './engine/interventions.ts'
-export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/requests.ts'
-export type { UpdatePolicy } from './engine/update-policy.ts'
-export type { SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
-export { defineJob, type Job, type JobOptions } from './job/define-job.ts'
+} from './engine/operations/definitions.ts'
+export type { Explanation } from './engine/operations/explain.ts'
+export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
+export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
+export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
+export type { AttemptEvent, OccurrenceEvent, SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
+export { type AnyTask, defineJob, type Job, type JobOptions, type JobTask, type TaskList } from './job/define-job.ts'
 export {
   type CoveredSpan,
   defineTask,
@@ -59,24 +56,16 @@ export {
   type TaskContext,
   type TaskDefinition,
   type TaskHandler,
+  type TaskReference,
 } from './job/task.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
+export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export { systemClock } from './system-clock.ts'
-export { readTimezone } from './configuration/read-settings.ts'
-export {
-  isLocalTime,
-  readScheduleOptions,
-  readScheduleWindow,
-  type ScheduleOptions,
-  toZonedInstantMs,
-  toZonedInstantText,
-} from './ticker/schedule-options.ts'
-export { openWindow, WindowedSchedule } from './ticker/windowed-schedule.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
 export type { Tick } from './ticker/tick-stream.ts'

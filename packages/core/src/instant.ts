@@ -1,8 +1,8 @@
 import { DateTime } from 'luxon'
 import { JobistemerError, printValue } from './errors.ts'
-import type { InstantInput } from './schedule.ts'
+import type { InstantInput } from './schedule/schedule.ts'
 
-export type { InstantInput } from './schedule.ts'
+export type { InstantInput } from './schedule/schedule.ts'
 
 // What an ECMAScript Date can hold: ± 100,000,000 days around the epoch.
 const limitMs = 8_640_000_000_000_000

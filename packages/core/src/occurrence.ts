@@ -1,7 +1,8 @@
-import { taskReportOf } from './engine/execution-report.ts'
-import { withLostAttempts } from './engine/task-progress.ts'
+import { taskReportOf } from './engine/run/execution-report.ts'
+import { withLostAttempts } from './engine/run/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { JsonValue } from './json.ts'
+import type { OccurrenceReason } from './occurrence-reason.ts'
 import type { TaskReport } from './report.ts'
 import {
   isFinal,
@@ -17,8 +18,8 @@ export interface Occurrence {
   /** How it came to be. */
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
-  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, `paused`, `execution_timeout`. */
-  readonly reason: string | null
+  /** Why it is in its state, where that alone does not say. */
+  readonly reason: OccurrenceReason | null
   /** The slot; for a trigger or a replay, when it was asked for. */
   readonly scheduledAt: Date
   readonly createdAt: Date

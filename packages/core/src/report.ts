@@ -1,6 +1,7 @@
 import type { FailureStrategy, TaskExecutionMode } from './configuration/settings.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from './ids.ts'
 import type { JsonValue } from './json.ts'
+import type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 import type {
   AttemptState,
   ErrorRecord,
@@ -24,8 +25,8 @@ export interface ExecutionReport {
   readonly durationMs: number
   /** How it ended. */
   readonly outcome: FinalState
-  /** Why, where the outcome alone does not say: `fail_fast`, `canceled`, `execution_timeout`. */
-  readonly reason: string | null
+  /** Why, where the outcome alone does not say. */
+  readonly reason: OccurrenceReason | null
   /** As it was in force for this occurrence. */
   readonly taskExecutionMode: TaskExecutionMode
   /** As it was in force for this occurrence. */
@@ -43,7 +44,7 @@ export interface TaskReport {
   readonly runId: TaskRunId
   readonly name: string
   readonly state: TaskRunState
-  readonly reason: string | null
+  readonly reason: TaskReason | null
   /** From the start of the first attempt to the end of the last; `null` when it never started. */
   readonly durationMs: number | null
   /** What its handler returned, as JSON keeps it; `undefined` unless it completed. */
@@ -67,5 +68,5 @@ export interface AttemptReport {
   readonly durationMs: number | null
   /** What its handler threw; `null` when it threw nothing. */
   readonly error: ErrorRecord | null
-  readonly reason: string | null
+  readonly reason: TaskReason | null
 }

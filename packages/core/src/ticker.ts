@@ -2,10 +2,10 @@ import type { Clock, Timer } from './clock.ts'
 import { readInteger, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { JobistemerError, printValue } from './errors.ts'
-import type { Schedule, ScheduleWindow } from './schedule.ts'
+import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
-import { openWindow } from './ticker/windowed-schedule.ts'
+import { openWindow } from './schedule/windowed-schedule.ts'
 
 /** What {@link ticker} takes besides the schedule. */
 export interface TickerOptions {

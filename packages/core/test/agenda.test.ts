@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Agenda, type Alarm } from '../src/engine/agenda.ts'
-import type { HeapEntry } from '../src/engine/indexed-heap.ts'
+import { Agenda, type Alarm } from '../src/engine/loop/agenda.ts'
+import type { HeapEntry } from '../src/engine/loop/indexed-heap.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { countTimers } from './support/count-timers.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ErrorCode } from '../src/errors.ts'
 import { jobId } from '../src/ids.ts'
 import { defineJob, type Job } from '../src/job/define-job.ts'
-import type { ScheduleContext, UnboundSchedule } from '../src/schedule.ts'
+import type { ScheduleContext, UnboundSchedule } from '../src/schedule/schedule.ts'
 import { Every, every } from './support/every.ts'
 import { refusalOf, thrownBy } from './support/thrown-by.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { toErrorRecord } from '../src/engine/error-record.ts'
+import { toErrorRecord } from '../src/engine/run/error-record.ts'
 import { JobistemerError } from '../src/errors.ts'
 
 describe('what is kept of an error', () => {

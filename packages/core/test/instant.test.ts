@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { DateTime } from 'luxon'
 import { describe, expect, it } from 'vitest'
 import { toInstantMs, toInstantText } from '../src/instant.ts'
-import type { InstantInput } from '../src/schedule.ts'
+import type { InstantInput } from '../src/schedule/schedule.ts'
 import { refusalOf } from './support/thrown-by.ts'
 
 const at = Date.UTC(2026, 0, 31, 2, 0, 0)

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { defaultSettings, type JobOverrides } from '../src/configuration/settings.ts'
-import { type Handlers, type JobPlan, overridePlan, planFromDocument, planFromJob } from '../src/engine/job-plan.ts'
+import {
+  type Handlers,
+  type JobPlan,
+  overridePlan,
+  planFromDocument,
+  planFromJob,
+} from '../src/engine/jobs/job-plan.ts'
 import { defineJob } from '../src/job/define-job.ts'
 import { readJobDocument, toJobDocument } from '../src/job/job-document.ts'
 import { every } from './support/every.ts'

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RecoveryStrategy } from '../src/configuration/settings.ts'
-import { decideMissedSlots, type RecoveryDecision } from '../src/engine/missed-slots.ts'
-import type { SlotSeries } from '../src/engine/timeline.ts'
+import { decideMissedSlots, type RecoveryDecision } from '../src/engine/recovery/missed-slots.ts'
+import type { SlotSeries } from '../src/engine/jobs/timeline.ts'
 import { every } from './support/every.ts'
 
 const minute = 60_000

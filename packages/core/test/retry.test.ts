@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FailureStrategy, RetryPolicy } from '../src/configuration/settings.ts'
-import { retryDelay } from '../src/engine/retry.ts'
+import { retryDelay } from '../src/engine/run/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
 const policy: RetryPolicy = { maxRetries: 4, retryIntervalMs: 1000, backoffFactor: 2, maxIntervalMs: 5000, jitter: 0 }

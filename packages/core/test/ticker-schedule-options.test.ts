@@ -6,8 +6,8 @@ import {
   readScheduleWindow,
   toZonedInstantMs,
   toZonedInstantText,
-} from '../src/ticker/schedule-options.ts'
-import { openWindow } from '../src/ticker/windowed-schedule.ts'
+} from '../src/schedule/schedule-options.ts'
+import { openWindow } from '../src/schedule/windowed-schedule.ts'
 
 describe('an instant in the options of a schedule', () => {
   it.each([

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import { type ErrorCode, JobistemerError } from '../src/errors.ts'
-import type { Schedule, ScheduleType, ScheduleWindow } from '../src/schedule.ts'
+import type { Schedule, ScheduleType, ScheduleWindow } from '../src/schedule/schedule.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
 import { type TickerOptions, ticker } from '../src/ticker.ts'
 import type { Tick } from '../src/ticker/tick-stream.ts'
-import { WindowedSchedule } from '../src/ticker/windowed-schedule.ts'
+import { WindowedSchedule } from '../src/schedule/windowed-schedule.ts'
 
 const noon = Date.UTC(2026, 0, 1, 12)
 const second = 1000

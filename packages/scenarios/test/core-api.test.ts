@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import * as core from '@jobistemer/core'
+import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
 import { expect, it } from 'vitest'
@@ -23,13 +24,15 @@ it('the exports that are looked for are those of the modules', () => {
   ])
   expect(found).toEqual([
     ['@jobistemer/core', Object.keys(core).sort()],
-    ['@jobistemer/core/testing', Object.keys(testing).sort()],
+    ['@jobistemer/core/schedule', Object.keys(schedules).sort()],
     ['@jobistemer/core/storage', Object.keys(protocol).sort()],
+    ['@jobistemer/core/testing', Object.keys(testing).sort()],
   ])
 })
 
 it.each([
   ['api.md', { ...core, ...testing }],
+  ['schedule.md', schedules],
   ['storage.md', protocol],
 ])('every exported value has a section with an example in %s', (file, module) => {
   const sections = sectionsOf(file)

@@ -8,12 +8,14 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 function ticking(world: World, settings: JobSettingsInput & { until?: number; takes?: number } = {}) {
   const { until = 100, takes = 0, ...jobSettings } = settings
   const ran: number[] = []
+  const signals: AbortSignal[] = []
   const run = async ({ scheduledAt, signal }: TaskContext) => {
+    signals.push(signal)
     if (takes > 0) await world.clock.sleep({ seconds: takes }, signal)
     ran.push(secondsOf(scheduledAt))
   }
   const schedule = everySeconds(10, +at(until))
-  return { ran, job: defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run }] }) }
+  return { ran, signals, job: defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run }] }) }
 }
 
 describe.each(everywhere)('on $name', (place) => {
@@ -148,9 +150,24 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ seconds: 12 })
       const running = (await other.occurrences({ job: 'tick', states: ['running'] }))[0]
       expect(await other.cancel(running?.id as never, { force: true })).toMatchObject({ state: 'canceled' })
+      expect(await fates(other, 'tick')).toEqual(['10 canceled canceled'])
       await world.clock.advance({ minutes: 1 })
       expect(await fates(other, 'tick')).toEqual(['10 canceled canceled', '20 completed'])
-      expect(lost.length).toBeLessThanOrEqual(1)
+      expect(lost).toHaveLength(1)
+    })
+
+    it('by force through its own node is told to stop at that moment', async () => {
+      const world = createWorld(place)
+      const { job, ran, signals } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
+      const owner = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 12 })
+      const { id } = await onlyOccurrence(owner, 'tick')
+      expect(await owner.cancel(id, { force: true })).toMatchObject({ state: 'canceled' })
+      await world.clock.settle()
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+      await world.clock.advance({ minutes: 1 })
+      expect(await fates(owner, 'tick')).toEqual(['10 canceled canceled', '20 completed'])
+      expect(ran).toEqual([20])
     })
 
     it('must be there', async () => {

@@ -54,6 +54,21 @@ it('what the packages export is found', () => {
   })
 })
 
+describe.each(publicPackages())('%s', (folder) => {
+  it('exports each type that what it exports mentions', () => {
+    const exports = entryPointsOf(folder).flatMap((entryPoint) => entryPoint.exports)
+    const names = new Set(exports.map(({ name }) => name))
+    const missing = exports.flatMap(({ name, mentions }) =>
+      mentions.filter((mentioned) => !names.has(mentioned)).map((mentioned) => `${mentioned}, of ${name}`),
+    )
+    expect([...new Set(missing)]).toEqual([])
+  })
+})
+
+it('what a declaration mentions is found', () => {
+  expect(byName.get('Scheduler')?.mentions).toEqual(expect.arrayContaining(['TriggerOptions', 'Occurrence', 'Job']))
+})
+
 describe.each(entryPoints.map((entryPoint) => [entryPoint.specifier, entryPoint.exports] as const))(
   '%s',
   (_, exports) => {

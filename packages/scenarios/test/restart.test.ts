@@ -88,6 +88,32 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
+  it('nodes that hand it back for want of a handler do not count as rescues', async () => {
+    const world = createWorld(place)
+    const { job, called } = chain(world, { onStale: 'retry', maxRescues: 1 })
+    const first = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ seconds: 12 })
+    await world.shutdown(first)
+    for (const nodeId of ['stranger-1', 'stranger-2', 'stranger-3']) {
+      const stranger = await world.start({ jobs: [], nodeId })
+      await world.clock.advance({ seconds: 2 })
+      expect(await onlyOccurrence(stranger, 'chain')).toMatchObject({ state: 'pending', reason: 'no_handler' })
+      await world.shutdown(stranger)
+    }
+    const crashing = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ seconds: 2 })
+    world.crash(crashing)
+    const last = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ minutes: 5 })
+    expect(called.map((call) => call.replace(/^\d+ /, ''))).toEqual([
+      'first attempt 1 token 1',
+      'first attempt 2 token 5',
+      'first attempt 3 token 6',
+      'second attempt 1 token 6',
+    ])
+    expect(await fates(last, 'chain')).toEqual(['10 completed'])
+  })
+
   it('an occurrence is rescued so often and no more', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onStale: 'retry', maxRescues: 2 })

@@ -7,7 +7,7 @@ import {
   type SchedulerOptions,
 } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -17,22 +17,11 @@ const start = Date.parse('2026-01-01T00:00:00Z')
 
 /** A storage with a clock of its own. */
 function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
-  return {
-    specVersion: storage.specVersion,
+  return wrapStorage(storage, {
     capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },
-    saveJobs: (request) => storage.saveJobs(request),
-    createOccurrences: (request) => storage.createOccurrences(request),
-    claim: (request) => storage.claim(request),
-    settle: (request) => storage.settle(request),
-    cancel: (request) => storage.cancel(request),
-    reap: (request) => storage.reap(request),
-    get: (request) => storage.get(request),
-    listJobs: (query) => storage.listJobs(query),
-    listOccurrences: (query) => storage.listOccurrences(query),
-    prune: (request) => storage.prune(request),
     serverTime: async () => Math.floor(clock.now() / resolutionMs) * resolutionMs,
-    close: () => storage.close(),
-  }
+    subscribe: undefined,
+  })
 }
 
 /** A clock that runs as the true one does, but is set wrong. */

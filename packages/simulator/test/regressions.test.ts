@@ -9,10 +9,10 @@ import {
   type TaskContext,
 } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { type MemoryDatabase, memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
-import { Random } from '../src/random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 
@@ -51,7 +51,7 @@ function stage(): Stage {
         jobs,
         nodeId,
         // Answers are held back in virtual time, so that this time must not wait for them.
-        clock: new NodeClock(clock, { offsetMs: 0, random: new Random(nodeId) }),
+        clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
         definitionInterval: 1000,
         ...options,
@@ -72,26 +72,15 @@ function job(name: string, settings: JobSettingsInput, run: Job['tasks'][number]
 function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'get') {
   let isHeld = false
   const waiting: (() => void)[] = []
-  const held: Storage = {
-    specVersion: storage.specVersion,
-    capabilities: storage.capabilities,
-    saveJobs: (request) => storage.saveJobs(request),
-    createOccurrences: (request) => answered('createOccurrences', storage.createOccurrences(request)),
-    claim: (request) => answered('claim', storage.claim(request)),
-    settle: (request) => storage.settle(request),
-    cancel: (request) => storage.cancel(request),
-    reap: (request) => storage.reap(request),
-    get: (request) => answered('get', storage.get(request)),
-    listJobs: (query) => storage.listJobs(query),
-    listOccurrences: (query) => storage.listOccurrences(query),
-    prune: (request) => storage.prune(request),
-    close: () => storage.close(),
-  }
-  async function answered<Answer>(name: string, answer: Promise<Answer>): Promise<Answer> {
-    const result = await answer
-    if (name === operation && isHeld) await new Promise<void>((resolve) => waiting.push(resolve))
-    return result
-  }
+  const held = wrapStorage(storage, {
+    // A node that hears nothing polls, and so comes upon the moment that a test is about.
+    subscribe: undefined,
+    async around(call) {
+      const answer = await call.proceed()
+      if (call.method === operation && isHeld) await new Promise<void>((resolve) => waiting.push(resolve))
+      return answer
+    },
+  })
   return {
     storage: held,
     hold: () => {
@@ -236,13 +225,12 @@ it('a node that is behind does not ask over and over for a slot that was cancele
   }) as never)
   const { storage } = holding(memoryStorage({ database }), 'claim')
   let creates = 0
-  const counting: Storage = {
-    ...storage,
+  const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
       if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
       return storage.createOccurrences(request)
     },
-  }
+  })
   // It looks for changed definitions before the slot, and then long after it.
   await start('a', [watched], counting, { definitionInterval: 50_000 })
   await clock.advance(59_500)
@@ -340,13 +328,12 @@ it('a request for a job that is deleted and defined again meanwhile does not go 
   const renewed = job('renewed', {})
   const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
   let creates = 0
-  const counting: Storage = {
-    ...storage,
+  const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
       if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
       return storage.createOccurrences(request)
     },
-  }
+  })
   const behind = await start('a', [renewed], counting, { definitionInterval: 5000 })
   const other = await start('b', [renewed])
   await other.update('renewed', { misfireThreshold: 2000 })

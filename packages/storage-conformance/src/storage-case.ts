@@ -1,5 +1,7 @@
+import type { Clock } from '@jobistemer/core'
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
+import { withinLimit } from './time-limit.ts'
 
 /** How deep a case digs. Each depth takes longer than the one before and finds what that one cannot. */
 export type CaseDepth =
@@ -45,9 +47,12 @@ export interface StorageCase {
   readonly depth: CaseDepth
   /** The case is left out for a storage that does not have all of these. */
   readonly needs: readonly CaseNeed[]
-  /** How long it may take on a slow storage, in milliseconds. */
+  /** How long it may take on a slow storage, in milliseconds. `run` enforces it. */
   readonly timeoutMs: number
-  /** Rejects with an `AssertionError` when the storage breaks the rule. */
+  /**
+   * Rejects with an `AssertionError` when the storage breaks the rule, and with an error that names the case and the
+   * limit when it takes too long.
+   */
   run(world: CaseWorld): Promise<void>
 }
 
@@ -57,17 +62,18 @@ interface CaseTraits {
   readonly depth?: CaseDepth
   readonly needs?: readonly CaseNeed[]
   readonly timeoutMs?: number
+  /** Measures the time limit. Default: the machine's. */
+  readonly clock?: Clock
 }
 
 /** Cases of one subject, written as `{ sentence: body }`. */
 export function caseGroup(group: string, bodies: CaseBodies, traits: CaseTraits = {}): readonly StorageCase[] {
-  return Object.entries(bodies).map(([sentence, run]) => ({
-    name: `${group}: ${sentence}`,
-    depth: traits.depth ?? 'cases',
-    needs: traits.needs ?? [],
-    timeoutMs: traits.timeoutMs ?? 30_000,
-    run,
-  }))
+  const { depth = 'cases', needs = [], timeoutMs = 30_000, clock } = traits
+  return Object.entries(bodies).map(([sentence, body]) => {
+    const name = `${group}: ${sentence}`
+    const run = async (world: CaseWorld): Promise<void> => await withinLimit(name, timeoutMs, () => body(world), clock)
+    return { name, depth, needs, timeoutMs, run }
+  })
 }
 
 /** True when a storage with these capabilities has what the case needs. */

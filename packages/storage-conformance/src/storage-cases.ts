@@ -9,16 +9,21 @@ import {
   subscribeCases,
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
+import { countCases } from './cases/counts.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
+import { rescueCases } from './cases/rescues.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
+import { textCases } from './cases/texts.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
+import { batchRaces } from './races/batch-races.ts'
+import { claimRaces } from './races/claim-races.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
@@ -46,6 +51,9 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...wakeCases,
     ...cancelCases,
     ...reapCases,
+    ...rescueCases,
+    ...countCases,
+    ...textCases,
     ...batchCases,
     ...getCases,
     ...listJobsCases,
@@ -55,6 +63,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...serverTimeCases,
     ...subscribeCases,
     ...connectionRaces(effort),
+    ...claimRaces(effort),
+    ...batchRaces(effort),
     ...processRaces(effort),
     ...killRaces(effort),
     ...modelCases(effort),

@@ -3,6 +3,7 @@ import { planSkips, type SkippedCase } from './skips.ts'
 import { type CaseDepth, caseDepths, type DeclaredCapabilities } from './storage-case.ts'
 import { storageCases } from './storage-cases.ts'
 import { type StorageWorld, withWorld } from './storage-world.ts'
+import { withinLimit } from './time-limit.ts'
 
 /** `describe` of vitest, node:test or jest. */
 export type DescribeFunction = (name: string, body: () => void) => unknown
@@ -31,6 +32,9 @@ export interface StorageConformanceOptions extends EffortOptions {
   /** Cases to leave out, each with its reason. */
   readonly skip?: readonly SkippedCase[]
 }
+
+/** How much later than the case itself the runner gives up: the case says what hangs, and clears up after it. */
+const runnerGraceMs = 15_000
 
 /**
  * Registers the whole suite with a test runner.
@@ -67,9 +71,14 @@ export function storageConformance(options: StorageConformanceOptions): void {
     }
     for (const storageCase of cases) {
       const reason = skips.reasons.get(storageCase.name)
-      const body = async (): Promise<void> => await withWorld(open, (world) => storageCase.run(world))
-      if (reason === undefined) it(storageCase.name, body, storageCase.timeoutMs)
-      else it.skip?.(`${storageCase.name} (${reason})`, body)
+      const { name: test, timeoutMs } = storageCase
+      // Opening and clearing up can hang too.
+      const body = async (): Promise<void> =>
+        await withinLimit(`${test}, with opening and closing`, timeoutMs + runnerGraceMs / 2, () =>
+          withWorld(open, (world) => storageCase.run(world)),
+        )
+      if (reason === undefined) it(test, body, timeoutMs + runnerGraceMs)
+      else it.skip?.(`${test} (${reason})`, body)
     }
   })
 }

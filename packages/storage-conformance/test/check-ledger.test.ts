@@ -1,10 +1,10 @@
 import { jobId, occurrenceId } from '@jobistemer/core'
-import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import type { JobRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { assertLedger, checkLedger, type LedgerExpectations, type LedgerRule } from '../src/index.ts'
 import { everyMinute } from '../src/races/connection-races.ts'
-import { delegate } from '../src/soak/history.ts'
 import { exclusionItem, missedEntry, recoveryItem, runEntry, slotAddress } from '../src/stage/create-items.ts'
 import { slotAt } from '../src/stage/instants.ts'
 import { TestNode } from '../src/stage/test-node.ts'
@@ -30,13 +30,19 @@ async function soundLedger(): Promise<Storage> {
 }
 
 interface Corruption {
+  readonly counts?: (counts: LiveCounts, index: number) => LiveCounts
   readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
   readonly job?: (job: JobRecord) => JobRecord
 }
 
 /** The same ledger as a storage that damaged it would show it. */
-function corrupted(storage: Storage, { occurrence = (record) => record, job = (head) => head }: Corruption): Storage {
-  return delegate(storage, {
+function corrupted(storage: Storage, corruption: Corruption): Storage {
+  const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
+  return wrapStorage(storage, {
+    async get(request) {
+      const answer = await storage.get(request)
+      return { ...answer, counts: answer.counts.map(counts) }
+    },
     async listJobs(query) {
       const page = await storage.listJobs(query)
       return { ...page, items: page.items.map(job) }
@@ -86,6 +92,7 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
     'token',
     change(at('queue', 3), { runs: [{ task: 'x', state: 'running', attempts: [] }] }),
   ],
+  ['more rescues than tokens that were taken back', 'token', change(at('queue', 2), { rescues: 1 })],
   [
     'attempts with a gap',
     'attempts',
@@ -140,6 +147,11 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ],
 ]
 
+const countCorruptions: readonly (readonly [string, Corruption])[] = [
+  ['a sum of one job that is too great', { counts: (said, index) => (index === 1 ? { ...said, queued: 9 } : said) }],
+  ['a sum of all that is too small', { counts: (said, index) => (index === 0 ? { ...said, running: 1 } : said) }],
+]
+
 const expectations: LedgerExpectations = { slots: everyMinute }
 
 describe('checkLedger', () => {
@@ -150,6 +162,20 @@ describe('checkLedger', () => {
   it.each(corruptions)('finds %s by the rule %s', async (_name, rule, corruption) => {
     const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
     expect(violations.map((violation) => violation.rule)).toContain(rule)
+  })
+
+  it.each(countCorruptions)('finds %s by the rule counts alone', async (_name, corruption) => {
+    const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
+    expect(violations.map(({ rule }) => rule)).toEqual(['counts'])
+  })
+
+  it('finds a storage that answers no sums', async () => {
+    const storage = await soundLedger()
+    const silent = wrapStorage(storage, {
+      get: async (request) => ({ ...(await storage.get(request)), counts: undefined as never }),
+    })
+    const { violations } = await checkLedger(silent, expectations)
+    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['counts']))
   })
 
   it('finds what is left over when everything should have come to rest', async () => {
@@ -181,7 +207,7 @@ describe('checkLedger', () => {
 
   it('refuses a storage whose pages never end', async () => {
     const storage = await soundLedger()
-    const endless = delegate(storage, {
+    const endless = wrapStorage(storage, {
       listJobs: async (query) => ({ ...(await storage.listJobs(query)), cursor: 'again' }),
     })
     await expect(checkLedger(endless)).rejects.toThrow(/paging never ends/)

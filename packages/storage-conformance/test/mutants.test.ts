@@ -1,13 +1,26 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
+import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { Ledger, ledgerWorld } from './mutants/mutant.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
+import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
+import { textMutants } from './mutants/text-mutants.ts'
 
-const mutants = [...createMutants, ...settleMutants, ...jobMutants, ...raceMutants]
+const mutants = [
+  ...createMutants,
+  ...settleMutants,
+  ...jobMutants,
+  ...requestMutants,
+  ...countMutants,
+  ...textMutants,
+  ...raceMutants,
+  ...interleavingMutants,
+]
 
 const everything = storageCases({ multiProcess: true, durability: 'power', subscribe: true, serverTime: true })
 
@@ -29,6 +42,17 @@ describe('each broken storage is rejected by the case that names its fault', () 
       expect(failure, 'the mutant survived').toBeInstanceOf(mutant.throws === true ? Error : AssertionError)
     },
   )
+})
+
+describe('some faults are seen by the cases that name them and by no other', () => {
+  it.each(mutants.filter(({ alone }) => alone === true))('$name', async (mutant) => {
+    const shallow = storageCases(mutant.capabilities).filter(({ depth }) => depth === 'cases' || depth === 'races')
+    const rejecting: string[] = []
+    for (const storageCase of shallow) {
+      await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
+    }
+    expect(rejecting.sort()).toEqual([...mutant.rejectedBy].sort())
+  })
 })
 
 describe('the intact storage passes where its mutants fail', () => {

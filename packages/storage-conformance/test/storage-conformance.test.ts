@@ -1,3 +1,4 @@
+import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { type CaseDepth, type StorageConformanceOptions, storageCases, storageConformance } from '../src/index.ts'
@@ -106,8 +107,7 @@ describe('storageConformance', () => {
           async connect() {
             const storage = memoryStorage({ database })
             open += 1
-            return {
-              ...wrap(storage),
+            return wrapStorage(storage, {
               async close() {
                 open -= 1
                 await storage.close()
@@ -115,7 +115,7 @@ describe('storageConformance', () => {
               claim: async () => {
                 throw new Error('out of order')
               },
-            }
+            })
           },
           async dispose() {
             expect(open).toBe(0)
@@ -128,25 +128,6 @@ describe('storageConformance', () => {
     expect([open, worlds]).toEqual([0, 0])
   })
 })
-
-/** The methods of a storage as members of its own. */
-function wrap(storage: ReturnType<typeof memoryStorage>): ReturnType<typeof memoryStorage> {
-  return {
-    specVersion: 1,
-    capabilities: storage.capabilities,
-    saveJobs: (request) => storage.saveJobs(request),
-    createOccurrences: (request) => storage.createOccurrences(request),
-    claim: (request) => storage.claim(request),
-    settle: (request) => storage.settle(request),
-    cancel: (request) => storage.cancel(request),
-    reap: (request) => storage.reap(request),
-    get: (request) => storage.get(request),
-    listJobs: (query) => storage.listJobs(query),
-    listOccurrences: (query) => storage.listOccurrences(query),
-    prune: (request) => storage.prune(request),
-    close: () => storage.close(),
-  }
-}
 
 describe('storageCases', () => {
   it('has names that are unique and say what they are about', () => {

@@ -27,8 +27,14 @@ export function get(database: Database, request: GetRequest): GetAnswer {
     jobs: (request.jobs ?? []).map((id) => jobs.get(id)?.head ?? null),
     versions: (request.versions ?? []).map(({ jobId, version }) => jobs.get(jobId)?.versionOf(version)?.record ?? null),
     occurrences: (request.occurrences ?? []).map((id) => occurrences.get(id)?.record ?? null),
-    counts: (request.counts ?? []).map((id) => (id === 'all' ? live.counts : (jobs.get(id)?.counts ?? noCounts))),
+    counts: (request.counts ?? []).map((id) => (id === 'all' ? live.counts : countsOf(jobs.get(id)))),
   }
+}
+
+/** Plain: what a job counts with is a class with getters, which a copy would lose. */
+function countsOf(job: MemoryJob | undefined): LiveCounts {
+  const { pending, queued, running } = job?.counts ?? noCounts
+  return { pending, queued, running }
 }
 
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {

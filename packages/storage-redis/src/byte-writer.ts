@@ -19,9 +19,12 @@ export class ByteWriter {
     return this.#length
   }
 
-  byte(value: number): void {
-    this.#reserve(1)
-    this.#bytes[this.#length++] = value
+  /** Leaves room for the fields of a layout, to be set one by one. Returns where they begin. */
+  skip(size: number): number {
+    this.#reserve(size)
+    const start = this.#length
+    this.#length += size
+    return start
   }
 
   uint32(value: number): void {
@@ -56,9 +59,24 @@ export class ByteWriter {
     return size
   }
 
-  /** Puts a size where {@link uint32} left room for it. */
+  setByte(offset: number, value: number): void {
+    this.#bytes[offset] = value
+  }
+
+  setUint16(offset: number, value: number): void {
+    this.#bytes.writeUInt16LE(value, offset)
+  }
+
   setUint32(offset: number, value: number): void {
     this.#bytes.writeUInt32LE(value, offset)
+  }
+
+  setNumber(offset: number, value: number): void {
+    this.#bytes.writeDoubleLE(value, offset)
+  }
+
+  setId(offset: number, id: JobId | OccurrenceId): void {
+    writeId(this.#bytes, offset, id)
   }
 
   /** What was written. The writer must not be used afterwards. */

@@ -12,6 +12,7 @@ import type { Ledger } from './ledger.ts'
 import { parseOwner, printReason } from './occurrence-form.ts'
 import { stateOf } from './record-codes.ts'
 import { readAddress } from './replies.ts'
+import { cancelItemLayout, reapItemLayout, stateLayout } from './request-layouts.ts'
 import { printRuns } from './runs-text.ts'
 import { scripts } from './script.ts'
 import { readLost } from './settle-occurrences.ts'
@@ -25,13 +26,12 @@ export async function cancelOccurrences(
     prepare: (group) => {
       const writer = new ByteWriter()
       for (const { id, reason, actor, mode } of group) {
-        writer.id(id)
-        writer.byte(mode === 'force' ? 1 : 0)
-        const sizesAt = writer.length
-        writer.uint32(0)
-        writer.uint32(0)
-        writer.setUint32(sizesAt, writer.text(printReason(reason)))
-        writer.setUint32(sizesAt + 4, writer.text(JSON.stringify({ at: now, reason, actor })))
+        const { at, size } = cancelItemLayout
+        const start = writer.skip(size)
+        writer.setId(start + at.id, id)
+        writer.setByte(start + at.isForced, mode === 'force' ? 1 : 0)
+        writer.setUint32(start + at.reasonSize, writer.text(printReason(reason)))
+        writer.setUint32(start + at.cancelSize, writer.text(JSON.stringify({ at: now, reason, actor })))
       }
       return { script: scripts.cancel, arguments: [printNow(now), writer.finish(), channel, sender] }
     },
@@ -44,8 +44,8 @@ export async function cancelOccurrences(
               woken: readAddress(bytes, (group[index] as { jobId: `job_${string}` }).jobId, 1),
             }
           case 'r': {
-            const owner = parseOwner(bytes.toString('utf8', 5)) as Owner
-            return { outcome: 'requested', token: bytes.readUInt32LE(1), owner }
+            const owner = parseOwner(bytes.toString('utf8', 1 + stateLayout.size)) as Owner
+            return { outcome: 'requested', token: bytes.readUInt32LE(1 + stateLayout.at.token), owner }
           }
           case 'f':
             return { outcome: 'final', state: stateOf(bytes[1] as number) as FinalState }
@@ -65,15 +65,14 @@ export async function reapOccurrences(
     prepare: (group) => {
       const writer = new ByteWriter()
       for (const { id, scheduledAt, token, sequence, runs, action, reason } of group) {
-        writer.id(id)
-        writer.uint32(token)
-        writer.uint32(sequence)
-        writer.byte(action === 'retry' ? 1 : 0)
-        const sizesAt = writer.length
-        writer.uint32(0)
-        writer.uint32(0)
-        writer.setUint32(sizesAt, writer.text(printReason(reason)))
-        writer.setUint32(sizesAt + 4, writer.text(printRuns(runs, scheduledAt)))
+        const { at, size } = reapItemLayout
+        const start = writer.skip(size)
+        writer.setId(start + at.id, id)
+        writer.setUint32(start + at.token, token)
+        writer.setUint32(start + at.sequence, sequence)
+        writer.setByte(start + at.isRetry, action === 'retry' ? 1 : 0)
+        writer.setUint32(start + at.reasonSize, writer.text(printReason(reason)))
+        writer.setUint32(start + at.runsSize, writer.text(printRuns(runs, scheduledAt)))
       }
       return { script: scripts.reap, arguments: [printNow(now), writer.finish(), channel, sender] }
     },

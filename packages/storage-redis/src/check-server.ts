@@ -3,15 +3,20 @@ import type { Redis } from 'ioredis'
 import { isCluster } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import { checkPersistence, checkServerInfo } from './server-info.ts'
-
-/** Layout of the data. Grows when an older version of this package could not read them any more. */
-const schema = 1
+import { oldestVersion, type StoredForm } from './stored-form.ts'
 
 const shardsOfCluster = 16
 
 /** What is fixed for all that have the same prefix. */
 export interface Namespace {
   readonly shards: number
+  /** The form that the data, or a part of them, still have; `null` when all are in the present one. */
+  readonly migratesFrom: number | null
+}
+
+/** The key that says what is fixed for all that have the same prefix. */
+export function namespaceKey(prefix: string): string {
+  return `{${prefix}}:meta`
 }
 
 /**
@@ -19,31 +24,43 @@ export interface Namespace {
  *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
-export async function checkServer(client: RedisClient, options: ReadOptions, place: string): Promise<Namespace> {
+export async function checkServer(
+  client: RedisClient,
+  options: ReadOptions,
+  form: StoredForm,
+  place: string,
+): Promise<Namespace> {
   // The first command also makes a Cluster find its nodes.
-  const key = `{${options.prefix}}:meta`
+  const key = namespaceKey(options.prefix)
   const stored = await client.hgetall(key)
   for (const server of serversOf(client)) {
     checkServerInfo(await server.info(), place)
     await checkPersistence(server, options.logger, place)
   }
-  if (Object.keys(stored).length > 0) return readNamespace(stored, options, key)
-  const shards = options.shards ?? (isCluster(client) ? shardsOfCluster : 1)
-  // Of several that come first at the same time, one decides.
-  await client.hsetnx(key, 'shards', shards)
-  await client.hsetnx(key, 'schema', schema)
-  return readNamespace(await client.hgetall(key), options, key)
+  const isNew = Object.keys(stored).length === 0
+  if (!isNew && (stored.shards === undefined || stored.schema !== undefined)) {
+    return readNamespace(stored, options, form, key)
+  }
+  // Of several that come first at the same time, one decides; it may have ended between these two.
+  if (isNew) await client.hsetnx(key, 'shards', options.shards ?? (isCluster(client) ? shardsOfCluster : 1))
+  await client.hsetnx(key, 'schema', form.version)
+  return readNamespace(await client.hgetall(key), options, form, key)
 }
 
 function serversOf(client: RedisClient): readonly Redis[] {
   return isCluster(client) ? client.nodes('master') : [client]
 }
 
-function readNamespace(stored: Readonly<Record<string, string>>, options: ReadOptions, key: string): Namespace {
+function readNamespace(
+  stored: Readonly<Record<string, string>>,
+  options: ReadOptions,
+  form: StoredForm,
+  key: string,
+): Namespace {
   const shards = Number(stored.shards)
-  // Whoever makes the namespace writes the shards first.
-  const found = Number(stored.schema ?? schema)
-  if (!Number.isInteger(shards) || shards < 1 || !Number.isInteger(found) || found < 1) {
+  const found = Number(stored.schema)
+  const from = Number(stored.migratingFrom ?? found)
+  if (!Number.isInteger(shards) || shards < 1 || !Number.isInteger(found) || !Number.isInteger(from)) {
     throw new JobistemerError('STORAGE_FOREIGN', {
       message: `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`,
       field: 'prefix',
@@ -51,12 +68,20 @@ function readNamespace(stored: Readonly<Record<string, string>>, options: ReadOp
       remedy: 'Give another prefix, which nobody else uses.',
     })
   }
-  if (found > schema) {
+  if (found > form.version) {
     throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-      message: `The data have schema ${found}; this version of @jobistemer/storage-redis knows those up to ${schema}.`,
+      message: `The data have form ${found}; this version of @jobistemer/storage-redis knows those up to ${form.version}.`,
       field: 'prefix',
       value: options.prefix,
       remedy: 'Install a newer version of @jobistemer/storage-redis, or give another prefix.',
+    })
+  }
+  if (from < oldestVersion(form)) {
+    throw new JobistemerError('STORAGE_UNREADABLE', {
+      message: `The data have form ${from}; this version of @jobistemer/storage-redis reads none before ${oldestVersion(form)}.`,
+      field: 'prefix',
+      value: options.prefix,
+      remedy: 'Open them with a version in between first, or give another prefix.',
     })
   }
   if (options.shards !== null && options.shards !== shards) {
@@ -67,5 +92,5 @@ function readNamespace(stored: Readonly<Record<string, string>>, options: ReadOp
       remedy: `Leave the option shards out, or give ${shards}. It cannot be changed once there are data.`,
     })
   }
-  return { shards }
+  return { shards, migratesFrom: from < form.version ? from : null }
 }

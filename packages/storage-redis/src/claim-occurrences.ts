@@ -1,5 +1,4 @@
 import type { CancelNotice, ClaimAnswer, ClaimRequest, OccurrenceRecord } from '@jobistemer/core/storage'
-import { ByteWriter } from './byte-writer.ts'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
@@ -7,6 +6,7 @@ import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
+import { claimedLayout, claimLayout, seenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
 /** A place in the order in which due occurrences are taken. */
@@ -88,13 +88,14 @@ export class Claimer {
   async #askShard(request: ClaimRequest, shard: number, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner, limit, exceptHandlerKeys, sweep } = request
-    const writer = new ByteWriter(64)
-    writer.number(now)
-    writer.uint32(limit)
-    writer.byte(sweep ? 1 : 0)
-    writer.byte(mode === 'peek' ? 1 : 0)
-    writer.number(last.scheduledAt)
-    writer.bytes(Buffer.from(last.key, 'hex'))
+    const values = Buffer.allocUnsafe(claimLayout.size)
+    const { at } = claimLayout
+    values.writeDoubleLE(now, at.now)
+    values.writeUInt32LE(limit, at.limit)
+    values[at.sweep] = sweep ? 1 : 0
+    values[at.isPeek] = mode === 'peek' ? 1 : 0
+    values.writeDoubleLE(last.scheduledAt, at.lastAt)
+    values.write(last.key, at.lastId, 'hex')
     const printedOwner = printOwner(owner)
     // Those that are ids of jobs are not stored: the script goes by the job there.
     const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] =>
@@ -103,7 +104,7 @@ export class Claimer {
     const call: ScriptCall = {
       script: scripts.claim,
       shard,
-      arguments: [writer.finish(), channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
+      arguments: [values, channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
       extraKey: (prefix) => `${prefix}claimed:${sender}`,
     }
     for (;;) {
@@ -126,20 +127,20 @@ function readAnswer([numbers, notices, seen, taken]: readonly [
   for (let index = 0; index < taken.length; index += 2) {
     claimed.push(readOccurrence(readOccurrenceId(taken[index] as Buffer, 0), taken[index + 1] as Buffer))
   }
-  const nextDueAt = numbers.readDoubleLE(1)
+  const nextDueAt = numbers.readDoubleLE(claimedLayout.at.nextDueAt)
   const places: Omit<SeenPlace, 'shard'>[] = []
-  for (let offset = 0; offset < seen.length; offset += 25) {
+  for (let offset = 0; offset < seen.length; offset += seenLayout.size) {
     places.push({
-      scheduledAt: seen.readDoubleLE(offset),
-      key: seen.toString('hex', offset + 8, offset + 24),
-      isBlocked: seen[offset + 24] === 1,
+      scheduledAt: seen.readDoubleLE(offset + seenLayout.at.scheduledAt),
+      key: seen.toString('hex', offset + seenLayout.at.id, offset + seenLayout.end.id),
+      isBlocked: seen[offset + seenLayout.at.isBlocked] === 1,
     })
   }
   return {
     claimed,
     cancelRequested: readNotices(notices, null),
     seen: places,
-    more: numbers[0] === 1,
+    more: numbers[claimedLayout.at.more] === 1,
     nextDueAt: nextDueAt === never ? null : nextDueAt,
   }
 }

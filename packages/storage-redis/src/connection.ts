@@ -1,11 +1,13 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
 import { Redis } from 'ioredis'
-import { checkServer, type Namespace } from './check-server.ts'
+import { checkServer, type Namespace, namespaceKey } from './check-server.ts'
 import { placeOf } from './client.ts'
+import { migrate } from './migrate.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import { closedError, isUnknownScript, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
 import type { Script } from './script.ts'
 import { markWriteScript } from './scripts/mark-write.ts'
+import { type StoredForm, storedForm } from './stored-form.ts'
 
 export type ScriptArgument = string | Buffer | number
 
@@ -23,6 +25,7 @@ export interface ScriptCall {
 export class Connection {
   readonly client: RedisClient
   readonly #options: ReadOptions
+  readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
   readonly #underWay = new Set<Promise<unknown>>()
@@ -31,8 +34,9 @@ export class Connection {
   #lastError: Error | null = null
   #closed = false
 
-  constructor(options: ReadOptions) {
+  constructor(options: ReadOptions, form: StoredForm = storedForm) {
     this.#options = options
+    this.#form = form
     const { source } = options
     this.#isOwn = 'url' in source
     this.client = 'url' in source ? openClient(source.url) : source.client
@@ -83,13 +87,27 @@ export class Connection {
   async #open(): Promise<Namespace> {
     this.assertOpen()
     if (this.#namespace !== null) return this.#namespace
-    this.#opening ??= this.#within(async () => await checkServer(this.client, this.#options, this.#place))
+    this.#opening ??= this.#prepare()
     try {
       this.#namespace = await this.#opening
       return this.#namespace
     } finally {
       // A server that was not fit may be so at the next call.
       this.#opening = null
+    }
+  }
+
+  /** Data in an older form are brought into the present one first: that takes as long as there are many. */
+  async #prepare(): Promise<Namespace> {
+    for (;;) {
+      const check = () => checkServer(this.client, this.#options, this.#form, this.#place)
+      const namespace = await this.#within(check)
+      const { shards, migratesFrom: from } = namespace
+      if (from === null) return namespace
+      const key = namespaceKey(this.#options.prefix)
+      const runOnNamespace = (source: string, argument: string) =>
+        this.#within(() => this.client.callBuffer('eval', source, 1, key, argument))
+      await migrate({ runOnNamespace, write: (calls) => this.write(calls) }, this.#form, { shards, from })
     }
   }
 

@@ -14,11 +14,19 @@ import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { type PrintedOccurrence, parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
-import { stateOf } from './record-codes.ts'
+import { itemKinds, stateOf } from './record-codes.ts'
 import { readAddresses, readNotices } from './replies.ts'
+import {
+  createItemLayout,
+  existsLayout,
+  recoveryEntryLayout,
+  recoveryLayout,
+  scheduleLayout,
+  stateLayout,
+} from './request-layouts.ts'
 import { scripts } from './script.ts'
 
-const itemKinds = { slot: 0, trigger: 1, replay: 2, exclusion: 3, recovery: 4 } as const
+const { at: itemAt } = createItemLayout
 
 const started: CreateAnswer = Object.freeze({
   outcome: 'created',
@@ -55,31 +63,46 @@ export async function createOccurrences(
 
 function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): void {
   const due = item.kind === 'exclusion' || item.kind === 'recovery' ? null : item
-  writer.byte(itemKinds[item.kind])
-  writer.byte(due !== null && isStartable(due, now) ? 1 : 0)
-  writer.number(item.scheduledAt)
-  writer.uint32(item.jobVersion)
-  writer.number(item.kind === 'slot' ? orNever(item.nextAt) : item.kind === 'recovery' ? item.expectedWatermark : 0)
-  writer.number(due === null ? 0 : now + due.executionTimeoutMs)
-  if (due !== null) {
-    // As it is when it starts at once: the script changes it where it does not.
-    const record = createdOccurrence(due, running, owner, now)
-    writeOccurrence(writer, { ...record, owner: printedOwner })
-  } else if (item.kind === 'exclusion') {
-    writeOccurrence(writer, unowned(excludedOccurrence(item, now)))
-  } else if (item.kind === 'recovery') {
-    const sizeAt = writer.length
-    writer.uint32(0)
-    writer.number(item.watermark)
-    writer.number(orNever(item.nextAt))
-    writer.uint32(item.entries.length)
-    for (const entry of item.entries) {
-      writer.id(entry.id)
-      writer.byte(entry.kind === 'run' ? 1 : 0)
-      writeOccurrence(writer, unowned(recoveredOccurrence(item, entry, 'pending', now)))
+  const start = writer.skip(createItemLayout.size)
+  writer.setByte(start + itemAt.kind, itemKinds[item.kind])
+  writer.setByte(start + itemAt.isStartable, due !== null && isStartable(due, now) ? 1 : 0)
+  writer.setNumber(start + itemAt.scheduledAt, item.scheduledAt)
+  writer.setUint32(start + itemAt.version, item.jobVersion)
+  writer.setNumber(
+    start + itemAt.expected,
+    item.kind === 'slot' ? orNever(item.nextAt) : item.kind === 'recovery' ? item.expectedWatermark : 0,
+  )
+  writer.setNumber(start + itemAt.deadline, due === null ? 0 : now + due.executionTimeoutMs)
+  writer.setUint32(start + itemAt.recordSize, writeContent(writer, item, owner, printedOwner, now))
+}
+
+function writeContent(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
+  switch (item.kind) {
+    case 'exclusion':
+      return writeOccurrence(writer, unowned(excludedOccurrence(item, now)))
+    case 'recovery':
+      return writeRecovery(writer, item, now)
+    default: {
+      // As it is when it starts at once: the script changes it where it does not.
+      const record = createdOccurrence(item, running, owner, now)
+      return writeOccurrence(writer, { ...record, owner: printedOwner })
     }
-    writer.setUint32(sizeAt, writer.length - sizeAt - 4)
   }
+}
+
+function writeRecovery(writer: ByteWriter, item: CreateItem & { readonly kind: 'recovery' }, now: number): number {
+  const start = writer.skip(recoveryLayout.size)
+  writer.setNumber(start + recoveryLayout.at.watermark, item.watermark)
+  writer.setNumber(start + recoveryLayout.at.nextAt, orNever(item.nextAt))
+  writer.setUint32(start + recoveryLayout.at.count, item.entries.length)
+  for (const entry of item.entries) {
+    const entryStart = writer.skip(recoveryEntryLayout.size)
+    writer.setId(entryStart + recoveryEntryLayout.at.id, entry.id)
+    writer.setByte(entryStart + recoveryEntryLayout.at.isRun, entry.kind === 'run' ? 1 : 0)
+    const size = writeOccurrence(writer, unowned(recoveredOccurrence(item, entry, 'pending', now)))
+    writer.setUint32(entryStart + recoveryEntryLayout.at.recordSize, size)
+  }
+  return writer.length - start
 }
 
 function unowned(record: Omit<PrintedOccurrence, 'owner'>): PrintedOccurrence {
@@ -98,8 +121,8 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly Cre
         const numbers = next()
         return {
           outcome: 'created',
-          state: stateOf(numbers[0] as number),
-          token: numbers.readUInt32LE(1),
+          state: stateOf(numbers[stateLayout.at.state] as number),
+          token: numbers.readUInt32LE(stateLayout.at.token),
           reason: parseReason(next().toString()),
           displaced: readAddresses(next(), item.jobId),
           cancelRequested: readNotices(next(), item.jobId),
@@ -109,11 +132,11 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly Cre
         const numbers = next()
         return {
           outcome: 'exists',
-          state: stateOf(numbers[0] as number),
-          token: numbers.readUInt32LE(1),
+          state: stateOf(numbers[existsLayout.at.state] as number),
+          token: numbers.readUInt32LE(existsLayout.at.token),
           owner: parseOwner(next().toString()),
-          watermark: numbers.readDoubleLE(5),
-          nextAt: readInstant(numbers, 13),
+          watermark: numbers.readDoubleLE(existsLayout.at.watermark),
+          nextAt: readInstant(numbers, existsLayout.at.nextAt),
         }
       }
       case 'p':
@@ -122,7 +145,11 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly Cre
         return { outcome: 'stale_version', version: next().readUInt32LE(0) }
       case 'o': {
         const numbers = next()
-        return { outcome: 'off_schedule', watermark: numbers.readDoubleLE(0), nextAt: readInstant(numbers, 8) }
+        return {
+          outcome: 'off_schedule',
+          watermark: numbers.readDoubleLE(scheduleLayout.at.watermark),
+          nextAt: readInstant(numbers, scheduleLayout.at.nextAt),
+        }
       }
       default:
         return { outcome: 'absent' }

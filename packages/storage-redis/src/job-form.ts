@@ -11,17 +11,12 @@ import type {
 import { readJobId } from './ids.ts'
 import { readInstant } from './numbers.ts'
 import { policyOf } from './record-codes.ts'
+import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
 
-// How a job is stored. Its head holds what every step looks at, at fixed places as `headForm` of the scripts' prelude
-// says:
-//
-//   0 the active one   16 running   20 pending   24 queued   28 occurrences of this version   32 watermark   40 nextAt
-//   48 version   52 paused   53 policy   54 pruneFloor   62 taken until   70 deletedAt   78 maxQueued   86 handler key, where it is not
-//   the job's own id
-//
-// All else is kept beside it: the content as JSON, one text for each version, and the times of its changes.
+// How a job is stored: its head as `headLayout` says, and beside it the content as JSON, one text for each version, and
+// the times of its changes.
 
-const headSize = 86
+const { size: headSize, at: headAt } = headLayout
 
 /** A job as a script answers it: id, head, content, lineage, pause, times and version in force. */
 export type JobParts = readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
@@ -49,7 +44,7 @@ export function printTag(owner: string | null): string {
 /** The version that a content makes, without its time: that is put in front by the script. */
 export function printVersion({ fingerprint, definition }: Pick<JobContent, 'fingerprint' | 'definition'>): Buffer {
   const text = Buffer.from(fingerprint)
-  const size = Buffer.allocUnsafe(4)
+  const size = Buffer.allocUnsafe(versionLayout.size - versionLayout.at.fingerprintSize)
   size.writeUInt32LE(text.length)
   return Buffer.concat([size, text, Buffer.from(JSON.stringify(definition))])
 }
@@ -57,11 +52,12 @@ export function printVersion({ fingerprint, definition }: Pick<JobContent, 'fing
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
-  const end = 12 + bytes.readUInt32LE(8)
+  const start = versionLayout.size
+  const end = start + bytes.readUInt32LE(versionLayout.at.fingerprintSize)
   return {
-    fingerprint: bytes.toString('utf8', 12, end),
+    fingerprint: bytes.toString('utf8', start, end),
     definition: JSON.parse(bytes.toString('utf8', end)) as JsonObject,
-    createdAt: bytes.readDoubleLE(0),
+    createdAt: bytes.readDoubleLE(versionLayout.at.createdAt),
   }
 }
 
@@ -69,27 +65,27 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
   const { name, owner, timeline } = JSON.parse(content.toString()) as StoredContent
   const { fingerprint, definition } = readVersion(version)
   const overlap: OverlapRule = {
-    policy: policyOf(head[53] as number) as OverlapPolicy,
-    maxQueued: head.readDoubleLE(78),
+    policy: policyOf(head[headAt.policy] as number) as OverlapPolicy,
+    maxQueued: head.readDoubleLE(headAt.maxQueued),
   }
   return {
     id: readJobId(id, 0),
     name,
     owner,
-    version: head.readUInt32LE(48),
+    version: head.readUInt32LE(headAt.version),
     fingerprint,
     lineage: readLineage(lineage),
     definition,
     handlerKey: head.length === headSize ? readJobId(id, 0) : head.toString('utf8', headSize),
     overlap,
     timeline,
-    watermark: head.readDoubleLE(32),
-    nextAt: readInstant(head, 40),
-    pruneFloor: readInstant(head, 54),
+    watermark: head.readDoubleLE(headAt.watermark),
+    nextAt: readInstant(head, headAt.nextAt),
+    pruneFloor: readInstant(head, headAt.floor),
     paused: paused.length === 0 ? null : (JSON.parse(paused.toString()) as PauseRecord),
-    createdAt: times.readDoubleLE(0),
-    changedAt: times.readDoubleLE(8),
-    deletedAt: readInstant(head, 70),
+    createdAt: times.readDoubleLE(timesLayout.at.createdAt),
+    changedAt: times.readDoubleLE(timesLayout.at.changedAt),
+    deletedAt: readInstant(head, headAt.deletedAt),
   }
 }
 

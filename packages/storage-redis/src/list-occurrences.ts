@@ -1,12 +1,12 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import { isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
-import { ByteWriter } from './byte-writer.ts'
 import { bytesOfId, readOccurrenceId, shardOf } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
 import { stateCodes } from './record-codes.ts'
 import { bySchedule } from './replies.ts'
+import { pagingLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
@@ -115,13 +115,14 @@ interface Paging {
 }
 
 function printPaging({ limit, from, to, isDescending, runs }: Paging): Buffer {
-  const writer = new ByteWriter(32)
-  writer.uint32(Math.min(limit, 1000))
-  writer.number(from)
-  writer.number(to)
-  writer.byte(isDescending ? 1 : 0)
-  writer.byte(runs ? 1 : 0)
-  return writer.finish()
+  const values = Buffer.allocUnsafe(pagingLayout.size)
+  const { at } = pagingLayout
+  values.writeUInt32LE(Math.min(limit, 1000), at.limit)
+  values.writeDoubleLE(from, at.from)
+  values.writeDoubleLE(to, at.to)
+  values[at.isDescending] = isDescending ? 1 : 0
+  values[at.withRuns] = runs ? 1 : 0
+  return values
 }
 
 function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> {

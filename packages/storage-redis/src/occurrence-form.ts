@@ -3,20 +3,14 @@ import type { CancelRequest, OccurrenceDetails, OccurrenceRecord, Owner } from '
 import type { ByteWriter } from './byte-writer.ts'
 import { readJobId } from './ids.ts'
 import { orNever, readInstant } from './numbers.ts'
-import { isRecovered, kindCode, kindOf, stateCodes, stateOf } from './record-codes.ts'
+import { isRecovered, kindCode, kindOf, spanBit, stateCodes, stateOf } from './record-codes.ts'
 import { parseRuns, printRuns } from './runs-text.ts'
+import { recordLayout } from './stored-layouts.ts'
 
-// How an occurrence is stored: numbers at fixed places, then five texts. The scripts read the numbers and copy the
-// texts. `recordForm` of the scripts' prelude is the same layout; what changes most often is in front.
-//
-//   0 state   1 token   5 sequence   9 finishedAt   17 sizes of owner, details, cancel request and reason
-//   33 kind   34 job version   38 job   54 scheduledAt   62 dueAt   70 createdAt   78 startedAt   86 timeout
-//   94 owner, details, cancel request, reason, runs
+// How an occurrence is stored: numbers at the places of `recordLayout`, then five texts. The scripts read the numbers
+// and copy the texts.
 
-const recordSize = 94
-
-/** Added to the code of the kind when the details begin with the last slot of a span, as a number. */
-const spanBit = 8
+const { size: recordSize, at } = recordLayout
 
 /** An owner as it is stored. Equal owners have equal texts, and all of one node's begin with {@link printNode}. */
 export function printOwner({ node, incarnation }: Owner): string {
@@ -51,67 +45,66 @@ export type PrintedOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlin
   readonly owner: string
 }
 
-/** Writes a new record, which nobody has asked to cancel, with its size in front. */
-export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): void {
+/** Writes a new record, which nobody has asked to cancel. Returns its size. */
+export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): number {
   const { details, scheduledAt } = record
-  const sizeAt = writer.length
-  writer.uint32(0)
-  const start = writer.length
-  writer.byte(stateCodes[record.state])
-  writer.uint32(record.token)
-  writer.uint32(record.sequence)
-  writer.number(orNever(record.finishedAt))
-  const sizesAt = writer.length
-  for (let part = 0; part < 4; part++) writer.uint32(0)
+  const start = writer.skip(recordSize)
   const hasSpan = details.span !== undefined
-  writer.byte(kindCode(record.kind, record.recovered) + (hasSpan ? spanBit : 0))
-  writer.uint32(record.jobVersion)
-  writer.id(record.jobId)
-  writer.number(scheduledAt)
-  writer.number(record.dueAt)
-  writer.number(record.createdAt)
-  writer.number(orNever(record.startedAt))
-  writer.number(record.executionTimeoutMs)
-  writer.setUint32(sizesAt, writer.text(record.owner))
+  writer.setByte(start + at.state, stateCodes[record.state])
+  writer.setUint32(start + at.token, record.token)
+  writer.setUint32(start + at.sequence, record.sequence)
+  writer.setNumber(start + at.finishedAt, orNever(record.finishedAt))
+  writer.setByte(start + at.kind, kindCode(record.kind, record.recovered) + (hasSpan ? spanBit : 0))
+  writer.setUint32(start + at.version, record.jobVersion)
+  writer.setUint16(start + at.rescues, record.rescues)
+  writer.setId(start + at.job, record.jobId)
+  writer.setNumber(start + at.scheduledAt, scheduledAt)
+  writer.setNumber(start + at.dueAt, record.dueAt)
+  writer.setNumber(start + at.createdAt, record.createdAt)
+  writer.setNumber(start + at.startedAt, orNever(record.startedAt))
+  writer.setNumber(start + at.timeout, record.executionTimeoutMs)
+  writer.setUint32(start + at.ownerSize, writer.text(record.owner))
   const detailsAt = writer.length
   if (details.span !== undefined) writer.number(details.span.to)
   writer.text(printDetails(details))
-  writer.setUint32(sizesAt + 4, writer.length - detailsAt)
-  writer.setUint32(sizesAt + 12, writer.text(printReason(record.reason)))
+  writer.setUint32(start + at.detailsSize, writer.length - detailsAt)
+  writer.setUint32(start + at.cancelSize, 0)
+  writer.setUint32(start + at.reasonSize, writer.text(printReason(record.reason)))
   writer.text(printRuns(record.runs, scheduledAt))
-  writer.setUint32(sizeAt, writer.length - start)
+  return writer.length - start
 }
 
 /** The record that is stored in these bytes. */
 export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecord {
-  const state = stateOf(bytes[0] as number)
-  const kind = bytes[33] as number
-  const scheduledAt = bytes.readDoubleLE(54)
-  const startedAt = readInstant(bytes, 78)
-  const executionTimeoutMs = bytes.readDoubleLE(86)
-  const detailsAt = recordSize + bytes.readUInt32LE(17)
-  const cancelAt = detailsAt + bytes.readUInt32LE(21)
-  const reasonAt = cancelAt + bytes.readUInt32LE(25)
-  const runsAt = reasonAt + bytes.readUInt32LE(29)
+  const state = stateOf(bytes[at.state] as number)
+  const kind = bytes[at.kind] as number
+  const scheduledAt = bytes.readDoubleLE(at.scheduledAt)
+  const startedAt = readInstant(bytes, at.startedAt)
+  const executionTimeoutMs = bytes.readDoubleLE(at.timeout)
+  const detailsAt = recordSize + bytes.readUInt32LE(at.ownerSize)
+  const cancelAt = detailsAt + bytes.readUInt32LE(at.detailsSize)
+  const reasonAt = cancelAt + bytes.readUInt32LE(at.cancelSize)
+  const runsAt = reasonAt + bytes.readUInt32LE(at.reasonSize)
   const textAt = kind >= spanBit ? detailsAt + 8 : detailsAt
   return {
     id,
-    jobId: readJobId(bytes, 38),
+    jobId: readJobId(bytes, at.job),
     scheduledAt,
     kind: kindOf(kind % spanBit),
     state,
-    token: bytes.readUInt32LE(1),
-    sequence: bytes.readUInt32LE(5),
+    token: bytes.readUInt32LE(at.token),
+    sequence: bytes.readUInt32LE(at.sequence),
     owner: parseOwner(bytes.toString('utf8', recordSize, detailsAt)),
-    jobVersion: bytes.readUInt32LE(34),
-    dueAt: bytes.readDoubleLE(62),
-    createdAt: bytes.readDoubleLE(70),
+    jobVersion: bytes.readUInt32LE(at.version),
+    dueAt: bytes.readDoubleLE(at.dueAt),
+    createdAt: bytes.readDoubleLE(at.createdAt),
     startedAt,
-    finishedAt: readInstant(bytes, 9),
+    finishedAt: readInstant(bytes, at.finishedAt),
     executionTimeoutMs,
     deadlineAt: state === 'running' ? (startedAt as number) + executionTimeoutMs : null,
     reason: parseReason(bytes.toString('utf8', reasonAt, runsAt)),
     recovered: isRecovered(kind % spanBit),
+    rescues: bytes.readUInt16LE(at.rescues),
     cancelRequest: parseCancelRequest(bytes.toString('utf8', cancelAt, reasonAt)),
     details: textAt === cancelAt ? {} : (JSON.parse(bytes.toString('utf8', textAt, cancelAt)) as OccurrenceDetails),
     runs: parseRuns(bytes.toString('utf8', runsAt), scheduledAt),

@@ -1,7 +1,7 @@
 import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
-import { ByteWriter } from './byte-writer.ts'
 import { bytesOfId, shardOf } from './ids.ts'
 import type { Ledger } from './ledger.ts'
+import { pruneLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
 /** More than that one script does not remove: it would keep the server from others for too long. */
@@ -19,11 +19,11 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
     let position: string | Buffer = ''
     for (;;) {
       const step = Math.min(limit - removed, removedAtOnce)
-      const writer = new ByteWriter(32)
-      writer.number(before)
-      writer.number(keep)
-      writer.uint32(step)
-      const call = { script: scripts.prune, shard, arguments: [writer.finish(), only, position] }
+      const values = Buffer.allocUnsafe(pruneLayout.size)
+      values.writeDoubleLE(before, pruneLayout.at.before)
+      values.writeDoubleLE(keep, pruneLayout.at.keep)
+      values.writeUInt32LE(step, pruneLayout.at.limit)
+      const call = { script: scripts.prune, shard, arguments: [values, only, position] }
       const [reply] = await connection.write([call])
       const [count, more, next] = reply as readonly [number, number, Buffer]
       removed += count

@@ -1,9 +1,11 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type {
   GetAnswer,
   GetRequest,
   JobQuery,
   JobRecord,
   JobVersionRecord,
+  LiveCounts,
   OccurrenceRecord,
   Page,
 } from '@jobistemer/core/storage'
@@ -14,60 +16,118 @@ import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { always } from './numbers.ts'
 import { readOccurrence } from './occurrence-form.ts'
+import { countsLayout, listJobsLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
 type GetReply = readonly [
   jobs: readonly (readonly Buffer[])[],
   versions: readonly Buffer[],
   occurrences: readonly Buffer[],
+  counts: readonly Buffer[],
+  countsOfShard: Buffer,
 ]
 
-/** Occurrences are looked for in all shards: an id does not tell its job. */
-export async function get(
-  { connection }: Ledger,
-  { jobs = [], versions = [], occurrences = [] }: GetRequest,
-): Promise<GetAnswer> {
+type Version = Pick<JobVersionRecord, 'jobId' | 'version'>
+
+/** What one shard is asked for, and where it stands in the request. */
+interface ShardQuestion {
+  readonly shard: number
+  readonly jobs: number[]
+  readonly versions: number[]
+  readonly counts: number[]
+}
+
+const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** Occurrences are looked for in all shards: an id does not tell its job. Sums over all jobs are kept by shard. */
+export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
+  const { jobs = [], versions = [], occurrences = [], counts = [] } = request
   const shards = await connection.shards()
+  const isAboutAll = occurrences.length > 0 || counts.includes('all')
+  const questions = Array.from({ length: shards }, (_, shard): ShardQuestion => {
+    return { shard, jobs: [], versions: [], counts: [] }
+  })
+  const questionOf = (job: JobId) => questions[shardOf(job, shards)] as ShardQuestion
+  for (const [index, job] of jobs.entries()) questionOf(job).jobs.push(index)
+  for (const [index, { jobId }] of versions.entries()) questionOf(jobId).versions.push(index)
+  for (const [index, job] of counts.entries()) if (job !== 'all') questionOf(job).counts.push(index)
+  const asked = questions.filter(
+    (question) => isAboutAll || question.jobs.length + question.versions.length + question.counts.length > 0,
+  )
+  const occurrenceKeys = Buffer.concat(occurrences.map(bytesOfId))
+  const calls = asked.map((question): ScriptCall => {
+    return {
+      script: scripts.get,
+      shard: question.shard,
+      arguments: [
+        Buffer.concat(question.jobs.map((index) => bytesOfId(jobs[index] as JobId))),
+        printVersionKeys(question.versions.map((index) => versions[index] as Version)),
+        occurrenceKeys,
+        Buffer.concat(question.counts.map((index) => bytesOfId(counts[index] as JobId))),
+        counts.includes('all') ? '1' : '',
+      ],
+    }
+  })
+  const replies = (await connection.read(calls)) as readonly GetReply[]
   const foundJobs: (JobRecord | null)[] = jobs.map(() => null)
   const foundVersions: (JobVersionRecord | null)[] = versions.map(() => null)
   const foundOccurrences: (OccurrenceRecord | null)[] = occurrences.map(() => null)
-  const occurrenceKeys = Buffer.concat(occurrences.map(bytesOfId))
-  const calls: ScriptCall[] = []
-  const asked: { readonly jobs: readonly number[]; readonly versions: readonly number[] }[] = []
-  for (let shard = 0; shard < shards; shard++) {
-    const jobsHere = [...jobs.keys()].filter((index) => shardOf(jobs[index] as `job_${string}`, shards) === shard)
-    const versionsHere = [...versions.keys()].filter(
-      (index) => shardOf((versions[index] as JobVersionRecord).jobId, shards) === shard,
-    )
-    if (jobsHere.length + versionsHere.length + occurrences.length === 0) continue
-    const jobKeys = Buffer.concat(jobsHere.map((index) => bytesOfId(jobs[index] as `job_${string}`)))
-    const versionKeys = new ByteWriter()
-    for (const index of versionsHere) {
-      const { jobId, version } = versions[index] as JobVersionRecord
-      versionKeys.id(jobId)
-      versionKeys.uint32(version)
-    }
-    calls.push({ script: scripts.get, shard, arguments: [jobKeys, versionKeys.finish(), occurrenceKeys] })
-    asked.push({ jobs: jobsHere, versions: versionsHere })
-  }
-  const replies = (await connection.read(calls)) as readonly GetReply[]
-  for (const [call, [jobParts, versionTexts, texts]] of replies.entries()) {
-    const here = asked[call] as (typeof asked)[number]
+  const foundCounts: LiveCounts[] = counts.map(() => nothing)
+  let all = nothing
+  for (const [call, [jobParts, versionTexts, texts, jobCounts, countsOfShard]] of replies.entries()) {
+    const here = asked[call] as ShardQuestion
     for (const [position, index] of here.jobs.entries()) {
       const parts = jobParts[position] as readonly Buffer[]
       if (parts.length > 0) foundJobs[index] = readJob(parts as unknown as JobParts)
     }
     for (const [position, index] of here.versions.entries()) {
       const text = versionTexts[position] as Buffer
-      const { jobId, version } = versions[index] as JobVersionRecord
+      const { jobId, version } = versions[index] as Version
       if (text.length > 0) foundVersions[index] = { jobId, version, ...readVersion(text) }
     }
     for (const [index, text] of texts.entries()) {
-      const id = occurrences[index] as `occ_${string}`
+      const id = occurrences[index] as OccurrenceId
       if (text.length > 0) foundOccurrences[index] = readOccurrence(id, text)
     }
+    for (const [position, index] of here.counts.entries()) {
+      foundCounts[index] = readCounts(jobCounts[position] as Buffer)
+    }
+    all = sum(all, readCounts(countsOfShard))
   }
-  return { jobs: foundJobs, versions: foundVersions, occurrences: foundOccurrences }
+  return {
+    jobs: foundJobs,
+    versions: foundVersions,
+    occurrences: foundOccurrences,
+    counts: foundCounts.map((found, index) => (counts[index] === 'all' ? all : found)),
+  }
+}
+
+function printVersionKeys(versions: readonly Version[]): Buffer {
+  const writer = new ByteWriter(versions.length * 20)
+  for (const { jobId, version } of versions) {
+    writer.id(jobId)
+    writer.uint32(version)
+  }
+  return writer.finish()
+}
+
+/** An empty text stands for a job that does not exist. */
+function readCounts(bytes: Buffer): LiveCounts {
+  if (bytes.length === 0) return nothing
+  const { at } = countsLayout
+  return {
+    pending: bytes.readDoubleLE(at.pending),
+    queued: bytes.readDoubleLE(at.queued),
+    running: bytes.readDoubleLE(at.running),
+  }
+}
+
+function sum(left: LiveCounts, right: LiveCounts): LiveCounts {
+  return {
+    pending: left.pending + right.pending,
+    queued: left.queued + right.queued,
+    running: left.running + right.running,
+  }
 }
 
 /** One page of jobs, merged from all shards. */
@@ -88,13 +148,13 @@ export async function listJobs({ connection }: Ledger, query: JobQuery): Promise
 
 async function readPage(connection: Connection, shard: number, query: JobQuery): Promise<Page<JobRecord>> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
-  const writer = new ByteWriter(16)
-  writer.uint32(Math.min(limit, 1000))
-  writer.number(changedSince ?? always)
-  writer.byte(deleted ? 1 : 0)
+  const values = Buffer.allocUnsafe(listJobsLayout.size)
+  values.writeUInt32LE(Math.min(limit, 1000), listJobsLayout.at.limit)
+  values.writeDoubleLE(changedSince ?? always, listJobsLayout.at.since)
+  values[listJobsLayout.at.withDeleted] = deleted ? 1 : 0
   const after = cursor === null ? '' : bytesOfId(cursor as `job_${string}`)
   const tag = owner === undefined ? '' : printTag(owner)
-  const [reply] = await connection.read([{ script: scripts.listJobs, shard, arguments: [writer.finish(), after, tag] }])
+  const [reply] = await connection.read([{ script: scripts.listJobs, shard, arguments: [values, after, tag] }])
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const items = jobs.map(readJob)
   return { items, cursor: position.length === 0 ? null : readJobId(position, 0) }

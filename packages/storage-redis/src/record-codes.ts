@@ -20,11 +20,25 @@ const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow
 const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
 
 /** Added to the code of the kind of what recovery created. */
-const recoveredBit = 4
+export const recoveredBit = 4
+
+/** Added to the code of the kind when the details begin with the last slot of a span, as a number. */
+export const spanBit = 8
+
+/** In answers, in the place of the code of a state: there is no record. */
+export const absentState = 255
 
 export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
 export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
-const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
+export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
+
+// Of requests: these are not stored.
+
+export const itemKinds = { slot: 0, trigger: 1, replay: 2, exclusion: 3, recovery: 4 } as const
+
+export const settleChanges = { progress: 0, finish: 1, release: 2 } as const
+
+export const jobChanges = { create: 0, replace: 1, pause: 2, delete: 3 } as const
 
 export function stateOf(code: number): OccurrenceState {
   return states[code] as OccurrenceState

@@ -35,6 +35,13 @@ const meanings: readonly Meaning[] = [
     remedy: 'Look into its log: mostly the disk is full, or its directory may not be written.',
   },
   {
+    pattern: /^FORM /,
+    code: 'STORAGE_SCHEMA_NEWER',
+    message:
+      'A newer version of @jobistemer/storage-redis has brought the data into another form since this one was opened',
+    remedy: 'Install the newer version here too.',
+  },
+  {
     pattern: /^WRONGTYPE/,
     code: 'STORAGE_FOREIGN',
     message: 'Keys with this prefix hold something else',

@@ -2,27 +2,28 @@ import type { JobId } from '@jobistemer/core'
 import type { CancelNotice, OccurrenceAddress } from '@jobistemer/core/storage'
 import { readJobId, readOccurrenceId } from './ids.ts'
 import { parseCancelRequest } from './occurrence-form.ts'
+import { addressLayout, noticeLayout } from './request-layouts.ts'
 
 // Parts of the answers of scripts.
 
-const addressSize = 24
-
 const none: readonly never[] = Object.freeze([])
-
-/** The code of a state, or this where there is no record. */
-export const absentState = 255
 
 /** An occurrence's id and time; `null` for an empty text. */
 export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): OccurrenceAddress | null {
   if (bytes.length <= offset) return null
-  return { id: readOccurrenceId(bytes, offset), jobId, scheduledAt: bytes.readDoubleLE(offset + 16) }
+  const { at } = addressLayout
+  return {
+    id: readOccurrenceId(bytes, offset + at.id),
+    jobId,
+    scheduledAt: bytes.readDoubleLE(offset + at.scheduledAt),
+  }
 }
 
 /** Ids and times, put in the order of the time. */
 export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceAddress[] {
   if (bytes.length === 0) return none
   const addresses: OccurrenceAddress[] = []
-  for (let offset = 0; offset < bytes.length; offset += addressSize) {
+  for (let offset = 0; offset < bytes.length; offset += addressLayout.size) {
     addresses.push(readAddress(bytes, jobId, offset) as OccurrenceAddress)
   }
   return addresses.sort(bySchedule)
@@ -36,13 +37,14 @@ export function readNotices(bytes: Buffer, jobId: JobId | null): readonly Cancel
     const id = readOccurrenceId(bytes, offset)
     const itsJob = jobId ?? readJobId(bytes, offset + 16)
     offset += jobId === null ? 32 : 16
-    const end = offset + 16 + bytes.readUInt32LE(offset + 12)
+    const textAt = offset + noticeLayout.size
+    const end = textAt + bytes.readUInt32LE(offset + noticeLayout.at.cancelSize)
     notices.push({
       id,
       jobId: itsJob,
-      scheduledAt: bytes.readDoubleLE(offset),
-      token: bytes.readUInt32LE(offset + 8),
-      reason: parseCancelRequest(bytes.toString('utf8', offset + 16, end))?.reason ?? 'canceled',
+      scheduledAt: bytes.readDoubleLE(offset + noticeLayout.at.scheduledAt),
+      token: bytes.readUInt32LE(offset + noticeLayout.at.token),
+      reason: parseCancelRequest(bytes.toString('utf8', textAt, end))?.reason ?? 'canceled',
     })
     offset = end
   }

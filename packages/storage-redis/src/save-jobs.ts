@@ -4,11 +4,12 @@ import { ByteWriter } from './byte-writer.ts'
 import { type JobParts, printContent, printHandlerKey, printTag, printVersion, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { never, orNever } from './numbers.ts'
-import { policyCodes } from './record-codes.ts'
+import { jobChanges, policyCodes } from './record-codes.ts'
 import { readAddresses } from './replies.ts'
+import { jobChangeLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
-const changeKinds = { create: 0, replace: 1, pause: 2, delete: 3 } as const
+const { at: changeAt } = jobChangeLayout
 
 const outcomes = { e: 'exists', u: 'unchanged', c: 'conflict' } as const
 
@@ -33,26 +34,23 @@ export async function saveJobs(
 
 function writeChange(writer: ByteWriter, change: JobChange): void {
   const content = change.kind === 'create' || change.kind === 'replace' ? change.content : null
-  writer.byte(changeKinds[change.kind])
-  writer.id(change.id)
-  writer.number(content === null ? never : orNever(content.nextAt))
-  writer.byte(content === null ? 0 : policyCodes[content.overlap.policy])
-  writer.number(content === null ? 0 : content.overlap.maxQueued)
-  writer.uint32('expectedVersion' in change ? (change.expectedVersion ?? 0) : 0)
-  writer.number(change.kind === 'replace' ? change.expectedWatermark : 0)
-  writer.byte(change.kind === 'replace' && change.waiting === 'cancel' ? 1 : 0)
-  const sizesAt = writer.length
-  for (let part = 0; part < 4; part++) writer.uint32(0)
-  if (change.kind === 'pause') {
-    writer.setUint32(sizesAt, change.paused === null ? 0 : writer.text(JSON.stringify(change.paused)))
-  } else if (content !== null) {
-    writer.setUint32(sizesAt, writer.text(printContent(content)))
-    writer.setUint32(sizesAt + 4, writer.text(printTag(content.owner)))
-    const version = printVersion(content)
-    writer.bytes(version)
-    writer.setUint32(sizesAt + 8, version.length)
-    writer.setUint32(sizesAt + 12, writer.text(printHandlerKey(content.handlerKey, change.id)))
-  }
+  const start = writer.skip(jobChangeLayout.size)
+  writer.setByte(start + changeAt.kind, jobChanges[change.kind])
+  writer.setId(start + changeAt.job, change.id)
+  writer.setNumber(start + changeAt.nextAt, content === null ? never : orNever(content.nextAt))
+  writer.setByte(start + changeAt.policy, content === null ? 0 : policyCodes[content.overlap.policy])
+  writer.setNumber(start + changeAt.maxQueued, content === null ? 0 : content.overlap.maxQueued)
+  writer.setUint32(start + changeAt.expected, 'expectedVersion' in change ? (change.expectedVersion ?? 0) : 0)
+  writer.setNumber(start + changeAt.watermark, change.kind === 'replace' ? change.expectedWatermark : 0)
+  writer.setByte(start + changeAt.cancels, change.kind === 'replace' && change.waiting === 'cancel' ? 1 : 0)
+  const pause = change.kind === 'pause' && change.paused !== null ? JSON.stringify(change.paused) : ''
+  const version = content === null ? Buffer.alloc(0) : printVersion(content)
+  const handlerKey = content === null ? '' : printHandlerKey(content.handlerKey, change.id)
+  writer.setUint32(start + changeAt.contentSize, writer.text(content === null ? pause : printContent(content)))
+  writer.setUint32(start + changeAt.ownerSize, writer.text(content === null ? '' : printTag(content.owner)))
+  writer.bytes(version)
+  writer.setUint32(start + changeAt.versionSize, version.length)
+  writer.setUint32(start + changeAt.handlerSize, writer.text(handlerKey))
 }
 
 function readAnswer([letter, canceled, ...job]: readonly Buffer[], change: JobChange): SaveJobAnswer {

@@ -31,7 +31,7 @@ type ScriptName =
   | 'serverTime'
   | 'settle'
 
-function script(source: string): Script {
+export function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 

@@ -4,12 +4,13 @@ import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { parseCancelRequest, printReason } from './occurrence-form.ts'
-import { stateCodes, stateOf } from './record-codes.ts'
-import { absentState, readAddress } from './replies.ts'
+import { absentState, settleChanges, stateCodes, stateOf } from './record-codes.ts'
+import { readAddress } from './replies.ts'
+import { settleItemLayout, stateLayout } from './request-layouts.ts'
 import { printRuns } from './runs-text.ts'
 import { scripts } from './script.ts'
 
-const changeKinds = { progress: 0, finish: 1, release: 2 } as const
+const { at: itemAt } = settleItemLayout
 
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
@@ -33,16 +34,15 @@ export async function settleOccurrences(
 }
 
 function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, change }: SettleItem): void {
-  writer.uint32(token)
-  writer.uint32(sequence)
-  writer.byte(changeKinds[change.kind])
-  writer.byte(change.kind === 'finish' ? stateCodes[change.state] : 0)
-  writer.number(change.kind === 'release' ? change.dueAt : 0)
-  const sizesAt = writer.length
-  writer.uint32(0)
-  writer.uint32(0)
-  writer.setUint32(sizesAt, change.kind === 'progress' ? 0 : writer.text(printReason(change.reason)))
-  writer.setUint32(sizesAt + 4, writer.text(printRuns(runs, scheduledAt)))
+  const start = writer.skip(settleItemLayout.size)
+  writer.setUint32(start + itemAt.token, token)
+  writer.setUint32(start + itemAt.sequence, sequence)
+  writer.setByte(start + itemAt.change, settleChanges[change.kind])
+  writer.setByte(start + itemAt.finalState, change.kind === 'finish' ? stateCodes[change.state] : 0)
+  writer.setNumber(start + itemAt.dueAt, change.kind === 'release' ? change.dueAt : 0)
+  const reason = change.kind === 'progress' ? '' : printReason(change.reason)
+  writer.setUint32(start + itemAt.reasonSize, writer.text(reason))
+  writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt)))
 }
 
 function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly SettleAnswer[] {
@@ -65,10 +65,10 @@ function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly Set
 
 /** The answer to who has lost an occurrence: its state and its token. */
 export function readLost(bytes: Buffer, offset: number): Extract<SettleAnswer, { readonly outcome: 'lost' }> {
-  const code = bytes[offset] as number
+  const code = bytes[offset + stateLayout.at.state] as number
   return {
     outcome: 'lost',
     state: code === absentState ? 'absent' : stateOf(code),
-    token: bytes.readUInt32LE(offset + 1),
+    token: bytes.readUInt32LE(offset + stateLayout.at.token),
   }
 }

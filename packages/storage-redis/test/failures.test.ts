@@ -1,5 +1,6 @@
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
+import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
 import { refusal } from './refusal.ts'
@@ -20,8 +21,14 @@ async function finishSlot(storage: Storage, job: JobRecord, index: number): Prom
   expect(answers).toEqual([{ outcome: 'ok', woken: null, cancelRequested: null }])
 }
 
-/** Repeats a call, as a scheduler does, until the storage answers; gives the answer and the codes of the failures. */
-async function repeat<T>(call: () => Promise<T>): Promise<{ readonly answer: T; readonly codes: ReadonlySet<string> }> {
+/**
+ * Repeats a call, as a scheduler does, until the storage answers; gives the answer and the codes of the failures. Between
+ * the tries it waits for the server, which answers another client as soon as it is there.
+ */
+async function repeat<T>(
+  server: Redis,
+  call: () => Promise<T>,
+): Promise<{ readonly answer: T; readonly codes: ReadonlySet<string> }> {
   const codes = new Set<string>()
   for (;;) {
     try {
@@ -29,9 +36,17 @@ async function repeat<T>(call: () => Promise<T>): Promise<{ readonly answer: T; 
     } catch (error) {
       codes.add((error as { code: string }).code)
     }
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await server.ping()
   }
 }
+
+/** Looks, through a connection that works, until what a call is to do has been done. */
+async function until(isDone: () => Promise<boolean>): Promise<void> {
+  while (!(await isDone()));
+}
+
+/** A client that waits for its server as long as it takes. */
+const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
 
 /** A call that has to send its script first would lose the answer that it is unknown, and do nothing. */
 async function loadScripts(storage: Storage): Promise<void> {
@@ -47,6 +62,7 @@ describe('a server that is killed and comes back', () => {
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []
     for (let index = 0; index < 20; index++) jobs.push(await addJob(storage, `job-${index}`))
+    const other = patient(server.url)
     let acknowledged = 0
     let failures = 0
     let wasKilled = false
@@ -54,12 +70,12 @@ describe('a server that is killed and comes back', () => {
       const items = jobs.map(({ id }) => slotItem(id, round))
       // In the middle of the writes, twice: what is under way then may have happened or not.
       const restart = round % 25 === 0 ? server.kill().then(() => server.restart()) : null
-      const created = await repeat(() => storage.createOccurrences({ now: slotAt(round), owner, items }))
+      const created = await repeat(other, () => storage.createOccurrences({ now: slotAt(round), owner, items }))
       for (const answer of created.answer) {
         expect(['created', 'exists']).toContain(answer.outcome)
         expect(answer).toMatchObject({ state: 'running', token: 1 })
       }
-      const settled = await repeat(() =>
+      const settled = await repeat(other, () =>
         storage.settle({ now: slotAt(round) + 20, items: jobs.map(({ id }) => finishItem(id, round)) }),
       )
       for (const answer of settled.answer) expect(answer.outcome).toBe('ok')
@@ -158,7 +174,7 @@ describe('a server that does not answer', () => {
     process.kill(server.pid, 'SIGCONT')
     expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
     // It was sent, and takes effect late: the repeated call recognises it.
-    const { answer } = await repeat(() =>
+    const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
@@ -188,13 +204,13 @@ describe('answers that get lost', () => {
     proxy.loseAnswers()
     const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     const direct = open({ url: server.url })
-    await repeat(async () => {
+    await until(async () => {
       const { jobs } = await direct.get({ jobs: [job.id] })
-      if (jobs[0]?.watermark !== slotAt(1)) throw Object.assign(new Error('not yet'), { code: 'NOT_YET' })
+      return jobs[0]?.watermark === slotAt(1)
     })
     proxy.heal()
     expect((await call).code).toBe('STORAGE_BUSY')
-    const { answer } = await repeat(() =>
+    const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
@@ -214,10 +230,7 @@ describe('answers that get lost', () => {
     const claim = { now: slotAt(2), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
     const call = refusal(storage.claim(claim))
     const running = { kind: 'live', state: 'running', node: owner.node, runs: false, limit: 9, cursor: null } as const
-    await repeat(async () => {
-      const { items } = await direct.listOccurrences(running)
-      if (items.length === 0) throw Object.assign(new Error('not yet'), { code: 'NOT_YET' })
-    })
+    await until(async () => (await direct.listOccurrences(running)).items.length > 0)
     proxy.heal()
     const error = await call
     expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'claim'])
@@ -237,7 +250,7 @@ describe('a primary that becomes a replica', () => {
     const { code } = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     expect(code).toBe('STORAGE_BUSY')
     await client.replicaof('NO', 'ONE')
-    const { answer } = await repeat(() => addJob(storage, 'beta'))
+    const { answer } = await repeat(client, () => addJob(storage, 'beta'))
     expect(answer.createdAt).toBe(slotAt(0))
   })
 })

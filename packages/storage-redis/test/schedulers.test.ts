@@ -1,6 +1,7 @@
 import { createScheduler, defineJob } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { once } from '@jobistemer/ticker-once'
+import type { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
 import { useServers } from './servers.ts'
 
@@ -42,8 +43,9 @@ it('several schedulers share the work of one server, which is restarted meanwhil
       await server.kill()
       await server.restart()
       // A trigger is not repeated by the scheduler: the next one has to find the server.
-      await admin(server.url).ping()
-      await Promise.all(schedulers.map((scheduler) => untilItAnswers(() => scheduler.isRunning('work'))))
+      const client = admin(server.url)
+      await client.ping()
+      await Promise.all(schedulers.map((scheduler) => untilItAnswers(client, () => scheduler.isRunning('work'))))
     }
   }
   await finished
@@ -52,13 +54,13 @@ it('several schedulers share the work of one server, which is restarted meanwhil
   await assertLedger(open({ url: server.url }), { atRest: true })
 })
 
-async function untilItAnswers(call: () => Promise<unknown>): Promise<void> {
+async function untilItAnswers(server: Redis, call: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
       await call()
       return
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await server.ping()
     }
   }
 }

@@ -5,7 +5,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, proxy: through, open } = useServers()
 
-/** Gathers what a storage hears; `next` waits for one of a kind. */
+/** Gathers what a storage hears; `next` waits for one of a kind, and gives what was heard up to then. */
 function listen(storage: Storage) {
   const heard: WakeUp['kind'][] = []
   const waiting: (() => void)[] = []
@@ -16,9 +16,9 @@ function listen(storage: Storage) {
   return {
     heard,
     stop: () => stop?.(),
-    async next(kind: WakeUp['kind']): Promise<void> {
+    async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
       while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
-      heard.splice(0)
+      return heard.splice(0)
     },
   }
 }
@@ -74,10 +74,11 @@ describe('wake-ups', () => {
     await ears.next('jobs')
     proxy.cut()
     await addJob(open({ url: server.url }), 'alpha')
+    expect(ears.heard).toEqual([])
     proxy.heal()
-    await ears.next('jobs')
+    expect(await ears.next('jobs')).toEqual(['due', 'cancel', 'jobs'])
     await addJob(open({ url: server.url }), 'beta')
-    await ears.next('jobs')
+    expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
   it('end with the last listener, and can begin again', async () => {

@@ -147,7 +147,3 @@ function laneOf(job: Head, record: OccurrenceRecord, now: number): Lane {
   if (job.paused !== null) return lanes.parked
   return record.dueAt <= now ? lanes.ready : lanes.delayed
 }
-
-export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
-  return { id, jobId, scheduledAt }
-}

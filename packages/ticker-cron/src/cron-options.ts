@@ -1,4 +1,5 @@
-import { JobistemerError, printValue, readScheduleOptions, type ScheduleOptions } from '@jobistemer/core'
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { readScheduleOptions, type ScheduleOptions } from '@jobistemer/core/schedule'
 import type { OffsetChangeRules } from './cron-kernel.ts'
 
 /** What becomes of a schedule's local times when the zone's offset changes; see {@link CronOptions.dst}. */

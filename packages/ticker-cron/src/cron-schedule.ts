@@ -1,15 +1,13 @@
+import { JobistemerError, printValue, toInstantText } from '@jobistemer/core'
 import {
-  JobistemerError,
-  printValue,
   readScheduleWindow,
   readTimezone,
   type ScheduleContext,
   type ScheduleType,
   type SerializedSchedule,
-  toInstantText,
   type UnboundSchedule,
   WindowedSchedule,
-} from '@jobistemer/core'
+} from '@jobistemer/core/schedule'
 import type { CronKernel } from './cron-kernel.ts'
 import { offsetChangeRules } from './cron-options.ts'
 import { type CronSource, readSerializedCron } from './cron-source.ts'

@@ -1,4 +1,5 @@
-import { JobistemerError, printValue, type SerializedSchedule, toZonedInstantText } from '@jobistemer/core'
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { type SerializedSchedule, toZonedInstantText } from '@jobistemer/core/schedule'
 import { type CronDstOptions, type CronOptions, readCronOptions } from './cron-options.ts'
 import { normalizeExpression } from './expression.ts'
 

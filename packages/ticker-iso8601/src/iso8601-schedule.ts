@@ -1,15 +1,13 @@
+import { JobistemerError, printValue, toInstantText } from '@jobistemer/core'
 import {
-  JobistemerError,
-  printValue,
   readScheduleWindow,
   readTimezone,
   type ScheduleContext,
   type ScheduleType,
   type SerializedSchedule,
-  toInstantText,
   type UnboundSchedule,
   WindowedSchedule,
-} from '@jobistemer/core'
+} from '@jobistemer/core/schedule'
 import { parseInterval } from './parse-interval.ts'
 import { describePeriod } from './period.ts'
 import type { PeriodSeries } from './period-series.ts'

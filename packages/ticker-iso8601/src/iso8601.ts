@@ -1,11 +1,10 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
 import {
   type InstantInput,
-  JobistemerError,
-  printValue,
   readScheduleOptions,
   type ScheduleOptions,
   toZonedInstantText,
-} from '@jobistemer/core'
+} from '@jobistemer/core/schedule'
 import { type Iso8601Schedule, iso8601ScheduleOf, type UnboundIso8601Schedule } from './iso8601-schedule.ts'
 
 /** What {@link iso8601} takes besides the interval. */

@@ -1,4 +1,5 @@
-import { isLocalTime, JobistemerError, printValue, toZonedInstantMs } from '@jobistemer/core'
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { isLocalTime, toZonedInstantMs } from '@jobistemer/core/schedule'
 import { type Period, parsePeriod } from './period.ts'
 import { PeriodSeries } from './period-series.ts'
 import { ZonedCalendar } from './zoned-calendar.ts'

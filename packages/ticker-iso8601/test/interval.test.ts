@@ -1,4 +1,5 @@
-import { type ErrorCode, JobistemerError, type SerializedSchedule } from '@jobistemer/core'
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import type { SerializedSchedule } from '@jobistemer/core/schedule'
 import { describe, expect, it } from 'vitest'
 import { type Iso8601Options, iso8601, iso8601Type } from '../src/index.ts'
 

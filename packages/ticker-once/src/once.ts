@@ -1,8 +1,7 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
 import {
   type InstantInput,
   isLocalTime,
-  JobistemerError,
-  printValue,
   readScheduleOptions,
   readTimezone,
   type ScheduleContext,
@@ -12,7 +11,7 @@ import {
   toZonedInstantText,
   type UnboundSchedule,
   WindowedSchedule,
-} from '@jobistemer/core'
+} from '@jobistemer/core/schedule'
 
 /** What {@link once} takes besides the instant. */
 export interface OnceOptions {

@@ -18,7 +18,7 @@ import type { TortureReport } from './report/torture-report.ts'
 import type { PreparedStorage } from './storages/storage-kind.ts'
 import { storageKind } from './storages/storage-kinds.ts'
 import type { TortureOptions } from './torture-options.ts'
-import { Random } from './workload/random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import { workload } from './workload/workload.ts'
 
 /** What is not on the command line. */
@@ -71,7 +71,7 @@ async function tortureStorage(
   const open = (): Promise<Storage> => kind.open(location)
 
   const hasClock = await tellsTime(open)
-  const skew = new ClockSkew({ skewMs, isShared: hasClock, nodes, random: new Random(`${seed}:clocks`) })
+  const skew = new ClockSkew({ skewMs, isShared: hasClock, nodes, random: new SeededRandom(`${seed}:clocks`) })
   const clocks: RunClocks = {
     source: hasClock ? 'storage' : 'process',
     aheadMs: skew.aheadMs,
@@ -79,7 +79,7 @@ async function tortureStorage(
     repeatMs: server === null ? 0 : longestRepeatMs,
   }
   const assignment = { storage: storageName, location, witnessFile, historyFile, seed, sabotage }
-  const random = new Random(`${seed}:fleet`)
+  const random = new SeededRandom(`${seed}:fleet`)
   const fleet = new Fleet({ nodes, assignment, clocks: skew, logDescriptor, random, record })
   const violations: Violation[] = []
   try {

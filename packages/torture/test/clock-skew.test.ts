@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { ClockSkew } from '../src/driver/clock-skew.ts'
-import { Random } from '../src/workload/random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 
 const skewMs = 300_000
 const options = fc.record({ seed: fc.string(), nodes: fc.integer({ min: 1, max: 8 }) })
 
 function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShared: boolean }): ClockSkew {
-  return new ClockSkew({ skewMs, isShared, nodes, random: new Random(seed) })
+  return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
 it('where engines follow the storage, each life has another clock, and some a right one', () => {
@@ -48,6 +48,6 @@ it('the same seed makes the same clocks wrong', () => {
 })
 
 it('without skew all clocks are right', () => {
-  const skew = new ClockSkew({ skewMs: 0, isShared: false, nodes: 2, random: new Random('a') })
+  const skew = new ClockSkew({ skewMs: 0, isShared: false, nodes: 2, random: new SeededRandom('a') })
   expect([skew.ofLife(0), skew.ofLife(1), skew.aheadMs, skew.behindMs, skew.leader]).toEqual([0, 0, 0, 0, null])
 })

@@ -1,12 +1,12 @@
 import { jobId, occurrenceId } from '@jobistemer/core'
 import type { Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type Recorded, RecordingStorage } from '../src/node/recording-storage.ts'
+import { type Recorded, recordingStorage } from '../src/node/recording-storage.ts'
 import { withCrashPoint } from '../src/node/crash-points.ts'
 import { hostTime } from '../src/record/host-time.ts'
-import { overrideMethods } from '../src/support/override-methods.ts'
 
 const job = jobId('job')
 const owner = { node: 'node-1', incarnation: 'first' }
@@ -17,13 +17,13 @@ const runs: readonly TaskRunRecord[] = [
 
 let inner: Storage
 let recorded: Recorded[]
-let storage: RecordingStorage
+let storage: Storage
 
 beforeEach(async () => {
   inner = sqliteStorage({ file: ':memory:' })
   recorded = []
   const jobNames = new Map<string, string>([[job, 'the job']])
-  storage = new RecordingStorage(inner, { record: (event) => recorded.push(event), nodeId: 'node-1', jobNames })
+  storage = recordingStorage(inner, { record: (event) => recorded.push(event), nodeId: 'node-1', jobNames })
   await storage.saveJobs({
     now: 500,
     changes: [
@@ -140,14 +140,14 @@ it('ends, refusals, reaps and claims are recorded as they are answered', async (
 
 it('what is said again because its answer got lost was said when it was sent first', async () => {
   let isLost = true
-  const answering = overrideMethods(inner, {
+  const answering = wrapStorage(inner, {
     async settle(request) {
       const answers = await inner.settle(request)
       if (isLost) throw new Error('the answer got lost')
       return answers
     },
   })
-  const again = new RecordingStorage(answering, {
+  const again = recordingStorage(answering, {
     record: (event) => recorded.push(event),
     nodeId: null,
     jobNames: new Map(),
@@ -175,9 +175,9 @@ it('what is canceled at once is recorded, what its owner is asked for is not', a
 
 it("readings of the storage's clock are recorded; a storage without one stays without", async () => {
   expect(storage.serverTime).toBeUndefined()
-  const telling = overrideMethods(inner, { serverTime: async () => 1234 })
+  const telling = wrapStorage(inner, { serverTime: async () => 1234 })
   const record = (event: Recorded): number => recorded.push(event)
-  const watched = new RecordingStorage(telling, { record, nodeId: null, jobNames: new Map() })
+  const watched = recordingStorage(telling, { record, nodeId: null, jobNames: new Map() })
   expect(await watched.serverTime?.()).toBe(1234)
   expect(recorded).toEqual([{ event: 'clock-read', time: 1234, resolutionMs: 1, sentAt: expect.any(Number) }])
 })

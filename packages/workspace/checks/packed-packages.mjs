@@ -21,7 +21,9 @@ async function inspect({ folder }) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
     const tarball = join(temporary, 'package.tgz')
-    const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder })
+    // Everything is built already. A second build would rewrite `dist` while tests of other packages import it.
+    const env = { npm_config_ignore_scripts: 'true' }
+    const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder, env })
     if (packed.exitCode !== 0) return complaint(packed)
     const publint = await capturePnpm(['exec', 'publint', 'run', tarball, '--strict'], { cwd: tools })
     const types = await capturePnpm(

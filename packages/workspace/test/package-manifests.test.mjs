@@ -7,6 +7,7 @@ import { readJson, root } from '../runner/repository.mjs'
 const all = workspacePackages()
 const publishable = all.filter((workspacePackage) => workspacePackage.publishable)
 const engines = readJson(join(root, 'package.json')).engines
+const repository = 'https://github.com/jobistemer/jobistemer'
 
 it('there are packages to publish', () => {
   expect(publishable.map(({ name }) => name)).toContain('@jobistemer/core')
@@ -15,12 +16,6 @@ it('there are packages to publish', () => {
 describe.each(all)('$name', ({ manifest }) => {
   it('is an ES module package under the MIT licence, for the same versions of Node as the repository', () => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
-  })
-
-  it('states nothing that belongs to one place of publication', () => {
-    for (const field of ['repository', 'homepage', 'bugs', 'publishConfig']) {
-      expect(manifest, field).not.toHaveProperty(field)
-    }
   })
 
   it('takes packages of this workspace from the workspace', () => {
@@ -35,6 +30,29 @@ describe.each(all)('$name', ({ manifest }) => {
 describe.each(publishable)('$name, to be published,', ({ name, manifest, folder, path }) => {
   it('has tests, and the types of sources and tests checked', () => {
     expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
+  })
+
+  it('says where it comes from, and where to report a problem', () => {
+    expect(manifest).toMatchObject({
+      author: 'The Jobistemer contributors',
+      homepage: `${repository}/tree/main/${path}#readme`,
+      bugs: { url: `${repository}/issues` },
+      repository: { type: 'git', url: `git+${repository}.git`, directory: path },
+    })
+  })
+
+  it('can be found by keywords', () => {
+    expect(manifest.keywords).toContain('jobistemer')
+    expect(manifest.keywords.length).toBeGreaterThan(3)
+    expect(new Set(manifest.keywords).size).toBe(manifest.keywords.length)
+  })
+
+  it('is published for everybody, with a statement of where it was built', () => {
+    expect(manifest.publishConfig).toEqual({ access: 'public', provenance: true })
+  })
+
+  it('is built whenever it is packed', () => {
+    expect(manifest.scripts).toMatchObject({ build: expect.any(String), prepack: 'pnpm run build' })
   })
 
   it('asks for any 0.x of the packages that it is used with, as all share one version', () => {

@@ -77,11 +77,17 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly timezone?: string
 }
 
+/** A retry policy, checked and in milliseconds, with its defaults filled in. */
 export interface RetryPolicy {
+  /** How many attempts may follow the first. */
   readonly maxRetries: number
+  /** Before the first retry. */
   readonly retryIntervalMs: number
+  /** By how much each further interval is longer. */
   readonly backoffFactor: number
+  /** No interval is longer. */
   readonly maxIntervalMs: number
+  /** The part of each interval that chance may take away, 0 to 1. */
   readonly jitter: number
 }
 
@@ -92,9 +98,11 @@ export type RecoveryStrategy =
 
 /** The effective settings of a task. */
 export interface TaskSettings {
+  /** What a failure means for the other tasks. */
   readonly failureStrategy: FailureStrategy
   /** `null`: no level has set one. */
   readonly retryPolicy: RetryPolicy | null
+  /** For one attempt. */
   readonly taskTimeoutMs: number
 }
 
@@ -120,8 +128,10 @@ export interface JobSettings extends TaskSettings {
   readonly timezone: string
 }
 
-/** What one level of the cascade overrides, checked and in milliseconds. This is what is stored. */
+/** What one level of the cascade overrides of a task's settings, checked and in milliseconds. This is what is stored. */
 export type TaskOverrides = Partial<TaskSettings>
+
+/** As {@link TaskOverrides}, of a job's settings. */
 export type JobOverrides = Partial<JobSettings>
 
 export const defaultSettings: JobSettings = Object.freeze<JobSettings>({

@@ -1,43 +1,51 @@
 import { readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { JobistemerError } from '../errors.ts'
 import { EventHub, type SchedulerEventName, type SchedulerListener } from '../events.ts'
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Occurrence, occurrenceOf } from '../occurrence.ts'
-import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
+import type { Occurrence } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
+import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
 import { random } from '../system-clock.ts'
-import { Agenda } from './agenda.ts'
-import { Claimer } from './claimer.ts'
-import { DefinitionWatcher } from './definition-watcher.ts'
+import { Capacity } from './capacity/capacity.ts'
+import { Claimer } from './dispatch/claimer.ts'
+import { SlotCreator } from './dispatch/slot-creator.ts'
+import { SlotLauncher } from './dispatch/slot-launcher.ts'
+import { DefinitionWatcher } from './jobs/definition-watcher.ts'
+import { JobRegistry } from './jobs/job-registry.ts'
+import type { RegisteredJob } from './jobs/registered-job.ts'
+import { ScheduleReviver } from './jobs/timeline.ts'
+import { Agenda } from './loop/agenda.ts'
+import type { EngineContext } from './loop/engine-context.ts'
+import { StorageCaller } from './loop/storage-caller.ts'
+import { uniqueSuffix } from './loop/unique-suffix.ts'
+import { onShutdownSignals } from './nodes/process-signals.ts'
+import { Reaper } from './nodes/reaper.ts'
 import {
   type DefinitionPlan,
   Definitions,
   type JobUpdate,
   type UpdateOptions,
   type UpdateResult,
-} from './definitions.ts'
-import type { EngineContext } from './engine-context.ts'
-import { ExecutionPool } from './execution-pool.ts'
-import { type Explanation, explain } from './explain.ts'
-import { type CancelOptions, type CancelResult, type InterventionOptions, Interventions } from './interventions.ts'
-import { JobRegistry } from './job-registry.ts'
-import { readOccurrenceFilter } from './occurrence-filter.ts'
-import { onShutdownSignals } from './process-signals.ts'
-import { Reaper } from './reaper.ts'
-import type { RegisteredJob } from './registered-job.ts'
-import { type ReplayOptions, Requests, type TriggerOptions, type TriggerResult } from './requests.ts'
-import { SlotLauncher } from './slot-launcher.ts'
-import { StorageCaller } from './storage-caller.ts'
-import { StorageTime } from './storage-time.ts'
-import { ScheduleReviver } from './timeline.ts'
-import { uniqueSuffix } from './unique-suffix.ts'
-
-type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
+} from './operations/definitions.ts'
+import { type Explanation, explain } from './operations/explain.ts'
+import { History } from './operations/history.ts'
+import {
+  type CancelOptions,
+  type CancelResult,
+  type InterventionOptions,
+  Interventions,
+} from './operations/interventions.ts'
+import type { ReplayOptions, TriggerOptions, TriggerResult } from './operations/request-options.ts'
+import { Requests } from './operations/requests.ts'
+import { Recovery } from './recovery/recovery.ts'
+import { jobNotFound, type Phase, stateError } from './refusals.ts'
+import { ExecutionPool } from './run/execution-pool.ts'
+import { StorageTime } from './time/storage-time.ts'
 
 /** One node, put together from its parts. */
 export class Engine implements Scheduler, EngineContext {
@@ -53,6 +61,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #options: CheckedSchedulerOptions
   readonly #time: StorageTime
   readonly #registry: JobRegistry
+  readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
@@ -60,6 +69,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #definitions: Definitions
+  readonly #history: History
   readonly #watcher: DefinitionWatcher
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
@@ -94,50 +104,34 @@ export class Engine implements Scheduler, EngineContext {
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
-    const pool = new ExecutionPool(this, {
-      limit: options.maxConcurrentJobs,
-      prefetch: options.prefetch,
-      placeFreed: () => this.#launcher.placeFreed(),
-      // Not before: the end may have woken what is to be taken.
-      ended: () => this.#claimer.placeFreed(),
-      woken: () => this.#claimer.pendingAppeared(),
-    })
+    const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
+    const pool = new ExecutionPool(this, capacity)
     this.#registry = registry
+    this.#capacity = capacity
     this.#pool = pool
-    this.#claimer = new Claimer(this, { registry, pool, pollIntervalMs: options.pollIntervalMs })
-    this.#launcher = new SlotLauncher(this, { registry, pool, claimer: this.#claimer })
-    const onPending = () => this.#claimer.pendingAppeared()
-    this.#reaper = new Reaper(this, { registry, pool, intervalMs: options.reapIntervalMs, onPending })
-    this.#requests = new Requests(this, { registry, pool, onPending })
-    this.#interventions = new Interventions(this, { registry, pool, onPending })
-    this.#definitions = new Definitions(this, registry)
-    this.#watcher = new DefinitionWatcher(this, {
+    this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs })
+    this.#launcher = new SlotLauncher(this, {
+      agenda: this.agenda,
       registry,
-      intervalMs: options.definitionIntervalMs,
-      onResumed: onPending,
+      capacity,
+      creator: new SlotCreator(this, { registry, capacity, pool }),
+      recovery: new Recovery(this, { registry, capacity }),
     })
+    this.#reaper = new Reaper(this, { registry, capacity, pool, intervalMs: options.reapIntervalMs })
+    this.#requests = new Requests(this, { registry, capacity, pool })
+    this.#interventions = new Interventions(this, { registry, capacity, pool })
+    this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
+    this.#definitions = new Definitions(this, registry)
+    this.#history = new History(this)
   }
 
   async #readGauges(): Promise<GaugeValues> {
     return {
       scheduler_jobs_running_total: this.#pool.begun,
-      scheduler_jobs_in_queue_total: (await this.#count('pending')) + (await this.#count('queued')),
+      scheduler_jobs_in_queue_total: await this.#history.waitingCount(),
       scheduler_jobs_paused_total: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
-  }
-
-  async #count(state: 'pending' | 'queued'): Promise<number> {
-    let count = 0
-    let cursor: string | null = null
-    do {
-      const page = await this.storage.once((storage) =>
-        storage.listOccurrences({ kind: 'live', state, runs: false, limit: 1000, cursor }),
-      )
-      count += page.items.length
-      cursor = page.cursor
-    } while (cursor !== null)
-    return count
   }
 
   now(): number {
@@ -175,15 +169,15 @@ export class Engine implements Scheduler, EngineContext {
     this.#phase = 'running'
     this.storage.started()
     this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
-      if (kind === 'due') this.#claimer.pendingAppeared()
-      else if (kind === 'cancel') this.#claimer.ring()
+      if (kind === 'due') this.#capacity.workAppeared()
+      else if (kind === 'cancel') this.#claimer.poll()
       else this.#watcher.wake()
     })
     if (this.#options.handleSignals.length > 0) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
     this.#reaper.start()
-    this.#claimer.ring()
+    this.#claimer.poll()
     this.agenda.slotsLaunched()
     this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
@@ -204,9 +198,9 @@ export class Engine implements Scheduler, EngineContext {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     this.#unsubscribe?.()
-    this.#time.stop()
-    this.#reaper.stop()
-    this.#watcher.stop()
+    void this.#time.stop()
+    void this.#reaper.stop()
+    void this.#watcher.stop()
     this.#pool.shutDown()
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
@@ -287,70 +281,21 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async prune(options: PruneOptions): Promise<number> {
-    readObject(options, 'options', ['job', 'olderThan', 'keep'])
-    const now = this.now()
-    const before = now - toDurationMs(options.olderThan, 'olderThan')
-    const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
-    const target = options.job === undefined ? null : jobId(options.job)
-    let removed = 0
-    for (let more = true; more; ) {
-      const answer = await this.storage.once((storage) =>
-        storage.prune({ now, jobId: target, before, keep, limit: 10_000 }),
-      )
-      removed += answer.removed
-      more = answer.more
-    }
-    return removed
+    return this.#history.prune(options)
   }
 
   async isRunning(name: string): Promise<boolean> {
-    const page = await this.storage.once((storage) =>
-      storage.listOccurrences({
-        kind: 'job',
-        jobId: jobId(name),
-        states: ['running'],
-        order: 'descending',
-        runs: false,
-        limit: 1,
-        cursor: null,
-      }),
-    )
-    return page.items.length > 0
+    return this.#history.isRunning(name)
   }
 
   async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
-    const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
-    const found: Occurrence[] = []
-    let cursor: string | null = null
-    do {
-      const page = await this.storage.once((storage) =>
-        storage.listOccurrences({
-          kind: 'job',
-          jobId,
-          order,
-          runs: true,
-          limit: Math.min(limit - found.length, 1000),
-          cursor,
-          ...bounds,
-        }),
-      )
-      for (const record of page.items) found.push(occurrenceOf(record))
-      cursor = page.cursor
-    } while (cursor !== null && found.length < limit)
-    return found
+    return this.#history.occurrences(filter)
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#job(name)
     readInteger(count, 'count', 1, 100_000)
-    const runs: Date[] = []
-    // A job whose next slot is not in the heap has no further one.
-    let slot: number | null = job.heapIndex < 0 ? job.series.nextMs(job.watermark) : job.at
-    while (slot !== null && runs.length < count) {
-      runs.push(new Date(slot))
-      slot = job.series.nextMs(slot)
-    }
-    return runs
+    return job.nextSlots(count).map((slot) => new Date(slot))
   }
 
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
@@ -369,22 +314,4 @@ export class Engine implements Scheduler, EngineContext {
     if (job === undefined) throw jobNotFound(name)
     return job
   }
-}
-
-function jobNotFound(name: string): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `This scheduler has no job ${printValue(name)}.`,
-    field: 'name',
-    value: name,
-    remedy: 'Pass the job to createScheduler({ jobs }), or add it.',
-  })
-}
-
-function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
-  return new JobistemerError('SCHEDULER_STATE', {
-    message: `Cannot ${action} a scheduler that is ${phase}.`,
-    field: 'scheduler',
-    value: phase,
-    remedy,
-  })
 }

@@ -5,14 +5,17 @@ import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
-import type { Schedule, UnboundSchedule } from '../schedule.ts'
+import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
 export interface AnyTask extends TaskSettingsInput {
   readonly name: string
+  /** Handed to its work; kept as JSON with the definition. */
   readonly data?: unknown
+  /** Its work. Either this or `handler`. */
   run?(context: never): unknown
+  /** The name under which nodes have registered its work. */
   readonly handler?: string
 }
 
@@ -35,10 +38,13 @@ export interface JobOptions extends JobSettingsInput {
 /** A task as a job holds it. */
 export interface JobTask {
   readonly name: string
+  /** The settings that its definition gives. */
   readonly overrides: TaskOverrides
+  /** As the handler gets it. */
   readonly data: JsonValue | undefined
-  /** Exactly one of the two is there. */
+  /** Its work; `undefined` when `handler` names it. */
   readonly run: ((context: never) => unknown) | undefined
+  /** The name of its work; `undefined` when `run` is there. */
   readonly handler: string | undefined
 }
 
@@ -65,7 +71,8 @@ export interface Job {
   readonly onComplete: JobOptions['onComplete']
 }
 
-type TaskList<Datas extends readonly unknown[]> = {
+/** Tasks, each with the type of its own data. */
+export type TaskList<Datas extends readonly unknown[]> = {
   readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown>
 }
 

@@ -81,6 +81,7 @@ export interface TaskContext<Data = unknown> extends OccurrenceContext {
 /** A task, as far as its result goes. */
 export interface TaskReference<Result> {
   readonly name: string
+  /** Only its type counts here. */
   run?(context: never): Result | Promise<Result>
 }
 

@@ -1,6 +1,6 @@
 import type { JobId } from '../ids.ts'
 import type { JsonObject } from '../json.ts'
-import type { SerializedSchedule } from '../schedule.ts'
+import type { SerializedSchedule } from '../schedule/schedule.ts'
 
 /** What happens when an occurrence of a job is due while an earlier one is still active (pending or running). */
 export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_running'

@@ -158,7 +158,8 @@ export interface CreateOccurrencesRequest {
   readonly items: readonly CreateItem[]
 }
 
-interface CreateItemBase extends OccurrenceAddress {
+/** What every item says that creates something. */
+export interface CreateItemBase extends OccurrenceAddress {
   /** The version that the node knows. An older one than the stored is refused. */
   readonly jobVersion: number
 }
@@ -419,8 +420,11 @@ export interface GetRequest {
  * whatever their size; where keeping them has a price that nobody should pay, its guide says how it answers instead.
  */
 export interface LiveCounts {
+  /** Those that wait for a node. */
   readonly pending: number
+  /** Those that wait for another one of their job. */
   readonly queued: number
+  /** Those that a node owns. */
   readonly running: number
 }
 
@@ -443,9 +447,11 @@ export interface Page<T> {
   readonly cursor: string | null
 }
 
-interface PageRequest {
+/** Which part of a list is wanted. */
+export interface PageRequest {
   /** At least 1. */
   readonly limit: number
+  /** Of the page before; `null` for the first. */
   readonly cursor: string | null
 }
 

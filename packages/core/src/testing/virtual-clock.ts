@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
-import { IndexedHeap } from '../engine/indexed-heap.ts'
+import { IndexedHeap } from '../engine/loop/indexed-heap.ts'
 import { JobistemerError } from '../errors.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import { afterThisTurn } from '../system-clock.ts'

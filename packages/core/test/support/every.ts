@@ -1,5 +1,5 @@
-import type { ScheduleType, SerializedSchedule } from '../../src/schedule.ts'
-import { WindowedSchedule } from '../../src/ticker/windowed-schedule.ts'
+import type { ScheduleType, SerializedSchedule } from '../../src/schedule/schedule.ts'
+import { WindowedSchedule } from '../../src/schedule/windowed-schedule.ts'
 
 /** For tests: fires at every multiple of `intervalMs` since the epoch, moved by `offsetMs`. */
 export class Every extends WindowedSchedule {

@@ -18,6 +18,10 @@ export interface Declaration {
   readonly members: readonly Member[]
   /** Names of what it extends and implements. */
   readonly parents: readonly string[]
+  /** Names of other types of the package that it mentions, where its users can see them. */
+  readonly mentions: readonly string[]
+  /** Those of them that a class mentions in nothing but its constructor. */
+  readonly constructorMentions: readonly string[]
 }
 
 /** An entry point of a package: what one can import from `specifier`. */
@@ -73,7 +77,10 @@ function namedIn(
 ): Declaration {
   const found = declarations.find((declaration) => declaration.name === name)
   if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
-  return isType ? { ...found, kind: 'type' } : found
+  if (!isType) return found
+  // Of a class that is exported as a type, nobody can call the constructor.
+  const { mentions, constructorMentions } = found
+  return { ...found, kind: 'type', mentions: mentions.filter((mentioned) => !constructorMentions.includes(mentioned)) }
 }
 
 const modules = new Map<string, Module>()
@@ -81,13 +88,14 @@ const modules = new Map<string, Module>()
 function readModule(file: string): Module {
   const known = modules.get(file)
   if (known !== undefined) return known
-  const module = parseModule(readFileSync(file, 'utf8').split('\n'))
+  const text = readFileSync(file, 'utf8')
+  const module = parseModule(text.split('\n'), mentionsIn(text))
   modules.set(file, module)
   return module
 }
 
 /** Reads what the compiler writes: declarations begin at the margin, their members are indented by four spaces. */
-function parseModule(lines: readonly string[]): Module {
+function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Mentions>): Module {
   const declarations = new Map<string, Declaration & { members: Member[] }>()
   const exported = new Set<string>()
   const reexports: Reexport[] = []
@@ -118,6 +126,7 @@ function parseModule(lines: readonly string[]): Module {
         isDocumented: isDocumented || earlier?.isDocumented === true,
         members,
         parents: parentsIn(line),
+        ...(mentions.get(String(name)) ?? { mentions: [], constructorMentions: [] }),
       })
       open = keyword === 'interface' || keyword === 'class' ? members : null
     } else if (member !== null) open?.push(member)
@@ -145,4 +154,36 @@ function memberOf(line: string, isDocumented: boolean): Member | null {
   const isHidden = modifiers.includes('private') || (modifiers.includes('protected') && !modifiers.includes('abstract'))
   if (name === '' || name === 'constructor' || isHidden) return null
   return { name, isMethod: next !== ':' && next !== ';', isDocumented }
+}
+
+const heading = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|class|function|const|type) (\w+)/
+
+type Mentions = Pick<Declaration, 'mentions' | 'constructorMentions'>
+
+/** What each declaration mentions of the module's others, and of what the module imports from its own package. */
+function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
+  const code = text
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    // In types, a quoted word is a value.
+    .replaceAll(/(?<!from )'[^'\n]*'/g, "''")
+    .replaceAll(/^ {4}(?:private|protected (?!abstract)).*$/gm, '')
+  const known = new Set<string>()
+  for (const [, names = ''] of code.matchAll(/^import (?:type )?\{([^}]*)\} from '\./gm)) {
+    for (const name of names.split(',')) known.add(name.trim().replace(/^type /, ''))
+  }
+  const parts = code.split(/^(?=\w)/m).map((part) => ({ part, name: heading.exec(part)?.[1] }))
+  for (const { name } of parts) if (name !== undefined) known.add(name)
+  const found = new Map<string, Mentions>()
+  for (const { part, name } of parts) {
+    if (name === undefined) continue
+    const namesOf = (piece: string) => {
+      const words = [...piece.matchAll(/(?<![.\w])[A-Z]\w*/g)].map(([word]) => word)
+      return words.filter((word) => word !== name && known.has(word))
+    }
+    const withoutConstructor = namesOf(part.replaceAll(/^ {4}constructor\(.*$/gm, ''))
+    // Overloads are several declarations of one name.
+    const mentions = [...new Set([...(found.get(name)?.mentions ?? []), ...namesOf(part)])]
+    found.set(name, { mentions, constructorMentions: mentions.filter((word) => !withoutConstructor.includes(word)) })
+  }
+  return found
 }

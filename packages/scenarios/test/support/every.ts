@@ -1,4 +1,4 @@
-import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core'
+import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 
 /** The simplest schedule that there is: fires at every multiple of an interval since the epoch. */
 class Every extends WindowedSchedule {

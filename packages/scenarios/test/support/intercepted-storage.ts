@@ -1,20 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { type StorageMethod, wrapStorage } from '@jobistemer/core/testing'
 
-/** The calls of the protocol that a scheduler waits for. */
-export const operations = [
-  'saveJobs',
-  'createOccurrences',
-  'claim',
-  'settle',
-  'cancel',
-  'reap',
-  'get',
-  'listJobs',
-  'listOccurrences',
-  'prune',
-] as const
-
-export type Operation = (typeof operations)[number]
+export type Operation = StorageMethod
 
 const writes: readonly Operation[] = ['saveJobs', 'createOccurrences', 'settle', 'cancel', 'reap', 'prune']
 
@@ -34,20 +21,16 @@ export class InterceptedStorage {
   intercept: (call: Call) => Promise<unknown> = (call) => call.proceed()
 
   constructor(target: Storage) {
-    const intercepted: Record<string, unknown> = {
-      specVersion: target.specVersion,
-      capabilities: target.capabilities,
-      close: () => target.close(),
-    }
-    if (target.subscribe !== undefined) intercepted.subscribe = target.subscribe.bind(target)
-    for (const operation of operations) {
-      const method = target[operation].bind(target) as (request: unknown) => Promise<unknown>
-      intercepted[operation] = (request: never) => {
-        this.calls.push({ operation, request })
-        return this.intercept({ operation, request, proceed: () => method(request) })
-      }
-    }
-    this.storage = intercepted as unknown as Storage
+    this.storage = wrapStorage(target, {
+      // Whatever clock the storage has, a scenario plays on its own.
+      serverTime: undefined,
+      around: ({ method, request, proceed }) => {
+        if (method === 'serverTime') return proceed()
+        const call = { operation: method, request: request as never }
+        this.calls.push(call)
+        return this.intercept({ ...call, proceed })
+      },
+    })
   }
 
   /** How often an operation was called. */

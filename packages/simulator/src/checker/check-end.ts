@@ -68,7 +68,7 @@ export async function checkStored(
   model: StorageModel,
 ): Promise<readonly Violation[]> {
   const violations: Violation[] = []
-  const note = (rule: Rule, jobId: JobId, occurrence: OccurrenceId | null, message: string): void => {
+  const note = (rule: Rule, jobId: JobId | null, occurrence: OccurrenceId | null, message: string): void => {
     violations.push({ rule, message, jobId, occurrence, event: null })
   }
   const report = await checkLedger(storage, { exclusive: (job) => model.jobs.get(job.id)?.overlaps !== true })

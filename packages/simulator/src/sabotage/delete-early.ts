@@ -1,11 +1,11 @@
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 const tooMuchMs = 30_000
 
 /** Removes more than it is asked to, and does not raise the prune floor, as far as anybody can see. */
 export function deleteEarly(storage: Storage): Storage {
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async prune(request) {
       return await storage.prune({ ...request, before: request.before + tooMuchMs, keep: 0 })
     },

@@ -1,9 +1,9 @@
 import type { CreateAnswer, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 /** Has no unique key: whoever creates what is there is told that it has created it. */
 export function dropUniqueKey(storage: Storage): Storage {
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async createOccurrences(request) {
       const answers = await storage.createOccurrences(request)
       return answers.map((answer, index): CreateAnswer => {

@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { CreateAnswer, CreateItem, JobRecord, SaveJobAnswer, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 /** Where a job stood when it was last replaced. */
 interface Standpoint {
@@ -16,7 +16,7 @@ export function moveWatermarkBack(): (storage: Storage) => Storage {
   const earlier = new Map<JobId, Standpoint>()
   const movedBack = new Map<JobId, Standpoint>()
   return (storage) =>
-    overrideMethods(storage, {
+    wrapStorage(storage, {
       async saveJobs(request) {
         const answers = await storage.saveJobs(request)
         return answers.map((answer, index): SaveJobAnswer => {

@@ -1,12 +1,12 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from './override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
  * Does not compare the watermark before it recovers: whoever comes late with a window that another node has recovered
  * recovers it once more.
  */
 export function recoverBlindly(storage: Storage): Storage {
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async createOccurrences(request) {
       const answers = await storage.createOccurrences(request)
       return answers.map((answer, index): CreateAnswer => {

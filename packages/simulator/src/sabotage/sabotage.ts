@@ -1,11 +1,9 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { forgetWake, ignoreToken, splitOverlap } from '@jobistemer/test-kit'
 import { deleteEarly } from './delete-early.ts'
 import { dropUniqueKey } from './drop-unique-key.ts'
-import { forgetWake } from './forget-wake.ts'
-import { ignoreToken } from './ignore-token.ts'
 import { moveWatermarkBack } from './move-watermark-back.ts'
 import { recoverBlindly } from './recover-blindly.ts'
-import { splitOverlap } from './split-overlap.ts'
 
 /** Breaks every connection to one database in the same way. */
 export type Sabotage = (storage: Storage) => Storage

@@ -1,6 +1,6 @@
 import { defineJob, type Job, type TaskContext } from '@jobistemer/core'
 import type { History } from '../history/history.ts'
-import { Random } from '../random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import type { NodeClock } from '../world/node-clock.ts'
 import { every } from './every.ts'
 import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
@@ -60,7 +60,7 @@ async function runSimulatedTask(
     scheduledAt: context.scheduledAt.getTime(),
     jobVersion: context.job.version,
   })
-  const random = new Random(`${seed}:${id}:${task.name}:${attempt}`)
+  const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
   const fails = random.chance(task.failing)
   const { signal } = context

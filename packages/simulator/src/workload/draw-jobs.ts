@@ -1,5 +1,5 @@
 import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
-import type { Random } from '../random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
 
 type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
@@ -12,7 +12,7 @@ const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
 
 /** The jobs of a seed, in every combination of settings. */
 export function drawJobs(
-  random: Random,
+  random: SeededRandom,
   options: { readonly startMs: number; readonly spanMs: number },
 ): SimulatedJob[] {
   const jobs = Array.from({ length: random.whole(1, 4) }, (_, index) => drawJob(`job-${index}`, random, options))
@@ -20,7 +20,7 @@ export function drawJobs(
 }
 
 /** Jobs that are due together and most of which are quick: those that nodes take ahead, until a slow one is among them. */
-function drawCrowd(random: Random): SimulatedJob[] {
+function drawCrowd(random: SeededRandom): SimulatedJob[] {
   const intervalMs = random.pick([1000, 2000, 5000])
   return Array.from({ length: random.whole(4, 12) }, (_, index) => {
     const longestMs = random.chance(0.15) ? 2000 : 0
@@ -37,7 +37,7 @@ function drawCrowd(random: Random): SimulatedJob[] {
 
 function drawJob(
   name: string,
-  random: Random,
+  random: SeededRandom,
   options: { readonly startMs: number; readonly spanMs: number },
 ): SimulatedJob {
   const overlaps = random.chance(0.2)
@@ -49,7 +49,7 @@ function drawJob(
 }
 
 function drawDefinition(
-  random: Random,
+  random: SeededRandom,
   options: { readonly startMs: number; readonly spanMs: number; readonly overlaps: boolean },
 ): SimulatedDefinition {
   const intervalMs = random.pick(intervals)
@@ -67,7 +67,7 @@ function drawDefinition(
 }
 
 /** Settings of a job that can change at run time. */
-export function drawSettings(random: Random, overlaps: boolean): JobSettingsInput {
+export function drawSettings(random: SeededRandom, overlaps: boolean): JobSettingsInput {
   return {
     overlapPolicy: overlaps ? 'allow' : random.pick(exclusivePolicies),
     maxQueued: random.pick([1, 3, 20]),
@@ -90,7 +90,7 @@ export function drawSettings(random: Random, overlaps: boolean): JobSettingsInpu
 
 function drawTask(
   name: string,
-  random: Random,
+  random: SeededRandom,
   job: { readonly intervalMs: number; readonly executionTimeout: number; readonly overlaps: boolean },
 ): SimulatedTask {
   const longestMs = random.pick([0, 300, job.intervalMs / 2, job.intervalMs * 1.5, job.executionTimeout * 1.3])
@@ -104,7 +104,7 @@ function drawTask(
   }
 }
 
-function drawTaskSettings(random: Random): TaskSettingsInput {
+function drawTaskSettings(random: SeededRandom): TaskSettingsInput {
   return {
     ...(random.chance(0.3) && { failureStrategy: random.pick(['fail_fast', 'continue', 'retry_on_failure']) }),
     ...(random.chance(0.4) && {
@@ -122,7 +122,7 @@ function drawTaskSettings(random: Random): TaskSettingsInput {
 /** What the next release of the code makes of a definition. */
 function nextBuild(
   old: SimulatedDefinition,
-  random: Random,
+  random: SeededRandom,
   job: { readonly overlaps: boolean; readonly isData: boolean },
 ): SimulatedDefinition {
   const { executionTimeout } = old.settings

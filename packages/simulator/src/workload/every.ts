@@ -1,4 +1,4 @@
-import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core'
+import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 
 /** Fires every `intervalMs`, `phaseMs` after multiples of it since the epoch, up to `endMs` inclusive. */
 class Every extends WindowedSchedule {

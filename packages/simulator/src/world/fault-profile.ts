@@ -1,4 +1,4 @@
-import type { Random } from '../random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 
 /** What can happen to one call to the storage. */
 export type CallFault =
@@ -52,7 +52,7 @@ export interface FaultProfile {
 }
 
 /** Some faults, not all: a history of one kind of trouble goes deeper than one of all at once. */
-export function drawFaultProfile(random: Random): FaultProfile {
+export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)
   const rate = (share: number, each: number): number => (has(share) ? each * harshness : 0)
@@ -78,7 +78,7 @@ export function drawFaultProfile(random: Random): FaultProfile {
 }
 
 /** The fault of the next call, or `null`. */
-export function drawCallFault(profile: FaultProfile, random: Random): CallFault | null {
+export function drawCallFault(profile: FaultProfile, random: SeededRandom): CallFault | null {
   let left = random.next()
   for (const fault of callFaults) {
     left -= profile.calls[fault]

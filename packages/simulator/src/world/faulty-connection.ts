@@ -1,7 +1,7 @@
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
-import type { Random } from '../random.ts'
+import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import { type CallFault, drawCallFault, type FaultProfile } from './fault-profile.ts'
-import { type StorageOperation, storageOperations, type UntypedCall } from './operations-of-storage.ts'
 
 /** What the simulated storage or the way to it does to a caller. */
 export class StorageFault extends Error {
@@ -10,7 +10,7 @@ export class StorageFault extends Error {
 
 /** What a connection asks of the life that it belongs to, and of the world. */
 export interface ConnectionOwner {
-  readonly random: Random
+  readonly random: SeededRandom
   /** Of its storage, in place of the target's own. */
   readonly maxBatch: number
   /** `null`: nothing goes wrong (any more). */
@@ -29,26 +29,16 @@ export interface ConnectionOwner {
 
 /** A scheduler's way to the storage. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
-  const connection: Record<string, unknown> = {
-    specVersion: target.specVersion,
+  return wrapStorage(target, {
     // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
     capabilities: { ...target.capabilities, multiProcess: true, maxBatch: owner.maxBatch },
-    close: () => target.close(),
-    subscribe: (listener: (wakeUp: WakeUp) => void) => subscribe(target, owner, listener),
-  }
-  for (const operation of storageOperations) {
-    const method = target[operation].bind(target) as UntypedCall
-    connection[operation] = (request: never) => new Call(operation, () => method(request), owner).make()
-  }
-  const { serverTime } = target
-  if (serverTime !== undefined) {
-    connection.serverTime = () => new Call('serverTime', () => serverTime.call(target), owner).make()
-  }
-  return connection as unknown as Storage
+    subscribe: (listener) => subscribe(target, owner, listener),
+    around: ({ method, proceed }) => new Call(method, proceed, owner).make(),
+  })
 }
 
 /** What a scheduler calls. */
-export type CalledOperation = StorageOperation | 'serverTime'
+export type CalledOperation = StorageCall['method']
 
 function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: WakeUp) => void): () => void {
   const unsubscribe = target.subscribe?.((wakeUp) => {

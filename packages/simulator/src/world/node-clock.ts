@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
-import type { Random } from '../random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 
 /**
  * The clock of one life of a node, over the time that all share: its wall time is off and can be set, and when the
@@ -9,7 +9,7 @@ import type { Random } from '../random.ts'
 export class NodeClock implements Clock {
   offsetMs: number
   readonly #common: VirtualClock
-  readonly #random: Random
+  readonly #random: SeededRandom
   readonly #timers = new Set<Timer>()
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
@@ -17,7 +17,7 @@ export class NodeClock implements Clock {
   /** What waits for the thaw, in the order in which it came. */
   #held: (() => void)[] = []
 
-  constructor(common: VirtualClock, options: { readonly offsetMs: number; readonly random: Random }) {
+  constructor(common: VirtualClock, options: { readonly offsetMs: number; readonly random: SeededRandom }) {
     this.#common = common
     this.#random = options.random
     this.offsetMs = options.offsetMs

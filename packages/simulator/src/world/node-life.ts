@@ -1,5 +1,5 @@
 import { createScheduler, type Scheduler } from '@jobistemer/core'
-import type { Random } from '../random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
 import { everyType } from '../workload/every.ts'
 import type { CallFault, FaultProfile } from './fault-profile.ts'
@@ -20,7 +20,7 @@ export class NodeLife implements ConnectionOwner {
   readonly nodeId: string
   readonly build: number
   readonly clock: NodeClock
-  readonly random: Random
+  readonly random: SeededRandom
   readonly scheduler: Scheduler
   readonly handlers: HandlerWorld
   readonly maxBatch: number

@@ -21,8 +21,8 @@ import type {
   SettleRequest,
   Storage,
 } from '@jobistemer/core/storage'
+import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
 import type { History } from '../history/history.ts'
-import { type StorageOperation, storageOperations, type UntypedCall } from './operations-of-storage.ts'
 
 /** Whose calls are recorded. */
 export interface RecordedLife {
@@ -36,21 +36,13 @@ export interface RecordedLife {
  */
 export function recordingStorage(target: Storage, history: History, life: RecordedLife): Storage {
   const recorder = new Recorder(history, life)
-  const recording: Record<string, unknown> = {
-    specVersion: target.specVersion,
-    capabilities: target.capabilities,
-    close: () => target.close(),
-    subscribe: target.subscribe?.bind(target),
-  }
-  for (const operation of storageOperations) {
-    const method = target[operation].bind(target) as UntypedCall
-    recording[operation] = async (request: never) => {
-      const answer = await method(request)
-      recorder.record(operation, request, answer)
+  return wrapStorage(target, {
+    async around(call) {
+      const answer = await call.proceed()
+      recorder.record(call.method, call.request as never, answer)
       return answer
-    }
-  }
-  return recording as unknown as Storage
+    },
+  })
 }
 
 class Recorder {
@@ -62,7 +54,7 @@ class Recorder {
     this.#life = life
   }
 
-  record(operation: StorageOperation, request: never, answer: unknown): void {
+  record(operation: StorageCall['method'], request: never, answer: unknown): void {
     switch (operation) {
       case 'saveJobs':
         this.#saved(request, answer as readonly SaveJobAnswer[])

@@ -1,8 +1,8 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { History } from '../history/history.ts'
-import { Random } from '../random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import { type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
 import { drawJobs } from '../workload/draw-jobs.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
@@ -21,9 +21,9 @@ const startMs = Date.UTC(2026, 0, 1)
 export class World {
   readonly seed: number
   /** Decides about nodes, operations and the moments of both. */
-  readonly random: Random
+  readonly random: SeededRandom
   /** Decides about what happens to calls. */
-  readonly faultRandom: Random
+  readonly faultRandom: SeededRandom
   readonly clock: VirtualClock
   readonly history: History
   readonly profile: FaultProfile
@@ -41,15 +41,15 @@ export class World {
   constructor(options: { readonly seed: number; readonly sabotage: string | null }) {
     const { seed, sabotage } = options
     this.seed = seed
-    this.random = new Random(seed)
-    this.faultRandom = new Random(`faults of ${seed}`)
+    this.random = new SeededRandom(seed)
+    this.faultRandom = new SeededRandom(`faults of ${seed}`)
     this.clock = virtualClock(startMs, { seed })
     this.history = new History(() => this.clock.monotonic())
     this.profile = drawFaultProfile(this.random)
     this.faults = this.profile
     this.spanMs = this.random.whole(1, 6) * 30_000
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
-    this.hasClock = new Random(`clock of ${seed}`).chance(0.3)
+    this.hasClock = new SeededRandom(`clock of ${seed}`).chance(0.3)
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
   }
 
@@ -57,8 +57,8 @@ export class World {
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#sabotage === null ? storage : this.#sabotage(storage)
-    const serverTime = this.hasClock ? { serverTime: async () => this.clock.now() } : {}
-    return { ...recordingStorage(broken, this.history, life), ...serverTime }
+    const timed = this.hasClock ? wrapStorage(broken, { serverTime: async () => this.clock.now() }) : broken
+    return recordingStorage(timed, this.history, life)
   }
 
   /** A connection for looking at what is there in the end. */

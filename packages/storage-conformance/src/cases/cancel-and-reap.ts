@@ -68,6 +68,25 @@ export const cancelCases: readonly StorageCase[] = caseGroup('cancel', {
     assert.deepEqual(await node.record(held), before)
   },
 
+  'asked again by somebody else it answers requested, and reason and actor stay those of the first, also when it is then forced':
+    async (world) => {
+      const node = await TestNode.connect(world)
+      const other = await TestNode.connect(world, 'node-b')
+      const job = await node.createJob()
+      const held = await node.startSlot(job, 1)
+      const first = { at: slotAt(1) + 3, reason: 'first', actor: 'kim' }
+      const asked = { outcome: 'requested', token: 1, owner: node.owner }
+      assert.deepEqual(await other.cancel(held, { ...first, now: first.at }), asked)
+      assert.deepEqual(await node.cancel(held, { reason: 'second', actor: 'lee', now: slotAt(2) }), asked)
+      assert.deepEqual((await node.record(held)).cancelRequest, first)
+      expectOutcome(
+        await other.cancel(held, { mode: 'force', reason: 'third', actor: null, now: slotAt(3) }),
+        'canceled',
+      )
+      const { cancelRequest, reason, finishedAt } = await node.record(held)
+      assert.deepEqual([cancelRequest, reason, finishedAt], [first, 'third', slotAt(3)])
+    },
+
   'a forced cancel ends a running occurrence at once, and the token of its owner is dead': async (world) => {
     const node = await TestNode.connect(world)
     const other = await TestNode.connect(world, 'node-b')

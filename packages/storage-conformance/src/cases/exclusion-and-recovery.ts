@@ -99,6 +99,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
       deadlineAt: null,
       reason: null,
       recovered: true,
+      rescues: 0,
       cancelRequest: null,
       details: { data: 'late' },
       runs: [],
@@ -158,6 +159,21 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
       assert.equal((await node.record(held)).cancelRequest, null)
       assert.equal((await node.finish(held, { now: slotAt(3) }))?.scheduledAt, slotAt(2), `under ${policy}`)
     }
+  },
+
+  'a recovery with no entries moves the job over its slots and leaves nothing behind': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const item = recoveryItem(job, 4, { expectedWatermark: start, entries: [] })
+    const created = expectOutcome(await node.create(item, slotAt(4)), 'created')
+    assert.deepEqual([created.token, created.displaced, created.cancelRequested], [0, [], []])
+    const head = await node.head(job.id)
+    assert.deepEqual([head.watermark, head.nextAt], [slotAt(4), slotAt(5)])
+    assert.deepEqual(await node.history(job.id), [])
+    // No record tells that it happened: said again it finds another watermark.
+    const again = expectOutcome(await node.create(item, slotAt(4)), 'off_schedule')
+    assert.deepEqual([again.watermark, again.nextAt], [slotAt(4), slotAt(5)])
+    await node.startSlot(job, 5)
   },
 
   'slots that are all missed leave entries and nothing to run': async (world) => {

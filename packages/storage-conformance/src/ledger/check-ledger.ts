@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
-import { checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
+import { checkCounts, checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
 import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import { viewLedger } from './ledger-view.ts'
 import { checkOverlap, checkRecord } from './occurrence-rules.ts'
@@ -30,7 +30,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
     violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history))
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
-  violations.push(...checkVersions(view), ...checkLiveLists(view))
+  violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view))
   return { jobs: view.jobs.length, occurrences, violations }
 }
 
@@ -46,7 +46,7 @@ export async function assertLedger(storage: Storage, expectations: LedgerExpecta
 }
 
 function printViolation({ rule, jobId, occurrenceId, message }: LedgerViolation): string {
-  return `  ${rule}: ${occurrenceId ?? jobId}: ${message}`
+  return `  ${rule}: ${occurrenceId ?? jobId ?? 'all jobs'}: ${message}`
 }
 
 function violation(rule: LedgerRule, job: JobRecord, occurrenceId: OccurrenceId, message: string): LedgerViolation {

@@ -104,6 +104,22 @@ export function checkLiveLists(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
+/** Whether the sums that the storage keeps are those of the records. */
+export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  const live = [...view.histories.values()].flat().filter(({ state }) => !isFinal(state))
+  for (const [id, said] of view.counts) {
+    const records = id === 'all' ? live : live.filter(({ jobId }) => jobId === id)
+    for (const state of ['pending', 'queued', 'running'] as const) {
+      const count = records.filter((record) => record.state === state).length
+      if (said?.[state] === count) continue
+      const message = `${said?.[state] ?? 'nothing'} is said to be the number of ${state} ones, it is ${count}`
+      violations.push({ rule: 'counts', jobId: id === 'all' ? null : id, occurrenceId: null, message })
+    }
+  }
+  return violations
+}
+
 function text(value: number | null): string {
   return value === null ? 'null' : new Date(value).toISOString()
 }

@@ -23,6 +23,8 @@ export type LedgerRule =
   | 'version'
   /** The lists of live occurrences hold exactly the live records of the histories. */
   | 'live'
+  /** The sums of live occurrences, of each job and of all, are those of the live lists. */
+  | 'counts'
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'
 
@@ -30,7 +32,8 @@ export type LedgerRule =
 export interface LedgerViolation {
   /** The rule that is broken. */
   readonly rule: LedgerRule
-  readonly jobId: JobId
+  /** `null` when it is about all jobs together. */
+  readonly jobId: JobId | null
   /** `null` when it is about the job as a whole. */
   readonly occurrenceId: OccurrenceId | null
   /** One sentence with the values that contradict each other. */

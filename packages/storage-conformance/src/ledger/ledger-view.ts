@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
-import type { JobRecord, JobVersionRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
-import { readHistory, readJobs, readLive } from './read-ledger.ts'
+import type { JobRecord, JobVersionRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { readCounts, readHistory, readJobs, readLive } from './read-ledger.ts'
 
 /** All that a storage holds, read through its own queries. */
 export interface LedgerView {
@@ -14,6 +14,8 @@ export interface LedgerView {
     readonly record: JobVersionRecord | null
   }[]
   readonly live: Readonly<Record<'pending' | 'queued' | 'running', readonly OccurrenceRecord[]>>
+  /** What the storage says how many live, of each job and of all. */
+  readonly counts: ReadonlyMap<JobId | 'all', LiveCounts | undefined>
 }
 
 /** Reads the whole ledger. Writers must be at rest, or parts of it are of different moments. */
@@ -27,6 +29,10 @@ export async function viewLedger(storage: Storage): Promise<LedgerView> {
     const versions = new Set([job.version, ...history.map((record) => record.jobVersion)])
     for (const version of versions) references.push({ jobId: job.id, version })
   }
+  const { ofJobs, ofAll } = await readCounts(
+    storage,
+    jobs.map((job) => job.id),
+  )
   const { versions } = await storage.get({ versions: references })
   return {
     jobs,
@@ -37,5 +43,9 @@ export async function viewLedger(storage: Storage): Promise<LedgerView> {
       queued: await readLive(storage, 'queued'),
       running: await readLive(storage, 'running'),
     },
+    counts: new Map<JobId | 'all', LiveCounts | undefined>([
+      ['all', ofAll],
+      ...jobs.map((job, index) => [job.id, ofJobs[index]] as const),
+    ]),
   }
 }

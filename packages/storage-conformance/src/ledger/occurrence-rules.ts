@@ -24,7 +24,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
     if (!holds)
       violations.push({ rule, jobId: job.id, occurrenceId: record.id, message: `${record.state}: ${message}` })
   }
-  const { state, token, sequence, owner, startedAt, finishedAt, deadlineAt } = record
+  const { state, token, sequence, rescues, owner, startedAt, finishedAt, deadlineAt } = record
 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
@@ -57,6 +57,9 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
   expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
   expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
+  // Each rescue takes a token back; who runs it has one more.
+  const taken = state === 'running' ? token - 1 : token
+  expect(rescues >= 0 && rescues <= Math.max(0, taken), 'token', `${rescues} rescues at token ${token}`)
   expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')
 
   for (const problem of attemptProblems(record.runs, state)) expect(false, 'attempts', problem)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { JobId } from '@jobistemer/core'
-import type { JobRecord, OccurrenceRecord, Page, Storage } from '@jobistemer/core/storage'
+import type { JobRecord, LiveCounts, OccurrenceRecord, Page, Storage } from '@jobistemer/core/storage'
 
 const pageSize = 500
 
@@ -41,4 +41,14 @@ export async function readLive(
   return await readPages((cursor) =>
     storage.listOccurrences({ kind: 'live', state, runs: true, limit: pageSize, cursor }),
   )
+}
+
+/** The sums that the storage keeps of what lives: of these jobs in their order, and of all. */
+export async function readCounts(
+  storage: Storage,
+  jobs: readonly JobId[],
+): Promise<{ readonly ofJobs: readonly LiveCounts[]; readonly ofAll: LiveCounts | undefined }> {
+  const { counts = [] } = await storage.get({ counts: ['all', ...jobs] })
+  const [ofAll, ...ofJobs] = counts
+  return { ofJobs, ofAll }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { ClaimAnswer, ClaimRequest, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { type LedgerView, viewLedger } from '../ledger/ledger-view.ts'
-import type { ModelCall, ModelState } from './resolve-move.ts'
+import { readCounts } from '../ledger/read-ledger.ts'
+import { type ModelCall, modelJobIds, type ModelState } from './resolve-move.ts'
 
 /** Asserts that the storage answered as the model did, apart from what the protocol leaves open. */
 export function compareAnswers(call: ModelCall, actual: unknown, expected: unknown, after: ModelState): void {
@@ -54,16 +55,23 @@ function byId<T extends { readonly id: string }>(items: readonly T[]): readonly 
   return items.toSorted((left, right) => (left.id < right.id ? -1 : 1))
 }
 
+/** Asserts that both say the same of how many live, of each job and of all. */
+export async function compareCounts(actual: Storage, expected: Storage): Promise<void> {
+  const said = [await readCounts(actual, modelJobIds), await readCounts(expected, modelJobIds)]
+  assert.deepEqual(said[0], said[1], 'the counts of what lives')
+}
+
 /** Asserts that both hold the same, read through all of their queries. */
 export async function compareLedgers(actual: Storage, expected: Storage): Promise<void> {
   assert.deepEqual(comparable(await viewLedger(actual)), comparable(await viewLedger(expected)), 'the stored ledger')
 }
 
-function comparable({ jobs, histories, versions, live }: LedgerView) {
+function comparable({ jobs, histories, versions, live, counts }: LedgerView) {
   return {
     jobs,
     histories: Object.fromEntries(histories),
     versions,
+    counts: Object.fromEntries(counts),
     // The order of live occurrences is the adapter's choice.
     live: { pending: byId(live.pending), queued: byId(live.queued), running: byId(live.running) },
   }

@@ -8,12 +8,15 @@ import { readHistory, readJobs, readPages } from '../ledger/read-ledger.ts'
 import { second, start } from '../stage/instants.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
-import { compareAnswers, compareLedgers } from './compare-answers.ts'
+import { compareAnswers, compareCounts, compareLedgers } from './compare-answers.ts'
 import { histories, type Move } from './moves.ts'
 import { type ModelCall, type ModelState, resolveMove } from './resolve-move.ts'
 
 /** After so many calls all that is stored is compared, and not only the answers. */
 const callsBetweenReadBacks = 8
+
+/** After so many calls the sums of what lives are compared. */
+const callsBetweenCounts = 2
 
 /** A shorter counterexample is worth waiting for, but not for ever. */
 const shrinkingLimitMs = 60_000
@@ -77,6 +80,7 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
       const connection = connections[index % 2] ?? connections[0]
       compareAnswers(call, await make(connection, call), await make(model, call), await stateOf(model, now))
       calls += 1
+      if (calls % callsBetweenCounts === 0) await compareCounts(connection, model)
       if (calls % callsBetweenReadBacks === 0) await compareLedgers(connections[0], model)
     } catch (error) {
       if (error instanceof Error) error.message = `move ${index + 1}, ${JSON.stringify(call)}:\n${error.message}`

@@ -31,7 +31,8 @@ export interface ModelState {
   readonly occurrences: readonly OccurrenceRecord[]
 }
 
-const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
+/** The jobs that moves are about. Some may not exist. */
+export const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
 
 function jobName(index: number): string {
   return `job-${index}`

@@ -8,7 +8,16 @@ import { expectCreated, expectOutcome, itemAt } from '../stage/expect.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
-import { atOnce, connectNodes, connectTrio, countCreated, countOutcomes, followSeries } from './race-nodes.ts'
+import {
+  atOnce,
+  connectNodes,
+  connectTrio,
+  countCreated,
+  countOutcomes,
+  expectDistinct,
+  expectTold,
+  followSeries,
+} from './race-nodes.ts'
 
 const nodeCount = 8
 
@@ -36,10 +45,12 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           return (await Promise.all(order.map((job) => followSeries(node, job, count)))).flat()
         })
         const all = created.flat()
-        assert.equal(new Set(all).size, all.length, 'a slot was created twice')
-        assert.equal(all.length, count * jobs.length)
+        expectDistinct(all, 'slots', 'created')
+        assert.equal(all.length, count * jobs.length, `${all.length} of ${count * jobs.length} slots were created`)
         await assertLedger(first.storage, { slots: everyMinute })
-        for (const job of jobs) assert.equal((await first.head(job.id)).watermark, slotAt(count))
+        for (const { id, name } of jobs) {
+          assert.equal((await first.head(id)).watermark, slotAt(count), `the watermark of ${name} is not its last slot`)
+        }
       },
 
       'all nodes that lose a create are told the one winner': async (world) => {
@@ -49,12 +60,16 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           const job = await first.createJob({ name: `job-${round}` })
           const item = slotItem(job, 1, { run: true })
           const answers = await atOnce(nodes, (node) => node.create(item))
-          assert.equal(countCreated(answers, 'running'), 1)
-          assert.equal(countOutcomes(answers, 'exists'), nodeCount - 1)
+          expectTold(countCreated(answers, 'running'), nodeCount, 1, `they created and started ${item.id}`)
+          expectTold(countOutcomes(answers, 'exists'), nodeCount, nodeCount - 1, `${item.id} exists`)
           const winner = answers.findIndex((answer) => answer.outcome === 'created')
           for (const answer of answers) {
             if (answer.outcome !== 'exists') continue
-            assert.deepEqual([answer.state, answer.token, answer.owner], ['running', 1, itemAt(nodes, winner).owner])
+            assert.deepEqual(
+              [answer.state, answer.token, answer.owner],
+              ['running', 1, itemAt(nodes, winner).owner],
+              `a connection that lost ${item.id} was not told state, token and owner of the one that won`,
+            )
           }
         }
       },
@@ -74,14 +89,14 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             const answers = await atOnce(nodes, (node, index) =>
               node.create(requestItem(job, `key-${index}`, slotAt(1) + index, { run: true }), slotAt(2)),
             )
-            assert.equal(countOutcomes(answers, 'created'), nodeCount)
-            assert.equal(countCreated(answers, 'running'), 1, `${policy}: started at once`)
+            expectTold(countOutcomes(answers, 'created'), nodeCount, nodeCount, 'they created a trigger of their own')
+            expectTold(countCreated(answers, 'running'), nodeCount, 1, `their trigger runs, under ${policy}`)
             const states = (await first.history(job.id)).map((record) => record.state)
             const count = (state: string) => states.filter((other) => other === state).length
             assert.deepEqual(
               [count('running'), count('queued'), count('skipped')],
               [1, queued, skipped],
-              `${policy}: ${states.join(', ')}`,
+              `under ${policy} one runs, ${queued} are queued, ${skipped} skipped; stored are ${states.join(', ')}`,
             )
           }
         }
@@ -99,13 +114,22 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           for (;;) {
             const answer = await node.claim(slotAt(1) + count, { limit: 3 })
             for (const record of answer.claimed) {
-              assert.deepEqual([record.token, record.owner], [1, node.owner])
+              assert.deepEqual(
+                [record.token, record.owner],
+                [1, node.owner],
+                `${record.id} was claimed with another token than 1 or for another owner`,
+              )
               mine.push(record.id)
             }
             if (answer.claimed.length === 0) return mine
           }
         })
-        assert.deepEqual(claimed.flat().sort(), items.map((item) => item.id).sort())
+        expectDistinct(claimed.flat(), 'pending occurrences', 'claimed')
+        assert.deepEqual(
+          claimed.flat().sort(),
+          items.map((item) => item.id).sort(),
+          'what was claimed is not what was created',
+        )
       },
 
       'a queue is worked off by many nodes, one at a time, and nothing is left behind': async (world) => {
@@ -126,7 +150,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             }
             for (const record of (await node.claim(slotAt(9), { limit: 2 })).claimed) {
               held.add(record.id)
-              assert.equal(held.size, 1, 'two occurrences of the job run at once')
+              assert.equal(held.size, 1, `${[...held].join(' and ')} run at once`)
               expectOutcome(await node.settle(record, { kind: 'progress' }, { sequence: 1 }), 'ok')
               held.delete(record.id)
               await node.finish(record, { sequence: 2, now: slotAt(9) })
@@ -164,10 +188,15 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             operator.cancel(held, { mode: 'force' }),
           ])
           const wins = [settled.outcome === 'ok', reaped.outcome === 'reaped', canceled.outcome === 'canceled']
-          assert.equal(wins.filter(Boolean).length, 1, JSON.stringify([settled, reaped, canceled]))
+          assert.equal(
+            wins.filter(Boolean).length,
+            1,
+            `${wins.filter(Boolean).length} of finish, reap and forced cancel won, exactly one may: ${JSON.stringify([settled, reaped, canceled])}`,
+          )
           const states = (await owner.history(job.id)).map((record) => record.state)
-          assert.equal(states[0], ['completed', 'failed_stale', 'canceled'][wins.indexOf(true)])
-          assert.deepEqual(states.slice(1), ['pending', 'queued'])
+          const expected = ['completed', 'failed_stale', 'canceled'][wins.indexOf(true)]
+          assert.equal(states[0], expected, `the winner makes it ${expected}, it is ${states[0]}`)
+          assert.deepEqual(states.slice(1), ['pending', 'queued'], 'the end wakes exactly the next one')
         }
       },
 
@@ -183,7 +212,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             expectOutcome(answer, 'ok')
           }
           const states = (await first.history(job.id)).map((record) => record.state)
-          assert.deepEqual(states, ['completed', 'pending', 'queued'])
+          assert.deepEqual(states, ['completed', 'pending', 'queued'], 'one finish, said twice, wakes exactly one')
         }
       },
 
@@ -198,13 +227,16 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
             return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
           })
-          assert.equal(countOutcomes(answers, 'created'), 1, JSON.stringify(answers))
+          const told = `they recovered the window of ${job.name}`
+          expectTold(countOutcomes(answers, 'created'), nodeCount, 1, told)
           const history = await first.history(job.id)
           assert.deepEqual(
             history.map((record) => record.state),
             ['missed', 'pending'],
+            'a recovered window leaves the entries of one recovery',
           )
-          assert.equal((await first.head(job.id)).watermark, itemAt(history, 1).scheduledAt)
+          const { watermark } = await first.head(job.id)
+          assert.equal(watermark, itemAt(history, 1).scheduledAt, 'the watermark is not that of the recovery that won')
         }
       },
 
@@ -226,12 +258,13 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
               waiting: 'keep',
             })
             if (answer.outcome === 'saved') saved += 1
-            else assert.equal(answer.outcome, 'conflict')
+            else assert.equal(answer.outcome, 'conflict', `a replace was answered ${JSON.stringify(answer)}`)
           }
         })
         const head = await first.head(job.id)
-        assert.equal(head.version, 1 + perNode * nodeCount)
-        assert.equal(new Set([head.fingerprint, ...head.lineage]).size, head.lineage.length + 1)
+        const saved = perNode * nodeCount
+        assert.equal(head.version, 1 + saved, `${saved} replaces were saved, the version is ${head.version}`)
+        expectDistinct([head.fingerprint, ...head.lineage], 'versions', 'put in force')
       },
 
       'one of many nodes creates a job': async (world) => {
@@ -245,9 +278,10 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
               content: jobContent({ name, fingerprint: `print-${index}` }),
             }),
           )
-          assert.equal(countOutcomes(answers, 'saved'), 1)
-          assert.equal(countOutcomes(answers, 'exists'), nodeCount - 1)
-          assert.equal((await itemAt(nodes, 0).head(jobId(name))).version, 1)
+          expectTold(countOutcomes(answers, 'saved'), nodeCount, 1, `they created the job ${name}`)
+          expectTold(countOutcomes(answers, 'exists'), nodeCount, nodeCount - 1, `the job ${name} exists`)
+          const { version } = await itemAt(nodes, 0).head(jobId(name))
+          assert.equal(version, 1, `the job ${name} was created once, its version is ${version}`)
         }
       },
 
@@ -279,6 +313,9 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             if (change === 'delete') {
               const states = (await first.history(job.id)).map((record) => record.state)
               assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
+            } else {
+              // What waits for a paused job would be looked at by the claims of every round that follows.
+              await first.deleteJob(job.id)
             }
           }
         }
@@ -292,10 +329,12 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             first.create(slotItem(job, 1, { run: true })),
             second.create(exclusionItem(job, 1), start),
           ])
-          assert.equal(countOutcomes([ran, excluded], 'created'), 1, JSON.stringify([ran, excluded]))
+          expectTold(countOutcomes([ran, excluded], 'created'), 2, 1, 'they created the slot or its exclusion')
           const state = await first.stateOf(slotItem(job, 1))
-          assert.equal(state, ran.outcome === 'created' ? 'running' : 'canceled')
-          assert.equal((await first.head(job.id)).watermark, slotAt(1))
+          const expected = ran.outcome === 'created' ? 'running' : 'canceled'
+          assert.equal(state, expected, `the one that was told so makes it ${expected}, it is ${state}`)
+          const { watermark } = await first.head(job.id)
+          assert.equal(watermark, slotAt(1), 'the watermark did not pass the slot')
         }
       },
 
@@ -324,7 +363,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           }
           done += 1
         })
-        assert.equal(new Set(created).size, created.length, 'an id was created twice')
+        expectDistinct(created, 'ids', 'created')
         while ((await first.prune({ before: slotAt(count) })).more);
         for (const node of nodes) {
           expectOutcome(await node.create(requestItem(job, 'key', slotAt(1), { run: true })), 'pruned')

@@ -12,6 +12,7 @@ import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { everyMinute } from './connection-races.ts'
+import { expectDistinct } from './race-nodes.ts'
 import { RaceProcess, raceProcesses } from './race-process.ts'
 import type {
   Acknowledged,
@@ -38,8 +39,9 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
         }
         const parameters = nodeNames.map((name): SeriesParameters => ({ node: name, jobs, count }))
         const created = (await raceProcesses<string[]>(world, 'series', parameters)).flat()
-        assert.equal(new Set(created).size, created.length, 'a slot was created twice')
-        assert.equal(created.length, count * jobs.length)
+        expectDistinct(created, 'slots', 'created')
+        const expected = count * jobs.length
+        assert.equal(created.length, expected, `${created.length} of ${expected} slots were created`)
         await assertLedger(node.storage, { slots: everyMinute })
       },
 
@@ -52,8 +54,11 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
         const now = slotAt(1) + count
         const parameters = nodeNames.map((name): ClaimParameters => ({ node: name, now }))
         const claims = (await raceProcesses<[string, number][]>(world, 'claim', parameters)).flat()
-        assert.deepEqual(claims.map(([id]) => id).sort(), items.map((item) => item.id).sort())
-        assert.deepEqual([...new Set(claims.map(([, token]) => token))], [1])
+        const claimed = claims.map(([id]) => id)
+        expectDistinct(claimed, 'pending occurrences', 'claimed')
+        assert.deepEqual(claimed.sort(), items.map((item) => item.id).sort(), 'not all that was pending was claimed')
+        const tokens = [...new Set(claims.map(([, token]) => token))]
+        assert.deepEqual(tokens, [1], `the first claims gave out the tokens ${tokens.join(', ')}`)
         await assertLedger(node.storage)
       },
 
@@ -66,11 +71,10 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
           const witness = join(folder, 'witness')
           const parameters = nodeNames.map((name): QueueParameters => ({ node: name, job: job.id, count, witness }))
           const finished = await raceProcesses<number>(world, 'queue', parameters)
-          assert.equal(
-            finished.reduce((sum, number) => sum + number, 0),
-            count * processCount,
-          )
-          assertOneAtATime(await readFile(witness, 'utf8'), count * processCount)
+          const expected = count * processCount
+          const total = finished.reduce((sum, number) => sum + number, 0)
+          assert.equal(total, expected, `${total} of ${expected} queued occurrences were finished`)
+          assertOneAtATime(await readFile(witness, 'utf8'), expected)
           await assertLedger(node.storage, { atRest: true })
         } finally {
           await rm(folder, { recursive: true })
@@ -83,7 +87,9 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
         const count = rounds(15, effort)
         const parameters = nodeNames.map((name): SeriesParameters => ({ node: name, jobs: [job.id], count }))
         await raceProcesses(world, 'replace', parameters)
-        assert.equal((await node.head(job.id)).version, 1 + count * processCount)
+        const { version } = await node.head(job.id)
+        const saved = count * processCount
+        assert.equal(version, 1 + saved, `${saved} replaces were saved, the version is ${version}`)
       },
     },
     { depth: 'races', needs: ['multiProcess'], timeoutMs: 180_000 },
@@ -93,13 +99,13 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
 /** Between the start and the end of one occurrence stands no line of another. */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')
-  assert.equal(lines.length, expected * 2)
+  assert.equal(lines.length, expected * 2, `${expected} occurrences started and ended in ${lines.length} lines`)
   for (let index = 0; index < lines.length; index += 2) {
     const [start, id] = itemAt(lines, index).split(' ')
     assert.equal(start, 'start', `line ${index + 1}: ${lines[index]}`)
     assert.equal(lines[index + 1], `end ${id}`, `line ${index + 2}: another occurrence of the job ran meanwhile`)
   }
-  assert.equal(new Set(lines).size, lines.length, 'an occurrence ran twice')
+  expectDistinct(lines, 'starts and ends', 'witnessed')
 }
 
 export function killRaces(effort: Effort): readonly StorageCase[] {

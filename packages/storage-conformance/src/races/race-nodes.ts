@@ -29,6 +29,18 @@ export function countOutcomes(answers: readonly { readonly outcome: string }[], 
   return answers.filter((answer) => answer.outcome === outcome).length
 }
 
+/** Asserts how many of several answers say something, and says so in words when it is another number. */
+export function expectTold(actual: number, asked: number, expected: number, told: string): void {
+  const right = expected === 1 ? 'exactly one must be' : `${expected} must be`
+  assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)
+}
+
+/** Asserts that nothing stands in the list twice: what several connections did, each to something else. */
+export function expectDistinct(done: readonly string[], what: string, how: string): void {
+  const twice = done.filter((id, index) => done.indexOf(id) !== index)
+  assert.equal(twice.length, 0, `${twice.length} ${what} were ${how} more than once, among them ${twice[0]}`)
+}
+
 /** How many answers say that they created an occurrence in this state. */
 export function countCreated(answers: readonly CreateAnswer[], state: string): number {
   return answers.filter((answer) => answer.outcome === 'created' && answer.state === state).length
@@ -49,8 +61,12 @@ export async function followSeries(node: TestNode, job: JobRecord, count: number
     else {
       assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
       // Another node is ahead: the next instant of the head is where the series goes on.
-      assert.ok(answer.outcome === 'off_schedule' && answer.nextAt !== null && answer.nextAt > slotAt(index))
-      index = Math.round((answer.nextAt - slotAt(0)) / (slotAt(1) - slotAt(0)))
+      const nextAt = answer.outcome === 'off_schedule' ? answer.nextAt : null
+      assert.ok(
+        nextAt !== null && nextAt > slotAt(index),
+        `slot ${index} is off the schedule, and the next instant is ${nextAt}: the series cannot go on`,
+      )
+      index = Math.round((nextAt - slotAt(0)) / (slotAt(1) - slotAt(0)))
     }
   }
   return created

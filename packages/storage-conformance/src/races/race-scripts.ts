@@ -52,7 +52,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     const job = await node.head(id)
     for (let index = 0; index < count; index++) {
       const answer = await node.create(requestItem(job, `${name}-${index}`, slotAt(1) + index), slotAt(1))
-      assert.equal(answer.outcome, 'created')
+      assert.equal(answer.outcome, 'created', `trigger ${index} of ${name} was answered ${JSON.stringify(answer)}`)
     }
     let finished = 0
     for (;;) {
@@ -89,7 +89,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     for (let saved = 0; saved < count; ) {
       const answer = await node.replaceJob(itemAt(jobs, 0), { fingerprint: `${name}-${saved}` })
       if (answer.outcome === 'saved') saved += 1
-      else assert.equal(answer.outcome, 'conflict')
+      else assert.equal(answer.outcome, 'conflict', `a replace was answered ${JSON.stringify(answer)}`)
     }
     return null
   },
@@ -102,7 +102,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     for (let index = from; ; index++) {
       const item = slotItem(job, index, { run: true })
       const answer = await node.create(item)
-      assert.equal(answer.outcome, 'created')
+      assert.equal(answer.outcome, 'created', `slot ${index} was answered ${JSON.stringify(answer)}`)
       report({ index, step: 'created' } satisfies Acknowledged)
       if (answer.outcome !== 'created' || answer.state !== 'running') continue
       await node.finish({ id: item.id, jobId: id, scheduledAt: item.scheduledAt, token: answer.token })

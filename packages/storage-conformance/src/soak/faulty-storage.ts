@@ -1,6 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { delegate, type WritingMethod, writingMethods } from './history.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { isWriting } from './history.ts'
+import type { SeededRandom } from '../seeded-random.ts'
 
 /** The answer of a call did not arrive. Whether the call did is unknown to the caller. */
 export class LostAnswer extends Error {
@@ -26,16 +27,15 @@ export const noFaults: FaultRates = { doubled: 0, lostAnswer: 0, lostCall: 0 }
 
 /** A connection over a bad network: writing calls get doubled and lost. */
 export function faultyStorage(storage: Storage, random: SeededRandom, faults: FaultSwitch): Storage {
-  const methods = writingMethods.map((method: WritingMethod) => [
-    method,
-    async (request: never) => {
+  return wrapStorage(storage, {
+    async around(call) {
+      if (!isWriting(call.method)) return await call.proceed()
       const { doubled, lostAnswer, lostCall } = faults.rates
       const fate = random.next()
-      if (fate < lostCall) throw new LostAnswer(`${method} did not arrive`)
-      const answer = await storage[method](request)
-      if (fate < lostCall + lostAnswer) throw new LostAnswer(`the answer of ${method} did not arrive`)
-      return fate < lostCall + lostAnswer + doubled ? await storage[method](request) : answer
+      if (fate < lostCall) throw new LostAnswer(`${call.method} did not arrive`)
+      const answer = await call.proceed()
+      if (fate < lostCall + lostAnswer) throw new LostAnswer(`the answer of ${call.method} did not arrive`)
+      return fate < lostCall + lostAnswer + doubled ? await call.proceed() : answer
     },
-  ])
-  return delegate(storage, Object.fromEntries(methods))
+  })
 }

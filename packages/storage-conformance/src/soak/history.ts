@@ -15,8 +15,10 @@ import type {
   SettleRequest,
   Storage,
 } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 
-interface Calls {
+/** What the methods that write take and answer. */
+export type WritingCalls = {
   readonly saveJobs: { readonly request: SaveJobsRequest; readonly answer: readonly SaveJobAnswer[] }
   readonly createOccurrences: { readonly request: CreateOccurrencesRequest; readonly answer: readonly CreateAnswer[] }
   readonly claim: { readonly request: ClaimRequest; readonly answer: ClaimAnswer }
@@ -27,9 +29,9 @@ interface Calls {
 }
 
 /** The methods that write. */
-export type WritingMethod = keyof Calls
+export type WritingMethod = keyof WritingCalls
 
-export const writingMethods: readonly WritingMethod[] = [
+const writingMethods: ReadonlySet<string> = new Set<WritingMethod>([
   'saveJobs',
   'createOccurrences',
   'claim',
@@ -37,7 +39,12 @@ export const writingMethods: readonly WritingMethod[] = [
   'cancel',
   'reap',
   'prune',
-]
+])
+
+/** Whether calls of this method write. */
+export function isWriting(method: string): boolean {
+  return writingMethods.has(method)
+}
 
 /**
  * One call that a storage answered. Its effect lies between `begin` and `end`, which are counted: of two calls one was
@@ -48,8 +55,8 @@ export type HistoryEvent = {
     readonly method: M
     readonly begin: number
     readonly end: number
-    readonly request: Calls[M]['request']
-    readonly answer: Calls[M]['answer']
+    readonly request: WritingCalls[M]['request']
+    readonly answer: WritingCalls[M]['answer']
   }
 }[WritingMethod]
 
@@ -61,27 +68,16 @@ export class History {
 
   /** A storage that does what the given one does, and is recorded. */
   record(storage: Storage): Storage {
-    const recorded = writingMethods.map((method) => [
-      method,
-      async (request: never) => {
+    return wrapStorage(storage, {
+      around: async (call) => {
+        const { method, request } = call
+        if (!isWriting(method)) return await call.proceed()
         const begin = ++this.#counter
-        const answer = await storage[method](request)
+        const answer = await call.proceed()
         const event = { method, begin, end: ++this.#counter, request, answer }
         this.events.push(event as unknown as HistoryEvent)
         return answer
       },
-    ])
-    return delegate(storage, Object.fromEntries(recorded))
+    })
   }
-}
-
-/** A storage that answers some methods by itself and leaves the others to the given one. */
-export function delegate(storage: Storage, methods: Partial<Storage>): Storage {
-  return new Proxy(storage, {
-    get(target, name) {
-      if (name in methods) return Reflect.get(methods, name)
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
 }

@@ -12,7 +12,7 @@ import type { CaseWorld } from '../storage-world.ts'
 import { checkHistory } from './check-history.ts'
 import { type FaultSwitch, faultyStorage, noFaults } from './faulty-storage.ts'
 import { History } from './history.ts'
-import { SeededRandom } from './seeded-random.ts'
+import { SeededRandom } from '../seeded-random.ts'
 import { longestRunMs, type SoakClock, SoakNode } from './soak-node.ts'
 
 const nodeCount = 4

@@ -25,7 +25,7 @@ import { minute, second, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { firstAttempt, succeeded, withLostAttempts, withNextAttempt } from '../stage/task-runs.ts'
 import { LostAnswer } from './faulty-storage.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import type { SeededRandom } from '../seeded-random.ts'
 
 /** The time that all nodes of a soak share. */
 export interface SoakClock {
@@ -141,7 +141,7 @@ export class SoakNode {
 
   /** Progress, or the end, of something that this node holds. */
   async #workOn(): Promise<void> {
-    const work = this.#random.pick([...this.#work.values()])
+    const work = this.#random.pickAny([...this.#work.values()])
     if (work === undefined) return await this.claim(1)
     if (this.#random.chance(0.5)) return await this.#end(work)
     const ended = work.runs.flatMap((run) => run.attempts).every((attempt) => attempt.endedAt !== null)
@@ -180,8 +180,8 @@ export class SoakNode {
   }
 
   async #cancel(): Promise<void> {
-    const state = this.#random.pick(['pending', 'queued', 'running'] as const) ?? 'pending'
-    const record = this.#random.pick(await readLive(this.#storage, state))
+    const state = this.#random.pickAny(['pending', 'queued', 'running'] as const) ?? 'pending'
+    const record = this.#random.pickAny(await readLive(this.#storage, state))
     if (record === undefined) return
     const { id, jobId, scheduledAt } = record
     const mode = this.#random.chance(0.5) ? 'force' : 'request'
@@ -253,7 +253,7 @@ export class SoakNode {
   }
 
   async #anyHead(): Promise<JobRecord> {
-    return await this.#head(this.#random.pick(this.#jobs) as JobId)
+    return await this.#head(this.#random.pickAny(this.#jobs) as JobId)
   }
 
   async #head(id: JobId): Promise<JobRecord> {

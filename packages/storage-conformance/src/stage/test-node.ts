@@ -8,6 +8,7 @@ import type {
   CreateItem,
   JobChange,
   JobRecord,
+  LiveCounts,
   OccurrenceAddress,
   OccurrenceRecord,
   OccurrenceState,
@@ -203,11 +204,11 @@ export class TestNode {
 
   async cancel(
     address: OccurrenceAddress,
-    options: { readonly now?: number; readonly mode?: CancelItem['mode']; readonly reason?: string } = {},
+    options: Partial<Pick<CancelItem, 'mode' | 'reason' | 'actor'>> & { readonly now?: number } = {},
   ): Promise<CancelAnswer> {
     const { id, jobId: job, scheduledAt } = address
-    const { mode = 'request', reason = 'not needed' } = options
-    const item: CancelItem = { id, jobId: job, scheduledAt, reason, actor: 'kim', mode }
+    const { mode = 'request', reason = 'not needed', actor = 'kim' } = options
+    const item: CancelItem = { id, jobId: job, scheduledAt, reason, actor, mode }
     return expectOne(await this.storage.cancel({ now: options.now ?? scheduledAt, items: [item] }))
   }
 
@@ -251,6 +252,13 @@ export class TestNode {
     const head = await this.findHead(id)
     assert.ok(head !== null, `the job ${id} is not stored`)
     return head
+  }
+
+  /** How many live occurrences the storage says there are, of a job or of all. */
+  async counts(id: JobId | 'all'): Promise<LiveCounts> {
+    const { counts } = await this.storage.get({ counts: [id] })
+    assert.ok(Array.isArray(counts), `get({ counts }) answered ${JSON.stringify(counts)} as counts`)
+    return expectOne<LiveCounts>(counts)
   }
 
   /** All occurrences of a job, in the order of their time. */

@@ -1,4 +1,5 @@
 import type { JobChange, JobRecord, OccurrenceQuery, OccurrenceRecord, PruneRequest } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld } from '../../src/index.ts'
 import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutant } from './mutant.ts'
 
@@ -153,16 +154,15 @@ export const jobMutants: readonly Mutant[] = [
     rejectedBy: ['connections: what a caller does to an answer changes nothing that is stored'],
     capabilities: {},
     open: () =>
-      ledgerWorld(new Ledger(), (ledger) => ({
-        ...ledgerStorage(ledger),
-        get: async (request) => ledger.get(request),
-      })),
+      ledgerWorld(new Ledger(), (ledger) =>
+        wrapStorage(ledgerStorage(ledger), { get: async (request) => ledger.get(request) }),
+      ),
   },
   {
     name: 'goes on after it was closed',
     rejectedBy: ['connections: a connection that was closed rejects every call with STORAGE_CLOSED'],
     capabilities: {},
-    open: () => ledgerWorld(new Ledger(), (ledger) => ({ ...ledgerStorage(ledger), close: async () => {} })),
+    open: () => ledgerWorld(new Ledger(), (ledger) => wrapStorage(ledgerStorage(ledger), { close: async () => {} })),
   },
   {
     name: 'forgets everything when it is closed',
@@ -199,14 +199,13 @@ function forgetful(): StorageWorld {
   return {
     async connect() {
       const storage = ledgerStorage(ledger)
-      return {
-        ...storage,
+      return wrapStorage(storage, {
         capabilities: { ...storage.capabilities, durability: 'process' },
         async close() {
           ledger = new Ledger()
           await storage.close()
         },
-      }
+      })
     },
     dispose: async () => {},
   }

@@ -1,6 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { type StorageMethod, storageMethods } from '@jobistemer/core/testing'
 import { JobistemerError } from '@jobistemer/core'
-import { Ledger } from '../../../../examples/custom-storage/src/ledger.js'
+import { Ledger } from './ledger/ledger.ts'
 import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
 
 export { Ledger }
@@ -11,40 +12,27 @@ export interface Mutant {
   readonly name: string
   /** The full names of cases of the kit, each of which must fail. */
   readonly rejectedBy: readonly string[]
+  /** No other case and no other race notices: without those the fault would slip through. */
+  readonly alone?: boolean
   readonly capabilities: DeclaredCapabilities
   /** The fault itself is that something throws, so that no assertion of the kit is what fails. */
   readonly throws?: boolean
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 
-type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune' | Read
-type Read = 'get' | 'listJobs' | 'listOccurrences'
-
-const methods: readonly Method[] = [
-  'saveJobs',
-  'createOccurrences',
-  'claim',
-  'settle',
-  'cancel',
-  'reap',
-  'prune',
-  'get',
-  'listJobs',
-  'listOccurrences',
-]
-
-/** The intact state machine of the example adapter, without its journal: what every mutant is a variant of. */
-export function ledgerStorage(ledger: Ledger): Storage {
+/** A connection to the state machine, which may have some methods of its own: what every mutant is a variant of. */
+export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): Storage {
   let closed = false
-  const entries = methods.map((method) => [
+  const entries = storageMethods.map((method) => [
     method,
     async (request: never) => {
       if (closed) throw new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
-      return structuredClone(await ledger[method](structuredClone(request)))
+      const call = broken[method] ?? ledger[method].bind(ledger)
+      return structuredClone(await call(structuredClone(request)))
     },
   ])
   return {
-    ...(Object.fromEntries(entries) as unknown as Pick<Storage, Method>),
+    ...(Object.fromEntries(entries) as unknown as Pick<Storage, StorageMethod>),
     specVersion: 1,
     capabilities: { maxBatch: 500, multiProcess: false, durability: 'none' },
     async close() {
@@ -61,6 +49,25 @@ export function ledgerWorld(ledger: Ledger, connect: (ledger: Ledger) => Storage
 /** A mutant whose state machine is a broken subclass. */
 export function mutant(name: string, rejectedBy: readonly string[], Broken: new () => Ledger): Mutant {
   return { name, rejectedBy, capabilities: {}, open: () => ledgerWorld(new Broken()) }
+}
+
+/** A mutant that the named cases reject and no other. */
+export function mutantFor(rejectedBy: readonly string[], name: string, Broken: new () => Ledger): Mutant {
+  return { ...mutant(name, rejectedBy, Broken), alone: true }
+}
+
+/** A mutant whose calls are not atomic: they look, let others go, and then act on what they saw. */
+export function racing(
+  name: string,
+  rejectedBy: readonly string[],
+  methods: (ledger: Ledger) => Partial<Storage>,
+): Mutant {
+  return {
+    name,
+    rejectedBy,
+    capabilities: {},
+    open: () => ledgerWorld(new Ledger(), (ledger) => ledgerStorage(ledger, methods(ledger))),
+  }
 }
 
 /** Lets every other call that is under way go on: where a storage that is not atomic gives others a chance. */

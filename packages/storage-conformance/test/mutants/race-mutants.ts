@@ -11,17 +11,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { StorageWorld } from '../../src/index.ts'
 import { servedWorld } from '../served/served-storage.ts'
-import { Ledger, ledgerStorage, ledgerWorld, letOthersGo, type Mutant } from './mutant.ts'
-
-/** A mutant whose calls are not atomic: they look, let others go, and then act on what they saw. */
-function racing(name: string, rejectedBy: readonly string[], methods: (ledger: Ledger) => Partial<Storage>): Mutant {
-  return {
-    name,
-    rejectedBy,
-    capabilities: {},
-    open: () => ledgerWorld(new Ledger(), (ledger) => ({ ...ledgerStorage(ledger), ...methods(ledger) })),
-  }
-}
+import { Ledger, ledgerStorage, letOthersGo, type Mutant, racing } from './mutant.ts'
 
 function checksThenCreates(ledger: Ledger): Partial<Storage> {
   return {
@@ -234,7 +224,7 @@ export const raceMutants: readonly Mutant[] = [
     capabilities: { multiProcess: true },
     async open() {
       const ledger = new Ledger()
-      return await servedWorld({ ...ledgerStorage(ledger), ...checksThenCreates(ledger) })
+      return await servedWorld(ledgerStorage(ledger, checksThenCreates(ledger)))
     },
   },
   {

@@ -1,4 +1,8 @@
 import { checkRights } from './check-rights.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { absentState, stateCodes } from '../record-codes.ts'
+import { cancelItemLayout, reapItemLayout, stateLayout } from '../request-layouts.ts'
+import { mostRescues } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Cancels occurrences, or reaps them. Like settle, it is let through when memory is short. */
@@ -15,16 +19,15 @@ if missing then return missing end
 export const cancelScript: string = `${cancelAndReap}
 local at = 1
 while at <= #items do
-  local id, isForced, reasonSize, cancelSize
-  id, isForced, reasonSize, cancelSize, at = read('<c16BI4I4', items, at)
-  local reason = sub(items, at, at + reasonSize - 1)
-  local cancel = sub(items, at + reasonSize, at + reasonSize + cancelSize - 1)
-  at = at + reasonSize + cancelSize
+  ${readFields(cancelItemLayout, 'items', allFields(cancelItemLayout), { place: 'at', next: 'first' })}
+  local reason = sub(items, first, first + reasonSize - 1)
+  at = first + reasonSize + cancelSize
+  local cancel = sub(items, first + reasonSize, at - 1)
   local r = recordOf(id)
   if not r then
     answers[#answers + 1] = 'a'
   elseif r.state > running then
-    answers[#answers + 1] = write('<c1B', 'f', r.state)
+    answers[#answers + 1] = 'f' .. string.char(r.state)
   elseif r.state == running and isForced == 0 then
     if r.cancel == '' then
       r.cancel = cancel
@@ -32,7 +35,7 @@ while at <= #items do
       call('HSET', cancelsKey, id .. r.job, r.owner)
       cancelNotes = true
     end
-    answers[#answers + 1] = write('<c1I4', 'r', r.token) .. r.owner
+    answers[#answers + 1] = 'r' .. ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })} .. r.owner
   else
     local h = headOf(r.job)
     -- Taken out of its indexes as what it was, before the request is noted.
@@ -53,26 +56,26 @@ return answers
 export const reapScript: string = `${cancelAndReap}
 local at = 1
 while at <= #items do
-  local id, token, sequence, isRetry, reasonSize, runsSize
-  id, token, sequence, isRetry, reasonSize, runsSize, at = read('<c16I4I4BI4I4', items, at)
-  local reason = sub(items, at, at + reasonSize - 1)
-  local runs = sub(items, at + reasonSize, at + reasonSize + runsSize - 1)
-  at = at + reasonSize + runsSize
+  ${readFields(reapItemLayout, 'items', allFields(reapItemLayout), { place: 'at', next: 'first' })}
+  local reason = sub(items, first, first + reasonSize - 1)
+  at = first + reasonSize + runsSize
+  local runs = sub(items, first + reasonSize, at - 1)
   local r = recordOf(id)
   if not r then
-    answers[#answers + 1] = write('<c1BI4', 'l', 255, 0)
+    answers[#answers + 1] = 'l' .. ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}
   elseif r.state ~= running or r.token ~= token or r.sequence ~= sequence then
-    answers[#answers + 1] = write('<c1BI4', 'l', r.state, r.token)
+    answers[#answers + 1] = 'l' .. ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })}
   else
     local h = headOf(r.job)
     r.runs = runs
     if isRetry == 0 then
-      finish(now, h, id, r, staleState, reason)
+      finish(now, h, id, r, ${stateCodes.failed_stale}, reason)
       answers[#answers + 1] = 'r' .. wakeNext(now, h, r.job)
     elseif h.deletedAt ~= never then
       finish(now, h, id, r, canceled, '=deleted')
       answers[#answers + 1] = 'r'
     else
+      r.rescues = math.min(r.rescues + 1, ${mostRescues})
       move(now, h, id, r, pending, reason)
       answers[#answers + 1] = 'r'
     end

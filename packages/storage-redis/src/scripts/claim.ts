@@ -1,17 +1,21 @@
 import { checkRights } from './check-rights.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { claimedLayout, claimLayout, noticeLayout, seenLayout } from '../request-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000
 
+const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+
 /**
- * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end. Answers `again` when so much has become due that it takes another call
- * to see all of it. In the mode `peek` it takes nothing and tells what it would take, for claims over several shards.
+ * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end.
+ * Answers `again` when so much has become due that it takes another call to see all of it. In the mode `peek` it takes nothing and tells what it would take, for claims over several shards.
  */
 export const claimScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}
 local channel, sender, owner, claimedKey, claimId = ARGV[2], ARGV[3], ARGV[4], KEYS[2], ARGV[5]
-local now, limit, sweep, isPeek, lastAt, lastId = read('<dI4BBdc16', ARGV[1])
+${readFields(claimLayout, 'ARGV[1]', allFields(claimLayout))}
 local except = {}
 for index = 6, #ARGV do except[ARGV[index]] = true end
 
@@ -80,7 +84,7 @@ while not isDone do
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
           or (count == limit and not (isBlocked and lastAt ~= never))
         if isPeek == 1 then
-          seen[#seen + 1] = write('<dc16B', scheduledAt, id, isBlocked and 1 or 0)
+          seen[#seen + 1] = ${writeFields(seenLayout, { scheduledAt: 'scheduledAt', id: 'id', isBlocked: 'isBlocked and 1 or 0' })}
           offset = offset + 1
         end
         if isLast then
@@ -129,12 +133,12 @@ for index = 1, #asked, 2 do
   if asked[index + 1] == owner then
     local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
     local r = recordOf(id)
-    notices[#notices + 1] = id .. job .. write('<dI4I4', r.scheduledAt, r.token, #r.cancel) .. r.cancel
+    notices[#notices + 1] = id .. job .. ${notice} .. r.cancel
   end
 end
 
 if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', write('<Bd', more and 1 or 0, nextDueAt), table.concat(notices), table.concat(seen), taken }
+return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
 `

@@ -1,5 +1,54 @@
 import { checkRights } from './check-rights.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { itemKinds, kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
+import {
+  createItemLayout,
+  existsLayout,
+  noticeLayout,
+  recoveryEntryLayout,
+  recoveryLayout,
+  scheduleLayout,
+  stateLayout,
+} from '../request-layouts.ts'
+import { headLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+
+/** What an ordinary slot needs to know of the head of its job. */
+const headFields = {
+  active: 'active',
+  running: 'nRunning',
+  pending: 'nPending',
+  queued: 'nQueued',
+  uses: 'uses',
+  watermark: 'watermark',
+  nextAt: 'itsNextAt',
+  version: 'itsVersion',
+  paused: 'paused',
+  policy: 'policy',
+  floor: 'floor',
+  taken: 'taken',
+  deletedAt: 'deletedAt',
+}
+
+/** And what becomes of it. */
+const headAfterStart = writeFields(headLayout, {
+  active: 'active',
+  running: 'nRunning + 1',
+  pending: 'nPending',
+  queued: 'nQueued',
+  uses: 'uses + 1',
+  watermark: 'scheduledAt',
+  nextAt: 'nextAt',
+})
+
+const exists = writeFields(existsLayout, {
+  state: 'present.state',
+  token: 'present.token',
+  watermark: 'h.watermark',
+  nextAt: 'h.nextAt',
+})
 
 /**
  * Creates occurrences. Each item brings the record as it is when it starts at once; in any other state it is changed
@@ -26,13 +75,13 @@ local function answer(letter, ...)
 end
 
 local function answerCreated(r, displaced, notices)
-  answer('c', write('<BI4', r.state, r.token), r.reason, displaced, notices)
+  answer('c', ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
 end
 
 -- Adds a record that is new.
 local function add(h, id, r, text)
   h.uses = h.uses + 1
-  if r.scheduledAt > h.watermark and r.kind % 4 == 0 and r.scheduledAt > h.taken then h.taken = r.scheduledAt end
+  if r.scheduledAt > h.watermark and r.kind % ${recoveredBit} == ${kindCodes.slot} and r.scheduledAt > h.taken then h.taken = r.scheduledAt end
   touch(r.job, h)
   put(id, text)
   call('ZADD', history .. r.job, r.scheduledAt, id)
@@ -53,7 +102,7 @@ local function askAllToCancel(h, job)
         call('HSET', cancelsKey, id .. job, r.owner)
         cancelNotes = true
       end
-      notices[#notices + 1] = id .. write('<dI4I4', r.scheduledAt, r.token, #r.cancel) .. r.cancel
+      notices[#notices + 1] = id .. ${notice} .. r.cancel
     end
   end
   return table.concat(notices)
@@ -61,15 +110,15 @@ end
 
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others.
 local function decide(h, kind, isStartable)
-  if h.paused == 1 and kind == 0 then return skipped, '=paused' end
+  if h.paused == 1 and kind == ${itemKinds.slot} then return skipped, '=paused' end
   local free = isStartable and h.paused == 0 and running or pending
   if h.policy == allow or h.pending + h.running == 0 then return free, '' end
-  if h.policy == 0 then return skipped, '=overlap' end
-  if h.policy == 1 then
+  if h.policy == ${policyCodes.skip} then return skipped, '=overlap' end
+  if h.policy == ${policyCodes.queue} then
     if h.queued >= h.maxQueued then return skipped, '=queue_full' end
     return queued, ''
   end
-  return h.running > 0 and queued or free, '', true, h.policy == 4 and h.running > 0
+  return h.running > 0 and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
 end
 
 local function createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
@@ -83,7 +132,7 @@ local function createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, tex
     text = printRecord(r)
   end
   add(h, id, r, text)
-  if kind == 0 then
+  if kind == ${itemKinds.slot} then
     h.nextAt = nextAt
     if scheduledAt > h.watermark then h.watermark = scheduledAt end
   end
@@ -91,23 +140,22 @@ local function createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, tex
 end
 
 local function createRecovery(h, text)
-  local watermark, nextAt, count, at = read('<ddI4', text)
+  ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
   local last = nil
   for _ = 1, count do
-    local entry, isRun, size
-    entry, isRun, size, at = read('<c16BI4', text, at)
+    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', isRun: 'isRun', recordSize: 'size' }, { place: 'at', next: 'first' })}
     local r = recordOf(entry)
     if not r then
-      r = parseRecord(sub(text, at, at + size - 1))
+      r = parseRecord(sub(text, first, first + size - 1))
       if isRun == 1 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
       add(h, entry, r, printRecord(r))
     end
     last = r
-    at = at + size
+    at = first + size
   end
   if watermark > h.watermark then h.watermark = watermark end
   h.nextAt = nextAt
-  answerCreated(last or { state = missed, token = 0, reason = '' }, '', '')
+  answerCreated(last or { state = ${stateCodes.missed}, token = 0, reason = '' }, '', '')
 end
 
 -- The ordinary slot, that starts at once: the same as below, without the detours. False for any other.
@@ -115,15 +163,13 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
   if not text then return false end
-  local active, nRunning, nPending, nQueued, uses, watermark, itsNextAt, itsVersion, paused, policy, floor, taken,
-    deletedAt = read(headForm, text)
+  ${readFields(headLayout, 'text', headFields)}
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
     or scheduledAt <= floor or paused == 1 or deletedAt ~= never or (nPending + nRunning > 0 and policy ~= allow) then
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-  text = write('<c16I4I4I4I4dd', active, nRunning + 1, nPending, nQueued, uses + 1, scheduledAt, nextAt)
-    .. sub(text, 49)
+  text = ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
   if isBulk then
     noteHead(job, text)
     noteRecord(id, record)
@@ -141,28 +187,29 @@ local function create(kind, isStartable, id, job, scheduledAt, version, nextAt, 
   -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
   -- come again with the time of their repetition.
   local present = false
-  if h and (kind == 1 or kind == 2 or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
+  if h and (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)
   end
-  if present and not (kind == 4 and h.watermark == nextAt) then
-    if kind == 0 and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
+  if present and not (kind == ${itemKinds.recovery} and h.watermark == nextAt) then
+    if kind == ${itemKinds.slot} and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
       h.nextAt = nextAt
       if scheduledAt > h.watermark then h.watermark = scheduledAt end
       touch(job, h)
     end
-    answer('e', write('<BI4dd', present.state, present.token, h.watermark, h.nextAt), present.owner)
+    answer('e', ${exists}, present.owner)
   elseif not h or h.deletedAt ~= never then
     answer('a')
   elseif scheduledAt <= h.floor then
     answer('p', write('<d', h.floor))
   elseif version ~= h.version then
     answer('v', write('<I4', h.version))
-  elseif (kind == 0 and h.nextAt ~= scheduledAt) or (kind == 3 and scheduledAt <= h.watermark)
-    or (kind == 4 and h.watermark ~= nextAt) then
-    answer('o', write('<dd', h.watermark, h.nextAt))
-  elseif kind <= 2 then
+  elseif (kind == ${itemKinds.slot} and h.nextAt ~= scheduledAt)
+    or (kind == ${itemKinds.exclusion} and scheduledAt <= h.watermark)
+    or (kind == ${itemKinds.recovery} and h.watermark ~= nextAt) then
+    answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
+  elseif kind <= ${itemKinds.replay} then
     createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
-  elseif kind == 3 then
+  elseif kind == ${itemKinds.exclusion} then
     local r = parseRecord(text)
     add(h, id, r, text)
     answerCreated(r, '', '')
@@ -175,10 +222,10 @@ end
 local at = 1
 forEachSpan(spans, ids, false, function(from, to)
   for index = from, to do
-    local kind, isStartable, scheduledAt, version, nextAt, deadline, size, first = read('<BBdI4ddI4', items, at)
-    at = first + size
+    ${readFields(createItemLayout, 'items', { ...allFields(createItemLayout), expected: 'nextAt' }, { place: 'at', next: 'first' })}
+    at = first + recordSize
     local text = sub(items, first, at - 1)
-    if kind == 0 and isStartable == 1 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
+    if kind == ${itemKinds.slot} and isStartable == 1 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
       count = count + 1
       letters[count] = 'r'
     else

@@ -1,3 +1,6 @@
+import { readFields, writeFields } from '../layout.ts'
+import { timesLayout } from '../stored-layouts.ts'
+
 /** What scripts that read or write whole jobs need beyond the prelude. */
 export const jobKeys: string = `
 local jobsKey, changedKey = shard .. 'jobs', shard .. 'changed'
@@ -5,6 +8,15 @@ local jobOf, versionsOf, usesOf = shard .. 'j:', shard .. 'v:', shard .. 'u:'
 
 local function versionField(version)
   return write('<I4', version)
+end
+
+local function timesOf(job)
+  ${readFields(timesLayout, "call('HGET', jobOf .. job, 'times')", { createdAt: 'createdAt', changedAt: 'changedAt' })}
+  return createdAt, changedAt
+end
+
+local function setTimes(job, createdAt, changedAt)
+  call('HSET', jobOf .. job, 'times', ${writeFields(timesLayout, { createdAt: 'createdAt', changedAt: 'changedAt' })})
 end
 
 -- A job as it is answered: head, content, lineage, pause, times and version, as they are stored.

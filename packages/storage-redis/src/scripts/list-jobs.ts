@@ -1,3 +1,5 @@
+import { allFields, readFields } from '../layout.ts'
+import { listJobsLayout } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
@@ -10,7 +12,7 @@ const scanLimit = 1000
  */
 export const listJobsScript: string = `#!lua flags=no-writes
 ${prelude}${jobKeys}
-local limit, since, withDeleted = read('<I4dB', ARGV[1])
+${readFields(listJobsLayout, 'ARGV[1]', allFields(listJobsLayout))}
 local after, owner = ARGV[2], ARGV[3]
 local found = {}
 
@@ -29,7 +31,7 @@ for index, job in ipairs(jobs) do
     local isWanted = h and (withDeleted == 1 or h.deletedAt == never)
     if isWanted and owner ~= '' then isWanted = call('HGET', jobOf .. job, 'owner') == owner end
     if isWanted and since > always then
-      local _, changedAt = read('<dd', call('HGET', jobOf .. job, 'times'))
+      local _, changedAt = timesOf(job)
       isWanted = changedAt >= since
     end
     if isWanted then

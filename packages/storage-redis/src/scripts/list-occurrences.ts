@@ -1,17 +1,27 @@
+import { allFields, readFields } from '../layout.ts'
+import { pagingLayout } from '../request-layouts.ts'
+import { recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** How many occurrences one call looks at. */
 const scanLimit = 1000
 
+const sizes = {
+  ownerSize: 'ownerSize',
+  detailsSize: 'detailsSize',
+  cancelSize: 'cancelSize',
+  reasonSize: 'reasonSize',
+}
+
 const paging = `
-local limit, from, to, isDescending, withRuns = read('<I4ddBB', ARGV[1])
+${readFields(pagingLayout, 'ARGV[1]', allFields(pagingLayout))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
 -- The record for an answer.
 local function printed(text)
   if withRuns == 1 then return text end
-  local _, _, _, _, ownerSize, detailsSize, cancelSize, reasonSize = read('<BI4I4dI4I4I4I4', text)
+  ${readFields(recordLayout, 'text', sizes)}
   return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
 end
 
@@ -79,8 +89,13 @@ local job, states = ARGV[1], ARGV[2]
 local found = {}
 local h = headOf(job)
 if not h then return found end
-local ids = activeOf(h, job)
-if h.queued > 0 then
+local function isWanted(state)
+  return string.find(states, string.char(state), 1, true)
+end
+
+-- A queue may be long: it is not read for those that run.
+local ids = (isWanted(pending) or isWanted(running)) and activeOf(h, job) or {}
+if h.queued > 0 and isWanted(queued) then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
 end
 for _, id in ipairs(ids) do
@@ -101,7 +116,7 @@ local key, node = ARGV[5], ARGV[6]
 return { walk(shard .. key, function(member)
   local text = textOf(sub(member, 1, 16))
   if text and node ~= '' then
-    local _, _, _, _, ownerSize = read('<BI4I4dI4', text)
+    ${readFields(recordLayout, 'text', { ownerSize: 'ownerSize' })}
     local owner = sub(text, recordSize + 1, recordSize + ownerSize)
     if sub(owner, 1, #node) ~= node then return false end
   end

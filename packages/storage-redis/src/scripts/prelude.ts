@@ -1,3 +1,21 @@
+import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
+import { always, never } from '../numbers.ts'
+import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
+import { addressLayout } from '../request-layouts.ts'
+import { storedForm } from '../stored-form.ts'
+import { headLayout, recordLayout } from '../stored-layouts.ts'
+
+/** Lua for the id and the time of an occurrence, as they are answered. */
+const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
+
+const printedRecord = writeFields(recordLayout, {
+  ...allFields(recordLayout, 'r.'),
+  ownerSize: '#r.owner',
+  detailsSize: '#r.details',
+  cancelSize: '#r.cancel',
+  reasonSize: '#r.reason',
+})
+
 /**
  * What every script begins with.
  *
@@ -10,22 +28,31 @@
  *
  * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
  *
- * Layouts. `headForm` and `recordForm` are those of `head-form.ts` and `record-form.ts`; both sides change together.
+ * Form. A storage looks at the form of the data when it opens. One that was open while a newer version has brought them
+ * into another form is told so by its next call, see `stored-form.ts`.
+ *
+ * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
+ * of `request-layouts.ts`.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
 
 local heads = KEYS[1]
 local shard = sub(heads, 1, -6)
+
+local form = call('GET', shard .. 'form')
+if form and form ~= '${storedForm.version}' then return redis.error_reply('FORM ' .. form) end
+
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 
-local never, always = 9e15, -9e15
+local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
-local pending, queued, running, canceled, staleState, skipped, missed = 0, 1, 2, 6, 7, 8, 9
-local allow = 3
+local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
+local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
+local allow = ${policyCodes.allow}
 
 -- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
 local function isBefore(left, right)
@@ -47,25 +74,17 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- heads
 
--- What changes with each occurrence is in front, so that the ordinary steps rewrite only that.
-local headForm = '<c16I4I4I4I4ddI4BBdddd'
-local headSize = 86
+local headSize = ${headLayout.size}
 -- Heads by job: as a table, or still as a text where that was enough.
 local known, changed, changedCount = {}, {}, 0
 
 local function parseHead(text)
-  local active, nRunning, nPending, nQueued, uses, watermark, nextAt, version, paused, policy, floor, taken, deletedAt,
-    maxQueued = read(headForm, text)
-  return {
-    version = version, watermark = watermark, nextAt = nextAt, floor = floor, taken = taken, deletedAt = deletedAt,
-    paused = paused, policy = policy, maxQueued = maxQueued, uses = uses, pending = nPending, running = nRunning,
-    queued = nQueued, active = active, text = text, isChanged = false,
-  }
+  ${readFields(headLayout, 'text', allFields(headLayout))}
+  return { ${tableFields(headLayout)}, text = text, isChanged = false }
 end
 
 local function printHead(h)
-  return write(headForm, h.active, h.running, h.pending, h.queued, h.uses, h.watermark, h.nextAt, h.version, h.paused,
-    h.policy, h.floor, h.taken, h.deletedAt, h.maxQueued) .. sub(h.text, headSize + 1)
+  return ${writeFields(headLayout, allFields(headLayout, 'h.'))} .. sub(h.text, headSize + 1)
 end
 
 -- The head of a job; false when there is none.
@@ -107,28 +126,23 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- records
 
-local recordForm = '<BI4I4dI4I4I4I4BI4c16ddddd'
-local recordSize = 94
+local recordSize = ${recordLayout.size}
 
 local function parseRecord(text)
-  local state, token, sequence, finishedAt, ownerSize, detailsSize, cancelSize, reasonSize, kind, version, job,
-    scheduledAt, dueAt, createdAt, startedAt, timeout = read(recordForm, text)
+  ${readFields(recordLayout, 'text', allFields(recordLayout))}
   local details = recordSize + ownerSize
   local cancel = details + detailsSize
   local reason = cancel + cancelSize
   local runs = reason + reasonSize
   return {
-    state = state, token = token, sequence = sequence, finishedAt = finishedAt, kind = kind, version = version,
-    job = job, scheduledAt = scheduledAt, dueAt = dueAt, createdAt = createdAt, startedAt = startedAt,
-    timeout = timeout, owner = sub(text, recordSize + 1, details), details = sub(text, details + 1, cancel),
+    ${tableFields(recordLayout)},
+    owner = sub(text, recordSize + 1, details), details = sub(text, details + 1, cancel),
     cancel = sub(text, cancel + 1, reason), reason = sub(text, reason + 1, runs), runs = sub(text, runs + 1),
   }
 end
 
 local function printRecord(r)
-  return write(recordForm, r.state, r.token, r.sequence, r.finishedAt, #r.owner, #r.details, #r.cancel, #r.reason,
-    r.kind, r.version, r.job, r.scheduledAt, r.dueAt, r.createdAt, r.startedAt, r.timeout)
-    .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
+  return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
 -- Records lie in 16 hashes by the first digit of their ids: so few that a batch is read and written with few commands,
@@ -264,7 +278,7 @@ local function wakeNext(now, h, job)
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
   move(now, h, id, r, pending, '')
-  return id .. write('<d', r.scheduledAt)
+  return ${address}
 end
 
 -- The ids of the job's pending and running occurrences.
@@ -283,9 +297,9 @@ local function cancelWaiting(now, h, job, reason, slotsOnly)
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
   for _, id in ipairs(ids) do
     local r = recordOf(id)
-    if r.state ~= running and not (slotsOnly and r.kind % 4 ~= 0) then
+    if r.state ~= running and not (slotsOnly and r.kind % ${recoveredBit} ~= ${kindCodes.slot}) then
       finish(now, h, id, r, canceled, reason)
-      gone[#gone + 1] = id .. write('<d', r.scheduledAt)
+      gone[#gone + 1] = ${address}
     end
   end
   return table.concat(gone)

@@ -1,9 +1,15 @@
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
+import { allFields, readFields } from '../layout.ts'
+import { spanBit } from '../record-codes.ts'
+import { pruneLayout } from '../request-layouts.ts'
+import { recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** How many jobs one call looks at. */
 const jobsAtOnce = 200
+
+const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', scheduledAt: 'scheduledAt' }
 
 /**
  * Removes finished history of one job, or of the jobs of one shard after the one that was looked at last. It is let
@@ -13,7 +19,7 @@ const jobsAtOnce = 200
  */
 export const pruneScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
-local before, keep, limit = read('<ddI4', ARGV[1])
+${readFields(pruneLayout, 'ARGV[1]', allFields(pruneLayout))}
 local only, after = ARGV[2], ARGV[3]
 
 local missing = missingRight(nil)
@@ -21,8 +27,8 @@ if missing then return missing end
 
 -- The last slot that a record stands for, and its version; a span brings its end in front of the details.
 local function lastSlotOf(text)
-  local _, _, _, _, ownerSize, _, _, _, kind, version, _, scheduledAt = read(recordForm, text)
-  if kind < 8 then return scheduledAt, version end
+  ${readFields(recordLayout, 'text', slotFields)}
+  if kind < ${spanBit} then return scheduledAt, version end
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 

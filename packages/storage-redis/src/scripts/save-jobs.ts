@@ -1,6 +1,27 @@
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { jobChanges } from '../record-codes.ts'
+import { jobChangeLayout } from '../request-layouts.ts'
+import { headLayout, versionLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+const newHead = writeFields(headLayout, {
+  active: 'active',
+  running: 'counts[1]',
+  pending: 'counts[2]',
+  queued: 'counts[3]',
+  uses: '0',
+  watermark: 'watermark',
+  nextAt: 'nextAt',
+  version: 'number',
+  paused: '0',
+  policy: 'policy',
+  floor: 'floor',
+  taken: 'taken',
+  deletedAt: 'never',
+  maxQueued: 'maxQueued',
+})
 
 /** Creates, replaces, pauses and deletes jobs. */
 export const saveJobsScript: string = `#!lua
@@ -19,7 +40,7 @@ end
 
 -- A version is stored with its time and the size of its fingerprint in front, which is compared.
 local function fingerprintOf(version)
-  local _, size, at = read('<dI4', version)
+  ${readFields(versionLayout, 'version', { fingerprintSize: 'size' }, { next: 'at' })}
   return sub(version, at, at + size - 1)
 end
 
@@ -53,13 +74,9 @@ local function countAnew(job, h)
 end
 
 local function noteChange(job, h, createdAt)
-  call('HSET', jobOf .. job, 'times', write('<dd', createdAt, now))
+  setTimes(job, createdAt, now)
   call('ZADD', changedKey, now, job)
   touch(job, h)
-end
-
-local function createdAtOf(job)
-  return (read('<dd', call('HGET', jobOf .. job, 'times')))
 end
 
 local function create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
@@ -75,8 +92,7 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     countAnew(job, h)
     counts, active = { h.running, h.pending, h.queued }, h.active
   end
-  local made = parseHead(write(headForm, active, counts[1], counts[2], counts[3], 0, watermark, nextAt, number, 0, policy,
-    floor, taken, never, maxQueued) .. handler)
+  local made = parseHead(${newHead} .. handler)
   known[job] = made
   if h and h.isChanged then made.isChanged = true end
   saveContent(job, content, owner, version, number)
@@ -96,7 +112,7 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   h.version, h.nextAt, h.policy, h.maxQueued = h.version + 1, nextAt, policy, maxQueued
   h.text = sub(h.text, 1, headSize) .. handler
   saveContent(job, content, owner, version, h.version)
-  noteChange(job, h, createdAtOf(job))
+  noteChange(job, h, (timesOf(job)))
   local gone = ''
   if change.cancels then
     gone = cancelWaiting(now, h, job, '=updated', true)
@@ -118,7 +134,7 @@ local function pause(job, h, paused)
   end
   h.paused = paused ~= '' and 1 or 0
   call('HSET', jobOf .. job, 'paused', paused)
-  noteChange(job, h, createdAtOf(job))
+  noteChange(job, h, (timesOf(job)))
   answer('s', job, h)
 end
 
@@ -126,7 +142,7 @@ local function delete(job, h, expected)
   if expected ~= 0 and h.version ~= expected then return answer('c', job, h) end
   local gone = cancelWaiting(now, h, job, '=deleted', false)
   h.nextAt, h.deletedAt = never, now
-  noteChange(job, h, createdAtOf(job))
+  noteChange(job, h, (timesOf(job)))
   answer('s', job, h, gone)
 end
 
@@ -137,20 +153,19 @@ local function nextPart(size)
 end
 
 while at <= #changes do
-  local kind, job, nextAt, policy, maxQueued, expected, watermark, cancels, contentSize, ownerSize, versionSize,
-    handlerSize, first = read('<Bc16dBdI4dBI4I4I4I4', changes, at)
+  ${readFields(jobChangeLayout, 'changes', allFields(jobChangeLayout), { place: 'at', next: 'first' })}
   at = first
   local content, owner = nextPart(contentSize), nextPart(ownerSize)
   local version, handler = nextPart(versionSize), nextPart(handlerSize)
   local h = headOf(job)
-  if kind == 0 then
+  if kind == ${jobChanges.create} then
     create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
   elseif not h or h.deletedAt ~= never then
     answers[#answers + 1] = { 'a' }
-  elseif kind == 1 then
+  elseif kind == ${jobChanges.replace} then
     replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,
       { expected = expected, watermark = watermark, cancels = cancels == 1 })
-  elseif kind == 2 then
+  elseif kind == ${jobChanges.pause} then
     pause(job, h, content)
   else
     delete(job, h, expected)

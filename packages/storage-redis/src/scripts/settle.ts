@@ -1,5 +1,23 @@
 import { checkRights } from './check-rights.ts'
+import { allFields, readFields, writeFields } from '../layout.ts'
+import { absentState, settleChanges } from '../record-codes.ts'
+import { settleItemLayout, stateLayout } from '../request-layouts.ts'
+import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+/** The fields of a record that its owner changes, as locals. */
+const front = {
+  state: 'state',
+  token: 'itsToken',
+  sequence: 'itsSequence',
+  finishedAt: 'finishedAt',
+  ownerSize: 'ownerSize',
+  detailsSize: 'detailsSize',
+  cancelSize: 'cancelSize',
+  reasonSize: 'itsReasonSize',
+}
+
+const finished = { ...front, state: 'finalState', sequence: 'sequence', finishedAt: 'now', reasonSize: 'reasonSize' }
 
 /**
  * What owners say of their running occurrences. It may need more memory than the server has left: what runs must be
@@ -15,7 +33,7 @@ if missing then return missing end
 
 local ids, jobs = splitAddresses(addresses)
 local headTexts = isBulk and call('HMGET', heads, unpack(jobs)) or {}
-local frontForm, frontSize = '<BI4I4dI4I4I4I4', 33
+local frontSize = ${recordLayout.end.reasonSize}
 
 local letters, count, details = {}, 0, {}
 
@@ -28,8 +46,8 @@ end
 
 -- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
 local function isRepeated(state, change, finalState)
-  if change == 1 then return state == finalState end
-  return change == 2 and (state <= running or state == canceled)
+  if change == ${settleChanges.finish} then return state == finalState end
+  return change == ${settleChanges.release} and (state <= running or state == canceled)
 end
 
 local function release(h, id, r, sequence, dueAt, reason, runs)
@@ -48,9 +66,10 @@ end
 local function stopRunning(index)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
-  local active, nRunning, _, nQueued = read('<c16I4I4I4', text)
+  ${readFields(headLayout, 'text', { active: 'active', running: 'nRunning', queued: 'nQueued' })}
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
-  text = write('<c16I4', active, nRunning - 1) .. sub(text, 21)
+  text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
+    .. sub(text, ${headLayout.end.running + 1})
   -- What is woken needs the head as a table.
   if isBulk and nQueued == 0 then noteHead(job, text) else setHeadText(job, text) end
   return nQueued
@@ -61,24 +80,23 @@ local replaceText = isBulk and noteRecord or put
 local at = 1
 local function settle(index, text)
   local id, job = ids[index], jobs[index]
-  local token, sequence, change, finalState, dueAt, reasonSize, runsSize, first = read('<I4I4BBdI4I4', items, at)
+  ${readFields(settleItemLayout, 'items', allFields(settleItemLayout), { place: 'at', next: 'first' })}
   at = first + reasonSize + runsSize
-  if not text then return answer('l', write('<BI4', 255, 0)) end
-  local state, itsToken, itsSequence, finishedAt, ownerSize, detailsSize, cancelSize, itsReasonSize = read(frontForm, text)
+  if not text then return answer('l', ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}) end
+  ${readFields(recordLayout, 'text', front)}
   local kept = recordSize + ownerSize + detailsSize + cancelSize
   local isApplied = state == running and sequence > itsSequence
   if itsToken ~= token or sequence < itsSequence
     or (state ~= running and (sequence ~= itsSequence or not isRepeated(state, change, finalState))) then
-    return answer('l', write('<BI4', state, itsToken))
+    return answer('l', ${writeFields(stateLayout, { state: 'state', token: 'itsToken' })})
   end
   local woken = ''
-  if isApplied and change == 0 then
+  if isApplied and change == ${settleChanges.progress} then
     -- The reason stays, the task runs are new.
-    replaceText(id,
-      write(frontForm, state, itsToken, sequence, finishedAt, ownerSize, detailsSize, cancelSize, itsReasonSize)
+    replaceText(id, ${writeFields(recordLayout, { ...front, sequence: 'sequence' })}
       .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, at - 1))
-  elseif isApplied and change == 1 then
-    replaceText(id, write(frontForm, finalState, itsToken, sequence, now, ownerSize, detailsSize, cancelSize, reasonSize)
+  elseif isApplied and change == ${settleChanges.finish} then
+    replaceText(id, ${writeFields(recordLayout, finished)}
       .. sub(text, frontSize + 1, kept) .. sub(items, first, at - 1))
     local address = sub(addresses, index * 32 - 31, index * 32)
     if cancelSize > 0 then call('HDEL', cancelsKey, address) end

@@ -30,7 +30,7 @@ export async function checkStoredLedger(storage: Storage, jobs: readonly Checked
   })
   return violations.map(({ rule, jobId: id, occurrenceId, message }) => ({
     rule: 'ledger',
-    job: names.get(id) ?? id,
+    job: id === null ? null : (names.get(id) ?? id),
     occurrence: occurrenceId,
     message: `${rule}: ${message}`,
   }))

@@ -1,4 +1,4 @@
-import type { Random } from '../workload/random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 
 // Where nodes follow their own clocks, whoever is most ahead does the work. Every second node keeps close to it.
 const closeMs = 2000
@@ -17,7 +17,7 @@ const rightClocks = 0.25
 export class ClockSkew {
   readonly #skewMs: number
   readonly #isShared: boolean
-  readonly #random: Random
+  readonly #random: SeededRandom
   readonly #places: readonly number[]
 
   constructor(options: {
@@ -25,7 +25,7 @@ export class ClockSkew {
     /** Engines follow the storage's clock. */
     readonly isShared: boolean
     readonly nodes: number
-    readonly random: Random
+    readonly random: SeededRandom
   }) {
     const { skewMs, isShared, nodes, random } = options
     this.#skewMs = skewMs

@@ -1,4 +1,4 @@
-import { Random } from '../workload/random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 
 /** Something that is done to the nodes, `atMs` after the faults have begun. */
 export type Fault = { readonly atMs: number } & (
@@ -112,7 +112,7 @@ export function usualCounts(options: {
 
 /** When to do what, in the order of time: the same for the same options. */
 export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
-  const random = new Random(`${seed}:faults`)
+  const random = new SeededRandom(`${seed}:faults`)
   const faults: Fault[] = []
   /** At random moments, of which the last is `beforeEndMs` before the end. */
   const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {

@@ -1,7 +1,7 @@
 import type { DriverEvent } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
 import type { StorageServer } from '../storages/storage-server.ts'
-import { Random } from '../workload/random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fault } from './fault-plan.ts'
 import type { Fleet } from './fleet.ts'
 import type { NodeProcess } from './node-process.ts'
@@ -46,7 +46,7 @@ export class FaultRunner {
     jumps: 0,
   }
   readonly #fleet: Fleet
-  readonly #random: Random
+  readonly #random: SeededRandom
   readonly #work: WorkWatch
   readonly #requests: RequestSender
   readonly #storage: StorageBreaker
@@ -57,9 +57,9 @@ export class FaultRunner {
   constructor(fleet: Fleet, options: FaultRunnerOptions) {
     const { seed, record } = options
     this.#fleet = fleet
-    this.#storage = new StorageBreaker(options.server, { record, random: new Random(`${seed}:storage`) })
+    this.#storage = new StorageBreaker(options.server, { record, random: new SeededRandom(`${seed}:storage`) })
     this.#work = new WorkWatch(options.witnessFile)
-    this.#random = new Random(`${seed}:targets`)
+    this.#random = new SeededRandom(`${seed}:targets`)
     this.#requests = new RequestSender(fleet, { record, random: this.#random })
   }
 

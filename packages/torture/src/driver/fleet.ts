@@ -1,7 +1,7 @@
 import type { CrashPoint } from '../node/crash-points.ts'
 import type { Assignment } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
-import type { Random } from '../workload/random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import { randomCrashPoint } from '../node/crash-points.ts'
 import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'
@@ -23,7 +23,7 @@ export interface FleetOptions {
   readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint' | 'clockOffsetMs'>
   readonly clocks: ClockSkew
   readonly logDescriptor: number
-  readonly random: Random
+  readonly random: SeededRandom
   readonly record: (event: DriverEvent) => void
 }
 

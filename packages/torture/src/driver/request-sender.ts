@@ -1,6 +1,6 @@
 import type { DriverEvent } from '../record/history.ts'
 import { sleep } from '../support/sleep.ts'
-import type { Random } from '../workload/random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import { jobNames } from '../workload/workload.ts'
 import type { Fleet } from './fleet.ts'
 import type { CommandOutcome } from './node-process.ts'
@@ -30,7 +30,7 @@ export class RequestSender {
     repeatedRequests: 0,
   }
   readonly #fleet: Fleet
-  readonly #random: Random
+  readonly #random: SeededRandom
   readonly #record: (event: DriverEvent) => void
   /** Jobs whose pause or resumption is being asked for, or may still be on its way. */
   readonly #pausing = new Set<string>()
@@ -39,7 +39,7 @@ export class RequestSender {
   #requests = 0
   #over = false
 
-  constructor(fleet: Fleet, options: { random: Random; record: (event: DriverEvent) => void }) {
+  constructor(fleet: Fleet, options: { random: SeededRandom; record: (event: DriverEvent) => void }) {
     this.#fleet = fleet
     this.#random = options.random
     this.#record = options.record

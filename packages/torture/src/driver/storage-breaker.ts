@@ -1,7 +1,7 @@
 import type { DriverEvent } from '../record/history.ts'
 import type { StorageServer } from '../storages/storage-server.ts'
 import { sleep } from '../support/sleep.ts'
-import type { Random } from '../workload/random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import type { StorageFault } from './fault-plan.ts'
 
 /** What was done to the storage, by kind. */
@@ -21,10 +21,10 @@ export class StorageBreaker {
   readonly figures: StorageFaultFigures = { breaks: 0, lostAnswers: 0, cuts: 0, serverRestarts: 0 }
   readonly #server: StorageServer | null
   readonly #record: (event: DriverEvent) => void
-  readonly #random: Random
+  readonly #random: SeededRandom
   #last: Promise<void> = Promise.resolve()
 
-  constructor(server: StorageServer | null, options: { record: (event: DriverEvent) => void; random: Random }) {
+  constructor(server: StorageServer | null, options: { record: (event: DriverEvent) => void; random: SeededRandom }) {
     this.#server = server
     this.#record = options.record
     this.#random = options.random

@@ -1,5 +1,5 @@
 import { sleep } from '../support/sleep.ts'
-import type { Random } from '../workload/random.ts'
+import type { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import type { NodeProcess } from './node-process.ts'
 
@@ -8,7 +8,7 @@ const lookEveryMs = 20
 /** A random one of the candidates, waited for if there is none at the moment. */
 export async function target(
   fleet: Fleet,
-  random: Random,
+  random: SeededRandom,
   candidates: () => readonly NodeProcess[],
 ): Promise<NodeProcess> {
   for (;;) {

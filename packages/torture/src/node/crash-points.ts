@@ -1,5 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
-import type { Random } from '../workload/random.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
+import type { SeededRandom } from '@jobistemer/test-kit'
 
 const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap'] as const
 
@@ -15,7 +16,7 @@ export interface CrashPoint {
 const mostCalls = { saveJobs: 1, createOccurrences: 6, claim: 6, settle: 12, cancel: 1, reap: 2 } as const
 
 /** A random point, weighted towards what nodes do most. */
-export function randomCrashPoint(random: Random): CrashPoint {
+export function randomCrashPoint(random: SeededRandom): CrashPoint {
   const operation = random.pick([...writes, 'createOccurrences', 'settle', 'settle', 'claim'] as const)
   return {
     operation,
@@ -28,18 +29,14 @@ export function randomCrashPoint(random: Random): CrashPoint {
 export function withCrashPoint(storage: Storage, point: CrashPoint, crash: (point: string) => void): Storage {
   let calls = 0
   const name = `${point.when} ${point.operation} ${point.count}`
-  return new Proxy(storage, {
-    get(target, property) {
-      const member: unknown = Reflect.get(target, property)
-      if (typeof member !== 'function') return member
-      if (property !== point.operation) return member.bind(target)
-      return async (...parameters: unknown[]): Promise<unknown> => {
-        const isHere = ++calls === point.count
-        if (isHere && point.when === 'before') crash(name)
-        const answer: unknown = await member.apply(target, parameters)
-        if (isHere && point.when === 'after') crash(name)
-        return answer
-      }
+  return wrapStorage(storage, {
+    async around(call) {
+      if (call.method !== point.operation) return await call.proceed()
+      const isHere = ++calls === point.count
+      if (isHere && point.when === 'before') crash(name)
+      const answer = await call.proceed()
+      if (isHere && point.when === 'after') crash(name)
+      return answer
     },
   })
 }

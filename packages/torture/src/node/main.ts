@@ -11,7 +11,7 @@ import { jobNames, workload } from '../workload/workload.ts'
 import { withCrashPoint } from './crash-points.ts'
 import type { Assignment, FromNode, ToNode } from './messages.ts'
 import { NodeClock } from './node-clock.ts'
-import { type Recorded, RecordingStorage } from './recording-storage.ts'
+import { type Recorded, recordingStorage } from './recording-storage.ts'
 import { runCommand } from './run-command.ts'
 import { StallWatch } from './stall-watch.ts'
 import { WitnessFile } from './witness-file.ts'
@@ -65,7 +65,7 @@ const broken = assignment.sabotage === null ? opened : sabotaged(opened, assignm
 const fragile = assignment.crashPoint === null ? broken : withCrashPoint(broken, assignment.crashPoint, crash)
 const jobs = workload(kind.slowdown)
 const namesById = new Map<string, string>(jobNames.map((name) => [jobId(name), name]))
-const storage = new RecordingStorage(fragile, { record, nodeId, jobNames: namesById })
+const storage = recordingStorage(fragile, { record, nodeId, jobNames: namesById })
 
 const scheduler = createScheduler({
   storage,

@@ -6,24 +6,14 @@ import type {
   CreateAnswer,
   CreateItem,
   CreateOccurrencesRequest,
-  GetAnswer,
-  GetRequest,
-  JobQuery,
-  JobRecord,
-  OccurrenceQuery,
-  OccurrenceRecord,
-  Page,
-  PruneAnswer,
-  PruneRequest,
   ReapAnswer,
   ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
   SettleAnswer,
   SettleItem,
   SettleRequest,
   Storage,
 } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import type { NodeEvent } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
 
@@ -40,12 +30,21 @@ export interface RecordingOptions {
   readonly jobNames: ReadonlyMap<string, string>
 }
 
-/** Writes down what a storage answers, as far as the checks need it. */
-export class RecordingStorage implements Storage {
-  readonly specVersion = 1
-  readonly capabilities: Storage['capabilities']
-  readonly subscribe?: NonNullable<Storage['subscribe']>
-  readonly serverTime?: NonNullable<Storage['serverTime']>
+/** The storage, whose answers are written down as far as the checks need it. */
+export function recordingStorage(inner: Storage, options: RecordingOptions): Storage {
+  const recorder = new Recorder(inner, options)
+  const { serverTime } = inner
+  return wrapStorage(inner, {
+    createOccurrences: (request) => recorder.createOccurrences(request),
+    claim: (request) => recorder.claim(request),
+    settle: (request) => recorder.settle(request),
+    cancel: (request) => recorder.cancel(request),
+    reap: (request) => recorder.reap(request),
+    ...(serverTime === undefined ? {} : { serverTime: () => recorder.readTime(() => serverTime.call(inner)) }),
+  })
+}
+
+class Recorder {
   readonly #inner: Storage
   readonly #record: (event: Recorded) => void
   readonly #nodeId: string | null
@@ -58,16 +57,12 @@ export class RecordingStorage implements Storage {
     this.#record = options.record
     this.#nodeId = options.nodeId
     this.#jobNames = options.jobNames
-    this.capabilities = inner.capabilities
-    if (inner.subscribe !== undefined) this.subscribe = inner.subscribe.bind(inner)
-    const serverTime = inner.serverTime?.bind(inner)
-    if (serverTime !== undefined) this.serverTime = () => this.#readTime(serverTime)
   }
 
-  async #readTime(serverTime: () => Promise<number>): Promise<number> {
+  async readTime(serverTime: () => Promise<number>): Promise<number> {
     const sentAt = hostTime().mono
     const time = await serverTime()
-    const resolutionMs = this.capabilities.serverTimeResolutionMs ?? 1
+    const resolutionMs = this.#inner.capabilities.serverTimeResolutionMs ?? 1
     this.#record({ event: 'clock-read', time, resolutionMs, sentAt })
     return time
   }
@@ -144,10 +139,6 @@ export class RecordingStorage implements Storage {
     return answers
   }
 
-  saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return this.#inner.saveJobs(request)
-  }
-
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
     const sentAt = hostTime().mono
     const answers = await this.#inner.cancel(request)
@@ -155,26 +146,6 @@ export class RecordingStorage implements Storage {
       if (answers[index]?.outcome === 'canceled') this.#record({ event: 'canceled', occurrence, sentAt })
     }
     return answers
-  }
-
-  get(request: GetRequest): Promise<GetAnswer> {
-    return this.#inner.get(request)
-  }
-
-  listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return this.#inner.listJobs(query)
-  }
-
-  listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
-    return this.#inner.listOccurrences(query)
-  }
-
-  prune(request: PruneRequest): Promise<PruneAnswer> {
-    return this.#inner.prune(request)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
   }
 
   #sending(key: string): void {

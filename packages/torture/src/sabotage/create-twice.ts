@@ -1,9 +1,9 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
-import { overrideMethods } from '../support/override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 
 /** Has no unique key: whoever creates a slot that is there is told that it has created it. */
 export function createTwice(storage: Storage): Storage {
-  return overrideMethods(storage, {
+  return wrapStorage(storage, {
     async createOccurrences(request) {
       const answers = await storage.createOccurrences(request)
       return answers.map((answer, index) => repeated(answer, request.items[index] as CreateItem))

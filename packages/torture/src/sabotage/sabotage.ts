@@ -1,8 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
+import { forgetWake, ignoreToken, splitOverlap } from '@jobistemer/test-kit'
 import { createTwice } from './create-twice.ts'
-import { forgetWake } from './forget-wake.ts'
-import { ignoreToken } from './ignore-token.ts'
-import { splitOverlap } from './split-overlap.ts'
 
 const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
   ['ignore-token', ignoreToken],

@@ -1,4 +1,4 @@
-import { overrideMethods } from '../support/override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { sleep } from '../support/sleep.ts'
 import { ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
@@ -48,7 +48,7 @@ export const dynamodb: StorageKind = {
     const { dynamodbStorage } = await import('@jobistemer/storage-dynamodb')
     const client = await clientOf(location)
     const storage = dynamodbStorage({ client, tableName })
-    return overrideMethods(storage, {
+    return wrapStorage(storage, {
       async close() {
         await storage.close()
         client.destroy()

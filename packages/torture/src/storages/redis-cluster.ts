@@ -1,5 +1,5 @@
 import type { RedisServer, TcpProxy } from '@jobistemer/test-servers'
-import { overrideMethods } from '../support/override-methods.ts'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { sleep } from '../support/sleep.ts'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import { durableRedis } from './redis.ts'
@@ -37,7 +37,7 @@ export const redisCluster: StorageKind = {
     // The calls that fail say it too.
     client.on('error', () => {})
     const storage = redisStorage({ client, prefix: 'torture' })
-    return overrideMethods(storage, {
+    return wrapStorage(storage, {
       async close() {
         await storage.close()
         client.disconnect()

@@ -1,5 +1,5 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { Random } from './random.ts'
+import { SeededRandom } from '@jobistemer/test-kit'
 import type { WorkloadTask } from './workload-job.ts'
 
 /** What an attempt is going to do, unless it is stopped. */
@@ -14,7 +14,7 @@ export function behaviourOf(
   task: WorkloadTask,
   attempt: { readonly seed: string; readonly occurrence: OccurrenceId; readonly number: number },
 ): Behaviour {
-  const random = new Random(`${attempt.seed}:${attempt.occurrence}:${task.name}:${attempt.number}`)
+  const random = new SeededRandom(`${attempt.seed}:${attempt.occurrence}:${task.name}:${attempt.number}`)
   const durationMs = random.between(...task.durationMs)
   const fails = random.chance(task.failing ?? 0)
   const isEndless = random.chance(task.endless ?? 0)

@@ -141,6 +141,7 @@ export class Story {
       deadlineAt: null,
       reason: null,
       recovered: false,
+      rescues: 0,
       cancelRequest: null,
       details: {},
       runs: [taskRun('succeeded')],

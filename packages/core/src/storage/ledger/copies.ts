@@ -11,6 +11,7 @@ import type {
   GetAnswer,
   JobChange,
   JobContent,
+  Page,
   ReapRequest,
   SaveJobAnswer,
   SaveJobsRequest,
@@ -109,8 +110,12 @@ export function ownGetAnswer({ jobs, versions, occurrences, counts }: GetAnswer)
     jobs: jobs.map((job) => (job === null ? null : copyJob(job))),
     versions: versions.map((version) => (version === null ? null : { ...version })),
     occurrences: occurrences.map((record) => (record === null ? null : copyOccurrence(record, true))),
-    counts: counts.map((count) => ({ ...count })),
+    counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
   }
+}
+
+export function ownPage<T>({ items, cursor }: Page<T>, copy: (item: T) => T): Page<T> {
+  return { items: items.map(copy), cursor }
 }
 
 /** Its nested values are frozen, so that a copy of the outermost object is enough; but for the lineage. */

@@ -13,6 +13,7 @@ export type LedgerHead = Pick<
 
 /** An occurrence as a ledger found it. Adapters may hand out more than the record, and get it back with a change. */
 export interface LedgerEntry {
+  /** As it was found. */
   readonly record: OccurrenceRecord
 }
 
@@ -21,6 +22,7 @@ export interface LedgerEntry {
  * sees at once; others see all of it, or nothing, when the step is over.
  */
 export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
+  /** With the changes of this step. */
   readonly head: LedgerHead
   /** How many of the job's occurrences live. */
   readonly counts: LiveCounts

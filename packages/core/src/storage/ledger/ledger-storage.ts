@@ -34,16 +34,25 @@ import {
   ownCreateAnswer,
   ownCreateRequest,
   ownGetAnswer,
+  ownPage,
   ownReapRequest,
   ownSaveAnswer,
   ownSaveRequest,
   ownSettleRequest,
 } from './copies.ts'
 import type { LedgerBase } from './ledger.ts'
+import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { pruneHistory } from './prune-history.ts'
 
 /** The methods that write, as a kind of ledger carries them out. */
-export type LedgerSteps = Pick<Storage, 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap'>
+export interface LedgerSteps {
+  saveJobs(request: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]>
+  createOccurrences(request: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]>
+  claim(request: ClaimRequest): MaybePromise<ClaimAnswer>
+  settle(request: SettleRequest): MaybePromise<readonly SettleAnswer[]>
+  cancel(request: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]>
+  reap(request: ReapRequest): MaybePromise<readonly ReapAnswer[]>
+}
 
 /** One connection to a ledger: what all storages do alike, whatever they store in. */
 export class LedgerStorage implements Storage {
@@ -77,60 +86,62 @@ export class LedgerStorage implements Storage {
 
   async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
     this.#assertOpen()
-    if (!this.#keepsObjects) return await this.#steps.saveJobs(request)
-    return (await this.#steps.saveJobs(ownSaveRequest(request))).map(ownSaveAnswer)
+    if (!this.#keepsObjects) return this.#steps.saveJobs(request)
+    return whenDone(this.#steps.saveJobs(ownSaveRequest(request)), (answers) => answers.map(ownSaveAnswer))
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
     this.#assertOpen()
-    if (!this.#keepsObjects) return await this.#steps.createOccurrences(request)
-    return (await this.#steps.createOccurrences(ownCreateRequest(request))).map(ownCreateAnswer)
+    if (!this.#keepsObjects) return this.#steps.createOccurrences(request)
+    return whenDone(this.#steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     this.#assertOpen()
-    if (!this.#keepsObjects) return await this.#steps.claim(request)
-    return ownClaimAnswer(await this.#steps.claim(ownClaimRequest(request)))
+    if (!this.#keepsObjects) return this.#steps.claim(request)
+    return whenDone(this.#steps.claim(ownClaimRequest(request)), ownClaimAnswer)
   }
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     this.#assertOpen()
-    return await this.#steps.settle(this.#keepsObjects ? ownSettleRequest(request) : request)
+    return this.#steps.settle(this.#keepsObjects ? ownSettleRequest(request) : request)
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
     this.#assertOpen()
-    const answers = await this.#steps.cancel(request)
-    return this.#keepsObjects ? answers.map(ownCancelAnswer) : answers
+    const answers = this.#steps.cancel(request)
+    return this.#keepsObjects ? whenDone(answers, (own) => own.map(ownCancelAnswer)) : answers
   }
 
   async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
     this.#assertOpen()
-    return await this.#steps.reap(this.#keepsObjects ? ownReapRequest(request) : request)
+    return this.#steps.reap(this.#keepsObjects ? ownReapRequest(request) : request)
   }
 
   async get(request: GetRequest): Promise<GetAnswer> {
     this.#assertOpen()
-    const answer = await this.#ledger.get(request)
-    return this.#keepsObjects ? ownGetAnswer(answer) : answer
+    const answer = this.#ledger.get(request)
+    return this.#keepsObjects ? whenDone(answer, ownGetAnswer) : answer
   }
 
   async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
     this.#assertOpen()
-    const { items, cursor } = await this.#ledger.listJobs(query)
-    return { items: this.#keepsObjects ? items.map(copyJob) : items, cursor }
+    const page = this.#ledger.listJobs(query)
+    return this.#keepsObjects ? whenDone(page, (own) => ownPage(own, copyJob)) : page
   }
 
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
     this.#assertOpen()
-    const { items, cursor } = await this.#ledger.listOccurrences(query)
-    return { items: this.#keepsObjects ? items.map((record) => copyOccurrence(record, query.runs)) : items, cursor }
+    const page = this.#ledger.listOccurrences(query)
+    return this.#keepsObjects
+      ? whenDone(page, (own) => ownPage(own, (record) => copyOccurrence(record, query.runs)))
+      : page
   }
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
     this.#assertOpen()
     const { history } = this.#ledger
-    return await ('prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request))
+    return 'prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request)
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,7 @@ import type {
   WakeUp,
 } from '../storage.ts'
 import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import type { MaybePromise } from './maybe-promise.ts'
 
 /** How history is removed. */
 export interface HistoryRemover {
@@ -30,9 +31,6 @@ export interface HistoryRemover {
   /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
-
-/** A value, or a promise of one. */
-export type MaybePromise<T> = T | Promise<T>
 
 /**
  * What an adapter supplies; `storageFromLedger` makes a whole `Storage` of it.
@@ -47,6 +45,7 @@ export type Ledger = SyncLedger | AsyncLedger
 export interface LedgerBase {
   /** How a user opens such a storage, for messages: `memoryStorage()`. */
   readonly opener: string
+  /** As in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
    * True for a ledger that keeps and hands out the objects themselves: core then copies what goes in and what comes out
@@ -79,12 +78,14 @@ export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final ones, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
+  /** The new prune floor, in epoch milliseconds. */
   readonly floor: number
 }
 
 /** Which pending occurrences a claim looks for. */
 export interface DueQuery {
   readonly now: number
+  /** Handler keys that the node cannot serve. */
   readonly exceptHandlerKeys: readonly string[]
 }
 
@@ -161,6 +162,7 @@ export interface AsyncLedger extends LedgerBase {
 
 /** A part of what seems to be due. */
 export interface DuePage {
+  /** The oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
   /** For the next page; `null` on the last. */
   readonly cursor: string | null
@@ -206,6 +208,7 @@ export interface NamedOccurrence extends OccurrenceAddress {
 
 /** A job as an async ledger has read it. Adapters may hand out more, a revision say, and get it back with the write. */
 export interface StoredJob {
+  /** As it was read, or as it is to be written. */
   readonly head: LedgerHead
   /**
    * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
@@ -218,7 +221,9 @@ export interface StoredJob {
 
 /** What was read first. */
 export interface StepHeads {
+  /** By id. Jobs that do not exist are left out. */
   readonly jobs: ReadonlyMap<JobId, StoredJob>
+  /** By id. Occurrences that do not exist are left out. */
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
@@ -248,6 +253,7 @@ export interface JobWrite {
   readonly after: StoredJob
   /** New versions to keep. */
   readonly versions: readonly JobVersionRecord[]
+  /** Each at most once. */
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
@@ -255,5 +261,6 @@ export interface JobWrite {
 export interface OccurrenceWrite {
   /** As it was read; `null` for one that is new. */
   readonly before: LedgerEntry | null
+  /** As it is now. */
   readonly after: OccurrenceRecord
 }

@@ -52,7 +52,7 @@ export function waitingOf(job: JobLedger): readonly LedgerEntry[] {
   )
 }
 
-export function liveOf(job: JobLedger, state: LiveState): readonly LedgerEntry[] {
+function liveOf(job: JobLedger, state: LiveState): readonly LedgerEntry[] {
   return job.counts[state] === 0 ? [] : job.live(state, Number.POSITIVE_INFINITY)
 }
 

@@ -21,10 +21,13 @@ import { createStep } from './create-step.ts'
 import type { JobLedger } from './job-ledger.ts'
 import type { SyncLedger } from './ledger.ts'
 import type { LedgerSteps } from './ledger-storage.ts'
+import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
 import { cancelNoticeOf, type StepContext, wakeNext } from './step-context.ts'
+
+const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
 /** Steps over a synchronous ledger: the items of a call one after the other, in one transaction. */
 export class SyncSteps implements LedgerSteps {
@@ -34,9 +37,9 @@ export class SyncSteps implements LedgerSteps {
     this.#ledger = ledger
   }
 
-  async saveJobs({ now, changes }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+  saveJobs({ now, changes }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
     const ledger = this.#ledger
-    return await this.#step(now, (context) =>
+    return this.#step(now, (context) =>
       changes.map((change) => {
         const create = ledger.createJob.bind(ledger)
         return saveStep(context, { job: ledger.job(change.id), create }, change)
@@ -44,34 +47,34 @@ export class SyncSteps implements LedgerSteps {
     )
   }
 
-  async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+  createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
     const ledger = this.#ledger
-    return await this.#step(now, (context) =>
+    return this.#step(now, (context) =>
       items.map(
         (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
       ),
     )
   }
 
-  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+  settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
-    return await this.#step(now, (context) =>
+    return this.#step(now, (context) =>
       items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
     )
   }
 
-  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.#each(now, items, cancelStep)
+  cancel({ now, items }: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]> {
+    return this.#each(now, items, cancelStep)
   }
 
-  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.#each(now, items, reapStep)
+  reap({ now, items }: ReapRequest): MaybePromise<readonly ReapAnswer[]> {
+    return this.#each(now, items, reapStep)
   }
 
   /** Looks first: nodes that poll do not contend for the right to write. */
-  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    const idle = await this.#ledger.read(() => this.#answerIdle(request))
-    return idle ?? (await this.#step(request.now, (context) => this.#claim(context, request)))
+  claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
+    const idle = this.#ledger.read(() => this.#answerIdle(request))
+    return whenDone(idle, (answer) => answer ?? this.#step(request.now, (context) => this.#claim(context, request)))
   }
 
   /** The answer to a claim that finds nothing to do; `null` when there is something. */
@@ -107,24 +110,26 @@ export class SyncSteps implements LedgerSteps {
     return { claimed, cancelRequested, more, nextDueAt: ledger.nextDueAt(request) }
   }
 
-  async #each<Item extends { readonly jobId: JobId }, Answer>(
+  #each<Item extends { readonly jobId: JobId }, Answer>(
     now: number,
     items: readonly Item[],
     step: (context: StepContext, job: JobLedger | undefined, item: Item) => Answer,
-  ): Promise<readonly Answer[]> {
+  ): MaybePromise<readonly Answer[]> {
     const ledger = this.#ledger
-    return await this.#step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
+    return this.#step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
   }
 
   /** A transaction that begins anew begins with nothing to tell. */
-  async #step<T>(now: number, work: (context: StepContext) => T): Promise<T> {
-    let wakeUps: ReadonlySet<WakeUp['kind']> | null = null
-    const answer = await this.#ledger.transaction(now, () => {
+  #step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
+    let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
+    const answer = this.#ledger.transaction(now, () => {
       const context: StepContext = { now, wakeUps: new Set() }
       wakeUps = context.wakeUps
       return work(context)
     })
-    if (wakeUps !== null && (wakeUps as ReadonlySet<WakeUp['kind']>).size > 0) this.#ledger.notify?.(wakeUps)
-    return answer
+    return whenDone(answer, (value) => {
+      if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
+      return value
+    })
   }
 }

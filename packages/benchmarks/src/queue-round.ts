@@ -1,0 +1,106 @@
+import { createScheduler, jobId, occurrenceId } from '@jobistemer/core'
+import type { CreateRequested, LiveCounts, Storage } from '@jobistemer/core/storage'
+import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
+import { firstInstant } from './engine-round.ts'
+import { median } from './suite.ts'
+
+export const operations = ['create', 'finish', 'claim', 'counts', 'gauges'] as const
+
+/** Of each operation the median time of a call, in microseconds. */
+export type Timings = Readonly<Record<(typeof operations)[number], number>>
+
+const job = jobId('queue')
+const owner = { node: 'bench', incarnation: 'bench-1' }
+const batch = 250
+const hour = 3_600_000
+
+/** One job with a queue that keeps its length: for each occurrence that is added, one is finished. */
+export class QueueRound {
+  readonly #storage: Storage
+  readonly #length: number
+  readonly #metrics: MetricsCollector = metricsCollector()
+  #created = 0
+  #finished = 0
+
+  constructor(storage: Storage, length: number) {
+    this.#storage = storage
+    this.#length = length
+    // It only reads the gauges.
+    createScheduler({ storage, jobs: [], metrics: this.#metrics })
+  }
+
+  /** Makes the job, with one occurrence that runs and the others behind it. */
+  async fill(): Promise<void> {
+    const overlap = { policy: 'queue', maxQueued: 1_000_000 } as const
+    const text = { name: 'queue', owner: null, fingerprint: 'print', definition: {}, handlerKey: 'queue' }
+    const content = { ...text, overlap, timeline: [], nextAt: null }
+    await this.#storage.saveJobs({ now: firstInstant, changes: [{ kind: 'create', id: job, content }] })
+    while (this.#created <= this.#length) {
+      const count = Math.min(batch, this.#length + 1 - this.#created)
+      await this.#create(count)
+    }
+  }
+
+  async run(calls: number): Promise<Timings> {
+    const times: Record<keyof Timings, number[]> = { create: [], finish: [], claim: [], counts: [], gauges: [] }
+    const time = async (operation: keyof Timings, call: () => Promise<unknown>) => {
+      const startedAt = performance.now()
+      await call()
+      times[operation].push((performance.now() - startedAt) * 1000)
+    }
+    const expected: LiveCounts = { pending: 0, queued: this.#length, running: 1 }
+    for (let call = 0; call < calls; call++) {
+      await time('create', () => this.#create(1))
+      await time('finish', () => this.#finish())
+      await time('claim', () => this.#claim())
+      await time('counts', () => this.#look(expected))
+    }
+    // Where they count, a hundred times take long.
+    for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
+    return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
+  }
+
+  async #create(count: number): Promise<void> {
+    const items = Array.from({ length: count }, () => trigger(this.#created++))
+    const answers = await this.#storage.createOccurrences({ now: firstInstant, owner, items })
+    if (answers.some(({ outcome }) => outcome !== 'created')) throw new Error('An occurrence was not created.')
+  }
+
+  async #finish(): Promise<void> {
+    const { id, jobId, scheduledAt } = trigger(this.#finished)
+    const change = { kind: 'finish', state: 'completed', reason: null } as const
+    // The first was started when it was created, the others were claimed: both have the token 1.
+    const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
+    const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
+    if (answer?.outcome !== 'ok') throw new Error('An occurrence was not finished.')
+    this.#finished++
+  }
+
+  async #claim(): Promise<void> {
+    const request = { now: firstInstant, owner, limit: 1, exceptHandlerKeys: [], sweep: false }
+    const { claimed } = await this.#storage.claim(request)
+    if (claimed[0]?.id !== trigger(this.#finished).id) throw new Error('The oldest occurrence was not claimed.')
+  }
+
+  async #look(expected: LiveCounts): Promise<void> {
+    const { counts } = await this.#storage.get({ counts: ['all', job] })
+    for (const found of counts) {
+      const isRight = found.queued === expected.queued && found.pending === 0 && found.running === expected.running
+      if (!isRight) throw new Error(`Wrong counts: ${JSON.stringify(found)}.`)
+    }
+    if (counts.length !== 2) throw new Error('There are no counts.')
+  }
+
+  async #scrape(expected: LiveCounts): Promise<void> {
+    const { scheduler_jobs_in_queue_total: waiting } = await this.#metrics.readGauges()
+    if (waiting !== expected.queued + expected.pending) throw new Error(`The gauges tell of ${waiting} occurrences.`)
+  }
+}
+
+/** Number by number one millisecond later, so that the first is the oldest. */
+function trigger(number: number): CreateRequested {
+  const scheduledAt = firstInstant - hour + number
+  const runs = number === 0 ? [] : null
+  const times = { scheduledAt, dueAt: scheduledAt, executionTimeoutMs: hour }
+  return { kind: 'trigger', id: occurrenceId(job, scheduledAt), jobId: job, jobVersion: 1, ...times, details: {}, runs }
+}

@@ -1,0 +1,71 @@
+import { redisStorage } from '@jobistemer/storage-redis'
+import { startRedis } from '@jobistemer/test-servers'
+import type { Storage } from '@jobistemer/core/storage'
+import { operations, QueueRound, type Timings } from './queue-round.ts'
+import { median, type Suite } from './suite.ts'
+
+/** A storage to measure: `open` gives a new and empty one each time. */
+interface Candidate {
+  readonly name: string
+  start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
+}
+
+const candidates: readonly Candidate[] = [
+  {
+    name: 'Redis',
+    async start() {
+      const server = await startRedis({ config: { appendonly: 'yes' } })
+      return { open: (prefix) => redisStorage({ url: server.url, prefix }), stop: () => server.stop() }
+    },
+  },
+]
+
+/** Whether a long queue of one job makes its steps, or a look at how long it is, slower. */
+export const queuesSuite: Suite = {
+  name: 'queues',
+  title: 'Microseconds per call of a job with a short queue and with a long one',
+  async run({ smoke }) {
+    const [short, long] = [10, smoke ? 1000 : 100_000]
+    const rounds = smoke ? 1 : 5
+    const calls = smoke ? 20 : 500
+    const rows: string[][] = []
+    for (const { name, start } of candidates) {
+      const { open, stop } = await start()
+      const storages = [open('short'), open('long')] as const
+      try {
+        const [shortQueue, longQueue] = [new QueueRound(storages[0], short), new QueueRound(storages[1], long)]
+        await shortQueue.fill()
+        await longQueue.fill()
+        const [shortTimes, longTimes]: [Timings[], Timings[]] = [[], []]
+        // The first round warms up.
+        for (let round = smoke ? 1 : 0; round <= rounds; round++) {
+          const times = [await shortQueue.run(calls), await longQueue.run(calls)] as const
+          if (round === 0) continue
+          shortTimes.push(times[0])
+          longTimes.push(times[1])
+        }
+        const row = (label: string, print: (operation: keyof Timings) => string) =>
+          rows.push([`${name}, ${label}`, ...operations.map(print)])
+        const print = (times: readonly Timings[]) => (operation: keyof Timings) =>
+          median(times.map((timings) => timings[operation])).toFixed(0)
+        row(`${short} queued`, print(shortTimes))
+        row(`${long.toLocaleString('en-US')} queued`, print(longTimes))
+        row('ratio', (operation) =>
+          median(longTimes.map((times, round) => times[operation] / (shortTimes[round]?.[operation] ?? 0))).toFixed(2),
+        )
+      } finally {
+        for (const storage of storages) await storage.close()
+        await stop()
+      }
+    }
+    return {
+      columns: ['', ...operations],
+      rows,
+      notes: [
+        `Medians of ${rounds} rounds of ${calls} calls each, both queues in turn; the ratio is paired by round.`,
+        'Each call has one item: a trigger that is put into the queue; the end of what runs, which wakes the next; the',
+        'claim of that one; `get` with the counts of all jobs and of this one; the gauges of a scheduler, as a scrape reads them.',
+      ],
+    }
+  },
+}

@@ -1,0 +1,228 @@
+import type { JobSettings } from '../../configuration/settings.ts'
+import type { Alarm } from '../loop/agenda.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { Signal } from '../loop/signal.ts'
+import { Pace } from './pace.ts'
+
+/** What was taken ahead and has found no place for so long is handed back. */
+const longestWaitMs = 100
+
+/** An occurrence that could not wait so long is not taken ahead. */
+const shortestTimeoutMs = 10 * longestWaitMs
+
+/**
+ * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
+ * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
+ * storage.
+ */
+const longestHoldMs = 100
+
+/** What needs a place to run in. */
+export interface Occupant {
+  /** It has its place. */
+  start(): void
+  /** It has waited for a place for too long. */
+  handBack(): void
+}
+
+/**
+ * How much this node takes on, decided in one place. There are `limit` places. A place is held by an occurrence whose
+ * tasks run, or kept for one that is being created or claimed. A few more occurrences than there are places may be
+ * taken ahead while handlers are quick, see decision 0007: they wait here.
+ *
+ * Whoever wants to take something on asks here first: the slots that are due ({@link roomForSlot}), what waits in the
+ * storage ({@link roomToClaim}), requests from outside ({@link roomForRequest}). A rule about who goes first, or who may
+ * have how much, belongs here and nowhere else.
+ *
+ * Nobody is called by name. {@link room} says that slots which are held may look for a place again, {@link work} that
+ * something may wait in the storage that this node has room for.
+ */
+export class Capacity implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly room: Signal = new Signal()
+  readonly work: Signal = new Signal()
+  readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
+  readonly #limit: number
+  readonly #prefetch: number
+  readonly #pace: Pace
+  readonly #places = new Set<Occupant>()
+  /** Those that have no place yet, and since when; oldest first. */
+  readonly #waiting = new Map<Occupant, number>()
+  #reserved = 0
+  #backlog = false
+  #heldForMs = 0
+  #claimEnds: Promise<void> | null = null
+  #endClaim: () => void = () => undefined
+  #filling = false
+  #stopped = false
+
+  constructor(
+    engine: Pick<EngineContext, 'agenda' | 'clock'>,
+    options: { readonly limit: number; readonly prefetch: number },
+  ) {
+    this.#engine = engine
+    this.#limit = options.limit
+    this.#prefetch = options.prefetch
+    this.#pace = new Pace(options.limit)
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- room
+
+  /** How many occurrences wait for a place. They have not begun. */
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** Places that nothing holds and nothing is meant for. Negative while more are kept than there are. */
+  get #free(): number {
+    return this.#limit - this.#places.size - this.#reserved
+  }
+
+  /**
+   * How many slots that are due may be started in the storage, up to one of a job with these settings: as many as there
+   * are places, and a few ahead where it can wait for a place that will soon be free.
+   */
+  roomForSlot({ executionTimeoutMs }: JobSettings): number {
+    const canWait = executionTimeoutMs >= shortestTimeoutMs
+    const ahead = canWait ? Math.min(this.#prefetch, this.#pace.soonStarted) : 0
+    return Math.max(0, this.#free + ahead - this.#waiting.size)
+  }
+
+  /** How many of those that wait in the storage may be taken. */
+  roomToClaim(): number {
+    return Math.max(0, this.#free)
+  }
+
+  /** Whether a run that somebody asks for may start at once. */
+  roomForRequest(): boolean {
+    return this.#free > 0
+  }
+
+  /** Keeps places for occurrences that are being created or claimed. */
+  reserve(count: number): void {
+    this.#reserved += count
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count
+  }
+
+  /** From here to {@link claimEnded}, places are kept that may turn out not to be needed. */
+  claimBegins(): void {
+    this.#claimEnds = new Promise((resolve) => {
+      this.#endClaim = resolve
+    })
+  }
+
+  claimEnded(): void {
+    this.#claimEnds = null
+    this.#endClaim()
+  }
+
+  /** Resolves when no claim keeps places. */
+  claimAnswered(): Promise<void> | null {
+    return this.#claimEnds
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- places
+
+  /** Starts the occupant, or lets it wait for a place. */
+  enter(occupant: Occupant): void {
+    if (this.#places.size < this.#limit) {
+      this.#places.add(occupant)
+      occupant.start()
+      return
+    }
+    if (this.#waiting.size === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
+    this.#waiting.set(occupant, this.#engine.clock.monotonic())
+  }
+
+  /** The occupant needs no place any more. With `heldMs` its handlers have ended by themselves, after so long. */
+  leave(occupant: Occupant, heldMs: number | null): void {
+    if (this.#waiting.delete(occupant) || !this.#places.delete(occupant)) return
+    if (heldMs !== null) this.#pace.held(heldMs)
+    this.#fill()
+    if (this.#heldForMs > 0) this.room.send()
+  }
+
+  /** Starts what waits for a place. */
+  #fill(): void {
+    // At a shutdown nothing begins any more. A handler that ends at once makes room while it is being started.
+    if (this.#stopped || this.#filling || this.#waiting.size === 0) return
+    this.#filling = true
+    for (const occupant of this.#waiting.keys()) {
+      if (this.#places.size >= this.#limit) break
+      this.#waiting.delete(occupant)
+      this.#places.add(occupant)
+      occupant.start()
+    }
+    this.#filling = false
+    if (this.#waiting.size === 0) this.#engine.agenda.cancelAlarm(this)
+  }
+
+  /** Some handler takes longer than those before it: what waits behind it is left to nodes that have a place. */
+  ring(): void {
+    const now = this.#engine.clock.monotonic()
+    for (const [occupant, since] of [...this.#waiting]) {
+      const waitedMs = now - since
+      if (waitedMs < longestWaitMs) {
+        this.#engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
+        return
+      }
+      this.#pace.stalled(waitedMs)
+      occupant.handBack()
+    }
+  }
+
+  /** Nothing that waits begins any more. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- hold
+
+  /** For how long slots that are due still wait for a place before they are created without one. */
+  get heldForMs(): number {
+    return this.#heldForMs
+  }
+
+  /**
+   * Whether a slot that is due waits for a place, when `taken` others go before it. What waits in the storage is older
+   * and goes first, so then it waits there too.
+   */
+  holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
+    const mayWait = taken >= this.roomForSlot(settings) && !this.#backlog
+    const until = slot + Math.min(longestHoldMs, settings.misfireThresholdMs / 2)
+    this.#heldForMs = mayWait ? Math.max(0, until - now) : 0
+    return this.#heldForMs > 0
+  }
+
+  /** No slot is known to wait for a place. */
+  endHold(): void {
+    this.#heldForMs = 0
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- backlog
+
+  /** Something that is due waits in the storage, as far as this node knows. */
+  get hasBacklog(): boolean {
+    return this.#backlog
+  }
+
+  /** Something waits in the storage that a node with room may take. */
+  workAppeared(): void {
+    this.#backlog = true
+    this.work.send()
+  }
+
+  /** Whether something was left in the storage when this node took from it last. */
+  workLeft(more: boolean): void {
+    this.#backlog = more
+  }
+
+  /** There may be room again for what waits in the storage. */
+  offerRoom(): void {
+    if (this.#backlog) this.work.send()
+  }
+}

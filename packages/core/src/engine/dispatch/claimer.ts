@@ -1,0 +1,192 @@
+import type { JobId } from '../../ids.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { ClaimAnswer } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
+
+// What a damaged storage left behind is looked for once in so many polls.
+const pollsPerSweep = 60
+
+/** Takes what waits in the storage while this node has room for it. */
+export class Claimer {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #pool: ExecutionPool
+  readonly #pollIntervalMs: number
+  readonly #loop: BackgroundLoop
+  /** Places that become free together are filled together. */
+  readonly #kick = new AfterTurn(() => this.#claimIfRoom())
+  /** Handler keys that this node could not serve, each with a job that had it. */
+  readonly #exceptHandlerKeys = new Map<string, JobId>()
+  #polls = 0
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; pollIntervalMs: number },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#pool = options.pool
+    this.#pollIntervalMs = options.pollIntervalMs
+    this.#loop = new BackgroundLoop(engine, {
+      name: 'claim',
+      round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % pollsPerSweep === 0),
+      again: () => this.#kick.ask(),
+    })
+    this.#capacity.work.listen(() => this.#kick.ask())
+  }
+
+  /** Looks at once, also without room: cancellations are told in the answer to a claim. */
+  poll(): void {
+    this.#loop.ring()
+  }
+
+  /** Claims nothing more; resolves when what is under way has been answered. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  #claimIfRoom(): void {
+    // One under way keeps all places, and may have looked before what it is to find appeared.
+    if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
+  }
+
+  async #claimAll(sweep: boolean): Promise<void> {
+    this.#capacity.claimBegins()
+    try {
+      while (await this.#claimOnce(sweep));
+    } finally {
+      this.#capacity.claimEnded()
+    }
+  }
+
+  /** Answers whether there is more to claim, and room for it. */
+  async #claimOnce(sweep: boolean): Promise<boolean> {
+    const limit = Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
+    let answer: ClaimAnswer
+    this.#capacity.reserve(limit)
+    try {
+      answer = await this.#claimSome(limit, sweep)
+      for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+      await Promise.all(answer.claimed.map((record) => this.#run(record)))
+    } finally {
+      this.#capacity.unreserve(limit)
+    }
+    this.#capacity.workLeft(answer.more)
+    const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
+    this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
+    return answer.more && answer.claimed.length > 0 && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+  }
+
+  async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {
+    const { owner, storage } = this.#engine
+    const exceptHandlerKeys = this.#keysOfOthers()
+    let calls = 0
+    const answer = await storage.repeated('claim', (storage) => {
+      calls++
+      return storage.claim({ now: this.#engine.now(), owner, limit, exceptHandlerKeys, sweep })
+    })
+    if (calls > 1 && limit > 0) await this.#handBackUnanswered(answer.claimed)
+    return answer
+  }
+
+  #keysOfOthers(): readonly string[] {
+    for (const [key, jobId] of this.#exceptHandlerKeys) {
+      const job = this.#registry.get(jobId)
+      // The job was added, or updated to a version that this node can run.
+      if (job !== undefined && this.#registry.planOf(job) !== null) this.#exceptHandlerKeys.delete(key)
+    }
+    return [...this.#exceptHandlerKeys.keys()]
+  }
+
+  /** A claim whose answer got lost may have taken work that this node does not know of. */
+  async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
+    const { owner, storage, maxBatch } = this.#engine
+    const known = new Set(answered.map(({ id }) => id))
+    let cursor: string | null = null
+    do {
+      const page = await storage.repeated('listOccurrences', (storage) =>
+        storage.listOccurrences({
+          kind: 'live',
+          state: 'running',
+          node: owner.node,
+          runs: true,
+          limit: maxBatch,
+          cursor,
+        }),
+      )
+      for (const record of page.items) {
+        // What was started by its creation has its first attempt with the first token; that answer is still to come.
+        const wasClaimed = record.token > 1 || record.runs.length === 0
+        const mine = record.owner?.incarnation === owner.incarnation
+        if (mine && wasClaimed && !known.has(record.id) && this.#pool.get(record.id) === undefined) {
+          await this.#release(record, 'unanswered')
+          this.#capacity.workAppeared()
+        }
+      }
+      cursor = page.cursor
+    } while (cursor !== null)
+  }
+
+  async #run(record: OccurrenceRecord): Promise<void> {
+    const job = this.#registry.get(record.jobId)
+    const stored = job === undefined ? null : await this.#planFor(job, record)
+    if (job === undefined || stored === null || this.#loop.isStopped) {
+      await this.#handBack(record)
+      return
+    }
+    const { overrides, tasks } = record.details
+    const plan =
+      overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: { ...record, jobVersion: plan.version, startedAt: record.startedAt ?? this.#engine.now() },
+      runs: record.runs,
+      fresh: false,
+    })
+  }
+
+  /**
+   * An occurrence keeps the version that it was created under for as long as there is code for it. Where the code is
+   * gone, the version in force takes over, so that nothing waits for ever for a build that will not come back. An older
+   * version than its own never does: a node that is behind learns of the newer one first.
+   */
+  async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
+    const plan = await this.#registry.planOfVersion(job, record.jobVersion)
+    if (plan !== null) return plan
+    const present = job.version < record.jobVersion ? await this.#registry.reloadNow(job) : job
+    return present === null || present.version < record.jobVersion ? null : this.#registry.planOf(present)
+  }
+
+  /** This node cannot run it: others may. */
+  async #handBack(record: OccurrenceRecord): Promise<void> {
+    const { jobId, id: occurrenceId } = record
+    if (!this.#loop.isStopped) {
+      this.#exceptHandlerKeys.set(await this.#handlerKeyOf(jobId), jobId)
+      this.#engine.logger.warn({ jobId, occurrenceId }, 'no handlers for this job on this node: left to others')
+    }
+    await this.#release(record, 'no_handler')
+  }
+
+  async #release(record: OccurrenceRecord, reason: string): Promise<void> {
+    const { id, jobId, scheduledAt, token, sequence, runs } = record
+    const now = this.#engine.now()
+    const change = { kind: 'release', dueAt: now, reason } as const
+    const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
+    await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
+  }
+
+  async #handlerKeyOf(jobId: JobId): Promise<string> {
+    const { jobs } = await this.#engine.storage.repeated('get', (storage) => storage.get({ jobs: [jobId] }))
+    return jobs[0]?.handlerKey ?? jobId
+  }
+}

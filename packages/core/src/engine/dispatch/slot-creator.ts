@@ -1,0 +1,172 @@
+import { occurrenceId } from '../../ids.ts'
+import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobPlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
+import { initialRuns } from '../run/task-run-records.ts'
+import { displace } from './displace.ts'
+import { readOwnStart } from './own-start.ts'
+
+const noDetails: OccurrenceDetails = Object.freeze({})
+
+/** A slot whose time has come, as its job is planned now. */
+export interface DueSlot {
+  readonly job: RegisteredJob
+  readonly plan: JobPlan
+  readonly slot: number
+}
+
+/** Creates the occurrences of slots that are due, and starts those that there is room for in the same step. */
+export class SlotCreator {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #pool: ExecutionPool
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#pool = options.pool
+  }
+
+  async create(due: readonly DueSlot[], now: number): Promise<void> {
+    const { owner, storage } = this.#engine
+    // What waits in the storage is older than what is due now, and goes first.
+    const { hasBacklog } = this.#capacity
+    const items: CreateSlot[] = []
+    let reserved = 0
+    const sent: DueSlot[] = []
+    for (const one of due) {
+      const starts = !hasBacklog && !one.job.paused && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      const item = this.#itemFor(one, starts ? now : null)
+      if (item === null) continue
+      items.push(item)
+      sent.push(one)
+      if (starts) reserved++
+    }
+    if (items.length === 0) return
+    this.#capacity.reserve(reserved)
+    let answers: readonly CreateAnswer[]
+    try {
+      answers = await storage.repeated('createOccurrences', (calls) => calls.createOccurrences({ now, owner, items }))
+    } finally {
+      this.#capacity.unreserve(reserved)
+      // What came to wait meanwhile found no place, and those that were kept may not be needed.
+      if (reserved > 0) this.#capacity.offerRoom()
+    }
+    for (let index = 0; index < sent.length; index++) {
+      const one = sent[index] as DueSlot
+      const item = items[index] as CreateSlot
+      const answer = answers[index] as CreateAnswer
+      this.#answered(one, item, answer, now)
+      if (answer.outcome === 'exists') await this.#startOwn(one, item, answer, now)
+    }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    { job, plan }: DueSlot,
+    item: CreateSlot,
+    answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    now: number,
+  ): Promise<void> {
+    const { state, token, owner } = answer
+    const mayBeOwn = state === 'running' && token === 1 && owner?.incarnation === this.#engine.owner.incarnation
+    if (!mayBeOwn || item.runs === null) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
+    if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
+  }
+
+  /** `null` when a schedule of the user's own throws: that takes its job off the agenda, and nothing else with it. */
+  #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
+    let nextAt: number | null
+    try {
+      nextAt = job.series.nextMs(slot)
+    } catch (error) {
+      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      return null
+    }
+    const { settings, tasks } = plan
+    const runs: TaskRunRecord[] | null =
+      startNow === null ? null : initialRuns(tasks, settings.taskExecutionMode === 'parallel', startNow)
+    return {
+      kind: 'slot',
+      id: occurrenceId(job.job.id, slot),
+      jobId: job.job.id,
+      scheduledAt: slot,
+      jobVersion: job.version,
+      nextAt,
+      executionTimeoutMs: settings.executionTimeoutMs,
+      details: noDetails,
+      runs,
+    }
+  }
+
+  #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
+    const { events } = this.#engine
+    switch (answer.outcome) {
+      case 'created':
+        this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
+        job.paused = answer.reason === 'paused'
+        if (events.hears('occurrence.created')) {
+          events.emit('occurrence.created', {
+            ...namesOf(job),
+            occurrenceId: item.id,
+            scheduledAt: new Date(item.scheduledAt),
+            kind: 'slot',
+            state: answer.state,
+            reason: answer.reason,
+          })
+        }
+        displace(this.#engine, this.#pool, job, answer)
+        if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
+        else if (answer.state === 'pending') this.#capacity.workAppeared()
+        return
+      case 'exists':
+        // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
+        // would ask for the same slot again at once, and for ever.
+        if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
+        else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        return
+      case 'off_schedule':
+        this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        return
+      case 'absent':
+      case 'stale_version':
+      case 'pruned':
+        this.#registry.reload(job)
+    }
+  }
+
+  #start(job: RegisteredJob, plan: JobPlan, item: CreateSlot, token: number, now: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: {
+        id: item.id,
+        jobId: item.jobId,
+        scheduledAt: item.scheduledAt,
+        kind: 'slot',
+        token,
+        jobVersion: item.jobVersion,
+        startedAt: now,
+        dueAt: item.scheduledAt,
+        executionTimeoutMs: item.executionTimeoutMs,
+        recovered: false,
+        details: item.details,
+      },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
+  }
+}
+
+function namesOf(job: RegisteredJob) {
+  return { jobId: job.job.id, jobName: job.job.name }
+}

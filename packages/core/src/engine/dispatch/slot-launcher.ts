@@ -1,0 +1,139 @@
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import type { Agenda } from '../loop/agenda.ts'
+import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { mayCall } from '../loop/group-commit.ts'
+import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
+import type { DueSlot, SlotCreator } from './slot-creator.ts'
+
+/** So many slots that are due are worth a call of their own while another is under way. */
+const worthACall = 50
+
+/** Where slots are taken from when they are due. */
+export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'slotsLaunched'>
+
+/** Takes what is due off the agenda: the slots of one instant are created together, missed ones are recovered. */
+export class SlotLauncher {
+  readonly #engine: EngineContext
+  readonly #agenda: SlotAgenda
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #creator: SlotCreator
+  readonly #recovery: Recovery
+  readonly #loop: BackgroundLoop
+  /** Places that become free together are filled together. */
+  readonly #kick = new AfterTurn(() => this.launch())
+  readonly #callsUnderWay = new Set<Promise<void>>()
+  /** Jobs whose slots are being created, and whether another of their slots has come up meanwhile. */
+  readonly #creating = new Map<RegisteredJob, boolean>()
+
+  constructor(
+    engine: EngineContext,
+    options: {
+      agenda: SlotAgenda
+      registry: JobRegistry
+      capacity: Capacity
+      creator: SlotCreator
+      recovery: Recovery
+    },
+  ) {
+    this.#engine = engine
+    this.#agenda = options.agenda
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#creator = options.creator
+    this.#recovery = options.recovery
+    this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
+    this.#capacity.room.listen(() => this.#kick.ask())
+  }
+
+  /** Launches nothing more; resolves when what is under way has been answered. */
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    await Promise.all(this.#callsUnderWay)
+  }
+
+  /** Launches everything that is due. */
+  launch(): void {
+    this.#loop.run()
+  }
+
+  async #launchAndWait(): Promise<void> {
+    let isDone = true
+    try {
+      isDone = await this.#launchDue()
+    } finally {
+      if (isDone && !this.#loop.isAskedAgain) this.#agenda.slotsLaunched(this.#capacity.heldForMs)
+    }
+  }
+
+  /** False when more is due: it is looked for as soon as a call that is under way has been answered. */
+  async #launchDue(): Promise<boolean> {
+    const enough = Math.min(worthACall, this.#engine.maxBatch)
+    while (!this.#loop.isStopped) {
+      this.#capacity.endHold()
+      if (!mayCall(this.#callsUnderWay.size, enough, enough)) return false
+      // With the places that a claim keeps for nothing, slots that are due would have to wait in the storage.
+      await this.#capacity.claimAnswered()
+      const now = this.#engine.now()
+      const { due, late } = this.#takeDue(now)
+      if (due.length === 0 && late.length === 0) return true
+      if (!mayCall(this.#callsUnderWay.size, due.length + late.length, enough)) {
+        for (const { job, slot } of [...due, ...late]) this.#agenda.setSlot(job, slot)
+        return false
+      }
+      // More is due than there is room for: while the storage works on one half, this node works on the other.
+      const isFull = this.#capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
+      const half = isFull ? Math.ceil(due.length / 2) : due.length
+      if (due.length > 0) this.#create(due.slice(0, half), now)
+      if (half < due.length) this.#create(due.slice(half), now)
+      if (late.length > 0) await this.#recovery.recover(late)
+    }
+    return true
+  }
+
+  /** Takes a batch of what is due off the agenda: what is to be created, and what was missed. */
+  #takeDue(now: number): { readonly due: readonly DueSlot[]; readonly late: readonly LateSlot[] } {
+    const due: DueSlot[] = []
+    const late: LateSlot[] = []
+    while (due.length + late.length < this.#engine.maxBatch) {
+      const job = this.#agenda.peekDueSlot(now)
+      if (job === undefined) break
+      const plan = this.#registry.planOf(job)
+      if (plan === null) this.#capacity.endHold()
+      else if (this.#capacity.holds(job.at, plan.settings, due.length, now)) break
+      this.#agenda.setSlot(job, null)
+      if (this.#creating.has(job)) {
+        this.#creating.set(job, true)
+        continue
+      }
+      // A node that lacks a handler leaves the job to the others.
+      if (plan === null) continue
+      if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
+      else due.push({ job, plan, slot: job.at })
+    }
+    return { due, late }
+  }
+
+  #create(due: readonly DueSlot[], now: number): void {
+    for (const { job } of due) this.#creating.set(job, false)
+    const call = this.#creator
+      .create(due, now)
+      .catch((error) => failInBackground(this.#engine, 'launch', error))
+      .finally(() => {
+        this.#callsUnderWay.delete(call)
+        for (const { job } of due) this.#created(job)
+        this.#kick.ask()
+      })
+    this.#callsUnderWay.add(call)
+  }
+
+  #created(job: RegisteredJob): void {
+    const cameUpAgain = this.#creating.get(job)
+    this.#creating.delete(job)
+    if (cameUpAgain) this.#registry.reload(job)
+  }
+}

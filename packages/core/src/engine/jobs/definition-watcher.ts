@@ -1,0 +1,99 @@
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { JobRegistry } from './job-registry.ts'
+
+// Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
+// clocks of nodes ordinarily differ and by how long a write may take; once in a while it goes back far, for the changes
+// of a node whose clock is wrong.
+const marginMs = 5000
+const farMarginMs = 600_000
+const looksPerFarLook = 100
+const wakeDelayMs = 200
+
+/** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
+export class DefinitionWatcher {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #intervalMs: number
+  readonly #loop: BackgroundLoop
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #woken = false
+  #looks = 0
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; intervalMs: number }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#intervalMs = options.intervalMs
+    this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
+  }
+
+  /** Begins no further look. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** `adoptAll`: look at every stored job, as a node that can run jobs which are data does when it starts. */
+  async start(options: { readonly adoptAll: boolean }): Promise<void> {
+    if (!options.adoptAll) this.#lookedAt = this.#engine.now()
+    await this.#look()
+    this.#loop.runIn(this.#intervalMs)
+  }
+
+  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  wake(): void {
+    if (this.#woken) return
+    this.#woken = true
+    this.#loop.runIn(Math.min(wakeDelayMs, this.#intervalMs))
+  }
+
+  async #lookAndGoOn(): Promise<void> {
+    this.#woken = false
+    try {
+      await this.#look()
+    } finally {
+      if (!this.#woken) this.#loop.runIn(this.#intervalMs)
+    }
+  }
+
+  async #look(): Promise<void> {
+    const startedAt = this.#engine.now()
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    const changedSince = Number.isFinite(this.#lookedAt) ? this.#lookedAt - margin : undefined
+    let cursor: string | null = null
+    do {
+      const page = await this.#engine.storage.repeated('listJobs', (storage) =>
+        storage.listJobs({
+          deleted: true,
+          limit: this.#engine.maxBatch,
+          cursor,
+          ...(changedSince !== undefined && { changedSince }),
+        }),
+      )
+      for (const record of page.items) this.#consider(record)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+    this.#lookedAt = startedAt
+  }
+
+  #consider(record: JobRecord): void {
+    const job = this.#registry.get(record.id)
+    if (job === undefined) {
+      if (record.deletedAt === null) this.#registry.adoptStored(record)
+      return
+    }
+    // What was read may be older than what this node did since.
+    if (record.version < job.version) return
+    if (record.deletedAt !== null) {
+      this.#registry.forget(job)
+      return
+    }
+    const resumed = job.paused && record.paused === null
+    if (job.version !== record.version) this.#registry.adopt(job.job, record)
+    else job.paused = record.paused !== null
+    if (resumed) this.#capacity.workAppeared()
+  }
+}

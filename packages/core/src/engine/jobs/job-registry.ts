@@ -1,0 +1,248 @@
+import type { JobId } from '../../ids.ts'
+import type { Job } from '../../job/define-job.ts'
+import { fingerprintOf } from '../../job/fingerprint.ts'
+import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { decidedUpTo } from '../../storage/rules.ts'
+import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
+import { RegisteredJob } from './registered-job.ts'
+import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
+
+export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
+
+/** The jobs of this node, and what it knows of their heads in the storage. */
+export class JobRegistry {
+  readonly #engine: EngineContext
+  readonly #reviver: ScheduleReviver
+  readonly #handlers: Handlers
+  readonly #jobs = new Map<JobId, RegisteredJob>()
+  /** Plans of versions other than the ones in force, for occurrences that started under them. */
+  readonly #otherPlans = new Map<string, JobPlan | null>()
+
+  constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers }) {
+    this.#engine = engine
+    this.#reviver = options.reviver
+    this.#handlers = options.handlers
+  }
+
+  get size(): number {
+    return this.#jobs.size
+  }
+
+  get pausedCount(): number {
+    let count = 0
+    for (const job of this.#jobs.values()) if (job.paused) count++
+    return count
+  }
+
+  get(id: JobId): RegisteredJob | undefined {
+    return this.#jobs.get(id)
+  }
+
+  /** Stores what is new or changed of these definitions, and follows what the storage knows better. */
+  async register(jobs: readonly Job[]): Promise<void> {
+    const { maxBatch } = this.#engine
+    for (let start = 0; start < jobs.length; start += maxBatch) {
+      await this.#registerGroup(jobs.slice(start, start + maxBatch))
+    }
+  }
+
+  async #registerGroup(jobs: readonly Job[]): Promise<void> {
+    const { storage } = this.#engine
+    let open = jobs
+    // Another node can store a change between the read and the write; then the job is looked at again.
+    while (open.length > 0) {
+      const ids = open.map((job) => job.id)
+      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+      const now = this.#engine.now()
+      const changing: { job: Job; change: JobChange }[] = []
+      for (const [index, job] of open.entries()) {
+        const record = records[index] ?? null
+        const change = this.changeFor(job, record, now)
+        if (change !== null) changing.push({ job, change })
+        else this.adopt(job, record as JobRecord)
+      }
+      if (changing.length === 0) return
+      const changes = changing.map(({ change }) => change)
+      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+      const again: Job[] = []
+      for (const [index, { job, change }] of changing.entries()) {
+        const answer = answers[index] as SaveJobAnswer
+        if (answer.outcome === 'saved') this.adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
+        else again.push(job)
+      }
+      open = again
+    }
+  }
+
+  /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
+  changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
+    this.#reviver.add(job.schedule.type)
+    const { defaults } = this.#engine
+    if (record === null || record.deletedAt !== null) {
+      const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
+      // Of a deleted job that comes back, nothing before its deletion is made up for.
+      const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
+      const content = contentOf(job, { defaults, timeline, nextAt: job.schedule.nextMs(after) })
+      return { kind: 'create', id: job.id, content }
+    }
+    const fingerprint = fingerprintOfJob(job, defaults)
+    // A definition that was in force once and was replaced is that of an older build in a rolling deploy: it follows.
+    if (record.fingerprint === fingerprint || record.lineage.includes(fingerprint)) return null
+    return {
+      kind: 'replace',
+      id: job.id,
+      content: contentOf(job, { defaults, ...this.#immediately(job, record, now) }),
+      expectedVersion: record.version,
+      expectedWatermark: record.watermark,
+      waiting: 'keep',
+    }
+  }
+
+  /** Slots that lie behind still belong to the schedule that was in force then. */
+  #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
+    const schedule = job.schedule.toJSON()
+    const { timeline: present, nextAt, watermark } = record
+    if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
+    const from = Math.max(now, watermark)
+    const timeline = switchSchedule(present, schedule, { from, watermark })
+    return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
+  }
+
+  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+  seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
+    if (job !== null) {
+      this.#reviver.add(job.schedule.type)
+      const [only] = timeline
+      const whole = timeline.length === 1 && only?.after === null && only.until === null
+      // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
+      if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON())) return job.schedule
+    }
+    return seriesOf(timeline, this.#reviver)
+  }
+
+  /** Takes over a head as it is stored now. */
+  adopt(job: Job, record: JobRecord, change?: RegistrationChange): RegisteredJob {
+    const series = this.seriesOf(record.timeline, job)
+    const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
+    let registered = this.#jobs.get(job.id)
+    if (registered === undefined) {
+      registered = new RegisteredJob(job, record, series)
+      this.#jobs.set(job.id, registered)
+    }
+    registered.job = job
+    registered.version = record.version
+    registered.series = series
+    registered.paused = record.paused !== null
+    const own = { tasks: job.tasks, handlers: this.#handlers }
+    registered.plan = local ? undefined : planFromDocument(readJobDocument(record.definition), record.version, own)
+    this.moveOn(registered, record.watermark, record.nextAt)
+    this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
+    return registered
+  }
+
+  /**
+   * Takes over a job that is data alone, when this node has its handlers and knows its schedules' types; otherwise it
+   * is left to other nodes.
+   */
+  adoptStored(record: JobRecord): RegisteredJob | null {
+    const document = readJobDocument(record.definition)
+    const tasks = tasksOf(document, [])
+    if (!tasks.every((task) => task.handler !== undefined && this.#handlers.has(task.handler))) return null
+    const schedule = record.timeline.at(-1)?.schedule
+    if (schedule === undefined || !this.#reviver.knows(schedule)) {
+      this.#engine.logger.warn({ job: record.name, schedule: schedule?.type }, 'schedule type unknown: left to others')
+      return null
+    }
+    const { id, name, owner } = record
+    const job: Job = {
+      id,
+      name,
+      owner,
+      schedule: this.#reviver.revive(schedule),
+      unbound: null,
+      overrides: document.settings,
+      tasks,
+      onStart: undefined,
+      onComplete: undefined,
+    }
+    return this.adopt(job, record)
+  }
+
+  #emitRegistered(job: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
+    const { events } = this.#engine
+    if (!events.hears('job.registered')) return
+    const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
+    const { id: jobId, name: jobName } = job.job
+    events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
+  }
+
+  /** The plan of the version in force; `null` when this node cannot run it. */
+  planOf(job: RegisteredJob): JobPlan | null {
+    if (job.plan === undefined) {
+      job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
+      if (job.plan === null) this.#engine.logger.warn({ job: job.job.name }, 'handlers missing: left to other nodes')
+    }
+    return job.plan
+  }
+
+  /** The plan of whatever version an occurrence was created under. */
+  async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
+    if (version === job.version) return this.planOf(job)
+    const key = `${job.job.id}:${version}`
+    const known = this.#otherPlans.get(key)
+    if (known !== undefined) return known
+    const { versions } = await this.#engine.storage.repeated('get', (calls) =>
+      calls.get({ versions: [{ jobId: job.job.id, version }] }),
+    )
+    const record = versions[0] ?? null
+    const own = { tasks: job.job.tasks, handlers: this.#handlers }
+    const plan = record === null ? null : planFromDocument(readJobDocument(record.definition), version, own)
+    if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
+    this.#otherPlans.set(key, plan)
+    return plan
+  }
+
+  /** The head's course as the storage has it. */
+  moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
+    job.watermark = watermark
+    this.#engine.agenda.setSlot(job, nextAt)
+  }
+
+  /**
+   * Takes over what an answer says of the job's course, unless the node has learnt of another version since it asked:
+   * then it knows better, and an old next instant under a new version would be recovered as if it were a slot of it.
+   */
+  follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
+    if (job.version === askedVersion) this.moveOn(job, watermark, nextAt)
+  }
+
+  /** The job is gone from the storage. */
+  forget(job: RegisteredJob): void {
+    this.#engine.agenda.setSlot(job, null)
+    // Deleted and defined again meanwhile, it is another one that this says nothing of.
+    if (this.#jobs.get(job.job.id) === job) this.#jobs.delete(job.job.id)
+  }
+
+  /** Reads a job's head again, because another node has changed it. */
+  reload(job: RegisteredJob): void {
+    this.reloadNow(job).catch((error) => this.#engine.fail('reload', error))
+  }
+
+  /**
+   * Answers what the job is now: another object than the given one when it was deleted and came back, `null` when it is
+   * gone.
+   */
+  async reloadNow(job: RegisteredJob): Promise<RegisteredJob | null> {
+    const id = job.job.id
+    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
+    const record = jobs[0] ?? null
+    if (record !== null && record.deletedAt === null) return this.adopt(job.job, record)
+    this.forget(job)
+    return null
+  }
+}

@@ -1,0 +1,22 @@
+import { afterThisTurn } from '../../system-clock.ts'
+
+/** Does something once the present turn of the event loop is over, however often it is asked within that turn. */
+export class AfterTurn {
+  readonly #work: () => void
+  #asked = false
+
+  constructor(work: () => void) {
+    this.#work = work
+  }
+
+  ask(): void {
+    if (this.#asked) return
+    this.#asked = true
+    afterThisTurn(this.#run)
+  }
+
+  readonly #run = (): void => {
+    this.#asked = false
+    this.#work()
+  }
+}

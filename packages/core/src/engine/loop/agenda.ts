@@ -1,0 +1,131 @@
+import type { Clock, Timer } from '../../clock.ts'
+import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
+
+/** Something to be done once a length of time has passed. */
+export interface Alarm extends HeapEntry {
+  ring(): void
+}
+
+// Sleep no longer than this and look again: timers overflow at 2^31 ms, wall clocks jump and machines sleep.
+const longestSleepMs = 60_000
+
+/**
+ * What is to happen when: entries due by wall time (slots) and alarms by monotonic time (timeouts, retries, polls),
+ * behind one timer.
+ */
+export class Agenda<Slot extends HeapEntry> {
+  readonly #clock: Clock
+  readonly #wallNow: () => number
+  readonly #onSlotsDue: () => void
+  readonly #slots = new IndexedHeap<Slot>()
+  readonly #alarms = new IndexedHeap<Alarm>()
+  #timer: Timer | undefined
+  /** Monotonic instant for which the timer is set. */
+  #timerAt = Number.POSITIVE_INFINITY
+  #running = false
+  /** Before the first, and while due slots are being launched: the timer does not wait for slots until that is done. */
+  #slotsHeld = true
+  /** Monotonic instant before which due slots are left alone: they wait for something else than time. */
+  #slotsWaitUntil = Number.NEGATIVE_INFINITY
+
+  constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void }) {
+    this.#clock = options.clock
+    this.#wallNow = options.wallNow
+    this.#onSlotsDue = options.onSlotsDue
+  }
+
+  start(): void {
+    this.#running = true
+    this.#arm()
+  }
+
+  /** Rings nothing more, and holds no timer. */
+  stop(): void {
+    this.#running = false
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+  }
+
+  get slotCount(): number {
+    return this.#slots.size
+  }
+
+  /** Puts a slot at its instant, moving it when it is there already; `null` takes it out. */
+  setSlot(slot: Slot, at: number | null): void {
+    if (at === null) {
+      this.#slots.remove(slot)
+      return
+    }
+    this.#slots.update(slot, at)
+    if (this.#slots.peek() === slot) this.#arm()
+  }
+
+  /** The earliest slot if it is due. */
+  peekDueSlot(now: number): Slot | undefined {
+    const slot = this.#slots.peek()
+    return slot === undefined || slot.at > now ? undefined : slot
+  }
+
+  /** Rings the alarm after a delay, moving it when it is set already. */
+  setAlarm(alarm: Alarm, delayMs: number): void {
+    this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)
+    if (alarm.at < this.#timerAt) this.#arm()
+  }
+
+  cancelAlarm(alarm: Alarm): void {
+    this.#alarms.remove(alarm)
+  }
+
+  /**
+   * The due slots have been launched, or there is nothing to do before: wait for the next. With `waitMs`, those that are
+   * due and left wait so long.
+   */
+  slotsLaunched(waitMs: number = 0): void {
+    this.#slotsHeld = false
+    this.#slotsWaitUntil = this.#clock.monotonic() + waitMs
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#arm()
+  }
+
+  /** What `wallNow` says has moved otherwise than time passes: slots may be due sooner than the timer rings. */
+  wallTimeSet(): void {
+    this.#arm()
+  }
+
+  #arm(): void {
+    if (!this.#running) return
+    const monotonic = this.#clock.monotonic()
+    let delay = longestSleepMs
+    const alarm = this.#alarms.peek()
+    if (alarm !== undefined) delay = Math.min(delay, alarm.at - monotonic)
+    const slot = this.#slots.peek()
+    if (slot !== undefined && !this.#slotsHeld) {
+      delay = Math.min(delay, Math.max(slot.at - this.#wallNow(), this.#slotsWaitUntil - monotonic))
+    }
+    delay = Math.max(0, delay)
+    const at = monotonic + delay
+    // A timer that rings too early only looks again; most alarms are cancelled before they ring.
+    if (this.#timerAt <= at) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring)
+  }
+
+  readonly #ring = (): void => {
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    const monotonic = this.#clock.monotonic()
+    for (let alarm = this.#alarms.peek(); alarm !== undefined && alarm.at <= monotonic; alarm = this.#alarms.peek()) {
+      this.#alarms.remove(alarm)
+      alarm.ring()
+    }
+    const slot = this.#slots.peek()
+    const isWaiting = this.#slotsHeld || monotonic < this.#slotsWaitUntil
+    if (slot !== undefined && slot.at <= this.#wallNow() && !isWaiting) {
+      this.#slotsHeld = true
+      this.#onSlotsDue()
+    }
+    this.#arm()
+  }
+}

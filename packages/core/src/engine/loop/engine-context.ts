@@ -1,0 +1,28 @@
+import type { Clock } from '../../clock.ts'
+import type { JobOverrides } from '../../configuration/settings.ts'
+import type { EventHub } from '../../events.ts'
+import type { Logger } from '../../logger.ts'
+import type { Owner } from '../../storage/occurrence-record.ts'
+import type { Agenda } from './agenda.ts'
+import type { HeapEntry } from './indexed-heap.ts'
+import type { StorageCaller } from './storage-caller.ts'
+
+/** What the parts of one engine share. */
+export interface EngineContext {
+  readonly clock: Clock
+  readonly agenda: Agenda<HeapEntry>
+  readonly storage: StorageCaller
+  readonly events: EventHub
+  readonly logger: Logger
+  readonly owner: Owner
+  /** What the scheduler overrides for all of its jobs. */
+  readonly defaults: JobOverrides
+  /** Items per storage call. */
+  readonly maxBatch: number
+  /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */
+  random(): number
+  /** Epoch milliseconds, as the engine schedules by them: the storage's time where it has a clock. */
+  now(): number
+  /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
+  fail(where: string, error: unknown): void
+}

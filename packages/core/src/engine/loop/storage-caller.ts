@@ -1,0 +1,122 @@
+import type { Clock } from '../../clock.ts'
+import { type ErrorCode, JobistemerError } from '../../errors.ts'
+import type { EventHub } from '../../events.ts'
+import type { Logger } from '../../logger.ts'
+import type { Storage } from '../../storage/storage.ts'
+import type { Agenda } from './agenda.ts'
+import type { HeapEntry } from './indexed-heap.ts'
+
+const firstRetryMs = 100
+const longestRetryMs = 5000
+
+/** Thrown into calls that wait for a storage when the scheduler stops. */
+export class EngineStopped extends JobistemerError {
+  constructor() {
+    super('SCHEDULER_STATE', {
+      message: 'The scheduler was shut down before the storage answered.',
+      field: 'scheduler',
+      value: 'stopped',
+      remedy: 'Whether the call took effect is in the storage: look there.',
+    })
+  }
+}
+
+// Somebody has to mend these: whoever starts a scheduler, or asks it for something, is told at once. What it does by
+// itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.
+const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
+
+/**
+ * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
+ * engine stops: every call of the protocol can be repeated.
+ */
+export class StorageCaller {
+  readonly #storage: Storage
+  readonly #clock: Clock
+  readonly #agenda: Agenda<HeapEntry>
+  readonly #events: EventHub
+  readonly #logger: Logger
+  readonly #waiting = new Set<() => void>()
+  #isAtWork = false
+  #stopped = false
+
+  constructor(options: {
+    storage: Storage
+    clock: Clock
+    agenda: Agenda<HeapEntry>
+    events: EventHub
+    logger: Logger
+  }) {
+    this.#storage = options.storage
+    this.#clock = options.clock
+    this.#agenda = options.agenda
+    this.#events = options.events
+    this.#logger = options.logger
+  }
+
+  /** One call, for users: what fails, fails. */
+  once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
+    const answer = call(this.#storage)
+    this.#clock.track?.(answer)
+    return answer
+  }
+
+  /**
+   * A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend;
+   * with `isAsked`, for somebody who waits for it, also what somebody has to mend
+   */
+  async repeated<T>(
+    operation: string,
+    call: (storage: Storage) => Promise<T>,
+    { isAsked = false }: { readonly isAsked?: boolean } = {},
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.#stopped) throw new EngineStopped()
+      try {
+        const answer = await this.once(call)
+        if (attempt > 1) {
+          this.#events.emit('storage.recovered', { operation, attempts: attempt })
+          this.#logger.info({ operation, attempts: attempt }, 'storage answers again')
+        }
+        return answer
+      } catch (error) {
+        if (this.#isPermanent(error, isAsked)) throw error
+        // Nothing rings any more: a pause would never end.
+        if (this.#stopped) throw new EngineStopped()
+        const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
+        this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
+        this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
+        await this.#pause(retryInMs)
+      }
+    }
+  }
+
+  /** The scheduler has started: from here on it waits for whatever its storage lacks. */
+  started(): void {
+    this.#isAtWork = true
+  }
+
+  #isPermanent(error: unknown, isAsked: boolean): boolean {
+    if (!JobistemerError.isInstance(error)) return false
+    return error.code === 'STORAGE_CLOSED' || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
+  }
+
+  /** Ends all waiting: what has no answer yet never will have one here. */
+  stop(): void {
+    this.#stopped = true
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => wake() }
+      const wake = () => {
+        this.#waiting.delete(wake)
+        this.#agenda.cancelAlarm(alarm)
+        resolve()
+      }
+      this.#waiting.add(wake)
+      this.#agenda.setAlarm(alarm, delayMs)
+    })
+  }
+}

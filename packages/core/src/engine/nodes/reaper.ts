@@ -1,0 +1,156 @@
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import type { JobSettings } from '../../configuration/settings.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
+import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
+import { ClockSteps } from '../time/clock-steps.ts'
+
+/** Beyond its deadline an owner has so long to settle an occurrence itself. */
+const graceMs = 10_000
+
+/** A sweep that comes so much later than it was due was held up: owners on this machine may have been, too. */
+const stallMs = 5000
+
+/** Takes occurrences from owners that are gone: at their deadline, or at once when the owner was this node itself. */
+export class Reaper {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #pool: ExecutionPool
+  readonly #intervalMs: number
+  readonly #loop: BackgroundLoop
+  readonly #steps = new ClockSteps()
+  /** Monotonic instant at which the next sweep is due. */
+  #dueAt = Number.POSITIVE_INFINITY
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; intervalMs: number },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#pool = options.pool
+    this.#intervalMs = options.intervalMs
+    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
+  }
+
+  /** Begins no further sweep. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** The first sweep follows after an interval. */
+  start(): void {
+    this.#steps.look(this.#engine)
+    this.#setAlarm()
+  }
+
+  async #sweep(): Promise<void> {
+    const stalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
+    this.#steps.look(this.#engine)
+    try {
+      // After a stall, whoever is overdue gets the time to settle it that the stall took.
+      if (!stalled) await this.#reapOverdue()
+    } finally {
+      this.#setAlarm()
+    }
+  }
+
+  #setAlarm(): void {
+    this.#dueAt = this.#engine.clock.monotonic() + this.#intervalMs
+    this.#loop.runIn(this.#intervalMs)
+  }
+
+  /** Settles what an earlier life of this node left running: that owner will not come back. */
+  async reapEarlierLives(): Promise<void> {
+    const { node, incarnation } = this.#engine.owner
+    await this.#reapAll({ node }, 'owner_restarted', (record) => record.owner?.incarnation !== incarnation)
+  }
+
+  async #reapOverdue(): Promise<void> {
+    const deadlineBefore = this.#engine.now() - graceMs
+    await this.#reapAll({ deadlineBefore }, 'execution_timeout', (record) => {
+      // Of a clock that was set forward, what began before knows nothing.
+      if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
+      const own = this.#pool.get(record.id)
+      return own === undefined || own.occurrence.token !== record.token
+    })
+  }
+
+  async #reapAll(
+    filter: { readonly node?: string; readonly deadlineBefore?: number },
+    reason: string,
+    wanted: (record: OccurrenceRecord) => boolean,
+  ): Promise<void> {
+    let cursor: string | null = null
+    do {
+      const page = await this.#engine.storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({
+          kind: 'live',
+          state: 'running',
+          runs: true,
+          limit: this.#engine.maxBatch,
+          cursor,
+          ...filter,
+        }),
+      )
+      await this.#reap(page.items.filter(wanted), reason)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+  }
+
+  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {
+    if (records.length === 0) return
+    const now = this.#engine.now()
+    const items: ReapItem[] = []
+    for (const record of records) {
+      const { id, jobId, scheduledAt, token, sequence } = record
+      const settings = await this.#settingsOf(record)
+      const retry = settings?.onStale === 'retry' && record.rescues < settings.maxRescues
+      // Of an occurrence that has ended, no task is left running.
+      const runs = record.runs.map((run) =>
+        retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
+      )
+      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
+    }
+    const answers = await this.#engine.storage.repeated('reap', (calls) => calls.reap({ now, items }))
+    for (const [index, item] of items.entries()) this.#answered(item, answers[index] as ReapAnswer)
+  }
+
+  #answered(item: ReapItem, answer: ReapAnswer): void {
+    if (answer.outcome !== 'reaped') return
+    const { events, logger } = this.#engine
+    const { id: occurrenceId, jobId, action, reason } = item
+    const jobName = this.#registry.get(jobId)?.job.name ?? jobId
+    logger.warn({ jobId, occurrenceId, action, reason }, 'occurrence reaped')
+    events.emit('occurrence.reaped', {
+      jobId,
+      jobName,
+      occurrenceId,
+      scheduledAt: new Date(item.scheduledAt),
+      action,
+      reason,
+    })
+    if (action === 'retry' || answer.woken !== null) this.#capacity.workAppeared()
+  }
+
+  async #settingsOf(record: OccurrenceRecord): Promise<JobSettings | null> {
+    const { jobId, jobVersion } = record
+    const job = this.#registry.get(jobId)
+    if (job !== undefined && job.version === jobVersion) return this.#registry.planOf(job)?.settings ?? null
+    const { versions } = await this.#engine.storage.repeated('get', (calls) =>
+      calls.get({ versions: [{ jobId, version: jobVersion }] }),
+    )
+    const [version] = versions
+    if (version == null) return null
+    const { defaults, settings } = readJobDocument(version.definition)
+    return resolveJobSettings(defaults, settings)
+  }
+}

@@ -1,0 +1,309 @@
+import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
+import { readChoice, readInteger, readName, readObject } from '../../configuration/read-value.ts'
+import type { JobSettingsInput } from '../../configuration/settings.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { OccurrenceId } from '../../ids.ts'
+import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
+import { fingerprintOf } from '../../job/fingerprint.ts'
+import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Schedule } from '../../schedule/schedule.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { decidedUpTo } from '../../storage/rules.ts'
+import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import {
+  type CheckedUpdatePolicy,
+  readUpdatePolicy,
+  type UpdatePolicy,
+  updatedTimeline,
+} from '../jobs/update-policy.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+
+/** What an update changes; what is left out stays as it is. */
+export interface JobUpdate extends JobSettingsInput {
+  /** From when on it decides the slots is the update's policy. */
+  readonly schedule?: Schedule
+  /**
+   * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
+   * stored one has its zone already.
+   */
+  readonly timezone?: string
+  /**
+   * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them; its
+   * data and settings are those given here.
+   */
+  readonly tasks?: readonly AnyTask[]
+}
+
+/** How to update a job. */
+export interface UpdateOptions {
+  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
+  readonly expectedVersion?: number
+  /** Default `immediate`. */
+  readonly policy?: UpdatePolicy
+  /** What becomes of slots that wait to be run. Default `keep`. */
+  readonly waiting?: 'keep' | 'cancel'
+}
+
+/** What an update did. */
+export interface UpdateResult {
+  /** The version in force now. */
+  readonly version: number
+  /** False when the job already was as asked. */
+  readonly changed: boolean
+  /** The next slot; `null` when there is none. */
+  readonly nextAt: Date | null
+  /** Waiting occurrences that were canceled. */
+  readonly canceled: readonly OccurrenceId[]
+}
+
+/** One job in a plan, with its next slots before and after. */
+export interface PlannedChange {
+  readonly name: string
+  /** Version in force when the plan was made; `null` for a job that does not exist. */
+  readonly version: number | null
+  /** Its next slots as it is stored, at most three; none for a job that does not exist. */
+  readonly before: readonly Date[]
+  /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
+  readonly after: readonly Date[]
+}
+
+/** What a set of definitions would change. */
+export interface DefinitionPlan {
+  /** The tag that the definitions are stored under. */
+  readonly owner: string
+  /** The definitions, with the tag. */
+  readonly jobs: readonly Job[]
+  /** Not in the storage, or deleted from it. */
+  readonly added: readonly PlannedChange[]
+  /** In the storage, with another definition. */
+  readonly changed: readonly PlannedChange[]
+  /** Stored under the owner tag, and not among the definitions. */
+  readonly removed: readonly PlannedChange[]
+  /** Names of the jobs that are stored as they are defined. */
+  readonly unchanged: readonly string[]
+}
+
+const slotsShown = 3
+
+/** Changes of definitions at run time. */
+export class Definitions {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+  }
+
+  async update(job: RegisteredJob, change: JobUpdate, options: UpdateOptions): Promise<UpdateResult> {
+    readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks'])
+    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting'])
+    refuseTimezoneAlone(change)
+    const policy = readUpdatePolicy(options.policy ?? 'immediate')
+    const waiting = readChoice(options.waiting ?? 'keep', ['keep', 'cancel'], 'waiting')
+    const expected = options.expectedVersion
+    if (expected !== undefined) readInteger(expected, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+    // Between the look and the write the job can move on to its next slot; then it is looked at again.
+    for (;;) {
+      const record = await this.#stored(job)
+      if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
+      const updated = this.#merged(job, record, change)
+      const content = this.#updatedContent(updated, record, policy)
+      if (content.fingerprint === record.fingerprint) {
+        return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
+      }
+      const answer = await this.#save({
+        kind: 'replace',
+        id: record.id,
+        content,
+        expectedVersion: record.version,
+        expectedWatermark: record.watermark,
+        waiting,
+      })
+      if (answer.outcome === 'saved') {
+        this.#registry.adopt(updated, answer.job, 'updated')
+        const { version, nextAt } = answer.job
+        return { version, changed: true, nextAt: toDate(nextAt), canceled: answer.canceled.map(({ id }) => id) }
+      }
+    }
+  }
+
+  #merged(job: RegisteredJob, record: JobRecord, change: JobUpdate): Job {
+    const document = readJobDocument(record.definition)
+    const tasks = tasksOf(document, job.job.tasks)
+    const { schedule } = change
+    const overrides = { ...document.settings, ...readJobSettings(change) }
+    const timezone = overrides.timezone ?? this.#engine.defaults.timezone
+    const bound = schedule === undefined ? undefined : readSchedule(schedule, job.job.name, timezone)
+    return {
+      ...job.job,
+      schedule: bound ?? this.#presentSchedule(job, record),
+      unbound: null,
+      overrides,
+      tasks: change.tasks === undefined ? tasks : readTasks(change.tasks, tasks),
+    }
+  }
+
+  #presentSchedule(job: RegisteredJob, record: JobRecord): Schedule {
+    const present = record.timeline.at(-1)?.schedule
+    const { schedule } = job.job
+    if (present === undefined || fingerprintOf(present) === fingerprintOf(schedule.toJSON())) return schedule
+    return this.#registry.seriesOf([{ after: null, until: null, schedule: present }], job.job) as Schedule
+  }
+
+  #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {
+    const { defaults } = this.#engine
+    const schedule = job.schedule.toJSON()
+    const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
+    // A window passes, and the definition after it is the old one: it is part of what tells versions apart.
+    const windowed = policy.type === 'windowed' && !sameSchedule
+    const plain = fingerprintOfJob(job, defaults)
+    const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
+    if (sameSchedule) return contentOf(job, { defaults, ...record, fingerprint })
+    const series = this.#registry.seriesOf(record.timeline, job)
+    const { watermark } = record
+    const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
+    const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
+    return contentOf(job, { defaults, timeline, nextAt, fingerprint })
+  }
+
+  /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
+  async add(job: Job): Promise<void> {
+    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)])
+  }
+
+  async remove(job: RegisteredJob, options: { readonly expectedVersion?: number }): Promise<void> {
+    readObject(options, 'options', ['expectedVersion'])
+    const expectedVersion = options.expectedVersion ?? null
+    const answer = await this.#save({ kind: 'delete', id: job.job.id, expectedVersion })
+    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion ?? 0, answer.job)
+    this.#registry.forget(job)
+  }
+
+  async plan(jobs: readonly Job[], owner: string): Promise<DefinitionPlan> {
+    readName(owner, 'owner')
+    const { timezone } = this.#engine.defaults
+    const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
+    const stored = new Map((await this.#storedBy(owner)).map((record) => [record.id, record]))
+    const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
+    for (const record of await this.#get(untagged)) if (record !== null) stored.set(record.id, record)
+    const now = this.#engine.now()
+    const added: PlannedChange[] = []
+    const changed: PlannedChange[] = []
+    const unchanged: string[] = []
+    for (const job of tagged) {
+      const record = stored.get(job.id) ?? null
+      stored.delete(job.id)
+      const change = this.#registry.changeFor(job, record, now)
+      if (change === null) unchanged.push(job.name)
+      else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
+      else changed.push(this.#planned(job.name, record, change.content))
+    }
+    const removed = [...stored.values()]
+      .filter((record) => record.owner === owner && record.deletedAt === null)
+      .map((record) => this.#planned(record.name, record, null))
+    return { owner, jobs: tagged, added, changed, removed, unchanged }
+  }
+
+  /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
+  async apply(plan: DefinitionPlan): Promise<void> {
+    const touched = [...plan.added, ...plan.changed, ...plan.removed]
+    const ids = new Map(plan.jobs.map((job) => [job.name, job.id]))
+    const stored = new Map((await this.#storedBy(plan.owner)).map((record) => [record.name, record]))
+    for (const { name, version } of touched) {
+      const id = ids.get(name)
+      const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id]))[0] ?? null))
+      const alive = record !== null && record.deletedAt === null ? record : null
+      if ((alive?.version ?? null) !== version) throw versionConflict(name, version ?? 0, alive)
+    }
+    const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
+    await this.#registry.register(plan.jobs.filter((job) => names.has(job.name)))
+    for (const { name, version } of plan.removed) {
+      const record = stored.get(name)
+      if (record === undefined) continue
+      const answer = await this.#save({ kind: 'delete', id: record.id, expectedVersion: version })
+      if (answer.outcome === 'conflict') throw versionConflict(name, version ?? 0, answer.job)
+      const registered = this.#registry.get(record.id)
+      if (registered !== undefined) this.#registry.forget(registered)
+    }
+  }
+
+  #planned(name: string, record: JobRecord | null, content: JobContent | null): PlannedChange {
+    return {
+      name,
+      version: record?.version ?? null,
+      before: record === null ? [] : this.#nextSlots(record),
+      after: content === null ? [] : this.#nextSlots(content),
+    }
+  }
+
+  #nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Date[] {
+    const series = this.#registry.seriesOf(timeline, null)
+    const slots: Date[] = []
+    for (let slot = nextAt; slot !== null && slots.length < slotsShown; slot = series.nextMs(slot)) {
+      slots.push(new Date(slot))
+    }
+    return slots
+  }
+
+  async #stored(job: RegisteredJob): Promise<JobRecord> {
+    const [record] = await this.#get([job.job.id])
+    if (record != null && record.deletedAt === null) return record
+    throw new JobistemerError('JOB_NOT_FOUND', {
+      message: `Job ${printValue(job.job.name)} was deleted.`,
+      field: 'name',
+      value: job.job.name,
+      remedy: 'Define it again.',
+    })
+  }
+
+  async #get(ids: readonly JobRecord['id'][]): Promise<readonly (JobRecord | null)[]> {
+    if (ids.length === 0) return []
+    return (await this.#engine.storage.once((storage) => storage.get({ jobs: ids }))).jobs
+  }
+
+  async #storedBy(owner: string): Promise<readonly JobRecord[]> {
+    const records: JobRecord[] = []
+    let cursor: string | null = null
+    do {
+      const page = await this.#engine.storage.once((storage) => storage.listJobs({ owner, limit: 500, cursor }))
+      records.push(...page.items)
+      cursor = page.cursor
+    } while (cursor !== null)
+    return records
+  }
+
+  async #save(change: JobChange): Promise<SaveJobAnswer> {
+    const now = this.#engine.now()
+    const [answer] = await this.#engine.storage.once((storage) => storage.saveJobs({ now, changes: [change] }))
+    return answer as SaveJobAnswer
+  }
+}
+
+function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
+  if (timezone === undefined || schedule !== undefined) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `change.timezone comes without a schedule: ${printValue(timezone)}.`,
+    field: 'change.timezone',
+    value: timezone,
+    remedy: 'Give the schedule too: the stored one has its time zone already.',
+  })
+}
+
+function toDate(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds)
+}
+
+function versionConflict(name: string, expected: number, record: JobRecord | null): JobistemerError {
+  const actual = record?.version ?? null
+  return new JobistemerError('VERSION_CONFLICT', {
+    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected === 0 ? 'none' : expected}.`,
+    field: 'expectedVersion',
+    value: { expected, actual } as unknown as JsonObject,
+    remedy: 'Read the job again, and decide anew.',
+  })
+}

@@ -1,0 +1,139 @@
+import { type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { OccurrenceQuery } from '../../storage/storage.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+
+/** What became, or will become, of an instant of a job. */
+export interface Explanation {
+  /** The instant that was asked about. */
+  readonly at: Date
+  /** What becomes of it. */
+  readonly verdict: /** There is a record: `occurrence` says it all. */
+    | 'recorded'
+    /** A recovery passed over it together with others: `occurrence` is their common record. */
+    | 'covered'
+    /** It lies ahead, and is a slot. */
+    | 'will_run'
+    /** It is a slot, and the job is paused: it will be skipped unless the job is resumed before. */
+    | 'paused'
+    /** It is a slot that is due, and no node has decided about it yet. */
+    | 'due'
+    /** The schedule has no slot there. */
+    | 'not_a_slot'
+    /** It lies before the job's creation. */
+    | 'before_creation'
+    /** Its record is too old to be kept. */
+    | 'pruned'
+    /** It was a slot by a schedule that is not in force any more, or never was one. */
+    | 'unknown'
+  /** In words. */
+  readonly reason: string
+  /** The id that an occurrence at the instant has, or would have. */
+  readonly id: OccurrenceId
+  /** Its record, or the one that it is part of; `null` when there is none. */
+  readonly occurrence: Occurrence | null
+}
+
+/** Says of any instant, past or future, what becomes of it and why. */
+export async function explain(
+  engine: EngineContext,
+  registry: JobRegistry,
+  job: RegisteredJob,
+  at: number,
+): Promise<Explanation> {
+  const jobId = job.job.id
+  const id = occurrenceId(jobId, at)
+  const { jobs, occurrences } = await engine.storage.once((storage) =>
+    storage.get({ jobs: [jobId], occurrences: [id] }),
+  )
+  const head = jobs[0] ?? null
+  const record = occurrences[0] ?? null
+  if (record !== null) return { ...found(at, id, record), verdict: 'recorded' }
+  if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
+  const span = at <= head.watermark ? await coveringRecord(engine, head, at) : null
+  if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
+  return withoutRecord(engine.now(), head, registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at, at, id)
+}
+
+function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
+  if (at <= head.createdAt) {
+    return answer(
+      at,
+      id,
+      'before_creation',
+      `The job was created at ${text(head.createdAt)}: nothing before is made up for.`,
+    )
+  }
+  if (head.pruneFloor !== null && at <= head.pruneFloor) {
+    return answer(at, id, 'pruned', `History up to ${text(head.pruneFloor)} was pruned.`)
+  }
+  if (at <= head.watermark) {
+    return answer(at, id, 'unknown', `The slots up to ${text(head.watermark)} are decided, and this was none of them.`)
+  }
+  if (head.deletedAt !== null) return answer(at, id, 'not_a_slot', `The job was deleted at ${text(head.deletedAt)}.`)
+  if (!isSlot) return answer(at, id, 'not_a_slot', 'The schedule has no slot at this instant.')
+  if (head.paused !== null) {
+    const why = head.paused.reason === null ? '' : `: ${head.paused.reason}`
+    return answer(at, id, 'paused', `The job is paused since ${text(head.paused.at)}${why}.`)
+  }
+  if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
+  return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)
+}
+
+/** The record of a recovery whose span holds the instant. */
+async function coveringRecord(engine: EngineContext, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
+  // A missed range stands at its first slot, and no other missed one lies inside it.
+  const missed = await firstOf(engine, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
+  if (missed !== null && holds(missed, at)) return missed
+  // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
+  const run = await firstOf(engine, head, { from: at, order: 'ascending' }, ({ kind, state, token, details }) => {
+    const canceledAhead = state === 'canceled' && token === 0 && details.span === undefined
+    return kind === 'slot' && !canceledAhead
+  })
+  return run !== null && holds(run, at) ? run : null
+}
+
+type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
+
+async function firstOf(
+  engine: EngineContext,
+  head: JobRecord,
+  part: HistoryPart,
+  isWanted: (record: OccurrenceRecord) => boolean,
+): Promise<OccurrenceRecord | null> {
+  let cursor: string | null = null
+  do {
+    const page = await engine.storage.once((storage) =>
+      storage.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...part }),
+    )
+    const found = page.items.find(isWanted)
+    if (found !== undefined) return found
+    cursor = page.cursor
+  } while (cursor !== null)
+  return null
+}
+
+function holds(record: OccurrenceRecord, at: number): boolean {
+  const { span } = record.details
+  return span !== undefined && span.from <= at && at <= span.to
+}
+
+function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Explanation, 'verdict'> {
+  const why = record.reason === null ? '' : ` (${record.reason})`
+  const span = record.details.span
+  const covers = span === undefined ? '' : `, for ${span.count} slots from ${text(span.from)} to ${text(span.to)}`
+  const by = record.owner === null ? '' : `, by node ${record.owner.node}`
+  return { at: new Date(at), id, reason: `${record.state}${why}${covers}${by}`, occurrence: occurrenceOf(record) }
+}
+
+function answer(at: number, id: OccurrenceId, verdict: Explanation['verdict'], reason: string): Explanation {
+  return { at: new Date(at), id, verdict, reason, occurrence: null }
+}
+
+function text(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

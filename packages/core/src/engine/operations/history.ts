@@ -1,0 +1,72 @@
+import { readInteger, readObject } from '../../configuration/read-value.ts'
+import { toDurationMs } from '../../duration.ts'
+import { jobId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import type { OccurrenceFilter, PruneOptions } from '../../scheduler.ts'
+import type { LiveCounts } from '../../storage/storage.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { readOccurrenceFilter } from './occurrence-filter.ts'
+
+const pageSize = 1000
+const pruneBatch = 10_000
+
+/** What the storage keeps of occurrences, read and removed for users. It needs no job that this node knows. */
+export class History {
+  readonly #engine: EngineContext
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
+    const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
+    const found: Occurrence[] = []
+    let cursor: string | null = null
+    do {
+      const page = await this.#engine.storage.once((storage) =>
+        storage.listOccurrences({
+          kind: 'job',
+          jobId,
+          order,
+          runs: true,
+          limit: Math.min(limit - found.length, pageSize),
+          cursor,
+          ...bounds,
+        }),
+      )
+      for (const record of page.items) found.push(occurrenceOf(record))
+      cursor = page.cursor
+    } while (cursor !== null && found.length < limit)
+    return found
+  }
+
+  async isRunning(name: string): Promise<boolean> {
+    const id = jobId(name)
+    const { counts } = await this.#engine.storage.once((storage) => storage.get({ counts: [id] }))
+    return (counts[0] as LiveCounts).running > 0
+  }
+
+  /** How many occurrences of all jobs wait in the storage. */
+  async waitingCount(): Promise<number> {
+    const { counts } = await this.#engine.storage.once((storage) => storage.get({ counts: ['all'] }))
+    const { pending, queued } = counts[0] as LiveCounts
+    return pending + queued
+  }
+
+  async prune(options: PruneOptions): Promise<number> {
+    readObject(options, 'options', ['job', 'olderThan', 'keep'])
+    const now = this.#engine.now()
+    const before = now - toDurationMs(options.olderThan, 'olderThan')
+    const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
+    const target = options.job === undefined ? null : jobId(options.job)
+    let removed = 0
+    for (let more = true; more; ) {
+      const answer = await this.#engine.storage.once((storage) =>
+        storage.prune({ now, jobId: target, before, keep, limit: pruneBatch }),
+      )
+      removed += answer.removed
+      more = answer.more
+    }
+    return removed
+  }
+}

@@ -1,0 +1,190 @@
+import { readName, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
+
+/** Why somebody intervenes, and who. Both are kept in the record. */
+export interface InterventionOptions {
+  /** 1 to 255 characters. */
+  readonly reason?: string
+  /** 1 to 255 characters. */
+  readonly actor?: string
+}
+
+/** How to cancel an occurrence. */
+export interface CancelOptions extends InterventionOptions {
+  /**
+   * End a running occurrence at once, without waiting for its owner: for owners that do not react. The owner finds
+   * its token dead and its signal fires. Default false.
+   */
+  readonly force?: boolean
+}
+
+/** What a cancellation did. */
+export interface CancelResult {
+  readonly id: OccurrenceId
+  /** `requested`: it runs, and its owner was asked. `final`: it had ended before. */
+  readonly outcome: 'canceled' | 'requested' | 'final'
+  /** Of the occurrence, after the cancellation. */
+  readonly state: OccurrenceState
+}
+
+/** What people do to jobs and occurrences from outside: cancel, pause, resume. */
+export class Interventions {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #capacity: Capacity
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#capacity = options.capacity
+  }
+
+  /** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
+  async find(id: OccurrenceId): Promise<OccurrenceRecord> {
+    const { occurrences } = await this.#engine.storage.once((storage) => storage.get({ occurrences: [id] }))
+    const [record] = occurrences
+    if (record != null) return record
+    throw new JobistemerError('OCCURRENCE_NOT_FOUND', {
+      message: `There is no occurrence ${printValue(id)}.`,
+      field: 'occurrenceId',
+      value: id,
+      remedy: 'Take the id from occurrences() or an event; pruned ones are gone.',
+    })
+  }
+
+  async cancel(id: OccurrenceId, options: CancelOptions): Promise<CancelResult> {
+    readObject(options, 'options', ['reason', 'actor', 'force'])
+    const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
+    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const record = await this.find(id)
+    const { jobId, scheduledAt } = record
+    const mode = options.force === true ? 'force' : 'request'
+    const now = this.#engine.now()
+    const [answer] = await this.#engine.storage.once((storage) =>
+      storage.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
+    )
+    return this.#canceled(record, reason, answer as CancelAnswer)
+  }
+
+  #canceled(record: OccurrenceRecord, reason: string, answer: CancelAnswer): CancelResult {
+    const { id } = record
+    switch (answer.outcome) {
+      case 'canceled':
+        this.#pool.get(id)?.cancel(reason)
+        this.#emitCanceled(record.jobId, id, record.scheduledAt, reason)
+        if (answer.woken !== null) this.#capacity.workAppeared()
+        return { id, outcome: 'canceled', state: 'canceled' }
+      case 'requested':
+        this.#pool.get(id)?.cancel(reason)
+        return { id, outcome: 'requested', state: 'running' }
+      case 'final':
+        return { id, outcome: 'final', state: answer.state }
+      case 'absent':
+        // It was there a moment ago: pruned in between.
+        return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
+    }
+  }
+
+  /** Creates the record of a future slot as `canceled`, so that no node runs it. */
+  async cancelSlot(asked: RegisteredJob, slot: number, options: InterventionOptions): Promise<CancelResult> {
+    readObject(options, 'options', ['reason', 'actor'])
+    const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
+    let job = asked
+    const jobId = job.job.id
+    const id = occurrenceId(jobId, slot)
+    const details = options.actor === undefined ? {} : { requestActor: readName(options.actor, 'actor') }
+    for (;;) {
+      if (job.series.nextMs(slot - 1) !== slot) throw notASlot(job, slot, 'is not a slot of')
+      const { owner } = this.#engine
+      const now = this.#engine.now()
+      const item = {
+        kind: 'exclusion',
+        id,
+        jobId,
+        scheduledAt: slot,
+        jobVersion: job.version,
+        reason,
+        details,
+      } as const
+      const [answer] = await this.#engine.storage.once((storage) =>
+        storage.createOccurrences({ now, owner, items: [item] }),
+      )
+      const { outcome } = answer as CreateAnswer
+      if (outcome === 'created') {
+        this.#emitCanceled(jobId, id, slot, reason)
+        return { id, outcome: 'canceled', state: 'canceled' }
+      }
+      if (outcome === 'exists') return this.cancel(id, options)
+      if (outcome === 'absent') throw jobDeleted(job)
+      if (outcome !== 'stale_version') throw notASlot(job, slot, 'lies in the past of')
+      const present = await this.#registry.reloadNow(job)
+      if (present === null) throw jobDeleted(job)
+      job = present
+    }
+  }
+
+  async pause(job: RegisteredJob, options: InterventionOptions): Promise<void> {
+    readObject(options, 'options', ['reason', 'actor'])
+    const reason = options.reason === undefined ? null : readName(options.reason, 'reason')
+    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const changed = await this.#savePause(job, { at: this.#engine.now(), reason, actor })
+    if (!changed) return
+    this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason })
+  }
+
+  async resume(job: RegisteredJob): Promise<void> {
+    const changed = await this.#savePause(job, null)
+    if (!changed) return
+    this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
+    this.#capacity.workAppeared()
+  }
+
+  async #savePause(
+    job: RegisteredJob,
+    paused: { readonly at: number; readonly reason: string | null; readonly actor: string | null } | null,
+  ): Promise<boolean> {
+    const now = this.#engine.now()
+    const [answer] = await this.#engine.storage.once((storage) =>
+      storage.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
+    )
+    const { outcome } = answer as SaveJobAnswer
+    if (outcome === 'absent') throw jobDeleted(job)
+    job.paused = paused !== null
+    return outcome === 'saved'
+  }
+
+  #emitCanceled(jobId: JobId, id: OccurrenceId, scheduledAt: number, reason: string): void {
+    const jobName = this.#registry.get(jobId)?.job.name ?? jobId
+    const event = { jobId, jobName, occurrenceId: id, scheduledAt: new Date(scheduledAt), reason }
+    this.#engine.events.emit('occurrence.canceled', event)
+  }
+}
+
+function jobDeleted(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again.',
+  })
+}
+
+function notASlot(job: RegisteredJob, slot: number, how: string): JobistemerError {
+  const text = new Date(slot).toISOString()
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `${text} ${how} the schedule of job ${printValue(job.job.name)}.`,
+    field: 'at',
+    value: text,
+    remedy: 'Give an instant that nextRuns() lists.',
+  })
+}

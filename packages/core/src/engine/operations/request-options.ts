@@ -1,0 +1,84 @@
+import { readJobSettings } from '../../configuration/read-settings.ts'
+import { readName, readObject } from '../../configuration/read-value.ts'
+import type { JobSettingsInput } from '../../configuration/settings.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { OccurrenceId } from '../../ids.ts'
+import { type JsonObject, toJsonValue } from '../../json.ts'
+import type { OccurrenceReason } from '../../occurrence-reason.ts'
+import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
+
+/** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
+export type RunOverrides = Pick<
+  JobSettingsInput,
+  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'taskExecutionMode' | 'executionTimeout'
+>
+
+/** How to run a job outside its schedule. */
+export interface TriggerOptions {
+  /**
+   * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
+   * again, for as long as its record is kept. Default: every call is a request of its own.
+   */
+  readonly key?: string
+  /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
+  readonly data?: unknown
+  /** Only these tasks. Default: all. */
+  readonly tasks?: readonly string[]
+  /** Settings for this run alone, over the job's and the tasks' own. */
+  readonly overrides?: RunOverrides
+  /** Why; kept with the occurrence. 1 to 255 characters. */
+  readonly reason?: string
+  /** Who asks; kept with the occurrence. 1 to 255 characters. */
+  readonly actor?: string
+}
+
+/** How to replay an occurrence. */
+export interface ReplayOptions extends TriggerOptions {
+  /** Run this task and those after it; the results of those before it are the original's. */
+  readonly from?: string
+}
+
+/** What became of a request to run a job. */
+export interface TriggerResult {
+  readonly id: OccurrenceId
+  /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
+  readonly state: OccurrenceState
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`. */
+  readonly reason: OccurrenceReason | null
+  /** False when the key was used before: this is what became of that request. */
+  readonly created: boolean
+}
+
+const overrideNames: readonly (keyof RunOverrides)[] = [
+  'failureStrategy',
+  'retryPolicy',
+  'taskTimeout',
+  'taskExecutionMode',
+  'executionTimeout',
+]
+/** What a trigger may say. */
+export const triggerOptionNames: readonly string[] = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
+
+/** What is kept with an occurrence of how it was asked for. */
+export function detailsOf(options: TriggerOptions): OccurrenceDetails {
+  const { key, data, tasks, overrides, reason, actor } = options
+  if (overrides !== undefined) readObject(overrides, 'overrides', overrideNames)
+  return {
+    ...(key !== undefined && { requestKey: readName(key, 'key') }),
+    ...(data !== undefined && { data: toJsonValue(data, 'data') }),
+    ...(tasks !== undefined && { tasks: readTaskNames(tasks) }),
+    ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
+    ...(reason !== undefined && { requestReason: readName(reason, 'reason') }),
+    ...(actor !== undefined && { requestActor: readName(actor, 'actor') }),
+  }
+}
+
+function readTaskNames(tasks: readonly string[]): readonly string[] {
+  if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `tasks[${index}]`))
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `tasks is not a list of names of tasks: ${printValue(tasks)}.`,
+    field: 'tasks',
+    value: tasks,
+    remedy: 'Name at least one task, or leave it out to run all.',
+  })
+}

@@ -1,0 +1,242 @@
+import { readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import type { JsonObject, JsonValue } from '../../json.ts'
+import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import { displace } from '../dispatch/displace.ts'
+import { readOwnStart } from '../dispatch/own-start.ts'
+import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { uniqueSuffix } from '../loop/unique-suffix.ts'
+import type { ExecutionPool } from '../run/execution-pool.ts'
+import { initialRuns } from '../run/task-run-records.ts'
+import {
+  detailsOf,
+  type ReplayOptions,
+  type TriggerOptions,
+  type TriggerResult,
+  triggerOptionNames,
+} from './request-options.ts'
+
+interface Request {
+  readonly kind: 'trigger' | 'replay'
+  /** What the id derives from, together with the key. */
+  readonly base: JobId | OccurrenceId
+  readonly key: string | undefined
+  readonly details: OccurrenceDetails
+}
+
+/** Runs that people and programs ask for, outside the schedule. */
+export class Requests {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #capacity: Capacity
+  readonly #underWay = new Map<OccurrenceId, Promise<TriggerResult>>()
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#capacity = options.capacity
+  }
+
+  async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
+    readObject(options, 'options', triggerOptionNames)
+    return this.#submit(job, {
+      kind: 'trigger',
+      base: job.job.id,
+      key: options.key,
+      details: detailsOf(options),
+    })
+  }
+
+  async replay(job: RegisteredJob, original: OccurrenceRecord, options: ReplayOptions): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, 'from'])
+    if (!isFinal(original.state)) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
+        field: 'occurrenceId',
+        value: original.id,
+        remedy: 'Wait until it has ended, or cancel it.',
+      })
+    }
+    const tasks = options.tasks ?? (options.from === undefined ? undefined : this.#tasksFrom(job, options.from))
+    const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
+    const { data } = original.details
+    return this.#submit(job, {
+      kind: 'replay',
+      base: original.id,
+      key: options.key,
+      details: {
+        ...(data !== undefined && { data }),
+        ...details,
+        replayOf: original.id,
+        ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
+      },
+    })
+  }
+
+  /** Resolves when no request is under way. */
+  async answered(): Promise<void> {
+    await Promise.allSettled([...this.#underWay.values()])
+  }
+
+  async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
+    const id = requestedOccurrenceId(request.base, request.kind, key)
+    const send = (): Promise<TriggerResult> => this.#send(job, request, id)
+    // One after the other: of two requests of one key, the second finds what the first has started already running.
+    const earlier = this.#underWay.get(id)
+    const answering = earlier === undefined ? send() : earlier.then(send, send)
+    this.#underWay.set(id, answering)
+    try {
+      return await answering
+    } finally {
+      if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
+    }
+  }
+
+  async #send(asked: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
+    const { kind, details } = request
+    let job = asked
+    // A job whose version changes between the look and the write is looked at again.
+    for (;;) {
+      const plan = this.#planFor(job, details)
+      const now = this.#engine.now()
+      const starts = this.#capacity.roomForRequest() && !job.paused
+      const item: CreateRequested = {
+        kind,
+        id,
+        jobId: job.job.id,
+        scheduledAt: now,
+        dueAt: now,
+        jobVersion: job.version,
+        executionTimeoutMs: plan.settings.executionTimeoutMs,
+        details,
+        runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
+      }
+      const answer = await this.#create(item)
+      if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
+      if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
+      const present = await this.#registry.reloadNow(job)
+      if (present === null) throw jobGone(job)
+      job = present
+    }
+  }
+
+  async #create(item: CreateRequested): Promise<CreateAnswer> {
+    const { owner, storage } = this.#engine
+    const starts = item.runs === null ? 0 : 1
+    this.#capacity.reserve(starts)
+    try {
+      const [answer] = await storage.repeated(
+        'createOccurrences',
+        (calls) => calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
+        { isAsked: true },
+      )
+      return answer as CreateAnswer
+    } finally {
+      this.#capacity.unreserve(starts)
+    }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    job: RegisteredJob,
+    { id }: CreateRequested,
+    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+  ): Promise<void> {
+    if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(id) !== undefined) return
+    const record = await readOwnStart(this.#engine, id)
+    if (record === null || this.#pool.get(id) !== undefined) return
+    const { startedAt, kind, details } = record
+    if (kind === 'slot' || startedAt === null) return
+    this.#pool.run({
+      job,
+      plan: this.#planFor(job, details),
+      occurrence: { ...record, startedAt },
+      runs: record.runs,
+      fresh: true,
+    })
+  }
+
+  #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
+    const { id } = item
+    if (answer.outcome === 'exists') return { id, state: answer.state, reason: null, created: false }
+    if (answer.outcome !== 'created') throw jobGone(job)
+    this.#engine.events.emit('occurrence.created', {
+      jobId: job.job.id,
+      jobName: job.job.name,
+      occurrenceId: id,
+      scheduledAt: new Date(item.scheduledAt),
+      kind: item.kind,
+      state: answer.state,
+      reason: answer.reason,
+    })
+    displace(this.#engine, this.#pool, job, answer)
+    if (answer.state === 'running') this.#run(job, plan, item, answer.token)
+    else if (answer.state === 'pending') this.#capacity.workAppeared()
+    return { id, state: answer.state, reason: answer.reason, created: true }
+  }
+
+  #run(job: RegisteredJob, plan: JobPlan, item: CreateRequested, token: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: { ...item, token, startedAt: item.dueAt, recovered: false },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
+  }
+
+  #planFor(job: RegisteredJob, details: OccurrenceDetails): JobPlan {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const { tasks, overrides } = details
+    for (const name of tasks ?? []) if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name)
+    return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
+  }
+
+  #tasksFrom(job: RegisteredJob, first: string): string[] {
+    const plan = this.#registry.planOf(job)
+    if (plan === null) throw jobGone(job)
+    const index = plan.tasks.findIndex((task) => task.name === first)
+    if (index < 0) throw noTask(job, plan, first)
+    return plan.tasks.slice(index).map((task) => task.name)
+  }
+}
+
+/** Results of an occurrence's completed tasks, but for those that run again. */
+function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
+  const results: Record<string, JsonValue> = { ...original.details.results }
+  for (const run of original.runs) {
+    if (run.state === 'completed' && run.result !== undefined) results[run.task] = run.result
+  }
+  for (const name of again) delete results[name]
+  return results
+}
+
+function noTask(job: RegisteredJob, plan: JobPlan, name: string): JobistemerError {
+  return new JobistemerError('TASK_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
+    field: 'tasks',
+    value: name,
+    remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
+  })
+}
+
+function jobGone(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted, or has tasks now that this node cannot run.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again, or ask a node that runs its present version.',
+  })
+}

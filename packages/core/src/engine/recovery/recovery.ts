@@ -1,0 +1,168 @@
+import type { RecoveryStrategy } from '../../configuration/settings.ts'
+import { missedRangeId, occurrenceId } from '../../ids.ts'
+import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobPlan } from '../jobs/job-plan.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { SlotSeries } from '../jobs/timeline.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { EngineStopped } from '../loop/storage-caller.ts'
+import { CanceledSlots, type JobSlot } from './canceled-slots.ts'
+import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
+
+const noDetails: OccurrenceDetails = Object.freeze({})
+
+// Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
+const recoveryLimit = 1000
+
+/**
+ * A job that is late, as it was when it was found to be. What another node does to the job meanwhile must not mix with
+ * it: a decision about these slots under a newer watermark or version would be taken for one about the slots after.
+ */
+export interface LateSlot {
+  readonly job: RegisteredJob
+  readonly plan: JobPlan
+  readonly slot: number
+  readonly version: number
+  readonly watermark: number
+  readonly series: SlotSeries
+}
+
+export function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
+  const { at: slot, version, watermark, series } = job
+  return { job, plan, slot, version, watermark, series }
+}
+
+/** What there is to decide about a late job. */
+function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
+  const { misfireThresholdMs, recoveryStrategy } = plan.settings
+  const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
+  // The wall clock may have been set back since the slot was found late.
+  return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
+}
+
+/** Slots that nobody ran in time: what becomes of them is each job's recovery strategy. */
+export class Recovery {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+  }
+
+  /**
+   * Decides about the slots that were missed. Each job's decision is one step on its watermark, so of several nodes
+   * that come to it at once, one wins.
+   */
+  async recover(late: readonly LateSlot[]): Promise<void> {
+    const { owner, storage } = this.#engine
+    const now = this.#engine.now()
+    const items: RecoveryItem[] = []
+    const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
+    const canceled = await this.#lookForCanceled(late, now)
+    for (const one of late) {
+      const { job } = one
+      try {
+        const canceledAmong = (slots: readonly number[]) => canceled.among(job.job.id, slots)
+        const deciding = decideMissedSlots({ ...missedSlotsOf(one, now), now, limit: recoveryLimit, canceledAmong })
+        // It takes several turns to count the slots of a long outage.
+        this.#engine.clock.track?.(deciding)
+        const decision = await deciding
+        items.push(this.#itemFor(one, decision))
+        sent.push({ late: one, decision })
+      } catch (error) {
+        if (error instanceof EngineStopped) throw error
+        this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      }
+    }
+    if (items.length === 0) return
+    const answers = await storage.repeated('createOccurrences', (calls) =>
+      calls.createOccurrences({ now, owner, items }),
+    )
+    for (const [index, { late: one, decision }] of sent.entries()) {
+      this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
+    }
+  }
+
+  /** For most jobs, what became of the last slot is all that there is to know: one call for all of them. */
+  async #lookForCanceled(late: readonly LateSlot[], now: number): Promise<CanceledSlots> {
+    const slots: JobSlot[] = []
+    for (const one of late) {
+      const missed = missedSlotsOf(one, now)
+      if (!countsSlots(missed.strategy)) continue
+      try {
+        slots.push({ jobId: one.job.job.id, slot: lastMissedSlot(missed) })
+      } catch {
+        // The decision about this job's slots will say so.
+      }
+    }
+    const canceled = new CanceledSlots(this.#engine)
+    await canceled.look(slots)
+    return canceled
+  }
+
+  #itemFor({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {
+    const { id: jobId } = job.job
+    const { executionTimeoutMs } = plan.settings
+    return {
+      kind: 'recovery',
+      id: occurrenceId(jobId, decision.lastSlot),
+      jobId,
+      scheduledAt: decision.lastSlot,
+      jobVersion: version,
+      expectedWatermark: watermark,
+      watermark: decision.lastSlot,
+      nextAt: series.nextMs(decision.lastSlot),
+      entries: decision.entries.map((entry) => {
+        if (entry.kind === 'missed') {
+          const reason = job.paused ? 'paused' : plan.settings.recoveryStrategy.type
+          const { span } = entry
+          const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
+          return { kind: 'missed', id, scheduledAt: span.from, reason, span }
+        }
+        const { span } = entry
+        const details = span === null ? noDetails : { span }
+        const id = span !== null && span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, entry.slot)
+        return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
+      }),
+    }
+  }
+
+  #answered(
+    job: RegisteredJob,
+    plan: JobPlan,
+    decision: RecoveryDecision,
+    item: RecoveryItem,
+    answer: CreateAnswer,
+  ): void {
+    switch (answer.outcome) {
+      case 'created':
+        this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
+        this.#engine.events.emit('recovery.decided', {
+          jobId: job.job.id,
+          jobName: job.job.name,
+          strategy: job.paused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
+          from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
+          to: new Date(item.scheduledAt),
+          missed: decision.count,
+          toRun: decision.toRun,
+        })
+        if (decision.toRun > 0) this.#capacity.workAppeared()
+        return
+      case 'exists':
+      case 'off_schedule':
+        // Another node has recovered this window.
+        this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        return
+      case 'absent':
+      case 'stale_version':
+      case 'pruned':
+        this.#registry.reload(job)
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { FinalState } from '../../storage/occurrence-record.ts'
+import type { SettleChange } from '../../storage/storage.ts'
+import type { AbortReason } from './abort-errors.ts'
+import type { TaskProgress } from './task-progress.ts'
+
+/** Why an execution ends apart from what its tasks do. */
+export type Halt =
+  | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
+  | { readonly kind: 'release'; readonly reason: string }
+
+// Shared by all executions, of which there may be tens of thousands a second.
+const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
+
+/** What an occurrence ends as on this node, by what ended it and by how its tasks ended. */
+export function finalChange(
+  halt: Halt | null,
+  tasks: readonly TaskProgress[],
+  failedFast: boolean,
+  now: number,
+): SettleChange {
+  if (halt?.kind === 'release' && tasks.some((task) => !task.ended)) {
+    return { kind: 'release', dueAt: now, reason: halt.reason }
+  }
+  if (halt?.kind === 'finish') return halt
+  if (failedFast) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
+  const failed = tasks.some((task) => task.state === 'failed')
+  return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
+}
+
+/** Why a task ends that has not ended by itself when its occurrence does. */
+export function giveUpReason(halt: Halt): AbortReason {
+  if (halt.kind === 'release') return 'shutdown'
+  return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
+}

@@ -1,0 +1,102 @@
+import type { OccurrenceId } from '../../ids.ts'
+import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { Capacity } from '../capacity/capacity.ts'
+import type { JobPlan } from '../jobs/job-plan.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { Execution, type ExecutionOwner } from './execution.ts'
+import { Settler } from './settler.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+/** The occurrences that are this node's. Each runs as soon as it has a place. */
+export class ExecutionPool implements ExecutionOwner {
+  readonly engine: EngineContext
+  readonly settler: Settler
+  readonly #capacity: Capacity
+  readonly #executions = new Map<OccurrenceId, Execution>()
+  /** Calls of `onComplete` that have not ended. */
+  #hooks = 0
+  #whenEmpty: (() => void) | undefined
+  #shuttingDown = false
+
+  constructor(engine: EngineContext, capacity: Capacity) {
+    this.engine = engine
+    this.settler = new Settler(engine)
+    this.#capacity = capacity
+  }
+
+  get size(): number {
+    return this.#executions.size
+  }
+
+  /** Without those that wait for a place: they have not begun. */
+  get begun(): number {
+    return this.#executions.size - this.#capacity.waitingCount
+  }
+
+  get(id: OccurrenceId): Execution | undefined {
+    return this.#executions.get(id)
+  }
+
+  run(options: {
+    readonly job: RegisteredJob
+    readonly plan: JobPlan
+    readonly occurrence: StartedOccurrence
+    readonly runs: readonly TaskRunRecord[]
+    readonly fresh: boolean
+  }): void {
+    const { id } = options.occurrence
+    // It was taken from this node, and came back to it before the node had noticed.
+    this.#executions.get(id)?.lose()
+    const execution = new Execution(this, options)
+    this.#executions.set(id, execution)
+    // A request was on its way when the shutdown began: it is handed back untouched.
+    if (this.#shuttingDown) execution.shutDown()
+    else this.#capacity.enter(execution)
+  }
+
+  closing(execution: Execution): void {
+    this.#capacity.leave(execution, execution.runningMs)
+  }
+
+  closed(execution: Execution): void {
+    this.#executions.delete(execution.occurrence.id)
+    this.#lookWhetherEmpty()
+    this.#capacity.leave(execution, null)
+    // Not before: the end may have woken what is to be taken.
+    this.#capacity.offerRoom()
+  }
+
+  reporting(hook: Promise<void>): void {
+    this.#hooks++
+    void hook.finally(() => {
+      this.#hooks--
+      this.#lookWhetherEmpty()
+    })
+  }
+
+  #lookWhetherEmpty(): void {
+    if (this.#executions.size === 0 && this.#hooks === 0) this.#whenEmpty?.()
+  }
+
+  woken(): void {
+    this.#capacity.workAppeared()
+  }
+
+  /** Tells everything to stop, also what comes later. */
+  shutDown(): void {
+    this.#shuttingDown = true
+    this.#capacity.stop()
+    for (const execution of [...this.#executions.values()]) execution.shutDown()
+  }
+
+  /** Resolves when nothing runs any more, and the hooks that were told of it have ended. */
+  async emptied(): Promise<void> {
+    // The last occurrence closes before its hook is called.
+    while (this.#executions.size > 0 || this.#hooks > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve
+      })
+    }
+  }
+}

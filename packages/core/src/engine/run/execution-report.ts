@@ -1,0 +1,62 @@
+import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
+import type { AttemptReport, ExecutionReport, TaskReport } from '../../report.ts'
+import type { FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { JobPlan } from '../jobs/job-plan.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+/** The report on an occurrence that has ended. */
+export function reportOf(options: {
+  readonly jobName: string
+  readonly plan: JobPlan
+  readonly occurrence: StartedOccurrence
+  readonly runs: readonly TaskRunRecord[]
+  readonly outcome: FinalState
+  readonly reason: string | null
+  readonly finishedAt: number
+}): ExecutionReport {
+  const { occurrence, plan, runs, finishedAt } = options
+  return {
+    job: { id: occurrence.jobId, name: options.jobName, version: occurrence.jobVersion },
+    occurrence: { id: occurrence.id, kind: occurrence.kind },
+    scheduledAt: new Date(occurrence.scheduledAt),
+    startedAt: new Date(occurrence.startedAt),
+    finishedAt: new Date(finishedAt),
+    durationMs: finishedAt - occurrence.startedAt,
+    outcome: options.outcome,
+    reason: options.reason,
+    taskExecutionMode: plan.settings.taskExecutionMode,
+    failureStrategy: plan.settings.failureStrategy,
+    recovered: occurrence.recovered,
+    tasks: runs.map((run) => taskReportOf(occurrence.jobId, occurrence.id, run)),
+  }
+}
+
+/** A task run with the ids that derive from its place. */
+export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: TaskRunRecord): TaskReport {
+  const id = taskId(jobId, run.task)
+  const runId = taskRunId(occurrenceId, id)
+  const first = run.attempts[0]
+  const last = run.attempts.at(-1)
+  return {
+    id,
+    runId,
+    name: run.task,
+    state: run.state,
+    reason: run.reason ?? null,
+    durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - first.startedAt,
+    result: run.result,
+    error: last?.error ?? null,
+    attempts: run.attempts.map(
+      (attempt): AttemptReport => ({
+        id: attemptId(runId, attempt.number),
+        number: attempt.number,
+        state: attempt.state,
+        startedAt: new Date(attempt.startedAt),
+        endedAt: attempt.endedAt === null ? null : new Date(attempt.endedAt),
+        durationMs: attempt.endedAt === null ? null : attempt.endedAt - attempt.startedAt,
+        error: attempt.error ?? null,
+        reason: attempt.reason ?? null,
+      }),
+    ),
+  }
+}

@@ -1,0 +1,87 @@
+import type { ExecutionReport } from '../../report.ts'
+import type { AttemptRecord } from '../../storage/occurrence-record.ts'
+import type { OccurrenceSource } from './task-context.ts'
+
+/** Tells the listeners and the hooks of a running occurrence what happens to it. */
+export class ExecutionVoice {
+  readonly #source: OccurrenceSource
+
+  constructor(source: OccurrenceSource) {
+    this.#source = source
+  }
+
+  started(): void {
+    const { events } = this.#source.engine
+    if (!events.hears('occurrence.started')) return
+    const { kind, token, startedAt, scheduledAt, dueAt, recovered } = this.#source.occurrence
+    events.emit('occurrence.started', {
+      ...this.#names(),
+      kind,
+      fencingToken: token,
+      latenessMs: startedAt - scheduledAt,
+      waitedMs: Math.max(0, startedAt - dueAt),
+      recovered,
+    })
+  }
+
+  attemptStarted(task: string, attempt: number): void {
+    const { events } = this.#source.engine
+    if (events.hears('attempt.started')) events.emit('attempt.started', { ...this.#names(), task, attempt })
+  }
+
+  /** `error` is what the handler threw, if it did. */
+  attemptEnded(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
+    const { events } = this.#source.engine
+    if (!events.hears('attempt.ended')) return
+    events.emit('attempt.ended', {
+      ...this.#names(),
+      task,
+      attempt: attempt.number,
+      state: attempt.state,
+      durationMs: durationOf(attempt),
+      error,
+      retryInMs,
+    })
+  }
+
+  released(reason: string | null): void {
+    this.#source.engine.events.emit('occurrence.released', { ...this.#names(), reason })
+  }
+
+  lost(): void {
+    const { engine, occurrence } = this.#source
+    const event = { ...this.#names(), fencingToken: occurrence.token }
+    engine.events.emit('occurrence.lost', event)
+    engine.logger.warn(event, 'occurrence lost')
+  }
+
+  finished(report: ExecutionReport): void {
+    this.#source.engine.events.emit('occurrence.finished', { ...this.#names(), report })
+  }
+
+  /** Calls a hook of the user's; what it throws is reported, and goes no further. */
+  async callHook(hook: string, call: () => void | Promise<void>): Promise<void> {
+    try {
+      await call()
+    } catch (error) {
+      const { engine, job } = this.#source
+      const jobName = job.job.name
+      engine.events.emit('hook.failed', { hook, error, jobName })
+      engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
+    }
+  }
+
+  #names() {
+    const { job, occurrence } = this.#source
+    return {
+      jobId: occurrence.jobId,
+      jobName: job.job.name,
+      occurrenceId: occurrence.id,
+      scheduledAt: new Date(occurrence.scheduledAt),
+    }
+  }
+}
+
+function durationOf({ startedAt, endedAt }: AttemptRecord): number {
+  return (endedAt ?? startedAt) - startedAt
+}

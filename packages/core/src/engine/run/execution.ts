@@ -1,0 +1,305 @@
+import type { JsonValue } from '../../json.ts'
+import type { ExecutionReport } from '../../report.ts'
+import type { FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { SettleAnswer, SettleChange, SettleItem } from '../../storage/storage.ts'
+import type { Occupant } from '../capacity/capacity.ts'
+import type { JobPlan, TaskPlan } from '../jobs/job-plan.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { Alarm } from '../loop/agenda.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { AbortReason } from './abort-errors.ts'
+import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
+import { reportOf } from './execution-report.ts'
+import { ExecutionVoice } from './execution-voice.ts'
+import type { Settler, Settling } from './settler.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+import { RunningOccurrenceContext } from './task-context.ts'
+import type { TaskOwner } from './task-owner.ts'
+import { TaskProgress } from './task-progress.ts'
+import { runsWithoutTask } from './task-run-records.ts'
+
+/** What an execution tells whoever started it. */
+export interface ExecutionOwner {
+  readonly engine: EngineContext
+  readonly settler: Settler
+  /** Its tasks have ended; what is left is to say so. It needs no place any more. */
+  closing(execution: Execution): void
+  /** It is over for this node: finished, released, lost. */
+  closed(execution: Execution): void
+  /** Its `onComplete` was called: a shutdown waits for it. */
+  reporting(hook: Promise<void>): void
+  /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
+  woken(): void
+}
+
+const notHalted = null
+
+// Shared by all executions, of which there may be tens of thousands a second.
+const noRuns: readonly TaskRunRecord[] = Object.freeze([])
+const progressed: SettleChange = Object.freeze({ kind: 'progress' })
+
+/**
+ * One occurrence running on this node: decides which task comes next and when all is over, and says it to the storage.
+ * A handler is called only once its attempt is in the storage.
+ */
+export class Execution implements Settling, Alarm, Occupant, TaskOwner {
+  at: number = 0
+  heapIndex: number = -1
+  readonly job: RegisteredJob
+  readonly occurrence: StartedOccurrence
+  readonly #owner: ExecutionOwner
+  readonly engine: EngineContext
+  readonly #plan: JobPlan
+  readonly voice: ExecutionVoice
+  readonly #tasks: readonly TaskProgress[]
+  /** Runs of tasks that the plan does not have (any more). */
+  readonly #foreignRuns: readonly TaskRunRecord[]
+  #sequence = 0
+  #beganAt = 0
+  #phase: 'open' | 'closing' | 'closed' = 'open'
+  #saying = false
+  #failedFast = false
+  #halt: Halt | null = notHalted
+  #finalChange: SettleChange | null = null
+  #finalRuns: readonly TaskRunRecord[] = noRuns
+
+  /**
+   * `runs` are what the storage has. With `fresh` its attempts are this execution's own, just started; otherwise they
+   * are an earlier owner's.
+   */
+  constructor(
+    owner: ExecutionOwner,
+    options: {
+      readonly job: RegisteredJob
+      readonly plan: JobPlan
+      readonly occurrence: StartedOccurrence
+      readonly runs: readonly TaskRunRecord[]
+      readonly fresh: boolean
+    },
+  ) {
+    this.#owner = owner
+    this.engine = owner.engine
+    this.job = options.job
+    this.occurrence = options.occurrence
+    this.#plan = options.plan
+    this.voice = new ExecutionVoice(this)
+    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
+    const { runs, fresh } = options
+    for (let index = 0; index < this.#tasks.length; index++) {
+      const task = this.#tasks[index] as TaskProgress
+      const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
+      if (run === undefined) continue
+      if (fresh) task.begin(run)
+      else {
+        task.resume(run, options.occurrence.startedAt)
+        if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
+      }
+    }
+    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
+  }
+
+  /** Milliseconds since it was started. */
+  get runningMs(): number {
+    return this.engine.clock.monotonic() - this.#beganAt
+  }
+
+  /** Starts it; the storage says that it is this node's. */
+  start(): void {
+    this.#beganAt = this.engine.clock.monotonic()
+    this.voice.started()
+    const { startedAt, executionTimeoutMs } = this.occurrence
+    const now = this.engine.now()
+    const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
+    if (leftMs <= 0) {
+      // The answer was on its way for too long: others may have it by now.
+      this.ring()
+      return
+    }
+    this.engine.agenda.setAlarm(this, leftMs)
+    for (const task of this.#tasks) task.startsAt(now)
+    const { onStart } = this.job.job
+    if (onStart === undefined) this.#begin()
+    else {
+      this.voice
+        .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
+        .then(() => this.#begin())
+        .catch((error) => this.engine.fail('start', error))
+    }
+  }
+
+  /** Somebody wants it to end: its attempts are aborted, and it finishes as `canceled`. */
+  cancel(reason: string): void {
+    this.#stop({ kind: 'finish', state: 'canceled', reason }, 'canceled')
+  }
+
+  /** The node goes down: attempts are told to stop; what has not ended then is handed back. */
+  shutDown(): void {
+    this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
+  }
+
+  /** It was taken ahead and has found no place: it is handed back untouched. */
+  handBack(): void {
+    this.#stop({ kind: 'release', reason: 'no_place' }, 'no_place')
+  }
+
+  /** The execution timeout. */
+  ring(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
+  }
+
+  takeItem(now: number): SettleItem | null {
+    this.#saying = false
+    if (this.#phase === 'closed') return null
+    this.#sequence++
+    const { id, jobId, scheduledAt, token } = this.occurrence
+    const runs = this.#runs()
+    let change = progressed
+    if (this.#phase === 'closing') {
+      change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
+      this.#finalRuns = runs
+      this.#finalChange = change
+    }
+    return { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+  }
+
+  settled(item: SettleItem, answer: SettleAnswer): void {
+    if (this.#phase === 'closed') return
+    if (answer.outcome === 'lost') {
+      this.lose()
+      return
+    }
+    if (this.#finalChange !== null) {
+      const change = this.#finalChange
+      this.#close(change)
+      // A storage tells the other nodes, if it tells anybody.
+      if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
+      return
+    }
+    for (const run of item.runs) {
+      this.#tasks.find((one) => one.plan.name === run.task)?.stored(run.attempts.at(-1)?.number)
+    }
+    if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+  }
+
+  #begin(): void {
+    if (this.#phase !== 'open') return
+    for (const task of this.#tasks) task.callIfStored()
+    this.advance()
+  }
+
+  /** Starts whatever may start now, and ends the occurrence when nothing is left. */
+  advance(): void {
+    if (this.#phase !== 'open') return
+    const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
+    let open = false
+    for (const task of this.#tasks) {
+      if (task.ended) continue
+      if (task.isIdle && this.#halt === notHalted) {
+        if (this.#failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
+        else task.announce(0)
+      }
+      if (task.isIdle) continue
+      open = true
+      if (!parallel) break
+    }
+    if (open) return
+    this.#phase = 'closing'
+    // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
+    this.#owner.closing(this)
+    this.say()
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  get isHandedBack(): boolean {
+    return this.#halt?.kind === 'release'
+  }
+
+  mayRetry(plan: TaskPlan): boolean {
+    return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
+  }
+
+  /** A process that stood still finds several alarms due at once, and the execution timeout may not be the first. */
+  endIfOverdue(): boolean {
+    const isOverdue = this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
+    if (isOverdue) this.ring()
+    return isOverdue
+  }
+
+  failFast(): void {
+    this.#failedFast = true
+    for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
+  }
+
+  #stop(halt: Halt, reason: AbortReason): void {
+    // The first reason holds, but a shutdown gives way to one that decides the outcome.
+    if (this.#phase !== 'open' || (this.#halt !== notHalted && this.#halt.kind === 'finish')) return
+    this.#halt = halt
+    for (const task of this.#tasks) task.abort(reason)
+    this.advance()
+  }
+
+  #runs(): TaskRunRecord[] {
+    const releasing = this.#halt?.kind === 'release'
+    const runs: TaskRunRecord[] = this.#foreignRuns.slice()
+    for (const task of this.#tasks) {
+      if (this.#phase === 'closing' && !releasing && !task.ended) {
+        task.giveUp(this.#halt === notHalted ? 'fail_fast' : giveUpReason(this.#halt))
+      }
+      const record = task.toRecord()
+      if (record !== null) runs.push(record)
+    }
+    return runs
+  }
+
+  results(): Readonly<Record<string, JsonValue | undefined>> {
+    const results: Record<string, JsonValue | undefined> = { ...this.occurrence.details.results }
+    for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
+    return results
+  }
+
+  say(): void {
+    if (this.#saying) return
+    this.#saying = true
+    this.#owner.settler.enqueue(this)
+  }
+
+  /** Another owner has it: its handlers are told, and what they do changes nothing any more. */
+  lose(): void {
+    this.#phase = 'closed'
+    this.engine.agenda.cancelAlarm(this)
+    for (const task of this.#tasks) task.lose()
+    this.voice.lost()
+    this.#owner.closed(this)
+  }
+
+  #close(change: SettleChange): void {
+    this.#phase = 'closed'
+    this.engine.agenda.cancelAlarm(this)
+    this.#owner.closed(this)
+    if (change.kind === 'release') this.voice.released(change.reason)
+    else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+  }
+
+  #tell(outcome: FinalState, reason: string | null): void {
+    const { onComplete } = this.job.job
+    if (onComplete === undefined && !this.engine.events.hears('occurrence.finished')) return
+    const report = this.#report(outcome, reason)
+    this.voice.finished(report)
+    if (onComplete !== undefined) this.#owner.reporting(this.voice.callHook('onComplete', () => onComplete(report)))
+  }
+
+  #report(outcome: FinalState, reason: string | null): ExecutionReport {
+    return reportOf({
+      jobName: this.job.job.name,
+      plan: this.#plan,
+      occurrence: this.occurrence,
+      runs: this.#finalRuns,
+      outcome,
+      reason,
+      finishedAt: this.engine.now(),
+    })
+  }
+}

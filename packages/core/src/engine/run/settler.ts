@@ -1,0 +1,89 @@
+import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import { failInBackground } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { mayCall } from '../loop/group-commit.ts'
+
+/** Somebody who has something to say of a running occurrence. */
+export interface Settling {
+  /** What there is to say by now, or `null` when that has changed. */
+  takeItem(now: number): SettleItem | null
+  settled(item: SettleItem, answer: SettleAnswer): void
+}
+
+/**
+ * Group commit: what is to be said while a call is under way, or within the present turn of the event loop, goes out
+ * together in the next call.
+ */
+export class Settler {
+  readonly #engine: EngineContext
+  #waiting: Settling[] = []
+  /** Whose items are in a call that is under way: their next ones come after it. */
+  readonly #speaking = new Set<Settling>()
+  #calls = 0
+  readonly #flushing = new AfterTurn(() => this.#flush())
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  /** Once per thing to say: the item is asked for when the call is put together. */
+  enqueue(settling: Settling): void {
+    this.#waiting.push(settling)
+    if (this.#maySend()) this.#flushing.ask()
+  }
+
+  /** A full batch can gather nothing more. */
+  #maySend(): boolean {
+    return mayCall(this.#calls, this.#waiting.length, this.#engine.maxBatch)
+  }
+
+  #flush(): void {
+    while (this.#maySend()) {
+      const group = this.#takeGroup()
+      if (group.length === 0) return
+      this.#calls++
+      this.#send(group)
+        .catch((error) => failInBackground(this.#engine, 'settle', error))
+        .finally(() => {
+          this.#calls--
+          this.#flush()
+        })
+    }
+  }
+
+  #takeGroup(): Settling[] {
+    if (this.#calls === 0) return this.#waiting.splice(0, this.#engine.maxBatch)
+    const group: Settling[] = []
+    const left: Settling[] = []
+    for (const settling of this.#waiting) {
+      const mayGo = group.length < this.#engine.maxBatch && !this.#speaking.has(settling)
+      if (mayGo) group.push(settling)
+      else left.push(settling)
+    }
+    this.#waiting = left
+    return group
+  }
+
+  async #send(group: readonly Settling[]): Promise<void> {
+    const now = this.#engine.now()
+    const items: SettleItem[] = []
+    const speakers: Settling[] = []
+    for (const settling of group) {
+      const item = settling.takeItem(now)
+      if (item === null) continue
+      items.push(item)
+      speakers.push(settling)
+      this.#speaking.add(settling)
+    }
+    if (items.length === 0) return
+    try {
+      const answers = await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items }))
+      for (let index = 0; index < speakers.length; index++) {
+        speakers[index]?.settled(items[index] as SettleItem, answers[index] as SettleAnswer)
+      }
+    } finally {
+      for (const speaker of speakers) this.#speaking.delete(speaker)
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import type { OccurrenceAddress, OccurrenceDetails, OccurrenceKind } from '../../storage/occurrence-record.ts'
+
+/** An occurrence that is this node's to run. */
+export interface StartedOccurrence extends OccurrenceAddress {
+  readonly kind: OccurrenceKind
+  readonly token: number
+  readonly jobVersion: number
+  readonly startedAt: number
+  readonly dueAt: number
+  readonly executionTimeoutMs: number
+  readonly recovered: boolean
+  readonly details: OccurrenceDetails
+}

@@ -1,0 +1,165 @@
+import { JobistemerError, printValue } from '../../errors.ts'
+import {
+  type AttemptId,
+  attemptId,
+  type OccurrenceId,
+  type TaskId,
+  type TaskRunId,
+  taskId,
+  taskRunId,
+} from '../../ids.ts'
+import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
+import type { JsonValue } from '../../json.ts'
+import type { Logger } from '../../logger.ts'
+import type { OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
+
+/** The occurrence that a context is of. */
+export interface OccurrenceSource {
+  readonly engine: EngineContext
+  readonly job: RegisteredJob
+  readonly occurrence: StartedOccurrence
+}
+
+/** What a handler gets. Most handlers look at little of it, so everything that costs anything is made when asked for. */
+export class RunningOccurrenceContext implements OccurrenceContext {
+  readonly #source: OccurrenceSource
+
+  constructor(source: OccurrenceSource) {
+    this.#source = source
+  }
+
+  get job(): OccurrenceContext['job'] {
+    const { id, name } = this.#source.job.job
+    return { id, name, version: this.#source.occurrence.jobVersion }
+  }
+
+  get occurrence(): OccurrenceContext['occurrence'] {
+    return { id: this.#source.occurrence.id, kind: this.#source.occurrence.kind }
+  }
+
+  get scheduledAt(): Date {
+    return new Date(this.#source.occurrence.scheduledAt)
+  }
+
+  get startedAt(): Date {
+    return new Date(this.#source.occurrence.startedAt)
+  }
+
+  get latenessMs(): number {
+    return this.#source.occurrence.startedAt - this.#source.occurrence.scheduledAt
+  }
+
+  get recovered(): boolean {
+    return this.#source.occurrence.recovered
+  }
+
+  get replayOf(): OccurrenceId | null {
+    return this.#source.occurrence.details.replayOf ?? null
+  }
+
+  get span(): CoveredSpan | null {
+    const span = this.#source.occurrence.details.span
+    return span === undefined ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count }
+  }
+
+  get fencingToken(): number {
+    return this.#source.occurrence.token
+  }
+
+  get input(): JsonValue | undefined {
+    return this.#source.occurrence.details.data
+  }
+
+  get logger(): Logger {
+    return this.#source.engine.logger
+  }
+
+  async previousRun(): Promise<PreviousRun | null> {
+    const { jobId, scheduledAt } = this.#source.occurrence
+    const page = await this.#source.engine.storage.once((storage) =>
+      storage.listOccurrences({
+        kind: 'job',
+        jobId,
+        to: scheduledAt,
+        states: statesThatRan,
+        order: 'descending',
+        runs: false,
+        limit: 1,
+        cursor: null,
+      }),
+    )
+    const [record] = page.items
+    if (record === undefined) return null
+    return {
+      id: record.id,
+      scheduledAt: new Date(record.scheduledAt),
+      finishedAt: new Date(record.finishedAt as number),
+      state: record.state,
+    }
+  }
+}
+
+/** What a task's context asks of its attempt. */
+export interface AttemptSource {
+  readonly plan: TaskPlan
+  signal(): AbortSignal
+}
+
+/** What a task's context asks of its execution. */
+export interface TaskContextSource extends OccurrenceSource {
+  results(): Readonly<Record<string, JsonValue | undefined>>
+}
+
+export class RunningTaskContext extends RunningOccurrenceContext implements TaskContext {
+  readonly #source: TaskContextSource
+  readonly #task: AttemptSource
+  readonly attempt: number
+
+  constructor(source: TaskContextSource, task: AttemptSource, attempt: number) {
+    super(source)
+    this.#source = source
+    this.#task = task
+    this.attempt = attempt
+  }
+
+  get task(): { readonly id: TaskId; readonly name: string } {
+    return { id: taskId(this.job.id, this.#task.plan.name), name: this.#task.plan.name }
+  }
+
+  get taskRunId(): TaskRunId {
+    return taskRunId(this.occurrence.id, this.task.id)
+  }
+
+  get attemptId(): AttemptId {
+    return attemptId(this.taskRunId, this.attempt)
+  }
+
+  get data(): unknown {
+    return this.#task.plan.data
+  }
+
+  get signal(): AbortSignal {
+    return this.#task.signal()
+  }
+
+  get results(): Readonly<Record<string, JsonValue | undefined>> {
+    return this.#source.results()
+  }
+
+  result<Result>(task: TaskReference<Result>): Result {
+    const results = this.#source.results()
+    if (Object.hasOwn(results, task.name)) return results[task.name] as Result
+    throw new JobistemerError('RESULT_NOT_AVAILABLE', {
+      message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
+      field: 'task',
+      value: task.name,
+      remedy: 'Ask only for tasks that come before this one, and that completed.',
+    })
+  }
+}

@@ -1,0 +1,22 @@
+import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { ExecutionVoice } from './execution-voice.ts'
+import type { TaskContextSource } from './task-context.ts'
+
+/** The occurrence that a task is part of. */
+export interface TaskOwner extends TaskContextSource {
+  readonly voice: ExecutionVoice
+  /** Nothing has ended it yet: attempts begin, and their ends count. */
+  readonly isOpen: boolean
+  /** It is to go on with another owner. */
+  readonly isHandedBack: boolean
+  /** Whether a task of this plan may have a further attempt here. */
+  mayRetry(plan: TaskPlan): boolean
+  /** Ends the occurrence, and answers true, when its time is over. */
+  endIfOverdue(): boolean
+  /** There is something to say to the storage. */
+  say(): void
+  /** A task has failed that the others must not outlive. */
+  failFast(): void
+  /** A task does nothing for the moment: others may start. */
+  advance(): void
+}

@@ -1,0 +1,317 @@
+import { type JsonValue, toJsonValue } from '../../json.ts'
+import type { AttemptRecord, AttemptState, TaskRunRecord, TaskRunState } from '../../storage/occurrence-record.ts'
+import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { Alarm } from '../loop/agenda.ts'
+import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
+import { toErrorRecord } from './error-record.ts'
+import { retryDelay } from './retry.ts'
+import { RunningTaskContext } from './task-context.ts'
+import type { TaskOwner } from './task-owner.ts'
+import { withLostAttempts } from './task-run-records.ts'
+
+/** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
+const abortGraceMs = 5000
+
+/** Where the present attempt of a task is. */
+export type AttemptStep =
+  /** There is none: the task has not started, is between owners, or has ended. */
+  | 'none'
+  /** The storage is being told of it, and its retry interval is not over. */
+  | 'announced_early'
+  /** The storage is being told of it. */
+  | 'announced'
+  /** The storage has it, and its retry interval is not over. */
+  | 'stored_early'
+  /** The storage has it: its handler may be called. */
+  | 'stored'
+  /** Its handler runs. */
+  | 'running'
+  /** Its handler was told to stop, and still runs. */
+  | 'stopping'
+
+/** The course of one task inside a running occurrence: starts its attempts, judges how they end, retries. */
+export class TaskProgress implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly plan: TaskPlan
+  readonly #owner: TaskOwner
+  /** `null` until its first attempt. */
+  #state: TaskRunState | null = null
+  #step: AttemptStep = 'none'
+  #attempts: AttemptRecord[] = []
+  #result: JsonValue | undefined = undefined
+  #reason: string | undefined = undefined
+  /** Why the last attempt was told to stop. */
+  #abortReason: AbortReason | undefined = undefined
+  #controller: AbortController | undefined = undefined
+
+  constructor(plan: TaskPlan, owner: TaskOwner) {
+    this.plan = plan
+    this.#owner = owner
+  }
+
+  get state(): TaskRunState | null {
+    return this.#state
+  }
+
+  get result(): JsonValue | undefined {
+    return this.#result
+  }
+
+  /** True when nothing more will happen to it. */
+  get ended(): boolean {
+    return this.#state === 'completed' || this.#state === 'failed' || this.#state === 'canceled'
+  }
+
+  /** It has no attempt at present. */
+  get isIdle(): boolean {
+    return this.#step === 'none'
+  }
+
+  get #lastAttempt(): AttemptRecord | undefined {
+    return this.#attempts.at(-1)
+  }
+
+  /** As the storage keeps it. */
+  toRecord(): TaskRunRecord | null {
+    if (this.#state === null) return null
+    return {
+      task: this.plan.name,
+      state: this.#state,
+      attempts: this.#attempts,
+      ...(this.#result !== undefined && { result: this.#result }),
+      ...(this.#reason !== undefined && { reason: this.#reason }),
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------------------- beginning
+
+  /** Takes over an attempt of this execution, which the storage has already. */
+  begin(record: TaskRunRecord): void {
+    this.#state = record.state
+    this.#attempts = record.attempts.slice()
+    this.#step = 'stored'
+  }
+
+  /** Takes over what an earlier owner left: its unfinished attempt is lost. */
+  resume(record: TaskRunRecord, now: number): void {
+    this.#state = record.state
+    this.#result = record.result
+    this.#attempts = withLostAttempts(record, now).attempts.slice()
+    // Why it was handed back is said by its attempt, and is not why it will end.
+    if (this.ended) this.#reason = record.reason
+    else this.#state = 'retrying'
+  }
+
+  /** The first attempt of an occurrence that has waited for its place begins now. */
+  startsAt(now: number): void {
+    if (this.#step === 'stored' && this.#lastAttempt?.startedAt !== now) this.#replaceLastAttempt({ startedAt: now })
+  }
+
+  /** Tells the storage of the next attempt, which begins after a delay. */
+  announce(delayMs: number): void {
+    const number = (this.#lastAttempt?.number ?? 0) + 1
+    const waits = delayMs > 0
+    const { engine } = this.#owner
+    const attempt: AttemptRecord = {
+      number,
+      state: waits ? 'waiting' : 'running',
+      startedAt: engine.now() + Math.round(delayMs),
+      endedAt: null,
+    }
+    this.#attempts = [...this.#attempts, attempt]
+    this.#state = number === 1 ? 'running' : 'retrying'
+    this.#step = waits ? 'announced_early' : 'announced'
+    this.#abortReason = undefined
+    this.#controller = undefined
+    if (waits) engine.agenda.setAlarm(this, delayMs)
+    this.#owner.say()
+  }
+
+  /** The storage has the attempt of this number. */
+  stored(number: number | undefined): void {
+    if (this.#lastAttempt?.number !== number) return
+    if (this.#step === 'announced_early') this.#step = 'stored_early'
+    else if (this.#step === 'announced') {
+      this.#step = 'stored'
+      this.callIfStored()
+    }
+  }
+
+  /** Calls the handler if nothing is left to wait for. */
+  callIfStored(): void {
+    if (this.#step !== 'stored' || this.#owner.endIfOverdue()) return
+    const attempt = this.#lastAttempt
+    if (attempt === undefined) return
+    const { number } = attempt
+    const { engine, voice } = this.#owner
+    if (attempt.state === 'waiting') this.#replaceLastAttempt({ state: 'running', startedAt: engine.now() })
+    this.#step = 'running'
+    engine.agenda.setAlarm(this, this.plan.settings.taskTimeoutMs)
+    voice.attemptStarted(this.plan.name, number)
+    const context = new RunningTaskContext(this.#owner, this, number)
+    let returned: unknown
+    try {
+      returned = this.plan.run(context as never)
+    } catch (error) {
+      this.#attemptEnded(number, false, error)
+      return
+    }
+    if (!isThenable(returned)) {
+      this.#attemptEnded(number, true, returned)
+      return
+    }
+    returned.then(
+      (value) => this.#attemptEnded(number, true, value),
+      (error) => this.#attemptEnded(number, false, error),
+    )
+  }
+
+  /** Its signal. Made on first use; already aborted when the attempt is. */
+  signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#abortReason !== undefined) this.#controller.abort(abortErrorOf(this.plan, this.#abortReason))
+    }
+    return this.#controller.signal
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ ending
+
+  /** A task's timeout, the end of its retry interval, or of the time that it was given to stop. */
+  ring(): void {
+    switch (this.#step) {
+      case 'announced_early':
+        this.#step = 'announced'
+        return
+      case 'stored_early':
+        this.#step = 'stored'
+        this.callIfStored()
+        return
+      case 'running':
+        this.#tellToStop('timeout')
+        this.#owner.engine.agenda.setAlarm(this, abortGraceMs)
+        return
+      case 'stopping':
+        // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
+        if (!this.#owner.isHandedBack) this.#giveUpAttempt()
+    }
+  }
+
+  /** Ends its present attempt. A handler that runs is told to stop, and has some time to do so. */
+  abort(reason: AbortReason): void {
+    if (this.#step === 'none' || this.#step === 'stopping') return
+    const { agenda } = this.#owner.engine
+    if (this.#step === 'running') {
+      agenda.setAlarm(this, abortGraceMs)
+      this.#tellToStop(reason)
+      return
+    }
+    // Its handler has not been called yet, and will not be.
+    agenda.cancelAlarm(this)
+    this.#step = 'none'
+    this.#abortReason = reason
+    this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
+    this.#aborted(reason)
+  }
+
+  /** It ends without a further attempt. */
+  giveUp(reason: AbortReason): void {
+    this.#state = 'canceled'
+    this.#reason = reason
+  }
+
+  /** Another owner has the occurrence: what the handler does changes nothing any more. */
+  lose(): void {
+    this.#owner.engine.agenda.cancelAlarm(this)
+    if (this.#step === 'running') this.#tellToStop('lost')
+  }
+
+  #tellToStop(reason: AbortReason): void {
+    this.#step = 'stopping'
+    this.#abortReason = reason
+    this.#controller?.abort(abortErrorOf(this.plan, reason))
+  }
+
+  #giveUpAttempt(): void {
+    const reason = this.#abortReason
+    if (reason !== undefined) {
+      this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
+    }
+  }
+
+  #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
+    // A handler that was given up earlier comes back here too late to matter.
+    const isCalled = this.#step === 'running' || this.#step === 'stopping'
+    if (!this.#owner.isOpen || !isCalled || this.#lastAttempt?.number !== number) return
+    const { engine, voice } = this.#owner
+    engine.agenda.cancelAlarm(this)
+    this.#step = 'none'
+    const reason = this.#abortReason
+    let error: unknown
+    let result: JsonValue | undefined
+    let state: AttemptState = 'failed'
+    if (reason === 'timeout') state = 'timed_out'
+    else if (succeeded) {
+      try {
+        result = value === undefined ? undefined : toJsonValue(value, 'result', 'RESULT_NOT_SERIALISABLE')
+        state = 'succeeded'
+      } catch (unserialisable) {
+        error = unserialisable
+      }
+    } else if (reason !== undefined) state = 'aborted'
+    if (state === 'timed_out') error = timeoutError(this.plan)
+    else if (!succeeded) error = value
+    const attempt = this.#replaceLastAttempt({
+      state,
+      endedAt: engine.now(),
+      ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
+      ...(state === 'aborted' && reason !== undefined && { reason }),
+    })
+    const retryInMs = this.#judge(state, result)
+    voice.attemptEnded(this.plan.name, attempt, error, retryInMs)
+    if (retryInMs !== null) this.announce(retryInMs)
+    this.#owner.advance()
+  }
+
+  /** Decides what becomes of the task when an attempt has ended; answers the delay of its retry, if there is one. */
+  #judge(state: AttemptState, result: JsonValue | undefined): number | null {
+    if (state === 'succeeded') {
+      this.#state = 'completed'
+      this.#result = result
+      return null
+    }
+    if (state === 'aborted' && this.#abortReason !== undefined) {
+      this.#aborted(this.#abortReason)
+      return null
+    }
+    const owner = this.#owner
+    const retryInMs = retryDelay(this.plan.settings, this.#attempts, () => owner.engine.random())
+    if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
+    if (retryInMs !== null && owner.isHandedBack) {
+      this.#state = 'retrying'
+      return null
+    }
+    this.#state = 'failed'
+    if (this.plan.settings.failureStrategy !== 'continue') owner.failFast()
+    return null
+  }
+
+  #aborted(reason: AbortReason): void {
+    // What was stopped to be handed back is tried again by the next owner.
+    this.#state = isHandOver(reason) ? 'retrying' : 'canceled'
+    this.#reason = reason
+  }
+
+  #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
+    const changed = { ...(this.#attempts.at(-1) as AttemptRecord), ...change }
+    const attempts = this.#attempts.slice()
+    attempts[attempts.length - 1] = changed
+    this.#attempts = attempts
+    return changed
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

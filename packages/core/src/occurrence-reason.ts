@@ -1,0 +1,54 @@
+/**
+ * Why an occurrence is in its state, where that alone does not say.
+ *
+ * - Skipped: `overlap` (another one of its job was there), `queue_full`, `paused`.
+ * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
+ *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
+ * - Failed: `fail_fast` (a task failed), `execution_timeout`.
+ * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
+ * - Waiting after it was handed back: `shutdown`, `no_place` (taken ahead, and its place did not become free),
+ *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost).
+ * - Missed: the recovery strategy that decided so, or `paused`.
+ *
+ * Reasons of users are any text, and later versions may know more.
+ */
+export type OccurrenceReason =
+  | 'overlap'
+  | 'queue_full'
+  | 'paused'
+  | 'displaced'
+  | 'updated'
+  | 'deleted'
+  | 'canceled'
+  | 'fail_fast'
+  | 'execution_timeout'
+  | 'owner_restarted'
+  | 'shutdown'
+  | 'no_place'
+  | 'no_handler'
+  | 'unanswered'
+  | 'execute_all'
+  | 'execute_last'
+  | 'compressed'
+  | 'bounded_window'
+  | 'mark_as_missed'
+  | (string & {})
+
+/**
+ * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
+ *
+ * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`.
+ * - Handed over to another owner: `shutdown`, `no_place`.
+ * - Given up by others: `execution_timeout`, `owner_restarted`, `no_handler` (no node has code for it any more).
+ *
+ * Later versions may know more.
+ */
+export type TaskReason =
+  | 'fail_fast'
+  | 'canceled'
+  | 'execution_timeout'
+  | 'owner_restarted'
+  | 'shutdown'
+  | 'no_place'
+  | 'no_handler'
+  | (string & {})

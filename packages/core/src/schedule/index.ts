@@ -1,0 +1,19 @@
+export { readTimezone } from '../configuration/read-settings.ts'
+export type {
+  InstantInput,
+  Schedule,
+  ScheduleContext,
+  ScheduleType,
+  ScheduleWindow,
+  SerializedSchedule,
+  UnboundSchedule,
+} from './schedule.ts'
+export {
+  isLocalTime,
+  readScheduleOptions,
+  readScheduleWindow,
+  type ScheduleOptions,
+  toZonedInstantMs,
+  toZonedInstantText,
+} from './schedule-options.ts'
+export { openWindow, WindowedSchedule } from './windowed-schedule.ts'

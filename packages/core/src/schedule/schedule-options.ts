@@ -1,0 +1,75 @@
+import { DateTime } from 'luxon'
+import { readObject } from '../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { toInstantMs, toInstantText } from '../instant.ts'
+import type { InstantInput, ScheduleWindow } from './schedule.ts'
+import { openWindow } from './windowed-schedule.ts'
+
+/** What every schedule of Jobistemer can be told. */
+export interface ScheduleOptions {
+  /**
+   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that it is given to, else that of
+   * the scheduler's `defaults`, else `UTC`.
+   */
+  readonly timezone?: string
+  /**
+   * Nothing happens before. A start does not fire by itself, but an instant of the schedule that equals it does.
+   * Default: none. A string without an offset is read in the schedule's time zone.
+   */
+  readonly start?: InstantInput
+  /** Nothing happens after. An instant of the schedule that equals it still fires. Default: none. */
+  readonly end?: InstantInput
+}
+
+/**
+ * Checks that the options of a schedule are an object with none but known members.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
+export function readScheduleOptions<T extends ScheduleOptions>(options: T, known: readonly string[]): T {
+  return readObject(options, '', known)
+}
+
+/**
+ * Epoch milliseconds of an instant; a string without an offset is a local time in `timezone`. One that the local clock
+ * leaves out is shifted forward by the length of the gap; of one that it shows twice, the first is taken.
+ * @throws JobistemerError `INVALID_INSTANT`
+ */
+export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {
+  if (!isLocalTime(input)) return toInstantMs(input, field)
+  const local = DateTime.fromISO(input, { zone: timezone })
+  if (!local.isValid) return toInstantMs(input, field)
+  return Math.min(...local.getPossibleOffsets().map((candidate) => candidate.toMillis()))
+}
+
+/**
+ * An instant as it is serialised: a local time stays one, because it means another instant in another zone.
+ * @throws JobistemerError `INVALID_INSTANT`
+ */
+export function toZonedInstantText(input: InstantInput, field: string): string {
+  if (!isLocalTime(input)) return toInstantText(toInstantMs(input, field))
+  toZonedInstantMs(input, 'UTC', field)
+  return input
+}
+
+/**
+ * The window that `start` and `end` describe.
+ * @throws JobistemerError `INVALID_INSTANT`; `INVALID_SCHEDULE` when the end lies before the start
+ */
+export function readScheduleWindow(options: ScheduleOptions, timezone: string): ScheduleWindow {
+  const { start, end } = options
+  if (start === undefined && end === undefined) return openWindow
+  const startMs = start === undefined ? openWindow.startMs : toZonedInstantMs(start, timezone, 'start')
+  const endMs = end === undefined ? openWindow.endMs : toZonedInstantMs(end, timezone, 'end')
+  if (startMs <= endMs) return { startMs, endMs }
+  throw new JobistemerError('INVALID_SCHEDULE', {
+    message: `end lies before start: ${printValue(end)} is before ${printValue(start)}.`,
+    field: 'end',
+    value: end,
+    remedy: 'Give an end that is not before the start.',
+  })
+}
+
+/** True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. */
+export function isLocalTime(input: InstantInput): input is string {
+  return typeof input === 'string' && !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
+}

@@ -1,0 +1,83 @@
+import { JobistemerError } from '../errors.ts'
+import { toInstantMs } from '../instant.ts'
+import type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule.ts'
+
+/** The window of a schedule that has neither start nor end. */
+export const openWindow: ScheduleWindow = Object.freeze({
+  startMs: Number.NEGATIVE_INFINITY,
+  endMs: Number.POSITIVE_INFINITY,
+})
+
+/**
+ * The base of a schedule of one's own: give it the two searches, and it has the whole {@link Schedule} interface,
+ * confined to a window.
+ *
+ * @example
+ * class EveryTenSeconds extends WindowedSchedule {
+ *   get type() { return everyTenSecondsType }
+ *   protected nextAfter(afterMs: number) { return (Math.floor(afterMs / 10_000) + 1) * 10_000 }
+ *   protected previousBefore(beforeMs: number) { return (Math.ceil(beforeMs / 10_000) - 1) * 10_000 }
+ *   describe() { return 'every 10 seconds' }
+ *   toJSON() { return { type: 'every-ten-seconds' } }
+ * }
+ */
+export abstract class WindowedSchedule implements Schedule {
+  /** The stretch of time that it is confined to. */
+  readonly window: ScheduleWindow
+
+  constructor(window: ScheduleWindow = openWindow) {
+    this.window = window
+  }
+
+  abstract get type(): ScheduleType
+  abstract describe(): string
+  abstract toJSON(): SerializedSchedule
+
+  /** The first instant strictly after, in epoch milliseconds, whatever the window; `null` when there is none. */
+  protected abstract nextAfter(afterMs: number): number | null
+  /** The last instant strictly before, in epoch milliseconds, whatever the window; `null` when there is none. */
+  protected abstract previousBefore(beforeMs: number): number | null
+
+  nextMs(afterMs: number): number | null {
+    const { startMs, endMs } = this.window
+    refuseNotANumber(afterMs, 'after')
+    const at = this.nextAfter(afterMs < startMs ? startMs - 1 : afterMs)
+    return at === null || at > endMs ? null : at
+  }
+
+  previousMs(beforeMs: number): number | null {
+    const { startMs, endMs } = this.window
+    refuseNotANumber(beforeMs, 'before')
+    const at = this.previousBefore(beforeMs > endMs ? endMs + 1 : beforeMs)
+    return at === null || at < startMs ? null : at
+  }
+
+  next(after: InstantInput): Date | null {
+    const at = this.nextMs(toInstantMs(after, 'after'))
+    return at === null ? null : new Date(at)
+  }
+
+  previous(before: InstantInput): Date | null {
+    const at = this.previousMs(toInstantMs(before, 'before'))
+    return at === null ? null : new Date(at)
+  }
+
+  between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
+    // Read here and not in the generator, so that a bad instant is refused by the call and not by the first step.
+    return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
+  }
+
+  *#walk(fromMs: number, toMs: number): IterableIterator<Date> {
+    for (let at = this.nextMs(fromMs - 1); at !== null && at < toMs; at = this.nextMs(at)) yield new Date(at)
+  }
+}
+
+function refuseNotANumber(milliseconds: number, field: string): void {
+  if (typeof milliseconds === 'number' && !Number.isNaN(milliseconds)) return
+  throw new JobistemerError('INVALID_INSTANT', {
+    message: `${field} is not a number of epoch milliseconds.`,
+    field,
+    value: milliseconds,
+    remedy: 'Give milliseconds here, or call next or previous, which take instants in any form.',
+  })
+}

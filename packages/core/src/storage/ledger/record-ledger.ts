@@ -1,0 +1,246 @@
+import type { JobId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import {
+  isFinal,
+  type LiveState,
+  type OccurrenceAddress,
+  type OccurrenceRecord,
+  type Owner,
+} from '../occurrence-record.ts'
+import type {
+  GetAnswer,
+  GetRequest,
+  JobQuery,
+  LiveCounts,
+  OccurrenceQuery,
+  Page,
+  StorageCapabilities,
+} from '../storage.ts'
+import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
+import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
+import { type RecordChange, type Records, versionKey } from './records.ts'
+import { compareAddresses } from './step-context.ts'
+
+/** What {@link RecordLedger} takes. */
+export interface RecordLedgerOptions {
+  /** How a user opens such a storage, for messages: `journalStorage()`. */
+  readonly opener: string
+  readonly capabilities: StorageCapabilities
+  /** Shared by all connections to the same data. */
+  readonly records: Records
+  /** Makes what one step has changed durable. When it throws, the step has not happened. */
+  commit(changes: readonly RecordChange[]): void
+  close(): void
+}
+
+/**
+ * A ledger for a store that is small enough to be held in memory and looked through: a journal, a file, a browser's
+ * storage. An adapter supplies how changes are kept.
+ */
+export class RecordLedger implements SyncLedger, HistoryRemover {
+  readonly kind = 'sync'
+  readonly keepsObjects = true
+  readonly opener: string
+  readonly capabilities: StorageCapabilities
+  readonly history: HistoryRemover = this
+  readonly close: () => void
+  readonly #records: Records
+  readonly #commit: (changes: readonly RecordChange[]) => void
+  /** What the step under way has changed, and how it is taken back. */
+  #changes: RecordChange[] = []
+  #inverses: RecordChange[] = []
+
+  constructor(options: RecordLedgerOptions) {
+    this.opener = options.opener
+    this.capabilities = options.capabilities
+    this.close = () => options.close()
+    this.#records = options.records
+    this.#commit = (changes) => options.commit(changes)
+  }
+
+  transaction<T>(_now: number, step: () => T): T {
+    this.#changes = []
+    this.#inverses = []
+    try {
+      const answer = step()
+      if (this.#changes.length > 0) this.#commit(this.#changes)
+      return answer
+    } catch (error) {
+      for (const inverse of this.#inverses.reverse()) this.#records.apply(inverse)
+      throw error
+    }
+  }
+
+  read<T>(step: () => T): T {
+    return step()
+  }
+
+  job(id: JobId): JobLedger | undefined {
+    return this.#records.jobs.has(id) ? this.#jobOf(id) : undefined
+  }
+
+  #jobOf(id: JobId): JobLedger {
+    return new RecordJob(this.#records, id, (change) => this.#change(change))
+  }
+
+  createJob(job: JobRecord, version: JobVersionRecord): void {
+    this.#jobOf(job.id).save(job, version)
+  }
+
+  #change(change: RecordChange): void {
+    this.#changes.push(change)
+    this.#inverses.push(this.#records.apply(change))
+  }
+
+  hasDue(query: DueQuery): boolean {
+    return this.due(query, 1).length > 0
+  }
+
+  due(query: DueQuery, limit: number): readonly { readonly job: JobLedger; readonly entry: LedgerEntry }[] {
+    const due = this.#claimable(query).filter(({ dueAt }) => dueAt <= query.now)
+    return due.slice(0, limit).map((record) => ({ job: this.#jobOf(record.jobId), entry: { record } }))
+  }
+
+  nextDueAt(query: DueQuery): number | null {
+    const instants = this.#claimable(query).map(({ dueAt }) => dueAt)
+    const next = Math.min(...instants.filter((dueAt) => dueAt > query.now))
+    return Number.isFinite(next) ? next : null
+  }
+
+  #claimable({ exceptHandlerKeys }: DueQuery): OccurrenceRecord[] {
+    return sorted(this.#records.live, ({ state, jobId }) => {
+      const job = this.#records.jobs.get(jobId)
+      const isLeft = job === undefined || job.paused !== null || exceptHandlerKeys.includes(job.handlerKey)
+      return state === 'pending' && !isLeft
+    })
+  }
+
+  cancelRequested({ node, incarnation }: Owner): readonly OccurrenceRecord[] {
+    return sorted(this.#records.live, ({ state, cancelRequest, owner }) => {
+      const isOwn = owner?.node === node && owner.incarnation === incarnation
+      return state === 'running' && cancelRequest !== null && isOwn
+    })
+  }
+
+  stranded(): readonly JobId[] {
+    return [...this.#records.jobs.keys()].filter((id) => {
+      const { pending, queued, running } = countLive(this.#records.live.values(), id)
+      return queued > 0 && pending === 0 && running === 0
+    })
+  }
+
+  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {
+    const records = this.#records
+    return {
+      jobs: jobs.map((id) => records.jobs.get(id) ?? null),
+      versions: versions.map((version) => records.versions.get(versionKey(version)) ?? null),
+      occurrences: occurrences.map((id) => records.occurrences.get(id) ?? null),
+      counts: counts.map((id) => countLive(records.live.values(), id)),
+    }
+  }
+
+  listJobs(query: JobQuery): Page<JobRecord> {
+    return pageOfJobs(this.#records.jobs.values(), query)
+  }
+
+  listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
+    const { live, occurrences } = this.#records
+    return pageOfOccurrences((query.kind === 'live' ? live : occurrences).values(), query)
+  }
+
+  removeHistory({ jobId, occurrences, floor }: HistoryRemoval): number | null {
+    const job = this.#records.jobs.get(jobId)
+    if (job === undefined || (job.nextAt !== null && job.nextAt <= floor)) return null
+    const there = occurrences.filter(({ id }) => this.#records.occurrences.has(id))
+    return this.transaction(0, () => {
+      const value = { ...job, pruneFloor: Math.max(job.pruneFloor ?? floor, floor) }
+      this.#change({ table: 'jobs', key: jobId, value })
+      for (const { id } of there) this.#change({ table: 'occurrences', key: id, value: null })
+      return there.length
+    })
+  }
+
+  forget(jobId: JobId, before: number): void {
+    const { jobs, versions, occurrences } = this.#records
+    const job = jobs.get(jobId)
+    const history = [...occurrences.values()].filter((record) => record.jobId === jobId)
+    const isOver = history.length === 0 && job?.deletedAt != null && job.deletedAt < before
+    const used = new Set(history.map(({ jobVersion }) => jobVersion))
+    if (job !== undefined && !isOver) used.add(job.version)
+    const unused = [...versions].filter(([, record]) => record.jobId === jobId && !used.has(record.version))
+    this.transaction(0, () => {
+      for (const [key] of unused) this.#change({ table: 'versions', key, value: null })
+      if (isOver) this.#change({ table: 'jobs', key: jobId, value: null })
+    })
+  }
+}
+
+/** One job within a step. */
+class RecordJob implements JobLedger {
+  readonly #records: Records
+  readonly #id: JobId
+  readonly #change: (change: RecordChange) => void
+
+  constructor(records: Records, id: JobId, change: (change: RecordChange) => void) {
+    this.#records = records
+    this.#id = id
+    this.#change = change
+  }
+
+  get job(): JobRecord {
+    return this.#records.jobs.get(this.#id) as JobRecord
+  }
+
+  get head(): JobRecord {
+    return this.job
+  }
+
+  get counts(): LiveCounts {
+    return countLive(this.#records.live.values(), this.#id)
+  }
+
+  find({ id }: OccurrenceAddress): LedgerEntry | undefined {
+    const record = this.#records.occurrences.get(id)
+    return record === undefined ? undefined : { record }
+  }
+
+  findSlot(address: OccurrenceAddress): LedgerEntry | undefined {
+    return this.find(address)
+  }
+
+  live(wanted: LiveState, limit: number): readonly LedgerEntry[] {
+    const found = sorted(this.#records.live, ({ jobId, state }) => jobId === this.#id && state === wanted)
+    return found.slice(0, limit).map((record) => ({ record }))
+  }
+
+  create(record: OccurrenceRecord): void {
+    this.#change({ table: 'occurrences', key: record.id, value: record })
+  }
+
+  replace(_entry: LedgerEntry, record: OccurrenceRecord): void {
+    this.create(record)
+  }
+
+  advance(watermark: number, nextAt: number | null): void {
+    this.save({ ...this.job, watermark: Math.max(this.job.watermark, watermark), nextAt }, null)
+  }
+
+  save(job: JobRecord, version: JobVersionRecord | null): void {
+    this.#change({ table: 'jobs', key: job.id, value: job })
+    if (version !== null) this.#change({ table: 'versions', key: versionKey(version), value: version })
+  }
+}
+
+function sorted(
+  records: ReadonlyMap<unknown, OccurrenceRecord>,
+  wanted: (record: OccurrenceRecord) => boolean,
+): OccurrenceRecord[] {
+  return [...records.values()].filter(wanted).sort(compareAddresses)
+}
+
+function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): LiveCounts {
+  const counts = { pending: 0, queued: 0, running: 0 }
+  for (const { state, jobId } of live) if ((job === 'all' || job === jobId) && !isFinal(state)) counts[state] += 1
+  return counts
+}

@@ -1,0 +1,56 @@
+import type { JobRecord } from '../job-record.ts'
+import type { OccurrenceRecord } from '../occurrence-record.ts'
+import type { JobQuery, OccurrenceQuery, Page } from '../storage.ts'
+import { compareAddresses } from './step-context.ts'
+
+/** The page of these jobs that a query asks for. */
+export function pageOfJobs(jobs: Iterable<JobRecord>, query: JobQuery): Page<JobRecord> {
+  const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false, cursor, limit } = query
+  const found = [...jobs]
+    .filter((job) => (deleted || job.deletedAt === null) && job.changedAt >= changedSince)
+    .filter((job) => (owner === undefined || job.owner === owner) && (cursor === null || job.id > cursor))
+    .sort((left, right) => (left.id < right.id ? -1 : 1))
+  return pageOf(found, limit, ({ id }) => id)
+}
+
+/** The page of these occurrences that a query asks for. */
+export function pageOfOccurrences(
+  occurrences: Iterable<OccurrenceRecord>,
+  query: OccurrenceQuery,
+): Page<OccurrenceRecord> {
+  const sign = query.kind === 'job' && query.order === 'descending' ? -1 : 1
+  const place = query.cursor === null ? null : readPlace(query.cursor)
+  const found = [...occurrences]
+    .filter((record) => isAskedFor(record, query))
+    .filter((record) => place === null || sign * comparePlaces(record, place) > 0)
+    .sort((left, right) => sign * compareAddresses(left, right))
+  return pageOf(found, query.limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
+}
+
+function isAskedFor(record: OccurrenceRecord, query: OccurrenceQuery): boolean {
+  if (query.kind === 'live') {
+    const { state, node, deadlineBefore = Number.POSITIVE_INFINITY } = query
+    const isOfNode = node === undefined || record.owner?.node === node
+    return record.state === state && isOfNode && (record.deadlineAt ?? Number.NEGATIVE_INFINITY) <= deadlineBefore
+  }
+  const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, states } = query
+  const { scheduledAt, state } = record
+  return record.jobId === jobId && scheduledAt >= from && scheduledAt < to && states?.includes(state) !== false
+}
+
+type Place = Pick<OccurrenceRecord, 'scheduledAt'> & { readonly id: string }
+
+function readPlace(cursor: string): Place {
+  const space = cursor.indexOf(' ')
+  return { scheduledAt: Number(cursor.slice(0, space)), id: cursor.slice(space + 1) }
+}
+
+function comparePlaces(left: Place, right: Place): number {
+  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}
+
+function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
+  const items = found.slice(0, limit)
+  const last = items.at(-1)
+  return { items, cursor: found.length > limit && last !== undefined ? cursorOf(last) : null }
+}

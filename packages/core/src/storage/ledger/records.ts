@@ -1,0 +1,55 @@
+import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import { isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
+
+/** One record that is put, or taken away: `null`. */
+export type RecordChange =
+  | { readonly table: 'jobs'; readonly key: JobId; readonly value: JobRecord | null }
+  | { readonly table: 'versions'; readonly key: string; readonly value: JobVersionRecord | null }
+  | { readonly table: 'occurrences'; readonly key: OccurrenceId; readonly value: OccurrenceRecord | null }
+
+/** All records of a small storage, held in memory. What stands in a file leads to them change by change. */
+export class Records {
+  readonly jobs: Map<JobId, JobRecord> = new Map()
+  /** By {@link versionKey}. */
+  readonly versions: Map<string, JobVersionRecord> = new Map()
+  readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
+  /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
+  readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
+
+  /** Makes a change, and answers the one that takes it back. */
+  apply(change: RecordChange): RecordChange {
+    switch (change.table) {
+      case 'jobs':
+        return { ...change, value: swap(this.jobs, change.key, change.value) }
+      case 'versions':
+        return { ...change, value: swap(this.versions, change.key, change.value) }
+      case 'occurrences': {
+        const { key, value } = change
+        swap(this.live, key, value === null || isFinal(value.state) ? null : value)
+        return { ...change, value: swap(this.occurrences, key, value) }
+      }
+    }
+  }
+
+  /** The changes that lead from nothing to what is there. */
+  snapshot(): readonly RecordChange[] {
+    return [
+      ...[...this.jobs].map(([key, value]) => ({ table: 'jobs', key, value }) as const),
+      ...[...this.versions].map(([key, value]) => ({ table: 'versions', key, value }) as const),
+      ...[...this.occurrences].map(([key, value]) => ({ table: 'occurrences', key, value }) as const),
+    ]
+  }
+}
+
+/** The key of a version among {@link Records}. */
+export function versionKey({ jobId, version }: Pick<JobVersionRecord, 'jobId' | 'version'>): string {
+  return `${jobId} ${version}`
+}
+
+function swap<Key, Value>(table: Map<Key, Value>, key: Key, value: Value | null): Value | null {
+  const before = table.get(key) ?? null
+  if (value === null) table.delete(key)
+  else table.set(key, value)
+  return before
+}

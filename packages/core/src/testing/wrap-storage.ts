@@ -1,0 +1,95 @@
+import type { Storage, StorageCapabilities } from '../storage/index.ts'
+
+/** The methods with which a storage does its work. */
+export type StorageMethod =
+  | 'saveJobs'
+  | 'createOccurrences'
+  | 'claim'
+  | 'settle'
+  | 'cancel'
+  | 'reap'
+  | 'get'
+  | 'listJobs'
+  | 'listOccurrences'
+  | 'prune'
+
+/** All of them, those that write first. */
+export const storageMethods: readonly StorageMethod[] = [
+  'saveJobs',
+  'createOccurrences',
+  'claim',
+  'settle',
+  'cancel',
+  'reap',
+  'prune',
+  'get',
+  'listJobs',
+  'listOccurrences',
+]
+
+/** One call on its way to a storage; `method` tells of which type `request` and the answer are. */
+export type StorageCall =
+  | {
+      readonly [Method in StorageMethod]: {
+        readonly method: Method
+        readonly request: Parameters<Storage[Method]>[0]
+        /** Makes the call. May be done several times, or not at all. */
+        proceed(): ReturnType<Storage[Method]>
+      }
+    }[StorageMethod]
+  | { readonly method: 'serverTime'; readonly request: undefined; proceed(): Promise<number> }
+
+/**
+ * What is to be different: `around`, and any method or member of a storage by its name. `undefined` takes `serverTime`
+ * or `subscribe` away.
+ */
+export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
+  /** In place of the storage's own. */
+  readonly capabilities?: StorageCapabilities
+  /** In place of the storage's own; `undefined` takes it away. */
+  readonly serverTime?: Storage['serverTime'] | undefined
+  /** In place of the storage's own; `undefined` takes it away. */
+  readonly subscribe?: Storage['subscribe'] | undefined
+  /**
+   * Stands around every call of every method and of `serverTime`, given ones too, but not of `close` and `subscribe`.
+   * Answers what `call.proceed()` answers, or what it likes.
+   */
+  readonly around?: (call: StorageCall) => Promise<unknown>
+}
+
+/**
+ * A storage that does what the given one does, apart from some hooks: for tests that record calls, lose answers or
+ * break rules. What the storage does not have, the wrapped one has not either.
+ *
+ * @example
+ * const deaf = wrapStorage(memoryStorage(), {
+ *   around: async (call) => {
+ *     if (call.method === 'settle') throw new Error('nobody listens')
+ *     return await call.proceed()
+ *   },
+ * })
+ */
+export function wrapStorage(storage: Storage, hooks: StorageHooks): Storage {
+  const { around } = hooks
+
+  function methodOf(method: StorageMethod | 'serverTime'): UntypedMethod {
+    const owner = hooks[method] === undefined ? storage : hooks
+    const call: UntypedMethod = (request) => (owner[method] as UntypedMethod).call(owner, request)
+    if (around === undefined) return call
+    return (request) => around({ method, request, proceed: () => call(request) } as unknown as StorageCall)
+  }
+
+  const methods = Object.fromEntries(storageMethods.map((method) => [method, methodOf(method)]))
+  const serverTime = 'serverTime' in hooks ? hooks.serverTime : storage.serverTime
+  const subscribe = 'subscribe' in hooks ? hooks.subscribe : storage.subscribe?.bind(storage)
+  return {
+    ...(methods as unknown as Pick<Storage, StorageMethod>),
+    specVersion: storage.specVersion,
+    capabilities: hooks.capabilities ?? storage.capabilities,
+    ...(serverTime === undefined ? {} : { serverTime: methodOf('serverTime') as unknown as () => Promise<number> }),
+    ...(subscribe === undefined ? {} : { subscribe }),
+    close: () => (hooks.close === undefined ? storage.close() : hooks.close()),
+  }
+}
+
+type UntypedMethod = (request: never) => Promise<unknown>

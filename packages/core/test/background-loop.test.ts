@@ -1,0 +1,106 @@
+import { beforeEach, expect, it } from 'vitest'
+import { AfterTurn } from '../src/engine/loop/after-turn.ts'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import { BackgroundLoop } from '../src/engine/loop/background-loop.ts'
+import { EngineStopped } from '../src/engine/loop/storage-caller.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+
+let clock: VirtualClock
+let failures: unknown[]
+/** What each round was told, and how to end it. */
+let rounds: { readonly byAlarm: boolean; readonly end: () => void; readonly fail: (error: unknown) => void }[]
+
+function loop(options: { again?: () => void } = {}): BackgroundLoop {
+  const agenda = new Agenda({ clock, wallNow: () => clock.now(), onSlotsDue: () => undefined })
+  agenda.start()
+  const fail = (where: string, error: unknown) => failures.push([where, error])
+  const round = (byAlarm: boolean) =>
+    new Promise<void>((resolve, reject) => rounds.push({ byAlarm, end: resolve, fail: reject }))
+  return new BackgroundLoop({ agenda, fail }, { name: 'work', round, ...options })
+}
+
+beforeEach(() => {
+  clock = virtualClock('2026-01-01T00:00:00Z')
+  failures = []
+  rounds = []
+})
+
+it('runs one round at a time, and one more however often it was asked for meanwhile', async () => {
+  const work = loop()
+  work.run()
+  work.run()
+  work.run()
+  expect([rounds.length, work.isAskedAgain]).toEqual([1, true])
+  rounds[0]?.end()
+  await clock.settle()
+  expect([rounds.length, work.isAskedAgain]).toEqual([2, false])
+  rounds[1]?.end()
+  await clock.settle()
+  expect([rounds.length, work.underWay]).toEqual([2, null])
+})
+
+it('leaves it to its owner how it runs again', async () => {
+  let asked = 0
+  const work = loop({ again: () => asked++ })
+  work.run()
+  work.run()
+  rounds[0]?.end()
+  await clock.settle()
+  expect([asked, rounds.length]).toEqual([1, 1])
+})
+
+it('runs by its alarm, and says so; a later setting replaces an earlier one', async () => {
+  const work = loop()
+  work.runIn(100)
+  work.runIn(50)
+  await clock.advance(50)
+  rounds[0]?.end()
+  await clock.advance(100)
+  work.run()
+  expect(rounds.map(({ byAlarm }) => byAlarm)).toEqual([true, false])
+})
+
+it('reports what a round throws, but for the end of the engine, and goes on', async () => {
+  const work = loop()
+  const error = new Error('no')
+  work.run()
+  rounds[0]?.fail(error)
+  await clock.settle()
+  work.run()
+  rounds[1]?.fail(new EngineStopped())
+  await clock.settle()
+  work.run()
+  expect([rounds.length, failures]).toEqual([3, [['work', error]]])
+})
+
+it('stops when the round under way has ended, and runs no further one', async () => {
+  const work = loop()
+  work.run()
+  work.run()
+  work.runIn(10)
+  let isStopped = false
+  const stopping = work.stop().then(() => {
+    isStopped = true
+  })
+  await clock.settle()
+  expect(isStopped).toBe(false)
+  rounds[0]?.end()
+  await stopping
+  work.run()
+  work.runIn(10)
+  await clock.advance(100)
+  expect([rounds.length, work.isStopped]).toEqual([1, true])
+})
+
+it('what is asked for within a turn is done once, after it', async () => {
+  let done = 0
+  const flush = new AfterTurn(() => done++)
+  flush.ask()
+  flush.ask()
+  expect(done).toBe(0)
+  await clock.settle()
+  expect(done).toBe(1)
+  flush.ask()
+  await clock.settle()
+  expect(done).toBe(2)
+})

@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { type JobSettings, defaultSettings } from '../src/configuration/settings.ts'
+import { Capacity, type Occupant } from '../src/engine/capacity/capacity.ts'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+
+const settings: JobSettings = defaultSettings
+let clock: VirtualClock
+let log: string[]
+
+function capacityOf(options: { limit: number; prefetch?: number }): Capacity {
+  const agenda = new Agenda({ clock, wallNow: () => clock.now(), onSlotsDue: () => undefined })
+  agenda.start()
+  const capacity = new Capacity({ agenda, clock }, { prefetch: 100, ...options })
+  capacity.room.listen(() => log.push('room'))
+  capacity.work.listen(() => log.push('work'))
+  return capacity
+}
+
+function occupant(name: string): Occupant {
+  return { start: () => log.push(`${name} starts`), handBack: () => log.push(`${name} is handed back`) }
+}
+
+beforeEach(() => {
+  clock = virtualClock('2026-01-01T00:00:00Z')
+  log = []
+})
+
+describe('places', () => {
+  it('are given up to the limit, and then to who has waited longest', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const [first, second, third] = [occupant('first'), occupant('second'), occupant('third')]
+    for (const one of [first, second, third]) capacity.enter(one)
+    expect(log).toEqual(['first starts'])
+    expect(capacity.waitingCount).toBe(2)
+    capacity.leave(first, 1)
+    capacity.leave(first, null)
+    expect(log).toEqual(['first starts', 'second starts'])
+    expect(capacity.waitingCount).toBe(1)
+  })
+
+  it('are not given to anybody who left while it waited', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const [first, second] = [occupant('first'), occupant('second')]
+    capacity.enter(first)
+    capacity.enter(second)
+    capacity.leave(second, null)
+    capacity.leave(first, 1)
+    expect(log).toEqual(['first starts'])
+    expect(capacity.roomToClaim()).toBe(1)
+  })
+
+  it('that are kept for calls under way are nobody else’s', () => {
+    const capacity = capacityOf({ limit: 3 })
+    capacity.enter(occupant('first'))
+    capacity.reserve(1)
+    expect([capacity.roomToClaim(), capacity.roomForRequest(), capacity.roomForSlot(settings)]).toEqual([1, true, 1])
+    capacity.reserve(2)
+    expect([capacity.roomToClaim(), capacity.roomForRequest(), capacity.roomForSlot(settings)]).toEqual([0, false, 0])
+    capacity.unreserve(3)
+    expect(capacity.roomToClaim()).toBe(2)
+  })
+
+  it('are waited for a tenth of a second at most', async () => {
+    const capacity = capacityOf({ limit: 1 })
+    capacity.enter(occupant('first'))
+    capacity.enter(occupant('second'))
+    await clock.advance(60)
+    capacity.enter(occupant('third'))
+    await clock.advance(39)
+    expect(log).toEqual(['first starts'])
+    await clock.advance(1)
+    expect(log).toEqual(['first starts', 'second is handed back'])
+  })
+
+  it('are not filled again after a stop', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const first = occupant('first')
+    capacity.enter(first)
+    capacity.enter(occupant('second'))
+    capacity.stop()
+    capacity.leave(first, 1)
+    expect(log).toEqual(['first starts'])
+  })
+})
+
+describe('slots are taken ahead', () => {
+  it('by so many as will soon have found a place, but not without a word on how quick handlers are', () => {
+    const capacity = capacityOf({ limit: 2, prefetch: 7 })
+    const first = occupant('first')
+    expect(capacity.roomForSlot(settings)).toBe(2)
+    capacity.enter(first)
+    capacity.leave(first, 2)
+    // Two places become free every 2 ms: five in 5 ms.
+    expect(capacity.roomForSlot(settings)).toBe(2 + 5)
+    expect(capacity.roomForSlot({ ...settings, executionTimeoutMs: 999 })).toBe(2)
+    expect(capacity.roomToClaim()).toBe(2)
+  })
+
+  it('by the prefetch at most', () => {
+    const capacity = capacityOf({ limit: 2, prefetch: 3 })
+    const first = occupant('first')
+    capacity.enter(first)
+    capacity.leave(first, 0)
+    expect(capacity.roomForSlot(settings)).toBe(2 + 3)
+  })
+})
+
+describe('slots that are due', () => {
+  it('are held for a place for a tenth of a second at most, and told when one is free', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const first = occupant('first')
+    capacity.enter(first)
+    expect(capacity.holds(1000, settings, 0, 1030)).toBe(true)
+    expect(capacity.heldForMs).toBe(70)
+    capacity.leave(first, 1)
+    expect(log).toEqual(['first starts', 'room'])
+    expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
+  })
+
+  it('are not held when they are late, might soon be missed, or others wait in the storage', () => {
+    const capacity = capacityOf({ limit: 1 })
+    capacity.enter(occupant('first'))
+    expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)
+    expect(capacity.holds(1000, { ...settings, misfireThresholdMs: 40 }, 0, 1020)).toBe(false)
+    capacity.workAppeared()
+    expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
+    expect(capacity.heldForMs).toBe(0)
+  })
+
+  it('that are not held are told nothing', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const first = occupant('first')
+    capacity.enter(first)
+    capacity.holds(1000, settings, 0, 1030)
+    capacity.endHold()
+    capacity.leave(first, 1)
+    expect(log).toEqual(['first starts'])
+  })
+})
+
+describe('what waits in the storage', () => {
+  it('is told of at once, and when there may be room for it', () => {
+    const capacity = capacityOf({ limit: 1 })
+    capacity.offerRoom()
+    expect(log).toEqual([])
+    capacity.workAppeared()
+    capacity.offerRoom()
+    expect(log).toEqual(['work', 'work'])
+    capacity.workLeft(false)
+    capacity.offerRoom()
+    expect([capacity.hasBacklog, log.length]).toEqual([false, 2])
+  })
+
+  it('keeps places until the claim is answered', async () => {
+    const capacity = capacityOf({ limit: 1 })
+    expect(capacity.claimAnswered()).toBeNull()
+    capacity.claimBegins()
+    const answered = capacity.claimAnswered()?.then(() => log.push('answered'))
+    await clock.settle()
+    expect(log).toEqual([])
+    capacity.claimEnded()
+    await answered
+    expect(log).toEqual(['answered'])
+    expect(capacity.claimAnswered()).toBeNull()
+  })
+})

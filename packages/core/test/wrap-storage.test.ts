@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import type { Storage } from '../src/storage/index.ts'
+import { storageMethods, wrapStorage } from '../src/testing/index.ts'
+
+/** A storage that answers the name of the method, its own name and the request. */
+function namedStorage(members: Partial<Storage> = {}): Storage & { readonly closed: () => number } {
+  let closed = 0
+  const methods = storageMethods.map((method) => [
+    method,
+    async function (this: { readonly name: string }, request: unknown) {
+      return [method, this.name, request]
+    },
+  ])
+  return {
+    ...Object.fromEntries(methods),
+    name: 'inner',
+    specVersion: 1,
+    capabilities: { maxBatch: 7, multiProcess: false, durability: 'none' },
+    close: async () => void closed++,
+    closed: () => closed,
+    ...members,
+  }
+}
+
+describe('wrapStorage', () => {
+  it('passes on every method, what the storage says of itself, and close', async () => {
+    const inner = namedStorage({ serverTime: async () => 5, subscribe: () => () => {} })
+    const storage = wrapStorage(inner, {})
+    for (const method of storageMethods) {
+      expect(await storage[method]({ asked: method } as never)).toEqual([method, 'inner', { asked: method }])
+    }
+    expect([storage.specVersion, storage.capabilities, await storage.serverTime?.()]).toEqual([
+      1,
+      inner.capabilities,
+      5,
+    ])
+    await storage.close()
+    expect(inner.closed()).toBe(1)
+  })
+
+  it('has serverTime and subscribe only when the storage has them, or a hook gives them', async () => {
+    const bare = wrapStorage(namedStorage(), {})
+    expect(['serverTime' in bare, 'subscribe' in bare]).toEqual([false, false])
+    const given = wrapStorage(namedStorage(), { serverTime: async () => 9, subscribe: () => () => {} })
+    expect([await given.serverTime?.(), typeof given.subscribe]).toEqual([9, 'function'])
+    const full = namedStorage({ serverTime: async () => 5, subscribe: () => () => {} })
+    const taken = wrapStorage(full, { serverTime: undefined, subscribe: undefined })
+    expect(['serverTime' in taken, 'subscribe' in taken]).toEqual([false, false])
+  })
+
+  it('hands listeners to the storage, and its way to end them back', () => {
+    const heard: unknown[] = []
+    const inner = namedStorage({
+      subscribe(listener) {
+        listener({ kind: 'due' })
+        return () => heard.push('ended')
+      },
+    })
+    wrapStorage(inner, {}).subscribe?.((wakeUp) => heard.push(wakeUp))()
+    expect(heard).toEqual([{ kind: 'due' }, 'ended'])
+  })
+
+  it('replaces single methods, capabilities and close', async () => {
+    const inner = namedStorage()
+    const closed: string[] = []
+    const capabilities = { maxBatch: 1, multiProcess: true, durability: 'power' } as const
+    const storage = wrapStorage(inner, {
+      capabilities,
+      settle: async () => [],
+      close: async () => void closed.push('hook'),
+    })
+    expect(await storage.settle({ now: 1, items: [] })).toEqual([])
+    expect(await storage.reap({ now: 1, items: [] })).toEqual(['reap', 'inner', { now: 1, items: [] }])
+    expect(storage.capabilities).toBe(capabilities)
+    await storage.close()
+    expect([closed, inner.closed()]).toEqual([['hook'], 0])
+  })
+
+  it('stands around every call, those of hooks and serverTime too, and decides what is answered', async () => {
+    const seen: unknown[] = []
+    const storage = wrapStorage(namedStorage({ serverTime: async () => 5 }), {
+      settle: async () => [],
+      async around(call) {
+        seen.push([call.method, call.request])
+        if (call.method === 'cancel') return []
+        if (call.method === 'reap') throw new Error('refused')
+        const first = await call.proceed()
+        return call.method === 'get' ? [first, await call.proceed()] : first
+      },
+    })
+    expect(await storage.settle({ now: 1, items: [] })).toEqual([])
+    expect(await storage.cancel({ now: 2, items: [] })).toEqual([])
+    await expect(storage.reap({ now: 3, items: [] })).rejects.toThrow('refused')
+    const got = ['get', 'inner', {}]
+    expect(await storage.get({})).toEqual([got, got])
+    expect(await storage.serverTime?.()).toBe(5)
+    expect(seen).toEqual([
+      ['settle', { now: 1, items: [] }],
+      ['cancel', { now: 2, items: [] }],
+      ['reap', { now: 3, items: [] }],
+      ['get', {}],
+      ['serverTime', undefined],
+    ])
+  })
+})

@@ -1,0 +1,22 @@
+/**
+ * What can be measured: the packages whose built code is mutated, and the tests that are to notice.
+ * @typedef {object} Area
+ * @property {string} folder the built code, below the repository's root
+ * @property {readonly string[]} tests
+ */
+
+const core = ['packages/scenarios/test/**/*.test.ts', 'packages/core/test/**/*.test.ts']
+const kitOnMemory = ['packages/storage-memory/test/**/*.test.ts', 'packages/storage-conformance/test/memory.test.ts']
+
+/** @type {Readonly<Record<string, Area>>} */
+export const areas = {
+  engine: { folder: 'packages/core/dist/engine', tests: core },
+  steps: { folder: 'packages/core/dist/storage', tests: ['packages/core/test/**/*.test.ts', ...kitOnMemory] },
+  'ticker-cron': { folder: 'packages/ticker-cron/dist', tests: ['packages/ticker-cron/test/**/*.test.ts'] },
+  'ticker-iso8601': { folder: 'packages/ticker-iso8601/dist', tests: ['packages/ticker-iso8601/test/**/*.test.ts'] },
+  'ticker-once': { folder: 'packages/ticker-once/dist', tests: ['packages/ticker-once/test/**/*.test.ts'] },
+  memory: { folder: 'packages/storage-memory/dist', tests: kitOnMemory },
+  sqlite: { folder: 'packages/storage-sqlite/dist', tests: ['packages/storage-sqlite/test/**/*.test.ts'] },
+  redis: { folder: 'packages/storage-redis/dist', tests: ['packages/storage-redis/test/**/*.test.ts'] },
+  dynamodb: { folder: 'packages/storage-dynamodb/dist', tests: ['packages/storage-dynamodb/test/**/*.test.ts'] },
+}

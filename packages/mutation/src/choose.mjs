@@ -1,0 +1,18 @@
+/**
+ * A sample of `count`, the same for the same seed. What was chosen for a smaller count is part of it.
+ * @template Item @param {readonly Item[]} items @param {number} count @param {number} seed @returns {Item[]}
+ */
+export function choose(items, count, seed) {
+  const left = [...items]
+  const chosen = []
+  let state = seed >>> 0
+  while (left.length > 0 && chosen.length < count) {
+    // Marsaglia, 2003, "Xorshift RNGs"; a seed of 0 would stay 0.
+    state = (state || 0x9e3779b9) >>> 0
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    chosen.push(...left.splice((state >>> 0) % left.length, 1))
+  }
+  return chosen
+}

@@ -1,0 +1,58 @@
+import { parse } from 'acorn'
+import { full } from 'acorn-walk'
+
+/**
+ * A change of one guard.
+ * @typedef {object} Mutant
+ * @property {number} start where the replaced text begins
+ * @property {number} end
+ * @property {string} replacement
+ * @property {number} line in the text that was given, from 1
+ * @property {number} column from 0
+ */
+
+const comparisons = new Map([
+  ['<', ['<=', '>=']],
+  ['<=', ['<', '>']],
+  ['>', ['>=', '<=']],
+  ['>=', ['>', '<']],
+  ['===', ['!==']],
+  ['!==', ['===']],
+])
+
+/**
+ * The mutants of a module's guards: conditions that always or never hold, comparisons that take in one more or one less,
+ * operands of `&&`, `||` and `??` that are dropped.
+ * @param {string} code @returns {Mutant[]}
+ */
+export function findMutants(code) {
+  /** @type {Mutant[]} */
+  const mutants = []
+  /** @param {any} node @param {string} replacement */
+  const add = (node, replacement) => {
+    const { line, column } = node.loc.start
+    mutants.push({ start: node.start, end: node.end, replacement, line, column })
+  }
+  /** @param {any} node */
+  const text = (node) => code.slice(node.start, node.end)
+  full(parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }), (/** @type {any} */ node) => {
+    const { type, test, operator, left, right } = node
+    const decides = type === 'IfStatement' || type === 'ConditionalExpression'
+    // A comparison is its own mutant, and a loop that never ends tells nothing.
+    if (decides && !isComparison(test)) for (const value of ['true', 'false']) add(test, value)
+    if ((type === 'WhileStatement' || type === 'DoWhileStatement') && test.type !== 'Literal') add(test, 'false')
+    if (type === 'LogicalExpression') {
+      add(node, `(${text(left)})`)
+      add(node, `(${text(right)})`)
+    }
+    if (type === 'BinaryExpression') {
+      for (const other of comparisons.get(operator) ?? []) add(node, `(${text(left)} ${other} ${text(right)})`)
+    }
+  })
+  return mutants
+}
+
+/** @param {any} node */
+function isComparison(node) {
+  return node.type === 'BinaryExpression' && comparisons.has(node.operator)
+}

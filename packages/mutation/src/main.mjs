@@ -1,0 +1,86 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
+import { areas } from './areas.mjs'
+import { choose } from './choose.mjs'
+import { findMutants } from './find-mutants.mjs'
+import { Workbench } from './workbench.mjs'
+
+const usage = `npm run mutate -- --area <${Object.keys(areas).join(' | ')}>
+  --file <text>      only modules whose path has this text
+  --sample <count>   so many mutants, chosen by --seed; default 200, 0 for all
+  --seed <number>    default 1
+  --workers <count>  so many runs of the tests side by side; default 2
+The packages have to be built. Closes with the mutants that no test noticed, and the score.`
+
+const { values } = parseArgs({
+  options: {
+    area: { type: 'string' },
+    file: { type: 'string', default: '' },
+    sample: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '2' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const area = areas[values.area ?? '']
+if (values.help || area === undefined) {
+  console.log(usage)
+  process.exit(values.help ? 0 : 2)
+}
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const all = await mutantsOf(area.folder)
+const chosen = values.sample === '0' ? all : choose(all, Number(values.sample), Number(values.seed))
+console.log(`${all.length} mutants in ${area.folder}, ${chosen.length} are tried.`)
+
+/** @type {string[]} */
+const survivors = []
+let done = 0
+const waiting = [...chosen]
+await Promise.all(Array.from({ length: Number(values.workers) }, () => work(area.tests)))
+for (const survivor of survivors.sort()) console.log(survivor)
+const killed = chosen.length - survivors.length
+console.log(`${killed} of ${chosen.length} were noticed: ${((100 * killed) / Math.max(1, chosen.length)).toFixed(1)} %`)
+
+/** @param {string} folder */
+async function mutantsOf(folder) {
+  const names = await readdir(join(root, folder), { recursive: true })
+  const found = []
+  for (const name of names.filter((one) => one.endsWith('.js') && one.includes(values.file)).sort()) {
+    const file = join(folder, name)
+    const original = await readFile(join(root, file), 'utf8')
+    const map = new TraceMap(await readFile(join(root, `${file}.map`), 'utf8'))
+    for (const mutant of findMutants(original)) {
+      const { line } = originalPositionFor(map, mutant)
+      const text = original.slice(mutant.start, mutant.end).replaceAll(/\s+/g, ' ')
+      const place = `${file.replace('/dist/', '/src/').replace(/\.js$/, '.ts')}:${line ?? '?'}`
+      const mutated = original.slice(0, mutant.start) + mutant.replacement + original.slice(mutant.end)
+      found.push({
+        file,
+        original,
+        mutated,
+        title: `${place}: ${text}  →  ${mutant.replacement.replaceAll(/\s+/g, ' ')}`,
+      })
+    }
+  }
+  return found
+}
+
+/** @param {readonly string[]} tests */
+async function work(tests) {
+  const bench = await Workbench.make(root)
+  try {
+    if (done === 0 && !(await bench.passes(tests))) throw new Error('The tests fail without any mutant.')
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const isNoticed = await bench.notices(mutant, tests)
+      if (!isNoticed) survivors.push(mutant.title)
+      done++
+      console.log(`${done}/${chosen.length} ${isNoticed ? 'noticed ' : 'SURVIVED'} ${mutant.title}`)
+    }
+  } finally {
+    await bench.remove()
+  }
+}

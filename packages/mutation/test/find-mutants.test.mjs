@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { choose } from '../src/choose.mjs'
+import { findMutants } from '../src/find-mutants.mjs'
+
+/** @param {string} code */
+function mutated(code) {
+  return findMutants(code).map(({ start, end, replacement }) => code.slice(0, start) + replacement + code.slice(end))
+}
+
+describe('findMutants', () => {
+  it('lets a condition always and never hold', () => {
+    expect(mutated('if (open) close()')).toEqual(['if (true) close()', 'if (false) close()'])
+    expect(mutated('const a = open ? 1 : 2')).toEqual(['const a = true ? 1 : 2', 'const a = false ? 1 : 2'])
+  })
+
+  it('moves and turns comparisons', () => {
+    expect(mutated('if (a < b) c()')).toEqual(['if ((a <= b)) c()', 'if ((a >= b)) c()'])
+    expect(mutated('const d = a === b')).toEqual(['const d = (a !== b)'])
+  })
+
+  it('drops each operand of a logical expression', () => {
+    expect(mutated('const a = b ?? c')).toEqual(['const a = (b)', 'const a = (c)'])
+  })
+
+  it('never makes a loop endless', () => {
+    expect(mutated('while (more()) next()')).toEqual(['while (false) next()'])
+    expect(mutated('for (;;) next()')).toEqual([])
+  })
+})
+
+describe('choose', () => {
+  it('chooses the same for the same seed, and each item once', () => {
+    const items = Array.from({ length: 100 }, (_, index) => index)
+    expect(choose(items, 10, 7)).toEqual(choose(items, 10, 7))
+    expect(choose(items, 10, 7)).not.toEqual(choose(items, 10, 8))
+    expect(choose(items, 200, 7).toSorted((left, right) => left - right)).toEqual(items)
+    expect(choose(items, 20, 7).slice(0, 10)).toEqual(choose(items, 10, 7))
+  })
+})

@@ -1,0 +1,33 @@
+import { type Clock, systemClock } from '@jobistemer/core'
+
+/**
+ * Waits for the work, and rejects with a sentence when it takes longer than the limit. Not every test runner has a
+ * time limit of its own, and none says what hangs. The work itself goes on: nobody can stop it from outside.
+ */
+export async function withinLimit<T>(
+  what: string,
+  limitMs: number,
+  work: () => Promise<T>,
+  clock: Clock = systemClock,
+): Promise<T> {
+  let stopWatching = (): void => {}
+  const overdue = new Promise<never>((_, reject) => {
+    const deadline = clock.monotonic() + limitMs
+    // A clock may cap the delay of its timers, so that a long wait is made of several.
+    const watch = (): void => {
+      const leftMs = deadline - clock.monotonic()
+      if (leftMs <= 0) {
+        reject(new Error(`"${what}" did not end within ${limitMs / 1000} seconds: a call of the storage may hang.`))
+        return
+      }
+      const timer = clock.setTimer(leftMs, watch)
+      stopWatching = () => timer.cancel()
+    }
+    watch()
+  })
+  try {
+    return await Promise.race([work(), overdue])
+  } finally {
+    stopWatching()
+  }
+}

@@ -1,0 +1,154 @@
+import { type JobId, JobistemerError } from '@jobistemer/core'
+import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { type Ledger, ledgerStorage, letOthersGo, type Mutant, racing } from './mutant.ts'
+
+const claimAndCancel =
+  'races of claims: a claim and a cancel of one pending occurrence agree on which of them was first'
+const claimAndPause = 'races of claims: a claim that began before a pause starts nothing once the pause was answered'
+const claimAndDelete =
+  'races of claims: a claim that began before a deletion starts nothing once the deletion was answered'
+const oppositeOrders =
+  'races of batches: batches over the same jobs in opposite orders are all answered right, and no deadlock reaches a caller'
+
+/** Of two calls that meet, one acts on what the other has changed meanwhile. Nothing but the named race sees it. */
+function meeting(name: string, race: string, methods: (ledger: Ledger) => Partial<Storage>): Mutant {
+  return { ...racing(name, [race], methods), alone: true }
+}
+
+/** A claim that lets others go between what it reads and what it writes, and then takes back what they did. */
+function claimsWhatItRead(
+  ledger: Ledger,
+  restore: (record: OccurrenceRecord, job: JobRecord) => void,
+): Partial<Storage> {
+  return {
+    async claim(request) {
+      const seen = ledger.claimable(request.exceptHandlerKeys)
+      const heads = new Map([...ledger.jobs])
+      await letOthersGo()
+      const present = new Map([...ledger.jobs])
+      for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
+      const answer = structuredClone(ledger.claim(request))
+      // The claim writes occurrences alone: the heads are as the others left them.
+      for (const head of present.values()) ledger.putHead(head)
+      return answer
+    },
+  }
+}
+
+export const interleavingMutants: readonly Mutant[] = [
+  meeting('claims with SKIP LOCKED on occurrences, without the lock of the head', claimAndCancel, (ledger) =>
+    claimsWhatItRead(ledger, (record) => {
+      const stored = ledger.occurrences.get(record.id)
+      if (stored?.state === 'canceled' && stored.token === record.token && stored.cancelRequest !== null) {
+        ledger.put(record)
+      }
+    }),
+  ),
+  meeting('does not look at the pause again when it writes a claim', claimAndPause, (ledger) =>
+    claimsWhatItRead(ledger, (_record, job) => {
+      const head = ledger.jobs.get(job.id)
+      if (head !== undefined && head.deletedAt === null && head.paused !== null)
+        ledger.putHead({ ...head, paused: null })
+    }),
+  ),
+  meeting('does not look at the deletion again when it writes a claim', claimAndDelete, (ledger) =>
+    claimsWhatItRead(ledger, (record) => {
+      const stored = ledger.occurrences.get(record.id)
+      if (stored?.state === 'canceled' && stored.reason === 'deleted') ledger.put(record)
+    }),
+  ),
+  {
+    ...meeting('locks heads in the order of the items', oppositeOrders, (ledger) => {
+      const locks = locksOf(ledger)
+      const intact = ledgerStorage(ledger)
+      return {
+        createOccurrences: (request) => locks.around(request.items, () => intact.createOccurrences(request)),
+        settle: (request) => locks.around(request.items, () => intact.settle(request)),
+        cancel: (request) => locks.around(request.items, () => intact.cancel(request)),
+      }
+    }),
+    throws: true,
+  },
+]
+
+const locksByLedger = new WeakMap<Ledger, HeadLocks>()
+
+/** Those of all connections to one ledger. */
+function locksOf(ledger: Ledger): HeadLocks {
+  let locks = locksByLedger.get(ledger)
+  if (locks === undefined) {
+    locks = new HeadLocks()
+    locksByLedger.set(ledger, locks)
+  }
+  return locks
+}
+
+interface Lock {
+  readonly holder: object
+  readonly released: Promise<void>
+  readonly release: () => void
+}
+
+/** One lock for each job, held until the call is over, as by a database that finds deadlocks. */
+class HeadLocks {
+  readonly #locks = new Map<JobId, Lock>()
+  readonly #waits = new Map<object, JobId>()
+
+  async around<T>(items: readonly { readonly jobId: JobId }[], body: () => Promise<T>): Promise<T> {
+    const call = {}
+    try {
+      for (const { jobId } of items) {
+        await this.#take(call, jobId)
+        await aFewTurns()
+      }
+      return await body()
+    } finally {
+      this.#waits.delete(call)
+      for (const [jobId, lock] of this.#locks) {
+        if (lock.holder !== call) continue
+        this.#locks.delete(jobId)
+        lock.release()
+      }
+    }
+  }
+
+  async #take(call: object, jobId: JobId): Promise<void> {
+    for (;;) {
+      const lock = this.#locks.get(jobId)
+      if (lock?.holder === call) return
+      if (lock === undefined) {
+        const { promise, resolve } = withResolvers()
+        this.#locks.set(jobId, { holder: call, released: promise, release: resolve })
+        return
+      }
+      this.#waits.set(call, jobId)
+      if (this.#waitsForItself(call)) {
+        throw new JobistemerError('STORAGE_FAILED', { message: 'Two calls wait for each other: deadlock detected.' })
+      }
+      await lock.released
+      this.#waits.delete(call)
+    }
+  }
+
+  #waitsForItself(call: object): boolean {
+    let other: object | undefined = call
+    do {
+      const wanted: JobId | undefined = this.#waits.get(other)
+      other = wanted === undefined ? undefined : this.#locks.get(wanted)?.holder
+    } while (other !== undefined && other !== call)
+    return other === call
+  }
+}
+
+/** Lets calls that are under way take their next lock, and goes on though others never rest. */
+async function aFewTurns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await undefined
+}
+
+function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}

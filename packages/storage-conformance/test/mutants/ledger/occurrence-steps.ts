@@ -1,0 +1,245 @@
+import type {
+  CancelAnswer,
+  CancelItem,
+  CancelNotice,
+  CancelOccurrencesRequest,
+  ClaimAnswer,
+  ClaimRequest,
+  CreateAnswer,
+  CreateItem,
+  CreateOccurrencesRequest,
+  CreateRecovery,
+  CreateRequested,
+  CreateSlot,
+  JobRecord,
+  OccurrenceAddress,
+  OccurrenceRecord,
+  Owner,
+  ReapAnswer,
+  ReapItem,
+  ReapRequest,
+  SettleAnswer,
+  SettleItem,
+  SettleRequest,
+} from '@jobistemer/core/storage'
+import {
+  askedToCancel,
+  canceledBy,
+  claimed,
+  createdOccurrence,
+  decideOverlap,
+  decideRecoveredRun,
+  ended,
+  excludedOccurrence,
+  finished,
+  handedBack,
+  isFinal,
+  isStartable,
+  judgeCreate,
+  judgeSettle,
+  passesSlot,
+  recoveredOccurrence,
+  requeued,
+  rescued,
+  withRuns,
+} from '@jobistemer/core/storage'
+import { addressOf, JobSteps } from './job-steps.ts'
+
+/** The steps on occurrences. Each is one synchronous function, which makes it atomic inside this process. */
+export class OccurrenceSteps extends JobSteps {
+  createOccurrences({ now, owner, items }: CreateOccurrencesRequest): CreateAnswer[] {
+    return items.map((item) => this.createOne(item, owner, now))
+  }
+
+  createOne(item: CreateItem, owner: Owner, now: number): CreateAnswer {
+    const head = this.jobs.get(item.jobId) ?? null
+    const record = this.occurrences.get(item.id)
+    const verdict = this.judge(item, head, record)
+    if (verdict === 'exists') return this.answerExists(item, record)
+    if (verdict !== 'create') return verdict
+    const job = head as JobRecord
+    if (item.kind === 'recovery') return this.createRecovery(item, job, now)
+    if (item.kind === 'exclusion') {
+      const excluded = excludedOccurrence(item, now)
+      this.put(excluded)
+      return createdAnswer(excluded)
+    }
+    return this.createDue(item, job, owner, now)
+  }
+
+  judge(item: CreateItem, head: JobRecord | null, record: OccurrenceRecord | undefined) {
+    return judgeCreate(item, head, record !== undefined)
+  }
+
+  answerExists(item: CreateItem, record: OccurrenceRecord | undefined): CreateAnswer {
+    const { state, token, owner, jobId } = record as OccurrenceRecord
+    const head = this.jobs.get(jobId) as JobRecord
+    if (passesSlot(item, head)) this.advance(head, item.scheduledAt, item.nextAt)
+    const { watermark, nextAt } = this.jobs.get(jobId) as JobRecord
+    return { outcome: 'exists', state, token, owner, watermark, nextAt }
+  }
+
+  /** Moves the job past its slots up to `watermark`, which never moves back. */
+  advance(head: JobRecord, watermark: number, nextAt: number | null) {
+    this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
+  }
+
+  createDue(item: CreateSlot | CreateRequested, head: JobRecord, owner: Owner, now: number): CreateAnswer {
+    const decision = decideOverlap({
+      kind: item.kind,
+      overlap: head.overlap,
+      paused: head.paused !== null,
+      startable: isStartable(item, now),
+      pending: this.liveOf(head.id, 'pending').length,
+      running: this.liveOf(head.id, 'running').length,
+      queued: this.liveOf(head.id, 'queued').length,
+    })
+    const displaced = decision.displacesWaiting
+      ? this.endAll(this.liveOf(head.id, 'pending', 'queued'), 'displaced', now)
+      : []
+    const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
+    const record = createdOccurrence(item, decision, owner, now)
+    this.put(record)
+    if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
+    return createdAnswer(record, displaced, cancelRequested)
+  }
+
+  askRunning(head: JobRecord, now: number) {
+    return this.liveOf(head.id, 'running').map((record) => {
+      const asked = askedToCancel(record, { at: now, reason: 'displaced', actor: null })
+      this.put(asked)
+      return noticeOf(asked)
+    })
+  }
+
+  createRecovery(item: CreateRecovery, head: JobRecord, now: number): CreateAnswer {
+    for (const entry of item.entries) {
+      // A slot that was excluded ahead keeps its record.
+      if (this.occurrences.has(entry.id)) continue
+      const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
+      this.put(recoveredOccurrence(item, entry, state, now))
+    }
+    this.advance(head, item.watermark, item.nextAt)
+    const last = this.occurrences.get(item.entries.at(-1)?.id ?? item.id)
+    return createdAnswer(last ?? { state: 'missed', token: 0, reason: null })
+  }
+
+  claim({ now, owner, limit, exceptHandlerKeys, sweep }: ClaimRequest): ClaimAnswer {
+    if (sweep) for (const jobId of this.live.keys()) this.wakeNext(jobId)
+    const pending = this.claimable(exceptHandlerKeys)
+    const taken: OccurrenceRecord[] = []
+    let more = false
+    for (const record of pending.filter(({ dueAt }) => dueAt <= now)) {
+      more = taken.length >= limit
+      if (more) break
+      if (this.isBlocked(record)) {
+        this.put(requeued(record))
+        continue
+      }
+      const running = claimed(record, owner, now)
+      this.put(running)
+      taken.push(running)
+    }
+    const later = pending.map(({ dueAt }) => dueAt).filter((dueAt) => dueAt > now)
+    const nextDueAt = later.length === 0 ? null : later.reduce((least, dueAt) => Math.min(least, dueAt))
+    return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
+  }
+
+  /** The pending occurrences of jobs that are neither paused nor left to others, oldest first. */
+  claimable(exceptHandlerKeys: readonly string[]) {
+    return this.allLive().filter(({ state, jobId }) => {
+      const head = this.jobs.get(jobId) as JobRecord
+      return state === 'pending' && head.paused === null && !exceptHandlerKeys.includes(head.handlerKey)
+    })
+  }
+
+  /** Whether another occurrence of a job that must not overlap runs. */
+  isBlocked({ jobId }: OccurrenceRecord) {
+    return this.jobs.get(jobId)?.overlap.policy !== 'allow' && this.liveOf(jobId, 'running').length > 0
+  }
+
+  noticesFor({ node, incarnation }: Owner): CancelNotice[] {
+    return this.allLive()
+      .filter(({ state, cancelRequest }) => state === 'running' && cancelRequest !== null)
+      .filter(({ owner }) => owner?.node === node && owner.incarnation === incarnation)
+      .map(noticeOf)
+  }
+
+  settle({ now, items }: SettleRequest): SettleAnswer[] {
+    return items.map((item) => this.settleOne(item, now))
+  }
+
+  settleOne(item: SettleItem, now: number): SettleAnswer {
+    const record = this.occurrences.get(item.id)
+    if (record === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
+    const verdict = judgeSettle(record, item)
+    if (verdict === 'lost') return { outcome: 'lost', state: record.state, token: record.token }
+    const woken = verdict === 'apply' ? this.applySettle(record, item, now) : null
+    return { outcome: 'ok', woken, cancelRequested: record.cancelRequest?.reason ?? null }
+  }
+
+  applySettle(record: OccurrenceRecord, { change, runs, sequence }: SettleItem, now: number): OccurrenceAddress | null {
+    if (change.kind === 'finish') {
+      this.put(finished(record, { state: change.state, reason: change.reason, runs, sequence }, now))
+      return this.wakeNext(record.jobId)
+    }
+    const kept = withRuns(record, runs, sequence)
+    const { jobId } = record
+    this.put(
+      change.kind === 'progress' ? kept : handedBack(kept, { ...change, jobDeleted: this.isDeleted(jobId) }, now),
+    )
+    return null
+  }
+
+  rescue(record: OccurrenceRecord, change: Parameters<typeof rescued>[1], now: number): OccurrenceRecord {
+    return rescued(record, change, now)
+  }
+
+  cancel({ now, items }: CancelOccurrencesRequest): CancelAnswer[] {
+    return items.map((item) => this.cancelOne(item, now))
+  }
+
+  cancelOne({ id, reason, actor, mode }: CancelItem, now: number): CancelAnswer {
+    const record = this.occurrences.get(id)
+    if (record === undefined) return { outcome: 'absent' }
+    if (isFinal(record.state)) return { outcome: 'final', state: record.state }
+    const request = { at: now, reason, actor }
+    if (record.state === 'running' && mode === 'request') {
+      this.put(askedToCancel(record, request))
+      return { outcome: 'requested', token: record.token, owner: record.owner as Owner }
+    }
+    this.put(canceledBy(record, request, now))
+    return { outcome: 'canceled', woken: this.wakeNext(record.jobId) }
+  }
+
+  reap({ now, items }: ReapRequest): ReapAnswer[] {
+    return items.map((item) => this.reapOne(item, now))
+  }
+
+  reapOne({ id, token, sequence, runs, action, reason }: ReapItem, now: number): ReapAnswer {
+    const record = this.occurrences.get(id)
+    if (record === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
+    if (record.state !== 'running' || record.token !== token || record.sequence !== sequence) {
+      return { outcome: 'lost', state: record.state, token: record.token }
+    }
+    const kept = withRuns(record, runs, sequence)
+    if (action === 'fail') {
+      this.put(ended(kept, 'failed_stale', reason, now))
+      return { outcome: 'reaped', woken: this.wakeNext(record.jobId) }
+    }
+    this.put(this.rescue(kept, { reason, jobDeleted: this.isDeleted(record.jobId) }, now))
+    return { outcome: 'reaped', woken: null }
+  }
+}
+
+function createdAnswer(
+  { state, token, reason }: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'>,
+  displaced: OccurrenceAddress[] = [],
+  cancelRequested: CancelNotice[] = [],
+): CreateAnswer {
+  return { outcome: 'created', state, token, reason, displaced, cancelRequested }
+}
+
+function noticeOf(record: OccurrenceRecord): CancelNotice {
+  return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? '' }
+}

@@ -1,0 +1,96 @@
+// How numbers and ids lie in bytes is described once: code in TypeScript takes the places of fields from a layout, and
+// the scripts take the forms that `struct` packs and unpacks with.
+
+export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
+
+const types: Readonly<Record<FieldType, { readonly form: string; readonly size: number }>> = {
+  byte: { form: 'B', size: 1 },
+  uint16: { form: 'I2', size: 2 },
+  uint32: { form: 'I4', size: 4 },
+  // An instant, a count or the like: a double, exact up to 2^53.
+  number: { form: 'd', size: 8 },
+  id: { form: 'c16', size: 16 },
+}
+
+/** Fields that lie one behind the other, little-endian. */
+export interface Layout<Name extends string> {
+  readonly names: readonly Name[]
+  /** Of all fields together. */
+  readonly size: number
+  /** Where each field begins. */
+  readonly at: Readonly<Record<Name, number>>
+  /** Where the field behind it begins. */
+  readonly end: Readonly<Record<Name, number>>
+  readonly types: Readonly<Record<Name, FieldType>>
+}
+
+/** The fields lie in the order in which they are named. */
+export function defineLayout<Name extends string>(fields: Readonly<Record<Name, FieldType>>): Layout<Name> {
+  const names = Object.keys(fields) as Name[]
+  const at = {} as Record<Name, number>
+  const end = {} as Record<Name, number>
+  let size = 0
+  for (const name of names) {
+    at[name] = size
+    size += types[fields[name]].size
+    end[name] = size
+  }
+  return { names, size, at, end, types: fields }
+}
+
+/** For each field, what a script calls it or puts into it. */
+type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
+
+/** Every field under its own name, behind a prefix: `all(layout, 'r.')`. */
+export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''): Readonly<Record<Name, string>> {
+  return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
+}
+
+/** The fields from the first to the last of those that are given. */
+function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
+  const given = names.filter((name) => parts[name] !== undefined)
+  if (given.length === 0 || given.length < Object.keys(parts).length) {
+    throw new Error(`A layout of ${names.join(', ')} has not all of ${Object.keys(parts).join(', ')}.`)
+  }
+  return names.slice(names.indexOf(given[0] as Name), names.indexOf(given.at(-1) as Name) + 1)
+}
+
+function formOf<Name extends string>(layout: Layout<Name>, names: readonly Name[]): string {
+  return `'<${names.map((name) => types[layout.types[name]].form).join('')}'`
+}
+
+/**
+ * Lua that reads fields, each into the local that is named for it.
+ *
+ * @param place the Lua for where the layout begins in the text, if not at its beginning.
+ * @param next the local for where the last one that is read ends.
+ */
+export function readFields<Name extends string>(
+  layout: Layout<Name>,
+  text: string,
+  parts: Parts<Name>,
+  { place, next }: { readonly place?: string; readonly next?: string } = {},
+): string {
+  const names = spanOf(layout, parts)
+  const locals = names.map((name) => parts[name] ?? '_')
+  if (next !== undefined) locals.push(next)
+  const offset = layout.at[names[0] as Name]
+  const start = place === undefined ? `${offset + 1}` : offset === 0 ? place : `${place} + ${offset}`
+  return `local ${locals.join(', ')} = read(${formOf(layout, names)}, ${text}, ${start})`
+}
+
+/** Lua for the bytes of fields that lie side by side. */
+export function writeFields<Name extends string>(layout: Layout<Name>, parts: Parts<Name>): string {
+  const names = spanOf(layout, parts)
+  const values = names.map((name) => {
+    const value = parts[name]
+    if (value === undefined) throw new Error(`The field ${name} lies between others and has no value.`)
+    return value
+  })
+  return `write(${formOf(layout, names)}, ${values.join(', ')})`
+}
+
+/** Lua for the inside of a table with every field under its own name. */
+export function tableFields<Name extends string>({ names }: Layout<Name>): string {
+  return names.map((name) => `${name} = ${name}`).join(', ')
+}

@@ -1,0 +1,34 @@
+import type { ScriptCall } from './connection.ts'
+import { script } from './script.ts'
+import { beginMigrationScript, endMigrationScript, migrationScript } from './scripts/migrate.ts'
+import type { StoredForm } from './stored-form.ts'
+
+/** How the migration reaches the data. */
+export interface MigrationServer {
+  /** Runs a script on the key of the namespace. */
+  runOnNamespace(source: string, argument: string): Promise<unknown>
+  /** Runs a script on a shard. */
+  write(calls: readonly ScriptCall[]): Promise<readonly unknown[]>
+}
+
+/**
+ * Brings all shards into a form, step by step. Several processes may do so at the same time; each step is done once.
+ * Whoever fails in the middle leaves what the next one goes on with.
+ */
+export async function migrate(
+  server: MigrationServer,
+  form: StoredForm,
+  { shards, from }: { readonly shards: number; readonly from: number },
+): Promise<void> {
+  const version = String(form.version)
+  await server.runOnNamespace(beginMigrationScript, version)
+  for (const { to, step } of form.migrations) {
+    if (to <= from) continue
+    const stepScript = script(migrationScript(step))
+    for (let shard = 0; shard < shards; shard++) {
+      const call = { script: stepScript, shard, arguments: [to, from] }
+      while (String((await server.write([call]))[0]) === 'more');
+    }
+  }
+  await server.runOnNamespace(endMigrationScript, version)
+}

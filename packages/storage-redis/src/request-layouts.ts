@@ -1,0 +1,154 @@
+import { defineLayout, type Layout } from './layout.ts'
+
+// What goes to the scripts, item by item, and what comes back. None of it is stored. A size is that of a text behind
+// the fields; the texts lie in the order of their sizes.
+
+export const createItemLayout: Layout<
+  'kind' | 'isStartable' | 'scheduledAt' | 'version' | 'expected' | 'deadline' | 'recordSize'
+> = defineLayout({
+  kind: 'byte',
+  isStartable: 'byte',
+  scheduledAt: 'number',
+  version: 'uint32',
+  // Of a slot the next instant of its job, of a recovery the watermark that it was decided by.
+  expected: 'number',
+  deadline: 'number',
+  recordSize: 'uint32',
+})
+
+/** In the place of the record of a recovery, in front of its entries. */
+export const recoveryLayout: Layout<'watermark' | 'nextAt' | 'count'> = defineLayout({
+  watermark: 'number',
+  nextAt: 'number',
+  count: 'uint32',
+})
+
+export const recoveryEntryLayout: Layout<'id' | 'isRun' | 'recordSize'> = defineLayout({
+  id: 'id',
+  isRun: 'byte',
+  recordSize: 'uint32',
+})
+
+export const settleItemLayout: Layout<
+  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize'
+> = defineLayout({
+  token: 'uint32',
+  sequence: 'uint32',
+  change: 'byte',
+  finalState: 'byte',
+  dueAt: 'number',
+  reasonSize: 'uint32',
+  runsSize: 'uint32',
+})
+
+export const cancelItemLayout: Layout<'id' | 'isForced' | 'reasonSize' | 'cancelSize'> = defineLayout({
+  id: 'id',
+  isForced: 'byte',
+  reasonSize: 'uint32',
+  cancelSize: 'uint32',
+})
+
+export const reapItemLayout: Layout<'id' | 'token' | 'sequence' | 'isRetry' | 'reasonSize' | 'runsSize'> = defineLayout(
+  {
+    id: 'id',
+    token: 'uint32',
+    sequence: 'uint32',
+    isRetry: 'byte',
+    reasonSize: 'uint32',
+    runsSize: 'uint32',
+  },
+)
+
+export const jobChangeLayout: Layout<
+  | 'kind'
+  | 'job'
+  | 'nextAt'
+  | 'policy'
+  | 'maxQueued'
+  | 'expected'
+  | 'watermark'
+  | 'cancels'
+  | 'contentSize'
+  | 'ownerSize'
+  | 'versionSize'
+  | 'handlerSize'
+> = defineLayout({
+  kind: 'byte',
+  job: 'id',
+  nextAt: 'number',
+  policy: 'byte',
+  maxQueued: 'number',
+  expected: 'uint32',
+  watermark: 'number',
+  cancels: 'byte',
+  contentSize: 'uint32',
+  ownerSize: 'uint32',
+  versionSize: 'uint32',
+  handlerSize: 'uint32',
+})
+
+export const claimLayout: Layout<'now' | 'limit' | 'sweep' | 'isPeek' | 'lastAt' | 'lastId'> = defineLayout({
+  now: 'number',
+  limit: 'uint32',
+  sweep: 'byte',
+  isPeek: 'byte',
+  lastAt: 'number',
+  lastId: 'id',
+})
+
+export const pruneLayout: Layout<'before' | 'keep' | 'limit'> = defineLayout({
+  before: 'number',
+  keep: 'number',
+  limit: 'uint32',
+})
+
+export const pagingLayout: Layout<'limit' | 'from' | 'to' | 'isDescending' | 'withRuns'> = defineLayout({
+  limit: 'uint32',
+  from: 'number',
+  to: 'number',
+  isDescending: 'byte',
+  withRuns: 'byte',
+})
+
+export const listJobsLayout: Layout<'limit' | 'since' | 'withDeleted'> = defineLayout({
+  limit: 'uint32',
+  since: 'number',
+  withDeleted: 'byte',
+})
+
+/** State and token of an occurrence, as most answers give them. */
+export const stateLayout: Layout<'state' | 'token'> = defineLayout({ state: 'byte', token: 'uint32' })
+
+/** The same of one that is there already, with the schedule of its job. */
+export const existsLayout: Layout<'state' | 'token' | 'watermark' | 'nextAt'> = defineLayout({
+  state: 'byte',
+  token: 'uint32',
+  watermark: 'number',
+  nextAt: 'number',
+})
+
+export const scheduleLayout: Layout<'watermark' | 'nextAt'> = defineLayout({ watermark: 'number', nextAt: 'number' })
+
+export const addressLayout: Layout<'id' | 'scheduledAt'> = defineLayout({ id: 'id', scheduledAt: 'number' })
+
+/** Behind the id, and the job where that is not known; in front of the request to cancel. */
+export const noticeLayout: Layout<'scheduledAt' | 'token' | 'cancelSize'> = defineLayout({
+  scheduledAt: 'number',
+  token: 'uint32',
+  cancelSize: 'uint32',
+})
+
+export const claimedLayout: Layout<'more' | 'nextDueAt'> = defineLayout({ more: 'byte', nextDueAt: 'number' })
+
+/** What a claim has looked at. */
+export const seenLayout: Layout<'scheduledAt' | 'id' | 'isBlocked'> = defineLayout({
+  scheduledAt: 'number',
+  id: 'id',
+  isBlocked: 'byte',
+})
+
+export const countsLayout: Layout<'pending' | 'queued' | 'running'> = defineLayout({
+  pending: 'number',
+  queued: 'number',
+  running: 'number',
+})

@@ -1,0 +1,99 @@
+import { defineLayout, type Layout } from './layout.ts'
+
+// What is part of every user's data. Whoever changes it raises the version of the form, see `stored-form.ts`.
+
+type HeadField =
+  | 'active'
+  | 'running'
+  | 'pending'
+  | 'queued'
+  | 'uses'
+  | 'watermark'
+  | 'nextAt'
+  | 'version'
+  | 'paused'
+  | 'policy'
+  | 'floor'
+  | 'taken'
+  | 'deletedAt'
+  | 'maxQueued'
+
+/**
+ * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
+ * steps rewrite only that. Behind it lies the handler key, where it is not the job's own id.
+ */
+export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
+  // The first of the pending and running occurrences.
+  active: 'id',
+  running: 'uint32',
+  pending: 'uint32',
+  queued: 'uint32',
+  // Occurrences of the present version.
+  uses: 'uint32',
+  watermark: 'number',
+  nextAt: 'number',
+  version: 'uint32',
+  paused: 'byte',
+  policy: 'byte',
+  floor: 'number',
+  // The latest slot beyond the watermark that has a record.
+  taken: 'number',
+  deletedAt: 'number',
+  maxQueued: 'number',
+})
+
+/** A job allows far fewer; beyond that they are no longer told apart. */
+export const mostRescues = 65_535
+
+type RecordField =
+  | 'state'
+  | 'token'
+  | 'sequence'
+  | 'finishedAt'
+  | 'ownerSize'
+  | 'detailsSize'
+  | 'cancelSize'
+  | 'reasonSize'
+  | 'kind'
+  | 'version'
+  | 'rescues'
+  | 'job'
+  | 'scheduledAt'
+  | 'dueAt'
+  | 'createdAt'
+  | 'startedAt'
+  | 'timeout'
+
+/**
+ * The record of an occurrence. Behind it lie five texts: owner, details, cancel request, reason, and runs. What changes
+ * most often is in front, up to the size of the reason.
+ */
+export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
+  state: 'byte',
+  token: 'uint32',
+  sequence: 'uint32',
+  finishedAt: 'number',
+  ownerSize: 'uint32',
+  detailsSize: 'uint32',
+  cancelSize: 'uint32',
+  reasonSize: 'uint32',
+  kind: 'byte',
+  version: 'uint32',
+  // As many as fit in: see `mostRescues`.
+  rescues: 'uint16',
+  job: 'id',
+  scheduledAt: 'number',
+  dueAt: 'number',
+  createdAt: 'number',
+  startedAt: 'number',
+  timeout: 'number',
+})
+
+/** When a job was made and when it was changed last. */
+export const timesLayout: Layout<'createdAt' | 'changedAt'> = defineLayout({ createdAt: 'number', changedAt: 'number' })
+
+/** A version of a job, in front of its fingerprint and its definition. */
+export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayout({
+  createdAt: 'number',
+  fingerprintSize: 'uint32',
+})

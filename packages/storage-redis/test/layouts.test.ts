@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { allFields, defineLayout, readFields, tableFields, writeFields } from '../src/layout.ts'
+import { kindCodes, policyCodes, recoveredBit, spanBit, stateCodes } from '../src/record-codes.ts'
+import { storedForm } from '../src/stored-form.ts'
+import { headLayout, recordLayout, timesLayout, versionLayout } from '../src/stored-layouts.ts'
+
+const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
+
+describe('a layout', () => {
+  it('puts its fields one behind the other', () => {
+    expect(layout.at).toEqual({ first: 0, second: 1, third: 5, last: 13 })
+    expect(layout.end).toEqual({ first: 1, second: 5, third: 13, last: 29 })
+    expect(layout.size).toBe(29)
+  })
+
+  it('makes Lua that reads what is wanted, and what lies between', () => {
+    expect(readFields(layout, 'text', allFields(layout))).toBe(
+      "local first, second, third, last = read('<BI4dc16', text, 1)",
+    )
+    expect(readFields(layout, 'text', { second: 'two', last: 'four' })).toBe(
+      "local two, _, four = read('<I4dc16', text, 2)",
+    )
+    expect(readFields(layout, 'items', { first: 'a', second: 'b' }, { place: 'at', next: 'next' })).toBe(
+      "local a, b, next = read('<BI4', items, at)",
+    )
+    expect(readFields(layout, 'items', { third: 'c' }, { place: 'at' })).toBe("local c = read('<d', items, at + 5)")
+  })
+
+  it('makes Lua that writes fields which lie side by side', () => {
+    expect(writeFields(layout, allFields(layout, 'r.'))).toBe("write('<BI4dc16', r.first, r.second, r.third, r.last)")
+    expect(writeFields(layout, { second: '0', third: 'now' })).toBe("write('<I4d', 0, now)")
+    expect(tableFields(layout)).toBe('first = first, second = second, third = third, last = last')
+  })
+
+  it('refuses to write fields with one missing between them, and fields that it has not', () => {
+    expect(() => writeFields(layout, { first: '1', third: '3' })).toThrow('second')
+    expect(() => readFields(layout, 'text', { first: 'a', fourth: 'b' } as never)).toThrow('fourth')
+    expect(() => readFields(layout, 'text', {})).toThrow('first')
+  })
+})
+
+// Where one of these changes, data that are stored already would be read wrongly: raise the version, and migrate.
+it('what is stored has the places and the codes of its version', () => {
+  expect({
+    version: storedForm.version,
+    head: headLayout.at,
+    record: recordLayout.at,
+    sizes: [headLayout, recordLayout, timesLayout, versionLayout].map(({ size }) => size),
+    codes: [stateCodes, policyCodes, kindCodes],
+    bits: [recoveredBit, spanBit],
+  }).toEqual({
+    version: 1,
+    head: {
+      active: 0,
+      running: 16,
+      pending: 20,
+      queued: 24,
+      uses: 28,
+      watermark: 32,
+      nextAt: 40,
+      version: 48,
+      paused: 52,
+      policy: 53,
+      floor: 54,
+      taken: 62,
+      deletedAt: 70,
+      maxQueued: 78,
+    },
+    record: {
+      state: 0,
+      token: 1,
+      sequence: 5,
+      finishedAt: 9,
+      ownerSize: 17,
+      detailsSize: 21,
+      cancelSize: 25,
+      reasonSize: 29,
+      kind: 33,
+      version: 34,
+      rescues: 38,
+      job: 40,
+      scheduledAt: 56,
+      dueAt: 64,
+      createdAt: 72,
+      startedAt: 80,
+      timeout: 88,
+    },
+    sizes: [86, 96, 16, 12],
+    codes: [
+      {
+        pending: 0,
+        queued: 1,
+        running: 2,
+        completed: 3,
+        completed_with_errors: 4,
+        failed: 5,
+        canceled: 6,
+        failed_stale: 7,
+        skipped: 8,
+        missed: 9,
+      },
+      { skip: 0, queue: 1, queue_one: 2, allow: 3, cancel_running: 4 },
+      { slot: 0, trigger: 1, replay: 2 },
+    ],
+    bits: [4, 8],
+  })
+})

@@ -1,0 +1,173 @@
+import { jobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import type { Redis } from 'ioredis'
+import { describe, expect, it } from 'vitest'
+import { Connection } from '../src/connection.ts'
+import { bytesOfId, shardOf } from '../src/ids.ts'
+import { type RedisStorageOptions, readOptions } from '../src/options.ts'
+import type { StoredForm } from '../src/stored-form.ts'
+import { headLayout } from '../src/stored-layouts.ts'
+import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { quiet } from './prefixes.ts'
+import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, open, onClose } = useServers()
+
+const shards = 2
+const names = Array.from({ length: 9 }, (_, index) => `job-${index}`)
+const before = headLayout.at.maxQueued
+
+/** A made-up form before the present one: heads without `maxQueued`, which lies in a hash of its own. */
+const oldForm: StoredForm = { version: 0, migrations: [] }
+
+/** And how it is brought into the present one, two jobs at a time. Done twice, it would spoil the heads. */
+const presentForm: StoredForm = {
+  version: 1,
+  migrations: [
+    {
+      to: 1,
+      step: `
+  local jobs = call('ZRANGEBYLEX', shard .. 'jobs', position == '' and '-' or '(' .. position, '+', 'LIMIT', 0, 2)
+  for _, job in ipairs(jobs) do
+    local head, limit = call('HGET', shard .. 'heads', job), call('HGET', shard .. 'limits', job)
+    head = string.sub(head, 1, ${before}) .. struct.pack('<d', limit) .. string.sub(head, ${before + 1})
+    call('HSET', shard .. 'heads', job, head)
+  end
+  if #jobs == 2 then return jobs[2] end
+  call('DEL', shard .. 'limits')`,
+    },
+  ],
+}
+
+/** A made-up form that comes after the present one. */
+const newForm: StoredForm = { version: 2, migrations: [{ to: 2, step: `call('SET', shard .. 'new', '')` }] }
+
+const look = async (storage: Storage) => await storage.get({ jobs: names.map((name) => jobId(name)) })
+
+/** Jobs, some with a handler key of its own and what runs, in the old form. Answers what they are. */
+async function startInOldForm() {
+  const { url } = await start()
+  const storage = open({ url, shards })
+  for (const name of names) {
+    const job = await addJob(storage, name, 'queue')
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+  }
+  const jobs = await look(storage)
+  await storage.close()
+  const client = admin(url)
+  for (const id of names.map((name) => jobId(name))) {
+    const shard = `{jobistemer:${shardOf(id, shards)}}:`
+    const head = (await client.hgetBuffer(`${shard}heads`, bytesOfId(id))) as Buffer
+    const withoutLimit = Buffer.concat([head.subarray(0, before), head.subarray(headLayout.end.maxQueued)])
+    await client.hset(`${shard}limits`, bytesOfId(id), head.readDoubleLE(before))
+    await client.hset(`${shard}heads`, bytesOfId(id), withoutLimit)
+  }
+  await client.hset('{jobistemer}:meta', 'schema', 0)
+  return { url, client, jobs }
+}
+
+/** Opens the data as a version of this package does that knows a form. */
+async function openAs(form: StoredForm, options: RedisStorageOptions): Promise<void> {
+  const connection = new Connection(readOptions({ logger: quiet, ...options }), form)
+  onClose(() => connection.close())
+  await connection.shards()
+}
+
+/** A client that does something before its calls of scripts, which it counts. */
+function watch(url: string, beforeCall: (count: number) => Promise<void> | void): Redis {
+  const client = admin(url)
+  const call = client.callBuffer.bind(client)
+  let count = 0
+  client.callBuffer = (async (...args: Parameters<typeof call>) => {
+    if (args[0] === 'evalsha') await beforeCall(++count)
+    return await call(...args)
+  }) as typeof call
+  return client
+}
+
+const meta = (client: Redis) => client.hgetall('{jobistemer}:meta')
+const forms = (client: Redis) =>
+  Promise.all(Array.from({ length: shards }, (_, shard) => client.get(`{jobistemer:${shard}}:form`)))
+
+describe('data in an older form', () => {
+  it('are read, and written, after the first that opens them has brought them into the present one', async () => {
+    const { url, client, jobs } = await startInOldForm()
+    await openAs(presentForm, { url })
+    expect(await meta(client)).toEqual({ shards: '2', schema: '1' })
+    expect(await forms(client)).toEqual(['1', '1'])
+    const storage = open({ url })
+    expect(await look(storage)).toEqual(jobs)
+    const items = names.map((name) => slotItem(jobId(name), 2))
+    const answers = await storage.createOccurrences({ now: slotAt(2), owner, items })
+    expect(answers.every((answer) => answer.outcome === 'created' && answer.state === 'queued')).toBe(true)
+    await assertLedger(storage)
+  })
+
+  it('are changed once, though several open them at the same time', async () => {
+    const { url, client, jobs } = await startInOldForm()
+    const waiting: (() => void)[] = []
+    // All are at their first step before anybody does it.
+    const together = (count: number) =>
+      new Promise<void>((resolve) => {
+        if (count > 1) return resolve()
+        waiting.push(resolve)
+        if (waiting.length === 3) for (const go of waiting) go()
+      })
+    await Promise.all([1, 2, 3].map(() => openAs(presentForm, { client: watch(url, together) })))
+    expect(await meta(client)).toEqual({ shards: '2', schema: '1' })
+    expect(await look(open({ url }))).toEqual(jobs)
+  })
+
+  it('are changed to the end by the next one when the first has ended in the middle, at any step', async () => {
+    for (let steps = 0; steps < 6; steps++) {
+      const { url, client, jobs } = await startInOldForm()
+      const dying = watch(url, (count) => {
+        if (count > steps) throw new Error('Connection is closed.')
+      })
+      expect((await refusal(openAs(presentForm, { client: dying }))).code).toBe('STORAGE_BUSY')
+      expect(await meta(client)).toEqual({ shards: '2', schema: '1', migratingFrom: '0' })
+      expect((await refusal(openAs(oldForm, { url }))).code).toBe('STORAGE_SCHEMA_NEWER')
+      await openAs(presentForm, { url })
+      expect(await meta(client)).toEqual({ shards: '2', schema: '1' })
+      expect(await look(open({ url }))).toEqual(jobs)
+    }
+  })
+
+  it('are refused by a version that has no way from there, and left alone', async () => {
+    const { url, client } = await startInOldForm()
+    const error = await refusal(look(open({ url })))
+    expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'prefix'])
+    expect(await meta(client)).toEqual({ shards: '2', schema: '0' })
+    expect(await forms(client)).toEqual([null, null])
+  })
+})
+
+describe('data in a newer form', () => {
+  it('are refused by who opens them, and by who has been open since before', async () => {
+    const { url } = await start()
+    const storage = open({ url })
+    const job = await addJob(storage, 'job-0')
+    await openAs(newForm, { url })
+    const create = () => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    for (const call of [create, () => look(storage), () => look(open({ url })), () => openAs(presentForm, { url })]) {
+      expect((await refusal(call())).code).toBe('STORAGE_SCHEMA_NEWER')
+    }
+    expect(await admin(url).keys('{jobistemer:0}:[oh]:*')).toEqual([])
+  })
+
+  it('are refused from the first step on, also when who changed them has ended there', async () => {
+    const { url } = await start()
+    const storage = open({ url, shards })
+    await addJob(storage, names[0] as string)
+    const slowForm: StoredForm = { version: 2, migrations: [{ to: 2, step: `return position .. 'x'` }] }
+    const dying = watch(url, (count) => {
+      if (count === 3) throw new Error('Connection is closed.')
+    })
+    expect((await refusal(openAs(slowForm, { client: dying }))).code).toBe('STORAGE_BUSY')
+    expect(await forms(admin(url))).toEqual(['1+xx', null])
+    expect((await refusal(look(storage))).code).toBe('STORAGE_SCHEMA_NEWER')
+    expect((await refusal(look(open({ url })))).code).toBe('STORAGE_SCHEMA_NEWER')
+  })
+})
