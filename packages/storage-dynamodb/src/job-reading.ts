@@ -29,6 +29,8 @@ export class JobReading {
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
+  /** What the step names and is nowhere. A prune that died may have left a record of the id, without its address. */
+  readonly #absent: Set<OccurrenceId> = new Set()
   #active: readonly OccurrenceAddress[] | null = null
 
   constructor(table: Table, id: JobId, head: StoredHead | null, job: JobRecord | null = null) {
@@ -120,19 +122,21 @@ export class JobReading {
       ...missing.map(({ id }) => keys.address(id)),
       ...active.map((address) => keys.occurrence(address)),
     ])
-    for (const address of active) this.#know(occurrenceIn(found, keys, address))
     const elsewhere = missing.flatMap(({ id }) => addressIn(found, keys, id) ?? [])
     await this.#load(elsewhere)
     for (const address of elsewhere) if (!this.records.has(address.id)) this.staleAddresses.set(address.id, address)
+    for (const { id } of missing) if (!this.records.has(id)) this.#absent.add(id)
+    for (const address of active) this.#know(occurrenceIn(found, keys, address))
   }
 
   async #load(addresses: readonly OccurrenceAddress[]): Promise<void> {
-    const unknown = addresses.filter(({ id }) => !this.records.has(id))
+    const unknown = addresses.filter(({ id }) => !this.records.has(id) && !this.#absent.has(id))
     for (const stored of await loadOccurrences(this.#table, unknown)) this.#know(stored)
   }
 
   #know(stored: StoredOccurrence | null): void {
-    if (stored === null || stored.record.jobId !== this.#id || this.records.has(stored.record.id)) return
-    this.#known.set(stored.record.id, stored)
+    if (stored === null || stored.record.jobId !== this.#id) return
+    const { id } = stored.record
+    if (!this.records.has(id) && !this.#absent.has(id)) this.#known.set(id, stored)
   }
 }

@@ -206,6 +206,79 @@ describe('sizes', () => {
 
 const oldHistory = { now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 9 }
 
+describe('a claim', () => {
+  const at = { now: slotAt(150), owner: other, exceptHandlerKeys: [], sweep: false } as const
+
+  async function addTriggers(job: JobId, count: number): Promise<void> {
+    const items = Array.from({ length: count }, (_, key) => triggerItem(job, key))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+  }
+
+  it.each([1, 10])(
+    'with room for %i finds what lies behind hundreds that nobody may take',
+    {
+      timeout: 60_000,
+    },
+    async (limit) => {
+      const paused = await addJob(storage, 'paused', 'allow')
+      const foreign = await addJob(storage, 'foreign', 'allow')
+      const free = await addJob(storage, 'free', 'allow')
+      for (const { id } of [paused, foreign]) await addTriggers(id, 130)
+      // These lie behind the others, in either partition of the index.
+      const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
+      await storage.createOccurrences({ now: slotAt(2), owner, items: last })
+      const pause = { at: slotAt(2), reason: null, actor: null }
+      await storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'pause', id: paused.id, paused: pause }] })
+      const exceptHandlerKeys = ['foreign']
+      const found = new Set<string>()
+      for (let call = 0; found.size < last.length; call++) {
+        expect(call).toBeLessThan(last.length)
+        const { claimed } = await storage.claim({ ...at, limit, exceptHandlerKeys })
+        expect(claimed.length).toBeGreaterThan(0)
+        for (const { id } of claimed) found.add(id)
+      }
+      expect(found).toEqual(new Set(last.map(({ id }) => id)))
+      expect(await storage.claim({ ...at, limit, exceptHandlerKeys })).toMatchObject({ claimed: [], more: false })
+    },
+  )
+
+  it.each([
+    ['paused', { kind: 'pause', paused: { at: slotAt(2), reason: null, actor: null } }],
+    [
+      'given to other nodes',
+      {
+        kind: 'replace',
+        content: { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', handlerKey: 'foreign' },
+        expectedVersion: 1,
+        expectedWatermark: start,
+        waiting: 'keep',
+      },
+    ],
+    [
+      'made to run one at a time',
+      {
+        kind: 'replace',
+        content: { ...contentOf('alpha', 'queue'), fingerprint: 'print-2' },
+        expectedVersion: 1,
+        expectedWatermark: start,
+        waiting: 'keep',
+      },
+    ],
+  ] as const)('beside the head starts nothing as decided before the job was %s', async (_, change) => {
+    const { id } = await addJob(storage, 'alpha', 'allow')
+    await addTriggers(id, 3)
+    const node = interrupted('TransactWriteItemsCommand', async () => {
+      expect(await storage.saveJobs({ now: slotAt(2), changes: [{ ...change, id }] })).toMatchObject([
+        { outcome: 'saved' },
+      ])
+    })
+    const { claimed } = await node.claim({ ...at, limit: 3, exceptHandlerKeys: ['foreign'] })
+    expect(node.met).toBe(true)
+    expect(claimed).toHaveLength(change.kind === 'replace' && change.content.overlap.policy === 'queue' ? 1 : 0)
+    await assertLedger(storage)
+  })
+})
+
 describe('a prune', () => {
   async function addLarge(): Promise<{ readonly job: JobId; readonly id: `occ_${string}` }> {
     const { id: job } = await addJob(storage, 'alpha')
@@ -263,6 +336,29 @@ describe('a prune', () => {
       if (!pruner.met) return
     }
     expect.unreachable('the prune has more requests than that')
+  })
+
+  it('that is resumed after a crash leaves the address of a key alone that was used again', async () => {
+    const { id: job } = await addJob(storage, 'alpha')
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
+    await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })
+    const trigger = (at: number) => ({ ...triggerItem(job, 1, at), runs: [] })
+    const finish = (at: number): SettleItem => ({ ...finishItem(job, 1), id: trigger(at).id, scheduledAt: at })
+    const early = start - minute / 2
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
+    await storage.settle({ now: slotAt(1), items: [finish(early)] })
+    const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
+    // The address is gone, and the record is not.
+    const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
+      throw new Error('the process is dead')
+    })
+    await expect(dying.prune(old)).rejects.toThrow('the process is dead')
+    const again = trigger(slotAt(5))
+    expect(await storage.createOccurrences({ now: slotAt(5), owner, items: [again] })).toMatchObject([
+      { outcome: 'created' },
+    ])
+    expect(await storage.prune(old)).toEqual({ removed: 1, more: false })
+    expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(5), state: 'running' })
   })
 
   it('of versions does not hide a job whose version changes while it is being read', async () => {
