@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { redisStorage } from '@jobistemer/storage-redis'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { startRedis } from '@jobistemer/test-servers'
 import type { Storage } from '@jobistemer/core/storage'
 import { operations, QueueRound, type Timings } from './queue-round.ts'
@@ -11,6 +15,14 @@ interface Candidate {
 }
 
 const candidates: readonly Candidate[] = [
+  {
+    name: 'SQLite',
+    async start() {
+      const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
+      const open = (name: string) => sqliteStorage({ file: join(folder, `${name}.db`) })
+      return { open, stop: () => rm(folder, { recursive: true, force: true }) }
+    },
+  },
   {
     name: 'Redis',
     async start() {
