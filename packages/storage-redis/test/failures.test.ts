@@ -2,6 +2,7 @@ import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { nextTurn } from './next-turn.ts'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
@@ -29,7 +30,7 @@ async function repeat<T>(call: () => Promise<T>): Promise<{ readonly answer: T; 
     } catch (error) {
       codes.add((error as { code: string }).code)
     }
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await nextTurn()
   }
 }
 

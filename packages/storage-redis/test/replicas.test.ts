@@ -20,14 +20,14 @@ async function startPair(): Promise<Pair> {
   const primary = await start({ 'repl-diskless-sync-delay': '0' })
   const link = await through(primary)
   const replica = await start({ replicaof: `${link.host} ${link.port}` })
-  await follows(admin(replica.url))
+  await follows(admin(primary.url))
   return { primary, replica, link }
 }
 
-async function follows(replica: Redis): Promise<void> {
-  while (!/master_link_status:up/.test(await replica.info('replication'))) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+/** Resolves when the primary's replica has what was written until now. */
+async function follows(primary: Redis): Promise<void> {
+  await primary.set('is followed', 'yes')
+  await primary.wait(1, 0)
 }
 
 const create = (storage: Storage, jobId: `job_${string}`) =>
@@ -91,7 +91,7 @@ describe('a failover', () => {
     link.cut()
     expect((await refusal(create(hasty, job.id))).code).toBe('STORAGE_BUSY')
     link.heal()
-    await follows(admin(replica.url))
+    await follows(admin(primary.url))
     const patient = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
     expect(await create(patient, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
     await primary.kill()

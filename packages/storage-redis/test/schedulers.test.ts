@@ -2,6 +2,7 @@ import { createScheduler, defineJob } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { once } from '@jobistemer/ticker-once'
 import { expect, it } from 'vitest'
+import { nextTurn } from './next-turn.ts'
 import { useServers } from './servers.ts'
 
 const { start, client: admin, open } = useServers()
@@ -58,7 +59,7 @@ async function untilItAnswers(call: () => Promise<unknown>): Promise<void> {
       await call()
       return
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await nextTurn()
     }
   }
 }
