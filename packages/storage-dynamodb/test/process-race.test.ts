@@ -3,7 +3,7 @@ import type { JobId } from '@jobistemer/core'
 import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { Child } from './child.ts'
+import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { localClient } from './local-client.ts'
 
