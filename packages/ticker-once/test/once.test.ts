@@ -124,3 +124,19 @@ describe('bad arguments', () => {
     throw new Error('It was accepted')
   })
 })
+
+describe('a text of 500 KB', () => {
+  const long = 'T'.repeat(500_000)
+
+  it('is refused as an instant before anything reads it', () => {
+    const refused = { code: 'INVALID_INSTANT', field: 'at', value: long, remedy: expect.stringContaining('100') }
+    expect(() => once(long)).toThrow(expect.objectContaining(refused))
+    expect(() => onceType.revive({ type: 'once', at: long })).toThrow(expect.objectContaining(refused))
+  })
+
+  it('is refused as a time zone, and shortened in the message', () => {
+    const refused = { code: 'INVALID_TIMEZONE', field: 'timezone', remedy: expect.stringContaining('100') }
+    expect(() => once('2026-06-01T09:00', { timezone: long })).toThrow(expect.objectContaining(refused))
+    expect(() => once(long)).toThrow(/^.{0,400}$/)
+  })
+})

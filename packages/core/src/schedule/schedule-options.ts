@@ -1,7 +1,7 @@
 import { DateTime } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { toInstantMs, toInstantText } from '../instant.ts'
+import { longestInstant, toInstantMs, toInstantText } from '../instant.ts'
 import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 
@@ -69,7 +69,11 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
   })
 }
 
-/** True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. */
+/**
+ * True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. One of
+ * more than 100 characters is no instant at all.
+ */
 export function isLocalTime(input: InstantInput): input is string {
-  return typeof input === 'string' && !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
+  if (typeof input !== 'string' || input.length > longestInstant) return false
+  return !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
 }
