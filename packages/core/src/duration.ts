@@ -29,6 +29,7 @@ const partMs: Readonly<Record<keyof DurationParts, number>> = {
 }
 
 const longestMs = 3_153_600_000_000
+const longestText = 100
 
 /** Bounds of a duration in milliseconds. */
 export interface DurationBounds {
@@ -52,13 +53,15 @@ export function toDurationMs(input: DurationInput, field: string, bounds: Durati
     message: `${field} is not a duration ${range}${milliseconds > max ? ` and at most ${max} ms` : ''}: ${printValue(input)}.`,
     field,
     value: input,
-    remedy: 'Give milliseconds, parts such as { minutes: 5 }, or ISO 8601 such as "PT5M" without months and years.',
+    remedy:
+      'Give milliseconds, parts such as { minutes: 5 }, or ISO 8601 such as "PT5M" without months and years, in at most 100 characters.',
   })
 }
 
 function readDuration(input: DurationInput): number {
   if (typeof input === 'number') return input
   if (typeof input === 'string') {
+    if (input.length > longestText) return Number.NaN
     const duration = Duration.fromISO(input)
     return duration.isValid && duration.months === 0 && duration.years === 0 ? duration.toMillis() : Number.NaN
   }

@@ -87,18 +87,28 @@ export class JobistemerError extends Error {
 
 /** Prints a refused value for a message: JSON where possible, shortened to 80 characters. */
 export function printValue(value: unknown): string {
-  let text: string
-  if (typeof value === 'string') text = JSON.stringify(value)
-  else if (typeof value === 'bigint') text = `${value}n`
-  else if (typeof value === 'function') text = `[function ${value.name || 'anonymous'}]`
-  else if (value instanceof Date) text = Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
-  else {
-    try {
-      text = JSON.stringify(value) ?? String(value)
-    } catch {
-      // Cyclic objects have no JSON; their class says enough.
-      text = Object.prototype.toString.call(value)
-    }
+  const text = textOf(value)
+  return text.length > longestPrinted ? `${text.slice(0, longestPrinted - 3)}...` : text
+}
+
+const longestPrinted = 80
+
+function textOf(value: unknown): string {
+  // What is cut off need not be printed first.
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, longestPrinted))
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'number') return String(value)
+  try {
+    if (typeof value === 'function') return `[function ${value.name || 'anonymous'}]`
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+    return JSON.stringify(value, withoutNull) ?? String(value)
+  } catch {
+    // Cyclic objects have no JSON; their class says enough.
+    return Object.prototype.toString.call(value)
   }
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** JSON has no such numbers, and would print `null`. */
+function withoutNull(_: string, member: unknown): unknown {
+  return typeof member === 'number' && !Number.isFinite(member) ? String(member) : member
 }

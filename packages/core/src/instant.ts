@@ -7,6 +7,9 @@ export type { InstantInput } from './schedule/schedule.ts'
 // What an ECMAScript Date can hold: ± 100,000,000 days around the epoch.
 const limitMs = 8_640_000_000_000_000
 
+/** Longer texts are no instants, and are refused before anything reads them: some ways to read take quadratic time. */
+export const longestInstant = 100
+
 /**
  * Epoch milliseconds of an instant given in any accepted form. A string without an offset is taken as UTC.
  * @throws JobistemerError `INVALID_INSTANT`
@@ -19,7 +22,7 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
       field,
       value: input,
       remedy:
-        'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z or a luxon DateTime.',
+        'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z (at most 100 characters) or a luxon DateTime.',
     })
   }
   return Math.trunc(milliseconds)
@@ -27,9 +30,15 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
 
 function readInstant(input: InstantInput): number {
   if (typeof input === 'number') return input
-  if (input instanceof Date) return input.getTime()
-  if (typeof input === 'string') return DateTime.fromISO(input, { zone: 'utc' }).toMillis()
-  if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
+  if (typeof input === 'string') {
+    return input.length > longestInstant ? Number.NaN : DateTime.fromISO(input, { zone: 'utc' }).toMillis()
+  }
+  try {
+    if (input instanceof Date) return input.getTime()
+    if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
+  } catch {
+    // An object that only looks like a date.
+  }
   return Number.NaN
 }
 

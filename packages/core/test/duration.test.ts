@@ -67,3 +67,9 @@ describe('a duration', () => {
     expect(thrownBy(() => toDurationMs('PT1.001S', 'interval', bounds)).message).toContain('at most 1000 ms')
   })
 })
+
+it('a text of 500 KB is refused before it is parsed', () => {
+  const text = `PT${'5'.repeat(500_000)}M`
+  const refused = { code: 'INVALID_DURATION', field: 'wait', value: text, remedy: expect.stringContaining('100') }
+  expect(() => toDurationMs(text, 'wait')).toThrow(expect.objectContaining(refused))
+})

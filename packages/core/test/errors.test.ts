@@ -70,7 +70,8 @@ describe('a refused value in a message', () => {
   it.each<[unknown, string]>([
     ['text', '"text"'],
     [5, '5'],
-    [Number.NaN, 'null'],
+    [Number.NaN, 'NaN'],
+    [{ ratio: Number.POSITIVE_INFINITY }, '{"ratio":"Infinity"}'],
     [5n, '5n'],
     [undefined, 'undefined'],
     [null, 'null'],
@@ -88,6 +89,10 @@ describe('a refused value in a message', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic.self = cyclic
     expect(printValue(cyclic)).toBe('[object Object]')
+  })
+
+  it('is named by its class when it only looks like a date', () => {
+    expect(printValue(Object.create(Date.prototype))).toBe('[object Object]')
   })
 
   it('is cut to 80 characters', () => {

@@ -21,11 +21,10 @@ export function normalizeExpression(expression: unknown): string {
   if (typeof expression !== 'string') {
     throw invalidExpression(expression, `The cron expression is not a string: ${printValue(expression)}.`)
   }
-  const normal = expression.trim().replace(/\s+/g, ' ')
-  if (normal.length <= longestExpression) return normal
+  if (expression.length <= longestExpression) return expression.trim().replace(/\s+/g, ' ')
   throw invalidExpression(
     expression,
-    `The cron expression has ${normal.length} characters; at most ${longestExpression} are read.`,
+    `The cron expression has ${expression.length} characters; at most ${longestExpression} are read: ${printValue(expression)}.`,
   )
 }
 

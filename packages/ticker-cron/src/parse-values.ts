@@ -144,10 +144,14 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
   return [...new Set(values.map((value) => value % 7))].sort((left, right) => left - right)
 }
 
-/** cron-parser counts to 7 in steps: `1/2` would be Monday, Wednesday, Friday and, as 7, Sunday. */
+/**
+ * A range that ends on Sunday ends on 7: cron-parser reads the name as 0. In steps it counts to 7: `1/2` would be Monday,
+ * Wednesday, Friday and, as 7, Sunday.
+ */
 function weekdayItem(item: string): string {
   const [range = '', every] = item.split('/')
-  if (every === undefined || range.includes('-')) return item
+  if (range.includes('-')) return item.replace(/^([1-7]|(?!sun)[a-z]{3})-sun/i, '$1-7')
+  if (every === undefined) return item
   return /^[*?]$/.test(range)
     ? `${fields.dayOfWeek.min}-${fields.dayOfWeek.max}/${every}`
     : `${range}-${fields.dayOfWeek.max}/${every}`

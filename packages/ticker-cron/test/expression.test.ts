@@ -1,6 +1,7 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { type CronOptions, cron } from '../src/index.ts'
+import { parseExpression } from '../src/parse-expression.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
@@ -229,4 +230,23 @@ describe('bad options of a cron schedule', () => {
   it('that are no object are refused', () => {
     expect(refusal('* * * * *', 'UTC').code).toBe('INVALID_ARGUMENT')
   })
+})
+
+it('a text of 500 KB is refused before white space is taken out of it', () => {
+  const expression = `0 2${' '.repeat(500_000)}* * *`
+  const refused = { code: 'INVALID_SCHEDULE', field: 'expression', value: expression, remedy: expect.any(String) }
+  expect(() => cron(expression)).toThrow(expect.objectContaining(refused))
+  expect(() => cron(expression)).toThrow(/has 500008 characters; at most 1000 are read: "0 2 {60,80}\.\.\./)
+})
+
+it('Sunday ends a range, as 0 and by its name', () => {
+  const weekdaysOf = (field: string) => parseExpression(`0 0 * * ${field}`, null).fields.days.dayOfWeek?.weekdays
+  expect(weekdaysOf('thu-sun')).toEqual([0, 4, 5, 6])
+  expect(weekdaysOf('THU-7')).toEqual([0, 4, 5, 6])
+  expect(weekdaysOf('mon-sun')).toEqual([0, 1, 2, 3, 4, 5, 6])
+  expect(weekdaysOf('thu-sun/2')).toEqual([4, 6])
+  expect(weekdaysOf('fri-sun/2')).toEqual([0, 5])
+  expect(weekdaysOf('sun-sun')).toEqual([0])
+  expect(weekdaysOf('sun-tue')).toEqual([0, 1, 2])
+  expect(() => weekdaysOf('fri-mon')).toThrow(expect.objectContaining({ field: 'expression.dayOfWeek' }))
 })

@@ -11,6 +11,7 @@ import {
 import { parseInterval } from './parse-interval.ts'
 import { describePeriod } from './period.ts'
 import type { PeriodSeries } from './period-series.ts'
+import { readInterval } from './read-interval.ts'
 
 /** What an interval schedule is made from: its serialised form without the type. */
 export interface Iso8601Source {
@@ -91,6 +92,7 @@ export const iso8601Type: ScheduleType = {
     const unknown = Object.keys(serialized).find((name) => !sourceNames.includes(name))
     const isRight = Object.values(source).every((value) => typeof value === 'string') && 'interval' in source
     if (type === iso8601Type.name && unknown === undefined && isRight) {
+      readInterval(source.interval)
       return iso8601ScheduleOf(source as unknown as Iso8601Source)
     }
     throw new JobistemerError('INVALID_SCHEDULE', {

@@ -1,4 +1,3 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
 import {
   type InstantInput,
   readScheduleOptions,
@@ -6,6 +5,7 @@ import {
   toZonedInstantText,
 } from '@jobistemer/core/schedule'
 import { type Iso8601Schedule, iso8601ScheduleOf, type UnboundIso8601Schedule } from './iso8601-schedule.ts'
+import { readInterval } from './read-interval.ts'
 
 /** What {@link iso8601} takes besides the interval. */
 export interface Iso8601Options extends ScheduleOptions {
@@ -15,8 +15,6 @@ export interface Iso8601Options extends ScheduleOptions {
    */
   readonly start?: InstantInput
 }
-
-const longestInterval = 200
 
 /**
  * A schedule from an ISO 8601 repeating interval: `R5/2026-01-31T00:00:00/P1M` (five times, the first at the start),
@@ -35,16 +33,8 @@ const longestInterval = 200
  */
 export function iso8601(interval: string, options: Iso8601Options = {}): Iso8601Schedule | UnboundIso8601Schedule {
   const { timezone, start, end } = readScheduleOptions(options, ['timezone', 'start', 'end'])
-  if (typeof interval !== 'string' || interval.length > longestInterval) {
-    throw new JobistemerError('INVALID_SCHEDULE', {
-      message: `The interval is not a string of at most ${longestInterval} characters: ${printValue(interval)}.`,
-      field: 'interval',
-      value: interval,
-      remedy: 'Give an ISO 8601 repeating interval such as R5/2026-01-31T00:00:00/P1M.',
-    })
-  }
   return iso8601ScheduleOf({
-    interval: interval.trim(),
+    interval: readInterval(interval).trim(),
     ...(timezone === undefined ? undefined : { timezone }),
     ...(start === undefined ? undefined : { start: toZonedInstantText(start, 'start') }),
     ...(end === undefined ? undefined : { end: toZonedInstantText(end, 'end') }),

@@ -225,3 +225,13 @@ describe('bad options of an interval', () => {
     expect(refusal('PT6H', 'UTC' as never).code).toBe('INVALID_ARGUMENT')
   })
 })
+
+it('a text of 500 KB is refused before it is parsed, also one that was stored', () => {
+  const interval = `R/${'T'.repeat(500_000)}/P1D`
+  const refused = { code: 'INVALID_SCHEDULE', field: 'interval', remedy: expect.stringContaining('R5/') }
+  expect(() => iso8601(interval)).toThrow(expect.objectContaining(refused))
+  expect(() => iso8601Type.revive({ type: 'iso8601', interval })).toThrow(/not a string of at most 200 characters/)
+  const start = 'T'.repeat(500_000)
+  expect(() => iso8601('PT6H', { start })).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT', field: 'start' }))
+  expect(() => iso8601Type.revive({ type: 'iso8601', interval: 'PT6H', start })).toThrow(/start is not an instant/)
+})

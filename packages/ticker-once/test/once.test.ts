@@ -124,3 +124,33 @@ describe('bad arguments', () => {
     throw new Error('It was accepted')
   })
 })
+
+describe('a text of 500 KB', () => {
+  const long = 'T'.repeat(500_000)
+
+  it('is refused as an instant before anything reads it', () => {
+    const refused = { code: 'INVALID_INSTANT', field: 'at', value: long, remedy: expect.stringContaining('100') }
+    expect(() => once(long)).toThrow(expect.objectContaining(refused))
+    expect(() => onceType.revive({ type: 'once', at: long })).toThrow(expect.objectContaining(refused))
+  })
+
+  it('is refused as a time zone, and shortened in the message', () => {
+    const refused = { code: 'INVALID_TIMEZONE', field: 'timezone', remedy: expect.stringContaining('100') }
+    expect(() => once('2026-06-01T09:00', { timezone: long })).toThrow(expect.objectContaining(refused))
+    expect(() => once(long)).toThrow(/^.{0,400}$/)
+  })
+})
+
+describe('a local time of a zone whose offset is far from that of today', () => {
+  it.each([
+    ['2011-09-24T02:59', '2011-09-24T13:59:00.000Z'],
+    ['2011-09-24T03:30', '2011-09-24T14:30:00.000Z'],
+    ['2011-09-24T04:00', '2011-09-24T14:00:00.000Z'],
+    ['2011-12-29T23:59', '2011-12-30T09:59:00.000Z'],
+    ['2011-12-30T12:00', '2011-12-30T22:00:00.000Z'],
+    ['2011-12-31T00:00', '2011-12-30T10:00:00.000Z'],
+    ['2012-04-01T03:30', '2012-03-31T13:30:00.000Z'],
+  ])('%s in Samoa is %s', (text, instant) => {
+    expect(once(text, { timezone: 'Pacific/Apia' }).at.toISOString()).toBe(instant)
+  })
+})

@@ -127,12 +127,14 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
 // there are as many spellings of a zone as somebody cares to invent.
 const knownTimezones = new Set<string>()
 const knownTimezonesLimit = 2000
+const longestTimezone = 100
 
 /** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */
 export function readTimezone(input: string, field: string): string {
   if (knownTimezones.has(input)) return input
   try {
-    if (typeof input === 'string' && new Intl.DateTimeFormat('en-US', { timeZone: input })) {
+    const isText = typeof input === 'string' && input.length <= longestTimezone
+    if (isText && new Intl.DateTimeFormat('en-US', { timeZone: input })) {
       if (knownTimezones.size < knownTimezonesLimit) knownTimezones.add(input)
       return input
     }
@@ -143,6 +145,6 @@ export function readTimezone(input: string, field: string): string {
     message: `${field} is not a known time zone: ${printValue(input)}.`,
     field,
     value: input,
-    remedy: 'Give an IANA name such as "Europe/Berlin" or "UTC".',
+    remedy: 'Give an IANA name such as "Europe/Berlin" or "UTC", of at most 100 characters.',
   })
 }

@@ -1,7 +1,7 @@
 import { DateTime } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { toInstantMs, toInstantText } from '../instant.ts'
+import { longestInstant, toInstantMs, toInstantText } from '../instant.ts'
 import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 
@@ -36,9 +36,23 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
  */
 export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {
   if (!isLocalTime(input)) return toInstantMs(input, field)
-  const local = DateTime.fromISO(input, { zone: timezone })
-  if (!local.isValid) return toInstantMs(input, field)
-  return Math.min(...local.getPossibleOffsets().map((candidate) => candidate.toMillis()))
+  const { zone, isValid } = DateTime.fromISO(input, { zone: timezone })
+  if (!isValid) return toInstantMs(input, field)
+  const localMs = DateTime.fromISO(input, { zone: 'utc' }).toMillis()
+  return instantOf(localMs, (at) => zone.offset(at) * 60_000)
+}
+
+const msPerDay = 86_400_000
+
+/**
+ * The instant of a local time. luxon begins with the zone's offset of today, and takes a time for one in a gap when that
+ * is far from the offset of then, as in Samoa, which crossed the date line.
+ */
+function instantOf(localMs: number, offsetAt: (at: number) => number): number {
+  const earlier = offsetAt(localMs - msPerDay)
+  const later = offsetAt(localMs + msPerDay)
+  const instants = [localMs - earlier, localMs - later].filter((at) => at + offsetAt(at) === localMs)
+  return instants.length === 0 ? localMs - earlier : Math.min(...instants)
 }
 
 /**
@@ -69,7 +83,11 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
   })
 }
 
-/** True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. */
+/**
+ * True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. One of
+ * more than 100 characters is no instant at all.
+ */
 export function isLocalTime(input: InstantInput): input is string {
-  return typeof input === 'string' && !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
+  if (typeof input !== 'string' || input.length > longestInstant) return false
+  return !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
 }
