@@ -216,8 +216,8 @@ describe('a claim over pages', () => {
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
-  it('says whether more is due than it took', async () => {
-    const { storage } = open({ unit: 'job', pageSize: 2 })
+  it.each([{}, { pageSize: 2 }])('says whether more is due than it took, with %o', async (pages) => {
+    const { storage } = open({ unit: 'job', ...pages })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
     await storage.createOccurrences({ now: 300, owner, items: [100, 200, 300].map((at) => slot(job, at)) })
@@ -251,6 +251,8 @@ describe('a claim over pages', () => {
     await storage.createOccurrences({ now: 200, owner, items: [slot(busy, 100, []), slot(busy, 200)] })
     const queued = [200, 100].map((at) => record(stranded, at, { state: 'queued' }))
     data.apply(queued.map((value) => ({ table: 'occurrences', key: value.id, value })))
+    const before = await storage.claim({ ...claim, now: 300, limit: 9 })
+    expect(before.claimed).toEqual([])
     const answer = await storage.claim({ ...claim, now: 300, limit: 9, sweep: true })
     expect(answer.claimed.map(({ jobId, scheduledAt }) => [jobId, scheduledAt])).toEqual([[stranded, 100]])
     const { counts } = await storage.get({ counts: [busy, jobId('stranded')] })
@@ -259,7 +261,7 @@ describe('a claim over pages', () => {
 
   it('tells of what is to be canceled, and of what it took that was asked to before', async () => {
     const data = new AsyncData()
-    const { storage } = open({ unit: 'job', data })
+    const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
     await storage.createOccurrences({
@@ -272,6 +274,9 @@ describe('a claim over pages', () => {
     data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
     const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
     await storage.cancel({ now: 300, items: [item] })
+    // A search that is a moment behind does not see yet what the claim has taken.
+    const found = await ledger.cancelRequested(owner)
+    ledger.cancelRequested = async () => found
     const answer = await storage.claim({ ...claim, now: 300, limit: 9 })
     expect(answer.cancelRequested).toEqual([
       { ...addressOf(job, 100), token: 1, reason: 'holiday' },

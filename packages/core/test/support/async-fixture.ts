@@ -35,6 +35,9 @@ export interface AsyncFixtureOptions {
   readonly pageSize?: number
 }
 
+/** What the fixture says of pending and running ones until a step asks for their counts. It is wrong. */
+const guess = { pending: 7, running: 7 }
+
 /** What several connections share. */
 export class AsyncData {
   readonly records: Records = new Records()
@@ -107,7 +110,10 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     const found = step.occurrences.flatMap(({ id }) => records.occurrences.get(id) ?? [])
     const occurrences = new Map(found.map((record) => [record.id, { record }]))
     await turn()
-    const live = new Map(step.needs({ jobs, occurrences }).map((need) => [need.jobId, this.#live(need.jobId, need)]))
+    const needs = step.needs({ jobs, occurrences })
+    const live = new Map(needs.map((need) => [need.jobId, this.#live(need.jobId, need)]))
+    const counted = needs.filter(({ counts }) => counts).map(({ jobId }) => jobId)
+    for (const id of counted) jobs.set(id, { ...(jobs.get(id) as StoredJob), counts: this.#counts(id) })
     await turn()
     this.decisions += 1
     const writes = step.decide({ jobs, occurrences, live })
@@ -116,7 +122,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     await this.beforeCommit?.()
     if (this.#data.revision !== revision) return false
     if (writes.length > 0) this.#data.apply(writes.flatMap(changesOf))
-    for (const { jobId, after } of writes) this.#assertCounts(jobId, after.counts)
+    for (const { jobId, after } of writes) if (counted.includes(jobId)) this.#assertCounts(jobId, after.counts)
     return true
   }
 
@@ -128,7 +134,8 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
 
   #stored(id: JobId): [JobId, StoredJob][] {
     const job = this.#data.records.jobs.get(id)
-    return job === undefined ? [] : [[id, { head: job, counts: this.#counts(id), job }]]
+    if (job === undefined) return []
+    return [[id, { head: job, counts: { ...this.#counts(id), ...guess }, job }]]
   }
 
   #counts(id: JobId): LiveCounts {
