@@ -1,3 +1,4 @@
+import { readChoice } from './configuration/read-value.ts'
 import type { RecoveryStrategy } from './configuration/settings.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { OccurrenceReason } from './occurrence-reason.ts'
@@ -99,6 +100,34 @@ export interface SchedulerEvents {
 
 /** The name of an event of a scheduler. */
 export type SchedulerEventName = keyof SchedulerEvents
+const eventNames: { readonly [Name in SchedulerEventName]: true } = {
+  'scheduler.started': true,
+  'scheduler.stopped': true,
+  'job.registered': true,
+  'job.paused': true,
+  'job.resumed': true,
+  'occurrence.created': true,
+  'occurrence.started': true,
+  'occurrence.finished': true,
+  'occurrence.released': true,
+  'occurrence.lost': true,
+  'occurrence.reaped': true,
+  'occurrence.canceled': true,
+  'attempt.started': true,
+  'attempt.ended': true,
+  'recovery.decided': true,
+  'storage.failed': true,
+  'storage.recovered': true,
+  'clock.skewed': true,
+  'engine.failed': true,
+  'hook.failed': true,
+}
+
+/** Checks that a value is the name of an event. @throws JobistemerError `INVALID_ARGUMENT` */
+export function readEventName<Name extends SchedulerEventName>(name: Name): Name {
+  return readChoice(name, Object.keys(eventNames) as Name[], 'event')
+}
+
 /** What `on` takes. What it throws is told as `hook.failed`, and never reaches the engine. */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 

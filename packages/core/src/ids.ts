@@ -1,3 +1,5 @@
+import { isWellFormed } from './configuration/read-value.ts'
+import { JobistemerError, printValue } from './errors.ts'
 import { type InstantInput, toInstantText } from './instant.ts'
 import { uuidV5In } from './uuid-v5.ts'
 
@@ -21,14 +23,25 @@ const uuid = {
   attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8'),
 }
 
-/** The id of the job with this name. */
+/** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */
 export function jobId(name: string): JobId {
-  return `job_${uuid.job(name)}`
+  return `job_${uuid.job(readText(name, 'name'))}`
 }
 
-/** The id of a job's task. */
+/** The id of a job's task. @throws JobistemerError `INVALID_NAME` */
 export function taskId(job: JobId, taskName: string): TaskId {
-  return `task_${uuid.task(`${job}:${taskName}`)}`
+  return `task_${uuid.task(`${job}:${readText(taskName, 'taskName')}`)}`
+}
+
+/** All halves of surrogate pairs are one and the same in UTF-8: names that differ in them alone would share an id. */
+function readText(text: unknown, field: string): string {
+  if (typeof text === 'string' && isWellFormed(text)) return text
+  throw new JobistemerError('INVALID_NAME', {
+    message: `${field} is not a text of well-formed Unicode: ${printValue(text)}.`,
+    field,
+    value: text,
+    remedy: 'Give the name as a string.',
+  })
 }
 
 /**

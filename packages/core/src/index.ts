@@ -14,7 +14,7 @@ export {
   taskRunId,
 } from './ids.ts'
 export { toInstantMs, toInstantText } from './instant.ts'
-export type { JsonObject, JsonValue } from './json.ts'
+export type { Jsonify, JsonObject, JsonValue } from './json.ts'
 export type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule/schedule.ts'
 export type {
   FailureStrategy,

@@ -1,3 +1,4 @@
+import { isPlainObject } from './configuration/read-value.ts'
 import { type ErrorCode, JobistemerError, printValue } from './errors.ts'
 
 /** A value that survives `JSON.stringify` and `JSON.parse` unchanged. */
@@ -6,44 +7,167 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 /** A JSON object. */
 export type JsonObject = { readonly [key: string]: JsonValue }
 
+/**
+ * What comes back of a value of this type that was kept as JSON. What JSON would change is refused when it is to be
+ * kept, so it never comes back: `never`. A member that is `undefined` is left out.
+ */
+export type Jsonify<T> = unknown extends T
+  ? T
+  : T extends JsonValue
+    ? T
+    : undefined extends T
+      ? T
+      : T extends
+            | bigint
+            | symbol
+            | ((...args: never) => unknown)
+            | Date
+            | RegExp
+            | Error
+            | ArrayBufferView
+            | ReadonlyMap<unknown, unknown>
+            | ReadonlySet<unknown>
+            | { toJSON(...args: never): unknown }
+        ? never
+        : T extends object
+          ? { [Name in keyof T]: Jsonify<T[Name]> }
+          : never
+
 // What is kept travels to the storage with every write of its occurrence, and some storages bound a record's size.
-const longestJson = 131_072
+const mostBytes = 131_072
+// Parsers of the storages give up at some depth.
+const deepest = 100
+// JSON writes a UTF-16 unit in at most six bytes: `\u0000`.
+const longestPlainString = Math.floor((mostBytes - 2) / 6)
 
 /**
- * The value as JSON keeps it. `undefined` becomes `null`, a `Date` its string.
- * @throws JobistemerError of the given code when it has a cycle, a BigInt or a function; `RESULT_TOO_LARGE` above
- * 131,072 characters of JSON.
+ * A copy of the value, as JSON keeps it. Members that are `undefined` are left out; `undefined` alone is `null`.
+ * @throws JobistemerError of the given code, naming the path, for what JSON would drop or change without a word;
+ * `DATA_TOO_LARGE` or `RESULT_TOO_LARGE` above 131,072 bytes of JSON, escaped and in UTF-8.
  */
-export function toJsonValue(value: unknown, field: string, code: ErrorCode = 'INVALID_ARGUMENT'): JsonValue {
+export function toJsonValue(
+  value: unknown,
+  field: string,
+  code: Extract<ErrorCode, 'INVALID_ARGUMENT' | 'RESULT_NOT_SERIALISABLE'> = 'INVALID_ARGUMENT',
+): JsonValue {
   // Most results are of these types, and are their own copy.
   if (value === undefined || value === null) return null
   if (typeof value === 'boolean') return value
-  if (typeof value === 'string' && value.length <= longestJson) return value
-  let text: string | undefined
-  let cause: unknown
-  try {
-    text = JSON.stringify(value)
-  } catch (error) {
-    cause = error
+  if (typeof value === 'string' && value.length <= longestPlainString) return value
+  const copy = new JsonCopy(field, code).of(value, field, 0)
+  const bytes = Buffer.byteLength(JSON.stringify(copy))
+  if (bytes > mostBytes) throw tooLarge(field, code, bytes)
+  return copy
+}
+
+/** Copies one value, and refuses it at the first member that JSON would change. */
+class JsonCopy {
+  readonly #field: string
+  readonly #code: ErrorCode
+  readonly #open = new Set<object>()
+  /** Of bytes that the JSON has at least: a value that is far too large is not copied first. */
+  #bytes = 0
+
+  constructor(field: string, code: ErrorCode) {
+    this.#field = field
+    this.#code = code
   }
-  if (text === undefined) {
-    throw new JobistemerError(code, {
-      message: `${field} cannot be kept as JSON: ${printValue(value)}.`,
-      field,
+
+  of(value: unknown, path: string, depth: number): JsonValue {
+    this.#count(1)
+    switch (typeof value) {
+      case 'string':
+        this.#count(value.length)
+        return value
+      case 'boolean':
+        return value
+      case 'number':
+        if (Number.isFinite(value)) return value
+        throw this.#refusal(value, path, 'Give a finite number, null or a string.')
+      case 'bigint':
+        throw this.#refusal(value, path, 'Give it as a string or, if it is small enough, as a number.')
+      case 'object':
+        return value === null ? null : this.#ofObject(value, path, depth)
+      default:
+        throw this.#refusal(value, path)
+    }
+  }
+
+  #ofObject(value: object, path: string, depth: number): JsonValue {
+    if (this.#open.has(value))
+      throw this.#refusal(value, path, 'It is a part of itself: give a copy without the cycle.')
+    if (depth === deepest) throw this.#refusal(value, path, `Nest at most ${deepest} levels.`)
+    this.#open.add(value)
+    try {
+      return Array.isArray(value) ? this.#ofList(value, path, depth) : this.#ofMembers(value, path, depth)
+    } catch (error) {
+      if (JobistemerError.isInstance(error)) throw error
+      throw this.#refusal(value, path, 'Reading its members fails.', error)
+    } finally {
+      this.#open.delete(value)
+    }
+  }
+
+  #ofList(list: readonly unknown[], path: string, depth: number): JsonValue {
+    if (list.length > mostBytes) throw tooLarge(this.#field, this.#code, this.#bytes + list.length)
+    if (Reflect.ownKeys(list).length !== list.length + 1) {
+      throw this.#refusal(list, path, 'Give a list without holes and without members of its own.')
+    }
+    return Array.from(list, (item, index) => this.of(item, `${path}[${index}]`, depth + 1))
+  }
+
+  #ofMembers(value: object, path: string, depth: number): JsonValue {
+    if (!isPlainObject(value)) throw this.#refusal(value, path, plainForm(value))
+    if (Object.getOwnPropertySymbols(value).length > 0) {
+      throw this.#refusal(value, path, 'Give a plain object without members that symbols name.')
+    }
+    const copy: Record<string, JsonValue> = {}
+    for (const [name, member] of Object.entries(value)) {
+      if (member === undefined) continue
+      this.#count(name.length)
+      const kept = this.of(member, `${path}.${name}`, depth + 1)
+      if (name !== '__proto__') copy[name] = kept
+      else Object.defineProperty(copy, name, { value: kept, enumerable: true, configurable: true, writable: true })
+    }
+    return copy
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > mostBytes) throw tooLarge(this.#field, this.#code, this.#bytes)
+  }
+
+  #refusal(value: unknown, path: string, remedy = jsonRemedy, cause?: unknown): JobistemerError {
+    return new JobistemerError(this.#code, {
+      message: `${path} cannot be kept as JSON: ${printValue(value)}.`,
+      field: path,
       value,
-      remedy: 'Use strings, finite numbers, booleans, null, arrays and plain objects without cycles.',
+      remedy,
       cause,
     })
   }
-  if (text.length > longestJson) throw tooLarge(field, text.length)
-  return JSON.parse(text) as JsonValue
 }
 
-function tooLarge(field: string, length: number): JobistemerError {
-  return new JobistemerError('RESULT_TOO_LARGE', {
-    message: `${field} is too large to be kept: ${length} characters of JSON, and ${longestJson} are allowed.`,
+const jsonRemedy = 'Use strings, finite numbers, booleans, null, arrays and plain objects without cycles.'
+
+function plainForm(value: object): string {
+  switch (Object.prototype.toString.call(value)) {
+    case '[object Date]':
+      return 'Give a Date as toISOString(), or as its milliseconds.'
+    case '[object Map]':
+      return 'Give a Map as Object.fromEntries(map), or as a list of entries.'
+    case '[object Set]':
+      return 'Give a Set as the list [...set].'
+    default:
+      return 'Give an instance of a class as a plain object, such as { ...instance }.'
+  }
+}
+
+function tooLarge(field: string, code: ErrorCode, bytes: number): JobistemerError {
+  return new JobistemerError(code === 'RESULT_NOT_SERIALISABLE' ? 'RESULT_TOO_LARGE' : 'DATA_TOO_LARGE', {
+    message: `${field} is too large to be kept: ${bytes} bytes of JSON or more, and ${mostBytes} are allowed.`,
     field,
-    value: length,
-    remedy: 'Keep the data elsewhere, and return where it is.',
+    value: bytes,
+    remedy: 'Keep it elsewhere, and hand on where it is. Characters count as JSON writes them: a quote is two bytes.',
   })
 }

@@ -9,6 +9,7 @@ import {
   readName,
   readObject,
   readOptionalFunction,
+  readRecord,
 } from './configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
@@ -17,6 +18,7 @@ import { JobistemerError, printValue } from './errors.ts'
 import type { Handlers } from './engine/jobs/job-plan.ts'
 import type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 import { type Job, withDefaultTimezone } from './job/define-job.ts'
+import { readJobs } from './job/read-jobs.ts'
 import type { TaskHandler } from './job/task.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -177,36 +179,12 @@ function readSignals(signals: boolean | readonly ShutdownSignal[]): readonly Shu
 
 function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers {
   const checked = new Map<string, TaskHandler>()
-  for (const [name, handler] of Object.entries(handlers)) {
+  for (const [name, handler] of Object.entries(readRecord(handlers, 'handlers'))) {
     const field = `handlers.${name}`
     const run = readOptionalFunction(handler, field)
     if (run !== undefined) checked.set(readName(name, field), run)
   }
   return checked
-}
-
-function readJobs(jobs: readonly Job[]): readonly Job[] {
-  const names = new Set<string>()
-  for (const [index, job] of readList(jobs, 'jobs').entries()) {
-    if (typeof job !== 'object' || job === null || typeof job.id !== 'string' || !Array.isArray(job.tasks)) {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `jobs[${index}] is not a job: ${printValue(job)}.`,
-        field: `jobs[${index}]`,
-        value: job,
-        remedy: 'Give what defineJob() makes.',
-      })
-    }
-    if (names.has(job.name)) {
-      throw new JobistemerError('DUPLICATE_JOB', {
-        message: `jobs[${index}].name is the name of an earlier job: ${printValue(job.name)}.`,
-        field: `jobs[${index}].name`,
-        value: job.name,
-        remedy: 'Give each job a name of its own.',
-      })
-    }
-    names.add(job.name)
-  }
-  return jobs
 }
 
 function uniqueNodeId(clock: Clock): string {

@@ -56,7 +56,8 @@ export interface Scheduler extends AsyncDisposable {
    * Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. A
    * storage that does not answer is asked until it does.
    * @throws JobistemerError `SCHEDULER_STATE` when it was started before, or is shut down meanwhile;
-   * `UNKNOWN_SCHEDULE_TYPE` when the storage holds a schedule that this node cannot revive
+   * `UNKNOWN_SCHEDULE_TYPE` when the storage holds a schedule that this node cannot revive; `SCHEDULE_NEVER_FIRES` when
+   * a job that is new to the storage has a schedule whose end lies behind
    */
   start(): Promise<void>
   /**
@@ -106,6 +107,7 @@ export interface Scheduler extends AsyncDisposable {
   /**
    * Stores a job at run time. One that is data alone (`handler`, not `run`) runs on every node with its handlers; one
    * that exists becomes its next version.
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind
    */
   add(job: Job): Promise<void>
   /**
@@ -115,10 +117,10 @@ export interface Scheduler extends AsyncDisposable {
   remove(name: string, options?: { readonly expectedVersion?: number }): Promise<void>
   /**
    * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
-   * @throws JobistemerError `INVALID_NAME`
+   * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
    */
   plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan>
-  /** Does what a plan shows. @throws JobistemerError `VERSION_CONFLICT` when a job has changed since */
+  /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan): Promise<void>
   /** What became of an instant of a job, or will, and why. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT` */
   explain(name: string, at: InstantInput): Promise<Explanation>

@@ -50,7 +50,7 @@ describe('a job', () => {
   })
 
   it('keeps a copy of the data of its tasks, as JSON has it', () => {
-    const data = { rows: [1, 2], at: new Date(0), gone: undefined }
+    const data = { rows: [1, 2], at: new Date(0).toISOString(), gone: undefined }
     const [task] = defineTasks({ name: 'work', run, data }).tasks
     data.rows.push(3)
     expect(task?.data).toEqual({ rows: [1, 2], at: '1970-01-01T00:00:00.000Z' })
@@ -80,6 +80,7 @@ describe('a definition is refused, with the field and its value, when', () => {
     ['its name is empty', { name: '' }, 'INVALID_NAME', 'name', ''],
     ['its name has 256 characters', { name: long }, 'INVALID_NAME', 'name', long],
     ['it has no name', { name: undefined }, 'INVALID_NAME', 'name', undefined],
+    ['its name has half a surrogate pair', { name: 'a\udc00' }, 'INVALID_NAME', 'name', 'a\udc00'],
     ['its name is a number', { name: 5 }, 'INVALID_NAME', 'name', 5],
     ['its owner is empty', { owner: '' }, 'INVALID_NAME', 'owner', ''],
     ['it has no schedule', { schedule: undefined }, 'INVALID_SCHEDULE', 'schedule', undefined],
@@ -104,7 +105,9 @@ describe('a definition is refused, with the field and its value, when', () => {
     ['has the name of an earlier one', { name: 'first', run }, 'DUPLICATE_TASK', 'tasks[1].name', 'first'],
     ['has no handler', { name: 'work' }, 'INVALID_ARGUMENT', 'tasks[1].run', undefined],
     ['has a handler that is no function', { name: 'work', run: 5 }, 'INVALID_ARGUMENT', 'tasks[1].run', 5],
-    ['has two handlers', { name: 'work', run, handler: 'export' }, 'INVALID_ARGUMENT', 'tasks[1].run', run],
+    ['has two handlers', { name: 'work', run, handler: 'export' }, 'INVALID_ARGUMENT', 'tasks[1].handler', 'export'],
+    ['has a name of half a surrogate pair', { name: 'a\ud800', run }, 'INVALID_NAME', 'tasks[1].name', 'a\ud800'],
+    ['has a name of the language', { name: '__proto__', run }, 'INVALID_NAME', 'tasks[1].name', '__proto__'],
     ['names its handler with nothing', { name: 'work', handler: '' }, 'INVALID_NAME', 'tasks[1].handler', ''],
     ['is no object', 'work', 'INVALID_ARGUMENT', 'tasks[1]', 'work'],
     ['is null', null, 'INVALID_ARGUMENT', 'tasks[1]', null],
@@ -129,13 +132,17 @@ describe('a definition is refused, with the field and its value, when', () => {
     data.self = data
     expect(refusalOf(() => defineTasks({ name: 'work', run, data }))).toEqual({
       code: 'INVALID_ARGUMENT',
-      field: 'tasks[0].data',
+      field: 'tasks[0].data.self',
       value: data,
     })
   })
 
   it.each([undefined, null, 'nightly', []])('it is %j', (options) => {
-    expect(thrownBy(() => defineJob(options as never)).code).toBe('INVALID_ARGUMENT')
+    expect(refusalOf(() => defineJob(options as never))).toEqual({
+      code: 'INVALID_ARGUMENT',
+      field: 'options',
+      value: options,
+    })
   })
 })
 

@@ -101,3 +101,15 @@ describe('ids', () => {
     }
   })
 })
+
+describe('names that differ in half a surrogate pair alone', () => {
+  it.each(['\ud800', 'report \udfff', '\udc00\ud800', undefined, 5, { name: 'report' }])('are refused: %j', (name) => {
+    const refused = { code: 'INVALID_NAME', value: name, remedy: expect.any(String) }
+    expect(() => jobId(name as string)).toThrow(expect.objectContaining({ ...refused, field: 'name' }))
+    expect(() => taskId(jobId('a'), name as string)).toThrow(expect.objectContaining({ ...refused, field: 'taskName' }))
+  })
+
+  it('are no names with whole pairs', () => {
+    expect(jobId('\ud83d\ude00')).not.toBe(jobId('\ud83d\ude01'))
+  })
+})

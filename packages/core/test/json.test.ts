@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toJsonValue } from '../src/json.ts'
@@ -19,38 +20,118 @@ describe('a value that is kept', () => {
     expect(kept).toEqual({ rows: [1] })
   })
 
-  it('of nothing is null, and of a Date its text', () => {
+  it('of nothing is null', () => {
     expect(toJsonValue(undefined, 'data')).toBeNull()
-    expect(toJsonValue(new Date(0), 'data')).toBe('1970-01-01T00:00:00.000Z')
   })
 
-  it('may be as long as 131,072 characters of JSON', () => {
+  it('leaves out members that are undefined', () => {
+    expect(toJsonValue({ a: undefined, b: { c: undefined, d: null } }, 'data')).toEqual({ b: { d: null } })
+    expect(Object.keys(toJsonValue({ a: undefined }, 'data') as object)).toEqual([])
+  })
+
+  it('may have a member of any name', () => {
+    const value: unknown = JSON.parse('{"__proto__":{"admin":true},"constructor":1}')
+    const kept = toJsonValue(value, 'data')
+    expect(JSON.stringify(kept)).toBe('{"__proto__":{"admin":true},"constructor":1}')
+    expect(Object.getPrototypeOf(kept)).toBe(Object.prototype)
+  })
+
+  it('may be an object of another realm, or one without a prototype', () => {
+    expect(toJsonValue(runInNewContext('({ rows: [1, { a: 2 }] })'), 'data')).toEqual({ rows: [1, { a: 2 }] })
+    expect(toJsonValue(Object.assign(Object.create(null), { a: 1 }), 'data')).toEqual({ a: 1 })
+  })
+
+  it('may be there twice, but not inside itself', () => {
+    const shared = { a: 1 }
+    expect(toJsonValue([shared, shared], 'data')).toEqual([{ a: 1 }, { a: 1 }])
+    const cyclic: Record<string, unknown> = {}
+    cyclic.list = [cyclic]
+    expect(refusalOf(() => toJsonValue(cyclic, 'data'))).toMatchObject({ field: 'data.list[0]', value: cyclic })
+  })
+
+  it('may have 131,072 bytes of JSON, in UTF-8 and escaped', () => {
+    const tooLarge = (value: unknown) => refusalOf(() => toJsonValue(value, 'data'))
     expect(toJsonValue(['x'.repeat(131_068)], 'data')).toHaveLength(1)
-    expect(refusalOf(() => toJsonValue(['x'.repeat(131_069)], 'data'))).toEqual({
-      code: 'RESULT_TOO_LARGE',
-      field: 'data',
-      value: 131_073,
-    })
-    expect(refusalOf(() => toJsonValue('x'.repeat(131_073), 'result')).code).toBe('RESULT_TOO_LARGE')
+    expect(tooLarge(['x'.repeat(131_069)])).toEqual({ code: 'DATA_TOO_LARGE', field: 'data', value: 131_073 })
+    expect(toJsonValue('"'.repeat(65_535), 'data')).toHaveLength(65_535)
+    expect(tooLarge('"'.repeat(65_536))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_074 })
+    expect(tooLarge('\u0000'.repeat(21_846))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_078 })
+    expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
-  it.each([5n, () => 1, Symbol('s'), { deep: [5n] }])('is not %s', (value) => {
-    expect(refusalOf(() => toJsonValue(value, 'result', 'RESULT_NOT_SERIALISABLE'))).toEqual({
-      code: 'RESULT_NOT_SERIALISABLE',
-      field: 'result',
-      value,
-    })
+  it('as a result is RESULT_TOO_LARGE, and is not copied first', () => {
+    let shared: unknown = ['x']
+    for (let level = 0; level < 60; level++) shared = [shared, shared]
+    for (const value of ['x'.repeat(131_073), shared, new Array(1_000_000)]) {
+      const refusal = refusalOf(() => toJsonValue(value, 'result', 'RESULT_NOT_SERIALISABLE'))
+      expect(refusal).toMatchObject({ code: 'RESULT_TOO_LARGE', field: 'result' })
+    }
   })
 
-  it('is not what refuses to be serialised, and the reason is kept', () => {
+  it('is nested 100 levels deep at most', () => {
+    const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown
+    expect(toJsonValue(nested(100), 'data')).toEqual(nested(100))
+    expect(refusalOf(() => toJsonValue(nested(101), 'data')).code).toBe('INVALID_ARGUMENT')
+    expect(refusalOf(() => toJsonValue(nested(50_000), 'data')).code).toBe('INVALID_ARGUMENT')
+  })
+})
+
+describe('what JSON would drop or change without a word is refused by its path', () => {
+  class Amount {
+    readonly cents = 5
+    toJSON(): string {
+      return '0.05'
+    }
+  }
+  const sparse: unknown[] = [1]
+  sparse[2] = 3
+  it.each<[what: string, part: unknown]>([
+    ['a Map', new Map([['a', 1]])],
+    ['a Set', new Set([1])],
+    ['a Date', new Date(0)],
+    ['an object that only looks like a Date', Object.create(Date.prototype)],
+    ['NaN', Number.NaN],
+    ['infinity', Number.NEGATIVE_INFINITY],
+    ['a bigint', 5n],
+    ['a function', () => 1],
+    ['a symbol', Symbol('s')],
+    ['an instance with toJSON', new Amount()],
+    ['an object with a toJSON of its own', { toJSON: () => 1 }.toJSON],
+    ['a Buffer', Buffer.from('a')],
+    ['an error', new Error('no')],
+    ['a boxed number', Object(5)],
+    ['a sparse list', sparse],
+    ['a list with a member of its own', Object.assign([1], { total: 1 })],
+    ['an object with a symbol', { [Symbol('s')]: 1 }],
+  ])('%s', (_, part) => {
+    for (const [value, path] of [
+      [part, 'data'],
+      [{ rows: [0, { at: part }] }, 'data.rows[1].at'],
+    ] as const) {
+      expect(refusalOf(() => toJsonValue(value, 'data'))).toEqual({
+        code: 'INVALID_ARGUMENT',
+        field: path,
+        value: part,
+      })
+      expect(refusalOf(() => toJsonValue(value, 'data', 'RESULT_NOT_SERIALISABLE')).code).toBe(
+        'RESULT_NOT_SERIALISABLE',
+      )
+    }
+  })
+
+  it('undefined in a list', () => {
+    expect(refusalOf(() => toJsonValue([1, undefined], 'data'))).toMatchObject({ field: 'data[1]', value: undefined })
+  })
+
+  it('a member that throws when it is read, and the reason is kept', () => {
     const reason = new Error('no')
     const value = {
-      toJSON() {
+      get rows(): number {
         throw reason
       },
     }
-    expect(() => toJsonValue(value, 'data')).toThrow(
-      expect.objectContaining({ code: 'INVALID_ARGUMENT', cause: reason }),
+    expect(() => toJsonValue({ value }, 'data')).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'data.value', cause: reason }),
     )
   })
 })

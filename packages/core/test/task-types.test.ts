@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import type { RetryPolicyInput, TaskSettingsInput } from '../src/configuration/settings.ts'
 import { defineJob, type Job } from '../src/job/define-job.ts'
 import { defineTask, type RunnableTask, type TaskContext } from '../src/job/task.ts'
-import type { JsonValue } from '../src/json.ts'
+import type { Jsonify, JsonValue } from '../src/json.ts'
 import { every } from './support/every.ts'
 
 // The compiler judges these tests: the `typecheck` script of the package fails when one of them does not hold.
@@ -77,6 +77,46 @@ describe('types flow', () => {
       TaskContext<{ readonly prefix: 'rows' }>
     >()
     expect([count.name, label.name]).toEqual(['count', 'label'])
+  })
+})
+
+describe('what comes back of data and results', () => {
+  it('is what JSON keeps, and nothing of what is refused', () => {
+    interface Row {
+      readonly id: number
+      readonly note?: string
+    }
+    expectTypeOf<Jsonify<{ rows: Row[]; total: number | null }>>().toEqualTypeOf<{
+      rows: { readonly id: number; readonly note?: string }[]
+      total: number | null
+    }>()
+    expectTypeOf<Jsonify<readonly [1, 'a']>>().toEqualTypeOf<readonly [1, 'a']>()
+    expectTypeOf<Jsonify<JsonValue | undefined>>().toEqualTypeOf<JsonValue | undefined>()
+    expectTypeOf<Jsonify<unknown>>().toEqualTypeOf<unknown>()
+    expectTypeOf<Jsonify<{ at: Date; by: Map<string, number>; ids: Set<number>; size: bigint }>>().toEqualTypeOf<{
+      at: never
+      by: never
+      ids: never
+      size: never
+    }>()
+    expectTypeOf<Jsonify<Row & { save(): void }>['save']>().toEqualTypeOf<never>()
+    expectTypeOf<Jsonify<{ toJSON(): string }>>().toEqualTypeOf<never>()
+  })
+
+  it('is the type of context.result and of context.data', () => {
+    const stamp = defineTask({ name: 'stamp', run: () => ({ at: new Date(0), rows: [1] }) })
+    const refused = () =>
+      defineTask({
+        name: 'since',
+        data: { since: new Date(0) },
+        run: (context) => {
+          expectTypeOf(context.data.since).toEqualTypeOf<never>()
+          expectTypeOf(context.result(stamp)).toEqualTypeOf<{ at: never; rows: number[] }>()
+          // @ts-expect-error a Date does not come back
+          return context.result(stamp).at.getTime()
+        },
+      })
+    expect(() => defineJob({ name: 'a', schedule, tasks: [refused()] })).toThrow(/data\.since cannot be kept as JSON/)
   })
 })
 

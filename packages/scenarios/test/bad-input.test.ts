@@ -1,5 +1,6 @@
-import { createScheduler, defineJob, type Job, type SchedulerOptions } from '@jobistemer/core'
+import { createScheduler, defineJob, type Job, jobId, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { memory } from './support/places.ts'
@@ -42,6 +43,8 @@ describe('a scheduler is not made of', () => {
     ['an unknown default', { defaults: { retries: 3 } }, 'UNKNOWN_OPTION', 'defaults.retries', 3],
     ['defaults that are no object', { defaults: 5 }, 'INVALID_ARGUMENT', 'defaults', 5],
     ['an unknown option', { concurrency: 5 }, 'UNKNOWN_OPTION', 'concurrency', 5],
+    ['handlers that are a list', { handlers: [] }, 'INVALID_ARGUMENT', 'handlers', []],
+    ['handlers that are a Map', { handlers: new Map() }, 'INVALID_ARGUMENT', 'handlers', new Map()],
     ['a handler that is no function', { handlers: { mail: 5 } }, 'INVALID_ARGUMENT', 'handlers.mail', 5],
     ['a signal that nobody knows', { handleSignals: ['SIGFOO'] }, 'INVALID_ARGUMENT', 'handleSignals[0]', 'SIGFOO'],
     ['a logger without methods', { logger: {} }, 'INVALID_ARGUMENT', 'logger', {}],
@@ -114,4 +117,69 @@ it('after every refusal the ledger is as it was', async () => {
   expect(await fates(scheduler, 'a')).toEqual(before)
   await world.clock.advance({ seconds: 10 })
   expect(await fates(scheduler, 'a')).toEqual(['10 completed', '20 completed'])
+})
+
+describe('a call is refused, with what to pass,', () => {
+  const running = () => createWorld(memory).start({ jobs: [job('a')] })
+  type Call = (scheduler: Scheduler) => unknown
+  const call = (method: string, ...passed: readonly unknown[]): Call => {
+    return (scheduler) =>
+      (Reflect.get(scheduler, method) as (...all: unknown[]) => unknown).apply(scheduler, [...passed])
+  }
+  const whole = job('a')
+  it.each<[what: string, call: Call, code: string, field: string, value: unknown, remedy: RegExp]>([
+    ['without a name', call('trigger'), 'INVALID_NAME', 'name', undefined, /string/],
+    ['with the job instead of its name', call('trigger', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
+    ['about nothing', call('isRunning'), 'INVALID_NAME', 'name', undefined, /string/],
+    ['about the job itself', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
+    ['for a plan of nobody', call('plan', []), 'INVALID_ARGUMENT', 'options', undefined, /owner/],
+    ['for a plan of no list', call('plan', whole, { owner: 'a' }), 'INVALID_ARGUMENT', 'jobs', whole, /array/],
+    [
+      'for a plan of what is no job',
+      call('plan', [raw], { owner: 'a' }),
+      'INVALID_ARGUMENT',
+      'jobs[0]',
+      raw,
+      /defineJob/,
+    ],
+    ['to apply nothing', call('apply', {}), 'INVALID_NAME', 'plan.owner', undefined, /plan\(\)/],
+    ['to apply a plan cut short', call('apply', { owner: 'a' }), 'INVALID_ARGUMENT', 'plan.jobs', undefined, /array/],
+    ['to add nothing', call('add', {}), 'INVALID_ARGUMENT', 'job', {}, /defineJob/],
+    ['to add what is no job', call('add', raw), 'INVALID_ARGUMENT', 'job', raw, /defineJob/],
+    ['to cancel nothing', call('cancel'), 'INVALID_NAME', 'occurrenceId', undefined, /id of an occurrence/],
+    [
+      'for an unknown event',
+      call('on', 'started', () => 1),
+      'INVALID_ARGUMENT',
+      'event',
+      'started',
+      /scheduler\.started/,
+    ],
+  ])('%s', async (_, refused, code, field, value, remedy) => {
+    const scheduler = await running()
+    const error = await Promise.resolve()
+      .then(() => refused(scheduler))
+      .catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code, field, remedy: expect.stringMatching(remedy) })
+    expect(error).toHaveProperty('value', value)
+  })
+
+  it('for a job whose schedule has an end that lies behind, unless the storage knows it', async () => {
+    const world = createWorld(memory)
+    const ended = () =>
+      defineJob({
+        name: 'ended',
+        schedule: cron('* * * * *', { end: world.clock.now() + 600_000 }),
+        tasks: [{ name: 'work', run: () => 1 }],
+      })
+    const [known, late] = [ended(), { ...ended(), name: 'late', id: jobId('late') }]
+    const first = await world.start({ jobs: [known] })
+    await world.clock.advance({ hours: 1 })
+    const refused = { code: 'SCHEDULE_NEVER_FIRES', field: 'schedule.end', remedy: expect.any(String) }
+    await expect(first.add(late)).rejects.toMatchObject(refused)
+    const starting = expect(world.scheduler({ jobs: [known, late] }).start()).rejects.toMatchObject(refused)
+    await world.clock.settle()
+    await starting
+    await expect(world.start({ jobs: [known] })).resolves.toBeDefined()
+  })
 })

@@ -95,7 +95,11 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     const { job, contexts } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
-    await scheduler.trigger('asked', { data: { customer: 7, at: new Date(0) }, reason: 'complaint', actor: 'ann' })
+    await scheduler.trigger('asked', {
+      data: { customer: 7, at: new Date(0).toISOString() },
+      reason: 'complaint',
+      actor: 'ann',
+    })
     await world.clock.advance({ seconds: 1 })
     expect(contexts.map(({ input, occurrence }) => [input, occurrence.kind])).toEqual(
       [1, 2, 3].map(() => [{ customer: 7, at: '1970-01-01T00:00:00.000Z' }, 'trigger']),

@@ -47,21 +47,65 @@ export function readOptionalFunction<T>(value: T, field: string): T {
   throw invalid(value, field, 'is not a function', 'Give a function or leave it out.')
 }
 
-/** Checks that a value is a name: 1 to 255 characters. @throws JobistemerError `INVALID_NAME` */
-export function readName(value: unknown, field: string): string {
-  if (typeof value === 'string' && value.length >= 1 && value.length <= 255) return value
+/** Checks that a value is `true` or `false`. */
+export function readBoolean(value: unknown, field: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(value, field, 'is neither true nor false', 'Give true or false.')
+}
+
+/**
+ * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` says what to give.
+ * @throws JobistemerError `INVALID_NAME`
+ */
+export function readName(value: unknown, field: string, remedy = 'Give a string of 1 to 255 characters.'): string {
+  const isText = typeof value === 'string'
+  // The results of tasks are members of an object, and this name is not one that every object keeps.
+  const isUsable = isText && value.length >= 1 && value.length <= 255 && value !== '__proto__'
+  if (isUsable && isWellFormed(value)) return value
+  const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
   throw new JobistemerError('INVALID_NAME', {
-    message: `${field} is not a name: ${printValue(value)}${typeof value === 'string' ? ` (${value.length} characters)` : ''}.`,
+    message: `${field} is not a name: ${printValue(value)}${why}.`,
     field,
     value,
-    remedy: 'Give a string of 1 to 255 characters.',
+    remedy:
+      value === '__proto__'
+        ? 'Give another name: this one is reserved by the language.'
+        : isUsable
+          ? 'Give well-formed Unicode: text that was cut in the middle of a character has no id of its own.'
+          : remedy,
   })
+}
+
+/** False for a text with half a surrogate pair: UTF-8 has no form for it, and all of them would have one id. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
+}
+
+/**
+ * Checks that a value is an object whose members have names of their own: not a list, a `Map` or an instance of a class.
+ */
+export function readRecord<T>(value: Readonly<Record<string, T>>, field: string): Readonly<Record<string, T>> {
+  if (isPlainObject(value)) return value
+  throw invalid(value, field, 'is not a plain object', 'Give an object literal, with a name for each member.')
+}
+
+/** True for an object literal, of whatever realm, an object without a prototype, and the namespace of a module. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /** Checks that a value is an object with none but the known members. @throws JobistemerError `UNKNOWN_OPTION` */
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(value, field, 'is not an object', `Give an object with ${known.join(', ')}.`)
+  // A Map or a Date has no members either, and would pass for an object that says nothing.
+  if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
+    throw invalid(
+      value,
+      field === '' ? 'options' : field,
+      'is not an object',
+      `Give an object with ${known.join(', ')}.`,
+    )
   }
   for (const name of Object.keys(value)) {
     if (known.includes(name)) continue

@@ -1,10 +1,11 @@
 import { readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { JobistemerError } from '../errors.ts'
-import { EventHub, type SchedulerEventName, type SchedulerListener } from '../events.ts'
+import { EventHub, readEventName, type SchedulerEventName, type SchedulerListener } from '../events.ts'
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
+import { readJobName } from '../job/read-jobs.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
@@ -268,7 +269,7 @@ export class Engine implements Scheduler, EngineContext {
 
   async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
     this.#assertRunning()
-    return this.#definitions.plan(jobs, options.owner)
+    return this.#definitions.plan(jobs, options)
   }
 
   async apply(plan: DefinitionPlan): Promise<void> {
@@ -300,7 +301,7 @@ export class Engine implements Scheduler, EngineContext {
 
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
-    return this.events.on(event, listener)
+    return this.events.on(readEventName(event), listener)
   }
 
   #assertRunning(): void {
@@ -310,7 +311,7 @@ export class Engine implements Scheduler, EngineContext {
 
   #job(name: string): RegisteredJob {
     this.#assertRunning()
-    const job = this.#registry.get(jobId(name))
+    const job = this.#registry.get(jobId(readJobName(name)))
     if (job === undefined) throw jobNotFound(name)
     return job
   }

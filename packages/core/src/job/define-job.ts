@@ -186,6 +186,14 @@ function readWork(task: AnyTask, path: string, known: JobTask | undefined): Pick
   if (run === undefined && handler === undefined && known !== undefined) {
     return { run: known.run, handler: known.handler }
   }
+  if (run !== undefined && handler !== undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${path}.handler comes beside ${path}.run: ${printValue(handler)}.`,
+      field: `${path}.handler`,
+      value: handler,
+      remedy: 'Give either run, the function that does the work, or handler, the name of a registered one.',
+    })
+  }
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `${path}.run is not a function: ${printValue(run)}.`,
     field: `${path}.run`,

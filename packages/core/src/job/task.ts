@@ -1,6 +1,6 @@
 import type { TaskSettingsInput } from '../configuration/settings.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
-import type { JsonValue } from '../json.ts'
+import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import type { OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
 
@@ -65,17 +65,17 @@ export interface TaskContext<Data = unknown> extends OccurrenceContext {
   readonly attemptId: AttemptId
   /** 1 for the first try. One that was handed back before its handler was called counts too. */
   readonly attempt: number
-  /** The task's own `data`. */
+  /** The task's own `data`, as JSON gives it back. */
   readonly data: Data
   /** Fires on timeout, fail-fast, cancellation, shutdown, and when the occurrence was taken from this node. */
   readonly signal: AbortSignal
   /** Results of the tasks of this occurrence that have completed, by name. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
   /**
-   * The result of a task that has completed, typed by the task.
+   * The result of a task that has completed, typed by the task, as JSON gives it back.
    * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.
    */
-  result<Result>(task: TaskReference<Result>): Result
+  result<Result>(task: TaskReference<Result>): Jsonify<Result>
 }
 
 /** A task, as far as its result goes. */
@@ -89,10 +89,13 @@ export interface TaskReference<Result> {
 export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSettingsInput {
   /** Unique in its job; 1 to 255 characters. */
   readonly name: string
-  /** Plain data for the handler; part of the definition. */
+  /**
+   * Plain data for the handler; part of the definition. What JSON would change (a `Date`, a `Map`, `NaN`) is refused; a
+   * member that is `undefined` is left out.
+   */
   readonly data?: Data
-  /** Does the work. What it returns is kept as JSON with the run. */
-  run?(context: TaskContext<Data>): Result | Promise<Result>
+  /** Does the work. What it returns is kept as JSON with the run; what JSON would change fails the attempt. */
+  run?(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
   /** Name of a handler in `createScheduler({ handlers })`: the job is data alone, and any node with it can run it. */
   readonly handler?: string
 }
@@ -100,7 +103,7 @@ export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSe
 /** A task with its work in it. */
 export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefinition<Data, Result> {
   /** Does the work. What it returns is kept as JSON with the run. */
-  run(context: TaskContext<Data>): Result | Promise<Result>
+  run(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
 }
 
 /** What does the work of tasks that name it as their `handler`. */

@@ -3,6 +3,7 @@ import type { Job } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { refuseWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
@@ -42,7 +43,10 @@ export class JobRegistry {
     return this.#jobs.get(id)
   }
 
-  /** Stores what is new or changed of these definitions, and follows what the storage knows better. */
+  /**
+   * Stores what is new or changed of these definitions, and follows what the storage knows better.
+   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over
+   */
   async register(jobs: readonly Job[]): Promise<void> {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
@@ -62,6 +66,8 @@ export class JobRegistry {
       const changing: { job: Job; change: JobChange }[] = []
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
+        // One that is stored has had its time: a restart after its end is no mistake.
+        if (record === null) refuseWhatIsOver(job, now)
         const change = this.changeFor(job, record, now)
         if (change !== null) changing.push({ job, change })
         else this.adopt(job, record as JobRecord)

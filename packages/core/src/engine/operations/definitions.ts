@@ -1,5 +1,5 @@
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
-import { readChoice, readInteger, readName, readObject } from '../../configuration/read-value.ts'
+import { readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
@@ -7,6 +7,7 @@ import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } 
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { readJob, readJobs } from '../../job/read-jobs.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -105,8 +106,7 @@ export class Definitions {
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(options.policy ?? 'immediate')
     const waiting = readChoice(options.waiting ?? 'keep', ['keep', 'cancel'], 'waiting')
-    const expected = options.expectedVersion
-    if (expected !== undefined) readInteger(expected, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+    const expected = readExpectedVersion(options.expectedVersion)
     // Between the look and the write the job can move on to its next slot; then it is looked at again.
     for (;;) {
       const record = await this.#stored(job)
@@ -173,19 +173,22 @@ export class Definitions {
 
   /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
   async add(job: Job): Promise<void> {
+    readJob(job, 'job')
     await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)])
   }
 
   async remove(job: RegisteredJob, options: { readonly expectedVersion?: number }): Promise<void> {
     readObject(options, 'options', ['expectedVersion'])
-    const expectedVersion = options.expectedVersion ?? null
+    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
     const answer = await this.#save({ kind: 'delete', id: job.job.id, expectedVersion })
     if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion ?? 0, answer.job)
     this.#registry.forget(job)
   }
 
-  async plan(jobs: readonly Job[], owner: string): Promise<DefinitionPlan> {
-    readName(owner, 'owner')
+  async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
+    readJobs(jobs)
+    readObject(options, 'options', ['owner'])
+    const owner = readName(options.owner, 'owner')
     const { timezone } = this.#engine.defaults
     const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
     const stored = new Map((await this.#storedBy(owner)).map((record) => [record.id, record]))
@@ -211,6 +214,7 @@ export class Definitions {
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
   async apply(plan: DefinitionPlan): Promise<void> {
+    readPlan(plan)
     const touched = [...plan.added, ...plan.changed, ...plan.removed]
     const ids = new Map(plan.jobs.map((job) => [job.name, job.id]))
     const stored = new Map((await this.#storedBy(plan.owner)).map((record) => [record.name, record]))
@@ -292,6 +296,24 @@ function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
     value: timezone,
     remedy: 'Give the schedule too: the stored one has its time zone already.',
   })
+}
+
+function readExpectedVersion(version: number | undefined): number | undefined {
+  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+}
+
+function readPlan(plan: DefinitionPlan): void {
+  readObject(plan, 'plan', ['owner', 'jobs', 'added', 'changed', 'removed', 'unchanged'])
+  readName(plan.owner, 'plan.owner', 'Give what plan() has answered.')
+  for (const [index, job] of readList(plan.jobs, 'plan.jobs').entries()) readJob(job, `plan.jobs[${index}]`)
+  for (const part of ['added', 'changed', 'removed'] as const) {
+    for (const [index, change] of readList(plan[part], `plan.${part}`).entries()) {
+      const field = `plan.${part}[${index}]`
+      readObject(change, field, ['name', 'version', 'before', 'after'])
+      readName(change.name, `${field}.name`)
+      if (change.version !== null) readInteger(change.version, `${field}.version`, 1, Number.MAX_SAFE_INTEGER)
+    }
+  }
 }
 
 function toDate(milliseconds: number | null): Date | null {

@@ -1,6 +1,7 @@
 import { readInteger, readObject } from '../../configuration/read-value.ts'
 import { toDurationMs } from '../../duration.ts'
 import { jobId } from '../../ids.ts'
+import { readJobName } from '../../job/read-jobs.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions } from '../../scheduler.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
@@ -41,7 +42,7 @@ export class History {
   }
 
   async isRunning(name: string): Promise<boolean> {
-    const id = jobId(name)
+    const id = jobId(readJobName(name))
     const { counts } = await this.#engine.storage.once((storage) => storage.get({ counts: [id] }))
     return (counts[0] as LiveCounts).running > 0
   }
@@ -58,7 +59,7 @@ export class History {
     const now = this.#engine.now()
     const before = now - toDurationMs(options.olderThan, 'olderThan')
     const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
-    const target = options.job === undefined ? null : jobId(options.job)
+    const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
     let removed = 0
     for (let more = true; more; ) {
       const answer = await this.#engine.storage.once((storage) =>

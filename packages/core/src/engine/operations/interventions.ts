@@ -1,4 +1,4 @@
-import { readName, readObject } from '../../configuration/read-value.ts'
+import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
@@ -51,6 +51,7 @@ export class Interventions {
 
   /** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
   async find(id: OccurrenceId): Promise<OccurrenceRecord> {
+    readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
     const { occurrences } = await this.#engine.storage.once((storage) => storage.get({ occurrences: [id] }))
     const [record] = occurrences
     if (record != null) return record
@@ -66,9 +67,10 @@ export class Interventions {
     readObject(options, 'options', ['reason', 'actor', 'force'])
     const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
     const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const isForced = options.force !== undefined && readBoolean(options.force, 'force')
     const record = await this.find(id)
     const { jobId, scheduledAt } = record
-    const mode = options.force === true ? 'force' : 'request'
+    const mode = isForced ? 'force' : 'request'
     const now = this.#engine.now()
     const [answer] = await this.#engine.storage.once((storage) =>
       storage.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),

@@ -1,6 +1,7 @@
-import { readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
+import { readChoice, readInteger, readList, readObject } from '../../configuration/read-value.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
+import { readJobName } from '../../job/read-jobs.ts'
 import type { OccurrenceFilter } from '../../scheduler.ts'
 import { finalStates, liveStates, type OccurrenceState } from '../../storage/occurrence-record.ts'
 
@@ -19,7 +20,7 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedOccurrenc
   readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', 'limit'])
   const { from, to } = filter
   return {
-    jobId: jobId(readName(filter.job, 'filter.job')),
+    jobId: jobId(readJobName(filter.job, 'filter.job')),
     order: readChoice(filter.order ?? 'ascending', ['ascending', 'descending'], 'filter.order'),
     limit: readInteger(filter.limit ?? 100, 'filter.limit', 1, 1_000_000),
     bounds: {

@@ -9,7 +9,7 @@ import {
   taskRunId,
 } from '../../ids.ts'
 import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
-import type { JsonValue } from '../../json.ts'
+import type { Jsonify, JsonValue } from '../../json.ts'
 import type { Logger } from '../../logger.ts'
 import type { OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
@@ -152,9 +152,9 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     return this.#source.results()
   }
 
-  result<Result>(task: TaskReference<Result>): Result {
+  result<Result>(task: TaskReference<Result>): Jsonify<Result> {
     const results = this.#source.results()
-    if (Object.hasOwn(results, task.name)) return results[task.name] as Result
+    if (Object.hasOwn(results, task.name)) return results[task.name] as Jsonify<Result>
     throw new JobistemerError('RESULT_NOT_AVAILABLE', {
       message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
       field: 'task',

@@ -1,0 +1,59 @@
+import { isWellFormed, readList, readName } from '../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { jobId } from '../ids.ts'
+import { toInstantText } from '../instant.ts'
+import type { Job } from './define-job.ts'
+
+/** Checks a list of jobs. @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB` */
+export function readJobs(jobs: readonly Job[]): readonly Job[] {
+  const names = new Set<string>()
+  for (const [index, job] of readList(jobs, 'jobs').entries()) {
+    readJob(job, `jobs[${index}]`)
+    if (names.has(job.name)) {
+      throw new JobistemerError('DUPLICATE_JOB', {
+        message: `jobs[${index}].name is the name of an earlier job: ${printValue(job.name)}.`,
+        field: `jobs[${index}].name`,
+        value: job.name,
+        remedy: 'Give each job a name of its own.',
+      })
+    }
+    names.add(job.name)
+  }
+  return jobs
+}
+
+/** Checks that a value is what `defineJob` makes. @throws JobistemerError `INVALID_ARGUMENT` */
+export function readJob(job: Job, field: string): Job {
+  if (isJob(job)) return job
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} is not a job: ${printValue(job)}.`,
+    field,
+    value: job,
+    remedy: 'Give what defineJob() makes.',
+  })
+}
+
+function isJob(value: Partial<Job> | null | undefined): boolean {
+  if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return false
+  const { id, schedule, tasks, overrides } = value
+  const hasParts = Array.isArray(tasks) && tasks.length > 0 && typeof overrides === 'object' && overrides !== null
+  return hasParts && typeof schedule?.nextMs === 'function' && isWellFormed(value.name) && id === jobId(value.name)
+}
+
+/** The name of a job as a call gets it; a job object is the mistake that is made most. */
+export function readJobName(name: unknown, field = 'name'): string {
+  const isJob = typeof name === 'object' && name !== null && 'name' in name && typeof name.name === 'string'
+  return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)
+}
+
+/** @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job whose schedule has an end that lies behind */
+export function refuseWhatIsOver({ name, schedule }: Pick<Job, 'name' | 'schedule'>, now: number): void {
+  const endMs = schedule.window?.endMs ?? Number.POSITIVE_INFINITY
+  if (endMs >= now) return
+  throw new JobistemerError('SCHEDULE_NEVER_FIRES', {
+    message: `The schedule of job ${printValue(name)} can never fire: its end, ${toInstantText(endMs)}, lies behind.`,
+    field: 'schedule.end',
+    value: new Date(endMs),
+    remedy: 'Give an end that lies ahead, or leave the job out.',
+  })
+}
