@@ -73,6 +73,23 @@ it('the execution timeout holds in the grace period of a shutdown too', async ()
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(50) })
 })
 
+it('an attempt that had timed out before a shutdown and ends in its grace period is tried again by the next owner', async () => {
+  const world = createWorld()
+  const run = ({ attempt }: TaskContext) => world.clock.sleep({ seconds: attempt === 1 ? 8 : 1 })
+  const retryPolicy = { maxRetries: 1, retryInterval: 1000 }
+  const settings = { taskTimeout: { seconds: 5 }, retryPolicy }
+  const job = defineJob({ name: 'slow', schedule, ...settings, tasks: [{ name: 'work', run }] })
+  const first = await world.start({ jobs: [job], nodeId: 'first' })
+  // Told to stop at 15, shut down at 16, ends at 18.
+  await world.clock.advance({ seconds: 16 })
+  await world.shutdown(first, 10_000)
+  const second = await world.start({ jobs: [job], nodeId: 'second' })
+  await world.clock.advance({ minutes: 1 })
+  const { state, node, tasks } = await onlyOccurrence(second, 'slow')
+  expect(tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['timed_out', 'succeeded'])
+  expect([state, node]).toEqual(['completed', 'second'])
+})
+
 describe('a run whose owner died', () => {
   const asked: [before: JobSettingsInput, after: JobSettingsInput, state: string][] = [
     [{ onStale: 'fail' }, { onStale: 'retry' }, 'failed_stale'],
