@@ -92,7 +92,7 @@ export class QueueRound {
   }
 
   async #scrape(expected: LiveCounts): Promise<void> {
-    const { scheduler_jobs_in_queue_total: waiting } = await this.#metrics.readGauges()
+    const { scheduler_jobs_in_queue: waiting } = await this.#metrics.readGauges()
     if (waiting !== expected.queued + expected.pending) throw new Error(`The gauges tell of ${waiting} occurrences.`)
   }
 }

@@ -36,6 +36,8 @@ export interface SchedulerEvents {
   }
   'job.paused': { readonly jobId: JobId; readonly jobName: string; readonly reason: string | null }
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
+  /** This node, or another, removed it; what runs of it may end. */
+  'job.removed': { readonly jobId: JobId; readonly jobName: string }
   /** This node created the record; it may be running, waiting or already decided. */
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
@@ -106,6 +108,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'job.registered': true,
   'job.paused': true,
   'job.resumed': true,
+  'job.removed': true,
   'occurrence.created': true,
   'occurrence.started': true,
   'occurrence.finished': true,

@@ -59,7 +59,7 @@ export {
   type TaskReference,
 } from './job/task.ts'
 export { type Logger, silentLogger } from './logger.ts'
-export type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
+export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'

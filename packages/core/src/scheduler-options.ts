@@ -159,7 +159,9 @@ function readDefaults(defaults: JobSettingsInput): JobOverrides {
 }
 
 function readMetrics(metrics: Metrics | undefined): Metrics | null {
-  return metrics === undefined ? null : readMethods(metrics, 'metrics', ['increment', 'observe', 'gauges'])
+  return metrics === undefined
+    ? null
+    : readMethods(metrics, 'metrics', ['increment', 'observe', 'set', 'removeJob', 'gauges'])
 }
 
 function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleType[] {

@@ -1,5 +1,6 @@
 import {
   type CounterLabels,
+  type EventGaugeLabels,
   type GaugeValues,
   type HistogramLabels,
   JobistemerError,
@@ -7,6 +8,7 @@ import {
 } from '@jobistemer/core'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type PrometheusMetricsOptions, readPrometheusOptions } from './prometheus-options.ts'
+import { SeriesOfJobs } from './series-of-jobs.ts'
 
 const counters: { readonly [Name in keyof CounterLabels]: Definition<CounterLabels[Name]> } = {
   scheduler_task_attempts_total: { help: 'Attempts of tasks that ended.', labels: ['job', 'task', 'status'] },
@@ -44,10 +46,24 @@ const histograms: {
 }
 
 const gauges: { readonly [Name in keyof GaugeValues]: string } = {
-  scheduler_jobs_running_total: 'Occurrences that this node runs.',
-  scheduler_jobs_in_queue_total: 'Occurrences that wait in the storage, of all nodes.',
-  scheduler_jobs_paused_total: 'Paused jobs.',
+  scheduler_jobs_running: 'Occurrences that this node runs.',
+  scheduler_jobs_in_queue: 'Occurrences that wait in the storage, of all nodes.',
+  scheduler_jobs_paused: 'Paused jobs.',
   scheduler_clock_skew_seconds: 'How far the clock of this node is ahead of the clock of the storage.',
+}
+
+/** The names that these gauges had: `_total` is the ending of counters. */
+const oldGaugeNames: Readonly<Record<string, keyof GaugeValues>> = {
+  scheduler_jobs_running_total: 'scheduler_jobs_running',
+  scheduler_jobs_in_queue_total: 'scheduler_jobs_in_queue',
+  scheduler_jobs_paused_total: 'scheduler_jobs_paused',
+}
+
+const eventGauges: { readonly [Name in keyof EventGaugeLabels]: Definition<EventGaugeLabels[Name]> } = {
+  scheduler_job_last_success_timestamp_seconds: {
+    help: 'When a run of the job was last completed on this node.',
+    labels: ['job'],
+  },
 }
 
 type BucketKind = 'duration' | 'lateness'
@@ -69,10 +85,10 @@ interface Definition<Labels> {
  * `UNKNOWN_OPTION`
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
-  const { registry, durationBuckets, latenessBuckets } = readPrometheusOptions(options)
-  const taken = [...Object.keys(counters), ...Object.keys(histograms), ...Object.keys(gauges)].find(
-    (name) => registry.getSingleMetric(name) !== undefined,
-  )
+  const { registry, durationBuckets, latenessBuckets, totalGauges } = readPrometheusOptions(options)
+  const readGaugeNames = [...Object.keys(gauges), ...(totalGauges ? Object.keys(oldGaugeNames) : [])]
+  const setNames = [counters, histograms, eventGauges].flatMap((metrics) => Object.keys(metrics))
+  const taken = [...setNames, ...readGaugeNames].find((name) => registry.getSingleMetric(name) !== undefined)
   if (taken !== undefined) {
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `The registry has a metric ${taken} already.`,
@@ -93,21 +109,35 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
     const labelNames: string[] = [...labels]
     histogramOf.set(name, new Histogram({ name, help, labelNames, buckets: buckets[definition.buckets], registers }))
   }
+  const gaugeOf = new Map<string, Gauge>()
+  for (const [name, { help, labels }] of Object.entries(eventGauges)) {
+    gaugeOf.set(name, new Gauge({ name, help, labelNames: [...labels], registers }))
+  }
+  const series = new SeriesOfJobs()
   return {
     increment(name, labels, by) {
-      counterOf.get(name)?.inc({ ...labels }, by)
+      const counter = counterOf.get(name)
+      counter?.inc(series.kept(counter, labels), by)
     },
     observe(name, labels, value) {
-      histogramOf.get(name)?.observe({ ...labels }, value)
+      const histogram = histogramOf.get(name)
+      histogram?.observe(series.kept(histogram, labels), value)
+    },
+    set(name, labels, value) {
+      const gauge = gaugeOf.get(name)
+      gauge?.set(series.kept(gauge, labels), value)
+    },
+    removeJob(job) {
+      series.remove(job)
     },
     gauges(read) {
-      registerGauges(registry, read)
+      registerGauges(registry, readGaugeNames, read)
     },
   }
 }
 
 /** prom-client asks each gauge by itself: they share one reading per scrape. */
-function registerGauges(registry: Registry, read: () => Promise<GaugeValues>): void {
+function registerGauges(registry: Registry, names: readonly string[], read: () => Promise<GaugeValues>): void {
   let reading: Promise<GaugeValues> | undefined
   const shared = () => {
     reading ??= read().finally(() => {
@@ -115,13 +145,14 @@ function registerGauges(registry: Registry, read: () => Promise<GaugeValues>): v
     })
     return reading
   }
-  for (const [name, help] of Object.entries(gauges)) {
+  for (const name of names) {
+    const value = oldGaugeNames[name] ?? (name as keyof GaugeValues)
     const gauge: Gauge = new Gauge({
       name,
-      help,
+      help: gauges[value],
       registers: [registry],
       async collect() {
-        gauge.set((await shared())[name as keyof GaugeValues])
+        gauge.set((await shared())[value])
       },
     })
   }

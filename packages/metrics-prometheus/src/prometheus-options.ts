@@ -12,9 +12,14 @@ export interface PrometheusMetricsOptions {
    * 300.
    */
   readonly latenessBuckets?: readonly number[]
+  /**
+   * Show the gauges `scheduler_jobs_running`, `scheduler_jobs_in_queue` and `scheduler_jobs_paused` also with `_total`
+   * behind their names, as older dashboards ask for them. Default false.
+   */
+  readonly totalGauges?: boolean
 }
 
-const optionNames = ['registry', 'durationBuckets', 'latenessBuckets']
+const optionNames = ['registry', 'durationBuckets', 'latenessBuckets', 'totalGauges']
 const registryMethods = ['getSingleMetric', 'registerMetric']
 const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
 const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
@@ -33,12 +38,16 @@ export function readPrometheusOptions(options: PrometheusMetricsOptions): Requir
       remedy: `Known are ${optionNames.join(', ')}.`,
     })
   }
-  const { registry, durationBuckets, latenessBuckets } = options
+  const { registry, durationBuckets, latenessBuckets, totalGauges = false } = options
   if (!isObject(registry) || registryMethods.some((name) => typeof Reflect.get(registry, name) !== 'function')) {
     throw invalid(registry, 'registry', 'is not a registry of prom-client', 'Give register, or a new Registry().')
   }
+  if (typeof totalGauges !== 'boolean') {
+    throw invalid(totalGauges, 'totalGauges', 'is neither true nor false', 'Give true or false.')
+  }
   return {
     registry,
+    totalGauges,
     durationBuckets: readBuckets(durationBuckets ?? defaultDurationBuckets, 'durationBuckets'),
     latenessBuckets: readBuckets(latenessBuckets ?? defaultLatenessBuckets, 'latenessBuckets'),
   }

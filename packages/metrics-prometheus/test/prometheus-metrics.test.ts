@@ -56,9 +56,9 @@ test('a scrape parses, and shows every metric moving', async () => {
   await clock.advance({ seconds: 2 })
   const early = await scrape(registry)
   expect(sum(early.get('scheduler_recovery_runs_total'))).toBe(2)
-  expect(sum(early.get('scheduler_jobs_running_total'))).toBe(1)
-  expect(sum(early.get('scheduler_jobs_in_queue_total'))).toBeGreaterThan(0)
-  expect(sum(early.get('scheduler_jobs_paused_total'))).toBe(1)
+  expect(sum(early.get('scheduler_jobs_running'))).toBe(1)
+  expect(sum(early.get('scheduler_jobs_in_queue'))).toBeGreaterThan(0)
+  expect(sum(early.get('scheduler_jobs_paused'))).toBe(1)
   expect(early.has('scheduler_clock_skew_seconds')).toBe(true)
 
   const claim = vi.spyOn(storage, 'claim').mockRejectedValueOnce(new Error('the storage is away'))
@@ -73,6 +73,7 @@ test('a scrape parses, and shows every metric moving', async () => {
     'scheduler_start_lateness_seconds',
     'scheduler_queue_wait_seconds',
     'scheduler_storage_failures_total',
+    'scheduler_job_last_success_timestamp_seconds',
   ]
   for (const name of moving) expect(sum(late.get(name)), name).toBeGreaterThan(sum(early.get(name)))
   const statuses = new Set(late.get('scheduler_job_occurrences_total')?.map(({ labels }) => labels?.status))
@@ -105,6 +106,7 @@ describe('options are refused, with what to do about it, when', () => {
     ['the registry is left out', {}, 'INVALID_ARGUMENT', 'registry', undefined],
     ['the registry is none', { registry: {} }, 'INVALID_ARGUMENT', 'registry', {}],
     ['buckets are no list', { registry, durationBuckets: 5 }, 'INVALID_ARGUMENT', 'durationBuckets', 5],
+    ['old names are wished for by a word', { registry, totalGauges: 'yes' }, 'INVALID_ARGUMENT', 'totalGauges', 'yes'],
     ['there is no bucket', { registry, latenessBuckets: [] }, 'INVALID_ARGUMENT', 'latenessBuckets', []],
     ['a bucket is text', { registry, durationBuckets: [1, '5'] }, 'INVALID_ARGUMENT', 'durationBuckets[1]', '5'],
     ['buckets do not grow', { registry, latenessBuckets: [1, 5, 5] }, 'INVALID_ARGUMENT', 'latenessBuckets[2]', 5],
@@ -130,4 +132,59 @@ test('buckets of one’s own are those of the histograms', async () => {
     'scheduler_start_lateness_seconds 3',
     'scheduler_start_lateness_seconds +Inf',
   ])
+})
+
+test('gauges do not end in _total, as counters do, unless the old names are wished for', async () => {
+  for (const totalGauges of [false, true]) {
+    const registry = new Registry()
+    const metrics = prometheusMetrics({ registry, totalGauges })
+    metrics.gauges(async () => ({
+      scheduler_jobs_running: 1,
+      scheduler_jobs_in_queue: 2,
+      scheduler_jobs_paused: 3,
+      scheduler_clock_skew_seconds: 0,
+    }))
+    const text = await registry.metrics()
+    const old = ['scheduler_jobs_running_total 1', 'scheduler_jobs_in_queue_total 2', 'scheduler_jobs_paused_total 3']
+    expect(text.split('\n').filter((line) => /^scheduler_jobs_\w+_total /.test(line))).toEqual(totalGauges ? old : [])
+    expect(text).toMatch(/^scheduler_jobs_running 1$/m)
+    expect(text).toMatch(/^scheduler_jobs_in_queue 2$/m)
+    expect(text).toMatch(/^scheduler_jobs_paused 3$/m)
+  }
+})
+
+test('the time of the last success of a job shows, and nothing of a job that was removed', async () => {
+  const registry = new Registry()
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const job = (name: string) =>
+    defineJob({
+      name,
+      schedule: cron('* * * * *'),
+      tasks: [{ name: 'work', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
+    })
+  const scheduler = createScheduler({
+    storage: memoryStorage(),
+    jobs: [job('kept'), job('removed')],
+    clock,
+    metrics: prometheusMetrics({ registry }),
+  })
+  await scheduler.start()
+  await clock.advance({ seconds: 122 })
+  const lastSuccess = Date.UTC(2026, 0, 1, 0, 1, 5) / 1000
+  const before = await registry.metrics()
+  expect(before).toContain(`scheduler_job_last_success_timestamp_seconds{job="kept"} ${lastSuccess}`)
+  expect(before).toContain('job="removed"')
+  await scheduler.remove('removed')
+  expect(await registry.metrics()).not.toContain('job="removed"')
+  // A run of it was under way, and has ended since.
+  await clock.advance({ seconds: 10 })
+  const after = await registry.metrics()
+  expect(after).not.toContain('job="removed"')
+  expect(after).toContain(`scheduler_job_last_success_timestamp_seconds{job="kept"} ${lastSuccess + 60}`)
+  await scheduler.add(job('removed'))
+  await clock.advance({ minutes: 2 })
+  expect(await registry.metrics()).toContain('scheduler_job_last_success_timestamp_seconds{job="removed"}')
+  const ended = scheduler.shutdown()
+  await clock.advance({ minutes: 1 })
+  await ended
 })

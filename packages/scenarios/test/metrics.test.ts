@@ -24,9 +24,9 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs: [job], metrics })
     await world.clock.advance({ seconds: 42 })
     expect(await metrics.readGauges()).toEqual({
-      scheduler_jobs_running_total: 1,
-      scheduler_jobs_in_queue_total: 1,
-      scheduler_jobs_paused_total: 0,
+      scheduler_jobs_running: 1,
+      scheduler_jobs_in_queue: 1,
+      scheduler_jobs_paused: 0,
       scheduler_clock_skew_seconds: 0,
     })
     await world.clock.advance({ minutes: 2 })
@@ -39,6 +39,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.observations('scheduler_start_lateness_seconds', { job: 'job' })).toEqual([0, 3, 6, 9])
     expect(metrics.observations('scheduler_queue_wait_seconds', { job: 'job' })).toEqual([3, 6, 9])
     expect(metrics.counter('scheduler_recovery_runs_total')).toBe(0)
+    expect(metrics.lastSet('scheduler_job_last_success_timestamp_seconds')).toBeNull()
   })
 
   it('calls to the storage that fail are counted, by operation', async () => {
@@ -51,6 +52,22 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 12 })
     expect(metrics.counter('scheduler_storage_failures_total', { operation: 'createOccurrences' })).toBe(3)
     expect(metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })).toBe(1)
+  })
+
+  it('the last success of a job is told, and on no node anything of a job that was removed', async () => {
+    const world = createWorld(place)
+    const job = () =>
+      defineJob({ name: 'job', schedule: everySeconds(10, +at(40)), tasks: [{ name: 'work', run: () => 1 }] })
+    const collectors = [metricsCollector(), metricsCollector()]
+    const [first] = await Promise.all(collectors.map((metrics) => world.start({ jobs: [job()], metrics })))
+    await world.clock.advance({ seconds: 25 })
+    const lastSuccess = 'scheduler_job_last_success_timestamp_seconds'
+    const told = collectors.map((metrics) => metrics.lastSet(lastSuccess, { job: 'job' }) ?? 0)
+    expect(Math.max(...told)).toBe(+at(20) / 1000)
+    await first?.remove('job')
+    await world.clock.advance({ seconds: 30 })
+    expect(collectors.map((metrics) => metrics.lastSet(lastSuccess))).toEqual([null, null])
+    expect(collectors.map((metrics) => metrics.counter('scheduler_job_occurrences_total'))).toEqual([0, 0])
   })
 
   it('a collector that throws disturbs nothing', async () => {

@@ -177,7 +177,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { scheduler } = await startOn(world, jobs, { metrics })
     await world.clock.advanceTo(at(20.05))
     expect(await scheduler.isRunning('job-0')).toBe(true)
-    expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running_total: 1 })
+    expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 1 })
   })
 
   it('what was handed back runs on the same node when its place is free and nobody has taken it', async () => {

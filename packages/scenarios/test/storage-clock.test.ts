@@ -92,6 +92,8 @@ describe('a node on a storage that has a clock', () => {
       metrics: {
         increment() {},
         observe() {},
+        set() {},
+        removeJob() {},
         gauges: (read) => {
           gauges = read
         },

@@ -128,9 +128,9 @@ export class Engine implements Scheduler, EngineContext {
 
   async #readGauges(): Promise<GaugeValues> {
     return {
-      scheduler_jobs_running_total: this.#pool.begun,
-      scheduler_jobs_in_queue_total: await this.#history.waitingCount(),
-      scheduler_jobs_paused_total: this.#registry.pausedCount,
+      scheduler_jobs_running: this.#pool.begun,
+      scheduler_jobs_in_queue: await this.#history.waitingCount(),
+      scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
   }

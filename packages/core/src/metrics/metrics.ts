@@ -22,14 +22,20 @@ export interface HistogramLabels {
   readonly scheduler_queue_wait_seconds: { readonly job: string }
 }
 
+/** Gauges that are set when something has happened, by name, with their labels. */
+export interface EventGaugeLabels {
+  /** When a run of the job was last `completed` on this node, in seconds since the epoch. */
+  readonly scheduler_job_last_success_timestamp_seconds: { readonly job: string }
+}
+
 /** What is measured when it is asked for. */
 export interface GaugeValues {
   /** Occurrences that this node runs. */
-  readonly scheduler_jobs_running_total: number
+  readonly scheduler_jobs_running: number
   /** Occurrences that wait in the storage, of all nodes. */
-  readonly scheduler_jobs_in_queue_total: number
+  readonly scheduler_jobs_in_queue: number
   /** Paused jobs, as far as this node knows. */
-  readonly scheduler_jobs_paused_total: number
+  readonly scheduler_jobs_paused: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
 }
@@ -40,6 +46,10 @@ export interface Metrics {
   increment<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by: number): void
   /** Adds an observation to a histogram. `value` is in seconds. */
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
+  /** Sets a gauge. */
+  set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
+  /** The job was removed: its series are not to be shown any more. */
+  removeJob(job: string): void
   /** Called once, with what reads the gauges whenever the collector wants them. */
   gauges(read: () => Promise<GaugeValues>): void
 }

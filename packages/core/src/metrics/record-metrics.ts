@@ -1,40 +1,65 @@
 import type { EventHub } from '../events.ts'
 import { isFinal } from '../storage/occurrence-record.ts'
-import type { Metrics } from './metrics.ts'
+import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
+
+// Jobs that are data may come and go by the million; what runs of them ends long before so many others were removed.
+const mostRemovedKept = 1000
 
 /** Turns events into metrics: a listener like any other. */
 export function recordMetrics(events: EventHub, metrics: Metrics): void {
+  // What runs of a removed job may end, and would bring its series back for ever.
+  const removed = new Set<string>()
+
+  function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
+    if (!('job' in labels && removed.has(labels.job))) metrics.increment(name, labels, by)
+  }
+
+  function measure<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], ms: number): void {
+    if (!removed.has(labels.job)) metrics.observe(name, labels, ms / 1000)
+  }
+
+  events.on('job.registered', ({ jobName }) => {
+    removed.delete(jobName)
+  })
+  events.on('job.removed', ({ jobName }) => {
+    const [oldest] = removed
+    if (oldest !== undefined && removed.size >= mostRemovedKept) removed.delete(oldest)
+    removed.add(jobName)
+    metrics.removeJob(jobName)
+  })
   events.on('occurrence.created', ({ jobName: job, state }) => {
-    if (isFinal(state)) metrics.increment('scheduler_job_occurrences_total', { job, status: state }, 1)
+    if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    metrics.observe('scheduler_start_lateness_seconds', { job }, latenessMs / 1000)
-    if (waitedMs > 0) metrics.observe('scheduler_queue_wait_seconds', { job }, waitedMs / 1000)
+    measure('scheduler_start_lateness_seconds', { job }, latenessMs)
+    if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
   })
   events.on('occurrence.finished', ({ jobName: job, report }) => {
-    metrics.increment('scheduler_job_occurrences_total', { job, status: report.outcome }, 1)
-    metrics.observe('scheduler_job_execution_duration_seconds', { job }, report.durationMs / 1000)
+    count('scheduler_job_occurrences_total', { job, status: report.outcome })
+    measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
     for (const { name: task, durationMs } of report.tasks) {
-      if (durationMs === null) continue
-      metrics.observe('scheduler_task_execution_duration_seconds', { job, task }, durationMs / 1000)
+      if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
+    }
+    if (report.outcome === 'completed' && !removed.has(job)) {
+      metrics.set('scheduler_job_last_success_timestamp_seconds', { job }, report.finishedAt.getTime() / 1000)
     }
   })
   events.on('occurrence.canceled', ({ jobName: job }) => {
-    metrics.increment('scheduler_job_occurrences_total', { job, status: 'canceled' }, 1)
+    count('scheduler_job_occurrences_total', { job, status: 'canceled' })
   })
   events.on('occurrence.reaped', ({ jobName: job, action }) => {
-    if (action === 'fail') metrics.increment('scheduler_job_occurrences_total', { job, status: 'failed_stale' }, 1)
+    if (action === 'fail') count('scheduler_job_occurrences_total', { job, status: 'failed_stale' })
   })
   events.on('attempt.ended', ({ jobName: job, task, state: status }) => {
-    metrics.increment('scheduler_task_attempts_total', { job, task, status }, 1)
+    count('scheduler_task_attempts_total', { job, task, status })
   })
   events.on('storage.failed', ({ operation }) => {
-    metrics.increment('scheduler_storage_failures_total', { operation }, 1)
+    count('scheduler_storage_failures_total', { operation })
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
-    if (toRun > 0) metrics.increment('scheduler_recovery_runs_total', { job, strategy }, toRun)
+    if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
     // A compressed run stands for all of them; otherwise what does not run is missed.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
-    if (notRun > 0) metrics.increment('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
+    if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
 }

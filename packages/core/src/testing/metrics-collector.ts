@@ -1,6 +1,6 @@
 import { readChoice, readObject } from '../configuration/read-value.ts'
 import { JobistemerError } from '../errors.ts'
-import type { CounterLabels, GaugeValues, HistogramLabels, Metrics } from '../metrics/metrics.ts'
+import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from '../metrics/metrics.ts'
 
 /** Keeps all metrics in memory, for tests. */
 export interface MetricsCollector extends Metrics {
@@ -17,6 +17,11 @@ export interface MetricsCollector extends Metrics {
     name: Name,
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
+  /**
+   * What a gauge was last set to, for the first series whose labels include the given ones; `null` when it was not set.
+   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such gauge, `UNKNOWN_OPTION` when it has no such label
+   */
+  lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null
   /** Reads the gauges of the scheduler. Rejects with `SCHEDULER_STATE` when none was given the collector. */
   readGauges(): Promise<GaugeValues>
 }
@@ -35,6 +40,10 @@ const histogramLabels: Readonly<Record<keyof HistogramLabels, readonly string[]>
   scheduler_queue_wait_seconds: ['job'],
 }
 
+const eventGaugeLabels: Readonly<Record<keyof EventGaugeLabels, readonly string[]>> = {
+  scheduler_job_last_success_timestamp_seconds: ['job'],
+}
+
 interface Sample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -51,8 +60,9 @@ interface Sample {
  * metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })
  */
 export function metricsCollector(): MetricsCollector {
-  const counted: Sample[] = []
-  const observed: Sample[] = []
+  let counted: Sample[] = []
+  let observed: Sample[] = []
+  let latest: Sample[] = []
   let read: (() => Promise<GaugeValues>) | undefined
   return {
     increment(name, labels, by) {
@@ -60,6 +70,16 @@ export function metricsCollector(): MetricsCollector {
     },
     observe(name, labels, value) {
       observed.push({ name, labels: { ...labels }, value })
+    },
+    set(name, labels, value) {
+      const others = latest.filter((sample) => matching([sample], name, labels).length === 0)
+      latest = [...others, { name, labels: { ...labels }, value }]
+    },
+    removeJob(job) {
+      const isOther = ({ labels }: Sample): boolean => labels.job !== job
+      counted = counted.filter(isOther)
+      observed = observed.filter(isOther)
+      latest = latest.filter(isOther)
     },
     gauges(reader) {
       read = reader
@@ -71,6 +91,10 @@ export function metricsCollector(): MetricsCollector {
     observations(name, labels = {}) {
       refuseUnknown(histogramLabels, name, labels)
       return matching(observed, name, labels).map((sample) => sample.value)
+    },
+    lastSet(name, labels = {}) {
+      refuseUnknown(eventGaugeLabels, name, labels)
+      return matching(latest, name, labels)[0]?.value ?? null
     },
     async readGauges() {
       if (read !== undefined) return read()

@@ -231,7 +231,9 @@ export class JobRegistry {
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     // Deleted and defined again meanwhile, it is another one that this says nothing of.
-    if (this.#jobs.get(job.job.id) === job) this.#jobs.delete(job.job.id)
+    if (this.#jobs.get(job.job.id) !== job) return
+    this.#jobs.delete(job.job.id)
+    this.#engine.events.emit('job.removed', { jobId: job.job.id, jobName: job.job.name })
   }
 
   /** Reads a job's head again, because another node has changed it. */
