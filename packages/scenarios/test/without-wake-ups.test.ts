@@ -152,4 +152,18 @@ describe('without a word from the storage', () => {
     await world.clock.advance({ minutes: 2 })
     expect((await fates(node, 'work')).at(-1)).toBe(`${until} completed`)
   })
+
+  it('a node learns of one change after another when it looks for them', async () => {
+    const world = createWorld()
+    const { job } = working(world, { takes: 1, until: 3600 })
+    const learned: number[] = []
+    const first = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
+    const second = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
+    second.on('job.registered', ({ version }) => learned.push(version))
+    for (const seconds of [20, 30, 40]) {
+      await first.update('work', { schedule: everySeconds(seconds, +at(3600)) })
+      await world.clock.advance({ minutes: 2 })
+    }
+    expect(new Set(learned)).toEqual(new Set([2, 3, 4]))
+  })
 })
