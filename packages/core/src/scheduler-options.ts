@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import type { Clock } from './clock.ts'
 import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
 import {
+  orDefault,
   readChoice,
   readInteger,
   readList,
@@ -126,30 +127,30 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       remedy: 'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
     })
   }
-  const clock = readMethods(options.clock ?? systemClock, 'clock', ['now', 'monotonic', 'setTimer'])
+  const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
   const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
   return {
     storage,
-    jobs: readJobs(options.jobs ?? []).map((job) => withDefaultTimezone(job, defaults.timezone)),
+    jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
-    maxConcurrentJobs: readInteger(options.maxConcurrentJobs ?? 50, 'maxConcurrentJobs', 1, 100_000),
-    prefetch: readInteger(options.prefetch ?? 100, 'prefetch', 0, 10_000),
+    maxConcurrentJobs: readInteger(orDefault(options.maxConcurrentJobs, 50), 'maxConcurrentJobs', 1, 100_000),
+    prefetch: readInteger(orDefault(options.prefetch, 100), 'prefetch', 0, 10_000),
     defaults,
-    logger: readMethods(options.logger ?? silentLogger, 'logger', ['debug', 'info', 'warn', 'error']),
+    logger: readMethods(orDefault(options.logger, silentLogger), 'logger', ['debug', 'info', 'warn', 'error']),
     metrics: readMetrics(options.metrics),
     clock,
-    pollIntervalMs: toDurationMs(options.pollInterval ?? defaultPollMs, 'pollInterval', { min: 10 }),
-    reapIntervalMs: toDurationMs(options.reapInterval ?? 15_000, 'reapInterval', { min: 10 }),
+    pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),
+    reapIntervalMs: toDurationMs(orDefault(options.reapInterval, 15_000), 'reapInterval', { min: 10 }),
     definitionIntervalMs: toDurationMs(
-      options.definitionInterval ?? (defaultPollMs === privatePollMs ? privatePollMs : 3000),
+      orDefault(options.definitionInterval, defaultPollMs === privatePollMs ? privatePollMs : 3000),
       'definitionInterval',
       { min: 10 },
     ),
-    maxClockSkewMs: toDurationMs(options.maxClockSkew ?? 1000, 'maxClockSkew'),
-    handleSignals: readSignals(options.handleSignals ?? false),
-    handlers: readHandlers(options.handlers ?? {}),
-    scheduleTypes: readScheduleTypes(options.scheduleTypes ?? []),
+    maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
+    handleSignals: readSignals(orDefault(options.handleSignals, false)),
+    handlers: readHandlers(orDefault(options.handlers, {})),
+    scheduleTypes: readScheduleTypes(orDefault(options.scheduleTypes, [])),
   }
 }
 

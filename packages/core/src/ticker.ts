@@ -1,5 +1,5 @@
 import type { Clock, Timer } from './clock.ts'
-import { readInteger, readObject } from './configuration/read-value.ts'
+import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
@@ -75,10 +75,10 @@ export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker 
     })
   }
   return new LiveTicker(schedule, {
-    clock: options.clock ?? systemClock,
-    lateAfterMs: toDurationMs(options.lateAfter ?? { minutes: 1 }, 'lateAfter'),
-    maxUnread: readInteger(options.maxUnread ?? 1000, 'maxUnread', 1, 1_000_000),
-    unref: options.keepAlive === false,
+    clock: readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer']),
+    lateAfterMs: toDurationMs(orDefault<DurationInput>(options.lateAfter, { minutes: 1 }), 'lateAfter'),
+    maxUnread: readInteger(orDefault(options.maxUnread, 1000), 'maxUnread', 1, 1_000_000),
+    unref: !readBoolean(orDefault(options.keepAlive, true), 'keepAlive'),
   })
 }
 

@@ -26,7 +26,7 @@ const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 
 
 /** @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
 export function readPrometheusOptions(options: PrometheusMetricsOptions): Required<PrometheusMetricsOptions> {
-  if (!isObject(options)) {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw invalid(options, 'options', 'is not an object', `Give an object with ${optionNames.join(', ')}.`)
   }
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
@@ -38,7 +38,12 @@ export function readPrometheusOptions(options: PrometheusMetricsOptions): Requir
       remedy: `Known are ${optionNames.join(', ')}.`,
     })
   }
-  const { registry, durationBuckets, latenessBuckets, totalGauges = false } = options
+  const {
+    registry,
+    durationBuckets = defaultDurationBuckets,
+    latenessBuckets = defaultLatenessBuckets,
+    totalGauges = false,
+  } = options
   if (!isObject(registry) || registryMethods.some((name) => typeof Reflect.get(registry, name) !== 'function')) {
     throw invalid(registry, 'registry', 'is not a registry of prom-client', 'Give register, or a new Registry().')
   }
@@ -48,8 +53,8 @@ export function readPrometheusOptions(options: PrometheusMetricsOptions): Requir
   return {
     registry,
     totalGauges,
-    durationBuckets: readBuckets(durationBuckets ?? defaultDurationBuckets, 'durationBuckets'),
-    latenessBuckets: readBuckets(latenessBuckets ?? defaultLatenessBuckets, 'latenessBuckets'),
+    durationBuckets: readBuckets(durationBuckets, 'durationBuckets'),
+    latenessBuckets: readBuckets(latenessBuckets, 'latenessBuckets'),
   }
 }
 

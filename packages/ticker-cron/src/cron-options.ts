@@ -32,7 +32,8 @@ export function readCronOptions(options: CronOptions): CronOptions {
   readScheduleOptions(options, optionNames)
   const { dst } = options
   if (dst === undefined) return options
-  if (typeof dst !== 'object' || dst === null) refuse(dst, 'dst', 'Give an object with gap, fold or both.')
+  if (Object.prototype.toString.call(dst) !== '[object Object]')
+    refuse(dst, 'dst', 'Give an object with gap, fold or both.')
   for (const name of Object.keys(dst)) {
     if (name !== 'gap' && name !== 'fold') {
       throw new JobistemerError('UNKNOWN_OPTION', {

@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
-import { type SerializedSchedule, toZonedInstantText } from '@jobistemer/core/schedule'
+import { readTimezone, type SerializedSchedule, toZonedInstantText } from '@jobistemer/core/schedule'
 import { type CronDstOptions, type CronOptions, readCronOptions } from './cron-options.ts'
 import { normalizeExpression } from './expression.ts'
 
@@ -23,7 +23,7 @@ export function readCronSource(expression: string, options: CronOptions): CronSo
   const { gap, fold } = dst ?? {}
   return {
     expression: normalizeExpression(expression),
-    ...(timezone === undefined ? undefined : { timezone }),
+    ...(timezone === undefined ? undefined : { timezone: readTimezone(timezone, 'timezone') }),
     ...(start === undefined ? undefined : { start: toZonedInstantText(start, 'start') }),
     ...(end === undefined ? undefined : { end: toZonedInstantText(end, 'end') }),
     ...(gap === undefined && fold === undefined

@@ -1,7 +1,7 @@
 import { toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { OverlapPolicy } from '../storage/job-record.ts'
-import { readChoice, readInteger, readNumber, readObject } from './read-value.ts'
+import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
 import type {
   FailureStrategy,
   JobOverrides,
@@ -84,13 +84,16 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
 
 function readRetryPolicy(input: RetryPolicyInput, field: string): RetryPolicy {
   readObject(input, field, ['maxRetries', 'retryInterval', 'backoffFactor', 'maxInterval', 'jitter'])
-  const retryIntervalMs = toDurationMs(input.retryInterval ?? 1000, `${field}.retryInterval`)
+  const retryIntervalMs = toDurationMs(orDefault(input.retryInterval, 1000), `${field}.retryInterval`)
   return {
     maxRetries: readInteger(input.maxRetries, `${field}.maxRetries`, 0, 1000),
     retryIntervalMs,
-    backoffFactor: readNumber(input.backoffFactor ?? 1, `${field}.backoffFactor`, 1, 100),
-    maxIntervalMs: toDurationMs(input.maxInterval ?? Math.max(retryIntervalMs, 3_600_000), `${field}.maxInterval`),
-    jitter: readNumber(input.jitter ?? 0, `${field}.jitter`, 0, 1),
+    backoffFactor: readNumber(orDefault(input.backoffFactor, 1), `${field}.backoffFactor`, 1, 100),
+    maxIntervalMs: toDurationMs(
+      orDefault(input.maxInterval, Math.max(retryIntervalMs, 3_600_000)),
+      `${field}.maxInterval`,
+    ),
+    jitter: readNumber(orDefault(input.jitter, 0), `${field}.jitter`, 0, 1),
   }
 }
 

@@ -47,6 +47,11 @@ export function readOptionalFunction<T>(value: T, field: string): T {
   throw invalid(value, field, 'is not a function', 'Give a function or leave it out.')
 }
 
+/** The value, or what holds when it is left out. `null` is not left out: it is a value of another type. */
+export function orDefault<T>(value: T | undefined, otherwise: T): T {
+  return value === undefined ? otherwise : value
+}
+
 /** Checks that a value is `true` or `false`. */
 export function readBoolean(value: unknown, field: string): boolean {
   if (typeof value === 'boolean') return value

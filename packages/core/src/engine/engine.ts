@@ -1,4 +1,4 @@
-import { readFunction, readInteger, readObject } from '../configuration/read-value.ts'
+import { orDefault, readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { JobistemerError } from '../errors.ts'
 import { EventHub, readEventName, type SchedulerEventName, type SchedulerListener } from '../events.ts'
@@ -186,7 +186,7 @@ export class Engine implements Scheduler, EngineContext {
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
     readObject(options, 'shutdown', ['gracePeriod'])
-    const graceMs = toDurationMs(options.gracePeriod ?? 30_000, 'gracePeriod')
+    const graceMs = toDurationMs(orDefault(options.gracePeriod, 30_000), 'gracePeriod')
     this.#stopping ??= this.#shutDown(graceMs)
     return this.#stopping
   }

@@ -1,5 +1,5 @@
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
-import { readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
@@ -104,8 +104,8 @@ export class Definitions {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks'])
     readObject(options, 'options', ['expectedVersion', 'policy', 'waiting'])
     refuseTimezoneAlone(change)
-    const policy = readUpdatePolicy(options.policy ?? 'immediate')
-    const waiting = readChoice(options.waiting ?? 'keep', ['keep', 'cancel'], 'waiting')
+    const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
+    const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
     // Between the look and the write the job can move on to its next slot; then it is looked at again.
     for (;;) {

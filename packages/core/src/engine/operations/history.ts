@@ -1,4 +1,4 @@
-import { readInteger, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
 import { toDurationMs } from '../../duration.ts'
 import { jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -58,7 +58,7 @@ export class History {
     readObject(options, 'options', ['job', 'olderThan', 'keep'])
     const now = this.#engine.now()
     const before = now - toDurationMs(options.olderThan, 'olderThan')
-    const keep = readInteger(options.keep ?? 0, 'keep', 0, Number.MAX_SAFE_INTEGER)
+    const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
     const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
     let removed = 0
     for (let more = true; more; ) {

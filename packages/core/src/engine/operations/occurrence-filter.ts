@@ -1,4 +1,4 @@
-import { readChoice, readInteger, readList, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readChoice, readInteger, readList, readObject } from '../../configuration/read-value.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -21,8 +21,8 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedOccurrenc
   const { from, to } = filter
   return {
     jobId: jobId(readJobName(filter.job, 'filter.job')),
-    order: readChoice(filter.order ?? 'ascending', ['ascending', 'descending'], 'filter.order'),
-    limit: readInteger(filter.limit ?? 100, 'filter.limit', 1, 1_000_000),
+    order: readChoice(orDefault(filter.order, 'ascending'), ['ascending', 'descending'], 'filter.order'),
+    limit: readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, 1_000_000),
     bounds: {
       ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
       ...(to !== undefined && { to: toInstantMs(to, 'filter.to') }),

@@ -1,4 +1,4 @@
-import { readObject } from '../../configuration/read-value.ts'
+import { orDefault, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
@@ -65,7 +65,8 @@ export class Requests {
         remedy: 'Wait until it has ended, or cancel it.',
       })
     }
-    const tasks = options.tasks ?? (options.from === undefined ? undefined : this.#tasksFrom(job, options.from))
+    const from = options.from === undefined ? undefined : this.#tasksFrom(job, options.from)
+    const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
     const { data } = original.details
     return this.#submit(job, {
@@ -208,7 +209,7 @@ export class Requests {
     const plan = this.#registry.planOf(job)
     if (plan === null) throw jobGone(job)
     const index = plan.tasks.findIndex((task) => task.name === first)
-    if (index < 0) throw noTask(job, plan, first)
+    if (index < 0) throw noTask(job, plan, first, 'from')
     return plan.tasks.slice(index).map((task) => task.name)
   }
 }
@@ -223,10 +224,10 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   return results
 }
 
-function noTask(job: RegisteredJob, plan: JobPlan, name: string): JobistemerError {
+function noTask(job: RegisteredJob, plan: JobPlan, name: string, field = 'tasks'): JobistemerError {
   return new JobistemerError('TASK_NOT_FOUND', {
     message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
-    field: 'tasks',
+    field,
     value: name,
     remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
   })

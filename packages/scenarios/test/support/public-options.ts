@@ -1,0 +1,371 @@
+import {
+  createScheduler,
+  defineJob,
+  diffSchedules,
+  type Job,
+  occurrenceId,
+  type Scheduler,
+  ticker,
+  toDurationMs,
+  toInstantMs,
+} from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
+import { iso8601 } from '@jobistemer/ticker-iso8601'
+import { once } from '@jobistemer/ticker-once'
+import { Registry } from 'prom-client'
+import { everySeconds } from './every.ts'
+import type { OptionKind } from './wrong-values.ts'
+
+/** A public function, with the options that it takes and how to call it with one of them. */
+export interface EntryPoint {
+  readonly name: string
+  /** By path, as errors name them. */
+  readonly options: Readonly<Record<string, OptionKind>>
+  /** Calls it, with an option at a path. What is left out is right. */
+  call(path: string, value: unknown, scheduler: Scheduler): unknown
+}
+
+/** An object with one member, which may lie deeper: `retryPolicy.jitter`. */
+function withMember(path: string, value: unknown, base: Readonly<Record<string, unknown>> = {}): never {
+  const [first = '', ...rest] = path.split('.')
+  const present = base[first] as Readonly<Record<string, unknown>> | undefined
+  return { ...base, [first]: rest.length === 0 ? value : withMember(rest.join('.'), value, present) } as never
+}
+
+function prefixed(prefix: string, options: Readonly<Record<string, OptionKind>>): Record<string, OptionKind> {
+  return Object.fromEntries(Object.entries(options).map(([path, kind]) => [`${prefix}${path}`, kind]))
+}
+
+const runSettings = {
+  failureStrategy: 'choice',
+  retryPolicy: 'object',
+  'retryPolicy.maxRetries': { integerFrom: 0, to: 1000 },
+  'retryPolicy.retryInterval': 'duration',
+  'retryPolicy.backoffFactor': { numberFrom: 1, to: 100 },
+  'retryPolicy.maxInterval': 'duration',
+  'retryPolicy.jitter': { numberFrom: 0, to: 1 },
+  taskTimeout: 'positive duration',
+} as const satisfies Record<string, OptionKind>
+
+const jobSettings = {
+  ...runSettings,
+  taskExecutionMode: 'choice',
+  executionTimeout: 'positive duration',
+  overlapPolicy: 'choice',
+  maxQueued: { integerFrom: 1, to: 1_000_000 },
+  recoveryStrategy: 'choice',
+  'recoveryStrategy.maxOccurrences': { integerFrom: 1, to: 1_000_000 },
+  'recoveryStrategy.maxAge': 'positive duration',
+  misfireThreshold: 'duration',
+  onStale: 'choice',
+  maxRescues: { integerFrom: 0, to: 1000 },
+  timezone: 'timezone',
+} as const satisfies Record<string, OptionKind>
+
+/** What makes the settings right that lie around one of these. */
+const around = { retryPolicy: { maxRetries: 1 }, recoveryStrategy: { type: 'bounded_window' } }
+
+function aroundOf(path: string): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(around).filter(([name]) => path.startsWith(`${name}.`)))
+}
+
+const whole: Record<string, unknown> = {
+  name: 'new',
+  schedule: everySeconds(10),
+  tasks: [{ name: 'work', run: () => 1 }],
+}
+const why = { reason: 'name', actor: 'name' } as const
+const request = { key: 'name', data: 'plain data', tasks: 'list', overrides: 'object', ...why } as const
+const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
+const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
+
+/** The public functions and methods, but for those of storages. */
+export const entryPoints: readonly EntryPoint[] = [
+  {
+    name: 'createScheduler',
+    options: {
+      options: 'object',
+      storage: 'object',
+      jobs: 'list',
+      nodeId: 'name',
+      maxConcurrentJobs: { integerFrom: 1, to: 100_000 },
+      prefetch: { integerFrom: 0, to: 10_000 },
+      defaults: 'object',
+      ...prefixed('defaults.', jobSettings),
+      logger: 'object',
+      metrics: 'object',
+      clock: 'object',
+      pollInterval: 'positive duration',
+      reapInterval: 'positive duration',
+      definitionInterval: 'positive duration',
+      maxClockSkew: 'duration',
+      handleSignals: 'list',
+      handlers: 'list',
+      scheduleTypes: 'list',
+    },
+    call(path, value) {
+      if (path === 'options') return createScheduler(value as never)
+      const settings = aroundOf(path.replace('defaults.', ''))
+      return createScheduler(withMember(path, value, { storage: memoryStorage(), defaults: settings }))
+    },
+  },
+  {
+    name: 'defineJob',
+    options: {
+      options: 'object',
+      ...jobSettings,
+      name: 'name',
+      owner: 'name',
+      schedule: 'object',
+      tasks: 'list',
+      onStart: 'function',
+      onComplete: 'function',
+    },
+    call: (path, value) =>
+      defineJob(path === 'options' ? (value as never) : withMember(path, value, { ...whole, ...aroundOf(path) })),
+  },
+  {
+    name: 'defineJob, of a task,',
+    options: prefixed('tasks[0].', { ...runSettings, name: 'name', data: 'plain data', run: 'function' }),
+    call(path, value) {
+      const inTask = path.replace('tasks[0].', '')
+      const task = withMember(inTask, value, { name: 'work', run: () => 1, ...aroundOf(inTask) })
+      return defineJob({ ...whole, tasks: [task] } as never)
+    },
+  },
+  {
+    name: 'trigger',
+    options: { name: 'name', ...request, ...prefixed('overrides.', runSettings) },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.trigger(value as string)
+      const overrides = aroundOf(path.replace('overrides.', ''))
+      return scheduler.trigger('a', withMember(path, value, path.startsWith('overrides.') ? { overrides } : {}))
+    },
+  },
+  {
+    name: 'cancel',
+    options: { occurrenceId: 'name', ...why, force: 'boolean' },
+    call: (path, value, scheduler) =>
+      path === 'occurrenceId'
+        ? scheduler.cancel(value as never)
+        : scheduler.cancel('occ_none', withMember(path, value)),
+  },
+  {
+    name: 'replay',
+    options: {
+      occurrenceId: 'name',
+      options: 'object',
+      from: 'choice',
+      ...request,
+      ...prefixed('overrides.', runSettings),
+    },
+    async call(path, value, scheduler) {
+      if (path === 'occurrenceId') return scheduler.replay(value as never)
+      const [ended] = await scheduler.occurrences({ job: 'a', states: ['completed'], limit: 1 })
+      const overrides = aroundOf(path.replace('overrides.', ''))
+      const options = withMember(path, value, path.startsWith('overrides.') ? { overrides } : {})
+      return scheduler.replay(ended?.id as never, path === 'options' ? (value as never) : options)
+    },
+  },
+  {
+    name: 'cancelSlot',
+    options: { name: 'name', at: 'instant', ...why },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.cancelSlot(value as string, 0)
+      if (path === 'at') return scheduler.cancelSlot('a', value as number)
+      return scheduler.cancelSlot('a', 0, withMember(path, value))
+    },
+  },
+  {
+    name: 'pause',
+    options: { name: 'name', options: 'object', ...why },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.pause(value as string)
+      return scheduler.pause('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  { name: 'resume', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.resume(value as string) },
+  {
+    name: 'update',
+    options: { name: 'name', change: 'object', ...jobSettings, schedule: 'object', tasks: 'list' },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.update(value as string, {})
+      return scheduler.update('a', path === 'change' ? (value as never) : withMember(path, value, aroundOf(path)))
+    },
+  },
+  {
+    name: 'update, how,',
+    options: {
+      options: 'object',
+      expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER },
+      policy: 'choice',
+      'policy.until': 'instant',
+      waiting: 'choice',
+    },
+    call(path, value, scheduler) {
+      const base = path === 'policy.until' ? { policy: { type: 'graceful' } } : {}
+      return scheduler.update('a', {}, path === 'options' ? (value as never) : withMember(path, value, base))
+    },
+  },
+  { name: 'add', options: { job: 'object' }, call: (_, value, scheduler) => scheduler.add(value as never) },
+  {
+    name: 'remove',
+    options: { name: 'name', options: 'object', expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER } },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.remove(value as string)
+      return scheduler.remove('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'plan',
+    options: { jobs: 'list', options: 'object', owner: 'name' },
+    call(path, value, scheduler) {
+      if (path === 'jobs') return scheduler.plan(value as never, { owner: 'team' })
+      return scheduler.plan([job], path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'apply',
+    options: {
+      plan: 'object',
+      'plan.owner': 'name',
+      'plan.jobs': 'list',
+      'plan.added': 'list',
+      'plan.removed': 'list',
+    },
+    call(path, value, scheduler) {
+      if (path === 'plan') return scheduler.apply(value as never)
+      const plan = { owner: 'team', jobs: [], added: [], changed: [], removed: [], unchanged: [] }
+      return scheduler.apply(withMember(path.replace('plan.', ''), value, plan))
+    },
+  },
+  {
+    name: 'explain',
+    options: { name: 'name', at: 'instant' },
+    call: (path, value, scheduler) =>
+      path === 'name' ? scheduler.explain(value as string, 0) : scheduler.explain('a', value as number),
+  },
+  {
+    name: 'prune',
+    options: {
+      options: 'object',
+      olderThan: 'duration',
+      keep: { integerFrom: 0, to: Number.MAX_SAFE_INTEGER },
+      job: 'name',
+    },
+    call: (path, value, scheduler) =>
+      scheduler.prune(path === 'options' ? (value as never) : withMember(path, value, { olderThan: 0 })),
+  },
+  { name: 'isRunning', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.isRunning(value as string) },
+  {
+    name: 'occurrences',
+    options: {
+      filter: 'object',
+      'filter.job': 'name',
+      'filter.from': 'instant',
+      'filter.to': 'instant',
+      'filter.states': 'list',
+      'filter.order': 'choice',
+      'filter.limit': { integerFrom: 1, to: 1_000_000 },
+    },
+    call: (path, value, scheduler) =>
+      scheduler.occurrences(
+        path === 'filter' ? (value as never) : withMember(path.replace('filter.', ''), value, { job: 'a' }),
+      ),
+  },
+  {
+    name: 'nextRuns',
+    options: { name: 'name', count: { integerFrom: 1, to: 100_000 } },
+    call: (path, value, scheduler) =>
+      path === 'name' ? scheduler.nextRuns(value as string) : scheduler.nextRuns('a', value as number),
+  },
+  {
+    name: 'on',
+    options: { event: 'choice', listener: 'function' },
+    call: (path, value, scheduler) =>
+      path === 'event' ? scheduler.on(value as never, () => 1) : scheduler.on('job.paused', value as never),
+  },
+  {
+    name: 'shutdown',
+    options: { shutdown: 'object', gracePeriod: 'duration' },
+    call: (path, value, scheduler) =>
+      scheduler.shutdown(path === 'shutdown' ? (value as never) : withMember(path, value)),
+  },
+  {
+    name: 'cron',
+    options: {
+      expression: 'text to parse',
+      options: 'object',
+      ...schedule,
+      dst: 'object',
+      'dst.gap': 'choice',
+      'dst.fold': 'choice',
+    },
+    call(path, value) {
+      if (path === 'expression') return cron(value as string)
+      return cron('0 2 * * *', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'iso8601',
+    options: { interval: 'text to parse', options: 'object', ...schedule },
+    call(path, value) {
+      if (path === 'interval') return iso8601(value as string)
+      return iso8601('PT6H', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'once',
+    options: { at: 'instant', options: 'object', timezone: 'timezone' },
+    call(path, value) {
+      if (path === 'at') return once(value as string)
+      return once('2026-01-01T00:00', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'ticker',
+    options: {
+      schedule: 'object',
+      options: 'object',
+      clock: 'object',
+      lateAfter: 'duration',
+      maxUnread: { integerFrom: 1, to: 1_000_000 },
+      keepAlive: 'boolean',
+    },
+    call(path, value) {
+      if (path === 'schedule') return ticker(value as never)
+      return ticker(everySeconds(10), path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  { name: 'virtualClock', options: { start: 'instant' }, call: (_, value) => virtualClock(value as string) },
+  { name: 'toDurationMs', options: { wait: 'duration' }, call: (_, value) => toDurationMs(value as string, 'wait') },
+  { name: 'toInstantMs', options: { at: 'instant' }, call: (_, value) => toInstantMs(value as string, 'at') },
+  {
+    name: 'occurrenceId',
+    options: { instant: 'instant' },
+    call: (_, value) => occurrenceId(job.id, value as string),
+  },
+  {
+    name: 'diffSchedules',
+    options: { from: 'instant', to: 'instant' },
+    call: (path, value) =>
+      path === 'from'
+        ? diffSchedules(job.schedule, job.schedule, value as string, 0)
+        : diffSchedules(job.schedule, job.schedule, 0, value as string),
+  },
+  {
+    name: 'prometheusMetrics',
+    options: {
+      options: 'object',
+      registry: 'object',
+      durationBuckets: 'list',
+      latenessBuckets: 'list',
+      totalGauges: 'boolean',
+    },
+    call: (path, value) =>
+      prometheusMetrics(path === 'options' ? (value as never) : withMember(path, value, { registry: new Registry() })),
+  },
+]
