@@ -41,7 +41,7 @@ export async function runBareStatements(file: string, seconds: number): Promise<
 }
 
 function insertHeads(database: Database.Database): void {
-  const insertHead = database.prepare('INSERT INTO heads VALUES (?, 0, 0, 1000, 1, 1, ?, ?, NULL, NULL, NULL)')
+  const insertHead = database.prepare('INSERT INTO heads VALUES (?, 0, 0, 1000, 1, 1, ?, ?, NULL, NULL, NULL, 0, 0)')
   database.transaction(() => {
     for (let job = 1; job <= jobCount; job++) insertHead.run(job, instant, instant + 1000)
   })()
@@ -53,10 +53,9 @@ function starter(database: Database.Database, ids: readonly Buffer[]) {
       WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
         AND (excluded_until IS NULL OR excluded_until < next_at)
         AND (policy = 3 OR (
-          NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)
-          AND NOT EXISTS (SELECT 1 FROM waiting WHERE job = heads.row AND lane < 3)))`)
+          pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
   const insertRunning = database.prepare(
-    'INSERT INTO running VALUES (?, ?, ?, 0, 1, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)',
+    'INSERT INTO running VALUES (?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)',
   )
   return database.transaction((second: number, firstJob: number) => {
     const at = instant + second * 1000
@@ -71,7 +70,7 @@ function starter(database: Database.Database, ids: readonly Buffer[]) {
 function finisher(database: Database.Database, ids: readonly Buffer[]) {
   const appendHistory = database.prepare(`
     INSERT INTO history
-      SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, owner, job_version, due_at - scheduled_at,
+      SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,
         created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
       FROM running WHERE job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL`)
   const deleteRunning = database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')

@@ -6,7 +6,7 @@
  *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`.
  * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
- * - Waiting after it was handed back: `shutdown`, `no_place` (taken ahead, and its place did not become free),
+ * - Waiting after it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost).
  * - Missed: the recovery strategy that decided so, or `paused`.
  *
@@ -24,7 +24,7 @@ export type OccurrenceReason =
   | 'execution_timeout'
   | 'owner_restarted'
   | 'shutdown'
-  | 'no_place'
+  | 'no_capacity'
   | 'no_handler'
   | 'unanswered'
   | 'execute_all'
@@ -38,7 +38,7 @@ export type OccurrenceReason =
  * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
  *
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`.
- * - Handed over to another owner: `shutdown`, `no_place`.
+ * - Handed over to another owner: `shutdown`, `no_capacity`.
  * - Given up by others: `execution_timeout`, `owner_restarted`, `no_handler` (no node has code for it any more).
  *
  * Later versions may know more.
@@ -49,6 +49,6 @@ export type TaskReason =
   | 'execution_timeout'
   | 'owner_restarted'
   | 'shutdown'
-  | 'no_place'
+  | 'no_capacity'
   | 'no_handler'
   | (string & {})

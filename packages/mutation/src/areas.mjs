@@ -8,10 +8,16 @@
 const core = ['packages/scenarios/test/**/*.test.ts', 'packages/core/test/**/*.test.ts']
 const kitOnMemory = ['packages/storage-memory/test/**/*.test.ts', 'packages/storage-conformance/test/memory.test.ts']
 
+/** The asynchronous half of the steps has its first user there. */
+const kitOnLevel = 'examples/level-storage/test/conformance.test.mjs'
+
 /** @type {Readonly<Record<string, Area>>} */
 export const areas = {
   engine: { folder: 'packages/core/dist/engine', tests: core },
-  steps: { folder: 'packages/core/dist/storage', tests: ['packages/core/test/**/*.test.ts', ...kitOnMemory] },
+  steps: {
+    folder: 'packages/core/dist/storage',
+    tests: ['packages/core/test/**/*.test.ts', ...kitOnMemory, kitOnLevel],
+  },
   'ticker-cron': { folder: 'packages/ticker-cron/dist', tests: ['packages/ticker-cron/test/**/*.test.ts'] },
   'ticker-iso8601': { folder: 'packages/ticker-iso8601/dist', tests: ['packages/ticker-iso8601/test/**/*.test.ts'] },
   'ticker-once': { folder: 'packages/ticker-once/dist', tests: ['packages/ticker-once/test/**/*.test.ts'] },

@@ -19,9 +19,33 @@ test('a shutdown waits for an onComplete hook that is under way', async () => {
   const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
   await scheduler.start()
   await clock.advance({ minutes: 1 })
-  const shutdown = scheduler.shutdown()
+  const shutdown = scheduler.shutdown().then(() => told.push('stopped'))
+  await clock.advance({ seconds: 4 })
   expect(told).toEqual([])
-  await clock.advance({ seconds: 6 })
+  await clock.advance({ seconds: 2 })
   await shutdown
-  expect(told).toEqual(['completed'])
+  expect(told).toEqual(['completed', 'stopped'])
+})
+
+test('a shutdown waits for the onComplete hook of an occurrence that ends meanwhile', async () => {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const told: string[] = []
+  const job = defineJob({
+    name: 'report',
+    schedule: everySeconds(60),
+    tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
+    async onComplete(report) {
+      await clock.sleep({ seconds: 5 })
+      told.push(report.outcome)
+    },
+  })
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+  await scheduler.start()
+  await clock.advance({ minutes: 1 })
+  const shutdown = scheduler.shutdown().then(() => told.push('stopped'))
+  await clock.advance({ seconds: 7 })
+  expect(told).toEqual([])
+  await clock.advance({ seconds: 2 })
+  await shutdown
+  expect(told).toEqual(['completed', 'stopped'])
 })

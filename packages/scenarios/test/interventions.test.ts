@@ -278,6 +278,19 @@ describe.each(everywhere)('on $name', (place) => {
       expect(called).toEqual(['second after 7', 'third true undefined'])
     })
 
+    it('from the first task on runs all of them', async () => {
+      const world = createWorld(place)
+      const { job, called, repair } = failing(world)
+      const scheduler = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 12 })
+      const { id } = await onlyOccurrence(scheduler, 'chain')
+      repair()
+      called.length = 0
+      await scheduler.replay(id, { from: 'first' })
+      await world.clock.advance({ seconds: 1 })
+      expect(called[0]).toBe('first')
+    })
+
     it('of the same key is one', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)

@@ -156,7 +156,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['blocker/1 19.9'])
     await world.clock.advance(11)
     expect(released.map(({ event }) => `${event.jobName} ${event.reason}`).sort()).toEqual(
-      [0, 1, 2, 3].map((index) => `job-${index} no_place`),
+      [0, 1, 2, 3].map((index) => `job-${index} no_capacity`),
     )
     expect(behindBlocker(called)).toEqual(['job-0/2', 'job-1/2', 'job-2/2', 'job-3/2'])
     for (const { name } of jobs.slice(0, 4)) {
@@ -164,7 +164,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(occurrence).toMatchObject({ state: 'completed', node: 'idle', fencingToken: 2, reason: null })
       expect(occurrence.tasks).toMatchObject([{ state: 'completed', reason: null }])
       expect(occurrence.tasks[0]?.attempts).toMatchObject([
-        { number: 1, state: 'aborted', reason: 'no_place', startedAt: at(20), endedAt: at(20.1) },
+        { number: 1, state: 'aborted', reason: 'no_capacity', startedAt: at(20), endedAt: at(20.1) },
         { number: 2, state: 'succeeded', reason: null },
       ])
     }
@@ -199,7 +199,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { attemptsOf } = await startOn(world, jobs)
     await world.clock.advanceTo(at(25))
     expect(await attemptsOf('job-0')).toEqual([
-      [1, 'aborted', 'no_place'],
+      [1, 'aborted', 'no_capacity'],
       [2, 'failed', null],
       [3, 'succeeded', null],
     ])
@@ -218,7 +218,7 @@ describe.each(everywhere)('on $name', (place) => {
     world.crash(taker)
     await world.clock.advance({ minutes: 6 })
     expect(await attemptsOf('job-0')).toEqual([
-      [1, 'aborted', 'no_place'],
+      [1, 'aborted', 'no_capacity'],
       [2, 'lost', null],
       [3, 'succeeded', null],
     ])
@@ -246,7 +246,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 6 })
     const { state, fencingToken, tasks: runs } = await occurrenceOf('moved')
     expect(runs.map(({ attempts }) => attempts.map((one) => one.reason ?? one.state))).toEqual([
-      ['no_place', 'succeeded'],
+      ['no_capacity', 'succeeded'],
       ['shutdown', 'lost', 'succeeded'],
     ])
     expect([state, fencingToken]).toEqual(['completed', 4])
@@ -265,7 +265,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(behindBlocker(called)).toEqual(['job-0/2', 'job-1/2', 'job-2/2'])
       expect(mostAtOnce()).toBe(1)
       expect(await attemptsOf('job-0')).toEqual([
-        [1, 'aborted', 'no_place'],
+        [1, 'aborted', 'no_capacity'],
         [2, 'succeeded', null],
       ])
     },

@@ -1,7 +1,7 @@
 import type { OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { Child } from './child.ts'
+import { Child } from '@jobistemer/test-kit'
 import { connect } from './fixtures/connect.mjs'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { newPrefix } from './prefixes.ts'

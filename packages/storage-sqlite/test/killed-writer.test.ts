@@ -2,7 +2,7 @@ import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { Child } from './child.ts'
+import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, slotItem, start } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 

@@ -1,7 +1,7 @@
 import type { OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { Child } from './child.ts'
+import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 

@@ -137,7 +137,7 @@ export interface AttemptRecord {
   readonly endedAt: number | null
   /** What its handler threw. */
   readonly error?: ErrorRecord
-  /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_place`, `execution_timeout`. */
+  /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
   readonly reason?: string
 }
 

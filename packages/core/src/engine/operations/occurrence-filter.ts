@@ -3,7 +3,7 @@ import { type JobId, jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { OccurrenceFilter } from '../../scheduler.ts'
-import type { OccurrenceState } from '../../storage/occurrence-record.ts'
+import { finalStates, liveStates, type OccurrenceState } from '../../storage/occurrence-record.ts'
 
 export interface CheckedOccurrenceFilter {
   readonly jobId: JobId
@@ -13,18 +13,7 @@ export interface CheckedOccurrenceFilter {
   readonly bounds: { readonly from?: number; readonly to?: number; readonly states?: readonly OccurrenceState[] }
 }
 
-const states: readonly OccurrenceState[] = [
-  'pending',
-  'queued',
-  'running',
-  'completed',
-  'completed_with_errors',
-  'failed',
-  'canceled',
-  'failed_stale',
-  'skipped',
-  'missed',
-]
+const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 
 /** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
 export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedOccurrenceFilter {

@@ -2,11 +2,11 @@ import { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 
 /** Why an attempt was told to stop. */
-export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'no_place' | 'lost'
+export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'no_capacity' | 'lost'
 
 /** Whether an attempt was stopped only so that another owner can make the next one. */
 export function isHandOver(reason: AbortReason): boolean {
-  return reason === 'shutdown' || reason === 'no_place'
+  return reason === 'shutdown' || reason === 'no_capacity'
 }
 
 /** What the signal of an attempt aborts with. */

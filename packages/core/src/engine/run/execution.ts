@@ -139,7 +139,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   /** It was taken ahead and has found no place: it is handed back untouched. */
   handBack(): void {
-    this.#stop({ kind: 'release', reason: 'no_place' }, 'no_place')
+    this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
   }
 
   /** The execution timeout. */

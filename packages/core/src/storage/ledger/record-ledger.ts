@@ -26,11 +26,13 @@ import { compareAddresses } from './step-context.ts'
 export interface RecordLedgerOptions {
   /** How a user opens such a storage, for messages: `journalStorage()`. */
   readonly opener: string
+  /** As in `Storage`. */
   readonly capabilities: StorageCapabilities
   /** Shared by all connections to the same data. */
   readonly records: Records
   /** Makes what one step has changed durable. When it throws, the step has not happened. */
   commit(changes: readonly RecordChange[]): void
+  /** Called once, when this connection is closed. */
   close(): void
 }
 

@@ -10,9 +10,11 @@ export type RecordChange =
 
 /** All records of a small storage, held in memory. What stands in a file leads to them change by change. */
 export class Records {
+  /** By id, tombstones too. */
   readonly jobs: Map<JobId, JobRecord> = new Map()
   /** By {@link versionKey}. */
   readonly versions: Map<string, JobVersionRecord> = new Map()
+  /** By id: the live ones and the history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()

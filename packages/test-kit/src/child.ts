@@ -18,7 +18,8 @@ export class Child {
       this.#messages.push(message)
       this.#listener?.()
     })
-    this.process.on('exit', () => {
+    // Not its exit: what it has said may still be on the way then.
+    this.process.on('disconnect', () => {
       this.#ended = true
       this.#listener?.()
     })
@@ -27,7 +28,7 @@ export class Child {
   /** The next message; fails when the process has ended without one. */
   async next(): Promise<unknown> {
     while (this.#messages.length === 0) {
-      if (this.#ended) throw new Error(`the process ended early, with ${this.process.exitCode}`)
+      if (this.#ended) throw new Error('the process ended, or cut the connection, without a further message')
       await new Promise<void>((resolve) => {
         this.#listener = resolve
       })

@@ -1,0 +1,286 @@
+import { describe, expect, it } from 'vitest'
+import { jobId } from '../src/ids.ts'
+import { type LedgerStep, storageFromLedger } from '../src/storage/index.ts'
+import { AsyncData, AsyncFixture, type AsyncFixtureOptions } from './support/async-fixture.ts'
+import { addressOf, createJobs, finish, owner, record, slot, statesOf } from './support/ledger-calls.ts'
+
+function open(options: AsyncFixtureOptions) {
+  const ledger = new AsyncFixture(options)
+  return { ledger, storage: storageFromLedger(ledger) }
+}
+
+/** Forgets what was noted so far. */
+function forgetSteps(ledger: AsyncFixture): void {
+  ledger.steps.length = 0
+  ledger.told.length = 0
+  ledger.decisions = 0
+  ledger.mostAtOnce = 0
+}
+
+function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
+  return steps.map(({ occurrences }) => occurrences.length)
+}
+
+describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (unit) => {
+  it('answers and tells what the last decision says when a step begins anew', async () => {
+    const data = new AsyncData()
+    const { ledger, storage } = open({ unit, data })
+    const { storage: rival } = open({ unit, data })
+    const [job] = await createJobs(storage, ['alpha'], 'skip')
+    if (job === undefined) throw new TypeError('no job')
+    forgetSteps(ledger)
+    ledger.beforeCommit = async () => {
+      ledger.beforeCommit = null
+      await rival.createOccurrences({ now: 100, owner: { node: 'rival', incarnation: 'r' }, items: [slot(job, 100)] })
+    }
+    const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
+    expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
+    expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
+    // The first decision would have told that something is due.
+    expect(ledger.told).toEqual([])
+  })
+
+  it('reads anew what a step needs when it begins anew', async () => {
+    const data = new AsyncData()
+    const { ledger, storage } = open({ unit, data })
+    const { storage: rival } = open({ unit, data })
+    const [job] = await createJobs(storage, ['alpha'], 'queue')
+    if (job === undefined) throw new TypeError('no job')
+    await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100, [])] })
+    ledger.beforeCommit = async () => {
+      ledger.beforeCommit = null
+      await rival.createOccurrences({ now: 200, owner, items: [slot(job, 200)] })
+    }
+    const [answer] = await storage.settle({ now: 200, items: [finish(job, 100)] })
+    expect(answer).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
+  })
+
+  it('takes the items of one job in their order, and answers each in its place', async () => {
+    const { storage } = open({ unit, itemsPerStep: 1, concurrency: 2 })
+    const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'queue')
+    if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
+    const items = [slot(alpha, 100, []), slot(beta, 100), slot(alpha, 200, []), slot(beta, 300), slot(alpha, 200)]
+    const answers = await storage.createOccurrences({ now: 200, owner, items })
+    expect(statesOf(answers)).toEqual(['running', 'pending', 'queued', 'off_schedule', 'exists'])
+  })
+
+  it('asks for nothing when there is nothing to do', async () => {
+    const { ledger, storage } = open({ unit })
+    expect(await storage.settle({ now: 0, items: [] })).toEqual([])
+    expect(ledger.steps).toEqual([])
+  })
+
+  it('divides a step that is too large for one commit, until it fits', async () => {
+    const { ledger, storage } = open({ unit, maxWrites: 2 })
+    const [job] = await createJobs(storage, ['alpha'], 'allow')
+    if (job === undefined) throw new TypeError('no job')
+    forgetSteps(ledger)
+    const items = [100, 200, 300, 400, 500].map((at) => slot(job, at))
+    const answers = await storage.createOccurrences({ now: 500, owner, items })
+    expect(statesOf(answers)).toEqual(items.map(() => 'pending'))
+    expect(sizesOf(ledger.steps)).toEqual([5, 3, 2, 1, 2])
+    expect(ledger.steps.map(({ isDivisible }) => isDivisible)).toEqual([true, true, true, false, true])
+  })
+
+  it('fails with what the ledger fails with, and does not divide then', async () => {
+    const { ledger, storage } = open({ unit })
+    const [job] = await createJobs(storage, ['alpha'], 'allow')
+    if (job === undefined) throw new TypeError('no job')
+    forgetSteps(ledger)
+    ledger.beforeCommit = () => {
+      throw new Error('the server is gone')
+    }
+    const items = [slot(job, 100), slot(job, 200)]
+    await expect(storage.createOccurrences({ now: 200, owner, items })).rejects.toThrow('the server is gone')
+    expect(ledger.steps).toHaveLength(1)
+    ledger.beforeCommit = null
+    expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
+  })
+
+  it('takes out of the answer what goes on after all', async () => {
+    const { ledger, storage } = open({ unit })
+    const [job] = await createJobs(storage, ['alpha'], 'allow')
+    if (job === undefined) throw new TypeError('no job')
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100), slot(job, 200)] })
+    ledger.beforeCommit = () => ledger.steps.at(-1)?.outlived(new Set([addressOf(job, 100).id]))
+    const [answer] = await storage.saveJobs({ now: 300, changes: [{ kind: 'delete', id: job, expectedVersion: null }] })
+    expect(answer).toMatchObject({ outcome: 'saved', canceled: [addressOf(job, 200)] })
+  })
+})
+
+describe('steps with the unit call', () => {
+  it('are one step for all jobs, which names each head once, in the order of the ids', async () => {
+    const { ledger, storage } = open({ unit: 'call' })
+    const names = ['alpha', 'beta', 'gamma', 'delta']
+    const jobs = await createJobs(storage, names, 'allow')
+    const sorted = [...jobs].sort()
+    expect(jobs).not.toEqual(sorted)
+    expect(ledger.steps.map((step) => step.jobs)).toEqual([sorted])
+    forgetSteps(ledger)
+    const items = [...jobs, ...jobs].map((job, index) => slot(job, index < 4 ? 100 : 200))
+    await storage.createOccurrences({ now: 200, owner, items })
+    expect(ledger.steps.map((step) => step.jobs)).toEqual([sorted])
+    expect(ledger.decisions).toBe(1)
+  })
+})
+
+describe('steps with the unit job', () => {
+  it('are one step for each job, and no larger than the ledger wants', async () => {
+    const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
+    const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
+    if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
+    forgetSteps(ledger)
+    const items = [100, 200, 300].map((at) => slot(alpha, at))
+    await storage.createOccurrences({ now: 300, owner, items: [...items, slot(beta, 100)] })
+    expect(ledger.steps.map((step) => [step.jobs, step.occurrences.length])).toEqual([
+      [[alpha], 2],
+      [[alpha], 1],
+      [[beta], 1],
+    ])
+  })
+
+  it.each([
+    [undefined, 1],
+    [2, 2],
+    [9, 4],
+  ])('run side by side, with concurrency %s %s at once', async (concurrency, most) => {
+    const { ledger, storage } = open({ unit: 'job', ...(concurrency === undefined ? {} : { concurrency }) })
+    await createJobs(storage, ['alpha', 'beta', 'gamma', 'delta'], 'allow')
+    expect(ledger.mostAtOnce).toBe(most)
+  })
+
+  it('fail together once all that began has ended', async () => {
+    const { ledger, storage } = open({ unit: 'job', concurrency: 2 })
+    let commits = 0
+    ledger.beforeCommit = () => {
+      commits += 1
+      if (commits === 1) throw new Error('out of order')
+    }
+    await expect(createJobs(storage, ['alpha', 'beta', 'gamma', 'delta'], 'allow')).rejects.toThrow('out of order')
+    const { items } = await storage.listJobs({ limit: 9, cursor: null })
+    expect(items.map(({ name }) => name)).toEqual(['beta'])
+  })
+})
+
+describe('a quick settle', () => {
+  it('comes before the step, which is for what it leaves to the rules', async () => {
+    const { ledger, storage } = open({ unit: 'job' })
+    const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
+    if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
+    const started = [slot(alpha, 100, []), slot(alpha, 200, []), slot(beta, 100, [])]
+    await storage.createOccurrences({ now: 200, owner, items: started })
+    forgetSteps(ledger)
+    const asked: number[] = []
+    const quick = Object.assign(ledger, {
+      async quickSettle({ jobId, scheduledAt }: { jobId: string; scheduledAt: number }) {
+        asked.push(scheduledAt)
+        return jobId === alpha && scheduledAt === 200
+          ? ({ outcome: 'lost', state: 'completed', token: 9 } as const)
+          : null
+      },
+    })
+    const items = [finish(beta, 100), finish(alpha, 200), finish(alpha, 100)]
+    const answers = await storageFromLedger(quick).settle({ now: 300, items })
+    expect(answers.map(({ outcome }) => outcome)).toEqual(['ok', 'lost', 'ok'])
+    expect(asked).toEqual([100, 200, 100])
+    expect(ledger.steps.map(({ jobs }) => jobs)).toEqual([[beta], [alpha]])
+  })
+})
+
+describe('a claim over pages', () => {
+  const claim = { owner, exceptHandlerKeys: [], sweep: false }
+
+  it('finds what comes after what only seemed to be due', async () => {
+    const data = new AsyncData()
+    const { ledger, storage } = open({ unit: 'job', data, pageSize: 2 })
+    const [paused, other, free] = await createJobs(storage, ['paused', 'other', 'open'], 'allow')
+    if (paused === undefined || other === undefined || free === undefined) throw new TypeError('no jobs')
+    const early = [paused, other].flatMap((job) => [100, 200, 300].map((at) => slot(job, at)))
+    await storage.createOccurrences({
+      now: 400,
+      owner,
+      items: [...early, ...[100, 200, 300].map((at) => slot(free, at))],
+    })
+    data.apply([{ table: 'occurrences', key: addressOf(free, 900).id, value: record(free, 900) }])
+    const pause = { at: 400, reason: null, actor: null }
+    await storage.saveJobs({ now: 400, changes: [{ kind: 'pause', id: paused, paused: pause }] })
+    forgetSteps(ledger)
+    const answer = await storage.claim({ ...claim, now: 500, limit: 2, exceptHandlerKeys: ['other'] })
+    expect(answer.claimed.map(({ jobId, scheduledAt }) => [jobId, scheduledAt])).toEqual([
+      [free, 100],
+      [free, 200],
+    ])
+    expect([answer.more, answer.nextDueAt]).toEqual([true, 900])
+    const stepsOf = (job: string) => ledger.steps.filter(({ jobs }) => jobs.includes(job as `job_${string}`)).length
+    // A job of which nothing may be claimed is looked at once.
+    expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
+  })
+
+  it.each([{}, { pageSize: 2 }])('says whether more is due than it took, with %o', async (pages) => {
+    const { storage } = open({ unit: 'job', ...pages })
+    const [job] = await createJobs(storage, ['alpha'], 'allow')
+    if (job === undefined) throw new TypeError('no job')
+    await storage.createOccurrences({ now: 300, owner, items: [100, 200, 300].map((at) => slot(job, at)) })
+    const none = await storage.claim({ ...claim, now: 300, limit: 0 })
+    expect([none.claimed, none.more]).toEqual([[], true])
+    const two = await storage.claim({ ...claim, now: 300, limit: 2 })
+    expect([two.claimed.length, two.more]).toEqual([2, true])
+    const last = await storage.claim({ ...claim, now: 300, limit: 2 })
+    expect([last.claimed.length, last.more, last.nextDueAt]).toEqual([1, false, null])
+  })
+
+  it('queues again what may not start beside another, and goes on with other jobs', async () => {
+    const data = new AsyncData()
+    const { storage } = open({ unit: 'job', data, pageSize: 1 })
+    const [busy, free] = await createJobs(storage, ['busy', 'free'], 'queue')
+    if (busy === undefined || free === undefined) throw new TypeError('no jobs')
+    await storage.createOccurrences({ now: 200, owner, items: [slot(busy, 100, []), slot(free, 100), slot(busy, 200)] })
+    const waiting = record(busy, 50)
+    data.apply([{ table: 'occurrences', key: waiting.id, value: waiting }])
+    const answer = await storage.claim({ ...claim, now: 300, limit: 1 })
+    expect(answer.claimed.map(({ jobId }) => jobId)).toEqual([free])
+    const { occurrences } = await storage.get({ occurrences: [waiting.id] })
+    expect(occurrences[0]?.state).toBe('queued')
+  })
+
+  it('with a sweep wakes the first of each stranded queue, and no other', async () => {
+    const data = new AsyncData()
+    const { storage } = open({ unit: 'job', data })
+    const [stranded, busy] = await createJobs(storage, ['stranded', 'busy'], 'queue')
+    if (stranded === undefined || busy === undefined) throw new TypeError('no jobs')
+    await storage.createOccurrences({ now: 200, owner, items: [slot(busy, 100, []), slot(busy, 200)] })
+    const queued = [200, 100].map((at) => record(stranded, at, { state: 'queued' }))
+    data.apply(queued.map((value) => ({ table: 'occurrences', key: value.id, value })))
+    const before = await storage.claim({ ...claim, now: 300, limit: 9 })
+    expect(before.claimed).toEqual([])
+    const answer = await storage.claim({ ...claim, now: 300, limit: 9, sweep: true })
+    expect(answer.claimed.map(({ jobId, scheduledAt }) => [jobId, scheduledAt])).toEqual([[stranded, 100]])
+    const { counts } = await storage.get({ counts: [busy, jobId('stranded')] })
+    expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
+  })
+
+  it('tells of what is to be canceled, and of what it took that was asked to before', async () => {
+    const data = new AsyncData()
+    const { ledger, storage } = open({ unit: 'job', data })
+    const [job] = await createJobs(storage, ['alpha'], 'allow')
+    if (job === undefined) throw new TypeError('no job')
+    await storage.createOccurrences({
+      now: 300,
+      owner,
+      items: [slot(job, 100), slot(job, 200, []), slot(job, 300, [])],
+    })
+    const cancelRequest = { at: 300, reason: 'holiday', actor: null }
+    const asked = record(job, 100, { cancelRequest })
+    data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
+    const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
+    await storage.cancel({ now: 300, items: [item] })
+    // A search that is a moment behind does not see yet what the claim has taken.
+    const found = await ledger.cancelRequested(owner)
+    ledger.cancelRequested = async () => found
+    const answer = await storage.claim({ ...claim, now: 300, limit: 9 })
+    expect(answer.cancelRequested).toEqual([
+      { ...addressOf(job, 100), token: 1, reason: 'holiday' },
+      { ...addressOf(job, 300), token: 1, reason: 'operator' },
+    ])
+  })
+})

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { jobId } from '../src/ids.ts'
+import { type RecordChange, RecordLedger, Records, type Storage, storageFromLedger } from '../src/storage/index.ts'
+import { addressOf, content, createJobs, finish, owner, record, slot, statesOf } from './support/ledger-calls.ts'
+
+function open(commit: (changes: readonly RecordChange[]) => void = () => undefined) {
+  const records = new Records()
+  const state = { closed: 0 }
+  const ledger = new RecordLedger({
+    opener: 'recordStorage()',
+    capabilities: { maxBatch: 10, multiProcess: false, durability: 'none' },
+    records,
+    commit,
+    close: () => {
+      state.closed += 1
+    },
+  })
+  return { records, ledger, state, storage: storageFromLedger(ledger) }
+}
+
+/** All that is there, as it would be stored. */
+function stored(records: Records): string {
+  return JSON.stringify([
+    records.snapshot().toSorted((left, right) => (left.key < right.key ? -1 : 1)),
+    records.live.size,
+  ])
+}
+
+async function createOne(storage: Storage, name = 'alpha') {
+  const [job] = await createJobs(storage, [name], 'queue')
+  if (job === undefined) throw new TypeError('no job')
+  return job
+}
+
+describe('a record ledger', () => {
+  it('takes back the whole step when its commit throws, and works on', async () => {
+    const failure = { isOn: false }
+    const { records, storage } = open(() => {
+      if (failure.isOn) throw new Error('the disk is full')
+    })
+    const job = await createOne(storage)
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, []), slot(job, 200)] })
+    const before = stored(records)
+    failure.isOn = true
+    // It ends one, wakes another, creates a third and moves the head: several changes of the same records.
+    const refused = [
+      () => storage.settle({ now: 300, items: [finish(job, 100)] }),
+      () => storage.createOccurrences({ now: 300, owner, items: [slot(job, 300), slot(job, 400)] }),
+      () => storage.saveJobs({ now: 300, changes: [{ kind: 'delete', id: job, expectedVersion: null }] }),
+      () =>
+        storage.saveJobs({ now: 300, changes: [{ kind: 'create', id: jobId('b'), content: content('b', 'skip') }] }),
+    ]
+    for (const call of refused) {
+      await expect(call()).rejects.toThrow('the disk is full')
+      expect(stored(records)).toBe(before)
+    }
+    failure.isOn = false
+    const [settled] = await storage.settle({ now: 300, items: [finish(job, 100)] })
+    expect(settled).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
+    expect(statesOf(await storage.createOccurrences({ now: 300, owner, items: [slot(job, 300)] }))).toEqual(['queued'])
+  })
+
+  it('commits what a step has changed, in its order, and nothing for a step without a change', async () => {
+    const commits: string[][] = []
+    const { storage } = open((changes) => commits.push(changes.map(({ table }) => table)))
+    const job = await createOne(storage)
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100), slot(job, 200)] })
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 200)] })
+    await storage.claim({ now: 0, owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    expect(commits).toEqual([
+      ['jobs', 'versions'],
+      ['occurrences', 'jobs', 'occurrences', 'jobs'],
+    ])
+  })
+
+  it('removes history in one commit, and raises the prune floor first', async () => {
+    const commits: RecordChange[][] = []
+    const { ledger, records, storage } = open((changes) => commits.push([...changes]))
+    const job = await createOne(storage)
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, [])] })
+    await storage.settle({ now: 200, items: [finish(job, 100)] })
+    commits.length = 0
+    const occurrences = [addressOf(job, 100), addressOf(job, 150)]
+    expect(ledger.removeHistory({ jobId: job, occurrences, floor: 200 })).toBeNull()
+    expect(ledger.removeHistory({ jobId: jobId('nobody'), occurrences, floor: 100 })).toBeNull()
+    expect(commits).toEqual([])
+    expect(ledger.removeHistory({ jobId: job, occurrences, floor: 100 })).toBe(1)
+    expect(commits.map((changes) => changes.map(({ table }) => table))).toEqual([['jobs', 'occurrences']])
+    expect(records.jobs.get(job)?.pruneFloor).toBe(100)
+    ledger.removeHistory({ jobId: job, occurrences: [], floor: 50 })
+    expect(records.jobs.get(job)?.pruneFloor).toBe(100)
+  })
+
+  it('keeps history and floor when the removal cannot be committed', async () => {
+    const failure = { isOn: false }
+    const { ledger, records, storage } = open(() => {
+      if (failure.isOn) throw new Error('the disk is full')
+    })
+    const job = await createOne(storage)
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, [])] })
+    await storage.settle({ now: 200, items: [finish(job, 100)] })
+    const before = stored(records)
+    failure.isOn = true
+    const removal = { jobId: job, occurrences: [addressOf(job, 100)], floor: 100 }
+    expect(() => ledger.removeHistory(removal)).toThrow('the disk is full')
+    expect(stored(records)).toBe(before)
+  })
+
+  it('closes once, and then refuses every call', async () => {
+    const { state, storage } = open()
+    await storage.close()
+    await storage.close()
+    expect(state.closed).toBe(1)
+    await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+  })
+})
+
+describe('records', () => {
+  const job = jobId('alpha')
+
+  it('have an inverse for each change: of what is new, replaced and taken away', () => {
+    const records = new Records()
+    const first = record(job, 100)
+    const changes: readonly RecordChange[] = [
+      { table: 'occurrences', key: first.id, value: first },
+      { table: 'occurrences', key: first.id, value: { ...first, state: 'completed' } },
+      { table: 'occurrences', key: first.id, value: null },
+    ]
+    const states = [stored(records)]
+    const inverses: RecordChange[] = []
+    for (const change of changes) {
+      inverses.push(records.apply(change))
+      states.push(stored(records))
+    }
+    expect(new Set(states).size).toBe(3)
+    for (const inverse of inverses.reverse()) {
+      states.pop()
+      records.apply(inverse)
+      expect(stored(records)).toBe(states.at(-1))
+    }
+  })
+
+  it('know which occurrences live', () => {
+    const records = new Records()
+    const first = record(job, 100)
+    const isLive = (value: typeof first | null) => {
+      records.apply({ table: 'occurrences', key: first.id, value })
+      return records.live.has(first.id)
+    }
+    expect(isLive(first)).toBe(true)
+    expect(isLive({ ...first, state: 'failed' })).toBe(false)
+    expect(isLive({ ...first, state: 'queued' })).toBe(true)
+    expect(isLive(null)).toBe(false)
+  })
+})

@@ -1,0 +1,228 @@
+import type { JobId } from '../../src/ids.ts'
+import {
+  type AsyncLedger,
+  type DuePage,
+  type DueQuery,
+  type GetRequest,
+  type HistoryRemoval,
+  type HistoryRemover,
+  type JobQuery,
+  type JobWrite,
+  type LedgerStep,
+  type LiveCounts,
+  type LiveState,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type Owner,
+  pageOfOccurrences,
+  type RecordChange,
+  RecordLedger,
+  Records,
+  StepTooLarge,
+  type StoredJob,
+  versionKey,
+  type WakeUp,
+} from '../../src/storage/index.ts'
+
+export interface AsyncFixtureOptions {
+  readonly unit: 'call' | 'job'
+  readonly data?: AsyncData
+  readonly itemsPerStep?: number
+  readonly concurrency?: number
+  /** More occurrences than this are too large for one commit. */
+  readonly maxWrites?: number
+  /** No page of due ones is longer. */
+  readonly pageSize?: number
+}
+
+/** What the fixture says of pending and running ones until a step asks for their counts. It is wrong. */
+const guess = { pending: 7, running: 7 }
+
+/** What several connections share. */
+export class AsyncData {
+  readonly records: Records = new Records()
+  /** Grows with each commit: a step that has read before one begins anew. */
+  revision = 0
+
+  apply(changes: readonly RecordChange[]): void {
+    for (const change of changes) this.records.apply(change)
+    this.revision += 1
+  }
+}
+
+/** An asynchronous ledger in memory. Its hints are as loose as they may be: the steps have to look again. */
+export class AsyncFixture implements AsyncLedger, HistoryRemover {
+  readonly kind = 'async'
+  readonly opener = 'asyncFixture()'
+  readonly keepsObjects = true
+  readonly capabilities = { maxBatch: 50, multiProcess: false, durability: 'none' } as const
+  readonly history: HistoryRemover = this
+  readonly unit: 'call' | 'job'
+  readonly itemsPerStep?: number
+  readonly concurrency?: number
+  /** The steps that were run. */
+  readonly steps: LedgerStep[] = []
+  /** How many times steps decided. */
+  decisions = 0
+  /** The most steps that were under way at once. */
+  mostAtOnce = 0
+  readonly told: WakeUp['kind'][][] = []
+  /** What happens between a step's decision and its commit. */
+  beforeCommit: (() => Promise<void> | void) | null = null
+  readonly #data: AsyncData
+  readonly #reads: RecordLedger
+  readonly #maxWrites: number
+  readonly #pageSize: number
+  #underWay = 0
+
+  constructor({ unit, data = new AsyncData(), itemsPerStep, concurrency, maxWrites, pageSize }: AsyncFixtureOptions) {
+    this.unit = unit
+    this.#data = data
+    if (itemsPerStep !== undefined) this.itemsPerStep = itemsPerStep
+    if (concurrency !== undefined) this.concurrency = concurrency
+    this.#maxWrites = maxWrites ?? Number.POSITIVE_INFINITY
+    this.#pageSize = pageSize ?? Number.POSITIVE_INFINITY
+    this.#reads = new RecordLedger({
+      opener: this.opener,
+      capabilities: this.capabilities,
+      records: data.records,
+      commit: () => {
+        data.revision += 1
+      },
+      close: () => undefined,
+    })
+  }
+
+  async run(step: LedgerStep): Promise<void> {
+    this.steps.push(step)
+    this.#underWay += 1
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#underWay)
+    try {
+      while (!(await this.#attempt(step))) await turn()
+    } finally {
+      this.#underWay -= 1
+    }
+  }
+
+  async #attempt(step: LedgerStep): Promise<boolean> {
+    const { revision, records } = this.#data
+    const jobs = new Map(step.jobs.flatMap((id) => this.#stored(id)))
+    const found = step.occurrences.flatMap(({ id }) => records.occurrences.get(id) ?? [])
+    const occurrences = new Map(found.map((record) => [record.id, { record }]))
+    await turn()
+    const needs = step.needs({ jobs, occurrences })
+    const live = new Map(needs.map((need) => [need.jobId, this.#live(need.jobId, need)]))
+    const counted = needs.filter(({ counts }) => counts).map(({ jobId }) => jobId)
+    for (const id of counted) jobs.set(id, { ...(jobs.get(id) as StoredJob), counts: this.#counts(id) })
+    await turn()
+    this.decisions += 1
+    const writes = step.decide({ jobs, occurrences, live })
+    const size = writes.reduce((sum, write) => sum + write.occurrences.length, 0)
+    if (step.isDivisible && size > this.#maxWrites) throw new StepTooLarge()
+    await this.beforeCommit?.()
+    if (this.#data.revision !== revision) return false
+    if (writes.length > 0) this.#data.apply(writes.flatMap(changesOf))
+    for (const { jobId, after } of writes) if (counted.includes(jobId)) this.#assertCounts(jobId, after.counts)
+    return true
+  }
+
+  /** The fixture counts; other ledgers store what they are told. */
+  #assertCounts(id: JobId, told: LiveCounts): void {
+    const [is, said] = [this.#counts(id), told].map(({ pending, queued, running }) => [pending, queued, running].join())
+    if (is !== said) throw new TypeError(`pending, queued and running ones are ${is}, and the step has said ${said}`)
+  }
+
+  #stored(id: JobId): [JobId, StoredJob][] {
+    const job = this.#data.records.jobs.get(id)
+    if (job === undefined) return []
+    return [[id, { head: job, counts: { ...this.#counts(id), ...guess }, job }]]
+  }
+
+  #counts(id: JobId): LiveCounts {
+    return this.#reads.get({ counts: [id] }).counts[0] as LiveCounts
+  }
+
+  #live(id: JobId, limits: { readonly [State in LiveState]: number }) {
+    const job = this.#reads.job(id)
+    const first = (state: LiveState) => job?.live(state, limits[state]) ?? []
+    return { pending: first('pending'), queued: first('queued'), running: first('running') }
+  }
+
+  /** Those of paused jobs and of other nodes' handlers too. */
+  async due({ now }: DueQuery, { limit, cursor }: { limit: number; cursor: string | null }): Promise<DuePage> {
+    await turn()
+    const due = [...this.#data.records.live.values()].filter(({ dueAt }) => dueAt <= now)
+    const page = {
+      kind: 'live',
+      state: 'pending',
+      runs: false,
+      limit: Math.min(limit, this.#pageSize),
+      cursor,
+    } as const
+    const { items, cursor: next } = pageOfOccurrences(due, page)
+    return { occurrences: items, cursor: next }
+  }
+
+  async nextDueAt(query: DueQuery): Promise<number | null> {
+    await turn()
+    return this.#reads.nextDueAt(query)
+  }
+
+  async cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]> {
+    await turn()
+    return this.#reads.cancelRequested(owner)
+  }
+
+  /** Those with active ones too. */
+  async stranded(): Promise<readonly JobId[]> {
+    await turn()
+    return [...this.#data.records.jobs.keys()].filter((id) => this.#counts(id).queued > 0)
+  }
+
+  async get(request: GetRequest) {
+    await turn()
+    return this.#reads.get(request)
+  }
+
+  async listJobs(query: JobQuery) {
+    await turn()
+    return this.#reads.listJobs(query)
+  }
+
+  async listOccurrences(query: OccurrenceQuery) {
+    await turn()
+    return this.#reads.listOccurrences(query)
+  }
+
+  async removeHistory(removal: HistoryRemoval): Promise<number | null> {
+    await turn()
+    return this.#reads.removeHistory(removal)
+  }
+
+  async forget(jobId: JobId, before: number): Promise<void> {
+    await turn()
+    this.#reads.forget(jobId, before)
+  }
+
+  notify(kinds: ReadonlySet<WakeUp['kind']>): void {
+    this.told.push([...kinds].sort())
+  }
+
+  close(): void {}
+}
+
+/** What a step's write is as changes. */
+function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordChange[] {
+  const { job } = after
+  if (job === null) throw new TypeError('the fixture reads whole heads, and gets them back')
+  return [
+    { table: 'jobs', key: job.id, value: job },
+    ...versions.map((value) => ({ table: 'versions', key: versionKey(value), value }) as const),
+    ...occurrences.map(({ after: value }) => ({ table: 'occurrences', key: value.id, value }) as const),
+  ]
+}
+
+/** Others come in between. */
+async function turn(): Promise<void> {
+  await Promise.resolve()
+}

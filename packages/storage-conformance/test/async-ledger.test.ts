@@ -1,0 +1,23 @@
+import { describe, it } from 'vitest'
+import { storageFromLedger } from '../../core/src/storage/index.ts'
+import { AsyncData, AsyncFixture } from '../../core/test/support/async-fixture.ts'
+import { storageConformance } from '../src/index.ts'
+
+// Both units of an asynchronous ledger, with whatever it may do: begin anew, refuse large steps, give short pages.
+for (const options of [
+  { unit: 'call', maxWrites: 3, pageSize: 2 },
+  { unit: 'job', maxWrites: 3, itemsPerStep: 2, concurrency: 3 },
+] as const) {
+  storageConformance({
+    describe,
+    it,
+    name: `async ledger, unit ${options.unit}`,
+    open() {
+      const data = new AsyncData()
+      return {
+        connect: async () => storageFromLedger(new AsyncFixture({ ...options, data })),
+        dispose: async () => {},
+      }
+    },
+  })
+}
