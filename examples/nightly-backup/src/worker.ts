@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createScheduler } from '@jobistemer/core'
+import { createScheduler, silentLogger } from '@jobistemer/core'
 import { backupJob, backupSchedule } from './backup-job.ts'
 import { crashDrill } from './crash-drill.ts'
 import { demoFolder } from './demo-folder.ts'
@@ -36,6 +36,8 @@ const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.lo
 
 const scheduler = createScheduler({
   storage,
+  // The table shows what fails.
+  logger: silentLogger,
   jobs: [job],
   // Nodes that live at the same time need names of their own. One that has the same name after a restart takes up at
   // once what its earlier life left running.

@@ -21,7 +21,7 @@ import type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 import { type Job, withDefaultTimezone } from './job/define-job.ts'
 import { readJobs } from './job/read-jobs.ts'
 import type { TaskHandler } from './job/task.ts'
-import { type Logger, silentLogger } from './logger.ts'
+import { guardedLogger, type Logger, stderrLogger } from './logger.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
@@ -48,7 +48,7 @@ export interface SchedulerOptions {
   readonly prefetch?: number
   /** Settings for all jobs, which each job and task can override. */
   readonly defaults?: JobSettingsInput
-  /** Default: silent. `console` and pino fit. */
+  /** Default: warnings and errors go to stderr; `silentLogger` silences. `console` and pino fit. One that throws is ignored. */
   readonly logger?: Logger
   /** Where metrics go. Default: nowhere. */
   readonly metrics?: Metrics
@@ -137,7 +137,9 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     maxConcurrentJobs: readInteger(orDefault(options.maxConcurrentJobs, 50), 'maxConcurrentJobs', 1, 100_000),
     prefetch: readInteger(orDefault(options.prefetch, 100), 'prefetch', 0, 10_000),
     defaults,
-    logger: readMethods(orDefault(options.logger, silentLogger), 'logger', ['debug', 'info', 'warn', 'error']),
+    logger: guardedLogger(
+      readMethods(orDefault(options.logger, stderrLogger), 'logger', ['debug', 'info', 'warn', 'error']),
+    ),
     metrics: readMetrics(options.metrics),
     clock,
     pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),

@@ -1,5 +1,6 @@
 import {
   createScheduler,
+  silentLogger,
   type Occurrence,
   type Scheduler,
   type SchedulerEventName,
@@ -60,7 +61,12 @@ export function createWorld(kind: PlaceKind = memory): World {
     },
     scheduler(options = {}) {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
-      const scheduler = createScheduler({ ...options, clock: process.clock, storage: process.storage })
+      const scheduler = createScheduler({
+        logger: silentLogger,
+        ...options,
+        clock: process.clock,
+        storage: process.storage,
+      })
       processes.set(scheduler, process)
       return scheduler
     },

@@ -1,4 +1,4 @@
-import { createScheduler, type Scheduler } from '@jobistemer/core'
+import { createScheduler, type Scheduler, silentLogger } from '@jobistemer/core'
 import type { SeededRandom } from '@jobistemer/test-kit'
 import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
 import { everyType } from '../workload/every.ts'
@@ -52,6 +52,7 @@ export class NodeLife implements ConnectionOwner {
     const { random } = world
     this.maxBatch = random.pick([1, 4, 1000])
     this.scheduler = createScheduler({
+      logger: silentLogger,
       storage: faultyConnection(world.connect(this), this),
       clock: this.clock,
       nodeId,

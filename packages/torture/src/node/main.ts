@@ -1,4 +1,4 @@
-import { createScheduler, type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
+import { createScheduler, type ErrorCode, JobistemerError, jobId, silentLogger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type { HistoryLine } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
@@ -69,6 +69,8 @@ const storage = recordingStorage(fragile, { record, nodeId, jobNames: namesById 
 
 const scheduler = createScheduler({
   storage,
+  // Its tasks fail on purpose, and its storage too.
+  logger: silentLogger,
   jobs: defineWorkload(jobs, { seed, witness }),
   ...(nodeId !== null && { nodeId }),
   // Few, so that now and then work has to wait in the storage for another node.

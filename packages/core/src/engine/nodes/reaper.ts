@@ -129,7 +129,7 @@ export class Reaper {
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
     const jobName = this.#registry.get(jobId)?.job.name ?? jobId
-    logger.warn({ jobId, occurrenceId, action, reason }, 'occurrence reaped')
+    logger.warn({ job: jobName, occurrenceId, action, reason }, 'occurrence reaped')
     events.emit('occurrence.reaped', {
       jobId,
       jobName,

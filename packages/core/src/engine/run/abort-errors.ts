@@ -2,7 +2,14 @@ import { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 
 /** Why an attempt was told to stop. */
-export type AbortReason = 'timeout' | 'fail_fast' | 'canceled' | 'execution_timeout' | 'shutdown' | 'no_capacity' | 'lost'
+export type AbortReason =
+  | 'timeout'
+  | 'fail_fast'
+  | 'canceled'
+  | 'execution_timeout'
+  | 'shutdown'
+  | 'no_capacity'
+  | 'lost'
 
 /** Whether an attempt was stopped only so that another owner can make the next one. */
 export function isHandOver(reason: AbortReason): boolean {

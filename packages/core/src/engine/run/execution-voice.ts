@@ -32,6 +32,7 @@ export class ExecutionVoice {
   /** `error` is what the handler threw, if it did. */
   attemptEnded(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
     const { events } = this.#source.engine
+    if (attempt.state === 'failed' || attempt.state === 'timed_out') this.#logFailure(task, attempt, error, retryInMs)
     if (!events.hears('attempt.ended')) return
     events.emit('attempt.ended', {
       ...this.#names(),
@@ -42,6 +43,16 @@ export class ExecutionVoice {
       error,
       retryInMs,
     })
+  }
+
+  /** A failure is heard: as a warning while the task is tried again, as an error when it is final. */
+  #logFailure(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
+    const { logger } = this.#source.engine
+    const { jobName: job, occurrenceId, scheduledAt } = this.#names()
+    const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt }
+    const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
+    if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
+    else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
   }
 
   released(reason: string | null): void {
