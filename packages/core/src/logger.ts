@@ -52,3 +52,13 @@ export function guardedLogger(logger: Logger): Logger {
     }
   return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
 }
+
+/** A logger that adds fields to each line. */
+export function boundLogger(logger: Logger, fields: object): Logger {
+  return {
+    debug: (others, message) => logger.debug({ ...fields, ...others }, message),
+    info: (others, message) => logger.info({ ...fields, ...others }, message),
+    warn: (others, message) => logger.warn({ ...fields, ...others }, message),
+    error: (others, message) => logger.error({ ...fields, ...others }, message),
+  }
+}

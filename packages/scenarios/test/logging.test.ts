@@ -1,4 +1,4 @@
-import { createScheduler, defineJob, type Logger } from '@jobistemer/core'
+import { createScheduler, defineJob, type Logger, type TaskContext } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -76,6 +76,24 @@ describe('the log', () => {
     expect(text).toContain('Error: disk full\n    at ')
     expect(text).toContain('caused by Error: no space left')
     expect(written).toHaveBeenCalledTimes(1)
+  })
+
+  it('of a task says which job, occurrence, task and attempt it is of', async () => {
+    const { lines, logger } = collectingLogger()
+    const run = (context: TaskContext) => context.logger.info({ rows: 7 }, 'written')
+    const job = defineJob({ name: 'report', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'write', run }] })
+    await runFor(20, { jobs: [job], logger })
+    const [line] = lines.filter(({ message }) => message === 'written')
+    const occurrenceId = expect.stringMatching(/^occ_/)
+    expect(line).toEqual({
+      level: 'info',
+      message: 'written',
+      job: 'report',
+      occurrenceId,
+      task: 'write',
+      attempt: 1,
+      rows: 7,
+    })
   })
 
   it('may throw, and reaches neither the engine nor the process', async () => {

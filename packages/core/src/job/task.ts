@@ -49,7 +49,7 @@ export interface OccurrenceContext {
   readonly fencingToken: number
   /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
-  /** The scheduler's. */
+  /** The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. */
   readonly logger: Logger
   /** The latest finished run of the job at an earlier instant; asks the storage. */
   previousRun(): Promise<PreviousRun | null>

@@ -10,7 +10,7 @@ import {
 } from '../../ids.ts'
 import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
-import type { Logger } from '../../logger.ts'
+import { boundLogger, type Logger } from '../../logger.ts'
 import type { OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -77,7 +77,12 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get logger(): Logger {
-    return this.#source.engine.logger
+    return boundLogger(this.#source.engine.logger, this.logFields())
+  }
+
+  /** What each line of this run's own says of it. */
+  protected logFields(): object {
+    return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
   }
 
   async previousRun(): Promise<PreviousRun | null> {
@@ -130,6 +135,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
 
   get task(): { readonly id: TaskId; readonly name: string } {
     return { id: taskId(this.job.id, this.#task.plan.name), name: this.#task.plan.name }
+  }
+
+  protected override logFields(): object {
+    return { ...super.logFields(), task: this.#task.plan.name, attempt: this.attempt }
   }
 
   get taskRunId(): TaskRunId {
