@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import type { EngineContext } from '../src/engine/loop/engine-context.ts'
+import { Settler, type Settling } from '../src/engine/run/settler.ts'
+import { jobId, occurrenceId } from '../src/ids.ts'
+import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
+
+const maxBatch = 2
+
+/** A storage that answers a call when it is told to. */
+function slowStorage() {
+  const calls: { readonly names: readonly number[]; readonly answer: () => Promise<void> }[] = []
+  const settle = ({ items }: SettleRequest): Promise<readonly SettleAnswer[]> => {
+    return new Promise((resolve) => {
+      const answers = items.map(() => ({ outcome: 'ok', woken: null, cancelRequested: null }) as const)
+      const answer = async () => {
+        resolve(answers)
+        await turn()
+      }
+      calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })
+    })
+  }
+  const storage = { repeated: (_name: string, call: (storage: object) => unknown) => call({ settle }) }
+  return { calls, engine: { maxBatch, now: () => 0, storage } as unknown as EngineContext }
+}
+
+function speaker(name: number): Settling {
+  const job = jobId('report')
+  const address = { id: occurrenceId(job, name), jobId: job, scheduledAt: name }
+  const change = { kind: 'progress' } as const
+  let sequence = 0
+  return {
+    takeItem: (): SettleItem => ({ ...address, token: 1, sequence: ++sequence, runs: [], change }),
+    settled: () => undefined,
+  }
+}
+
+/** Calls leave once a turn of the event loop is over. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('the settler', () => {
+  it('sends a full batch while a call is under way, and lets less than that gather', async () => {
+    const { calls, engine } = slowStorage()
+    const settler = new Settler(engine)
+    settler.enqueue(speaker(1))
+    await turn()
+    settler.enqueue(speaker(2))
+    await turn()
+    expect(calls.map(({ names }) => names)).toEqual([[1]])
+    settler.enqueue(speaker(3))
+    await turn()
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3]])
+    settler.enqueue(speaker(4))
+    await turn()
+    expect(calls).toHaveLength(2)
+    await calls[0]?.answer()
+    await calls[1]?.answer()
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [4]])
+  })
+
+  it('sends nothing more of a run before its last word was answered', async () => {
+    const { calls, engine } = slowStorage()
+    const settler = new Settler(engine)
+    const first = speaker(1)
+    settler.enqueue(first)
+    await turn()
+    for (const one of [first, speaker(2), speaker(3)]) settler.enqueue(one)
+    await turn()
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3]])
+    await calls[0]?.answer()
+    await calls[1]?.answer()
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [1]])
+  })
+})
