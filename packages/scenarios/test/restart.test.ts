@@ -1,4 +1,5 @@
 import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -62,6 +63,42 @@ describe.each(everywhere)('on $name', (place) => {
       ['first', ['succeeded']],
       ['second', ['lost', 'succeeded']],
     ])
+  })
+
+  it('a run is rescued three times by default', async () => {
+    const world = createWorld(place)
+    const { job, called } = chain(world, { onStale: 'retry' })
+    const lives = async (count: number) => {
+      for (let life = 0; life < count; life++) {
+        const scheduler = await world.start({ jobs: [job], nodeId: 'node' })
+        await world.clock.advance({ seconds: life === 0 ? 12 : 1 })
+        world.crash(scheduler)
+      }
+    }
+    await lives(5)
+    const last = await world.start({ jobs: [job], nodeId: 'node' })
+    expect(called).toHaveLength(4)
+    expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
+  })
+
+  it('settles all that its earlier life ran, however many calls that takes', async () => {
+    const world = createWorld(place)
+    const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
+    const job = defineJob({
+      name: 'wide',
+      schedule: everySeconds(3600),
+      overlapPolicy: 'allow',
+      onStale: 'fail',
+      tasks: [{ name: 'sleep', run }],
+    })
+    const first = await world.start({ jobs: [job], nodeId: 'node' })
+    for (let count = 0; count < 5; count++) await first.trigger('wide')
+    world.crash(first)
+    const storage = world.connect()
+    const capabilities = { ...storage.capabilities, maxBatch: 2 }
+    const second = await world.start({ jobs: [job], nodeId: 'node', storage: wrapStorage(storage, { capabilities }) })
+    const states = (await second.occurrences({ job: 'wide' })).map(({ state }) => state)
+    expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 
   it('owners that hand it over at their shutdown do not count as rescues', async () => {
