@@ -184,6 +184,24 @@ describe('a bad expression', () => {
   })
 })
 
+describe('an expression that fires seldom', () => {
+  it('may have decades between two of its times', () => {
+    // A February has a fifth Monday when it has 29 days and begins with one: every 28 years, and 40 around 2100.
+    const fifthMonday = cron('0 0 ? 2 1#5', { timezone: 'Europe/Berlin' })
+    const years: number[] = []
+    for (let next = fifthMonday.next('2026-01-01T00:00:00Z'); next !== null && years.length < 3; ) {
+      years.push(next.getUTCFullYear())
+      next = fifthMonday.next(next)
+    }
+    expect(years).toEqual([2044, 2072, 2112])
+  })
+
+  it('may have its only time at its start', () => {
+    const onlyOnce = cron('0 0 0 1 1 ? 2027', { start: '2027-01-01T00:00:00Z' })
+    expect(onlyOnce.next('2026-01-01T00:00:00Z')).toEqual(new Date('2027-01-01T00:00:00Z'))
+  })
+})
+
 describe('an expression that can never fire', () => {
   it.each([
     ['0 0 30 2 *', undefined],
