@@ -1,4 +1,12 @@
-import { createScheduler, defineJob, type Job, jobId, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  jobId,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+} from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
@@ -164,7 +172,7 @@ describe('a call is refused, with what to pass,', () => {
     expect(error).toHaveProperty('value', value)
   })
 
-  it('for a job whose schedule has an end that lies behind, unless the storage knows it', async () => {
+  it('for a job that is added and whose schedule has an end that lies behind; a start warns of it and goes on', async () => {
     const world = createWorld(memory)
     const ended = () =>
       defineJob({
@@ -177,9 +185,10 @@ describe('a call is refused, with what to pass,', () => {
     await world.clock.advance({ hours: 1 })
     const refused = { code: 'SCHEDULE_NEVER_FIRES', field: 'schedule.end', remedy: expect.any(String) }
     await expect(first.add(late)).rejects.toMatchObject(refused)
-    const starting = expect(world.scheduler({ jobs: [known, late] }).start()).rejects.toMatchObject(refused)
-    await world.clock.settle()
-    await starting
-    await expect(world.start({ jobs: [known] })).resolves.toBeDefined()
+    const warnings: object[] = []
+    const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
+    const logger = { ...silentLogger, warn }
+    await expect(world.start({ jobs: [known, late], logger })).resolves.toBeDefined()
+    expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'late', err: refused }])
   })
 })

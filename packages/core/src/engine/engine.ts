@@ -158,7 +158,7 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.start()
     try {
       await this.#time.start()
-      await this.#registry.register(this.#options.jobs)
+      await this.#registry.register(this.#options.jobs, { isStart: true })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')

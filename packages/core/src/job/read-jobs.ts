@@ -46,11 +46,14 @@ export function readJobName(name: unknown, field = 'name'): string {
   return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)
 }
 
-/** @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job whose schedule has an end that lies behind */
-export function refuseWhatIsOver({ name, schedule }: Pick<Job, 'name' | 'schedule'>, now: number): void {
+/** What is to be said of a job whose schedule has an end that lies behind: `SCHEDULE_NEVER_FIRES`; `null` of any other. */
+export function errorOfWhatIsOver(
+  { name, schedule }: Pick<Job, 'name' | 'schedule'>,
+  now: number,
+): JobistemerError | null {
   const endMs = schedule.window?.endMs ?? Number.POSITIVE_INFINITY
-  if (endMs >= now) return
-  throw new JobistemerError('SCHEDULE_NEVER_FIRES', {
+  if (endMs >= now) return null
+  return new JobistemerError('SCHEDULE_NEVER_FIRES', {
     message: `The schedule of job ${printValue(name)} can never fire: its end, ${toInstantText(endMs)}, lies behind.`,
     field: 'schedule.end',
     value: new Date(endMs),

@@ -3,7 +3,7 @@ import type { Job } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
-import { refuseWhatIsOver } from '../../job/read-jobs.ts'
+import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
@@ -47,14 +47,14 @@ export class JobRegistry {
    * Stores what is new or changed of these definitions, and follows what the storage knows better.
    * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over
    */
-  async register(jobs: readonly Job[]): Promise<void> {
+  async register(jobs: readonly Job[], { isStart = false }: { readonly isStart?: boolean } = {}): Promise<void> {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch))
+      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart)
     }
   }
 
-  async #registerGroup(jobs: readonly Job[]): Promise<void> {
+  async #registerGroup(jobs: readonly Job[], isStart: boolean): Promise<void> {
     const { storage } = this.#engine
     let open = jobs
     // Another node can store a change between the read and the write; then the job is looked at again.
@@ -67,7 +67,10 @@ export class JobRegistry {
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
         // One that is stored has had its time: a restart after its end is no mistake.
-        if (record === null) refuseWhatIsOver(job, now)
+        const error = record === null ? errorOfWhatIsOver(job, now) : null
+        // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
+        if (error !== null && !isStart) throw error
+        if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
         const change = this.changeFor(job, record, now)
         if (change !== null) changing.push({ job, change })
         else this.adopt(job, record as JobRecord)
