@@ -41,15 +41,18 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
+    // Whoever called is told of a failure; who comes next begins all the same.
     this.#line = result.catch(() => undefined)
     return await result
   }
 
   async release() {
     this.connections -= 1
-    if (this.connections > 0) return
+    // One that never opened has told its users so, and is closed like any other.
     await this.opening.catch(() => undefined)
     await this.#line
+    // Looked at last: somebody may have connected meanwhile.
+    if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()
   }

@@ -4,15 +4,20 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { expect, test } from 'vitest'
 import { everySeconds } from './support/every.ts'
 
-test('a shutdown waits for an onComplete hook that is under way', async () => {
+test.each([
+  { which: 'that is under way', taskSeconds: 0 },
+  { which: 'of an occurrence that ends meanwhile', taskSeconds: 3 },
+])('a shutdown waits for the onComplete hook $which', async ({ taskSeconds }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
+  const hookSeconds = 5
   const told: string[] = []
+  const run = () => (taskSeconds === 0 ? undefined : clock.sleep({ seconds: taskSeconds }))
   const job = defineJob({
     name: 'report',
     schedule: everySeconds(60),
-    tasks: [{ name: 'write', run: () => undefined }],
+    tasks: [{ name: 'write', run }],
     async onComplete(report) {
-      await clock.sleep({ seconds: 5 })
+      await clock.sleep({ seconds: hookSeconds })
       told.push(report.outcome)
     },
   })
@@ -20,30 +25,7 @@ test('a shutdown waits for an onComplete hook that is under way', async () => {
   await scheduler.start()
   await clock.advance({ minutes: 1 })
   const shutdown = scheduler.shutdown().then(() => told.push('stopped'))
-  await clock.advance({ seconds: 4 })
-  expect(told).toEqual([])
-  await clock.advance({ seconds: 2 })
-  await shutdown
-  expect(told).toEqual(['completed', 'stopped'])
-})
-
-test('a shutdown waits for the onComplete hook of an occurrence that ends meanwhile', async () => {
-  const clock = virtualClock('2026-01-01T00:00:00Z')
-  const told: string[] = []
-  const job = defineJob({
-    name: 'report',
-    schedule: everySeconds(60),
-    tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
-    async onComplete(report) {
-      await clock.sleep({ seconds: 5 })
-      told.push(report.outcome)
-    },
-  })
-  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
-  await scheduler.start()
-  await clock.advance({ minutes: 1 })
-  const shutdown = scheduler.shutdown().then(() => told.push('stopped'))
-  await clock.advance({ seconds: 7 })
+  await clock.advance({ seconds: taskSeconds + hookSeconds - 1 })
   expect(told).toEqual([])
   await clock.advance({ seconds: 2 })
   await shutdown
