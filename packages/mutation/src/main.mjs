@@ -73,12 +73,12 @@ async function mutantsOf(folder) {
 async function work(tests) {
   const bench = await Workbench.make(root)
   try {
-    if (done === 0 && !(await bench.passes(tests))) throw new Error('The tests fail without any mutant.')
+    if (done === 0 && (await bench.run(tests)) !== 'survived') throw new Error('The tests fail without any mutant.')
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const isNoticed = await bench.notices(mutant, tests)
-      if (!isNoticed) survivors.push(mutant.title)
+      const verdict = await bench.judge(mutant, tests)
+      if (verdict === 'survived') survivors.push(mutant.title)
       done++
-      console.log(`${done}/${chosen.length} ${isNoticed ? 'noticed ' : 'SURVIVED'} ${mutant.title}`)
+      console.log(`${done}/${chosen.length} ${verdict} ${mutant.title}`)
     }
   } finally {
     await bench.remove()

@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const testLimitMs = 180_000
+const testLimitMs = 400_000
+
+/**
+ * What the tests say of a mutant: one fails, all pass, or they come to no end. The last is most often an endless loop,
+ * but may be a machine that is too busy, so it is told apart.
+ * @typedef {'noticed' | 'survived' | 'timed out'} Verdict
+ */
 
 /** A copy of the repository in which one built module at a time is replaced. */
 export class Workbench {
@@ -27,23 +33,26 @@ export class Workbench {
   }
 
   /**
-   * Runs the tests with a module replaced, until the first that fails. A run that takes too long has failed.
+   * Runs the tests with a module replaced, until the first that fails.
    * @param {{ readonly file: string, readonly original: string, readonly mutated: string }} change
    * @param {readonly string[]} tests
-   * @returns {Promise<boolean>} whether a test noticed
+   * @returns {Promise<Verdict>}
    */
-  async notices({ file, original, mutated }, tests) {
+  async judge({ file, original, mutated }, tests) {
     const target = join(this.#root, file)
     await writeFile(target, mutated)
     try {
-      return !(await this.passes(tests))
+      return await this.run(tests)
     } finally {
       await writeFile(target, original)
     }
   }
 
-  /** @param {readonly string[]} tests */
-  async passes(tests) {
+  /**
+   * @param {readonly string[]} tests
+   * @returns {Promise<Verdict>}
+   */
+  async run(tests) {
     const program = join(this.#root, 'node_modules/vitest/vitest.mjs')
     const config = join(this.#root, 'packages/mutation/vitest.mutants.config.mjs')
     const environment = { ...process.env, JOBISTEMER_MUTATION_TESTS: JSON.stringify(tests) }
@@ -55,9 +64,9 @@ export class Workbench {
         killSignal: 'SIGKILL',
         maxBuffer: 100 * 1024 * 1024,
       })
-      return true
-    } catch {
-      return false
+      return 'survived'
+    } catch (error) {
+      return /** @type {{ killed?: boolean }} */ (error).killed === true ? 'timed out' : 'noticed'
     }
   }
 
