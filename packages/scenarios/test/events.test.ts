@@ -168,7 +168,7 @@ it('a schedule that throws stops its own job, and no other', async () => {
   await clock.advance({ minutes: 1 })
   expect(ran.filter((entry) => entry.endsWith('sound'))).toEqual(['10 sound', '20 sound', '30 sound', '40 sound'])
   expect(ran.filter((entry) => entry.endsWith('broken'))).toEqual(['10 broken'])
-  expect(heard.map(({ event }) => [event.where, (event.error as Error).message])).toEqual([
-    ['schedule of job broken', 'out of paper'],
+  expect(heard.map(({ event }) => event)).toMatchObject([
+    { where: 'schedule of job broken', error: { code: 'INVALID_SCHEDULE', cause: { message: 'out of paper' } } },
   ])
 })

@@ -73,10 +73,19 @@ export class DefinitionWatcher {
           ...(changedSince !== undefined && { changedSince }),
         }),
       )
-      for (const record of page.items) this.#consider(record)
+      for (const record of page.items) this.#considerAlone(record)
       cursor = page.cursor
     } while (cursor !== null && !this.#loop.isStopped)
     this.#lookedAt = startedAt
+  }
+
+  /** What is wrong with one job must not hide the others. */
+  #considerAlone(record: JobRecord): void {
+    try {
+      this.#consider(record)
+    } catch (error) {
+      this.#engine.fail(`job ${record.name}`, error)
+    }
   }
 
   #consider(record: JobRecord): void {

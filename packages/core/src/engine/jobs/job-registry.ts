@@ -4,10 +4,12 @@ import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
+import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { checkedSeries } from './checked-series.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
 import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
@@ -96,7 +98,7 @@ export class JobRegistry {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // Of a deleted job that comes back, nothing before its deletion is made up for.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
-      const content = contentOf(job, { defaults, timeline, nextAt: job.schedule.nextMs(after) })
+      const content = contentOf(job, { defaults, timeline, nextAt: checkedSeries(job.schedule).nextMs(after) })
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)
@@ -129,9 +131,15 @@ export class JobRegistry {
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
       // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
-      if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON())) return job.schedule
+      if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON()))
+        return checkedSeries(job.schedule)
     }
     return seriesOf(timeline, this.#reviver)
+  }
+
+  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `INVALID_SCHEDULE` */
+  revive(schedule: SerializedSchedule): Schedule {
+    return this.#reviver.revive(schedule)
   }
 
   /** Takes over a head as it is stored now. */

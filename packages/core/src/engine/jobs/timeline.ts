@@ -1,6 +1,7 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
+import { checkedSeries } from './checked-series.ts'
 
 /** What the engine asks of a job's schedules. */
 export interface SlotSeries {
@@ -38,12 +39,12 @@ export class ScheduleReviver {
 export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver): SlotSeries {
   const [only] = timeline
   if (timeline.length === 1 && only !== undefined && only.after === null && only.until === null) {
-    return reviver.revive(only.schedule)
+    return checkedSeries(reviver.revive(only.schedule))
   }
   const segments = timeline.map(({ after, until, schedule }) => ({
     after: after ?? Number.NEGATIVE_INFINITY,
     until: until ?? Number.POSITIVE_INFINITY,
-    schedule: reviver.revive(schedule),
+    schedule: checkedSeries(reviver.revive(schedule)),
   }))
   return {
     nextMs(afterMs) {

@@ -152,7 +152,7 @@ export class Definitions {
     const present = record.timeline.at(-1)?.schedule
     const { schedule } = job.job
     if (present === undefined || fingerprintOf(present) === fingerprintOf(schedule.toJSON())) return schedule
-    return this.#registry.seriesOf([{ after: null, until: null, schedule: present }], job.job) as Schedule
+    return this.#registry.revive(present)
   }
 
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {

@@ -222,10 +222,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   }
 
   /** A process that stood still finds several alarms due at once, and the execution timeout may not be the first. */
-  endIfOverdue(): boolean {
-    const isOverdue = this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
-    if (isOverdue) this.ring()
-    return isOverdue
+  get isOverdue(): boolean {
+    return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
 
   failFast(): void {

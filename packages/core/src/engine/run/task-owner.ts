@@ -11,8 +11,8 @@ export interface TaskOwner extends TaskContextSource {
   readonly isHandedBack: boolean
   /** Whether a task of this plan may have a further attempt here. */
   mayRetry(plan: TaskPlan): boolean
-  /** Ends the occurrence, and answers true, when its time is over. */
-  endIfOverdue(): boolean
+  /** Its time is over, and its alarm is about to say so. */
+  readonly isOverdue: boolean
   /** There is something to say to the storage. */
   say(): void
   /** A task has failed that the others must not outlive. */

@@ -140,7 +140,7 @@ export class TaskProgress implements Alarm {
 
   /** Calls the handler if nothing is left to wait for. */
   callIfStored(): void {
-    if (this.#step !== 'stored' || this.#owner.endIfOverdue()) return
+    if (this.#step !== 'stored' || this.#owner.isOverdue) return
     const attempt = this.#lastAttempt
     if (attempt === undefined) return
     const { number } = attempt
@@ -153,18 +153,19 @@ export class TaskProgress implements Alarm {
     let returned: unknown
     try {
       returned = this.plan.run(context as never)
+      if (isThenable(returned)) {
+        // Not `returned.then`: what is no promise of the language may throw there, or call both functions.
+        Promise.resolve(returned).then(
+          (value) => this.#attemptEnded(number, true, value),
+          (error) => this.#attemptEnded(number, false, error),
+        )
+        return
+      }
     } catch (error) {
       this.#attemptEnded(number, false, error)
       return
     }
-    if (!isThenable(returned)) {
-      this.#attemptEnded(number, true, returned)
-      return
-    }
-    returned.then(
-      (value) => this.#attemptEnded(number, true, value),
-      (error) => this.#attemptEnded(number, false, error),
-    )
+    this.#attemptEnded(number, true, returned)
   }
 
   /** Its signal. Made on first use; already aborted when the attempt is. */

@@ -1,0 +1,77 @@
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { SlotSeries } from './timeline.ts'
+
+/** The last instant that a `Date` can hold. */
+const latestMs = 8.64e15
+
+const checked = new WeakMap<SlotSeries, SlotSeries>()
+
+/**
+ * The series with every answer checked: one that goes back or stands still would hold up the node for ever.
+ * Thousands of jobs may share a schedule, so they share its checked form too. What the series throws, and what it answers
+ * wrongly, is an error of the code `INVALID_SCHEDULE`.
+ */
+export function checkedSeries(series: SlotSeries): SlotSeries {
+  const known = checked.get(series)
+  if (known !== undefined) return known
+  const made = new CheckedSeries(series)
+  checked.set(series, made)
+  return made
+}
+
+class CheckedSeries implements SlotSeries {
+  readonly #series: SlotSeries
+
+  constructor(series: SlotSeries) {
+    this.#series = series
+  }
+
+  nextMs(afterMs: number): number | null {
+    let slot: number | null
+    try {
+      slot = this.#series.nextMs(afterMs)
+    } catch (error) {
+      throw thrown('nextMs', error)
+    }
+    if (slot === null || (slot > afterMs && isInstant(slot))) return slot
+    throw wrong('nextMs', { asked: `after ${afterMs}`, answer: slot, rule: 'a later instant' })
+  }
+
+  previousMs(beforeMs: number): number | null {
+    let slot: number | null
+    try {
+      slot = this.#series.previousMs(beforeMs)
+    } catch (error) {
+      throw thrown('previousMs', error)
+    }
+    if (slot === null || (slot < beforeMs && isInstant(slot))) return slot
+    throw wrong('previousMs', { asked: `before ${beforeMs}`, answer: slot, rule: 'an earlier instant' })
+  }
+}
+
+function isInstant(slot: number): boolean {
+  return Number.isSafeInteger(slot) && Math.abs(slot) <= latestMs
+}
+
+function thrown(method: string, error: unknown): unknown {
+  if (JobistemerError.isInstance(error)) return error
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The schedule's ${method} throws: ${printValue(error instanceof Error ? error.message : error)}.`,
+    field: 'schedule',
+    value: error,
+    remedy: 'It has to answer an instant in epoch milliseconds, or null when there is none.',
+    cause: error,
+  })
+}
+
+function wrong(
+  method: string,
+  { asked, answer, rule }: { readonly asked: string; readonly answer: unknown; readonly rule: string },
+): JobistemerError {
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The schedule's ${method} answers ${String(answer)} when asked for what is ${asked}.`,
+    field: 'schedule',
+    value: answer,
+    remedy: `It has to answer ${rule} in whole epoch milliseconds, or null when there is none.`,
+  })
+}
