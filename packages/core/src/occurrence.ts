@@ -39,6 +39,14 @@ export interface Occurrence {
   readonly replayOf: OccurrenceId | null
   /** The key that it was triggered or replayed with; `null` without one. */
   readonly requestKey: string | null
+  /** Why it was triggered or replayed, as whoever asked said; `null` when nobody did. */
+  readonly requestReason: string | null
+  /** Who triggered or replayed it; `null` when nobody said. */
+  readonly requestActor: string | null
+  /** The first request for its cancellation; `null` without one. */
+  readonly cancelRequest: { readonly at: Date; readonly reason: string; readonly actor: string | null } | null
+  /** How often it was taken from a node that was gone, and handed on. */
+  readonly rescues: number
   /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
   /** The slots that it stands for, when there are several. */
@@ -65,6 +73,11 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
     recovered: record.recovered,
     replayOf: details.replayOf ?? null,
     requestKey: details.requestKey ?? null,
+    requestReason: details.requestReason ?? null,
+    requestActor: details.requestActor ?? null,
+    cancelRequest:
+      record.cancelRequest === null ? null : { ...record.cancelRequest, at: new Date(record.cancelRequest.at) },
+    rescues: record.rescues,
     input: details.data,
     span:
       details.span === undefined

@@ -2,7 +2,7 @@ import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
-import { createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
 
 function asked(world: World, settings: JobSettingsInput & { seconds?: number; every?: number } = {}) {
   const { seconds = 0, every = 3600, ...jobSettings } = settings
@@ -81,6 +81,46 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(3)
   })
 
+  it('a key whose request was skipped is not used up, and each skip has an entry with its reason', async () => {
+    const world = createWorld(place)
+    const { job, called } = asked(world, { seconds: 5 })
+    const scheduler = await world.start({ jobs: [job] })
+    const running = await scheduler.trigger('asked')
+    const skipped = [
+      await scheduler.trigger('asked', { key: 'order-7' }),
+      await scheduler.trigger('asked', { key: 'order-7' }),
+    ]
+    for (const one of skipped) expect(one).toMatchObject({ state: 'skipped', reason: 'overlap', created: true })
+    await world.clock.advance({ minutes: 1 })
+    expect(called).toHaveLength(3)
+    const accepted = await scheduler.trigger('asked', { key: 'order-7' })
+    expect(accepted).toMatchObject({ state: 'running', created: true })
+    await world.clock.advance({ minutes: 1 })
+    expect(await scheduler.trigger('asked', { key: 'order-7' })).toMatchObject({ id: accepted.id, created: false })
+    expect(called).toHaveLength(6)
+    const entries = await scheduler.occurrences({ job: 'asked' })
+    expect(entries.map(({ id, state, reason, requestKey }) => [id, state, reason, requestKey]).sort()).toEqual(
+      [
+        [running.id, 'completed', null, null],
+        ...skipped.map(({ id }) => [id, 'skipped', 'overlap', 'order-7']),
+        [accepted.id, 'completed', null, 'order-7'],
+      ].sort(),
+    )
+  })
+
+  it('a key whose request was canceled is answered with the reason', async () => {
+    const world = createWorld(place)
+    const { job } = asked(world, { seconds: 5 })
+    const scheduler = await world.start({ jobs: [job] })
+    const { id } = await scheduler.trigger('asked', { key: 'order-7' })
+    await scheduler.cancel(id, { reason: 'ordered twice', actor: 'bob' })
+    await world.clock.advance({ minutes: 1 })
+    const again = await scheduler.trigger('asked', { key: 'order-7' })
+    expect(again).toEqual({ id, state: 'canceled', reason: 'ordered twice', created: false })
+    const [entry] = await scheduler.occurrences({ job: 'asked' })
+    expect(entry?.cancelRequest).toEqual({ at: at(0), reason: 'ordered twice', actor: 'bob' })
+  })
+
   it('requests without a key are requests of their own', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { overlapPolicy: 'allow' })
@@ -105,7 +145,11 @@ describe.each(everywhere)('on $name', (place) => {
       [1, 2, 3].map(() => [{ customer: 7, at: '1970-01-01T00:00:00.000Z' }, 'trigger']),
     )
     const [occurrence] = await scheduler.occurrences({ job: 'asked' })
-    expect(occurrence?.input).toEqual({ customer: 7, at: '1970-01-01T00:00:00.000Z' })
+    expect(occurrence).toMatchObject({
+      input: { customer: 7, at: '1970-01-01T00:00:00.000Z' },
+      requestReason: 'complaint',
+      requestActor: 'ann',
+    })
   })
 
   it('only the chosen tasks run, in the job’s order', async () => {

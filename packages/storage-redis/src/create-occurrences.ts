@@ -10,7 +10,7 @@ import {
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printAddresses } from './ids.ts'
+import { printAddresses, writeId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { type PrintedOccurrence, parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
@@ -54,11 +54,21 @@ export async function createOccurrences(
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item, owner, printedOwner, now)
       const addresses = printAddresses(group)
-      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans]
+      const skippedIds = printSkippedIds(group)
+      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans, skippedIds]
       return { script: scripts.create, arguments: values }
     },
     read: readAnswers,
   })
+}
+
+/** 16 bytes for each item, zeros where it has none; nothing at all where no item has one. */
+function printSkippedIds(items: readonly CreateItem[]): Buffer {
+  const ids = items.map((item) => ('skippedId' in item ? item.skippedId : undefined))
+  if (ids.every((id) => id === undefined)) return Buffer.alloc(0)
+  const bytes = Buffer.alloc(items.length * 16)
+  for (const [index, id] of ids.entries()) if (id !== undefined) writeId(bytes, index * 16, id)
+  return bytes
 }
 
 function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): void {

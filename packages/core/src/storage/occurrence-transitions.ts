@@ -15,8 +15,9 @@ export function createdOccurrence(
   now: number,
 ): OccurrenceRecord {
   const running = decision.state === 'running'
+  const skippedId = item.kind === 'slot' || decision.state !== 'skipped' ? undefined : item.skippedId
   return {
-    id: item.id,
+    id: skippedId ?? item.id,
     jobId: item.jobId,
     scheduledAt: item.scheduledAt,
     kind: item.kind,

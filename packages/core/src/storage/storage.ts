@@ -187,6 +187,11 @@ export interface CreateRequested extends CreateItemBase {
   readonly details: OccurrenceDetails
   /** As for a slot. */
   readonly runs: readonly TaskRunRecord[] | null
+  /**
+   * The id of the record when the request is skipped: its own id then stays free, and the same request may come again.
+   * Left out: its own id.
+   */
+  readonly skippedId?: OccurrenceId
 }
 
 /** A future slot that is not to run: created `canceled`; the watermark passes over it when its time comes. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { jobId } from '@jobistemer/core'
 import type { OverlapPolicy } from '@jobistemer/core/storage'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
-import { requestItem, slotItem } from '../stage/create-items.ts'
+import { requestId, requestItem, slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -39,6 +39,27 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     await node.addSlot(job, 2, 'skipped', { run: true })
     await node.finish(held)
     await node.startSlot(job, 3)
+  },
+
+  'skip: a request that is skipped is recorded under its other id, once, and its own stays free': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'skip' })
+    const held = await node.startSlot(job, 1)
+    const skippedId = requestId(job, 'order, skipped', slotAt(1))
+    const item = requestItem(job, 'order', slotAt(1), { run: true, skippedId })
+    // The second time, the answer got lost.
+    for (let time = 0; time < 2; time++) {
+      const created = expectCreated(await node.create(item), 'skipped')
+      assert.deepEqual([created.reason, created.token], ['overlap', 0])
+    }
+    assert.equal(await node.find(item.id), null)
+    const skipped = await node.record({ id: skippedId })
+    assert.deepEqual([skipped.state, skipped.kind, skipped.details], ['skipped', 'trigger', item.details])
+    assert.equal((await node.history(job.id)).length, 2)
+    await node.finish(held)
+    expectCreated(await node.create(item), 'running')
+    assert.equal(await node.stateOf(item), 'running')
+    expectOutcome(await node.create(item), 'exists')
   },
 
   'queue: what meets an active one is queued, without an owner': async (world) => {

@@ -10,7 +10,15 @@ import type {
   SettleItem,
   Storage,
 } from '@jobistemer/core/storage'
-import { exclusionItem, missedEntry, recoveryItem, requestItem, runEntry, slotItem } from '../stage/create-items.ts'
+import {
+  exclusionItem,
+  missedEntry,
+  recoveryItem,
+  requestId,
+  requestItem,
+  runEntry,
+  slotItem,
+} from '../stage/create-items.ts'
 import { minute, second, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { firstAttempt, succeeded } from '../stage/task-runs.ts'
@@ -184,7 +192,10 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const at = move.atSlot ? slotAt(next - 1) : state.now - (state.now % second)
       const dueAt = state.now + move.delaySeconds * second
       const options = { kind: move.request, run: move.run, dueAt, version: job.version + move.versionOffset }
-      return [requestItem(job, `key-${move.key}`, at, options)]
+      const key = `key-${move.key}`
+      // One of the keys is used up when its request is skipped.
+      const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
+      return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }
     case 'exclusion':
       return [exclusionItem(job, next + move.ahead, { version: job.version + move.versionOffset })]

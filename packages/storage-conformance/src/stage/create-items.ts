@@ -53,10 +53,12 @@ export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
   readonly kind?: 'trigger' | 'replay'
   /** Default: at the instant that it is scheduled for. */
   readonly dueAt?: number
+  /** Default: none. */
+  readonly skippedId?: OccurrenceId
 }
 
 /** Triggers live in an id space of their own. */
-function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
+export function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
   return occurrenceId(jobId(`${job.name}/${key}`), at)
 }
 
@@ -72,6 +74,7 @@ export function requestItem(job: JobHandle, key: string, at: number, options: Re
     executionTimeoutMs: options.executionTimeoutMs ?? executionTimeoutMs,
     details: options.details ?? { requestKey: key },
     runs: options.runs ?? (options.run === true ? firstAttempt(at) : null),
+    ...(options.skippedId !== undefined && { skippedId: options.skippedId }),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CancelItem, CreateAnswer, CreateRecovery, JobRecord } from '@jobistemer/core/storage'
+import type { CancelItem, CreateAnswer, CreateRecovery, JobRecord, Owner } from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutantFor } from './mutant.ts'
 
 const twice =
@@ -6,6 +6,17 @@ const twice =
 
 /** Faults in what operators ask for, and in what recovery decides. */
 export const requestMutants: readonly Mutant[] = [
+  mutantFor(
+    ['overlap: skip: a request that is skipped is recorded under its other id, once, and its own stays free'],
+    'uses up the id of a request that is skipped',
+    class extends Ledger {
+      override createDue(item: Parameters<Ledger['createDue']>[0], head: JobRecord, owner: Owner, now: number) {
+        if (item.kind === 'slot') return super.createDue(item, head, owner, now)
+        const { skippedId, ...own } = item
+        return super.createDue(own, head, owner, now)
+      }
+    },
+  ),
   mutantFor(
     [twice],
     'puts the actor of a second request to cancel in place of the first',

@@ -58,6 +58,7 @@ export const createScript: string = `#!lua
 ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local skippedIds = ARGV[8]
 local now = read('<d', request)
 local isBulk = spans ~= ''
 
@@ -121,17 +122,23 @@ local function decide(h, kind, isStartable)
   return h.running > 0 and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
 end
 
-local function createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
+local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
+  local id = ids[index]
   local state, reason, displaces, cancels = decide(h, kind, isStartable)
   local displaced = displaces and cancelWaiting(now, h, job, '=displaced', false) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
   local r = parseRecord(text)
   if state ~= running then
     r.state, r.token, r.owner, r.startedAt, r.runs, r.reason = state, 0, '', never, '', reason
-    if state == skipped then r.finishedAt = now end
+    if state == skipped then
+      r.finishedAt = now
+      local other = sub(skippedIds, index * 16 - 15, index * 16)
+      if other ~= '' and other ~= none then id = other end
+    end
     text = printRecord(r)
   end
-  add(h, id, r, text)
+  -- The answer to a request that was skipped got lost: it is recorded already.
+  if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
   if kind == ${itemKinds.slot} then
     h.nextAt = nextAt
     if scheduledAt > h.watermark then h.watermark = scheduledAt end
@@ -182,7 +189,8 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
-local function create(kind, isStartable, id, job, scheduledAt, version, nextAt, text)
+local function create(kind, isStartable, index, scheduledAt, version, nextAt, text)
+  local id, job = ids[index], jobs[index]
   local h = headOf(job)
   -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
   -- come again with the time of their repetition.
@@ -208,7 +216,7 @@ local function create(kind, isStartable, id, job, scheduledAt, version, nextAt, 
     or (kind == ${itemKinds.recovery} and h.watermark ~= nextAt) then
     answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
   elseif kind <= ${itemKinds.replay} then
-    createDue(h, kind, id, job, scheduledAt, nextAt, isStartable, text)
+    createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
   elseif kind == ${itemKinds.exclusion} then
     local r = parseRecord(text)
     add(h, id, r, text)
@@ -229,7 +237,7 @@ forEachSpan(spans, ids, false, function(from, to)
       count = count + 1
       letters[count] = 'r'
     else
-      create(kind, isStartable == 1, ids[index], jobs[index], scheduledAt, version, nextAt, text)
+      create(kind, isStartable == 1, index, scheduledAt, version, nextAt, text)
     end
   end
 end)

@@ -17,7 +17,8 @@ export type RunOverrides = Pick<
 export interface TriggerOptions {
   /**
    * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
-   * again, for as long as its record is kept. Default: every call is a request of its own.
+   * again, for as long as its record is kept. One that was skipped does not count: its key may be used again. Default:
+   * every call is a request of its own.
    */
   readonly key?: string
   /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
@@ -40,10 +41,11 @@ export interface ReplayOptions extends TriggerOptions {
 
 /** What became of a request to run a job. */
 export interface TriggerResult {
+  /** Of the occurrence; of one that was skipped, of the entry that says so. */
   readonly id: OccurrenceId
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`. */
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, what a cancel gave. */
   readonly reason: OccurrenceReason | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean

@@ -2,7 +2,12 @@ import { orDefault, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import {
+  isFinal,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type OccurrenceState,
+} from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { displace } from '../dispatch/displace.ts'
@@ -88,9 +93,11 @@ export class Requests {
   }
 
   async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
-    const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
-    const id = requestedOccurrenceId(request.base, request.kind, key)
-    const send = (): Promise<TriggerResult> => this.#send(job, request, id)
+    const unique = `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
+    const idFor = (key: string) => requestedOccurrenceId(request.base, request.kind, key)
+    const id = idFor(request.key ?? unique)
+    // A key whose request is skipped is not used up: the entry that says so has another id.
+    const send = (): Promise<TriggerResult> => this.#send(job, request, { id, skippedId: idFor(unique) })
     // One after the other: of two requests of one key, the second finds what the first has started already running.
     const earlier = this.#underWay.get(id)
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -102,7 +109,11 @@ export class Requests {
     }
   }
 
-  async #send(asked: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
+  async #send(
+    asked: RegisteredJob,
+    request: Request,
+    { id, skippedId }: { readonly id: OccurrenceId; readonly skippedId: OccurrenceId },
+  ): Promise<TriggerResult> {
     const { kind, details } = request
     let job = asked
     // A job whose version changes between the look and the write is looked at again.
@@ -120,9 +131,11 @@ export class Requests {
         executionTimeoutMs: plan.settings.executionTimeoutMs,
         details,
         runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
+        ...(skippedId !== id && { skippedId }),
       }
       const answer = await this.#create(item)
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
+      if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state)
       if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
       const present = await this.#registry.reloadNow(job)
       if (present === null) throw jobGone(job)
@@ -168,10 +181,16 @@ export class Requests {
     })
   }
 
+  /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
+  async #answerExists({ id }: CreateRequested, state: OccurrenceState): Promise<TriggerResult> {
+    if (!isFinal(state)) return { id, state, reason: null, created: false }
+    const { occurrences } = await this.#engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+    return { id, state, reason: occurrences[0]?.reason ?? null, created: false }
+  }
+
   #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
-    const { id } = item
-    if (answer.outcome === 'exists') return { id, state: answer.state, reason: null, created: false }
     if (answer.outcome !== 'created') throw jobGone(job)
+    const id = answer.state === 'skipped' ? (item.skippedId ?? item.id) : item.id
     this.#engine.events.emit('occurrence.created', {
       jobId: job.job.id,
       jobName: job.job.name,

@@ -68,7 +68,9 @@ function createDue(
   const displaced = decision.displacesWaiting ? cancelAll(context, job, waitingOf(job), 'displaced') : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = createdOccurrence(item, decision, owner, context.now)
-  createRecord(context, job, record)
+  // The answer to a request that was skipped got lost: it is recorded already.
+  const isRepeated = record.id !== item.id && job.find(record) !== undefined
+  if (!isRepeated) createRecord(context, job, record)
   if (item.kind === 'slot') job.advance(item.scheduledAt, item.nextAt)
   return created(record, displaced, cancelRequested)
 }

@@ -66,7 +66,10 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
 function namedByCreate(item: CreateItem): readonly NamedOccurrence[] {
   const { id, jobId, scheduledAt } = item
   const named = { id, jobId, scheduledAt, isSlot: item.kind !== 'trigger' && item.kind !== 'replay' }
-  if (item.kind !== 'recovery') return [named]
+  if (item.kind !== 'recovery') {
+    const skippedId = 'skippedId' in item ? item.skippedId : undefined
+    return skippedId === undefined ? [named] : [named, { ...named, id: skippedId }]
+  }
   return [named, ...item.entries.map((entry) => ({ ...named, id: entry.id, scheduledAt: entry.scheduledAt }))]
 }
 

@@ -99,7 +99,7 @@ export class OccurrenceSteps extends JobSteps {
       : []
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
     const record = createdOccurrence(item, decision, owner, now)
-    this.put(record)
+    if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
     if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)
   }
