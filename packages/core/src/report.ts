@@ -51,8 +51,10 @@ export interface TaskReport {
   readonly result: JsonValue | undefined
   /** Of the last attempt. */
   readonly error: ErrorRecord | null
-  /** Every try, across owners. */
+  /** The tries, across owners. Of more than twenty the first five and the last fifteen are kept. */
   readonly attempts: readonly AttemptReport[]
+  /** How many tries there were. */
+  readonly attemptCount: number
 }
 
 /** What became of one try of a task; `number` counts from 1. */

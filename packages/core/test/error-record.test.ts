@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { toErrorRecord } from '../src/engine/run/error-record.ts'
 import { JobistemerError } from '../src/errors.ts'
@@ -30,11 +31,42 @@ describe('what is kept of an error', () => {
     [5, '5'],
     [undefined, 'undefined'],
     [null, 'null'],
-    [{ a: 1 }, '[object Object]'],
+    [{ a: 1 }, '{"a":1}'],
     [Object.create(null), '[object Object]'],
     [Symbol('s'), 'Symbol(s)'],
   ])('when %s was thrown is its text', (thrown, message) => {
     expect(toErrorRecord(thrown)).toEqual({ name: 'Error', message })
+  })
+
+  it('has its causes, and the errors that it stands for', () => {
+    const cause = new TypeError('no space left', { cause: 'disk' })
+    const error = new AggregateError([new RangeError('first'), 'second'], 'both failed', { cause })
+    expect(toErrorRecord(error)).toMatchObject({
+      name: 'AggregateError',
+      message: 'both failed',
+      cause: { name: 'TypeError', message: 'no space left', cause: { name: 'Error', message: 'disk' } },
+      errors: [
+        { name: 'RangeError', message: 'first' },
+        { name: 'Error', message: 'second' },
+      ],
+    })
+    expect(toErrorRecord(new Error('no'))).not.toHaveProperty('cause')
+    expect(toErrorRecord(new AggregateError([], 'no'))).not.toHaveProperty('errors')
+  })
+
+  it('is an error of another realm too', () => {
+    const error = runInNewContext("Object.assign(new TypeError('far away'), { code: 'E_FAR' })")
+    expect(error).not.toBeInstanceOf(Error)
+    expect(toErrorRecord(error)).toMatchObject({ name: 'TypeError', message: 'far away', code: 'E_FAR' })
+  })
+
+  it('is bounded where errors hang together without an end', () => {
+    const cyclic: Error = new Error('cyclic')
+    cyclic.cause = cyclic
+    expect(JSON.stringify(toErrorRecord(cyclic)).match(/cyclic/g)?.length).toBeLessThan(20)
+    const many = (depth: number): Error =>
+      depth === 0 ? new Error('m'.repeat(9000)) : new AggregateError(Array.from({ length: 30 }, () => many(depth - 1)))
+    expect(JSON.stringify(toErrorRecord(many(3))).length).toBeLessThan(100_000)
   })
 
   it('is bounded, since a failing job repeats it', () => {
@@ -53,7 +85,7 @@ describe('what is kept of an error', () => {
 
   it('is text even where a library put something else', () => {
     const error = Object.assign(new Error('no'), { name: 5, message: { reason: 'no' } })
-    expect(toErrorRecord(error)).toMatchObject({ name: '5', message: '[object Object]' })
+    expect(toErrorRecord(error)).toMatchObject({ name: '5', message: '{"reason":"no"}' })
   })
 
   it('is there even when the error refuses to be looked at', () => {

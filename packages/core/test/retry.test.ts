@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FailureStrategy, RetryPolicy } from '../src/configuration/settings.ts'
+import { failuresOf } from '../src/engine/run/kept-attempts.ts'
 import { retryDelay } from '../src/engine/run/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
@@ -17,7 +18,8 @@ function delayAfter(options: {
   random?: number
 }): number | null {
   const { states, retryPolicy = policy, failureStrategy = 'fail_fast', random = 0 } = options
-  return retryDelay({ retryPolicy, failureStrategy, taskTimeoutMs: 1 }, attempts(...states), () => random)
+  const failed = failuresOf({ attempts: attempts(...states), omitted: undefined })
+  return retryDelay({ retryPolicy, failureStrategy, taskTimeoutMs: 1 }, failed, () => random)
 }
 
 const failures = (count: number): AttemptState[] => Array.from({ length: count }, () => 'failed')

@@ -1,4 +1,5 @@
 import { defineJob, type RetryPolicyInput } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -96,6 +97,28 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 10 })
     expect(calledAt).toEqual([10, 10, 10])
     expect((await onlyOccurrence(scheduler, 'flaky')).state).toBe('completed')
+  })
+
+  it('a task that is tried a thousand times writes little more with each try, and keeps count', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1000, { maxRetries: 1000, retryInterval: 100, backoffFactor: 1 })
+    let written = 0
+    const storage = wrapStorage(world.connect(), {
+      around(call) {
+        if (call.method === 'settle') written += JSON.stringify(call.request).length
+        return call.proceed()
+      },
+    })
+    const scheduler = await world.start({ jobs: [job], storage })
+    await world.clock.advance({ minutes: 5 })
+    expect(calledAt).toHaveLength(1001)
+    const { state, tasks } = await onlyOccurrence(scheduler, 'flaky')
+    expect(state).toBe('completed')
+    expect(tasks[0]).toMatchObject({ attemptCount: 1001, result: 1001 })
+    const numbers = tasks[0]?.attempts.map(({ number }) => number)
+    expect(numbers).toEqual([1, 2, 3, 4, 5, ...Array.from({ length: 15 }, (_, index) => 987 + index)])
+    // Two writes for each try.
+    expect(written / 2002).toBeLessThan(20_000)
   })
 
   it('each task has retries of its own, and later tasks wait for them', async () => {

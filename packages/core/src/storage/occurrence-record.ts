@@ -122,8 +122,12 @@ export interface ErrorRecord {
   readonly message: string
   /** The error's `code`, where it is a string. */
   readonly code?: string
-  /** Shortened. */
+  /** Shortened. Of the attempts of one task, only the first and the last three have it, and what follows. */
   readonly stack?: string
+  /** What caused it: `error.cause`. */
+  readonly cause?: ErrorRecord
+  /** The errors that it stands for: those of an `AggregateError`, the first ten. */
+  readonly errors?: readonly ErrorRecord[]
 }
 
 /** One try of a task. Written before its handler is called. All instants are epoch milliseconds. */
@@ -144,13 +148,26 @@ export interface AttemptRecord {
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */
 export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'canceled'
 
+/** Attempts that are not kept. */
+export interface OmittedAttempts {
+  /** How many. */
+  readonly attempts: number
+  /** How many of them failed or timed out. */
+  readonly failures: number
+}
+
 /** One task inside one occurrence. Tasks that have not started have no record. */
 export interface TaskRunRecord {
   /** The task's name. Ids of task, run and attempts derive from it. */
   readonly task: string
   readonly state: TaskRunState
-  /** In the order of their numbers; at least one, unless it was canceled before its first. */
+  /**
+   * In the order of their numbers; at least one, unless it was canceled before its first. Of more than twenty the first
+   * five and the last fifteen.
+   */
   readonly attempts: readonly AttemptRecord[]
+  /** Those between the first and the last ones; absent when all are kept. */
+  readonly omitted?: OmittedAttempts
   /** What the handler returned; absent when nothing. */
   readonly result?: JsonValue
   /** Why it ended as it did, where that is not an error of its own. */

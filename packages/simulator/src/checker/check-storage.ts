@@ -380,17 +380,20 @@ export class StorageModel {
   #written(id: OccurrenceId, runs: readonly TaskRunRecord[]): void {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
-    for (const { task, attempts } of runs) {
+    for (const { task, attempts, omitted } of runs) {
+      // Those between the first and the last ones may be left out.
+      const isWhole = omitted === undefined
       for (const [index, { number }] of attempts.entries()) {
-        if (number !== index + 1) {
+        if (isWhole && number !== index + 1) {
           this.#note('attempts', occurrence.jobId, id, `attempt ${index + 1} of ${task} has the number ${number}`)
         }
       }
+      const count = attempts.length + (omitted?.attempts ?? 0)
       const before = occurrence.attempts.get(task) ?? 0
-      if (attempts.length < before) {
-        this.#note('attempts', occurrence.jobId, id, `${task} has ${attempts.length} attempts after ${before}`)
+      if (count < before || (attempts.at(-1)?.number ?? 0) !== count) {
+        this.#note('attempts', occurrence.jobId, id, `${task} has ${count} attempts after ${before}`)
       }
-      occurrence.attempts.set(task, attempts.length)
+      occurrence.attempts.set(task, count)
     }
   }
 }

@@ -295,7 +295,19 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)
-    const error = { name: 'Error', message: 'naïve 🦊 \u0000 "x"', code: 'E_X', stack: 'Error\n    at line 1' }
+    const cause = { name: 'SystemError', message: 'disk full', cause: { name: 'Error', message: 'at the very end' } }
+    const errors = [
+      { name: 'E1', message: 'first', stack: 'E1\n    at line 1' },
+      { name: 'E2', message: '', cause },
+    ]
+    const error = {
+      name: 'Error',
+      message: 'naïve 🦊 \u0000 "x"',
+      code: 'E_X',
+      stack: 'Error\n    at 1',
+      cause,
+      errors,
+    }
     const ended = { startedAt: slotAt(1), endedAt: slotAt(1) + 9 }
     const runs: readonly TaskRunRecord[] = [
       {
@@ -312,6 +324,15 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
       },
       { task: 'upload', state: 'canceled', attempts: [], reason: 'fail_fast' },
       { task: 'クリーン', state: 'retrying', attempts: [], result: null },
+      {
+        task: 'tried often',
+        state: 'failed',
+        attempts: [
+          { number: 1, state: 'failed', ...ended },
+          { number: 40, state: 'failed', ...ended },
+        ],
+        omitted: { attempts: 38, failures: 37 },
+      },
     ]
     expectOutcome(await node.settle(held, progress, { runs }), 'ok')
     assert.deepEqual((await node.record(held)).runs, runs)

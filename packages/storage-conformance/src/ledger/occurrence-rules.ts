@@ -69,10 +69,18 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
 function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState): Iterable<string> {
   const names = new Set(runs.map((run) => run.task))
   if (names.size !== runs.length) yield 'a task has two runs'
-  for (const { task, attempts } of runs) {
+  for (const { task, attempts, omitted } of runs) {
+    let gap = omitted?.attempts ?? 0
+    let number = 0
     for (const [index, attempt] of attempts.entries()) {
       const unfinished = attempt.state === 'running' || attempt.state === 'waiting'
-      if (attempt.number !== index + 1) yield `attempt ${index + 1} of ${task} has the number ${attempt.number}`
+      number++
+      // Attempts between the first and the last ones may be left out, at one place.
+      if (attempt.number === number + gap) {
+        number += gap
+        gap = 0
+      }
+      if (attempt.number !== number) yield `attempt ${number} of ${task} has the number ${attempt.number}`
       if (unfinished !== (attempt.endedAt === null))
         yield `attempt ${attempt.number} of ${task} is ${attempt.state} with endedAt ${text(attempt.endedAt)}`
       if (unfinished && index < attempts.length - 1)
@@ -80,6 +88,7 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
       // A forced cancellation ends the occurrence over the head of its owner, whose attempts stay as they were.
       if (unfinished && isFinal(state) && state !== 'canceled') yield `attempt ${attempt.number} of ${task} never ended`
     }
+    if (gap !== 0) yield `${task} lacks ${gap} attempts that are said to be left out`
   }
 }
 

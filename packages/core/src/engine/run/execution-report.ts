@@ -46,6 +46,7 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
     durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - first.startedAt,
     result: run.result,
     error: last?.error ?? null,
+    attemptCount: run.attempts.length + (run.omitted?.attempts ?? 0),
     attempts: run.attempts.map(
       (attempt): AttemptReport => ({
         id: attemptId(runId, attempt.number),

@@ -1,9 +1,16 @@
 import { type JsonValue, toJsonValue } from '../../json.ts'
-import type { AttemptRecord, AttemptState, TaskRunRecord, TaskRunState } from '../../storage/occurrence-record.ts'
+import type {
+  AttemptRecord,
+  AttemptState,
+  OmittedAttempts,
+  TaskRunRecord,
+  TaskRunState,
+} from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { toErrorRecord } from './error-record.ts'
+import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import { retryDelay } from './retry.ts'
 import { RunningTaskContext } from './task-context.ts'
 import type { TaskOwner } from './task-owner.ts'
@@ -11,6 +18,8 @@ import { withLostAttempts } from './task-run-records.ts'
 
 /** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
 const abortGraceMs = 5000
+
+const none: readonly AttemptRecord[] = Object.freeze([])
 
 /** Where the present attempt of a task is. */
 export type AttemptStep =
@@ -38,7 +47,8 @@ export class TaskProgress implements Alarm {
   /** `null` until its first attempt. */
   #state: TaskRunState | null = null
   #step: AttemptStep = 'none'
-  #attempts: AttemptRecord[] = []
+  #attempts: readonly AttemptRecord[] = none
+  #omitted: OmittedAttempts | undefined = undefined
   #result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
   /** Why the last attempt was told to stop. */
@@ -68,6 +78,10 @@ export class TaskProgress implements Alarm {
     return this.#step === 'none'
   }
 
+  get #kept(): KeptAttempts {
+    return { attempts: this.#attempts, omitted: this.#omitted }
+  }
+
   get #lastAttempt(): AttemptRecord | undefined {
     return this.#attempts.at(-1)
   }
@@ -79,6 +93,7 @@ export class TaskProgress implements Alarm {
       task: this.plan.name,
       state: this.#state,
       attempts: this.#attempts,
+      ...(this.#omitted !== undefined && { omitted: this.#omitted }),
       ...(this.#result !== undefined && { result: this.#result }),
       ...(this.#reason !== undefined && { reason: this.#reason }),
     }
@@ -89,7 +104,7 @@ export class TaskProgress implements Alarm {
   /** Takes over an attempt of this execution, which the storage has already. */
   begin(record: TaskRunRecord): void {
     this.#state = record.state
-    this.#attempts = record.attempts.slice()
+    this.#attempts = record.attempts
     this.#step = 'stored'
   }
 
@@ -97,7 +112,8 @@ export class TaskProgress implements Alarm {
   resume(record: TaskRunRecord, now: number): void {
     this.#state = record.state
     this.#result = record.result
-    this.#attempts = withLostAttempts(record, now).attempts.slice()
+    this.#attempts = withLostAttempts(record, now).attempts
+    this.#omitted = record.omitted
     // Why it was handed back is said by its attempt, and is not why it will end.
     if (this.ended) this.#reason = record.reason
     else this.#state = 'retrying'
@@ -119,7 +135,9 @@ export class TaskProgress implements Alarm {
       startedAt: engine.now() + Math.round(delayMs),
       endedAt: null,
     }
-    this.#attempts = [...this.#attempts, attempt]
+    const kept = withAttempt(this.#kept, attempt)
+    this.#attempts = kept.attempts
+    this.#omitted = kept.omitted
     this.#state = number === 1 ? 'running' : 'retrying'
     this.#step = waits ? 'announced_early' : 'announced'
     this.#abortReason = undefined
@@ -287,7 +305,7 @@ export class TaskProgress implements Alarm {
       return null
     }
     const owner = this.#owner
-    const retryInMs = retryDelay(this.plan.settings, this.#attempts, () => owner.engine.random())
+    const retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
     if (retryInMs !== null && owner.isHandedBack) {
       this.#state = 'retrying'

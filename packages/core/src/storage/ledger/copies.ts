@@ -149,6 +149,7 @@ function copyRun(run: TaskRunRecord): TaskRunRecord {
     state: run.state,
     attempts: run.attempts.map(copyAttempt),
   }
+  if (run.omitted !== undefined) copy.omitted = { ...run.omitted }
   if (run.result !== undefined) copy.result = copyJson(run.result)
   if (run.reason !== undefined) copy.reason = run.reason
   return copy

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { failuresOf, type KeptAttempts, withAttempt } from '../src/engine/run/kept-attempts.ts'
+import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
+
+/** What is kept when a task was tried so often. */
+function tried(count: number, stateOf: (number: number) => AttemptState = () => 'failed'): KeptAttempts {
+  let kept: KeptAttempts = { attempts: [], omitted: undefined }
+  for (let number = 1; number <= count; number++) {
+    const cause = { name: 'Error', message: 'why' }
+    const error = { name: 'Error', message: `no ${number}`, code: 'E_NO', stack: 'Error: no', cause, errors: [cause] }
+    const attempt: AttemptRecord = { number, state: stateOf(number), startedAt: number, endedAt: number, error }
+    kept = withAttempt(kept, attempt)
+  }
+  return kept
+}
+
+const numbers = ({ attempts }: KeptAttempts) => attempts.map(({ number }) => number)
+
+describe('the attempts of a task', () => {
+  it('are all kept up to twenty', () => {
+    const kept = tried(20)
+    expect(numbers(kept)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+    expect(kept.omitted).toBeUndefined()
+  })
+
+  it('are beyond that the first five and the last fifteen, with the number of those between', () => {
+    for (const [count, firstOfLast] of [
+      [21, 7],
+      [22, 8],
+      [1000, 986],
+    ] as const) {
+      const kept = tried(count)
+      const last = Array.from({ length: 15 }, (_, index) => firstOfLast + index)
+      expect(numbers(kept)).toEqual([1, 2, 3, 4, 5, ...last])
+      expect(kept.omitted).toEqual({ attempts: count - 20, failures: count - 20 })
+    }
+  })
+
+  it('count against the retries when they failed or timed out, also those that are not kept', () => {
+    const states: readonly AttemptState[] = ['failed', 'timed_out', 'lost', 'aborted', 'succeeded']
+    const stateOf = (number: number) => states[number % states.length] as AttemptState
+    for (const count of [5, 20, 21, 100, 1003]) {
+      const all = Array.from({ length: count }, (_, index) => stateOf(index + 1))
+      const failed = all.filter((state) => state === 'failed' || state === 'timed_out').length
+      expect(failuresOf(tried(count, stateOf))).toBe(failed)
+    }
+  })
+
+  it('have their stacks and causes in the first and the last three alone', () => {
+    const withStack = ({ attempts }: KeptAttempts) => {
+      return attempts.filter(({ error }) => error?.stack !== undefined).map(({ number }) => number)
+    }
+    expect(withStack(tried(4))).toEqual([1, 2, 3, 4])
+    expect(withStack(tried(5))).toEqual([1, 3, 4, 5])
+    expect(withStack(tried(100))).toEqual([1, 98, 99, 100])
+    expect(tried(5).attempts[1]?.error).toEqual({ name: 'Error', message: 'no 2', code: 'E_NO' })
+  })
+
+  it('do not change in what was kept before', () => {
+    const before = tried(20)
+    const text = JSON.stringify(before)
+    withAttempt(before, { number: 21, state: 'running', startedAt: 21, endedAt: null })
+    expect(JSON.stringify(before)).toBe(text)
+  })
+})
