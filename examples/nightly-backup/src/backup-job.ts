@@ -51,7 +51,7 @@ export function backupJob(options: BackupJobOptions): Job {
     overlapPolicy: 'queue',
     // When its node dies, the occurrence is taken up where it was: by the node's next life at once, by another node when
     // this time is over and the owner has not settled it.
-    onStale: 'retry',
+    onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
     // Slots that no node was alive for are made up, all of them.
     recoveryStrategy: 'execute_all',

@@ -25,7 +25,7 @@ export type {
   RecoveryStrategyInput,
   RetryPolicy,
   RetryPolicyInput,
-  StaleStrategy,
+  InterruptionStrategy,
   TaskExecutionMode,
   TaskOverrides,
   TaskSettings,

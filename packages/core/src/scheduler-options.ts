@@ -69,6 +69,10 @@ export interface SchedulerOptions {
    * Shut down on these signals; a second signal ends the process at once. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
+  /** How long a shutdown lets running work go on before signals fire, unless the call says otherwise. Default 25 s. */
+  readonly gracePeriod?: DurationInput
+  /** How long handlers may take to stop then, unless the call says otherwise. Default 5 s. */
+  readonly abortGracePeriod?: DurationInput
   /** What does the work of tasks that name a `handler`, by that name: with it, this node runs jobs that are data. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /** Types of schedules that the storage may hold and that none of `jobs` has. */
@@ -90,6 +94,8 @@ export interface CheckedSchedulerOptions {
   readonly definitionIntervalMs: number
   readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
+  readonly gracePeriodMs: number
+  readonly abortGracePeriodMs: number
   readonly handlers: Handlers
   readonly scheduleTypes: readonly ScheduleType[]
 }
@@ -109,6 +115,8 @@ const optionNames = [
   'definitionInterval',
   'maxClockSkew',
   'handleSignals',
+  'gracePeriod',
+  'abortGracePeriod',
   'handlers',
   'scheduleTypes',
 ]
@@ -151,6 +159,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     ),
     maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),
+    gracePeriodMs: toDurationMs(orDefault(options.gracePeriod, 25_000), 'gracePeriod'),
+    abortGracePeriodMs: toDurationMs(orDefault(options.abortGracePeriod, 5000), 'abortGracePeriod'),
     handlers: readHandlers(orDefault(options.handlers, {})),
     scheduleTypes: readScheduleTypes(orDefault(options.scheduleTypes, [])),
   }

@@ -38,8 +38,16 @@ export interface PruneOptions {
 
 /** How to shut down. */
 export interface ShutdownOptions {
-  /** How long to wait for running work to stop. Default 30 s. */
+  /**
+   * How long running work may go on. Then its signals fire. Default: the scheduler's, 25 s: with the abort grace it fits
+   * into the 30 s that container platforms give.
+   */
   readonly gracePeriod?: DurationInput
+  /**
+   * How long handlers may take to stop once their signals have fired. What runs then is left behind. Default: the
+   * scheduler's, 5 s.
+   */
+  readonly abortGracePeriod?: DurationInput
 }
 
 /**

@@ -112,7 +112,13 @@ describe('a definition is refused, with the field and its value, when', () => {
     ['is no object', 'work', 'INVALID_ARGUMENT', 'tasks[1]', 'work'],
     ['is null', null, 'INVALID_ARGUMENT', 'tasks[1]', null],
     ['has an unknown option', { name: 'work', run, retry: 1 }, 'UNKNOWN_OPTION', 'tasks[1].retry', 1],
-    ['has an option of jobs', { name: 'work', run, onStale: 'fail' }, 'UNKNOWN_OPTION', 'tasks[1].onStale', 'fail'],
+    [
+      'has an option of jobs',
+      { name: 'work', run, onInterrupted: 'fail' },
+      'UNKNOWN_OPTION',
+      'tasks[1].onInterrupted',
+      'fail',
+    ],
     ['has a bad setting', { name: 'work', run, taskTimeout: -5 }, 'INVALID_DURATION', 'tasks[1].taskTimeout', -5],
     [
       'has a bad setting further inside',

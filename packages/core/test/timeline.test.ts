@@ -85,7 +85,8 @@ describe('the series of a timeline', () => {
   })
 
   it('of one schedule for all time is that schedule', () => {
-    expect(seriesOf([wholeTime(every(7).toJSON())], reviver)).toEqual(every(7))
+    const series = seriesOf([wholeTime(every(7).toJSON())], reviver)
+    expect([series.nextMs(0), series.nextMs(7), series.previousMs(20)]).toEqual([7, 14, 14])
   })
 
   it('ends where its last stretch does', () => {

@@ -13,6 +13,7 @@ function twoNodes() {
     schedule: everySeconds(600),
     executionTimeout: { minutes: 30 },
     taskTimeout: { minutes: 40 },
+    onInterrupted: 'fail',
     tasks: [
       {
         name: 'work',
@@ -26,7 +27,7 @@ function twoNodes() {
   const node = (nodeId: string) => createScheduler({ storage: memoryStorage({ database }), jobs: [job], clock, nodeId })
   /** Handlers that sleep do not stop when they are told: only the end of the grace ends a shutdown. */
   async function stop(...nodes: readonly Scheduler[]) {
-    const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0 }))
+    const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }

@@ -33,6 +33,7 @@ async function startNode(
     name: 'minutely',
     schedule: everySeconds(60, +at(900)),
     executionTimeout: { minutes: 2 },
+    onInterrupted: 'fail',
     ...settings,
     tasks: [{ name: 'work', run }],
   })
@@ -105,11 +106,11 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('finds its run finished by another node under onStale retry, and its own result is not taken', async () => {
+    it('finds its run finished by another node under onInterrupted retry, and its own result is not taken', async () => {
       const world = createWorld(place)
-      const first = await startNode(world, 'first', { onStale: 'retry', overlapPolicy: 'queue' })
+      const first = await startNode(world, 'first', { onInterrupted: 'retry', overlapPolicy: 'queue' })
       await world.clock.advance({ seconds: 65 })
-      const second = await startNode(world, 'second', { onStale: 'retry', overlapPolicy: 'queue' })
+      const second = await startNode(world, 'second', { onInterrupted: 'retry', overlapPolicy: 'queue' })
       world.freeze(first.scheduler)
       await world.clock.advanceTo(at(665))
       await world.thaw(first.scheduler, clock)

@@ -51,7 +51,7 @@ describe('after a crash behind a task that had failed', () => {
       },
       { name: 'send', run: () => void called.push('send') },
     ]
-    const job = defineJob({ name: 'chain', schedule, failureStrategy, onStale: 'retry', tasks })
+    const job = defineJob({ name: 'chain', schedule, failureStrategy, onInterrupted: 'retry', tasks })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
     await world.clock.advance({ seconds: 12 })
     world.crash(first)
@@ -92,8 +92,8 @@ it('an attempt that had timed out before a shutdown and ends in its grace period
 
 describe('a run whose owner died', () => {
   const asked: [before: JobSettingsInput, after: JobSettingsInput, state: string][] = [
-    [{ onStale: 'fail' }, { onStale: 'retry' }, 'failed_stale'],
-    [{ onStale: 'retry' }, { onStale: 'fail' }, 'completed'],
+    [{ onInterrupted: 'fail' }, { onInterrupted: 'retry' }, 'failed_stale'],
+    [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
   it.each(asked)('is judged by the version that it began under: %o, then %o', async (before, after, state) => {
     const world = createWorld()

@@ -113,6 +113,26 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
+  it('of jobs whose interrupted handlers are never called again nothing is taken ahead, so a crash fails what had begun', async () => {
+    const world = createWorld(place)
+    const { jobs, called } = load(world, {
+      count: 10,
+      onInterrupted: 'fail',
+      handler: () => world.clock.sleep({ seconds: 1 }),
+    })
+    const { scheduler } = await startOn(world, jobs)
+    await world.clock.advanceTo(at(20.5))
+    expect(called).toHaveLength(1)
+    world.crash(scheduler)
+    const other = await world.start({ jobs, nodeId: scheduler.nodeId })
+    await world.clock.advance({ minutes: 5 })
+    expect(called.map((call) => call.replace(/ .*/, '')).sort()).toEqual(jobs.map(({ name }) => `${name}/1`).sort())
+    const stale = await Promise.all(
+      jobs.map(async ({ name }) => other.occurrences({ job: name, states: ['failed_stale'] })),
+    )
+    expect(stale.flat()).toHaveLength(1)
+  })
+
   it('with a `prefetch` of 0 each group that finds places costs a call', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 10 })
@@ -209,7 +229,7 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => (attempt === 2 ? world.clock.sleep({ hours: 1 }) : undefined)
     const blocker = () => world.clock.sleep({ minutes: 1 })
-    const settings = { onStale: 'retry', maxRescues: 1, executionTimeout: { minutes: 5 } } as const
+    const settings = { onInterrupted: 'retry', maxRescues: 1, executionTimeout: { minutes: 5 } } as const
     const { jobs } = load(world, { count: 1, handler, blocker, ...settings })
     const { attemptsOf } = await startOn(world, jobs)
     await world.clock.advanceTo(at(20))
@@ -233,7 +253,7 @@ describe.each(everywhere)('on $name', (place) => {
       { name: 'quick', run: () => undefined },
       { name: 'slow', run },
     ]
-    const settings = { onStale: 'retry', maxRescues: 1, executionTimeout: { minutes: 5 } } as const
+    const settings = { onInterrupted: 'retry', maxRescues: 1, executionTimeout: { minutes: 5 } } as const
     const all = [...jobs, defineJob({ name: 'moved', schedule: once(at(20)), ...settings, tasks })]
     const { occurrenceOf } = await startOn(world, all)
     await world.clock.advanceTo(at(20))

@@ -25,7 +25,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
 describe.each(everywhere)('on $name', (place) => {
   it('a node that died in the middle of a task settles that at once when it comes back under its name', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world)
+    const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
     await world.clock.advance({ seconds: 17 })
     world.crash(first)
@@ -48,9 +48,9 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['10 first attempt 1 token 1', '15 second attempt 1 token 1'])
   })
 
-  it('under onStale retry it goes on with the next attempt, and does not repeat what had completed', async () => {
+  it('under onInterrupted retry it goes on with the next attempt, and does not repeat what had completed', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry' })
+    const { job, called } = chain(world, { onInterrupted: 'retry' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
     await world.clock.advance({ seconds: 17 })
     world.crash(first)
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('a run is rescued three times by default', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry' })
+    const { job, called } = chain(world, { onInterrupted: 'retry' })
     const lives = async (count: number) => {
       for (let life = 0; life < count; life++) {
         const scheduler = await world.start({ jobs: [job], nodeId: 'node' })
@@ -88,7 +88,7 @@ describe.each(everywhere)('on $name', (place) => {
       name: 'wide',
       schedule: everySeconds(3600),
       overlapPolicy: 'allow',
-      onStale: 'fail',
+      onInterrupted: 'fail',
       tasks: [{ name: 'sleep', run }],
     })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -103,7 +103,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('owners that hand it over at their shutdown do not count as rescues', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry', maxRescues: 1 })
+    const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     for (let life = 0; life < 3; life++) {
       const scheduler = await world.start({ jobs: [job], nodeId: 'node' })
       await world.clock.advance({ seconds: life === 0 ? 12 : 2 })
@@ -127,7 +127,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('nodes that hand it back for want of a handler do not count as rescues', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry', maxRescues: 1 })
+    const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
     await world.clock.advance({ seconds: 12 })
     await world.shutdown(first)
@@ -153,7 +153,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('an occurrence is rescued so often and no more', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry', maxRescues: 2 })
+    const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 2 })
     for (let life = 0; life < 5; life++) {
       const scheduler = await world.start({ jobs: [job], nodeId: 'node' })
       await world.clock.advance({ seconds: life === 0 ? 12 : 2 })
@@ -173,7 +173,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.sleep({ seconds: 5 })
       if (attempt < 4) throw new Error('no')
     }
-    const settings = { onStale: 'retry', retryPolicy: { maxRetries: 2, retryInterval: 1000 } } as const
+    const settings = { onInterrupted: 'retry', retryPolicy: { maxRetries: 2, retryInterval: 1000 } } as const
     const job = defineJob({ name: 'flaky', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
     world.crash(
       await world.start({ jobs: [job], nodeId: 'node' }).then(async (node) => {
@@ -203,7 +203,7 @@ describe.each(everywhere)('on $name', (place) => {
       name: 'fan',
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
-      onStale: 'retry',
+      onInterrupted: 'retry',
       // The quick one is in the storage as completed once something is said of the occurrence.
       tasks: [task('quick', 1), task('slow', 20), { ...task('flaky', 2), retryPolicy: { maxRetries: 1 } }],
     })
@@ -218,7 +218,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('a node that does not come back loses its work to the others when its time is over', async () => {
     const world = createWorld(place)
-    const { job, called } = chain(world, { onStale: 'retry', executionTimeout: { minutes: 2 } })
+    const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
     await world.clock.advance({ seconds: 12 })
     const second = await world.start({ jobs: [job], nodeId: 'second' })
@@ -239,6 +239,7 @@ describe.each(everywhere)('on $name', (place) => {
       name: 'queued',
       schedule: everySeconds(10, +at(30)),
       overlapPolicy: 'queue',
+      onInterrupted: 'fail',
       tasks: [
         {
           name: 'work',
@@ -268,7 +269,11 @@ describe.each(everywhere)('on $name', (place) => {
       return attempt
     }
     const schedule = once(at(10))
-    const settings = { onStale: 'retry', executionTimeout: { minutes: 10 }, taskTimeout: { minutes: 10 } } as const
+    const settings = {
+      onInterrupted: 'retry',
+      executionTimeout: { minutes: 10 },
+      taskTimeout: { minutes: 10 },
+    } as const
     const job = defineJob({
       name: 'long',
       schedule,
@@ -297,7 +302,7 @@ describe.each(everywhere)('on $name', (place) => {
       name: 'fan',
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
-      onStale: 'retry',
+      onInterrupted: 'retry',
       executionTimeout: { seconds: 30 },
       onStart: () => (starts++ === 0 ? undefined : new Promise(() => undefined)),
       tasks: ['a', 'b'].map((name) => ({ name, run: () => world.clock.sleep({ hours: 1 }) })),
@@ -338,7 +343,7 @@ describe.each(['before', 'after'] as const)('a crash just %s the effect of a cal
       // The n-th such call of the first life is its last.
       for (let fatal = 1; fatal <= 4; fatal++) {
         const world = createWorld(memory)
-        const { job, called } = chain(world, { onStale: 'retry' })
+        const { job, called } = chain(world, { onInterrupted: 'retry' })
         const intercepted = new InterceptedStorage(world.connect())
         const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
         let calls = 0
@@ -374,7 +379,12 @@ it('no slot starts before the node has settled what its earlier life left', asyn
     ran.push(secondsOf(scheduledAt))
     if (ran.length === 1) await world.clock.sleep({ hours: 5 })
   }
-  const job = defineJob({ name: 'tick', schedule: everySeconds(10, +at(40)), tasks: [{ name: 'work', run }] })
+  const job = defineJob({
+    name: 'tick',
+    schedule: everySeconds(10, +at(40)),
+    onInterrupted: 'fail',
+    tasks: [{ name: 'work', run }],
+  })
   const first = await world.start({ jobs: [job], nodeId: 'node' })
   await world.clock.advance({ seconds: 15 })
   world.crash(first)

@@ -121,6 +121,19 @@ describe.each(everywhere)('on $name', (place) => {
     expect(written / 2002).toBeLessThan(20_000)
   })
 
+  it('a node that takes over after many tries goes on counting', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1000, { maxRetries: 40, retryInterval: 1000, backoffFactor: 1 })
+    const first = await world.start({ jobs: [job], nodeId: 'a' })
+    await world.clock.advance({ seconds: 40 })
+    world.crash(first)
+    const second = await world.start({ jobs: [job], nodeId: 'a' })
+    await world.clock.advance({ minutes: 2 })
+    const { state, tasks } = await onlyOccurrence(second, 'flaky')
+    // One attempt was lost with its node, and does not count.
+    expect([state, calledAt.length, tasks[0]?.attemptCount]).toEqual(['failed', 41, 42])
+  })
+
   it('each task has retries of its own, and later tasks wait for them', async () => {
     const world = createWorld(place)
     const log: string[] = []

@@ -119,7 +119,7 @@ describe.each(everywhere)('on $name', (place) => {
 
     it('as the scheduler says, for what a dead node left too', async () => {
       const world = createWorld(place)
-      const defaults = { onStale: 'retry', maxRescues: 1 } as const
+      const defaults = { onInterrupted: 'retry', maxRescues: 1 } as const
       const job = endless(world)
       for (let life = 0; life < 3; life++) {
         const node = await world.start({ jobs: [job], defaults, nodeId: 'node' })
@@ -401,7 +401,7 @@ describe.each(everywhere)('on $name', (place) => {
 
     it('are how often a node looks for what dead nodes left', async () => {
       const world = createWorld(place)
-      const jobs = [endless(world, { executionTimeout: { seconds: 30 } })]
+      const jobs = [endless(world, { executionTimeout: { seconds: 30 }, onInterrupted: 'fail' })]
       const dying = await world.start({ jobs })
       await world.clock.advance({ seconds: 15 })
       const node = await world.start({ jobs, reapInterval: duration })
@@ -421,12 +421,12 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ seconds: 301 })
       expect(await scheduler.prune({ job: 'job', olderThan: duration })).toBe(3)
       let stoppedAt = 0
-      const stopping = scheduler.shutdown({ gracePeriod: duration }).then(() => {
+      const stopping = scheduler.shutdown({ gracePeriod: duration, abortGracePeriod: duration }).then(() => {
         stoppedAt = secondsOf(world.clock.now())
       })
       await world.clock.advance({ minutes: 5 })
       await stopping
-      expect(stoppedAt).toBe(421)
+      expect(stoppedAt).toBe(541)
     })
   })
 })

@@ -11,6 +11,210 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, startMs } fr
 const schedule = once(at(10))
 
 describe.each(everywhere)('on $name', (place) => {
+  describe('by default', () => {
+    it('what runs may end, and its further tasks and retries too, before any signal fires', async () => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const task = (name: string, seconds: number) => ({
+        name,
+        run: async ({ signal, attempt }: TaskContext) => {
+          called.push(`${secondsOf(world.clock.now())} ${name}/${attempt}`)
+          await world.clock.sleep({ seconds }, signal)
+          if (name === 'second' && attempt === 1) throw new Error('no')
+        },
+      })
+      const retryPolicy = { maxRetries: 1, retryInterval: { seconds: 2 } }
+      const tasks = [task('first', 10), task('second', 5), task('third', 1)]
+      const scheduler = await world.start({ jobs: [defineJob({ name: 'chain', schedule, retryPolicy, tasks })] })
+      await world.clock.advance({ seconds: 12 })
+      const stopping = scheduler.shutdown()
+      await world.clock.advance({ seconds: 25 })
+      await stopping
+      expect(called).toEqual(['10 first/1', '20 second/1', '27 second/2', '32 third/1'])
+      expect(await onlyOccurrence(world.scheduler(), 'chain')).toMatchObject({ state: 'completed', finishedAt: at(33) })
+    })
+
+    it('signals fire after 25 s, and handlers have 5 s more to stop', async () => {
+      const world = createWorld(place)
+      const told: string[] = []
+      const job = (name: string, tidiesFor: number) =>
+        defineJob({
+          name,
+          schedule,
+          tasks: [
+            {
+              name: 'work',
+              run: async ({ signal }: TaskContext) => {
+                await world.clock.sleep({ hours: 1 }, signal).catch(() => {
+                  told.push(`${secondsOf(world.clock.now())} ${name}`)
+                })
+                await world.clock.sleep({ seconds: tidiesFor })
+                throw signal.reason
+              },
+            },
+          ],
+        })
+      const scheduler = await world.start({ jobs: [job('tidy', 4), job('slow', 60)] })
+      const heard = listen(scheduler, 'scheduler.stopped')
+      await world.clock.advance({ seconds: 20 })
+      const stopping = scheduler.shutdown()
+      await world.clock.advanceTo(at(49.9))
+      expect(told.sort()).toEqual(['45 slow', '45 tidy'])
+      expect(heard).toEqual([])
+      await world.clock.advanceTo(at(50))
+      await stopping
+      expect(heard.map(({ event }) => event.abandoned)).toEqual([1])
+      const reader = world.scheduler()
+      expect(await onlyOccurrence(reader, 'tidy')).toMatchObject({ state: 'pending', reason: 'shutdown' })
+      expect(await onlyOccurrence(reader, 'slow')).toMatchObject({ state: 'running' })
+    })
+
+    it('nothing that waits for its turn begins, and is handed back untouched', async () => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const jobs = ['a', 'b', 'c'].map((name) =>
+        defineJob({
+          name,
+          schedule,
+          tasks: [
+            {
+              name: 'work',
+              run: () => {
+                called.push(name)
+                return world.clock.sleep({ seconds: 10 })
+              },
+            },
+          ],
+        }),
+      )
+      const scheduler = await world.start({ jobs, maxConcurrentJobs: 1 })
+      await world.clock.advance({ seconds: 12 })
+      const stopping = scheduler.shutdown()
+      await world.clock.advance({ seconds: 25 })
+      await stopping
+      expect(called).toHaveLength(1)
+      const reader = world.scheduler()
+      const states = await Promise.all(jobs.map(async ({ name }) => (await onlyOccurrence(reader, name)).state))
+      expect(states.sort()).toEqual(['completed', 'pending', 'pending'])
+    })
+
+    it('a retry that would come too late is handed back at once, and begins elsewhere when its interval is over', async () => {
+      const world = createWorld(place)
+      const calledAt: number[] = []
+      const run = ({ attempt }: TaskContext) => {
+        calledAt.push(secondsOf(world.clock.now()))
+        if (attempt === 1) throw new Error('no')
+      }
+      const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 5 } }
+      const job = defineJob({ name: 'patient', schedule, retryPolicy, tasks: [{ name: 'work', run }] })
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 15 })
+      await first.shutdown()
+      expect(secondsOf(world.clock.now())).toBe(15)
+      const second = await world.start({ jobs: [job] })
+      await world.clock.advance({ minutes: 10 })
+      expect(calledAt).toEqual([10, 310])
+      expect(await onlyOccurrence(second, 'patient')).toMatchObject({ state: 'completed' })
+    })
+  })
+
+  describe('under onInterrupted `fail`', () => {
+    it('a handler that a shutdown interrupted is never called again for its occurrence', async () => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const task = (name: string) => ({
+        name,
+        run: async ({ signal, attempt }: TaskContext) => {
+          called.push(`${name}/${attempt}`)
+          await world.clock.sleep({ minutes: 5 }, signal)
+        },
+      })
+      const job = defineJob({
+        name: 'payment',
+        schedule,
+        onInterrupted: 'fail',
+        retryPolicy: { maxRetries: 5, retryInterval: 0 },
+        tasks: [task('pay'), task('thank')],
+      })
+      const first = await world.start({ jobs: [job] })
+      const finished = listen(first, 'occurrence.finished')
+      await world.clock.advance({ seconds: 15 })
+      await world.shutdown(first)
+      expect(finished.map(({ event }) => [event.report.outcome, event.report.reason])).toEqual([['failed', 'shutdown']])
+      const second = await world.start({ jobs: [job] })
+      await world.clock.advance({ hours: 2 })
+      expect(called).toEqual(['pay/1'])
+      const occurrence = await onlyOccurrence(second, 'payment')
+      expect(occurrence).toMatchObject({ state: 'failed', reason: 'shutdown' })
+      expect(occurrence.tasks.map(({ name, state }) => [name, state])).toEqual([
+        ['pay', 'failed'],
+        ['thank', 'canceled'],
+      ])
+      expect(occurrence.tasks[0]?.attempts.map(({ state, reason }) => [state, reason])).toEqual([
+        ['aborted', 'shutdown'],
+      ])
+    })
+
+    it('what had ended by itself counts, and what had not begun is handed back', async () => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const jobs = ['a', 'b'].map((name) =>
+        defineJob({
+          name,
+          schedule,
+          onInterrupted: 'fail',
+          tasks: [
+            {
+              name: 'work',
+              run: async ({ signal }: TaskContext) => {
+                called.push(name)
+                await world.clock.sleep({ minutes: 4 }, signal).catch(() => undefined)
+              },
+            },
+          ],
+        }),
+      )
+      const first = await world.start({ jobs, maxConcurrentJobs: 1 })
+      await world.clock.advance({ seconds: 15 })
+      await world.shutdown(first, 1000)
+      const second = await world.start({ jobs })
+      await world.clock.advance({ hours: 1 })
+      expect(called.toSorted()).toEqual(['a', 'b'])
+      const fatesOfAll = await Promise.all(jobs.map(async ({ name }) => (await onlyOccurrence(second, name)).state))
+      expect(fatesOfAll).toEqual(['completed', 'completed'])
+    })
+
+    it('a parallel task that goes on after its sibling was interrupted is waited for, and the occurrence fails', async () => {
+      const world = createWorld(place)
+      const job = defineJob({
+        name: 'both',
+        schedule,
+        onInterrupted: 'fail',
+        taskExecutionMode: 'parallel',
+        tasks: [
+          { name: 'quick', run: ({ signal }: TaskContext) => world.clock.sleep({ minutes: 5 }, signal) },
+          {
+            name: 'tidy',
+            run: async ({ signal }: TaskContext) => {
+              await world.clock.sleep({ minutes: 5 }, signal).catch(() => undefined)
+              await world.clock.sleep({ seconds: 2 })
+              return 'tidied up'
+            },
+          },
+        ],
+      })
+      const scheduler = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 15 })
+      await world.shutdown(scheduler, 3000)
+      const occurrence = await onlyOccurrence(world.scheduler(), 'both')
+      expect(occurrence).toMatchObject({ state: 'failed', reason: 'shutdown', finishedAt: at(17) })
+      expect(occurrence.tasks.map(({ name, state }) => [name, state])).toEqual([
+        ['quick', 'failed'],
+        ['tidy', 'completed'],
+      ])
+    })
+  })
+
   it('tasks are told to stop, and what ends in the grace period counts as it ended', async () => {
     const world = createWorld(place)
     const reasons: unknown[] = []
@@ -132,7 +336,13 @@ describe.each(everywhere)('on $name', (place) => {
       startedAt.push(secondsOf(world.clock.now()))
       return new Promise(() => undefined)
     }
-    const job = defineJob({ name: 'deaf', schedule, tasks: [{ name: 'work', run }], executionTimeout: { minutes: 10 } })
+    const job = defineJob({
+      name: 'deaf',
+      schedule,
+      tasks: [{ name: 'work', run }],
+      executionTimeout: { minutes: 10 },
+      onInterrupted: 'fail',
+    })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
     const heard = listen(first, 'scheduler.stopped')
     await world.clock.advance({ seconds: 15 })
@@ -231,7 +441,7 @@ describe('after a shutdown', () => {
     await clock.advance({ seconds: 20 })
     expect(timers()).toBe(1)
     const stopping = scheduler.shutdown({ gracePeriod: { seconds: 10 } })
-    await clock.advance({ seconds: 10 })
+    await clock.advance({ seconds: 15 })
     await stopping
     expect(timers()).toBe(0)
   })
@@ -262,7 +472,9 @@ describe('a scheduler', () => {
     })
     const heard = listen(scheduler, 'scheduler.stopped')
     await world.clock.advance({ seconds: 15 })
-    await Promise.all([scheduler.shutdown(), scheduler.shutdown(), scheduler[Symbol.asyncDispose]()])
+    const stopping = [scheduler.shutdown(), scheduler.shutdown(), scheduler[Symbol.asyncDispose]()]
+    await world.clock.advance({ seconds: 25 })
+    await Promise.all(stopping)
     expect(heard).toHaveLength(1)
   })
 
@@ -295,6 +507,7 @@ describe('a scheduler', () => {
   it.each<[object, string, string]>([
     [{ gracePeriod: -1 }, 'INVALID_DURATION', 'gracePeriod'],
     [{ gracePeriod: 'a while' }, 'INVALID_DURATION', 'gracePeriod'],
+    [{ abortGracePeriod: -1 }, 'INVALID_DURATION', 'abortGracePeriod'],
     [{ timeout: 5 }, 'UNKNOWN_OPTION', 'shutdown.timeout'],
   ])('does not shut down by %j', async (options, code, field) => {
     const world = createWorld(memory)

@@ -13,6 +13,8 @@ interface NodeArgument {
   readonly file?: string
   readonly handleSignals?: boolean | readonly string[]
   readonly shutdown?: ShutdownOptions
+  /** Milliseconds. */
+  readonly gracePeriod?: number
 }
 
 /** A process whose node runs a task. */
@@ -47,7 +49,7 @@ describe('a node that handles signals', () => {
     ['SIGHUP', ['SIGHUP']],
   ] as const)('hands back what stops when %s comes, and its process ends by itself', async (signal, handleSignals) => {
     const file = temporaryFile()
-    const child = await runningNode({ file, handleSignals, onAbort: 'stop' })
+    const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
     child.kill(signal)
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.ended).toEqual(byItself)
@@ -60,7 +62,7 @@ describe('a node that handles signals', () => {
 
   it('keeps what its task still finishes', async () => {
     const file = temporaryFile()
-    const child = await runningNode({ file, handleSignals: true, onAbort: 'finish' })
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'finish', gracePeriod: 0 })
     child.kill('SIGTERM')
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.ended).toEqual(byItself)
@@ -71,7 +73,7 @@ describe('a node that handles signals', () => {
     'is ended at once by a second signal, %s, and its work stays its own until it is reaped',
     async (second) => {
       const file = temporaryFile()
-      const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore' })
+      const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
       child.kill('SIGTERM')
       expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
       child.kill(second)
@@ -92,21 +94,21 @@ it('a node that does not handle signals is ended by the first', async () => {
 describe('a process whose scheduler was shut down ends by itself', () => {
   it.each(['memory', 'SQLite'])('on %s', async (place) => {
     const file = place === 'SQLite' ? { file: temporaryFile() } : {}
-    const child = await runningNode({ ...file, onAbort: 'stop', shutdown: {} })
+    const child = await runningNode({ ...file, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
     expect(await child.ended).toEqual(byItself)
   })
 
   it('also when it handled signals, and has no handler of them any more', async () => {
-    const child = await runningNode({ handleSignals: true, onAbort: 'stop', shutdown: {} })
+    const child = await runningNode({ handleSignals: true, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
     expect(await child.ended).toEqual(byItself)
   })
 
   it('also when a task never stopped', async () => {
-    const child = await runningNode({ onAbort: 'ignore', shutdown: { gracePeriod: 0 } })
+    const child = await runningNode({ onAbort: 'ignore', shutdown: { gracePeriod: 0, abortGracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
     expect(await child.ended).toEqual(byItself)

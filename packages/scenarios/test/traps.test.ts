@@ -61,7 +61,7 @@ describe.each(everywhere)('on $name', (place) => {
         if (fencingToken === 1) await frozen
         write(fencingToken, `token ${fencingToken}`)
       }
-      const settings = { onStale: 'retry', executionTimeout: { minutes: 1 } } as const
+      const settings = { onInterrupted: 'retry', executionTimeout: { minutes: 1 } } as const
       const job = defineJob({ name: 'frozen', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
       const first = await world.start({ jobs: [job], nodeId: 'first' })
       await world.clock.advance({ seconds: 11 })
@@ -99,7 +99,7 @@ describe.each(everywhere)('on $name', (place) => {
         await world.clock.sleep({ seconds: 60 })
         log.push(`${attempt} ends`)
       }
-      const settings = { onStale: 'retry', executionTimeout: { minutes: 10 } } as const
+      const settings = { onInterrupted: 'retry', executionTimeout: { minutes: 10 } } as const
       const job = defineJob({ name: 'taken', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
       const node = await world.start({ jobs: [job], nodeId: 'node', pollInterval: { seconds: 1 } })
       await world.clock.advance({ seconds: 12 })
@@ -116,7 +116,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(log).toEqual(['1 starts', '1 is told to stop: OCCURRENCE_LOST', '2 starts'])
       await world.clock.advance({ seconds: 55 })
       expect(log.slice(3)).toEqual(['1 ends'])
-      const stopping = node.shutdown({ gracePeriod: { minutes: 5 } })
+      const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: { minutes: 5 } })
       await world.clock.advance({ minutes: 2 })
       await stopping
       expect(log.slice(4)).toEqual(['2 is told to stop: ABORTED', '2 ends'])

@@ -179,7 +179,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('its choices hold also when it had to wait and another life of the node runs it', async () => {
     const world = createWorld(place)
-    const { job, called, contexts } = asked(world, { seconds: 5, overlapPolicy: 'queue' })
+    const { job, called, contexts } = asked(world, { seconds: 5, overlapPolicy: 'queue', onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
     await first.trigger('asked')
     const options = { tasks: ['second'], data: 7, overrides: { taskTimeout: { seconds: 2 } } }

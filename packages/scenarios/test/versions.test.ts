@@ -189,6 +189,7 @@ describe.each(everywhere)('on $name', (place) => {
         name: 'job',
         schedule: everySeconds(10, +at(30)),
         overlapPolicy: 'queue',
+        onInterrupted: 'fail',
         tasks: names.map((name) => ({
           name,
           run: async (context: TaskContext) => {
@@ -217,7 +218,7 @@ describe.each(everywhere)('on $name', (place) => {
       defineJob({
         name: 'job',
         schedule: once(at(10)),
-        onStale: 'retry',
+        onInterrupted: 'retry',
         tasks: names.map((name) => ({
           name,
           run: async ({ attempt }: TaskContext) => {
@@ -264,7 +265,7 @@ describe.each(everywhere)('on $name', (place) => {
     const job = defineJob({
       name: 'late',
       schedule: once(at(10)),
-      onStale: 'retry',
+      onInterrupted: 'retry',
       executionTimeout: { seconds: 30 },
       tasks: [
         {

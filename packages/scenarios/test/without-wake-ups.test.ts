@@ -138,9 +138,9 @@ describe('without a word from the storage', () => {
   it.each([
     ['retry', 10, ['10 begins', '90 begins attempt 2']],
     ['fail', 20, ['10 begins', '90 begins']],
-  ] as const)('under onStale %s what a reap sets free begins', async (onStale, until, expected) => {
+  ] as const)('under onInterrupted %s what a reap sets free begins', async (onInterrupted, until, expected) => {
     const world = createWorld()
-    const settings = { onStale, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
+    const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
     const { job, heard } = working(world, { takes: 55, until, ...settings })
     const gone = await startDeaf(world, { jobs: [job] })
     await world.clock.advance({ seconds: 15 })

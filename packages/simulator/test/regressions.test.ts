@@ -37,7 +37,7 @@ function stage(): Stage {
   const schedulers: Scheduler[] = []
   onTestFinished(async () => {
     for (const scheduler of schedulers) {
-      const stopping = scheduler.shutdown({ gracePeriod: 0 })
+      const stopping = scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
       await clock.advance(1)
       await stopping
     }
@@ -156,7 +156,7 @@ it('a node that does not know of the newest version yet never runs an occurrence
   const updater = await start('b', [newer])
   await updater.pause('sync')
   await updater.trigger('sync')
-  const stopping = updater.shutdown({ gracePeriod: 0 })
+  const stopping = updater.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   await clock.advance(1)
   await stopping
   await behind.resume('sync')
@@ -202,7 +202,7 @@ it('a recovery that was held up decides nothing about slots that lie ahead by th
     slots.push((context.scheduledAt.getTime() - startMs) / 1000)
   }) as never)
   const first = await start('a', [due, late])
-  const stopping = first.shutdown({ gracePeriod: 0 })
+  const stopping = first.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   await clock.advance(1)
   await stopping
   await clock.advance(90_000)
@@ -237,7 +237,7 @@ it('a node that is behind does not ask over and over for a slot that was cancele
   const other = await start('b', [watched])
   await other.cancelSlot('watched', startMs + 60_000)
   await other.update('watched', { misfireThreshold: { minutes: 20 } })
-  const stopping = other.shutdown({ gracePeriod: 0 })
+  const stopping = other.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   await clock.advance(1)
   await stopping
   await clock.advance(70_000)

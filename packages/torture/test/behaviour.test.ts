@@ -39,7 +39,7 @@ it('the workload has every overlap policy, recovery strategy, failure strategy a
   expect(new Set(settings.map((one) => one.failureStrategy ?? 'fail_fast'))).toEqual(
     new Set(['fail_fast', 'continue', 'retry_on_failure']),
   )
-  expect(new Set(settings.map((one) => one.onStale ?? 'fail'))).toEqual(new Set(['fail', 'retry']))
+  expect(new Set(settings.map((one) => one.onInterrupted ?? 'retry'))).toEqual(new Set(['fail', 'retry']))
   expect(new Set(settings.map((one) => one.taskExecutionMode ?? 'sequential'))).toEqual(
     new Set(['sequential', 'parallel']),
   )

@@ -10,7 +10,7 @@ import type {
   RecoveryStrategyInput,
   RetryPolicy,
   RetryPolicyInput,
-  StaleStrategy,
+  InterruptionStrategy,
   TaskExecutionMode,
   TaskOverrides,
   TaskSettingsInput,
@@ -25,7 +25,7 @@ export const jobSettingNames: readonly string[] = [
   'maxQueued',
   'recoveryStrategy',
   'misfireThreshold',
-  'onStale',
+  'onInterrupted',
   'maxRescues',
   'timezone',
 ]
@@ -33,7 +33,7 @@ export const jobSettingNames: readonly string[] = [
 const executionModes: readonly TaskExecutionMode[] = ['sequential', 'parallel']
 const failureStrategies: readonly FailureStrategy[] = ['fail_fast', 'continue', 'retry_on_failure']
 const overlapPolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
-const staleStrategies: readonly StaleStrategy[] = ['fail', 'retry']
+const interruptionStrategies: readonly InterruptionStrategy[] = ['fail', 'retry']
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -74,7 +74,8 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.misfireThreshold !== undefined) {
     overrides.misfireThresholdMs = toDurationMs(input.misfireThreshold, `${path}misfireThreshold`)
   }
-  if (input.onStale !== undefined) overrides.onStale = readChoice(input.onStale, staleStrategies, `${path}onStale`)
+  if (input.onInterrupted !== undefined)
+    overrides.onInterrupted = readChoice(input.onInterrupted, interruptionStrategies, `${path}onInterrupted`)
   if (input.maxRescues !== undefined) {
     overrides.maxRescues = readInteger(input.maxRescues, `${path}maxRescues`, 0, 1000)
   }

@@ -15,8 +15,15 @@ export type TaskExecutionMode = 'sequential' | 'parallel'
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
-/** What becomes of an occurrence whose owner did not settle it in time. */
-export type StaleStrategy = 'fail' | 'retry'
+/**
+ * What becomes of an occurrence that was interrupted before its end: by a crash of its node, by a shutdown, by a deadline
+ * that its node let pass.
+ */
+export type InterruptionStrategy =
+  /** Another node, or the same one after its restart, goes on with the next attempt, at most `maxRescues` times. */
+  | 'retry'
+  /** It fails: a handler that was interrupted is never called again for that occurrence, whatever ended its node. */
+  | 'fail'
 
 /** How a failed attempt is tried again: `retryInterval × backoffFactor^n` after the n-th retry, counted from 0. */
 export interface RetryPolicyInput {
@@ -69,9 +76,12 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly recoveryStrategy?: RecoveryStrategyInput
   /** A slot noticed later than this is missed. Default 1 min. */
   readonly misfireThreshold?: DurationInput
-  /** Default `fail`. */
-  readonly onStale?: StaleStrategy
-  /** Under `onStale: 'retry'`: how often an occurrence is handed to another owner before it is failed. Default 3. */
+  /** Default `retry`. */
+  readonly onInterrupted?: InterruptionStrategy
+  /**
+   * Under `onInterrupted: 'retry'`: how often an occurrence is taken from an owner that is gone before it is failed. To be
+   * handed back at a shutdown does not count. Default 3.
+   */
   readonly maxRescues?: number
   /** Time zone of schedules that name none. Default `UTC`. */
   readonly timezone?: string
@@ -120,9 +130,9 @@ export interface JobSettings extends TaskSettings {
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
   readonly misfireThresholdMs: number
-  /** What becomes of an occurrence whose owner did not settle it in time. */
-  readonly onStale: StaleStrategy
-  /** Under `onStale: 'retry'`: how often it is handed to another owner. */
+  /** What becomes of an occurrence that was interrupted before its end. */
+  readonly onInterrupted: InterruptionStrategy
+  /** Under `onInterrupted: 'retry'`: how often it is taken from an owner that is gone. */
   readonly maxRescues: number
   /** IANA name: the zone of schedules that name none. */
   readonly timezone: string
@@ -144,7 +154,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   maxQueued: 1000,
   recoveryStrategy: { type: 'execute_last' },
   misfireThresholdMs: 60_000,
-  onStale: 'fail',
+  onInterrupted: 'retry',
   maxRescues: 3,
   timezone: 'UTC',
 })

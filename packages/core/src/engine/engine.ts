@@ -148,7 +148,7 @@ export class Engine implements Scheduler, EngineContext {
     this.events.emit('engine.failed', { where, error })
     this.logger.error({ where, err: error }, 'the engine failed')
     // Somebody closed the storage: nothing can be done, and nothing can be said, any more.
-    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0 })
+    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   }
 
   async start(): Promise<void> {
@@ -185,9 +185,13 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
-    readObject(options, 'shutdown', ['gracePeriod'])
-    const graceMs = toDurationMs(orDefault(options.gracePeriod, 30_000), 'gracePeriod')
-    this.#stopping ??= this.#shutDown(graceMs)
+    readObject(options, 'shutdown', ['gracePeriod', 'abortGracePeriod'])
+    const graceMs = toDurationMs(orDefault(options.gracePeriod, this.#options.gracePeriodMs), 'gracePeriod')
+    const abortGraceMs = toDurationMs(
+      orDefault(options.abortGracePeriod, this.#options.abortGracePeriodMs),
+      'abortGracePeriod',
+    )
+    this.#stopping ??= this.#shutDown(graceMs, abortGraceMs)
     return this.#stopping
   }
 
@@ -195,21 +199,21 @@ export class Engine implements Scheduler, EngineContext {
     return this.shutdown()
   }
 
-  async #shutDown(graceMs: number): Promise<void> {
+  async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     this.#unsubscribe?.()
     void this.#time.stop()
     void this.#reaper.stop()
     void this.#watcher.stop()
-    this.#pool.shutDown()
+    this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
-      await new Promise<void>((resolve) => {
-        const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
-        this.agenda.setAlarm(grace, graceMs)
-        void quiet.then(() => this.#pool.emptied()).then(resolve)
-      })
+      const ended = quiet.then(() => this.#pool.emptied())
+      if (!(await this.#endsWithin(ended, graceMs))) {
+        this.#pool.abort()
+        await this.#endsWithin(ended, abortGraceMs)
+      }
     }
     this.#phase = 'stopped'
     this.#endCalls()
@@ -217,6 +221,17 @@ export class Engine implements Scheduler, EngineContext {
     const abandoned = this.#pool.size
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
+  }
+
+  #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const grace = { at: 0, heapIndex: -1, ring: () => resolve(false) }
+      this.agenda.setAlarm(grace, delayMs)
+      void ended.then(() => {
+        this.agenda.cancelAlarm(grace)
+        resolve(true)
+      })
+    })
   }
 
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */

@@ -1,5 +1,5 @@
 import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
-import type { OverlapDecision } from './rules.ts'
+import { createdId, type OverlapDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
 // What the record of an occurrence is at first, and after each step of its life. Pure functions, for adapters to share:
@@ -15,9 +15,8 @@ export function createdOccurrence(
   now: number,
 ): OccurrenceRecord {
   const running = decision.state === 'running'
-  const skippedId = item.kind === 'slot' || decision.state !== 'skipped' ? undefined : item.skippedId
   return {
-    id: skippedId ?? item.id,
+    id: createdId(item, decision.state),
     jobId: item.jobId,
     scheduledAt: item.scheduledAt,
     kind: item.kind,

@@ -1,7 +1,7 @@
-import type { JobId } from '../ids.ts'
+import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JobRecord, OverlapRule } from './job-record.ts'
-import { isFinal, type OccurrenceRecord } from './occurrence-record.ts'
-import type { CreateAnswer, CreateItem, CreateSlot, JobContent, SettleItem } from './storage.ts'
+import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
+import type { CreateAnswer, CreateItem, CreateRequested, CreateSlot, JobContent, SettleItem } from './storage.ts'
 
 // The decisions of the storage protocol as pure functions. Nothing here reads or writes: an adapter looks up what a
 // decision needs, asks for it, and stores the outcome, all inside one atomic step. Adapters that decide elsewhere
@@ -213,6 +213,14 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
         cancelsRunning: overlap.policy === 'cancel_running' && running > 0,
       }
   }
+}
+
+/**
+ * The id of the record that a slot, a trigger or a replay is kept under: a request that is skipped does not use up its
+ * own.
+ */
+export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
+  return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)
 }
 
 /** What becomes of a run that recovery creates. It is never skipped, and displaces nothing. */

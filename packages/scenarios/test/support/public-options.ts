@@ -60,7 +60,7 @@ const jobSettings = {
   'recoveryStrategy.maxOccurrences': { integerFrom: 1, to: 1_000_000 },
   'recoveryStrategy.maxAge': 'positive duration',
   misfireThreshold: 'duration',
-  onStale: 'choice',
+  onInterrupted: 'choice',
   maxRescues: { integerFrom: 0, to: 1000 },
   timezone: 'timezone',
 } as const satisfies Record<string, OptionKind>
@@ -102,6 +102,8 @@ export const entryPoints: readonly EntryPoint[] = [
       reapInterval: 'positive duration',
       definitionInterval: 'positive duration',
       maxClockSkew: 'duration',
+      gracePeriod: 'duration',
+      abortGracePeriod: 'duration',
       handleSignals: 'list',
       handlers: 'list',
       scheduleTypes: 'list',
@@ -290,7 +292,7 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'shutdown',
-    options: { shutdown: 'object', gracePeriod: 'duration' },
+    options: { shutdown: 'object', gracePeriod: 'duration', abortGracePeriod: 'duration' },
     call: (path, value, scheduler) =>
       scheduler.shutdown(path === 'shutdown' ? (value as never) : withMember(path, value)),
   },

@@ -43,8 +43,8 @@ export interface World {
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
   /** Resolves when the scheduler's process is not frozen: handlers that run in it go on only then. */
   awake(scheduler: Scheduler): Promise<void>
-  /** Shuts down while time goes on for as long as it takes. */
-  shutdown(scheduler: Scheduler, gracePeriod?: number): Promise<void>
+  /** Shuts down: signals fire at once, and time goes on for as long as handlers may take to stop. Default: none. */
+  shutdown(scheduler: Scheduler, abortGracePeriod?: number): Promise<void>
 }
 
 export function createWorld(kind: PlaceKind = memory): World {
@@ -85,9 +85,9 @@ export function createWorld(kind: PlaceKind = memory): World {
       await clock.advance(0)
     },
     awake: async (scheduler) => processes.get(scheduler)?.awake(),
-    async shutdown(scheduler, gracePeriod = 0) {
-      const stopping = scheduler.shutdown({ gracePeriod })
-      await clock.advance(gracePeriod)
+    async shutdown(scheduler, abortGracePeriod = 0) {
+      const stopping = scheduler.shutdown({ gracePeriod: 0, abortGracePeriod })
+      await clock.advance(abortGracePeriod)
       await stopping
     },
   }

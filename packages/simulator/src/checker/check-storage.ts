@@ -1,5 +1,5 @@
 import { type JobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
-import type { JobRecord, OccurrenceState, TaskRunRecord } from '@jobistemer/core/storage'
+import { createdId, type JobRecord, type OccurrenceState, type TaskRunRecord } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { JobModel, OccurrenceModel } from './job-model.ts'
 import { nextSlot, slotsBetween } from './series.ts'
@@ -122,7 +122,10 @@ export class StorageModel {
   }
 
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
-    const { id, jobId, scheduledAt, jobVersion } = item
+    const { jobId, scheduledAt, jobVersion } = item
+    const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
+    // The answer to a request that was skipped got lost, and it was skipped again.
+    if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
       this.#note('created twice', jobId, id, 'it was created in a job that does not exist')

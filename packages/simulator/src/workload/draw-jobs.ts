@@ -81,7 +81,7 @@ export function drawSettings(random: SeededRandom, overlaps: boolean): JobSettin
       { type: 'bounded_window', maxOccurrences: 5, maxAge: 60_000 },
     ]),
     misfireThreshold: random.pick([500, 3000, 10_000, 60_000]),
-    onStale: random.pick(['fail', 'retry']),
+    onInterrupted: random.pick(['fail', 'retry']),
     maxRescues: random.pick([0, 1, 3]),
     taskExecutionMode: random.pick(['sequential', 'parallel']),
     failureStrategy: random.pick(['fail_fast', 'continue', 'retry_on_failure']),

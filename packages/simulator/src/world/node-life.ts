@@ -108,10 +108,11 @@ export class NodeLife implements ConnectionOwner {
     )
   }
 
-  shutDown(gracePeriodMs: number): void {
+  /** What runs may go on for one half of the time, and has the other to stop. */
+  shutDown(totalMs: number): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
-    this.scheduler.shutdown({ gracePeriod: gracePeriodMs }).then(
+    this.scheduler.shutdown({ gracePeriod: totalMs / 2, abortGracePeriod: totalMs / 2 }).then(
       () => {
         if (this.state === 'crashed') return
         this.#world.history.add(this.name, { kind: 'node.down' })

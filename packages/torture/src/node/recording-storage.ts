@@ -1,17 +1,18 @@
-import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
-  ClaimAnswer,
-  ClaimRequest,
-  CreateAnswer,
-  CreateItem,
-  CreateOccurrencesRequest,
-  ReapAnswer,
-  ReapRequest,
-  SettleAnswer,
-  SettleItem,
-  SettleRequest,
-  Storage,
+import {
+  type CancelAnswer,
+  type CancelOccurrencesRequest,
+  type ClaimAnswer,
+  type ClaimRequest,
+  type CreateAnswer,
+  type CreateItem,
+  type CreateOccurrencesRequest,
+  type ReapAnswer,
+  type ReapRequest,
+  type SettleAnswer,
+  type SettleItem,
+  type SettleRequest,
+  type Storage,
+  createdId,
 } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import type { NodeEvent } from '../record/history.ts'
@@ -89,7 +90,8 @@ class Recorder {
       }
       return
     }
-    this.#record({ event: 'created', occurrence: item.id, job, origin: item.kind, state: answer.state })
+    const occurrence = item.kind === 'exclusion' ? item.id : createdId(item, answer.state)
+    this.#record({ event: 'created', occurrence, job, origin: item.kind, state: answer.state })
     for (const { id } of answer.displaced) this.#record({ event: 'canceled', occurrence: id, sentAt })
     if (answer.state !== 'running' || item.kind === 'exclusion') return
     const deadline = now + item.executionTimeoutMs

@@ -53,7 +53,7 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
       tools.setClock(command.offsetMs)
       return null
     case 'shutdown':
-      await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
+      await scheduler.shutdown({ gracePeriod: { seconds: 2 }, abortGracePeriod: { seconds: 6 } })
       return null
   }
 }

@@ -9,6 +9,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     name: 'skip-two-in-a-row',
     everySeconds: 1,
     settings: {
+      onInterrupted: 'fail',
       overlapPolicy: 'skip',
       recoveryStrategy: 'execute_last',
       misfireThreshold: 2000,
@@ -28,7 +29,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       recoveryStrategy: 'execute_all',
       misfireThreshold: 1500,
       executionTimeout: 2500,
-      onStale: 'retry',
+      onInterrupted: 'retry',
       maxRescues: 5,
     },
     tasks: [
@@ -49,7 +50,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       recoveryStrategy: 'compressed',
       misfireThreshold: 1500,
       executionTimeout: 3000,
-      onStale: 'retry',
+      onInterrupted: 'retry',
       taskExecutionMode: 'parallel',
       failureStrategy: 'continue',
     },
@@ -63,6 +64,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     name: 'newest-takes-over',
     everySeconds: 3,
     settings: {
+      onInterrupted: 'fail',
       overlapPolicy: 'cancel_running',
       recoveryStrategy: 'execute_last',
       misfireThreshold: 2000,
@@ -78,7 +80,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       recoveryStrategy: { type: 'bounded_window', maxOccurrences: 3 },
       misfireThreshold: 1500,
       executionTimeout: 3500,
-      onStale: 'retry',
+      onInterrupted: 'retry',
       maxRescues: 2,
       taskExecutionMode: 'parallel',
       failureStrategy: 'continue',
@@ -97,6 +99,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     name: 'failing-with-clean-up',
     everySeconds: 2,
     settings: {
+      onInterrupted: 'fail',
       overlapPolicy: 'skip',
       recoveryStrategy: 'mark_as_missed',
       misfireThreshold: 1500,
@@ -113,6 +116,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     name: 'beyond-its-timeouts',
     everySeconds: 3,
     settings: {
+      onInterrupted: 'fail',
       overlapPolicy: 'queue',
       recoveryStrategy: 'execute_all',
       misfireThreshold: 2000,
@@ -136,7 +140,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       recoveryStrategy: 'execute_last',
       misfireThreshold: 2000,
       executionTimeout: 4000,
-      onStale: 'retry',
+      onInterrupted: 'retry',
       maxRescues: 2,
     },
     tasks: [

@@ -113,7 +113,7 @@ export class Reaper {
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
       const settings = await this.#settingsOf(record)
-      const retry = settings?.onStale === 'retry' && record.rescues < settings.maxRescues
+      const retry = settings?.onInterrupted === 'retry' && record.rescues < settings.maxRescues
       // Of an occurrence that has ended, no task is left running.
       const runs = record.runs.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),

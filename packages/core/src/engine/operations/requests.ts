@@ -8,6 +8,7 @@ import {
   type OccurrenceRecord,
   type OccurrenceState,
 } from '../../storage/occurrence-record.ts'
+import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { displace } from '../dispatch/displace.ts'
@@ -190,7 +191,7 @@ export class Requests {
 
   #answered(job: RegisteredJob, plan: JobPlan, item: CreateRequested, answer: CreateAnswer): TriggerResult {
     if (answer.outcome !== 'created') throw jobGone(job)
-    const id = answer.state === 'skipped' ? (item.skippedId ?? item.id) : item.id
+    const id = createdId(item, answer.state)
     this.#engine.events.emit('occurrence.created', {
       jobId: job.job.id,
       jobName: job.job.name,

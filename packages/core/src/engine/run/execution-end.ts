@@ -19,7 +19,7 @@ export function finalChange(
   now: number,
 ): SettleChange {
   if (halt?.kind === 'release' && tasks.some((task) => !task.ended)) {
-    return { kind: 'release', dueAt: now, reason: halt.reason }
+    return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
   if (failedFast) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
@@ -27,8 +27,15 @@ export function finalChange(
   return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
 }
 
+/** From when on another owner may go on: at once, unless all that is left to do waits for its retry interval. */
+function resumableAt(tasks: readonly TaskProgress[], now: number): number {
+  const begun = tasks.filter((task) => task.state === 'retrying')
+  const at = Math.min(...begun.map((task) => task.retryDueAt ?? now))
+  return Number.isFinite(at) ? Math.max(now, at) : now
+}
+
 /** Why a task ends that has not ended by itself when its occurrence does. */
 export function giveUpReason(halt: Halt): AbortReason {
-  if (halt.kind === 'release') return 'shutdown'
+  if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'
   return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
 }

@@ -17,7 +17,7 @@ export class ExecutionPool implements ExecutionOwner {
   /** Calls of `onComplete` that have not ended. */
   #hooks = 0
   #whenEmpty: (() => void) | undefined
-  #shuttingDown = false
+  #isDraining = false
 
   constructor(engine: EngineContext, capacity: Capacity) {
     this.engine = engine
@@ -51,7 +51,7 @@ export class ExecutionPool implements ExecutionOwner {
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
-    if (this.#shuttingDown) execution.shutDown()
+    if (this.#isDraining) execution.shutDown()
     else this.#capacity.enter(execution)
   }
 
@@ -83,10 +83,18 @@ export class ExecutionPool implements ExecutionOwner {
     this.#capacity.workAppeared()
   }
 
-  /** Tells everything to stop, also what comes later. */
-  shutDown(): void {
-    this.#shuttingDown = true
+  /**
+   * Nothing begins any more: what has not begun is handed back, also what comes later. What runs may go on for so long.
+   */
+  drain(graceMs: number): void {
+    this.#isDraining = true
     this.#capacity.stop()
+    const until = this.engine.clock.monotonic() + graceMs
+    for (const execution of [...this.#executions.values()]) execution.drain(until)
+  }
+
+  /** Tells everything to stop. */
+  abort(): void {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 

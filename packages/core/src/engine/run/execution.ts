@@ -55,7 +55,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   /** Runs of tasks that the plan does not have (any more). */
   readonly #foreignRuns: readonly TaskRunRecord[]
   #sequence = 0
-  #beganAt = 0
+  /** `null` before it has its place. */
+  #beganAt: number | null = null
+  /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
+  #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
   #failedFast = false
@@ -100,7 +103,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   /** Milliseconds since it was started. */
   get runningMs(): number {
-    return this.engine.clock.monotonic() - this.#beganAt
+    const now = this.engine.clock.monotonic()
+    return now - (this.#beganAt ?? now)
   }
 
   /** Starts it; the storage says that it is this node's. */
@@ -132,7 +136,22 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#stop({ kind: 'finish', state: 'canceled', reason }, 'canceled')
   }
 
-  /** The node goes down: attempts are told to stop; what has not ended then is handed back. */
+  /** The node goes down. It may run until then, but what has not begun or only waits for a later retry is handed back. */
+  drain(untilMonotonic: number): void {
+    this.#drainsUntil = untilMonotonic
+    if (this.#beganAt === null) this.shutDown()
+    else this.#handBackIfWaiting()
+  }
+
+  #handBackIfWaiting(): void {
+    const until = this.#drainsUntil
+    if (until === null) return
+    const isWaiting = (task: TaskProgress) => task.waitsBeyond(until)
+    const isAtRest = this.#tasks.every((task) => task.ended || task.isIdle || isWaiting(task))
+    if (isAtRest && this.#tasks.some(isWaiting)) this.shutDown()
+  }
+
+  /** The time of the node is over: attempts are told to stop; what has not ended then is handed back. */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
@@ -202,7 +221,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       open = true
       if (!parallel) break
     }
-    if (open) return
+    if (open) {
+      this.#handBackIfWaiting()
+      return
+    }
     this.#phase = 'closing'
     // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
     this.#owner.closing(this)
@@ -215,6 +237,15 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   get isHandedBack(): boolean {
     return this.#halt?.kind === 'release'
+  }
+
+  get failsInterrupted(): boolean {
+    return this.#plan.settings.onInterrupted === 'fail'
+  }
+
+  /** A handler was interrupted that must not be called again. */
+  interrupted(): void {
+    if (this.#halt?.kind === 'release') this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
   }
 
   mayRetry(plan: TaskPlan): boolean {

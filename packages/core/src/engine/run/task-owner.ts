@@ -9,6 +9,10 @@ export interface TaskOwner extends TaskContextSource {
   readonly isOpen: boolean
   /** It is to go on with another owner. */
   readonly isHandedBack: boolean
+  /** A handler that is interrupted is never called again. */
+  readonly failsInterrupted: boolean
+  /** A handler was interrupted that is never called again: the occurrence fails. */
+  interrupted(): void
   /** Whether a task of this plan may have a further attempt here. */
   mayRetry(plan: TaskPlan): boolean
   /** Its time is over, and its alarm is about to say so. */

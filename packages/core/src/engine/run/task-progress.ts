@@ -51,6 +51,7 @@ export class TaskProgress implements Alarm {
   #omitted: OmittedAttempts | undefined = undefined
   #result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
+  #retryDueAt: number | null = null
   /** Why the last attempt was told to stop. */
   #abortReason: AbortReason | undefined = undefined
   #controller: AbortController | undefined = undefined
@@ -76,6 +77,16 @@ export class TaskProgress implements Alarm {
   /** It has no attempt at present. */
   get isIdle(): boolean {
     return this.#step === 'none'
+  }
+
+  /** Its retry interval ends after this instant of the monotonic clock. */
+  waitsBeyond(monotonic: number): boolean {
+    return (this.#step === 'announced_early' || this.#step === 'stored_early') && this.at > monotonic
+  }
+
+  /** When the retry was to begin that it was waiting for when it was handed back, in epoch milliseconds. */
+  get retryDueAt(): number | null {
+    return this.#retryDueAt
   }
 
   get #kept(): KeptAttempts {
@@ -228,6 +239,8 @@ export class TaskProgress implements Alarm {
     }
     // Its handler has not been called yet, and will not be.
     agenda.cancelAlarm(this)
+    const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
+    if (isEarly) this.#retryDueAt = this.#lastAttempt?.startedAt ?? null
     this.#step = 'none'
     this.#abortReason = reason
     this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
@@ -300,11 +313,15 @@ export class TaskProgress implements Alarm {
       this.#result = result
       return null
     }
+    const owner = this.#owner
     if (state === 'aborted' && this.#abortReason !== undefined) {
       this.#aborted(this.#abortReason)
+      if (isHandOver(this.#abortReason) && owner.failsInterrupted) {
+        this.#state = 'failed'
+        owner.interrupted()
+      }
       return null
     }
-    const owner = this.#owner
     const retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
     if (retryInMs !== null && owner.isHandedBack) {
