@@ -20,7 +20,7 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
-  /** How many slots, both ends included. */
+  /** How many slots, both ends included. Those between them that were canceled ahead do not count. */
   readonly count: number
 }
 
