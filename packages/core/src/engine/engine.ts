@@ -6,6 +6,7 @@ import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import { readJobName } from '../job/read-jobs.ts'
+import type { JsonObject } from '../json.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
@@ -205,11 +206,13 @@ export class Engine implements Scheduler, EngineContext {
     this.#pool.shutDown()
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
-      await new Promise<void>((resolve) => {
+      const ended = new Promise<void>((resolve) => {
         const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
         this.agenda.setAlarm(grace, graceMs)
         void quiet.then(() => this.#pool.emptied()).then(resolve)
       })
+      this.clock.passUntil?.(ended)
+      await ended
     }
     this.#phase = 'stopped'
     this.#endCalls()
@@ -225,8 +228,8 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.stop()
   }
 
-  async trigger(name: string, options: TriggerOptions = {}): Promise<TriggerResult> {
-    return this.#requests.trigger(this.#job(name), options)
+  async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+    return this.#requests.trigger(this.#job(name), options, results)
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
