@@ -62,7 +62,7 @@ export default {
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       project: '**/*.mjs',
-      ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+      ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'typescript-oldest'],
     },
   },
 }

@@ -2,7 +2,7 @@
 import { createScheduler, defineJob } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
-import { cron, cronType } from '@jobistemer/ticker-cron'
+import { cron } from '@jobistemer/ticker-cron'
 
 const clock = virtualClock('2026-01-01T00:00:00Z')
 const database = memoryDatabase()
@@ -12,7 +12,6 @@ const worker = createScheduler({
   storage: memoryStorage({ database }),
   clock,
   nodeId: 'worker',
-  scheduleTypes: [cronType],
   handlers: {
     bill(context) {
       const { tenant } = context.data as { readonly tenant: string }

@@ -29,6 +29,21 @@ export interface Clock {
    */
   track?(promise: Promise<unknown>): void
   /**
+   * Calls a handler or a hook, and answers what it returns: a promise of the language, or what is no promise. A virtual
+   * clock stands still while it waits for something real. Default: it is called without further ado.
+   */
+  perform?<T>(call: () => T): T
+  /**
+   * Told of a wait that only time may end, such as that of a shutdown for what runs: a virtual clock that nobody moves
+   * then moves by itself until the promise is settled. The real clock has no use for it.
+   */
+  passUntil?(promise: Promise<unknown>): void
+  /**
+   * What `context.sleep` waits with; rejects with the signal's reason when that fires first. Default: timers of
+   * `setTimer`.
+   */
+  wait?(delayMs: number, signal: AbortSignal): Promise<void>
+  /**
    * A number in `[0, 1)`, for the jitter of retries and the names of lives: a virtual clock gives the same ones for the
    * same seed. Default: the machine's chance.
    */

@@ -75,7 +75,11 @@ export interface SchedulerOptions {
   readonly abortGracePeriod?: DurationInput
   /** What does the work of tasks that name a `handler`, by that name: with it, this node runs jobs that are data. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
-  /** Types of schedules that the storage may hold and that none of `jobs` has. */
+  /**
+   * Types of schedules of your own that the storage may hold and that none of `jobs` has. Not needed for those of the
+   * packages `@jobistemer/ticker-*`, which are imported when a stored schedule asks for them, and for those that
+   * `registerScheduleType` was told of.
+   */
   readonly scheduleTypes?: readonly ScheduleType[]
 }
 

@@ -63,9 +63,12 @@ export interface Scheduler extends AsyncDisposable {
   /**
    * Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. A
    * storage that does not answer is asked until it does.
+   *
+   * A job that has another schedule in the storage than here, or none here at all, stops no start: where this node cannot
+   * revive that schedule, it logs an error once, leaves the job's slots to other nodes, and runs what they create.
    * @throws JobistemerError `SCHEDULER_STATE` when it was started before, or is shut down meanwhile;
-   * `UNKNOWN_SCHEDULE_TYPE` when the storage holds a schedule that this node cannot revive; `SCHEDULE_NEVER_FIRES` when
-   * a job that is new to the storage has a schedule whose end lies behind
+   * `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` is to take the place of a stored schedule that has slots to decide
+   * and that this node cannot revive
    */
   start(): Promise<void>
   /**
@@ -93,7 +96,8 @@ export interface Scheduler extends AsyncDisposable {
   cancel(occurrenceId: OccurrenceId, options?: CancelOptions): Promise<CancelResult>
   /**
    * Cancels a slot that lies ahead: no node will run it.
-   * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot there, or it lies behind.
+   * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot there, or it lies behind;
+   * `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive the job's schedule
    */
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
@@ -130,7 +134,11 @@ export interface Scheduler extends AsyncDisposable {
   plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan>
   /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan): Promise<void>
-  /** What became of an instant of a job, or will, and why. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT` */
+  /**
+   * What became of an instant of a job, or will, and why.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,
+   * when this node cannot revive the job's schedule
+   */
   explain(name: string, at: InstantInput): Promise<Explanation>
   /**
    * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
@@ -146,7 +154,8 @@ export interface Scheduler extends AsyncDisposable {
   occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]>
   /**
    * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive
+   * the job's schedule
    */
   nextRuns(name: string, count?: number): readonly Date[]
   /** Adds a listener; call what it returns to take it away. @throws JobistemerError `INVALID_ARGUMENT` */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Clock } from './clock.ts'
 
 // The one place where the product reads the machine's clocks, sets timers and asks for chance.
@@ -18,6 +19,15 @@ export const systemClock: Clock = {
 /** Calls back once the present turn of the event loop has done its work: lets what belongs together gather. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
+}
+
+/**
+ * How often the event loop has heard of something from outside, such as a file that was read; timers do not count.
+ * Always 0 in Node 21 and Node 22 before 22.8, which do not tell.
+ */
+export function eventsHeard(): number {
+  const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }
+  return uvMetricsInfo?.events ?? 0
 }
 
 /** A number in `[0, 1)`. For jitter only: nothing that nodes coordinate on is ever random. */

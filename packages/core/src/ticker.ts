@@ -27,7 +27,7 @@ export interface TickerOptions {
  * - When several instants are due at once, because the process stalled, the machine slept or the clock was put forward,
  *   one tick comes for the newest, and it counts the others as `skipped`.
  */
-export interface Ticker extends AsyncIterable<Tick, undefined> {
+export interface Ticker extends AsyncIterable<Tick> {
   /** What it ticks by. */
   readonly schedule: Schedule
   /** Begins with the first instant after now. Does nothing while the ticker is enabled. */
@@ -46,6 +46,8 @@ export interface Ticker extends AsyncIterable<Tick, undefined> {
   readonly isEnabled: boolean
   /** The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none. */
   nextRun(): Date | null
+  /** A new reader. */
+  [Symbol.asyncIterator](): AsyncIterator<Tick, undefined>
   /** The same as {@link stop}. */
   [Symbol.dispose](): void
 }

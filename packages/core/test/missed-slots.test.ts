@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RecoveryStrategy } from '../src/configuration/settings.ts'
-import { decideMissedSlots, type RecoveryDecision } from '../src/engine/recovery/missed-slots.ts'
+import {
+  type CanceledAhead,
+  decideMissedSlots,
+  type MissedSlotEntry,
+  type RecoveryDecision,
+} from '../src/engine/recovery/missed-slots.ts'
 import type { SlotSeries } from '../src/engine/jobs/timeline.ts'
 import { every } from './support/every.ts'
 
@@ -12,15 +17,30 @@ const schedule = every(minute)
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
   const now = until + minute / 2
-  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, canceledAmong: none })
+  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, canceled: none })
 }
 
-const none = async () => new Set<number>()
+/** Says that these slots were canceled ahead. */
+function canceledAhead(slots: ReadonlySet<number> = new Set()): CanceledAhead {
+  const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
+  return {
+    among: async (asked) => those((slot) => asked.includes(slot)),
+    between: async (from, to) => those((slot) => slot >= from && slot <= to),
+  }
+}
+
+const none = canceledAhead()
 
 const run = (slot: number) => ({ kind: 'run', slot: slot * minute, span: null })
 const missed = (from: number, to: number) => ({
   kind: 'missed',
   span: { from: from * minute, to: to * minute, count: to - from + 1 },
+})
+
+const compressed = (from: number, to: number, count: number) => ({
+  kind: 'run',
+  slot: to * minute,
+  span: { from: from * minute, to: to * minute, count },
 })
 
 function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): RecoveryStrategy {
@@ -85,11 +105,10 @@ describe('of five missed slots', () => {
 
 describe('of five missed slots of which some were canceled ahead', () => {
   const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
-    const canceledAmong = async (slots: readonly number[]) =>
-      new Set(slots.filter((slot) => gone.includes(slot / minute)))
+    const canceled = canceledAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
     const now = until + minute / 2
-    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, canceledAmong })
+    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, canceled })
   }
 
   it('execute_last runs the last that was not', async () => {
@@ -117,9 +136,23 @@ describe('of five missed slots of which some were canceled ahead', () => {
     })
   })
 
-  it('a compressed run stands for all of them, as ever', async () => {
-    const { entries } = await decideWithout({ type: 'compressed' }, 5)
-    expect(entries).toMatchObject([{ kind: 'run', slot: 5 * minute, span: { count: 5 } }])
+  it.each<[gone: number[], entries: unknown[], toRun: number]>([
+    [[5], [compressed(1, 4, 4), missed(5, 5)], 1],
+    [[1, 2], [missed(1, 1), missed(2, 2), compressed(3, 5, 3)], 1],
+    [[3], [compressed(1, 5, 4)], 1],
+    [[1, 3, 5], [missed(1, 1), compressed(2, 4, 2), missed(5, 5)], 1],
+    [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5].map((slot) => missed(slot, slot)), 0],
+  ])('a compressed run covers those that were not: without %j', async (gone, entries, toRun) => {
+    const decision = await decideWithout({ type: 'compressed' }, ...gone)
+    expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
+  })
+
+  it('a compressed run of thousands leaves them out too', async () => {
+    const canceled = canceledAhead(new Set([3000 * minute, 5000 * minute]))
+    const until = 5000 * minute
+    const options = { series: schedule, first: minute, until, now: until + minute, limit: 1000, canceled }
+    const { entries } = await decideMissedSlots({ ...options, strategy: { type: 'compressed' } })
+    expect(entries).toEqual([compressed(1, 4999, 4998), missed(5000, 5000)])
   })
 })
 
@@ -160,7 +193,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
     now: month + 500,
     strategy: { type: 'execute_last' },
     limit: 1000,
-    canceledAmong: none,
+    canceled: none,
   })
   expect(decision.entries).toEqual([
     { kind: 'missed', span: { from: 1000, to: month - 1000, count: 2_591_999 } },
@@ -178,8 +211,7 @@ it('counting a million slots lets others work in between', async () => {
   setImmediate(countTurns)
   const strategy: RecoveryStrategy = { type: 'mark_as_missed' }
   const until = 1_000_000
-  const canceledAmong = none
-  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, canceledAmong })
+  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, canceled: none })
   counting = false
   expect(turns).toBeGreaterThanOrEqual(10)
 })
@@ -201,7 +233,7 @@ describe('a first slot that this node’s own schedule does not have', () => {
       now: 3 * minute,
       strategy,
       limit: 10,
-      canceledAmong: none,
+      canceled: none,
     })
     expect(decision.entries).toEqual(entries)
   })
@@ -253,14 +285,15 @@ function slotsOf({ series, first, until }: Case): number[] {
 }
 
 /** What a decision says of each slot that it covers, in its order. */
-function coverageOf(decision: RecoveryDecision, slots: readonly number[]): [slot: number, fate: string][] {
+function coverageOf(decision: RecoveryDecision, slots: readonly number[], canceled: ReadonlySet<number>) {
   return decision.entries.flatMap((entry): [number, string][] => {
     if (entry.kind === 'run' && entry.span === null) return [[entry.slot, 'run']]
     const { from, to, count } = entry.span as NonNullable<typeof entry.span>
     const covered = slots.filter((slot) => slot >= from && slot <= to)
-    expect(covered).toHaveLength(count)
+    const isRun = entry.kind === 'run'
+    expect(covered.filter((slot) => !isRun || !canceled.has(slot))).toHaveLength(count)
     expect([covered[0], covered.at(-1)]).toEqual([from, to])
-    return covered.map((slot) => [slot, entry.kind === 'run' ? 'covered' : 'missed'])
+    return covered.map((slot) => [slot, isRun && !canceled.has(slot) ? 'covered' : 'missed'])
   })
 }
 
@@ -270,10 +303,10 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
   const decisions: RecoveryDecision[] = []
   const fates: [number, string][] = []
   for (let first: number | null = one.first; first !== null && first <= one.until; ) {
-    const canceledAmong = async (asked: readonly number[]) => new Set(asked.filter((slot) => one.canceled.has(slot)))
-    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, canceledAmong })
+    const canceled = canceledAhead(one.canceled)
+    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, canceled })
     decisions.push(decision)
-    fates.push(...coverageOf(decision, slots))
+    fates.push(...coverageOf(decision, slots, one.canceled))
     first = one.series.nextMs(decision.lastSlot)
   }
   return { fates, decisions }
@@ -305,8 +338,8 @@ describe('decisions about missed slots', () => {
           return isAmongLatest && (maxAgeMs === null || slot >= now - maxAgeMs)
         })
         expect(fates.filter(([, fate]) => fate === 'run').map(([slot]) => slot)).toEqual(wanted)
-        const covered = fates.filter(([, fate]) => fate === 'covered').length
-        expect(covered).toBe(strategy.type === 'compressed' ? slots.length : 0)
+        const covered = fates.filter(([, fate]) => fate === 'covered').map(([slot]) => slot)
+        expect(covered).toEqual(strategy.type === 'compressed' ? latest.reverse() : [])
       }),
     )
   })
@@ -321,7 +354,12 @@ describe('decisions about missed slots', () => {
           expect(runs).toBeLessThanOrEqual(one.limit)
           expect(entries.length).toBeLessThanOrEqual(one.limit + 1 + one.canceled.size)
           const sizes = entries.map(({ span }) => span?.count ?? 1)
-          expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(count)
+          const inRun = ({ kind, span }: MissedSlotEntry) =>
+            kind === 'run' && span !== null
+              ? [...one.canceled].filter((slot) => slot > span.from && slot < span.to).length
+              : 0
+          const leftOut = entries.reduce((sum, entry) => sum + inRun(entry), 0)
+          expect(sizes.reduce((sum, size) => sum + size, 0) + leftOut).toBe(count)
           const last = entries.at(-1)
           expect(last?.kind === 'run' ? last.slot : last?.span.to).toBe(lastSlot)
         }

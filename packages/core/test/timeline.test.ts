@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from '../src/engine/jobs/timeline.ts'
+import { ScheduleReviver } from '../src/engine/jobs/schedule-reviver.ts'
+import { type SlotSeries, seriesOf, switchSchedule } from '../src/engine/jobs/timeline.ts'
 import { readUpdatePolicy, type UpdatePolicy, updatedTimeline } from '../src/engine/jobs/update-policy.ts'
 import type { SerializedSchedule } from '../src/schedule/schedule.ts'
 import type { ScheduleSegment } from '../src/storage/job-record.ts'

@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
 
   describe('a slot that was canceled ahead and lies in the outage', () => {
     async function outageOver(world: World, excluded: number, recoveryStrategy: RecoveryStrategyInput) {
-      const { job, slots } = recording(world, { recoveryStrategy })
+      const { job, runs, slots } = recording(world, { recoveryStrategy })
       const first = await world.start({ jobs: [job] })
       await world.clock.advance({ seconds: 65 })
       await first.cancelSlot('recording', at(excluded), { reason: 'holiday' })
@@ -126,7 +126,7 @@ describe.each(everywhere)('on $name', (place) => {
         const { verdict, occurrence } = await scheduler.explain('recording', at(slot))
         return [verdict, occurrence?.state, occurrence?.span?.count]
       }
-      return { scheduler, slots, explained }
+      return { scheduler, runs, slots, explained }
     }
 
     it.each([120, 180, 300])('keeps its record beside that of the missed range: at %d', async (excluded) => {
@@ -148,13 +148,24 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await explained(360)).toEqual(['recorded', 'completed', undefined])
     })
 
-    it.each([120, 180, 300])('hides none of the slots that a compressed run covers: at %d', async (excluded) => {
-      const { slots, explained } = await outageOver(createWorld(place), excluded, 'compressed')
-      expect(slots()).toEqual([60, 300, 360])
+    it.each([
+      [120, [180, 300]],
+      [180, [120, 300]],
+      [300, [120, 240]],
+    ])('is left out by a compressed run: at %d', async (excluded, [from, to]) => {
+      const { scheduler, runs, explained } = await outageOver(createWorld(place), excluded, 'compressed')
+      expect(runs.map(({ slot, span }) => [slot, span])).toEqual([
+        [60, null],
+        [to, [from, to, 3]],
+        [360, null],
+      ])
       for (const slot of [120, 180, 240, 300]) {
-        const expected = slot === excluded ? ['recorded', 'canceled', undefined] : ['covered', 'completed', 4]
-        expect(await explained(slot), `${slot}`).toEqual(expected)
+        const state = slot === excluded ? 'canceled' : 'completed'
+        const verdict = slot === excluded || slot === to ? 'recorded' : 'covered'
+        expect(await explained(slot), `${slot}`).toEqual([verdict, state, slot === excluded ? undefined : 3])
       }
+      const instants = (await scheduler.occurrences({ job: 'recording' })).map((one) => secondsOf(one.scheduledAt))
+      expect(instants).toEqual([...new Set(instants)])
     })
   })
 
@@ -166,7 +177,9 @@ describe.each(everywhere)('on $name', (place) => {
       ['execute_last', [120, 180, 240, 300], [], 0],
       ['execute_all', [240], [120, 180, 300], 4],
       ['mark_as_missed', [300], [], 0],
-      ['compressed', [300], [300], 1],
+      ['compressed', [300], [240], 1],
+      ['compressed', [120, 240, 300], [180], 1],
+      ['compressed', [120, 180, 240, 300], [], 0],
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
     ])('under %j: of four, without %j, %j run', async (recoveryStrategy, canceled, expected, toRun) => {
@@ -187,24 +200,41 @@ describe.each(everywhere)('on $name', (place) => {
       expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
     })
 
-    it('cost one read more for all jobs together', async () => {
+    it('are left out by a compressed run of more slots than are asked for one by one', async () => {
       const world = createWorld(place)
-      const jobs = Array.from({ length: 50 }, (_, index) =>
-        defineJob({ name: `${index}`, schedule: everySeconds(60, +at(300)), tasks: [{ name: 'work', run: () => 1 }] }),
-      )
-      await world.shutdown(await world.start({ jobs }))
-      await world.clock.advanceTo(at(400))
-      const intercepted = new InterceptedStorage(world.connect())
-      const scheduler = world.scheduler({ jobs, storage: intercepted.storage })
-      await scheduler.start()
-      await world.clock.advance(0)
-      const reads = intercepted.calls.filter(({ operation, request }) => {
-        const { occurrences } = request as { occurrences?: unknown }
-        return operation === 'get' && occurrences !== undefined
-      })
-      expect(reads).toHaveLength(1)
-      expect(intercepted.count('createOccurrences')).toBe(1)
+      const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 2 })
+      for (const slot of [150, 299, 300]) await first.cancelSlot('recording', at(slot))
+      await world.shutdown(first)
+      await world.clock.advanceTo(at(370))
+      await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 1 })
+      expect(runs.at(-1)).toMatchObject({ slot: 298, recovered: true, span: [3, 298, 295] })
     })
+
+    it.each(['execute_last', 'compressed'] as const)(
+      'cost one read more for all jobs: %s',
+      async (recoveryStrategy) => {
+        const world = createWorld(place)
+        const schedule = everySeconds(60, +at(300))
+        const jobs = Array.from({ length: 50 }, (_, index) =>
+          defineJob({ name: `${index}`, schedule, recoveryStrategy, tasks: [{ name: 'work', run: () => 1 }] }),
+        )
+        await world.shutdown(await world.start({ jobs }))
+        await world.clock.advanceTo(at(400))
+        const intercepted = new InterceptedStorage(world.connect())
+        const scheduler = world.scheduler({ jobs, storage: intercepted.storage })
+        await scheduler.start()
+        await world.clock.advance(0)
+        const reads = intercepted.calls.filter(({ operation, request }) => {
+          const { occurrences } = request as { occurrences?: unknown }
+          return operation === 'get' && occurrences !== undefined
+        })
+        expect(reads).toHaveLength(1)
+        expect(intercepted.count('createOccurrences')).toBe(1)
+      },
+    )
   })
 
   it('missed slots run whatever the overlap policy, and block what comes meanwhile as it says', async () => {

@@ -2,6 +2,7 @@ import { JobistemerError, printValue, toInstantText } from '@jobistemer/core'
 import {
   readScheduleWindow,
   readTimezone,
+  registerScheduleType,
   type ScheduleContext,
   type ScheduleType,
   type SerializedSchedule,
@@ -123,11 +124,13 @@ export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule
   }
 }
 
-/** How stored cron schedules are revived: `createScheduler({ scheduleTypes: [cronType] })`. */
+/** How stored cron schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
 export const cronType: ScheduleType = {
   name: 'cron',
   revive: (serialized) => cronScheduleOf(readSerializedCron(serialized, cronType.name)),
 }
+
+registerScheduleType(cronType)
 
 const schedules = new WeakCache<CronSchedule>()
 

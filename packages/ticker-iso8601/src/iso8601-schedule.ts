@@ -2,6 +2,7 @@ import { JobistemerError, printValue, toInstantText } from '@jobistemer/core'
 import {
   readScheduleWindow,
   readTimezone,
+  registerScheduleType,
   type ScheduleContext,
   type ScheduleType,
   type SerializedSchedule,
@@ -84,7 +85,7 @@ export class UnboundIso8601Schedule extends Iso8601Schedule implements UnboundSc
   }
 }
 
-/** How stored interval schedules are revived: `createScheduler({ scheduleTypes: [iso8601Type] })`. */
+/** How stored interval schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
 export const iso8601Type: ScheduleType = {
   name: 'iso8601',
   revive(serialized) {
@@ -103,6 +104,8 @@ export const iso8601Type: ScheduleType = {
     })
   },
 }
+
+registerScheduleType(iso8601Type)
 
 /** @throws JobistemerError when the source is no schedule, or one that never fires */
 export function iso8601ScheduleOf(source: Iso8601Source): Iso8601Schedule | UnboundIso8601Schedule {

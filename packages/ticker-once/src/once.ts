@@ -4,6 +4,7 @@ import {
   isLocalTime,
   readScheduleOptions,
   readTimezone,
+  registerScheduleType,
   type ScheduleContext,
   type ScheduleType,
   type SerializedSchedule,
@@ -97,7 +98,7 @@ export function once(at: InstantInput, options: OnceOptions = {}): OnceSchedule 
   })
 }
 
-/** How stored one-instant schedules are revived: `createScheduler({ scheduleTypes: [onceType] })`. */
+/** How stored one-instant schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
 export const onceType: ScheduleType = {
   name: 'once',
   revive(serialized) {
@@ -116,6 +117,8 @@ export const onceType: ScheduleType = {
     })
   },
 }
+
+registerScheduleType(onceType)
 
 function onceScheduleOf(source: OnceSource): OnceSchedule | UnboundOnceSchedule {
   if (source.timezone !== undefined) readTimezone(source.timezone, 'timezone')

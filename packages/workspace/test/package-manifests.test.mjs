@@ -80,7 +80,14 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
       })
       expect(existsSync(join(folder, target.default.replace(/^\.\/dist\/(.*)\.js$/, 'src/$1.ts'))), entry).toBe(true)
     }
-    for (const open of ['main', 'module', 'types', 'browser']) expect(manifest).not.toHaveProperty(open)
+    for (const open of ['module', 'browser']) expect(manifest).not.toHaveProperty(open)
+  })
+
+  it('says the same to compilers that do not read its exports', () => {
+    const { '.': main, ...others } = manifest.exports
+    expect([manifest.main, manifest.types]).toEqual([main.default, main.types])
+    const paths = Object.entries(others).map(([entry, { types }]) => [entry.slice(2), [types]])
+    expect(manifest.typesVersions ?? {}).toEqual(paths.length === 0 ? {} : { '*': Object.fromEntries(paths) })
   })
 
   it('publishes its build, its sources and its documents, and no test', () => {

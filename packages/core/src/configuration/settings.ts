@@ -47,7 +47,10 @@ export type RecoveryStrategyInput =
   | 'execute_last'
   /** None runs; they are recorded as missed. */
   | 'mark_as_missed'
-  /** One run, at the last missed slot, that is told the whole span which it covers. */
+  /**
+   * One run, at the last missed slot, that is told the whole span which it covers. Slots that were canceled ahead are
+   * left out.
+   */
   | 'compressed'
   /** The last `maxOccurrences` slots not older than `maxAge` run; at least one bound is given. */
   | { readonly type: 'bounded_window'; readonly maxOccurrences?: number; readonly maxAge?: DurationInput }

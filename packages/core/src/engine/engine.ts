@@ -6,6 +6,7 @@ import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import { readJobName } from '../job/read-jobs.ts'
+import type { JsonObject } from '../json.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
@@ -19,7 +20,7 @@ import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
-import { ScheduleReviver } from './jobs/timeline.ts'
+import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { StorageCaller } from './loop/storage-caller.ts'
@@ -209,11 +210,21 @@ export class Engine implements Scheduler, EngineContext {
     this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
+<<<<<<< HEAD
       const ended = quiet.then(() => this.#pool.emptied())
       if (!(await this.#endsWithin(ended, graceMs))) {
         this.#pool.abort()
         await this.#endsWithin(ended, abortGraceMs)
       }
+=======
+      const ended = new Promise<void>((resolve) => {
+        const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
+        this.agenda.setAlarm(grace, graceMs)
+        void quiet.then(() => this.#pool.emptied()).then(resolve)
+      })
+      this.clock.passUntil?.(ended)
+      await ended
+>>>>>>> virtual
     }
     this.#phase = 'stopped'
     this.#endCalls()
@@ -240,8 +251,8 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.stop()
   }
 
-  async trigger(name: string, options: TriggerOptions = {}): Promise<TriggerResult> {
-    return this.#requests.trigger(this.#job(name), options)
+  async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+    return this.#requests.trigger(this.#job(name), options, results)
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {

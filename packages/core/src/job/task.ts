@@ -1,4 +1,5 @@
 import type { TaskSettingsInput } from '../configuration/settings.ts'
+import type { DurationInput } from '../duration.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
@@ -20,7 +21,7 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
-  /** How many slots, both ends included. */
+  /** How many slots, both ends included. Those between them that were canceled ahead do not count. */
   readonly count: number
 }
 
@@ -51,6 +52,8 @@ export interface OccurrenceContext {
   readonly input: JsonValue | undefined
   /** The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. */
   readonly logger: Logger
+  /** The present time, as the scheduler has it: the storage's where that has a clock, and in tests the virtual one. */
+  now(): Date
   /** The latest finished run of the job at an earlier instant; asks the storage. */
   previousRun(): Promise<PreviousRun | null>
 }
@@ -71,6 +74,12 @@ export interface TaskContext<Data = unknown> extends OccurrenceContext {
   readonly signal: AbortSignal
   /** Results of the tasks of this occurrence that have completed, by name. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
+  /**
+   * Waits for so long by the scheduler's clock: in tests with a virtual one, no real time passes. Rejects with the
+   * reason of `signal` when that fires before.
+   * @throws JobistemerError `INVALID_DURATION`
+   */
+  sleep(duration: DurationInput): Promise<void>
   /**
    * The result of a task that has completed, typed by the task, as JSON gives it back.
    * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.

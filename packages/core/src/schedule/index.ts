@@ -16,4 +16,5 @@ export {
   toZonedInstantMs,
   toZonedInstantText,
 } from './schedule-options.ts'
+export { registerScheduleType } from './schedule-types.ts'
 export { openWindow, WindowedSchedule } from './windowed-schedule.ts'

@@ -1,14 +1,18 @@
 import type { Clock, Timer } from '../clock.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
+import { readObject } from '../configuration/read-value.ts'
 import { IndexedHeap } from '../engine/loop/indexed-heap.ts'
 import { JobistemerError } from '../errors.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
-import { afterThisTurn } from '../system-clock.ts'
+import { sleepOn } from '../sleep.ts'
+import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
+import { UserWork } from './user-work.ts'
 
 /** A clock that stands still until it is told to move. */
 export interface VirtualClock extends Clock {
   /**
-   * Moves time forward by a duration, running everything that is due on the way, in order, with no real waiting.
+   * Moves time forward by a duration, running everything that is due on the way, in order. Really waits only for what
+   * is real: the storage, and handlers and hooks that do something real.
    * @throws JobistemerError `INVALID_DURATION`
    */
   advance(duration: DurationInput): Promise<void>
@@ -22,15 +26,34 @@ export interface VirtualClock extends Clock {
   /** Lets everything that can happen at this instant happen. */
   settle(): Promise<void>
   /**
-   * Resolves when this much virtual time has passed: what a handler under test waits with. Rejects with the signal's
-   * reason when that fires before.
+   * Resolves when this much virtual time has passed: what tests wait with, and handlers that have no `context.sleep`.
+   * Rejects with the signal's reason when that fires before.
    * @throws JobistemerError `INVALID_DURATION`
    */
   sleep(duration: DurationInput, signal?: AbortSignal): Promise<void>
 }
 
+/** What {@link virtualClock} takes besides the start. */
+export interface VirtualClockOptions {
+  /** Its chance repeats itself for the same seed. Default 1. */
+  readonly seed?: number
+  /**
+   * For how long, in real time, a handler or a hook may wait for something real before time goes on without it. Counted
+   * anew whenever the process hears from outside, such as of a file that was read, and up to fifty times as long in all.
+   * 0: time goes on at once. Default 100 ms.
+   */
+  readonly patience?: DurationInput
+}
+
 // A turn can start work whose answer comes a turn or two later; three quiet ones in a row mean that nothing is left.
 const quietTurns = 3
+
+// Real time is waited for in parts, so that a busy machine stretches the patience, and in no more than so many.
+const partsOfPatience = 10
+const mostParts = 50 * partsOfPatience
+
+// Without a timer there is nowhere to move to: it is looked for one so often.
+const longestIdleMs = 10
 
 interface VirtualTimer {
   at: number
@@ -42,10 +65,12 @@ interface VirtualTimer {
 }
 
 /**
- * A clock for tests, starting at `start`. Its chance repeats itself for the same `seed` (default 1).
+ * A clock for tests, starting at `start`.
  *
- * `advance` waits for calls to the storage, however long they really take, and for handlers as far as they wait for
- * nothing but promises and this clock.
+ * Time passes only when nothing is left to do at the present instant. Calls to the storage are waited for, however long
+ * they really take. So are handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`), or for
+ * longer than the `patience`: then they wait for something that only time can bring, such as their timeout, or for
+ * nothing at all.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -53,34 +78,122 @@ interface VirtualTimer {
  * await scheduler.start()
  * await clock.advance({ days: 3 })
  *
- * @throws JobistemerError `INVALID_INSTANT`
+ * @throws JobistemerError `INVALID_INSTANT`, `INVALID_DURATION`, `UNKNOWN_OPTION`
  */
-export function virtualClock(start: InstantInput, options: { readonly seed?: number } = {}): VirtualClock {
+export function virtualClock(start: InstantInput, options: VirtualClockOptions = {}): VirtualClock {
+  readObject(options, 'options', ['seed', 'patience'])
+  const patienceMs = toDurationMs(options.patience ?? 100, 'patience')
   let randomState = (options.seed ?? 1) >>> 0
   let monotonic = 0
   let wall = toInstantMs(start, 'start')
   let changes = 0
+  const onChange = new Set<() => void>()
   let timerCount = 0
+  /** How often somebody has begun to move the clock, and how many do so now. */
+  let moves = 0
+  let movesUnderWay = 0
+  /** What the clock moves for by itself. */
+  const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
+  const work = new UserWork(changed)
+
+  function changed(): void {
+    changes++
+    for (const wake of onChange) wake()
+  }
 
   async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < quietTurns; ) {
-      const before = changes
-      if (pending.size > 0) await Promise.allSettled(pending)
-      await new Promise<void>((resolve) => afterThisTurn(resolve))
-      quiet = before === changes && pending.size === 0 ? quiet + 1 : 0
+    for (;;) {
+      for (let quiet = 0; quiet < quietTurns; ) {
+        const before = changes
+        if (pending.size > 0) await Promise.allSettled(pending)
+        await new Promise<void>((resolve) => afterThisTurn(resolve))
+        quiet = before === changes && pending.size === 0 ? quiet + 1 : 0
+      }
+      if (!work.holdsTime) return
+      if (!(await somethingHappens())) work.giveUp()
     }
+  }
+
+  /** Waits for what handlers really do; false when none of them has given a sign of life for too long. */
+  async function somethingHappens(): Promise<boolean> {
+    const before = changes
+    for (let idle = 0, parts = 0; idle < partsOfPatience && parts < mostParts; parts++) {
+      const heard = eventsHeard()
+      if (patienceMs > 0) await changeOrPause(patienceMs / partsOfPatience)
+      if (changes !== before) return true
+      idle = eventsHeard() === heard ? idle + 1 : 0
+    }
+    return false
+  }
+
+  /** Resolves at the next change, or when so much real time has passed. */
+  function changeOrPause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        pause.cancel()
+        onChange.delete(wake)
+        resolve()
+      }
+      const pause = systemClock.setTimer(milliseconds, wake)
+      onChange.add(wake)
+    })
+  }
+
+  function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    const endWait = work.beginWait()
+    return sleepOn(clock, milliseconds, signal).finally(endWait)
+  }
+
+  /** Somebody moves the clock. A handler that does waits for it meanwhile. */
+  async function moving(move: () => Promise<void>): Promise<void> {
+    const endWait = work.beginWait()
+    moves++
+    movesUnderWay++
+    try {
+      await move()
+    } finally {
+      movesUnderWay--
+      endWait()
+    }
+  }
+
+  function passUntil(promise: Promise<unknown>): void {
+    const isFirst = awaited.size === 0
+    const end = () => {
+      awaited.delete(promise)
+      changed()
+    }
+    awaited.add(promise)
+    promise.then(end, end)
+    if (isFirst) void moveByItself()
+  }
+
+  async function moveByItself(): Promise<void> {
+    while (awaited.size > 0) {
+      const seen = moves
+      await settle()
+      const timer = timers.peek()
+      if (timer === undefined) await changeOrPause(longestIdleMs)
+      // Whoever moves the clock decides how far.
+      else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
+    }
+  }
+
+  /** Moves to a monotonic instant, and calls what is due there. */
+  function moveTo(at: number): void {
+    const step = Math.max(0, at - monotonic)
+    monotonic += step
+    wall += step
+    callDueTimers()
   }
 
   async function advanceBy(milliseconds: number): Promise<void> {
     await settle()
     const end = monotonic + milliseconds
     for (let timer = timers.peek(); timer !== undefined && timer.at <= end; timer = timers.peek()) {
-      const step = Math.max(0, timer.at - monotonic)
-      monotonic += step
-      wall += step
-      callDueTimers()
+      moveTo(timer.at)
       await settle()
     }
     wall += end - monotonic
@@ -96,7 +209,7 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
     }
     due.sort((left, right) => left.number - right.number)
     for (const timer of due) {
-      changes++
+      changed()
       if (!timer.cancelled) timer.callback()
     }
   }
@@ -113,16 +226,21 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
       return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
     },
     track(promise) {
-      changes++
+      changed()
       pending.add(promise)
+      // A handler that asks the storage gives a sign of life.
+      const endWait = work.beginWait()
       const done = () => {
-        changes++
+        changed()
         pending.delete(promise)
+        endWait()
       }
       promise.then(done, done)
     },
+    perform: (call) => work.perform(call),
+    passUntil,
     setTimer(delayMs, callback): Timer {
-      changes++
+      changed()
       const at = monotonic + Math.min(Math.max(delayMs, 0), 60_000)
       const timer: VirtualTimer = { at, heapIndex: -1, number: timerCount++, callback, cancelled: false }
       timers.push(timer)
@@ -133,7 +251,10 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
         },
       }
     },
-    advance: (duration) => advanceBy(toDurationMs(duration, 'duration')),
+    advance(duration) {
+      const milliseconds = toDurationMs(duration, 'duration')
+      return moving(() => advanceBy(milliseconds))
+    },
     async advanceTo(instant) {
       const target = toInstantMs(instant)
       if (target < wall) {
@@ -144,38 +265,15 @@ export function virtualClock(start: InstantInput, options: { readonly seed?: num
           remedy: 'Use jumpTo to set the wall clock back.',
         })
       }
-      await advanceBy(target - wall)
+      await moving(() => advanceBy(target - wall))
     },
     async jumpTo(instant) {
       wall = toInstantMs(instant)
-      await settle()
+      await moving(settle)
     },
-    settle,
-    sleep(duration, signal) {
-      const milliseconds = toDurationMs(duration, 'duration')
-      return new Promise((resolve, reject) => {
-        let timer: Timer | undefined
-        const end = monotonic + milliseconds
-        const look = () => {
-          if (monotonic < end) {
-            timer = clock.setTimer(end - monotonic, look)
-            return
-          }
-          signal?.removeEventListener('abort', abort)
-          resolve()
-        }
-        const abort = () => {
-          timer?.cancel()
-          reject(signal?.reason)
-        }
-        if (signal?.aborted) {
-          reject(signal.reason)
-          return
-        }
-        signal?.addEventListener('abort', abort, { once: true })
-        look()
-      })
-    },
+    settle: () => moving(settle),
+    wait,
+    sleep: (duration, signal) => wait(toDurationMs(duration, 'duration'), signal),
   }
   return clock
 }

@@ -28,7 +28,7 @@ interface Waiting {
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** The ticks of one reader: whoever writes never waits for it, so only the newest unread ticks are kept. */
-export class TickStream implements AsyncIterableIterator<Tick, undefined> {
+export class TickStream implements AsyncIterableIterator<Tick> {
   readonly #maxUnread: number
   readonly #onReturn: (stream: TickStream) => void
   #unread: Tick[] = []

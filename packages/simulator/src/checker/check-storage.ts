@@ -1,5 +1,11 @@
 import { type JobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
-import { createdId, type JobRecord, type OccurrenceState, type TaskRunRecord } from '@jobistemer/core/storage'
+import {
+  createdId,
+  type JobRecord,
+  type OccurrenceState,
+  type RecoveryEntry,
+  type TaskRunRecord,
+} from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { JobModel, OccurrenceModel } from './job-model.ts'
 import { nextSlot, slotsBetween } from './series.ts'
@@ -195,7 +201,7 @@ export class StorageModel {
     job.watermark = Math.max(job.watermark, watermark)
   }
 
-  /** Each slot up to the new watermark is in exactly one entry. */
+  /** Each slot up to the new watermark is in exactly one entry, and one that was canceled ahead in no compressed run. */
   #checkTiles(job: JobModel, { jobId, watermark, entries }: EventOf<'recovered'>): void {
     const spans = entries.map((entry) => {
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
@@ -205,7 +211,7 @@ export class StorageModel {
     for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       const index = spans.findIndex(({ from, to }) => slot >= from && slot <= to)
       if (index < 0) this.#note('hole', jobId, null, `a recovery has no entry for ${text(slot)}`)
-      else counts[index] = (counts[index] as number) + 1
+      else if (!isCompressed(entries[index]) || !job.excluded.has(slot)) counts[index] = (counts[index] as number) + 1
     }
     for (const [index, span] of spans.entries()) {
       if (counts[index] === span.count) continue
@@ -413,6 +419,10 @@ function mayOverlap({ definition }: JobModel['head']): boolean {
 
 function nodeOf(life: string | null): string | undefined {
   return life?.split('.')[0]
+}
+
+function isCompressed(entry: RecoveryEntry | undefined): boolean {
+  return entry?.kind === 'run' && entry.details.span !== undefined
 }
 
 function isEnd(state: OccurrenceState): boolean {

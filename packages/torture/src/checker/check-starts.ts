@@ -1,4 +1,4 @@
-import { missedRangeId, occurrenceId } from '@jobistemer/core'
+import { occurrenceId } from '@jobistemer/core'
 import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import type { WitnessStart } from '../record/witness.ts'
 import type { CheckedJob } from './recorded-run.ts'
@@ -83,9 +83,7 @@ function* recordProblems(
   if (kind === 'slot') {
     if (![...job.slots(scheduledAt - 1, scheduledAt)].includes(scheduledAt))
       yield ['start-unknown', `${time(scheduledAt)} is not a slot of the schedule`]
-    const { span } = record.details
-    const isRange = span !== undefined && span.count > 1
-    if (start.occurrence !== (isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, scheduledAt))) {
+    if (start.occurrence !== occurrenceId(job.id, scheduledAt)) {
       yield ['start-unknown', `it does not have the id of slot ${time(scheduledAt)}`]
     }
   } else if (!asked.has(record.details.requestKey ?? '')) {

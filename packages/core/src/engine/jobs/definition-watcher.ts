@@ -73,9 +73,11 @@ export class DefinitionWatcher {
           ...(changedSince !== undefined && { changedSince }),
         }),
       )
+      await this.#registry.learnTypesOf(page.items)
       for (const record of page.items) this.#considerAlone(record)
       cursor = page.cursor
     } while (cursor !== null && !this.#loop.isStopped)
+    this.#registry.reviveAgain()
     this.#lookedAt = startedAt
   }
 

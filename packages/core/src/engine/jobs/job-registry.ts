@@ -12,7 +12,9 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { checkedSeries } from './checked-series.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
-import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
+import type { ScheduleReviver } from './schedule-reviver.ts'
+import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './timeline.ts'
+import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
@@ -24,6 +26,8 @@ export class JobRegistry {
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Plans of versions other than the ones in force, for occurrences that started under them. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
+  /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
+  readonly #saidOf = new Map<JobId, string>()
 
   constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers }) {
     this.#engine = engine
@@ -47,7 +51,8 @@ export class JobRegistry {
 
   /**
    * Stores what is new or changed of these definitions, and follows what the storage knows better.
-   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over
+   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
+   * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
    */
   async register(jobs: readonly Job[], { isStart = false }: { readonly isStart?: boolean } = {}): Promise<void> {
     const { maxBatch } = this.#engine
@@ -63,6 +68,8 @@ export class JobRegistry {
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      const learning = this.#learn(records)
+      if (learning !== null) await learning
       // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
       const now = this.#engine.now()
       const changing: { job: Job; change: JobChange }[] = []
@@ -92,7 +99,7 @@ export class JobRegistry {
 
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
   changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
-    this.#reviver.add(job.schedule.type)
+    this.#addTypeOf(job)
     const { defaults } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
@@ -124,17 +131,43 @@ export class JobRegistry {
     return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
 
+  /** Imports the tickers of this project that jobs of this node need, and that nobody has imported yet. */
+  async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
+    await this.#learn(records.filter((record) => this.#jobs.has(record.id) || this.#runsAsData(record)))
+  }
+
+  #learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
+    const schedules = records.flatMap((record) => record?.timeline.map(({ schedule }) => schedule) ?? [])
+    const learning = this.#reviver.learn(schedules)
+    if (learning !== null) this.#engine.clock.track?.(learning)
+    return learning
+  }
+
+  #runsAsData({ definition }: JobRecord): boolean {
+    const { tasks } = readJobDocument(definition)
+    return tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
+  }
+
+  #addTypeOf({ schedule }: Job): void {
+    if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
+  }
+
   /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
-    if (job !== null) {
-      this.#reviver.add(job.schedule.type)
+    if (job !== null && !(job.schedule instanceof UnrevivedSchedule)) {
+      this.#addTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
       // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
       if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON()))
         return checkedSeries(job.schedule)
     }
-    return seriesOf(timeline, this.#reviver)
+    return seriesOf(timeline, this.#reviver, job?.name)
+  }
+
+  /** The series of a timeline; `null` where this node cannot revive it. */
+  seriesIfKnown(timeline: JobRecord['timeline']): SlotSeries | null {
+    return timeline.every(({ schedule }) => this.#reviver.knows(schedule)) ? this.seriesOf(timeline, null) : null
   }
 
   /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `INVALID_SCHEDULE` */
@@ -144,7 +177,16 @@ export class JobRegistry {
 
   /** Takes over a head as it is stored now. */
   adopt(job: Job, record: JobRecord, change?: RegistrationChange): RegisteredJob {
-    const series = this.seriesOf(record.timeline, job)
+    let series: SlotSeries
+    let isUnscheduled = false
+    try {
+      series = this.seriesOf(record.timeline, job)
+    } catch (error) {
+      // One job must not stop the others, and what other nodes create of it can run here.
+      series = seriesThatFails(error)
+      isUnscheduled = true
+      this.#sayUnscheduled(record, error)
+    }
     const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
     let registered = this.#jobs.get(job.id)
     if (registered === undefined) {
@@ -154,6 +196,8 @@ export class JobRegistry {
     registered.job = job
     registered.version = record.version
     registered.series = series
+    registered.isUnscheduled = isUnscheduled
+    if (!isUnscheduled) this.#saidOf.delete(job.id)
     registered.paused = record.paused !== null
     const own = { tasks: job.tasks, handlers: this.#handlers }
     registered.plan = local ? undefined : planFromDocument(readJobDocument(record.definition), record.version, own)
@@ -162,32 +206,51 @@ export class JobRegistry {
     return registered
   }
 
+  #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
+    const scheduleTypes = [...new Set(timeline.map(({ schedule }) => schedule.type))]
+    const said = scheduleTypes.join()
+    if (this.#saidOf.get(id) === said) return
+    this.#saidOf.set(id, said)
+    const fields = { job: name, scheduleTypes, err: error }
+    this.#engine.logger.error(fields, 'the schedule of this job cannot be revived: its slots are left to other nodes')
+  }
+
   /**
-   * Takes over a job that is data alone, when this node has its handlers and knows its schedules' types; otherwise it
-   * is left to other nodes.
+   * Takes over a job that is data alone, when this node has its handlers; otherwise it is left to other nodes. Where the
+   * schedule cannot be revived, only its slots are.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
-    const document = readJobDocument(record.definition)
-    const tasks = tasksOf(document, [])
-    if (!tasks.every((task) => task.handler !== undefined && this.#handlers.has(task.handler))) return null
     const schedule = record.timeline.at(-1)?.schedule
-    if (schedule === undefined || !this.#reviver.knows(schedule)) {
-      this.#engine.logger.warn({ job: record.name, schedule: schedule?.type }, 'schedule type unknown: left to others')
-      return null
-    }
+    if (schedule === undefined || !this.#runsAsData(record)) return null
+    const document = readJobDocument(record.definition)
     const { id, name, owner } = record
     const job: Job = {
       id,
       name,
       owner,
-      schedule: this.#reviver.revive(schedule),
+      schedule: this.#revived(schedule, name),
       unbound: null,
       overrides: document.settings,
-      tasks,
+      tasks: tasksOf(document, []),
       onStart: undefined,
       onComplete: undefined,
     }
     return this.adopt(job, record)
+  }
+
+  #revived(schedule: SerializedSchedule, jobName: string): Schedule {
+    try {
+      return this.#reviver.revive(schedule, jobName)
+    } catch (error) {
+      return new UnrevivedSchedule(schedule, error)
+    }
+  }
+
+  /** Looks again at jobs whose schedules could not be revived: their types may have come to be known. */
+  reviveAgain(): void {
+    for (const job of this.#jobs.values()) {
+      if (job.isUnscheduled && this.#reviver.knows(job.job.schedule.toJSON())) this.reload(job)
+    }
   }
 
   #emitRegistered(job: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
@@ -227,7 +290,7 @@ export class JobRegistry {
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
-    this.#engine.agenda.setSlot(job, nextAt)
+    this.#engine.agenda.setSlot(job, job.isUnscheduled ? null : nextAt)
   }
 
   /**
@@ -260,7 +323,13 @@ export class JobRegistry {
     const id = job.job.id
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
     const record = jobs[0] ?? null
-    if (record !== null && record.deletedAt === null) return this.adopt(job.job, record)
+    if (record !== null && record.deletedAt === null) {
+      const learning = this.#learn([record])
+      if (learning === null) return this.adopt(job.job, record)
+      await learning
+      // What was read may be old by now.
+      return this.reloadNow(job)
+    }
     this.forget(job)
     return null
   }

@@ -16,6 +16,8 @@ export class RegisteredJob implements HeapEntry {
   version: number
   watermark: number
   series: SlotSeries
+  /** This node cannot revive its schedules: it leaves its slots to other nodes, and still runs what they create. */
+  isUnscheduled = false
   /** Made when the job first runs; `null` when this node lacks a handler of the stored version. */
   plan: JobPlan | null | undefined = undefined
   paused: boolean

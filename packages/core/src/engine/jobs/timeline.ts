@@ -1,7 +1,7 @@
-import { JobistemerError, printValue } from '../../errors.ts'
-import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
 import { checkedSeries } from './checked-series.ts'
+import type { ScheduleReviver } from './schedule-reviver.ts'
 
 /** What the engine asks of a job's schedules. */
 export interface SlotSeries {
@@ -11,40 +11,24 @@ export interface SlotSeries {
   previousMs(beforeMs: number): number | null
 }
 
-/** Revives stored schedules, with the schedule types that this node knows. */
-export class ScheduleReviver {
-  readonly #types = new Map<string, ScheduleType>()
-
-  add(type: ScheduleType): void {
-    this.#types.set(type.name, type)
+/** The series of a job whose schedule this node cannot revive: whoever asks it for a slot is told why. */
+export function seriesThatFails(error: unknown): SlotSeries {
+  const fail = () => {
+    throw error
   }
-
-  knows(serialized: SerializedSchedule): boolean {
-    return this.#types.has(serialized.type)
-  }
-
-  revive(serialized: SerializedSchedule): Schedule {
-    const type = this.#types.get(serialized.type)
-    if (type !== undefined) return type.revive(serialized)
-    throw new JobistemerError('UNKNOWN_SCHEDULE_TYPE', {
-      message: `A stored schedule is of a type that this node does not know: ${printValue(serialized.type)}.`,
-      field: 'scheduleTypes',
-      value: serialized.type,
-      remedy: 'Pass its type to createScheduler({ scheduleTypes: [...] }).',
-    })
-  }
+  return { nextMs: fail, previousMs: fail }
 }
 
-/** The series of a timeline: each segment's schedule decides the slots of its stretch. */
-export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver): SlotSeries {
+/** The series of a timeline of a job: each segment's schedule decides the slots of its stretch. */
+export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver, jobName?: string): SlotSeries {
   const [only] = timeline
   if (timeline.length === 1 && only !== undefined && only.after === null && only.until === null) {
-    return checkedSeries(reviver.revive(only.schedule))
+    return checkedSeries(reviver.revive(only.schedule, jobName))
   }
   const segments = timeline.map(({ after, until, schedule }) => ({
     after: after ?? Number.NEGATIVE_INFINITY,
     until: until ?? Number.POSITIVE_INFINITY,
-    schedule: checkedSeries(reviver.revive(schedule)),
+    schedule: checkedSeries(reviver.revive(schedule, jobName)),
   }))
   return {
     nextMs(afterMs) {

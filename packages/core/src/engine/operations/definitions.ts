@@ -66,7 +66,10 @@ export interface PlannedChange {
   readonly name: string
   /** Version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
-  /** Its next slots as it is stored, at most three; none for a job that does not exist. */
+  /**
+   * Its next slots as it is stored, at most three; none for a job that does not exist, and only the next one of a job
+   * whose schedule this node cannot revive.
+   */
   readonly before: readonly Date[]
   /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
   readonly after: readonly Date[]
@@ -246,8 +249,10 @@ export class Definitions {
   }
 
   #nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Date[] {
-    const series = this.#registry.seriesOf(timeline, null)
     const slots: Date[] = []
+    const series = this.#registry.seriesIfKnown(timeline)
+    // Its next slot is stored; those after it only a node knows that can revive the schedule.
+    if (series === null) return nextAt === null ? [] : [new Date(nextAt)]
     for (let slot = nextAt; slot !== null && slots.length < slotsShown; slot = series.nextMs(slot)) {
       slots.push(new Date(slot))
     }

@@ -51,13 +51,14 @@ export class Requests {
     this.#capacity = options.capacity
   }
 
-  async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
+  /** `results` stand for those of tasks that do not run. */
+  async trigger(job: RegisteredJob, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
     readObject(options, 'options', triggerOptionNames)
     return this.#submit(job, {
       kind: 'trigger',
       base: job.job.id,
       key: options.key,
-      details: detailsOf(options),
+      details: { ...detailsOf(options), ...(results !== undefined && { results }) },
     })
   }
 

@@ -27,6 +27,33 @@ export class CanceledSlots {
     }
   }
 
+  /**
+   * All of a job's slots in `[from, to]` that were canceled: costs as much as there are of them. For slots that nobody
+   * has decided about: what is canceled among these was canceled ahead.
+   */
+  async between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
+    const { storage, maxBatch: limit } = this.#engine
+    const found = new Set<number>()
+    const part = {
+      kind: 'job',
+      jobId,
+      from,
+      to: to + 1,
+      states: ['canceled'],
+      order: 'ascending',
+      runs: false,
+    } as const
+    let cursor: string | null = null
+    do {
+      const page = await storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({ ...part, limit, cursor }),
+      )
+      for (const { kind, scheduledAt } of page.items) if (kind === 'slot') found.add(scheduledAt)
+      cursor = page.cursor
+    } while (cursor !== null)
+    return found
+  }
+
   /** Those of a job's slots that were canceled. */
   async among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
     await this.look(slots.map((slot) => ({ jobId, slot })))

@@ -17,13 +17,19 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
-/** Which of these slots were canceled ahead. */
-export type CanceledAmong = (slots: readonly number[]) => Promise<ReadonlySet<number>>
+/** Which slots were canceled ahead. */
+export interface CanceledAhead {
+  /** Those of these slots. */
+  among(slots: readonly number[]): Promise<ReadonlySet<number>>
+  /** All from the one slot to the other, both inclusive, however many slots lie between them. */
+  between(from: number, to: number): Promise<ReadonlySet<number>>
+}
 
 // Counting the slots of a long outage must not hold up the event loop: a pause after so many.
 const slotsPerTurn = 50_000
 
-// Once one turns out to be canceled, at least so many more are looked up together.
+// Once one turns out to be canceled, at least so many more are looked up together. What a compressed run covers is
+// looked up one by one up to so many, and listed beyond.
 const slotsPerLook = 100
 
 const none: ReadonlySet<number> = new Set()
@@ -39,24 +45,20 @@ export interface MissedSlots {
   readonly strategy: RecoveryStrategy
   /** Bounds the runs of one decision. */
   readonly limit: number
-  readonly canceledAmong: CanceledAmong
+  readonly canceled: CanceledAhead
 }
 
 /**
  * Decides what becomes of missed slots. Of more that are to run than the limit allows, the first are decided, and the
  * caller comes back for the rest. Where a strategy wants a number of the latest, those that were canceled ahead do not
- * count.
+ * count; a compressed run covers none of them.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit } = options
+  if (strategy.type === 'compressed') return decideCompressed(options)
   const canceled = new Set<number>()
   const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, canceled)
   const before = await countSpan(series, first, runFrom === null ? until : runFrom - 1)
-  if (strategy.type === 'compressed' && runFrom !== null) {
-    const count = (before?.count ?? 0) + 1
-    const span = { from: first, to: runFrom, count }
-    return { entries: [{ kind: 'run', slot: runFrom, span }], lastSlot: runFrom, count, toRun: 1 }
-  }
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
   let lastSlot = before?.to ?? first
   let count = before?.count ?? 0
@@ -73,13 +75,53 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
   return { entries, lastSlot, count, toRun }
 }
 
+/**
+ * One run, at the last slot that was not canceled ahead, for all that were not. Those that were have their records, and
+ * are listed where the span of the run leaves them out.
+ */
+async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
+  const { first, until } = options
+  const fewest = take(fromFirst(options), slotsPerLook + 1)
+  const isFew = fewest.length <= slotsPerLook
+  const canceled = await (isFew ? options.canceled.among(fewest) : options.canceled.between(first, until))
+  const without: number[] = []
+  let from: number | null = null
+  let to = first
+  let lastSlot = first
+  let count = 0
+  for (const slot of fromFirst(options)) {
+    if (canceled.has(slot)) without.push(slot)
+    else {
+      from ??= slot
+      to = slot
+    }
+    lastSlot = slot
+    count++
+    if (count % slotsPerTurn === 0) await nextTurn()
+  }
+  if (from === null) return { entries: without.map(missedAlone), lastSlot, count, toRun: 0 }
+  const start = from
+  const run: MissedSlotEntry = { kind: 'run', slot: to, span: { from, to, count: count - without.length } }
+  const before = without.filter((slot) => slot < start)
+  const after = without.filter((slot) => slot > to)
+  return { entries: [...before.map(missedAlone), run, ...after.map(missedAlone)], lastSlot, count, toRun: 1 }
+}
+
 function missedAlone(slot: number): MissedSlotEntry {
   return { kind: 'missed', span: { from: slot, to: slot, count: 1 } }
 }
 
-/** The last missed slot, whatever became of it. */
-export function lastMissedSlot({ series, first, until }: Pick<MissedSlots, 'series' | 'first' | 'until'>): number {
-  return Math.max(series.previousMs(until + 1) ?? first, first)
+/**
+ * The slots of which a decision needs to know at least whether they were canceled: what can be asked for many jobs
+ * together.
+ */
+export function slotsToLookAt(missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy'>): readonly number[] {
+  const { series, first, until, strategy } = missed
+  if (strategy.type === 'compressed') {
+    const slots = take(fromFirst(missed), slotsPerLook + 1)
+    return slots.length <= slotsPerLook ? slots : []
+  }
+  return countsSlots(strategy) ? [Math.max(series.previousMs(until + 1) ?? first, first)] : []
 }
 
 /**
@@ -96,7 +138,7 @@ async function firstToRun(options: MissedSlots, canceled: Set<number>): Promise<
     const fewest = canceled.size === 0 ? 1 : slotsPerLook
     const slots = take(latest, Math.min(Math.max(most - kept, fewest), slotsPerTurn))
     if (slots.length === 0) break
-    const gone = looks ? await options.canceledAmong(slots) : none
+    const gone = looks ? await options.canceled.among(slots) : none
     for (const slot of slots) {
       if (kept === most) break
       if (gone.has(slot)) canceled.add(slot)
@@ -110,8 +152,15 @@ async function firstToRun(options: MissedSlots, canceled: Set<number>): Promise<
   return found
 }
 
+type SlotStretch = Pick<MissedSlots, 'series' | 'first' | 'until'>
+
+/** The missed slots in their order. */
+function* fromFirst({ series, first, until }: SlotStretch): Generator<number> {
+  for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) yield slot
+}
+
 /** The missed slots from the last to the first, down to a bound. */
-function* latestFirst({ series, first, until }: MissedSlots, notBefore: number): Generator<number> {
+function* latestFirst({ series, first, until }: SlotStretch, notBefore: number): Generator<number> {
   for (let before = until + 1; before > first; ) {
     const previous = series.previousMs(before)
     const slot = previous !== null && previous > first ? previous : first
@@ -131,11 +180,8 @@ function take(slots: Generator<number>, most: number): number[] {
   return taken
 }
 
-/**
- * Whether the strategy wants a number of the latest slots. A run that covers the whole span is none of them, and a window
- * without a number takes all that lie in it.
- */
-export function countsSlots(strategy: RecoveryStrategy): boolean {
+/** Whether the strategy wants a number of the latest slots. A window without a number takes all that lie in it. */
+function countsSlots(strategy: RecoveryStrategy): boolean {
   return strategy.type === 'bounded_window' ? strategy.maxOccurrences !== null : strategy.type === 'execute_last'
 }
 
@@ -153,7 +199,7 @@ async function countSpan(series: SlotSeries, first: number, until: number): Prom
   if (first > until) return null
   let count = 0
   let to = first
-  for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) {
+  for (const slot of fromFirst({ series, first, until })) {
     to = slot
     count++
     if (count % slotsPerTurn === 0) await nextTurn()

@@ -10,7 +10,7 @@ import type { SlotSeries } from '../jobs/timeline.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
 import { CanceledSlots, type JobSlot } from './canceled-slots.ts'
-import { countsSlots, decideMissedSlots, lastMissedSlot, type RecoveryDecision } from './missed-slots.ts'
+import { type CanceledAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -68,8 +68,13 @@ export class Recovery {
     for (const one of late) {
       const { job } = one
       try {
-        const canceledAmong = (slots: readonly number[]) => canceled.among(job.job.id, slots)
-        const deciding = decideMissedSlots({ ...missedSlotsOf(one, now), now, limit: recoveryLimit, canceledAmong })
+        const { id } = job.job
+        const ofJob: CanceledAhead = {
+          among: (slots) => canceled.among(id, slots),
+          between: (from, to) => canceled.between(id, from, to),
+        }
+        const missed = missedSlotsOf(one, now)
+        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, canceled: ofJob })
         // It takes several turns to count the slots of a long outage.
         this.#engine.clock.track?.(deciding)
         const decision = await deciding
@@ -89,14 +94,13 @@ export class Recovery {
     }
   }
 
-  /** For most jobs, what became of the last slot is all that there is to know: one call for all of them. */
+  /** For most jobs, what became of a few slots is all that there is to know: one call for all of them. */
   async #lookForCanceled(late: readonly LateSlot[], now: number): Promise<CanceledSlots> {
     const slots: JobSlot[] = []
     for (const one of late) {
-      const missed = missedSlotsOf(one, now)
-      if (!countsSlots(missed.strategy)) continue
+      const jobId = one.job.job.id
       try {
-        slots.push({ jobId: one.job.job.id, slot: lastMissedSlot(missed) })
+        for (const slot of slotsToLookAt(missedSlotsOf(one, now))) slots.push({ jobId, slot })
       } catch {
         // The decision about this job's slots will say so.
       }
@@ -127,7 +131,8 @@ export class Recovery {
         }
         const { span } = entry
         const details = span === null ? noDetails : { span }
-        const id = span !== null && span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, entry.slot)
+        // A run is that of its slot, also one that covers more: no other record can come to stand for this instant.
+        const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),
     }

@@ -1,5 +1,6 @@
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord } from '../../storage/occurrence-record.ts'
+import { perform } from '../loop/perform.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
 /** Tells the listeners and the hooks of a running occurrence what happens to it. */
@@ -73,7 +74,8 @@ export class ExecutionVoice {
   /** Calls a hook of the user's; what it throws is reported, and goes no further. */
   async callHook(hook: string, call: () => void | Promise<void>): Promise<void> {
     try {
-      await call()
+      // Called in a function of its own: what it returns is a promise of the language then.
+      await perform(this.#source.engine.clock, async () => await call())
     } catch (error) {
       const { engine, job } = this.#source
       const jobName = job.job.name

@@ -1,3 +1,4 @@
+import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import {
   type AttemptId,
@@ -11,6 +12,7 @@ import {
 import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
 import { boundLogger, type Logger } from '../../logger.ts'
+import { sleepOn } from '../../sleep.ts'
 import type { OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -85,6 +87,10 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
   }
 
+  now(): Date {
+    return new Date(this.#source.engine.now())
+  }
+
   async previousRun(): Promise<PreviousRun | null> {
     const { jobId, scheduledAt } = this.#source.occurrence
     const page = await this.#source.engine.storage.once((storage) =>
@@ -155,6 +161,12 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
 
   get signal(): AbortSignal {
     return this.#task.signal()
+  }
+
+  async sleep(duration: DurationInput): Promise<void> {
+    const milliseconds = toDurationMs(duration, 'duration')
+    const { clock } = this.#source.engine
+    await (clock.wait?.(milliseconds, this.signal) ?? sleepOn(clock, milliseconds, this.signal))
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {

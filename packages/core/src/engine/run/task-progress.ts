@@ -8,6 +8,7 @@ import type {
 } from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { Alarm } from '../loop/agenda.ts'
+import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { toErrorRecord } from './error-record.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
@@ -181,10 +182,13 @@ export class TaskProgress implements Alarm {
     const context = new RunningTaskContext(this.#owner, this, number)
     let returned: unknown
     try {
-      returned = this.plan.run(context as never)
-      if (isThenable(returned)) {
-        // Not `returned.then`: what is no promise of the language may throw there, or call both functions.
-        Promise.resolve(returned).then(
+      returned = perform(engine.clock, () => {
+        const answer = this.plan.run(context as never)
+        // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
+        return isThenable(answer) ? Promise.resolve(answer) : answer
+      })
+      if (returned instanceof Promise) {
+        returned.then(
           (value) => this.#attemptEnded(number, true, value),
           (error) => this.#attemptEnded(number, false, error),
         )

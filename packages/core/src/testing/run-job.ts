@@ -1,0 +1,170 @@
+import { readObject } from '../configuration/read-value.ts'
+import type { DurationInput } from '../duration.ts'
+import { Engine } from '../engine/engine.ts'
+import type { RunOverrides } from '../engine/operations/request-options.ts'
+import { JobistemerError } from '../errors.ts'
+import type { OccurrenceId } from '../ids.ts'
+import type { InstantInput } from '../instant.ts'
+import type { Job } from '../job/define-job.ts'
+import { readJob } from '../job/read-jobs.ts'
+import type { TaskHandler } from '../job/task.ts'
+import { type JsonObject, toJsonValue } from '../json.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+import type { ExecutionReport, TaskReport } from '../report.ts'
+import type { ScheduleType, SerializedSchedule } from '../schedule/schedule.ts'
+import { WindowedSchedule } from '../schedule/windowed-schedule.ts'
+import { readSchedulerOptions } from '../scheduler-options.ts'
+import type { Storage } from '../storage/storage.ts'
+import { systemClock } from '../system-clock.ts'
+import { virtualClock } from './virtual-clock.ts'
+
+/** How to run one task in a test. */
+export interface RunTaskOptions {
+  /** Where the run is kept: an empty one, such as a new `memoryStorage()`. It is not closed. */
+  readonly storage: Storage
+  /** When the run begins, by its virtual clock. Default: the present time. */
+  readonly now?: InstantInput
+  /** What the tasks get as `context.input`. Default: nothing. */
+  readonly data?: unknown
+  /** Results of tasks that do not run, by the name of the task, as `context.result` gives them. Default: none. */
+  readonly results?: Readonly<Record<string, unknown>>
+  /** Settings for this run, over the job's and the tasks' own. */
+  readonly overrides?: RunOverrides
+  /** What does the work of tasks that name a `handler`. Default: none. */
+  readonly handlers?: Readonly<Record<string, TaskHandler>>
+  /** Default: none, since the report tells what failed. */
+  readonly logger?: Logger
+  /** As for `virtualClock`. Default 100 ms. */
+  readonly patience?: DurationInput
+}
+
+/** How to run a job in a test. */
+export interface RunJobOptions extends RunTaskOptions {
+  /** Only these tasks. Default: all. */
+  readonly tasks?: readonly string[]
+}
+
+const optionNames = ['storage', 'now', 'data', 'results', 'overrides', 'handlers', 'logger', 'patience']
+
+/**
+ * Runs a job once in a test, and answers its report. The engine runs it as it does when it is triggered, with retries,
+ * timeouts and hooks, on a virtual clock that moves by itself; the job's schedule has no part in it.
+ *
+ * @example
+ * const report = await runJob(job, { storage: memoryStorage(), data: { day: '2026-01-31' } })
+ * report.outcome // => 'completed'
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `INVALID_INSTANT`, `INVALID_DURATION`, `TASK_NOT_FOUND`
+ * for a bad option; `JOB_NOT_FOUND` when `handlers` lacks one
+ */
+export async function runJob(job: Job, options: RunJobOptions): Promise<ExecutionReport> {
+  readJob(job, 'job')
+  const {
+    data,
+    tasks,
+    overrides,
+    results,
+    patience,
+    now = systemClock.now(),
+  } = readObject(options, 'options', [...optionNames, 'tasks'])
+  const clock = virtualClock(now, patience === undefined ? {} : { patience })
+  const engine = new Engine(
+    readSchedulerOptions({
+      storage: options.storage,
+      jobs: [{ ...job, schedule: new Never(), unbound: null }],
+      clock,
+      logger: options.logger ?? silentLogger,
+      ...(options.handlers !== undefined && { handlers: options.handlers }),
+    }),
+  )
+  const request = {
+    ...(data !== undefined && { data }),
+    ...(tasks !== undefined && { tasks }),
+    ...(overrides !== undefined && { overrides }),
+  }
+  const running = runOnce(engine, job, request, results === undefined ? undefined : readResults(job, results))
+  clock.passUntil?.(running)
+  return running
+}
+
+/**
+ * Runs one task of a job in a test, and answers its report: the attempts, and the result or the error. What it asks of
+ * the tasks before it comes from `results`. Otherwise like {@link runJob}.
+ *
+ * @example
+ * const mail = await runTask(job, 'mail', { storage: memoryStorage(), results: { count: { rows: 3 } } })
+ * mail.result // => '3 rows'
+ *
+ * @throws JobistemerError as {@link runJob}
+ */
+export async function runTask(job: Job, task: string, options: RunTaskOptions): Promise<TaskReport> {
+  readObject(options, 'options', optionNames)
+  const report = await runJob(job, { ...options, tasks: [task] })
+  return report.tasks[0] as TaskReport
+}
+
+async function runOnce(
+  engine: Engine,
+  { name }: Job,
+  request: Parameters<Engine['trigger']>[1],
+  results: JsonObject | undefined,
+): Promise<ExecutionReport> {
+  const reports = new Map<OccurrenceId, ExecutionReport>()
+  let look = () => {}
+  engine.on('occurrence.finished', ({ report }) => {
+    reports.set(report.occurrence.id, report)
+    look()
+  })
+  try {
+    await engine.start()
+    const { id, state } = await engine.trigger(name, request, results)
+    if (state !== 'running' && state !== 'pending') throw storageInUse(state)
+    return await new Promise<ExecutionReport>((resolve) => {
+      look = () => {
+        const report = reports.get(id)
+        if (report !== undefined) resolve(report)
+      }
+      look()
+    })
+  } finally {
+    await engine.shutdown()
+  }
+}
+
+function readResults(job: Job, results: Readonly<Record<string, unknown>>): JsonObject {
+  const names = job.tasks.map((task) => task.name)
+  const read = Object.entries(readObject(results, 'results', names))
+  return Object.fromEntries(read.map(([name, result]) => [name, toJsonValue(result, `results.${name}`)]))
+}
+
+function storageInUse(state: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `The job cannot run in this storage, since it runs there already: the new run is ${state}.`,
+    field: 'options.storage',
+    value: state,
+    remedy: 'Give a storage that holds no other run of the job, such as a new memoryStorage().',
+  })
+}
+
+/** The schedule of a job that runs on request alone. */
+class Never extends WindowedSchedule {
+  get type(): ScheduleType {
+    return { name: 'never', revive: () => new Never() }
+  }
+
+  protected nextAfter(): null {
+    return null
+  }
+
+  protected previousBefore(): null {
+    return null
+  }
+
+  describe(): string {
+    return 'never'
+  }
+
+  toJSON(): SerializedSchedule {
+    return { type: 'never' }
+  }
+}

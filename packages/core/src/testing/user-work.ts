@@ -1,0 +1,73 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/** One call of a handler or a hook that has not ended. */
+interface Work {
+  /** What it waits for of the virtual clock. */
+  waits: number
+  /** It has shown no sign of life for too long: nobody waits for it before it does. */
+  isGivenUp: boolean
+}
+
+/**
+ * Handlers and hooks that run. One that waits for the virtual clock lets time pass; any other may wait for something
+ * real, and holds time still, until it is given up.
+ */
+export class UserWork {
+  readonly #current = new AsyncLocalStorage<Work>()
+  readonly #underWay = new Set<Work>()
+  readonly #onChange: () => void
+
+  /** `onChange` is told when one begins, ends, or begins or ends to wait for the clock. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange
+  }
+
+  /** Some of it may wait for something real. */
+  get holdsTime(): boolean {
+    for (const work of this.#underWay) if (work.waits === 0 && !work.isGivenUp) return true
+    return false
+  }
+
+  /** What holds time still does so no longer, unless it gives a sign of life. */
+  giveUp(): void {
+    for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true
+  }
+
+  /** Calls a handler or a hook, and follows what it returns to its end. */
+  perform<T>(call: () => T): T {
+    const work: Work = { waits: 0, isGivenUp: false }
+    const end = () => {
+      this.#underWay.delete(work)
+      this.#onChange()
+    }
+    this.#underWay.add(work)
+    this.#onChange()
+    let isUnderWay = false
+    try {
+      const returned = this.#current.run(work, call)
+      if (returned instanceof Promise) {
+        // Not its own `then`, which may be anything.
+        Promise.prototype.then.call(returned, end, end)
+        isUnderWay = true
+      }
+      return returned
+    } finally {
+      if (!isUnderWay) end()
+    }
+  }
+
+  /** The work that calls, if any does, waits for the clock from now on; call what is returned when that is over. */
+  beginWait(): () => void {
+    const work = this.#current.getStore()
+    if (work === undefined) return nothing
+    work.waits++
+    this.#onChange()
+    return () => {
+      work.waits--
+      work.isGivenUp = false
+      this.#onChange()
+    }
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises'
+import { createScheduler, defineJob, defineTask, type Logger } from '@jobistemer/core'
+import { runJob, runTask } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
+import { expect, it } from 'vitest'
+
+const now = '2026-01-31T02:00:00Z'
+const everyMinute = cron('* * * * *')
+
+const count = defineTask({ name: 'count', data: { table: 'orders' }, run: async () => ({ rows: 3 }) })
+const mail = defineTask({
+  name: 'mail',
+  run: async (context) => `${context.result(count).rows} rows for ${context.input}`,
+})
+const report = defineJob({ name: 'report', schedule: everyMinute, tasks: [count, mail] })
+
+it('a job runs once, and its report comes', async () => {
+  const { outcome, startedAt, tasks, occurrence } = await runJob(report, {
+    storage: memoryStorage(),
+    now,
+    data: 'anna',
+  })
+  expect([outcome, startedAt, occurrence.kind]).toEqual(['completed', new Date(now), 'trigger'])
+  expect(tasks.map(({ name, result }) => [name, result])).toEqual([
+    ['count', { rows: 3 }],
+    ['mail', '3 rows for anna'],
+  ])
+})
+
+it('retries and timeouts pass in virtual time, and the schedule has no part in it', async () => {
+  let calls = 0
+  const flaky = defineJob({
+    name: 'flaky',
+    schedule: everyMinute,
+    retryPolicy: { maxRetries: 2, retryInterval: { hours: 1 }, backoffFactor: 1 },
+    tasks: [
+      {
+        name: 'work',
+        async run() {
+          calls++
+          await readFile(new URL(import.meta.url))
+          if (calls < 3) throw new Error(`failure ${calls}`)
+          return calls
+        },
+      },
+    ],
+  })
+  const { outcome, durationMs, tasks } = await runJob(flaky, {
+    storage: memoryStorage(),
+    now,
+    overrides: { executionTimeout: { days: 1 } },
+  })
+  expect([outcome, durationMs, calls]).toEqual(['completed', 2 * 3_600_000, 3])
+  expect(tasks[0]?.attempts.map(({ error }) => error?.message)).toEqual(['failure 1', 'failure 2', undefined])
+})
+
+it('hooks have ended when the report comes', async () => {
+  const seen: string[] = []
+  const hook = (name: string) => async () => {
+    await readFile(new URL(import.meta.url))
+    seen.push(name)
+  }
+  const hooked = defineJob({
+    name: 'hooked',
+    schedule: everyMinute,
+    onStart: hook('onStart'),
+    onComplete: hook('onComplete'),
+    tasks: [{ name: 'work', run: () => void seen.push('work') }],
+  })
+  await runJob(hooked, { storage: memoryStorage() })
+  expect(seen).toEqual(['onStart', 'work', 'onComplete'])
+})
+
+it('one task runs with the results that it asks for', async () => {
+  const storage = memoryStorage()
+  const task = await runTask(report, 'mail', { storage, now, data: 'anna', results: { count: { rows: 7 } } })
+  expect([task.name, task.state, task.result]).toEqual(['mail', 'completed', '7 rows for anna'])
+})
+
+it('a task that fails tells how', async () => {
+  const task = await runTask(report, 'mail', { storage: memoryStorage(), now })
+  expect(task.state).toBe('failed')
+  expect(task.attempts.map(({ state, error }) => [state, error?.code])).toEqual([['failed', 'RESULT_NOT_AVAILABLE']])
+})
+
+it('a task that hangs runs into its timeout', async () => {
+  const tasks = [{ name: 'work', run: () => new Promise(() => undefined) }]
+  const hanging = defineJob({ name: 'hanging', schedule: everyMinute, tasks })
+  const { attempts } = await runTask(hanging, 'work', { storage: memoryStorage(), now, patience: 10 })
+  expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])
+})
+
+it('a job that is data runs with its handlers, and says nothing unless it is given a logger', async () => {
+  const lines: string[] = []
+  const note = (_: object, message?: string) => void lines.push(String(message))
+  const logger: Logger = { debug: note, info: note, warn: note, error: note }
+  const data = defineJob({ name: 'data', schedule: everyMinute, tasks: [{ name: 'work', handler: 'work' }] })
+  const { outcome } = await runJob(data, {
+    storage: memoryStorage(),
+    logger,
+    handlers: { work: ({ logger: bound }) => bound.info({}, 'at work') },
+  })
+  expect(outcome).toBe('completed')
+  expect(lines).toContain('at work')
+})
+
+it('bad options are refused', async () => {
+  const storage = memoryStorage()
+  const refusals: [Promise<unknown>, string, string][] = [
+    [runJob(report, { storage, tasks: ['post'] }), 'TASK_NOT_FOUND', 'tasks'],
+    [runTask(report, 'post', { storage }), 'TASK_NOT_FOUND', 'tasks'],
+    [runTask(report, 'mail', { storage, tasks: ['mail'] } as never), 'UNKNOWN_OPTION', 'options.tasks'],
+    [runJob(report, { storage, results: { post: 1 } }), 'UNKNOWN_OPTION', 'results.post'],
+    [runJob(report, { storage, results: { count: new Map() } }), 'INVALID_ARGUMENT', 'results.count'],
+    [runJob(report, { storage, now: 'soon' }), 'INVALID_INSTANT', 'start'],
+    [runJob('report' as never, { storage }), 'INVALID_ARGUMENT', 'job'],
+    [runJob(report, {} as never), 'INVALID_ARGUMENT', 'storage'],
+    [runJob(report, { storage, when: now } as never), 'UNKNOWN_OPTION', 'options.when'],
+  ]
+  for (const [refusal, code, field] of refusals) await expect(refusal).rejects.toMatchObject({ code, field })
+})
+
+it('a storage in which the job runs already is refused', async () => {
+  const database = memoryDatabase()
+  let end = () => {}
+  const run = () =>
+    new Promise<void>((resolve) => {
+      end = resolve
+    })
+  const busy = defineJob({ name: 'busy', schedule: everyMinute, tasks: [{ name: 'work', run }] })
+  const scheduler = createScheduler({ storage: memoryStorage({ database }), jobs: [busy] })
+  await scheduler.start()
+  await scheduler.trigger('busy')
+  const refusal = runJob(busy, { storage: memoryStorage({ database }) })
+  await expect(refusal).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'options.storage' })
+  end()
+  await scheduler.shutdown()
+})
