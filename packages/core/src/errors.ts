@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'STORAGE_FULL'
   | 'STORAGE_BUSY'
   | 'STORAGE_CLOSED'
+  | 'STORAGE_REPLACED'
   | 'STORAGE_FAILED'
 
 const brand = Symbol.for('jobistemer.error')

@@ -25,8 +25,8 @@ export interface SqliteDatabase {
 /** How {@link sqliteStorage} opens its data: by `file` or by `database`. */
 export interface SqliteStorageOptions {
   /**
-   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does. `:memory:`
-   * keeps everything in the process: for trying things out.
+   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does, for its user
+   * alone (mode 0600). `:memory:` keeps everything in the process: for trying things out.
    */
   readonly file?: string | URL
   /**

@@ -1,6 +1,5 @@
 import { orDefault, readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError } from '../errors.ts'
 import { EventHub, readEventName, type SchedulerEventName, type SchedulerListener } from '../events.ts'
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
@@ -22,7 +21,7 @@ import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/timeline.ts'
 import { Agenda } from './loop/agenda.ts'
 import type { EngineContext } from './loop/engine-context.ts'
-import { StorageCaller } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Reaper } from './nodes/reaper.ts'
@@ -147,8 +146,8 @@ export class Engine implements Scheduler, EngineContext {
     if (this.#phase === 'stopped') return
     this.events.emit('engine.failed', { where, error })
     this.logger.error({ where, err: error }, 'the engine failed')
-    // Somebody closed the storage: nothing can be done, and nothing can be said, any more.
-    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0 })
+    // Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more.
+    if (isStorageGone(error)) void this.shutdown({ gracePeriod: 0 })
   }
 
   async start(): Promise<void> {

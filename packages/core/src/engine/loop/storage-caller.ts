@@ -25,6 +25,11 @@ export class EngineStopped extends JobistemerError {
 // itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.
 const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
+/** True when the storage of this process is gone for good: a scheduler that is started anew may find another one. */
+export function isStorageGone(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
+}
+
 /**
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
  * engine stops: every call of the protocol can be repeated.
@@ -97,7 +102,7 @@ export class StorageCaller {
 
   #isPermanent(error: unknown, isAsked: boolean): boolean {
     if (!JobistemerError.isInstance(error)) return false
-    return error.code === 'STORAGE_CLOSED' || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
+    return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
   /** Ends all waiting: what has no answer yet never will have one here. */
