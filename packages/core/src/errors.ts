@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'STORAGE_BUSY'
   | 'STORAGE_CLOSED'
   | 'STORAGE_REPLACED'
+  | 'STORAGE_TIMEOUT'
   | 'STORAGE_FAILED'
 
 const brand = Symbol.for('jobistemer.error')

@@ -20,6 +20,7 @@ import { JobRegistry } from './jobs/job-registry.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/timeline.ts'
 import { Agenda } from './loop/agenda.ts'
+import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
@@ -29,6 +30,8 @@ import {
   type DefinitionPlan,
   Definitions,
   type JobUpdate,
+  type PlanOptions,
+  type RemoveOptions,
   type UpdateOptions,
   type UpdateResult,
 } from './operations/definitions.ts'
@@ -46,6 +49,9 @@ import { Recovery } from './recovery/recovery.ts'
 import { jobNotFound, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { StorageTime } from './time/storage-time.ts'
+
+/** A scrape of metrics waits no longer for the storage. */
+const gaugeTimeoutMs = 2000
 
 /** One node, put together from its parts. */
 export class Engine implements Scheduler, EngineContext {
@@ -128,7 +134,7 @@ export class Engine implements Scheduler, EngineContext {
   async #readGauges(): Promise<GaugeValues> {
     return {
       scheduler_jobs_running: this.#pool.begun,
-      scheduler_jobs_in_queue: await this.#history.waitingCount(),
+      scheduler_jobs_in_queue: await this.#history.waitingCount(this.#asked({ timeout: gaugeTimeoutMs })),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
@@ -157,7 +163,7 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.start()
     try {
       await this.#time.start()
-      await this.#registry.register(this.#options.jobs, { isStart: true })
+      await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
@@ -225,71 +231,76 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async trigger(name: string, options: TriggerOptions = {}): Promise<TriggerResult> {
-    return this.#requests.trigger(this.#job(name), options)
+    return this.#requests.trigger(this.#job(name), options, this.#asked(options))
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
     this.#assertRunning()
-    const original = await this.#interventions.find(id)
+    const asked = this.#asked(options)
+    const original = await this.#interventions.find(id, asked)
     const job = this.#registry.get(original.jobId)
     if (job === undefined) throw jobNotFound(original.jobId)
-    return this.#requests.replay(job, original, options)
+    return this.#requests.replay(job, original, options, asked)
   }
 
   async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
     this.#assertRunning()
-    return this.#interventions.cancel(id, options)
+    return this.#interventions.cancel(id, options, this.#asked(options))
   }
 
   async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options)
+    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options, this.#asked(options))
   }
 
   async pause(name: string, options: InterventionOptions = {}): Promise<void> {
-    return this.#interventions.pause(this.#job(name), options)
+    return this.#interventions.pause(this.#job(name), options, this.#asked(options))
   }
 
-  async resume(name: string): Promise<void> {
-    return this.#interventions.resume(this.#job(name))
+  async resume(name: string, options: CallOptions = {}): Promise<void> {
+    return this.#interventions.resume(this.#job(name), options, this.#asked(options))
   }
 
   async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    return this.#definitions.update(this.#job(name), change, options)
+    return this.#definitions.update(this.#job(name), change, options, this.#asked(options))
   }
 
-  async add(job: Job): Promise<void> {
+  async add(job: Job, options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
-    return this.#definitions.add(job)
+    return this.#definitions.add(job, options, this.#asked(options))
   }
 
-  async remove(name: string, options: { readonly expectedVersion?: number } = {}): Promise<void> {
-    return this.#definitions.remove(this.#job(name), options)
+  async remove(name: string, options: RemoveOptions = {}): Promise<void> {
+    return this.#definitions.remove(this.#job(name), options, this.#asked(options))
   }
 
-  async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
+  async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
     this.#assertRunning()
-    return this.#definitions.plan(jobs, options)
+    return this.#definitions.plan(jobs, options, this.#asked(options))
   }
 
-  async apply(plan: DefinitionPlan): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
-    return this.#definitions.apply(plan)
+    return this.#definitions.apply(plan, options, this.#asked(options))
   }
 
-  async explain(name: string, at: InstantInput): Promise<Explanation> {
-    return explain(this, this.#registry, this.#job(name), toInstantMs(at, 'at'))
+  async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
+    const job = this.#job(name)
+    const slot = { at: toInstantMs(at, 'at'), now: this.now() }
+    readObject(options, 'options', callOptionNames)
+    return explain(this.#asked(options), this.#registry, job, slot)
   }
 
   async prune(options: PruneOptions): Promise<number> {
-    return this.#history.prune(options)
+    return this.#history.prune(options, this.#asked(options))
   }
 
-  async isRunning(name: string): Promise<boolean> {
-    return this.#history.isRunning(name)
+  async isRunning(name: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#history.isRunning(name, options, this.#asked(options))
   }
 
-  async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
-    return this.#history.occurrences(filter)
+  async occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Promise<readonly Occurrence[]> {
+    readObject(options, 'options', callOptionNames)
+    return this.#history.occurrences(filter, this.#asked(options))
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
@@ -301,6 +312,10 @@ export class Engine implements Scheduler, EngineContext {
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.events.on(readEventName(event), listener)
+  }
+
+  #asked(options: CallOptions): AskedCalls {
+    return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
 
   #assertRunning(): void {

@@ -77,7 +77,8 @@ const whole: Record<string, unknown> = {
   schedule: everySeconds(10),
   tasks: [{ name: 'work', run: () => 1 }],
 }
-const why = { reason: 'name', actor: 'name' } as const
+const limits = { timeout: 'positive duration', signal: 'object' } as const
+const why = { reason: 'name', actor: 'name', ...limits } as const
 const request = { key: 'name', data: 'plain data', tasks: 'list', overrides: 'object', ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
@@ -101,6 +102,7 @@ export const entryPoints: readonly EntryPoint[] = [
       pollInterval: 'positive duration',
       reapInterval: 'positive duration',
       definitionInterval: 'positive duration',
+      callTimeout: 'positive duration',
       maxClockSkew: 'duration',
       handleSignals: 'list',
       handlers: 'list',
@@ -187,7 +189,14 @@ export const entryPoints: readonly EntryPoint[] = [
       return scheduler.pause('a', path === 'options' ? (value as never) : withMember(path, value))
     },
   },
-  { name: 'resume', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.resume(value as string) },
+  {
+    name: 'resume',
+    options: { name: 'name', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.resume(value as string)
+      return scheduler.resume('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'update',
     options: { name: 'name', change: 'object', ...jobSettings, schedule: 'object', tasks: 'list' },
@@ -204,16 +213,29 @@ export const entryPoints: readonly EntryPoint[] = [
       policy: 'choice',
       'policy.until': 'instant',
       waiting: 'choice',
+      ...limits,
     },
     call(path, value, scheduler) {
       const base = path === 'policy.until' ? { policy: { type: 'graceful' } } : {}
       return scheduler.update('a', {}, path === 'options' ? (value as never) : withMember(path, value, base))
     },
   },
-  { name: 'add', options: { job: 'object' }, call: (_, value, scheduler) => scheduler.add(value as never) },
+  {
+    name: 'add',
+    options: { job: 'object', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'job') return scheduler.add(value as never)
+      return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'remove',
-    options: { name: 'name', options: 'object', expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER } },
+    options: {
+      name: 'name',
+      options: 'object',
+      expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER },
+      ...limits,
+    },
     call(path, value, scheduler) {
       if (path === 'name') return scheduler.remove(value as string)
       return scheduler.remove('a', path === 'options' ? (value as never) : withMember(path, value))
@@ -221,10 +243,11 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'plan',
-    options: { jobs: 'list', options: 'object', owner: 'name' },
+    options: { jobs: 'list', options: 'object', owner: 'name', ...limits },
     call(path, value, scheduler) {
       if (path === 'jobs') return scheduler.plan(value as never, { owner: 'team' })
-      return scheduler.plan([job], path === 'options' ? (value as never) : withMember(path, value))
+      const base = path === 'owner' ? {} : { owner: 'team' }
+      return scheduler.plan([job], path === 'options' ? (value as never) : withMember(path, value, base))
     },
   },
   {
@@ -235,18 +258,25 @@ export const entryPoints: readonly EntryPoint[] = [
       'plan.jobs': 'list',
       'plan.added': 'list',
       'plan.removed': 'list',
+      options: 'object',
+      ...limits,
     },
     call(path, value, scheduler) {
       if (path === 'plan') return scheduler.apply(value as never)
       const plan = { owner: 'team', jobs: [], added: [], changed: [], removed: [], unchanged: [] }
+      if (path === 'options') return scheduler.apply(plan, value as never)
+      if (path in limits) return scheduler.apply(plan, withMember(path, value))
       return scheduler.apply(withMember(path.replace('plan.', ''), value, plan))
     },
   },
   {
     name: 'explain',
-    options: { name: 'name', at: 'instant' },
-    call: (path, value, scheduler) =>
-      path === 'name' ? scheduler.explain(value as string, 0) : scheduler.explain('a', value as number),
+    options: { name: 'name', at: 'instant', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.explain(value as string, 0)
+      if (path === 'at') return scheduler.explain('a', value as number)
+      return scheduler.explain('a', 0, path === 'options' ? (value as never) : withMember(path, value))
+    },
   },
   {
     name: 'prune',
@@ -255,11 +285,19 @@ export const entryPoints: readonly EntryPoint[] = [
       olderThan: 'duration',
       keep: { integerFrom: 0, to: Number.MAX_SAFE_INTEGER },
       job: 'name',
+      ...limits,
     },
     call: (path, value, scheduler) =>
       scheduler.prune(path === 'options' ? (value as never) : withMember(path, value, { olderThan: 0 })),
   },
-  { name: 'isRunning', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.isRunning(value as string) },
+  {
+    name: 'isRunning',
+    options: { name: 'name', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.isRunning(value as string)
+      return scheduler.isRunning('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'occurrences',
     options: {
@@ -270,11 +308,15 @@ export const entryPoints: readonly EntryPoint[] = [
       'filter.states': 'list',
       'filter.order': 'choice',
       'filter.limit': { integerFrom: 1, to: 1_000_000 },
+      options: 'object',
+      ...limits,
     },
-    call: (path, value, scheduler) =>
-      scheduler.occurrences(
-        path === 'filter' ? (value as never) : withMember(path.replace('filter.', ''), value, { job: 'a' }),
-      ),
+    call(path, value, scheduler) {
+      if (path === 'filter') return scheduler.occurrences(value as never)
+      if (path === 'options') return scheduler.occurrences({ job: 'a' }, value as never)
+      if (path in limits) return scheduler.occurrences({ job: 'a' }, withMember(path, value))
+      return scheduler.occurrences(withMember(path.replace('filter.', ''), value, { job: 'a' }))
+    },
   },
   {
     name: 'nextRuns',

@@ -8,6 +8,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
 import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
@@ -47,15 +48,17 @@ export class JobRegistry {
    * Stores what is new or changed of these definitions, and follows what the storage knows better.
    * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over
    */
-  async register(jobs: readonly Job[], { isStart = false }: { readonly isStart?: boolean } = {}): Promise<void> {
+  async register(
+    jobs: readonly Job[],
+    { isStart = false, storage }: { readonly isStart?: boolean; readonly storage: StorageCalls },
+  ): Promise<void> {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart)
+      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart, storage)
     }
   }
 
-  async #registerGroup(jobs: readonly Job[], isStart: boolean): Promise<void> {
-    const { storage } = this.#engine
+  async #registerGroup(jobs: readonly Job[], isStart: boolean, storage: StorageCalls): Promise<void> {
     let open = jobs
     // Another node can store a change between the read and the write; then the job is looked at again.
     while (open.length > 0) {
@@ -248,9 +251,9 @@ export class JobRegistry {
    * Answers what the job is now: another object than the given one when it was deleted and came back, `null` when it is
    * gone.
    */
-  async reloadNow(job: RegisteredJob): Promise<RegisteredJob | null> {
+  async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
     const id = job.job.id
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
+    const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
     const record = jobs[0] ?? null
     if (record !== null && record.deletedAt === null) return this.adopt(job.job, record)
     this.forget(job)

@@ -10,6 +10,7 @@ import { readOwnStart } from '../dispatch/own-start.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { uniqueSuffix } from '../loop/unique-suffix.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -45,9 +46,9 @@ export class Requests {
     this.#capacity = options.capacity
   }
 
-  async trigger(job: RegisteredJob, options: TriggerOptions): Promise<TriggerResult> {
-    readObject(options, 'options', triggerOptionNames)
-    return this.#submit(job, {
+  async trigger(job: RegisteredJob, options: TriggerOptions, asked: AskedCalls): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
+    return this.#submit(job, asked, {
       kind: 'trigger',
       base: job.job.id,
       key: options.key,
@@ -55,8 +56,13 @@ export class Requests {
     })
   }
 
-  async replay(job: RegisteredJob, original: OccurrenceRecord, options: ReplayOptions): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, 'from'])
+  async replay(
+    job: RegisteredJob,
+    original: OccurrenceRecord,
+    options: ReplayOptions,
+    asked: AskedCalls,
+  ): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
       throw new JobistemerError('INVALID_ARGUMENT', {
         message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
@@ -69,7 +75,7 @@ export class Requests {
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
     const { data } = original.details
-    return this.#submit(job, {
+    return this.#submit(job, asked, {
       kind: 'replay',
       base: original.id,
       key: options.key,
@@ -87,24 +93,26 @@ export class Requests {
     await Promise.allSettled([...this.#underWay.values()])
   }
 
-  async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+  async #submit(job: RegisteredJob, asked: AskedCalls, request: Request): Promise<TriggerResult> {
+    asked.assertWanted()
     const key = request.key ?? `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
     const id = requestedOccurrenceId(request.base, request.kind, key)
-    const send = (): Promise<TriggerResult> => this.#send(job, request, id)
+    const send = (): Promise<TriggerResult> => this.#send(job, request, id, asked)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
     const earlier = this.#underWay.get(id)
     const answering = earlier === undefined ? send() : earlier.then(send, send)
     this.#underWay.set(id, answering)
-    try {
-      return await answering
-    } finally {
+    const forget = (): void => {
       if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
     }
+    answering.then(forget, forget)
+    // The answer is awaited also when the caller waits no more: what this node has started by then, it has to run.
+    return asked.within(() => answering)
   }
 
-  async #send(asked: RegisteredJob, request: Request, id: OccurrenceId): Promise<TriggerResult> {
+  async #send(first: RegisteredJob, request: Request, id: OccurrenceId, asked: AskedCalls): Promise<TriggerResult> {
     const { kind, details } = request
-    let job = asked
+    let job = first
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)
@@ -121,7 +129,7 @@ export class Requests {
         details,
         runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
       }
-      const answer = await this.#create(item)
+      const answer = await this.#createOrRecognise(job, item, asked)
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
       if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
       const present = await this.#registry.reloadNow(job)
@@ -130,7 +138,17 @@ export class Requests {
     }
   }
 
-  async #create(item: CreateRequested): Promise<CreateAnswer> {
+  /** What the caller waits for no more is not asked once more; but what a lost answer may have started is looked for. */
+  async #createOrRecognise(job: RegisteredJob, item: CreateRequested, asked: AskedCalls): Promise<CreateAnswer> {
+    try {
+      return await this.#create(item, asked)
+    } catch (error) {
+      if (asked.isGivenUp && item.runs !== null) await this.#recognise(job, item)
+      throw error
+    }
+  }
+
+  async #create(item: CreateRequested, asked: AskedCalls): Promise<CreateAnswer> {
     const { owner, storage } = this.#engine
     const starts = item.runs === null ? 0 : 1
     this.#capacity.reserve(starts)
@@ -138,7 +156,7 @@ export class Requests {
       const [answer] = await storage.repeated(
         'createOccurrences',
         (calls) => calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
-        { isAsked: true },
+        asked,
       )
       return answer as CreateAnswer
     } finally {
@@ -149,10 +167,14 @@ export class Requests {
   /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
   async #startOwn(
     job: RegisteredJob,
-    { id }: CreateRequested,
+    item: CreateRequested,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
     if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    await this.#recognise(job, item)
+  }
+
+  async #recognise(job: RegisteredJob, { id }: CreateRequested): Promise<void> {
     // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
     if (this.#pool.get(id) !== undefined) return
     const record = await readOwnStart(this.#engine, id)
