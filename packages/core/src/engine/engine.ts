@@ -5,6 +5,7 @@ import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import { readJobName } from '../job/read-jobs.ts'
+import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
@@ -104,8 +105,9 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#time = new StorageTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     if (options.metrics !== null) {
-      recordMetrics(this.events, options.metrics)
-      options.metrics.gauges(() => this.#readGauges())
+      const metrics = guardedMetrics(options.metrics, this)
+      recordMetrics(this.events, metrics)
+      metrics.gauges(() => this.#readGauges())
     }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
@@ -131,10 +133,13 @@ export class Engine implements Scheduler, EngineContext {
     this.#history = new History(this)
   }
 
+  /** Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. */
   async #readGauges(): Promise<GaugeValues> {
+    const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
     return {
       scheduler_jobs_running: this.#pool.begun,
-      scheduler_jobs_in_queue: await this.#history.waitingCount(this.#asked({ timeout: gaugeTimeoutMs })),
+      ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
