@@ -57,7 +57,8 @@ const longestPrefix = 100
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: RedisStorageOptions): ReadOptions {
-  if (typeof options !== 'object' || options === null) {
+  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw invalid(
       'options',
       maskUrl(options),

@@ -11,7 +11,10 @@ import {
 } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
+import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import { memoryStorage } from '@jobistemer/storage-memory'
+import { redisStorage } from '@jobistemer/storage-redis'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { iso8601 } from '@jobistemer/ticker-iso8601'
 import { once } from '@jobistemer/ticker-once'
@@ -24,6 +27,8 @@ export interface EntryPoint {
   readonly name: string
   /** By path, as errors name them. */
   readonly options: Readonly<Record<string, OptionKind>>
+  /** The options whose value may hold a password: errors show none of it. */
+  readonly secrets?: readonly string[]
   /** Calls it, with an option at a path. What is left out is right. */
   call(path: string, value: unknown, scheduler: Scheduler): unknown
 }
@@ -83,7 +88,10 @@ const request = { key: 'name', data: 'plain data', tasks: 'list', overrides: 'ob
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** The public functions and methods, but for those of storages. */
+/** Stands for a client of DynamoDB: bad options are refused before it is asked for anything. */
+const noClient = { send: () => Promise.reject(new Error('asked')) }
+
+/** The public functions and methods, but for the methods of storages. */
 export const entryPoints: readonly EntryPoint[] = [
   {
     name: 'createScheduler',
@@ -397,6 +405,67 @@ export const entryPoints: readonly EntryPoint[] = [
       path === 'from'
         ? diffSchedules(job.schedule, job.schedule, value as string, 0)
         : diffSchedules(job.schedule, job.schedule, 0, value as string),
+  },
+  {
+    name: 'memoryStorage',
+    options: { options: 'object', database: 'object' },
+    call: (path, value) => memoryStorage(path === 'options' ? (value as never) : withMember(path, value)),
+  },
+  {
+    name: 'sqliteStorage',
+    options: {
+      options: 'object',
+      file: 'text',
+      database: 'object',
+      synchronous: 'choice',
+      busyTimeout: 'duration',
+    },
+    call(path, value) {
+      if (path === 'options') return sqliteStorage(value as never)
+      return sqliteStorage(withMember(path, value, path === 'database' ? {} : { file: ':memory:' }))
+    },
+  },
+  {
+    name: 'redisStorage',
+    options: {
+      options: 'object',
+      url: 'text to parse',
+      client: 'object',
+      prefix: 'text',
+      shards: { integerFrom: 1, to: 1024 },
+      commandTimeout: 'positive duration',
+      minReplicas: { integerFrom: 0, to: 100 },
+      waitTimeout: 'positive duration',
+      logger: 'object',
+    },
+    secrets: ['options', 'url', 'client'],
+    call(path, value) {
+      if (path === 'options') return redisStorage(value as never)
+      return redisStorage(withMember(path, value, path === 'client' ? {} : { url: 'redis://localhost' }))
+    },
+  },
+  {
+    name: 'dynamodbStorage',
+    options: {
+      options: 'object',
+      client: 'object',
+      tableName: 'text',
+      prefix: 'text',
+      requestTimeout: 'positive duration',
+      retryTimeout: 'duration',
+    },
+    call(path, value) {
+      if (path === 'options') return dynamodbStorage(value as never)
+      return dynamodbStorage(withMember(path, value, { client: noClient, tableName: 'jobs' }))
+    },
+  },
+  {
+    name: 'createTable',
+    options: { options: 'object', client: 'object', tableName: 'text', timeout: 'duration' },
+    call(path, value) {
+      if (path === 'options') return createTable(value as never)
+      return createTable(withMember(path, value, { client: noClient, tableName: 'jobs' }))
+    },
   },
   {
     name: 'prometheusMetrics',
