@@ -7,6 +7,7 @@ import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
@@ -14,6 +15,9 @@ import { RegisteredJob } from './registered-job.ts'
 import { type ScheduleReviver, type SlotSeries, seriesOf, switchSchedule } from './timeline.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
+
+/** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
+export const cancelLimit = 250
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
@@ -80,7 +84,7 @@ export class JobRegistry {
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes, cancelLimit }))
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer
@@ -88,6 +92,8 @@ export class JobRegistry {
         else again.push(job)
       }
       open = again
+      // A deleted job that comes back waits until what was left of it is canceled, some with each look.
+      if (again.length > 0) await nextTurn()
     }
   }
 

@@ -2,7 +2,7 @@ import { jobSettingNames, readJobSettings } from '../../configuration/read-setti
 import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { OccurrenceId } from '../../ids.ts'
+import type { JobId, OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
@@ -13,7 +13,7 @@ import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
-import type { JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import {
   type CheckedUpdatePolicy,
@@ -21,6 +21,7 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
+import { nextTurn } from '../loop/after-turn.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
@@ -200,7 +201,7 @@ export class Definitions {
   async remove(job: RegisteredJob, options: RemoveOptions, storage: StorageCalls): Promise<void> {
     readObject(options, 'options', ['expectedVersion', ...callOptionNames])
     const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
-    const answer = await this.#save(storage, { kind: 'delete', id: job.job.id, expectedVersion })
+    const answer = await this.#delete(storage, job.job.id, expectedVersion)
     if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion ?? 0, answer.job)
     this.#registry.forget(job)
   }
@@ -253,7 +254,7 @@ export class Definitions {
     for (const { name, version } of plan.removed) {
       const record = stored.get(name)
       if (record === undefined) continue
-      const answer = await this.#save(storage, { kind: 'delete', id: record.id, expectedVersion: version })
+      const answer = await this.#delete(storage, record.id, version)
       if (answer.outcome === 'conflict') throw versionConflict(name, version ?? 0, answer.job)
       const registered = this.#registry.get(record.id)
       if (registered !== undefined) this.#registry.forget(registered)
@@ -305,9 +306,20 @@ export class Definitions {
     return records
   }
 
+  /** The first step deletes the job; however many of it wait, no step takes long. */
+  async #delete(storage: StorageCalls, id: JobId, expectedVersion: number | null): Promise<SaveJobAnswer> {
+    const first = await this.#save(storage, { kind: 'delete', id, expectedVersion })
+    for (let answer = first; answer.outcome === 'saved' && answer.more === true; ) {
+      await nextTurn()
+      // Of that version only: somebody may have created the job anew.
+      answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
+    }
+    return first
+  }
+
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
     const now = this.#engine.now()
-    const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes: [change] }))
+    const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes: [change], cancelLimit }))
     return answer as SaveJobAnswer
   }
 }
