@@ -60,6 +60,20 @@ export class QueueRound {
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }
 
+  /** Removes the job, as an engine does. Answers how long the longest step took, in microseconds. */
+  async remove(): Promise<number> {
+    let longest = 0
+    for (let more = true; more; ) {
+      const startedAt = performance.now()
+      const changes = [{ kind: 'delete', id: job, expectedVersion: null }] as const
+      const [answer] = await this.#storage.saveJobs({ now: firstInstant, changes, cancelLimit: batch })
+      longest = Math.max(longest, (performance.now() - startedAt) * 1000)
+      if (answer?.outcome !== 'saved') throw new Error(`The job was not removed: ${answer?.outcome}.`)
+      more = answer.more === true
+    }
+    return longest
+  }
+
   async #create(count: number): Promise<void> {
     const items = Array.from({ length: count }, () => trigger(this.#created++))
     const answers = await this.#storage.createOccurrences({ now: firstInstant, owner, items })

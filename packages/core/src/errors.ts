@@ -35,6 +35,8 @@ export type ErrorCode =
   | 'STORAGE_FULL'
   | 'STORAGE_BUSY'
   | 'STORAGE_CLOSED'
+  | 'STORAGE_REPLACED'
+  | 'STORAGE_TIMEOUT'
   | 'STORAGE_FAILED'
 
 const brand = Symbol.for('jobistemer.error')

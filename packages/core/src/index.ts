@@ -37,9 +37,12 @@ export type {
   DefinitionPlan,
   JobUpdate,
   PlannedChange,
+  PlanOptions,
+  RemoveOptions,
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
+export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'

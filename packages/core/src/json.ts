@@ -82,7 +82,8 @@ class JsonCopy {
       case 'boolean':
         return value
       case 'number':
-        if (Number.isFinite(value)) return value
+        // JSON has no negative zero.
+        if (Number.isFinite(value)) return value + 0
         throw this.#refusal(value, path, 'Give a finite number, null or a string.')
       case 'bigint':
         throw this.#refusal(value, path, 'Give it as a string or, if it is small enough, as a number.')

@@ -61,6 +61,11 @@ export interface SchedulerOptions {
   /** How often to look for definitions that other nodes have changed. Default 3 s. */
   readonly definitionInterval?: DurationInput
   /**
+   * How long a call from outside (`trigger`, `cancel`, `occurrences` …) waits for each answer of the storage before it
+   * rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` waits as long as it takes. Default 10 s.
+   */
+  readonly callTimeout?: DurationInput
+  /**
    * Report it (the event `clock.skewed`, a warning) when this node's clock is farther off than this. Only where the
    * storage has a clock, which the engine follows in any case. Default 1 s.
    */
@@ -96,6 +101,7 @@ export interface CheckedSchedulerOptions {
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
   readonly definitionIntervalMs: number
+  readonly callTimeoutMs: number
   readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
   readonly gracePeriodMs: number
@@ -117,6 +123,7 @@ const optionNames = [
   'pollInterval',
   'reapInterval',
   'definitionInterval',
+  'callTimeout',
   'maxClockSkew',
   'handleSignals',
   'gracePeriod',
@@ -161,6 +168,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       'definitionInterval',
       { min: 10 },
     ),
+    callTimeoutMs: toDurationMs(orDefault(options.callTimeout, 10_000), 'callTimeout', { min: 1 }),
     maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),
     gracePeriodMs: toDurationMs(orDefault(options.gracePeriod, 25_000), 'gracePeriod'),

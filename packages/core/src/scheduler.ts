@@ -1,5 +1,13 @@
 import type { DurationInput } from './duration.ts'
-import type { DefinitionPlan, JobUpdate, UpdateOptions, UpdateResult } from './engine/operations/definitions.ts'
+import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type {
+  DefinitionPlan,
+  JobUpdate,
+  PlanOptions,
+  RemoveOptions,
+  UpdateOptions,
+  UpdateResult,
+} from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
@@ -27,7 +35,7 @@ export interface OccurrenceFilter {
 }
 
 /** Which old occurrences to remove. */
-export interface PruneOptions {
+export interface PruneOptions extends CallOptions {
   /** Default: all jobs. */
   readonly job?: string
   /** Occurrences that ended and were scheduled longer ago than this are removed. */
@@ -55,7 +63,9 @@ export interface ShutdownOptions {
  * still read: `isRunning` and `occurrences` ask the storage alone.
  *
  * What else is asked of a scheduler that is not running is refused with `SCHEDULER_STATE`; a storage that fails under a
- * call makes it reject with the storage's own error, a `STORAGE_…` code.
+ * call makes it reject with the storage's own error, a `STORAGE_…` code. One that does not answer makes it reject with
+ * `STORAGE_TIMEOUT` after the scheduler's `callTimeout` or the call's own `timeout`, and with `ABORTED` when the call's
+ * `signal` fires: what was sent may still take effect then.
  */
 export interface Scheduler extends AsyncDisposable {
   /** This node's name. */
@@ -110,7 +120,7 @@ export interface Scheduler extends AsyncDisposable {
    * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
    * @throws JobistemerError `JOB_NOT_FOUND`
    */
-  resume(name: string): Promise<void>
+  resume(name: string, options?: CallOptions): Promise<void>
   /**
    * Changes a job on all nodes, as a new version. What runs keeps the version that it started with.
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`
@@ -121,37 +131,37 @@ export interface Scheduler extends AsyncDisposable {
    * that exists becomes its next version.
    * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind
    */
-  add(job: Job): Promise<void>
+  add(job: Job, options?: CallOptions): Promise<void>
   /**
    * Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned.
    * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
    */
-  remove(name: string, options?: { readonly expectedVersion?: number }): Promise<void>
+  remove(name: string, options?: RemoveOptions): Promise<void>
   /**
    * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
    * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
    */
-  plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan>
+  plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
   /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
-  apply(plan: DefinitionPlan): Promise<void>
+  apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
   /**
    * What became of an instant of a job, or will, and why.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,
    * when this node cannot revive the job's schedule
    */
-  explain(name: string, at: InstantInput): Promise<Explanation>
+  explain(name: string, at: InstantInput, options?: CallOptions): Promise<Explanation>
   /**
    * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
    */
   prune(options: PruneOptions): Promise<number>
   /** Whether an occurrence of the job is running on any node: asks the storage. */
-  isRunning(name: string): Promise<boolean>
+  isRunning(name: string, options?: CallOptions): Promise<boolean>
   /**
    * Reads occurrences of a job, also of one that this node does not know; none for a job that does not exist.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
-  occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]>
+  occurrences(filter: OccurrenceFilter, options?: CallOptions): Promise<readonly Occurrence[]>
   /**
    * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive

@@ -13,6 +13,10 @@ describe('a value that is kept', () => {
     )
   })
 
+  it('has no negative zero, as JSON has none', () => {
+    expect(toJsonValue({ at: -0, list: [-0] }, 'data')).toEqual({ at: 0, list: [0] })
+  })
+
   it('is a copy', () => {
     const value = { rows: [1] }
     const kept = toJsonValue(value, 'data')

@@ -45,7 +45,7 @@ const histograms: {
   },
 }
 
-const gauges: { readonly [Name in keyof GaugeValues]: string } = {
+const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_jobs_running: 'Occurrences that this node runs.',
   scheduler_jobs_in_queue: 'Occurrences that wait in the storage, of all nodes.',
   scheduler_jobs_paused: 'Paused jobs.',
@@ -136,11 +136,14 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
   }
 }
 
-/** prom-client asks each gauge by itself: they share one reading per scrape. */
+/**
+ * prom-client asks each gauge by itself: they share one reading per scrape. A gauge that is not known is not shown, as 0
+ * would be a lie; one that threw would take the metrics of the whole application with it.
+ */
 function registerGauges(registry: Registry, names: readonly string[], read: () => Promise<GaugeValues>): void {
-  let reading: Promise<GaugeValues> | undefined
+  let reading: Promise<Partial<GaugeValues>> | undefined
   const shared = () => {
-    reading ??= read().finally(() => {
+    reading ??= readSafely(read).finally(() => {
       reading = undefined
     })
     return reading
@@ -152,8 +155,18 @@ function registerGauges(registry: Registry, names: readonly string[], read: () =
       help: gauges[value],
       registers: [registry],
       async collect() {
-        gauge.set((await shared())[value])
+        const present = (await shared())[value]
+        if (present === undefined) gauge.remove()
+        else gauge.set(present)
       },
     })
+  }
+}
+
+async function readSafely(read: () => Promise<GaugeValues>): Promise<Partial<GaugeValues>> {
+  try {
+    return await read()
+  } catch {
+    return {}
   }
 }

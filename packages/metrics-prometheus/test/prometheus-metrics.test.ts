@@ -1,9 +1,9 @@
-import { createScheduler, defineJob } from '@jobistemer/core'
+import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
 import parse from 'parse-prometheus-text-format'
-import { Registry } from 'prom-client'
+import { Counter, Registry } from 'prom-client'
 import { describe, expect, test, vi } from 'vitest'
 import { type PrometheusMetricsOptions, prometheusMetrics } from '../src/index.ts'
 
@@ -89,6 +89,54 @@ test('the skew of a clock that is five minutes ahead of the storage shows', asyn
   const after = sum((await scrape(registry)).get('scheduler_clock_skew_seconds'))
   expect(before).toBe(0)
   expect(after).toBeCloseTo(300, 0)
+})
+
+describe('while the storage is away, a scrape shows what is known without it', () => {
+  const ways: readonly [how: string, get: () => Promise<never>][] = [
+    ['throws', () => Promise.reject(new Error('away'))],
+    [
+      'throws at once',
+      () => {
+        throw new Error('away')
+      },
+    ],
+    ['never answers', () => new Promise(() => {})],
+  ]
+  test.each(ways)('one that %s', async (_, get) => {
+    const registry = new Registry()
+    const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
+    own.inc(7)
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    // A clock that waits for calls to the storage would wait for those that have no answer.
+    const { track: _track, ...untracked } = clock
+    const storage = memoryStorage()
+    const metrics = prometheusMetrics({ registry, totalGauges: true })
+    const scheduler = createScheduler({ storage, clock: untracked, logger: silentLogger, metrics })
+    await scheduler.start()
+    expect(await registry.metrics()).toMatch(/^scheduler_jobs_in_queue 0$/m)
+    const away = vi.spyOn(storage, 'get').mockImplementation(get)
+    const scraping = registry.metrics()
+    await clock.advance({ seconds: 2 })
+    const text = await scraping
+    expect(text).toMatch(/^orders_total 7$/m)
+    expect(text).toMatch(/^scheduler_jobs_running 0$/m)
+    expect(text).toMatch(/^scheduler_jobs_paused_total 0$/m)
+    expect(text).not.toMatch(/^scheduler_jobs_in_queue(_total)? /m)
+    away.mockRestore()
+    expect(await registry.metrics()).toMatch(/^scheduler_jobs_in_queue_total 0$/m)
+    const stopped = scheduler.shutdown()
+    await clock.advance({ minutes: 1 })
+    await stopped
+  })
+
+  test('and gauges of which nothing is known take nothing of the application with them', async () => {
+    const registry = new Registry()
+    new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] }).inc(7)
+    prometheusMetrics({ registry }).gauges(() => Promise.reject(new Error('no')))
+    const text = await registry.metrics()
+    expect(text).toMatch(/^orders_total 7$/m)
+    expect(text).not.toMatch(/^scheduler_(jobs|clock)_\w+ /m)
+  })
 })
 
 test('a second scheduler on the same registry is refused', () => {

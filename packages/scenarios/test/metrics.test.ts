@@ -1,10 +1,10 @@
-import { defineJob } from '@jobistemer/core'
+import { defineJob, type Metrics, silentLogger } from '@jobistemer/core'
 import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
-import { at, createWorld } from './support/world.ts'
+import { at, createWorld, fates, listen } from './support/world.ts'
 
 describe.each(everywhere)('on $name', (place) => {
   it('what happens is counted and measured, by job, task and outcome', async () => {
@@ -105,5 +105,39 @@ describe('a collector refuses', () => {
 
   it('to read the gauges of no scheduler', async () => {
     await expect(metricsCollector().readGauges()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', field: 'metrics' })
+  })
+})
+
+describe('metrics that fail', () => {
+  const failures: readonly [how: string, fail: () => unknown][] = [
+    [
+      'throw',
+      () => {
+        throw new Error('no room left')
+      },
+    ],
+    ['reject', () => Promise.reject(new Error('no room left'))],
+  ]
+
+  it.each(failures)('and %s stop nothing, and are logged once for each method', async (_how, fail) => {
+    const world = createWorld()
+    const lines: string[] = []
+    const error = (fields: object, message: string): void => {
+      const { method, err } = fields as { method?: string; err: Error }
+      lines.push(`${method}: ${err.message}: ${message}`)
+    }
+    const methods = ['increment', 'observe', 'set', 'removeJob', 'gauges'] as const
+    const metrics = Object.fromEntries(methods.map((name) => [name, fail])) as unknown as Metrics
+    const job = defineJob({ name: 'job', schedule: everySeconds(10, +at(30)), tasks: [{ name: 'work', run: () => 1 }] })
+    const scheduler = await world.start({ jobs: [job], metrics, logger: { ...silentLogger, error } })
+    const heard = listen(scheduler, 'hook.failed')
+    await world.clock.advance({ minutes: 1 })
+    expect(await fates(scheduler, 'job')).toEqual(['10 completed', '20 completed', '30 completed'])
+    await scheduler.remove('job')
+    await world.clock.settle()
+    const expected = 'no room left: metrics failed, and may be incomplete; further failures are not logged'
+    expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
+    // One that fails keeps none of the others from being told: four of each run, and the removal.
+    expect(heard.length).toBeGreaterThan(12)
   })
 })

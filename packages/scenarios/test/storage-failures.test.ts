@@ -1,4 +1,8 @@
-import { defineJob, type ErrorCode, JobistemerError, type Job } from '@jobistemer/core'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defineJob, type ErrorCode, JobistemerError, type Job, type Logger, silentLogger } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -304,6 +308,34 @@ describe('a storage that somebody closed', () => {
     const failed = heard.find(({ name }) => name === 'engine.failed')?.event as { error: unknown }
     expect(JobistemerError.isInstance(failed.error, 'STORAGE_CLOSED')).toBe(true)
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+})
+
+describe('a database file that is replaced while a scheduler has it open', () => {
+  it('ends the scheduler, which starts nothing more and says why', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-scenario-'))
+    const file = join(folder, 'jobs.db')
+    const dispose = () => rmSync(folder, { recursive: true, force: true })
+    const world = createWorld({ name: 'SQLite', open: () => ({ connect: () => sqliteStorage({ file }), dispose }) })
+    const { job, called } = noting()
+    const lines: string[] = []
+    const error = (fields: object, message: string) => {
+      lines.push(`${message}: ${(fields as { err: Error }).err}`)
+    }
+    const logger: Logger = { ...silentLogger, error }
+    const scheduler = await world.start({ jobs: [job], logger })
+    const heard = listen(scheduler, 'scheduler.stopped')
+    await world.clock.advance({ seconds: 15 })
+    const before = [...called]
+    expect(before).toEqual(['10 first 1', '10 second 1'])
+    renameSync(file, `${file}.old`)
+    await world.clock.advance({ minutes: 2 })
+    expect(called).toEqual(before)
+    expect(heard).toHaveLength(1)
+    expect(lines.join('\n')).toContain('was deleted while it was open')
+    const other = await world.start({ jobs: [noting().job] })
+    expect(await fates(other, 'noting')).toEqual([])
+    await world.shutdown(other)
   })
 })
 

@@ -10,6 +10,7 @@ import {
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
+import { deleteInStepsCases } from './cases/delete-in-steps.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
@@ -41,6 +42,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...jobCases,
     ...pauseCases,
     ...deleteCases,
+    ...deleteInStepsCases,
     ...slotCases,
     ...overlapCases,
     ...requestedCases,

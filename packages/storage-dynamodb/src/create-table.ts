@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { type DurationInput, toDurationMs } from '@jobistemer/core'
 import { busyError, foreignTable, storageError } from './dynamodb-errors.ts'
+import { readClient, readObject, readTableName } from './options.ts'
 import { pause } from './pauses.ts'
 import { liveIndex, tableDefinition } from './table-definition.ts'
 
@@ -25,10 +26,14 @@ const lookEveryMs = 500
  * Makes the table, if there is none of that name, and waits until it can be used. For development and tests; in
  * production a table is better made by {@link cloudFormationTemplate} or the like.
  *
- * @throws JobistemerError `STORAGE_FOREIGN` when there is one with other keys; `STORAGE_UNREADABLE`, `STORAGE_BUSY`,
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`; `STORAGE_FOREIGN` when there is one with other keys; `STORAGE_UNREADABLE`, `STORAGE_BUSY`,
  *   `STORAGE_FAILED`
  */
-export async function createTable({ client, tableName, timeout = 120_000 }: CreateTableOptions): Promise<void> {
+export async function createTable(options: CreateTableOptions): Promise<void> {
+  readObject(options, 'createTable', ['client', 'tableName', 'timeout'])
+  const { timeout = 120_000 } = options
+  const client = readClient(options.client)
+  const tableName = readTableName(options.tableName)
   const timeoutMs = toDurationMs(timeout, 'timeout')
   try {
     await client.send(new CreateTableCommand(tableDefinition({ tableName })))

@@ -37,34 +37,43 @@ const optionNames = ['client', 'tableName', 'prefix', 'requestTimeout', 'retryTi
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: DynamoDBStorageOptions): ReadOptions {
-  if (typeof options !== 'object' || options === null) {
-    const remedy = 'Write dynamodbStorage({ client, tableName }).'
-    throw invalid('options', options, 'dynamodbStorage needs an object of options', remedy)
-  }
-  for (const name of Object.keys(options)) {
-    if (optionNames.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `dynamodbStorage has no option ${printValue(name)}.`,
-      field: name,
-      value: (options as unknown as Record<string, unknown>)[name],
-      remedy: `The options are ${optionNames.join(', ')}.`,
-    })
-  }
-  const { client, prefix = 'jobistemer', requestTimeout = 10_000, retryTimeout = 20_000 } = options
-  if (typeof client !== 'object' || client === null || typeof client.send !== 'function') {
-    const remedy = 'Give a DynamoDBClient of @aws-sdk/client-dynamodb.'
-    throw invalid('client', client, 'client is not one of @aws-sdk/client-dynamodb', remedy)
-  }
+  readObject(options, 'dynamodbStorage', optionNames)
+  const { prefix = 'jobistemer', requestTimeout = 10_000, retryTimeout = 20_000 } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(prefix)) {
     throw invalid('prefix', prefix, 'prefix is not 1 to 64 letters, digits, ".", "-" and "_"', 'Choose another one.')
   }
   return {
-    client,
+    client: readClient(options.client),
     tableName: readTableName(options.tableName),
     prefix,
     requestTimeoutMs: toDurationMs(requestTimeout, 'requestTimeout', { min: 1 }),
     retryTimeoutMs: toDurationMs(retryTimeout, 'retryTimeout'),
   }
+}
+
+/** Checks that options are an object with none but the known ones. @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readObject(options: object, opener: string, known: readonly string[]): void {
+  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    const remedy = `Write ${opener}({ client, tableName }).`
+    throw invalid('options', options, `${opener} needs an object of options`, remedy)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (known.includes(name)) continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `${opener} has no option ${printValue(name)}.`,
+      field: name,
+      value,
+      remedy: `The options are ${known.join(', ')}.`,
+    })
+  }
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function readClient(client: DynamoDBStorageOptions['client']): DynamoDBStorageOptions['client'] {
+  if (typeof client === 'object' && client !== null && typeof client.send === 'function') return client
+  const remedy = 'Give a DynamoDBClient of @aws-sdk/client-dynamodb.'
+  throw invalid('client', client, 'client is not one of @aws-sdk/client-dynamodb', remedy)
 }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */

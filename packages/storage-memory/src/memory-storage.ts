@@ -1,4 +1,4 @@
-import { JobistemerError } from '@jobistemer/core'
+import { JobistemerError, printValue } from '@jobistemer/core'
 import { type Storage, storageFromLedger } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { MemoryLedger } from './memory-ledger.ts'
@@ -38,9 +38,10 @@ export function memoryDatabase(): MemoryDatabase {
  * A storage in the memory of this process: for tests, simulations and jobs that need not survive the process.
  * It keeps all history until `prune` removes it.
  *
- * @throws JobistemerError `INVALID_ARGUMENT` when `database` was not made by {@link memoryDatabase}
+ * @throws JobistemerError `INVALID_ARGUMENT` when `database` was not made by {@link memoryDatabase}; `UNKNOWN_OPTION`
  */
 export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
+  readNames(options)
   const handle = options.database
   const database = handle === undefined ? new Database() : databases.get(handle)
   if (database === undefined) {
@@ -52,4 +53,24 @@ export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
     })
   }
   return storageFromLedger(new MemoryLedger(database))
+}
+
+function readNames(options: MemoryStorageOptions): void {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `memoryStorage needs an object of options, or none: ${printValue(options)}.`,
+      field: 'options',
+      value: options,
+      remedy: 'Write memoryStorage() or memoryStorage({ database }).',
+    })
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (name === 'database') continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `memoryStorage has no option ${printValue(name)}.`,
+      field: name,
+      value,
+      remedy: 'The only option is database.',
+    })
+  }
 }

@@ -12,3 +12,17 @@ export function placeOf(client: RedisClient): string {
   if (path !== undefined) return path
   return `redis://${host ?? 'localhost'}:${port ?? 6379}${db === undefined || db === 0 ? '' : `/${db}`}`
 }
+
+/** What ioredis has at run time, and has no types for. */
+interface ScriptRunner {
+  evalshaBuffer(sha: string, keyCount: number, ...values: readonly (string | Buffer | number)[]): Promise<unknown>
+  evalBuffer(source: string, keyCount: number, ...values: readonly (string | Buffer | number)[]): Promise<unknown>
+}
+
+/**
+ * How a client runs scripts whose answers are bytes. Not by `callBuffer`: with `enableAutoPipelining` ioredis drops the
+ * name of the command there, and the answer never comes.
+ */
+export function scriptsOf(client: RedisClient): ScriptRunner {
+  return client as unknown as ScriptRunner
+}

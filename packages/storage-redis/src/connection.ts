@@ -1,7 +1,8 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
 import { Redis } from 'ioredis'
 import { checkServer, type Namespace, namespaceKey } from './check-server.ts'
-import { placeOf } from './client.ts'
+import { placeOf, scriptsOf } from './client.ts'
+import { withoutArguments } from './secrets.ts'
 import { migrate } from './migrate.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import { closedError, isUnknownScript, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
@@ -44,7 +45,7 @@ export class Connection {
     if (this.#isOwn) {
       // Without a listener ioredis prints each failed try to connect. What matters of it comes with the calls.
       this.client.on('error', (error: Error) => {
-        this.#lastError = error
+        this.#lastError = withoutArguments(error)
       })
       this.client.on('ready', () => {
         this.#lastError = null
@@ -106,7 +107,7 @@ export class Connection {
       if (from === null) return namespace
       const key = namespaceKey(this.#options.prefix)
       const runOnNamespace = (source: string, argument: string) =>
-        this.#within(() => this.client.callBuffer('eval', source, 1, key, argument))
+        this.#within(() => scriptsOf(this.client).evalBuffer(source, 1, key, argument))
       await migrate({ runOnNamespace, write: (calls) => this.write(calls) }, this.#form, { shards, from })
     }
   }
@@ -114,10 +115,10 @@ export class Connection {
   async #evaluate({ script, shard, arguments: values, extraKey }: ScriptCall): Promise<unknown> {
     const keys = this.#keysOf(shard, extraKey)
     try {
-      return await this.client.callBuffer('evalsha', script.sha, keys.length, ...keys, ...values)
+      return await scriptsOf(this.client).evalshaBuffer(script.sha, keys.length, ...keys, ...values)
     } catch (error) {
       if (!isUnknownScript(error)) throw error
-      return await this.client.callBuffer('eval', script.source, keys.length, ...keys, ...values)
+      return await scriptsOf(this.client).evalBuffer(script.source, keys.length, ...keys, ...values)
     }
   }
 

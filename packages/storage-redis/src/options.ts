@@ -1,5 +1,6 @@
 import { type DurationInput, JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
 import type { Cluster, Redis } from 'ioredis'
+import { maskUrl } from './secrets.ts'
 
 /** A client of ioredis: of one server, or of a Redis Cluster. */
 export type RedisClient = Redis | Cluster
@@ -13,7 +14,10 @@ export interface RedisStorageOptions {
    * `keyPrefix`.
    */
   readonly client?: RedisClient
-  /** What all keys begin with, as `{prefix…`. Schedulers with different prefixes never see each other. Default `jobistemer`. */
+  /**
+   * What all keys begin with, as `{prefix…`: 1 to 100 characters, without a colon, which ends it. Schedulers with
+   * different prefixes never see each other. Default `jobistemer`.
+   */
   readonly prefix?: string
   /**
    * Over how many shards the jobs are spread: a Redis Cluster can put each on another node. Kept with the data when they
@@ -53,22 +57,30 @@ const longestPrefix = 100
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: RedisStorageOptions): ReadOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('options', options, 'redisStorage needs an object of options', 'Write redisStorage({ url }).')
+  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    throw invalid(
+      'options',
+      maskUrl(options),
+      'redisStorage needs an object of options',
+      'Write redisStorage({ url }).',
+    )
   }
-  for (const name of Object.keys(options)) {
+  for (const [name, value] of Object.entries(options)) {
     if (optionNames.includes(name)) continue
     throw new JobistemerError('UNKNOWN_OPTION', {
       message: `redisStorage has no option ${printValue(name)}.`,
       field: name,
-      value: (options as Record<string, unknown>)[name],
+      // May be an address or a password under another name.
+      value: typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value,
       remedy: `The options are ${optionNames.join(', ')}.`,
     })
   }
   const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
-  // Braces mark what of a key decides its place in a Redis Cluster; the others mean something in access rules.
-  if (typeof prefix !== 'string' || !/^[^{}*?[\]\\\s\p{Cc}]+$/u.test(prefix) || prefix.length > longestPrefix) {
-    const remedy = `Give 1 to ${longestPrefix} characters without spaces and {}[]*?\\.`
+  // A colon ends the prefix: the access rule of the prefix `a` would reach the keys of `a:b`. Braces mark what of a key
+  // decides its place in a Redis Cluster; the others mean something in access rules.
+  if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}]+$/u.test(prefix) || prefix.length > longestPrefix) {
+    const remedy = `Give 1 to ${longestPrefix} characters without spaces, colons and {}[]*?\\.`
     throw invalid('prefix', prefix, 'prefix is not the beginning of a key', remedy)
   }
   const commandTimeoutMs = toDurationMs(commandTimeout, 'commandTimeout', { min: 1 })
@@ -93,19 +105,40 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
 
 function readSource({ url, client }: RedisStorageOptions): ReadOptions['source'] {
   if ((url === undefined) === (client === undefined)) {
-    throw invalid('url', url, 'redisStorage needs either url or client', 'Write redisStorage({ url }).')
+    throw invalid('url', maskUrl(url), 'redisStorage needs either url or client', 'Write redisStorage({ url }).')
   }
-  if (client !== undefined) return { client: readClient(client) }
-  let parsed: URL
+  return client === undefined ? { url: readUrl(url as string | URL) } : { client: readClient(client) }
+}
+
+function readUrl(url: string | URL): string {
+  const parsed = parseUrl(url)
+  if (parsed === null) {
+    throw invalid('url', maskUrl(url), 'url is not a URL', `Write one such as redis://localhost:6379. ${encode}`)
+  }
+  const { protocol, pathname, search, hash } = parsed
+  if (protocol !== 'redis:' && protocol !== 'rediss:') {
+    throw invalid('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
+  }
+  // A password with one of #, ? and / ends the host early, and what should be the host comes behind it.
+  if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
+    const problem = 'url has something else than the number of a database behind its host'
+    throw invalid('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)
+  }
+  return parsed.href
+}
+
+const encode = 'In a user name and a password, write each of :/?#[]@% as encodeURIComponent does.'
+
+/** `null` for what is none, or has a user name or a password that cannot be decoded. */
+function parseUrl(url: string | URL): URL | null {
   try {
-    parsed = new URL(url as string | URL)
+    const parsed = new URL(url)
+    decodeURIComponent(parsed.username)
+    decodeURIComponent(parsed.password)
+    return parsed
   } catch {
-    throw invalid('url', url, 'url is not a URL', 'Write one such as redis://localhost:6379.')
+    return null
   }
-  if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') {
-    throw invalid('url', parsed.protocol, 'url does not begin with redis:// or rediss://', 'Write one that does.')
-  }
-  return { url: parsed.href }
 }
 
 function readClient(client: RedisClient): RedisClient {
@@ -116,7 +149,7 @@ function readClient(client: RedisClient): RedisClient {
     typeof client.duplicate === 'function' &&
     typeof client.options === 'object'
   if (!isClient)
-    throw invalid('client', client, 'client is not one of ioredis', 'Give a Redis or a Cluster of ioredis.')
+    throw invalid('client', maskUrl(client), 'client is not one of ioredis', 'Give a Redis or a Cluster of ioredis.')
   const { keyPrefix } = client.options
   if (keyPrefix !== undefined && keyPrefix !== '') {
     throw invalid(

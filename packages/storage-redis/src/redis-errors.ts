@@ -1,4 +1,5 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import { withoutArguments } from './secrets.ts'
 
 interface Meaning {
   readonly pattern: RegExp
@@ -77,6 +78,7 @@ export function isUnknownScript(error: unknown): boolean {
  */
 export function storageError(error: unknown, place: string, connection: Error | null): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
+  withoutArguments(error)
   const text = error instanceof Error ? error.message : String(error)
   const meaning = meanings.find(({ pattern }) => pattern.test(text))
   if (meaning !== undefined) {

@@ -11,11 +11,14 @@ import { scripts } from './script.ts'
 
 const { at: changeAt } = jobChangeLayout
 
+/** More than one job can have. */
+const noLimit = 0xffff_ffff
+
 const outcomes = { e: 'exists', u: 'unchanged', c: 'conflict' } as const
 
 export async function saveJobs(
   { connection, channel, sender }: Ledger,
-  { now, changes }: SaveJobsRequest,
+  { now, changes, cancelLimit = noLimit }: SaveJobsRequest,
 ): Promise<readonly SaveJobAnswer[]> {
   return await runBatch(connection, changes, {
     jobOf: ({ id }) => id,
@@ -23,6 +26,7 @@ export async function saveJobs(
       const request = new ByteWriter(16)
       request.number(now)
       request.uint32(maxLineage)
+      request.uint32(Math.min(cancelLimit, noLimit))
       const writer = new ByteWriter()
       for (const change of group) writeChange(writer, change)
       return { script: scripts.saveJobs, arguments: [request.finish(), writer.finish(), channel, sender] }
@@ -57,6 +61,9 @@ function readAnswer([letter, canceled, ...job]: readonly Buffer[], change: JobCh
   const outcome = (letter as Buffer).toString()
   if (outcome === 'a') return { outcome: 'absent' }
   const head = readJob(job as unknown as JobParts)
-  if (outcome === 's') return { outcome: 'saved', job: head, canceled: readAddresses(canceled as Buffer, change.id) }
+  if (outcome === 's' || outcome === 'm') {
+    const addresses = readAddresses(canceled as Buffer, change.id)
+    return { outcome: 'saved', job: head, canceled: addresses, ...(outcome === 'm' && { more: true }) }
+  }
   return { outcome: outcomes[outcome as keyof typeof outcomes], job: head }
 }

@@ -62,6 +62,19 @@ describe('the access rights that the guide lists', () => {
     await expect(admin(url).get('somebody')).rejects.toThrow('NOPERM')
   })
 
+  it('of a prefix reach no keys of another one that begins with it', async () => {
+    const rule = ruleOfGuide().map((part) => part.replaceAll('jobistemer', 'a'))
+    const url = await startForUser(rule)
+    await addJob(open({ url, prefix: 'a' }), 'alpha')
+    expect(() => open({ url, prefix: 'a:tenant' })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'prefix', value: 'a:tenant' }),
+    )
+    for (const prefix of ['a.tenant', 'a-tenant', 'a/tenant', 'ab', 'A']) {
+      const error = await refusal(addJob(open({ url, prefix }), 'alpha'))
+      expect([prefix, error.code]).toEqual([prefix, 'STORAGE_UNREADABLE'])
+    }
+  })
+
   it.each(['+zrangebyscore', '+evalsha', '+hset'])('are all needed: %s', async (right) => {
     const url = await startForUser(ruleOfGuide().filter((part) => part !== right))
     const storage = open({ url })

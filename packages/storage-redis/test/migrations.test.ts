@@ -8,6 +8,7 @@ import { bytesOfId, shardOf } from '../src/ids.ts'
 import { type RedisStorageOptions, readOptions } from '../src/options.ts'
 import type { StoredForm } from '../src/stored-form.ts'
 import { headLayout } from '../src/stored-layouts.ts'
+import { beforeScripts } from './before-scripts.ts'
 import { addJob, owner, slotAt, slotItem } from './job.ts'
 import { quiet } from './prefixes.ts'
 import { refusal } from './refusal.ts'
@@ -78,12 +79,8 @@ async function openAs(form: StoredForm, options: RedisStorageOptions): Promise<v
 /** A client that does something before its calls of scripts, which it counts. */
 function watch(url: string, beforeCall: (count: number) => Promise<void> | void): Redis {
   const client = admin(url)
-  const call = client.callBuffer.bind(client)
   let count = 0
-  client.callBuffer = (async (...args: Parameters<typeof call>) => {
-    if (args[0] === 'evalsha') await beforeCall(++count)
-    return await call(...args)
-  }) as typeof call
+  beforeScripts(client, () => beforeCall(++count))
   return client
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { shardOf } from '../src/ids.ts'
+import { beforeScripts } from './before-scripts.ts'
 import { addJob, owner, slotAt, slotItem } from './job.ts'
 import { useServers } from './servers.ts'
 
@@ -23,12 +24,10 @@ it('a claim over shards tells of more when something older came in after it had 
   await other.claim({ ...request, limit: 1 })
 
   // Two calls look, one for each shard; what follows is the one that takes.
-  const call = client.callBuffer.bind(client)
   let calls = 0
-  client.callBuffer = (async (...args: Parameters<typeof call>) => {
+  beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
-    return await call(...args)
-  }) as typeof call
+  })
   const claimed = await storage.claim(request)
   expect(claimed.claimed).toMatchObject([{ jobId: second }])
   expect(claimed.more).toBe(true)
@@ -63,12 +62,10 @@ it('a claim over shards takes nothing younger in the place of what another node 
   // From here on the server knows the script.
   await other.claim({ ...request, limit: 0 })
   // Two calls look, one for each shard; before the one that takes, another node takes the oldest.
-  const call = client.callBuffer.bind(client)
   let calls = 0
-  client.callBuffer = (async (...args: Parameters<typeof call>) => {
+  beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
-    return await call(...args)
-  }) as typeof call
+  })
   expect(await storage.claim(request)).toMatchObject({ claimed: [], more: true })
   calls = 0
   const answer = await storage.claim({ ...request, limit: 2 })

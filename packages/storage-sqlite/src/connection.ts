@@ -1,5 +1,6 @@
 import { systemClock } from '@jobistemer/core'
 import type Database from 'better-sqlite3'
+import type { FileWatch } from './file-watch.ts'
 import type { OpenedDatabase } from './open-database.ts'
 import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts'
 
@@ -23,6 +24,7 @@ export class Connection {
   readonly #database: Database.Database
   readonly #file: string
   readonly #isOwn: boolean
+  readonly #watch: FileWatch | null
   readonly #limitMs: number
   readonly #listener: StepListener
   readonly #jitter: () => number
@@ -38,10 +40,11 @@ export class Connection {
   #blockedMs = 0
 
   constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener) {
-    const { database, file, isOwn } = opened
+    const { database, file, isOwn, watch } = opened
     this.#database = database
     this.#file = file
     this.#isOwn = isOwn
+    this.#watch = watch
     this.#limitMs = limitMs
     this.#listener = listener
     this.#jitter = pseudoRandom(process.pid)
@@ -101,6 +104,7 @@ export class Connection {
 
   #attempt<T>(begin: Database.Statement, step: () => T): T | typeof busy {
     if (this.#closed || !this.#database.open) throw closedError(this.#file)
+    this.#watch?.assertSame()
     let isOpen = false
     try {
       begin.run()

@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { FileWatch } from './file-watch.ts'
 import { assertUsable, inspectFile, marksOf, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
 import { applicationId, migrations } from './schema.ts'
-import { busyError, isBusy, storageError } from './sqlite-errors.ts'
+import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
 /** An open database with the present schema. */
 export interface OpenedDatabase {
@@ -13,6 +14,8 @@ export interface OpenedDatabase {
   readonly file: string
   /** Whether closing the storage closes it. */
   readonly isOwn: boolean
+  /** Notices that the file was replaced; `null` for a database in memory. */
+  readonly watch: FileWatch | null
 }
 
 /** Opens the database that the options name, and brings it to the present schema. */
@@ -21,7 +24,7 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
   if ('database' in source) {
     const database = source.database as Database.Database
     prepareDatabase(database, database.name, options)
-    return { database, file: database.name, isOwn: false }
+    return { database, file: database.name, isOwn: false, watch: watchOf(database) }
   }
   const { file } = source
   const database = retryBlocking(() => openFile(file), busyTimeoutMs, file)
@@ -31,15 +34,32 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
     database.close()
     throw error
   }
-  return { database, file, isOwn: true }
+  return { database, file, isOwn: true, watch: watchOf(database) }
+}
+
+function watchOf(database: Database.Database): FileWatch | null {
+  return database.memory ? null : new FileWatch(resolve(database.name))
 }
 
 function openFile(file: string): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
     inspectFile(file)
+    makeFile(file)
   }
   return new Database(file, { timeout: 0 })
+}
+
+/** Of its user alone. SQLite would make it readable for everybody; the files beside it get the same rights from it. */
+const fileMode = 0o600
+
+/** Makes the file unless it is there. One that is there is never opened here: closing it would end SQLite's locks. */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'ax', fileMode))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unreadable(file, error)
+  }
 }
 
 /** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
@@ -56,6 +76,22 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   })
   patiently(() => migrate(database, file))
+  assertWritable(database, file)
+}
+
+/**
+ * SQLite opens a file that it may not write for reading, and says so only to the first call that writes.
+ * Whoever holds the file is not waited for: that it is held is told after that it may not be written.
+ */
+function assertWritable(database: Database.Database, file: string): void {
+  database.exec('BEGIN')
+  try {
+    database.pragma(`user_version = ${migrations.length}`)
+  } catch (error) {
+    if (!isBusy(error)) throw isReadonly(error) ? readonlyError(file, error) : storageError(error, file)
+  } finally {
+    if (database.inTransaction) database.exec('ROLLBACK')
+  }
 }
 
 /**

@@ -25,8 +25,8 @@ export interface SqliteDatabase {
 /** How {@link sqliteStorage} opens its data: by `file` or by `database`. */
 export interface SqliteStorageOptions {
   /**
-   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does. `:memory:`
-   * keeps everything in the process: for trying things out.
+   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does, for its user
+   * alone (mode 0600). `:memory:` keeps everything in the process: for trying things out.
    */
   readonly file?: string | URL
   /**
@@ -50,6 +50,9 @@ export interface ReadOptions {
   readonly busyTimeoutMs: number
 }
 
+// No system takes longer ones.
+const longestPath = 32_767
+
 const optionNames = ['file', 'database', 'synchronous', 'busyTimeout']
 
 /**
@@ -57,7 +60,8 @@ const optionNames = ['file', 'database', 'synchronous', 'busyTimeout']
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: SqliteStorageOptions): ReadOptions {
-  if (typeof options !== 'object' || options === null) {
+  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw invalid('options', options, 'sqliteStorage needs an object of options', 'Write sqliteStorage({ file }).')
   }
   for (const name of Object.keys(options)) {
@@ -82,8 +86,9 @@ function readSource({ file, database }: SqliteStorageOptions): ReadOptions['sour
   }
   if (database !== undefined) return { database: readDatabase(database) }
   if (file instanceof URL || (typeof file === 'string' && file.startsWith('file:'))) return { file: readUrl(file) }
-  if (typeof file !== 'string' || file.trim() === '' || file.includes('\0')) {
-    throw invalid('file', file, 'file is not a path', 'Give the path of a database file, or ":memory:".')
+  if (typeof file !== 'string' || file.trim() === '' || file.includes('\0') || file.length > longestPath) {
+    const remedy = `Give the path of a database file, of at most ${longestPath} characters, or ":memory:".`
+    throw invalid('file', file, 'file is not a path', remedy)
   }
   // Made absolute, so that nothing in a name is taken for a URL with settings, and a later chdir changes nothing.
   return { file: file === ':memory:' ? file : resolve(file) }

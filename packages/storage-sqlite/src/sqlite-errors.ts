@@ -14,6 +14,11 @@ export function isBusy(error: unknown): boolean {
   return code !== undefined && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
 }
 
+/** True when the file may be read and not written. */
+export function isReadonly(error: unknown): boolean {
+  return sqliteCode(error)?.startsWith('SQLITE_READONLY') === true
+}
+
 interface Meaning {
   readonly pattern: RegExp
   readonly code: ErrorCode
@@ -66,6 +71,16 @@ export function busyError(file: string, waitedMs: number, cause: unknown): Jobis
     field: 'busyTimeout',
     value: waitedMs,
     remedy: 'Find out who holds a transaction open on this file, or raise busyTimeout.',
+    cause,
+  })
+}
+
+export function readonlyError(file: string, cause: unknown): JobistemerError {
+  return new JobistemerError('STORAGE_UNREADABLE', {
+    message: `The database file can be read, but not written: ${file}.`,
+    field: 'file',
+    value: file,
+    remedy: 'Let this user write to the file, to those beside it that end in -wal and -shm, and to their directory.',
     cause,
   })
 }

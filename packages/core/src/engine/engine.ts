@@ -1,12 +1,12 @@
 import { orDefault, readFunction, readInteger, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError } from '../errors.ts'
 import { EventHub, readEventName, type SchedulerEventName, type SchedulerListener } from '../events.ts'
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
 import { readJobName } from '../job/read-jobs.ts'
 import type { JsonObject } from '../json.ts'
+import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
 import type { Occurrence } from '../occurrence.ts'
@@ -22,8 +22,9 @@ import { JobRegistry } from './jobs/job-registry.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
+import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
 import type { EngineContext } from './loop/engine-context.ts'
-import { StorageCaller } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Reaper } from './nodes/reaper.ts'
@@ -31,6 +32,8 @@ import {
   type DefinitionPlan,
   Definitions,
   type JobUpdate,
+  type PlanOptions,
+  type RemoveOptions,
   type UpdateOptions,
   type UpdateResult,
 } from './operations/definitions.ts'
@@ -48,6 +51,9 @@ import { Recovery } from './recovery/recovery.ts'
 import { jobNotFound, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { StorageTime } from './time/storage-time.ts'
+
+/** A scrape of metrics waits no longer for the storage. */
+const gaugeTimeoutMs = 2000
 
 /** One node, put together from its parts. */
 export class Engine implements Scheduler, EngineContext {
@@ -100,8 +106,9 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#time = new StorageTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     if (options.metrics !== null) {
-      recordMetrics(this.events, options.metrics)
-      options.metrics.gauges(() => this.#readGauges())
+      const metrics = guardedMetrics(options.metrics, this)
+      recordMetrics(this.events, metrics)
+      metrics.gauges(() => this.#readGauges())
     }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
@@ -127,10 +134,13 @@ export class Engine implements Scheduler, EngineContext {
     this.#history = new History(this)
   }
 
+  /** Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. */
   async #readGauges(): Promise<GaugeValues> {
+    const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
     return {
       scheduler_jobs_running: this.#pool.begun,
-      scheduler_jobs_in_queue: await this.#history.waitingCount(),
+      ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
     }
@@ -148,8 +158,8 @@ export class Engine implements Scheduler, EngineContext {
     if (this.#phase === 'stopped') return
     this.events.emit('engine.failed', { where, error })
     this.logger.error({ where, err: error }, 'the engine failed')
-    // Somebody closed the storage: nothing can be done, and nothing can be said, any more.
-    if (JobistemerError.isInstance(error, 'STORAGE_CLOSED')) void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    // Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more.
+    if (isStorageGone(error)) void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   }
 
   async start(): Promise<void> {
@@ -159,7 +169,7 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.start()
     try {
       await this.#time.start()
-      await this.#registry.register(this.#options.jobs, { isStart: true })
+      await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
@@ -210,21 +220,10 @@ export class Engine implements Scheduler, EngineContext {
     this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
-<<<<<<< HEAD
       const ended = quiet.then(() => this.#pool.emptied())
-      if (!(await this.#endsWithin(ended, graceMs))) {
-        this.#pool.abort()
-        await this.#endsWithin(ended, abortGraceMs)
-      }
-=======
-      const ended = new Promise<void>((resolve) => {
-        const grace = { at: 0, heapIndex: -1, ring: () => resolve() }
-        this.agenda.setAlarm(grace, graceMs)
-        void quiet.then(() => this.#pool.emptied()).then(resolve)
-      })
-      this.clock.passUntil?.(ended)
-      await ended
->>>>>>> virtual
+      const stopping = this.#letEnd(ended, graceMs, abortGraceMs)
+      this.clock.passUntil?.(stopping)
+      await stopping
     }
     this.#phase = 'stopped'
     this.#endCalls()
@@ -232,6 +231,12 @@ export class Engine implements Scheduler, EngineContext {
     const abandoned = this.#pool.size
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
+  }
+
+  async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
+    if (await this.#endsWithin(ended, graceMs)) return
+    this.#pool.abort()
+    await this.#endsWithin(ended, abortGraceMs)
   }
 
   #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
@@ -252,71 +257,76 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
-    return this.#requests.trigger(this.#job(name), options, results)
+    return this.#requests.trigger(this.#job(name), options, this.#asked(options), results)
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
     this.#assertRunning()
-    const original = await this.#interventions.find(id)
+    const asked = this.#asked(options)
+    const original = await this.#interventions.find(id, asked)
     const job = this.#registry.get(original.jobId)
     if (job === undefined) throw jobNotFound(original.jobId)
-    return this.#requests.replay(job, original, options)
+    return this.#requests.replay(job, original, options, asked)
   }
 
   async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
     this.#assertRunning()
-    return this.#interventions.cancel(id, options)
+    return this.#interventions.cancel(id, options, this.#asked(options))
   }
 
   async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options)
+    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options, this.#asked(options))
   }
 
   async pause(name: string, options: InterventionOptions = {}): Promise<void> {
-    return this.#interventions.pause(this.#job(name), options)
+    return this.#interventions.pause(this.#job(name), options, this.#asked(options))
   }
 
-  async resume(name: string): Promise<void> {
-    return this.#interventions.resume(this.#job(name))
+  async resume(name: string, options: CallOptions = {}): Promise<void> {
+    return this.#interventions.resume(this.#job(name), options, this.#asked(options))
   }
 
   async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    return this.#definitions.update(this.#job(name), change, options)
+    return this.#definitions.update(this.#job(name), change, options, this.#asked(options))
   }
 
-  async add(job: Job): Promise<void> {
+  async add(job: Job, options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
-    return this.#definitions.add(job)
+    return this.#definitions.add(job, options, this.#asked(options))
   }
 
-  async remove(name: string, options: { readonly expectedVersion?: number } = {}): Promise<void> {
-    return this.#definitions.remove(this.#job(name), options)
+  async remove(name: string, options: RemoveOptions = {}): Promise<void> {
+    return this.#definitions.remove(this.#job(name), options, this.#asked(options))
   }
 
-  async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
+  async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
     this.#assertRunning()
-    return this.#definitions.plan(jobs, options)
+    return this.#definitions.plan(jobs, options, this.#asked(options))
   }
 
-  async apply(plan: DefinitionPlan): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
-    return this.#definitions.apply(plan)
+    return this.#definitions.apply(plan, options, this.#asked(options))
   }
 
-  async explain(name: string, at: InstantInput): Promise<Explanation> {
-    return explain(this, this.#registry, this.#job(name), toInstantMs(at, 'at'))
+  async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
+    const job = this.#job(name)
+    const slot = { at: toInstantMs(at, 'at'), now: this.now() }
+    readObject(options, 'options', callOptionNames)
+    return explain(this.#asked(options), this.#registry, job, slot)
   }
 
   async prune(options: PruneOptions): Promise<number> {
-    return this.#history.prune(options)
+    return this.#history.prune(options, this.#asked(options))
   }
 
-  async isRunning(name: string): Promise<boolean> {
-    return this.#history.isRunning(name)
+  async isRunning(name: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#history.isRunning(name, options, this.#asked(options))
   }
 
-  async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
-    return this.#history.occurrences(filter)
+  async occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Promise<readonly Occurrence[]> {
+    readObject(options, 'options', callOptionNames)
+    return this.#history.occurrences(filter, this.#asked(options))
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
@@ -328,6 +338,10 @@ export class Engine implements Scheduler, EngineContext {
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.events.on(readEventName(event), listener)
+  }
+
+  #asked(options: CallOptions): AskedCalls {
+    return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
 
   #assertRunning(): void {

@@ -32,15 +32,18 @@ export interface EventGaugeLabels {
 export interface GaugeValues {
   /** Occurrences that this node runs. */
   readonly scheduler_jobs_running: number
-  /** Occurrences that wait in the storage, of all nodes. */
-  readonly scheduler_jobs_in_queue: number
+  /** Occurrences that wait in the storage, of all nodes. Left out when the storage has not said so within 2 s. */
+  readonly scheduler_jobs_in_queue?: number
   /** Paused jobs, as far as this node knows. */
   readonly scheduler_jobs_paused: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
 }
 
-/** Where a scheduler's metrics go. What it throws never reaches the engine. */
+/**
+ * Where a scheduler's metrics go. What it throws never reaches the engine: it is told as `hook.failed`, and the first
+ * failure of each method is logged.
+ */
 export interface Metrics {
   /** Adds `by` to a counter. */
   increment<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by: number): void
@@ -50,6 +53,6 @@ export interface Metrics {
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
   /** The job was removed: its series are not to be shown any more. */
   removeJob(job: string): void
-  /** Called once, with what reads the gauges whenever the collector wants them. */
+  /** Called once, with what reads the gauges whenever the collector wants them. That never rejects. */
   gauges(read: () => Promise<GaugeValues>): void
 }

@@ -97,6 +97,11 @@ export interface SaveJobsRequest {
   readonly now: number
   /** Each is atomic by itself; they take effect in this order. */
   readonly changes: readonly JobChange[]
+  /**
+   * At most so many waiting occurrences are canceled by each `delete` and each `create`, so that no call blocks for long.
+   * At least 1. Default: all of them.
+   */
+  readonly cancelLimit?: number
 }
 
 /** The members of {@link JobRecord} that a definition decides. */
@@ -111,7 +116,8 @@ export type JobChange =
    * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
    * tombstone: the version after the tombstone's, its prune floor, and as watermark the latest of its own, that floor and
    * `now`.
-   * `conflict` when the tombstone's job has decided about `nextAt`.
+   * `conflict` when the tombstone's job has decided about `nextAt`, and while more of its occurrences wait than
+   * `cancelLimit` allows to cancel: each try cancels some.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
@@ -130,7 +136,11 @@ export type JobChange =
     }
   /** Sets or lifts (`null`) the pause. No new version. Pausing a paused job keeps the earlier pause: `unchanged`. */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
-  /** Makes the job a tombstone; what waits is canceled with the reason `deleted`; what runs may end. */
+  /**
+   * Makes the job a tombstone; what waits is canceled with the reason `deleted`; what runs may end. With more waiting than
+   * `cancelLimit` the answer says `more`, and none of the rest ever starts: the same change, repeated, cancels the next,
+   * and so does what `claim` finds of it.
+   */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
 /** `job` is the head as it is stored after the step. */
@@ -140,6 +150,8 @@ export type SaveJobAnswer =
       readonly job: JobRecord
       /** What `replace` and `delete` canceled. */
       readonly canceled: readonly OccurrenceAddress[]
+      /** Others wait that are to be canceled: repeat the change. */
+      readonly more?: true
     }
   /** The job is already as the change wants it, or (`create`) exists. */
   | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
@@ -289,12 +301,15 @@ export interface ClaimRequest {
   readonly limit: number
   /** Jobs with these handler keys are left to other nodes. */
   readonly exceptHandlerKeys: readonly string[]
-  /** Also wake queued occurrences whose job has no active one: mends what a damaged storage left behind. */
+  /**
+   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted job left: mends what a damaged
+   * storage or a `delete` that was not repeated left behind.
+   */
   readonly sweep: boolean
 }
 
 /**
- * `claim` passes over paused jobs, and never makes a second occurrence of a job running unless its policy is `allow`:
+ * `claim` passes over paused jobs, cancels what it meets of deleted ones, and never makes a second occurrence of a job running unless its policy is `allow`:
  * such a one goes back to `queued`.
  */
 export interface ClaimAnswer {

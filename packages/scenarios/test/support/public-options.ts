@@ -11,7 +11,10 @@ import {
 } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
+import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import { memoryStorage } from '@jobistemer/storage-memory'
+import { redisStorage } from '@jobistemer/storage-redis'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { iso8601 } from '@jobistemer/ticker-iso8601'
 import { once } from '@jobistemer/ticker-once'
@@ -24,6 +27,8 @@ export interface EntryPoint {
   readonly name: string
   /** By path, as errors name them. */
   readonly options: Readonly<Record<string, OptionKind>>
+  /** The options whose value may hold a password: errors show none of it. */
+  readonly secrets?: readonly string[]
   /** Calls it, with an option at a path. What is left out is right. */
   call(path: string, value: unknown, scheduler: Scheduler): unknown
 }
@@ -77,12 +82,16 @@ const whole: Record<string, unknown> = {
   schedule: everySeconds(10),
   tasks: [{ name: 'work', run: () => 1 }],
 }
-const why = { reason: 'name', actor: 'name' } as const
+const limits = { timeout: 'positive duration', signal: 'object' } as const
+const why = { reason: 'name', actor: 'name', ...limits } as const
 const request = { key: 'name', data: 'plain data', tasks: 'list', overrides: 'object', ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** The public functions and methods, but for those of storages. */
+/** Stands for a client of DynamoDB: bad options are refused before it is asked for anything. */
+const noClient = { send: () => Promise.reject(new Error('asked')) }
+
+/** The public functions and methods, but for the methods of storages. */
 export const entryPoints: readonly EntryPoint[] = [
   {
     name: 'createScheduler',
@@ -101,6 +110,7 @@ export const entryPoints: readonly EntryPoint[] = [
       pollInterval: 'positive duration',
       reapInterval: 'positive duration',
       definitionInterval: 'positive duration',
+      callTimeout: 'positive duration',
       maxClockSkew: 'duration',
       gracePeriod: 'duration',
       abortGracePeriod: 'duration',
@@ -189,7 +199,14 @@ export const entryPoints: readonly EntryPoint[] = [
       return scheduler.pause('a', path === 'options' ? (value as never) : withMember(path, value))
     },
   },
-  { name: 'resume', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.resume(value as string) },
+  {
+    name: 'resume',
+    options: { name: 'name', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.resume(value as string)
+      return scheduler.resume('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'update',
     options: { name: 'name', change: 'object', ...jobSettings, schedule: 'object', tasks: 'list' },
@@ -206,16 +223,29 @@ export const entryPoints: readonly EntryPoint[] = [
       policy: 'choice',
       'policy.until': 'instant',
       waiting: 'choice',
+      ...limits,
     },
     call(path, value, scheduler) {
       const base = path === 'policy.until' ? { policy: { type: 'graceful' } } : {}
       return scheduler.update('a', {}, path === 'options' ? (value as never) : withMember(path, value, base))
     },
   },
-  { name: 'add', options: { job: 'object' }, call: (_, value, scheduler) => scheduler.add(value as never) },
+  {
+    name: 'add',
+    options: { job: 'object', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'job') return scheduler.add(value as never)
+      return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'remove',
-    options: { name: 'name', options: 'object', expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER } },
+    options: {
+      name: 'name',
+      options: 'object',
+      expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER },
+      ...limits,
+    },
     call(path, value, scheduler) {
       if (path === 'name') return scheduler.remove(value as string)
       return scheduler.remove('a', path === 'options' ? (value as never) : withMember(path, value))
@@ -223,10 +253,11 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'plan',
-    options: { jobs: 'list', options: 'object', owner: 'name' },
+    options: { jobs: 'list', options: 'object', owner: 'name', ...limits },
     call(path, value, scheduler) {
       if (path === 'jobs') return scheduler.plan(value as never, { owner: 'team' })
-      return scheduler.plan([job], path === 'options' ? (value as never) : withMember(path, value))
+      const base = path === 'owner' ? {} : { owner: 'team' }
+      return scheduler.plan([job], path === 'options' ? (value as never) : withMember(path, value, base))
     },
   },
   {
@@ -237,18 +268,25 @@ export const entryPoints: readonly EntryPoint[] = [
       'plan.jobs': 'list',
       'plan.added': 'list',
       'plan.removed': 'list',
+      options: 'object',
+      ...limits,
     },
     call(path, value, scheduler) {
       if (path === 'plan') return scheduler.apply(value as never)
       const plan = { owner: 'team', jobs: [], added: [], changed: [], removed: [], unchanged: [] }
+      if (path === 'options') return scheduler.apply(plan, value as never)
+      if (path in limits) return scheduler.apply(plan, withMember(path, value))
       return scheduler.apply(withMember(path.replace('plan.', ''), value, plan))
     },
   },
   {
     name: 'explain',
-    options: { name: 'name', at: 'instant' },
-    call: (path, value, scheduler) =>
-      path === 'name' ? scheduler.explain(value as string, 0) : scheduler.explain('a', value as number),
+    options: { name: 'name', at: 'instant', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.explain(value as string, 0)
+      if (path === 'at') return scheduler.explain('a', value as number)
+      return scheduler.explain('a', 0, path === 'options' ? (value as never) : withMember(path, value))
+    },
   },
   {
     name: 'prune',
@@ -257,11 +295,19 @@ export const entryPoints: readonly EntryPoint[] = [
       olderThan: 'duration',
       keep: { integerFrom: 0, to: Number.MAX_SAFE_INTEGER },
       job: 'name',
+      ...limits,
     },
     call: (path, value, scheduler) =>
       scheduler.prune(path === 'options' ? (value as never) : withMember(path, value, { olderThan: 0 })),
   },
-  { name: 'isRunning', options: { name: 'name' }, call: (_, value, scheduler) => scheduler.isRunning(value as string) },
+  {
+    name: 'isRunning',
+    options: { name: 'name', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.isRunning(value as string)
+      return scheduler.isRunning('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
   {
     name: 'occurrences',
     options: {
@@ -272,11 +318,15 @@ export const entryPoints: readonly EntryPoint[] = [
       'filter.states': 'list',
       'filter.order': 'choice',
       'filter.limit': { integerFrom: 1, to: 1_000_000 },
+      options: 'object',
+      ...limits,
     },
-    call: (path, value, scheduler) =>
-      scheduler.occurrences(
-        path === 'filter' ? (value as never) : withMember(path.replace('filter.', ''), value, { job: 'a' }),
-      ),
+    call(path, value, scheduler) {
+      if (path === 'filter') return scheduler.occurrences(value as never)
+      if (path === 'options') return scheduler.occurrences({ job: 'a' }, value as never)
+      if (path in limits) return scheduler.occurrences({ job: 'a' }, withMember(path, value))
+      return scheduler.occurrences(withMember(path.replace('filter.', ''), value, { job: 'a' }))
+    },
   },
   {
     name: 'nextRuns',
@@ -357,6 +407,67 @@ export const entryPoints: readonly EntryPoint[] = [
       path === 'from'
         ? diffSchedules(job.schedule, job.schedule, value as string, 0)
         : diffSchedules(job.schedule, job.schedule, 0, value as string),
+  },
+  {
+    name: 'memoryStorage',
+    options: { options: 'object', database: 'object' },
+    call: (path, value) => memoryStorage(path === 'options' ? (value as never) : withMember(path, value)),
+  },
+  {
+    name: 'sqliteStorage',
+    options: {
+      options: 'object',
+      file: 'text',
+      database: 'object',
+      synchronous: 'choice',
+      busyTimeout: 'duration',
+    },
+    call(path, value) {
+      if (path === 'options') return sqliteStorage(value as never)
+      return sqliteStorage(withMember(path, value, path === 'database' ? {} : { file: ':memory:' }))
+    },
+  },
+  {
+    name: 'redisStorage',
+    options: {
+      options: 'object',
+      url: 'text to parse',
+      client: 'object',
+      prefix: 'text',
+      shards: { integerFrom: 1, to: 1024 },
+      commandTimeout: 'positive duration',
+      minReplicas: { integerFrom: 0, to: 100 },
+      waitTimeout: 'positive duration',
+      logger: 'object',
+    },
+    secrets: ['options', 'url', 'client'],
+    call(path, value) {
+      if (path === 'options') return redisStorage(value as never)
+      return redisStorage(withMember(path, value, path === 'client' ? {} : { url: 'redis://localhost' }))
+    },
+  },
+  {
+    name: 'dynamodbStorage',
+    options: {
+      options: 'object',
+      client: 'object',
+      tableName: 'text',
+      prefix: 'text',
+      requestTimeout: 'positive duration',
+      retryTimeout: 'duration',
+    },
+    call(path, value) {
+      if (path === 'options') return dynamodbStorage(value as never)
+      return dynamodbStorage(withMember(path, value, { client: noClient, tableName: 'jobs' }))
+    },
+  },
+  {
+    name: 'createTable',
+    options: { options: 'object', client: 'object', tableName: 'text', timeout: 'duration' },
+    call(path, value) {
+      if (path === 'options') return createTable(value as never)
+      return createTable(withMember(path, value, { client: noClient, tableName: 'jobs' }))
+    },
   },
   {
     name: 'prometheusMetrics',

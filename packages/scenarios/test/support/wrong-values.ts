@@ -11,6 +11,7 @@ export type OptionKind =
   | 'plain data'
   | 'object'
   | 'list'
+  | 'text'
   | 'text to parse'
   | { readonly integerFrom: number; readonly to: number }
   | { readonly numberFrom: number; readonly to: number }
@@ -142,6 +143,7 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
     { what: 'a member that JSON brings', value: JSON.parse('{"__proto__": {"admin": true}}') },
   ],
   list: [...noObject.filter(({ what }) => what !== 'a list'), { what: 'a list of nothing', value: [null] }],
+  text: [...noText, ...texts('')],
   'text to parse': [...noText, ...texts('', 'no', ...ofTheLanguage)],
 }
 

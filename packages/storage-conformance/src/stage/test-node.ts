@@ -104,6 +104,13 @@ export class TestNode {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
+  /** One step of a delete that cancels a few at a time. */
+  async deleteSome(id: JobId, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
+    return expectOne(
+      await this.storage.saveJobs({ now, cancelLimit, changes: [{ kind: 'delete', id, expectedVersion: null }] }),
+    )
+  }
+
   // ----------------------------------------------------------------------------------------------------- occurrences
 
   async createAll(items: readonly CreateItem[], now: number = start): Promise<readonly CreateAnswer[]> {

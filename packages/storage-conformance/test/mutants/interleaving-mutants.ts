@@ -54,7 +54,9 @@ export const interleavingMutants: readonly Mutant[] = [
   meeting('does not look at the deletion again when it writes a claim', claimAndDelete, (ledger) =>
     claimsWhatItRead(ledger, (record) => {
       const stored = ledger.occurrences.get(record.id)
-      if (stored?.state === 'canceled' && stored.reason === 'deleted') ledger.put(record)
+      if (stored?.state !== 'canceled' || stored.reason !== 'deleted') return
+      ledger.put(record)
+      ledger.putHead({ ...(ledger.jobs.get(record.jobId) as JobRecord), deletedAt: null })
     }),
   ),
   {

@@ -1,7 +1,8 @@
+import type { JobId } from '@jobistemer/core'
 import type { JobChange, JobRecord, OccurrenceQuery, OccurrenceRecord, PruneRequest } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld } from '../../src/index.ts'
-import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutant } from './mutant.ts'
+import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 /** Faults in jobs, reads, pruning and connections. */
 export const jobMutants: readonly Mutant[] = [
@@ -38,6 +39,64 @@ export const jobMutants: readonly Mutant[] = [
     class extends Ledger {
       override endAll(records: OccurrenceRecord[], reason: string, now: number) {
         return reason === 'deleted' ? [] : super.endAll(records, reason, now)
+      }
+    },
+  ),
+  mutant(
+    'wakes and claims what a deleted job has left',
+    [
+      'delete in steps: lets nothing of the rest start: not by a claim, nor when what runs ends',
+      'delete in steps: leaves the occurrences of other jobs alone',
+    ],
+    class extends Ledger {
+      override isOver() {
+        return false
+      }
+
+      override tend(jobId: JobId, now: number) {
+        if (this.isDeleted(jobId)) super.tend(jobId, now)
+        else this.wakeNext(jobId)
+      }
+    },
+  ),
+  mutantFor(
+    ['delete in steps: keeps the job from being created again until all is canceled, and each try cancels some'],
+    'creates a job although an earlier one has left occurrences',
+    class extends Ledger {
+      override makesRoom() {
+        return true
+      }
+    },
+  ),
+  mutantFor(
+    ['delete in steps: is completed by the claims of others when it is not repeated'],
+    'leaves what a deleted job has queued to whoever deleted it',
+    class extends Ledger {
+      override tend(jobId: JobId) {
+        this.wakeNext(jobId)
+      }
+    },
+  ),
+  mutantFor(
+    ['delete in steps: of a paused job is completed by the claims of others too'],
+    'keeps the pause of a deleted job',
+    class extends Ledger {
+      override deleteJob(...[head, ...rest]: Parameters<Ledger['deleteJob']>) {
+        const answer = super.deleteJob(head, ...rest)
+        if (answer.outcome === 'saved') this.putHead({ ...answer.job, paused: head.paused })
+        return answer
+      }
+    },
+  ),
+  mutantFor(
+    [
+      'delete in steps: cancels no more than asked at a time, says that there is more, and comes to an end',
+      'delete in steps: keeps the job from being created again until all is canceled, and each try cancels some',
+    ],
+    'cancels all at once, however little was asked',
+    class extends Ledger {
+      override cancelLeft(jobId: JobId, now: number) {
+        return super.cancelLeft(jobId, now)
       }
     },
   ),

@@ -6,6 +6,9 @@ import { prelude } from './prelude.ts'
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000
 
+/** How many occurrences that deleted jobs have left one call cancels at most. */
+const canceledAtOnce = 1000
+
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /**
@@ -29,7 +32,11 @@ if call('GET', claimedKey) == claimId then return { 'repeated' } end
 if sweep == 1 then
   for _, job in ipairs(call('SMEMBERS', waitingKey)) do
     local h = headOf(job)
-    if h then wakeNext(now, h, job) end
+    if h and h.deletedAt == never then
+      wakeNext(now, h, job)
+    elseif h then
+      cancelWaiting(now, h, job, '=deleted', false, ${canceledAtOnce})
+    end
   end
 end
 
@@ -61,7 +68,7 @@ end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
 local claimedJobs = {}
-local count, offset = 0, 0
+local count, offset, left = 0, 0, 0
 local isDone = false
 while not isDone do
   local page = call('ZRANGE', ready, offset, offset + math.min(limit, 500), 'WITHSCORES')
@@ -79,7 +86,8 @@ while not isDone do
         if r.dueAt < nextDueAt then nextDueAt = r.dueAt end
         offset = offset + 1
       else
-        local isBlocked = h.policy ~= allow and (h.running > 0 or claimedJobs[job])
+        local isLeft = h.deletedAt ~= never
+        local isBlocked = isLeft or (h.policy ~= allow and (h.running > 0 or claimedJobs[job]))
         -- Up to a given place, blocked ones are passed over whatever the limit.
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
           or (count == limit and not (isBlocked and lastAt ~= never))
@@ -95,6 +103,13 @@ while not isDone do
           if not isBlocked then
             count = count + 1
             claimedJobs[job] = true
+          end
+        elseif isLeft then
+          finish(now, h, id, r, canceled, '=deleted')
+          left = left + 1
+          if left == ${canceledAtOnce} then
+            more, isDone = true, true
+            break
           end
         elseif isBlocked then
           move(now, h, id, r, queued, '')

@@ -125,7 +125,7 @@ end
 local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
   local id = ids[index]
   local state, reason, displaces, cancels = decide(h, kind, isStartable)
-  local displaced = displaces and cancelWaiting(now, h, job, '=displaced', false) or ''
+  local displaced = displaces and cancelWaiting(now, h, job, '=displaced', false, never) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
   local r = parseRecord(text)
   if state ~= running then

@@ -272,30 +272,35 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
--- Wakes the next queued occurrence of a job that has no active one. Returns its id and time, or ''.
+-- Wakes the next queued occurrence of a job that has no active one. Returns its id and time, or ''. What a deleted job
+-- has left is never woken.
 local function wakeNext(now, h, job)
-  if h.queued == 0 or h.pending + h.running > 0 then return '' end
+  if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return '' end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
   move(now, h, id, r, pending, '')
   return ${address}
 end
 
--- The ids of the job's pending and running occurrences.
-local function activeOf(h, job)
+-- The ids of the job's pending and running occurrences; with a limit about as many as that.
+local function activeOf(h, job, limit)
   if h.active == none and h.pending + h.running == 0 then return {} end
-  local ids = call('ZRANGE', liveOf .. job, 0, -1)
+  local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
   if h.active ~= none then ids[#ids + 1] = h.active end
   return ids
 end
 
--- Cancels the job's waiting occurrences, pending and queued; of slots only, if asked. Returns ids and times.
-local function cancelWaiting(now, h, job, reason, slotsOnly)
+-- Cancels the job's waiting occurrences, pending and queued, up to a limit; of slots only, if asked. Returns ids and times.
+local function cancelWaiting(now, h, job, reason, slotsOnly, limit)
   local gone = {}
-  if h.pending + h.queued == 0 then return '' end
-  local ids = activeOf(h, job)
-  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
+  local waiting = h.pending + h.queued
+  if waiting == 0 then return '' end
+  -- Among the active ones, those that run are in the way.
+  local ids = waiting > limit and activeOf(h, job, limit + h.running) or activeOf(h, job)
+  local last = waiting > limit and limit - 1 or -1
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, last)) do ids[#ids + 1] = id end
   for _, id in ipairs(ids) do
+    if #gone == limit then break end
     local r = recordOf(id)
     if r.state ~= running and not (slotsOnly and r.kind % ${recoveredBit} ~= ${kindCodes.slot}) then
       finish(now, h, id, r, canceled, reason)

@@ -27,14 +27,14 @@ const newHead = writeFields(headLayout, {
 export const saveJobsScript: string = `#!lua
 ${prelude}${checkRights}${jobKeys}
 local request, changes, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local now, longestLineage = read('<dI4', request)
+local now, longestLineage, cancelLimit = read('<dI4I4', request)
 local answers = {}
 
 local missing = missingRight(channel)
 if missing then return missing end
 
 local function answer(letter, job, h, gone)
-  if letter == 's' then jobsChanged = true end
+  if letter == 's' or letter == 'm' then jobsChanged = true end
   answers[#answers + 1] = { letter, gone or '', unpack(h and printJob(job, h) or {}) }
 end
 
@@ -81,6 +81,11 @@ end
 
 local function create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
   if h and h.deletedAt == never then return answer('e', job, h) end
+  if h then
+    -- What the deleted job has left must not become work of the new one.
+    cancelWaiting(now, h, job, '=deleted', false, cancelLimit)
+    if h.pending + h.queued > 0 then return answer('c', job, h) end
+  end
   local watermark, floor, taken, number, lineage = now, always, always, 1, ''
   local counts = { 0, 0, 0 }
   local active = none
@@ -115,7 +120,7 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   noteChange(job, h, (timesOf(job)))
   local gone = ''
   if change.cancels then
-    gone = cancelWaiting(now, h, job, '=updated', true)
+    gone = cancelWaiting(now, h, job, '=updated', true, never)
     wakeNext(now, h, job)
   end
   if policy == allow then
@@ -124,8 +129,7 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   answer('s', job, h, gone)
 end
 
-local function pause(job, h, paused)
-  if (h.paused == 1) == (paused ~= '') then return answer('u', job, h) end
+local function setPause(job, h, paused)
   for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
     local r = recordOf(id)
     if r.state == pending then
@@ -134,16 +138,26 @@ local function pause(job, h, paused)
   end
   h.paused = paused ~= '' and 1 or 0
   call('HSET', jobOf .. job, 'paused', paused)
+end
+
+local function pause(job, h, paused)
+  if (h.paused == 1) == (paused ~= '') then return answer('u', job, h) end
+  setPause(job, h, paused)
   noteChange(job, h, (timesOf(job)))
   answer('s', job, h)
 end
 
 local function delete(job, h, expected)
   if expected ~= 0 and h.version ~= expected then return answer('c', job, h) end
-  local gone = cancelWaiting(now, h, job, '=deleted', false)
-  h.nextAt, h.deletedAt = never, now
-  noteChange(job, h, (timesOf(job)))
-  answer('s', job, h, gone)
+  local gone = cancelWaiting(now, h, job, '=deleted', false, cancelLimit)
+  local isLeft = h.pending + h.queued > 0
+  if h.deletedAt == never then
+    -- Claims find what is left of it only where it is not paused.
+    if isLeft and h.paused == 1 then setPause(job, h, '') end
+    h.nextAt, h.deletedAt = never, now
+    noteChange(job, h, (timesOf(job)))
+  end
+  answer(isLeft and 'm' or 's', job, h, gone)
 end
 
 local at = 1
@@ -160,7 +174,7 @@ while at <= #changes do
   local h = headOf(job)
   if kind == ${jobChanges.create} then
     create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
-  elseif not h or h.deletedAt ~= never then
+  elseif not h or (h.deletedAt ~= never and (kind ~= ${jobChanges.delete} or h.pending + h.queued == 0)) then
     answers[#answers + 1] = { 'a' }
   elseif kind == ${jobChanges.replace} then
     replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,

@@ -8,8 +8,10 @@ import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { checkedSeries } from './checked-series.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
@@ -17,6 +19,9 @@ import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './ti
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
+
+/** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
+export const cancelLimit = 250
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
@@ -54,15 +59,17 @@ export class JobRegistry {
    * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
    * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
    */
-  async register(jobs: readonly Job[], { isStart = false }: { readonly isStart?: boolean } = {}): Promise<void> {
+  async register(
+    jobs: readonly Job[],
+    { isStart = false, storage }: { readonly isStart?: boolean; readonly storage: StorageCalls },
+  ): Promise<void> {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart)
+      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart, storage)
     }
   }
 
-  async #registerGroup(jobs: readonly Job[], isStart: boolean): Promise<void> {
-    const { storage } = this.#engine
+  async #registerGroup(jobs: readonly Job[], isStart: boolean, storage: StorageCalls): Promise<void> {
     let open = jobs
     // Another node can store a change between the read and the write; then the job is looked at again.
     while (open.length > 0) {
@@ -86,7 +93,7 @@ export class JobRegistry {
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
+      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes, cancelLimit }))
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer
@@ -94,6 +101,8 @@ export class JobRegistry {
         else again.push(job)
       }
       open = again
+      // A deleted job that comes back waits until what was left of it is canceled, some with each look.
+      if (again.length > 0) await nextTurn()
     }
   }
 
@@ -319,16 +328,16 @@ export class JobRegistry {
    * Answers what the job is now: another object than the given one when it was deleted and came back, `null` when it is
    * gone.
    */
-  async reloadNow(job: RegisteredJob): Promise<RegisteredJob | null> {
+  async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
     const id = job.job.id
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
+    const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
     const record = jobs[0] ?? null
     if (record !== null && record.deletedAt === null) {
       const learning = this.#learn([record])
       if (learning === null) return this.adopt(job.job, record)
       await learning
       // What was read may be old by now.
-      return this.reloadNow(job)
+      return this.reloadNow(job, storage)
     }
     this.forget(job)
     return null

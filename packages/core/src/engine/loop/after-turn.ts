@@ -20,3 +20,8 @@ export class AfterTurn {
     this.#work()
   }
 }
+
+/** Lets timers, signals and sockets have their turn: a storage may answer without ever leaving the present one. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => afterThisTurn(resolve))
+}

@@ -25,11 +25,28 @@ export class EngineStopped extends JobistemerError {
 // itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.
 const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
+/** True when the storage of this process is gone for good: a scheduler that is started anew may find another one. */
+export function isStorageGone(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
+}
+
+/** Somebody who waits for an answer. */
+interface Asked {
+  /** Throws when that one waits no more. */
+  assertWanted(): void
+}
+
+/** How parts of the engine call the storage: for the engine itself, or for somebody who waits. */
+export interface StorageCalls {
+  once<T>(call: (storage: Storage) => Promise<T>): Promise<T>
+  repeated<T>(operation: string, call: (storage: Storage) => Promise<T>): Promise<T>
+}
+
 /**
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
  * engine stops: every call of the protocol can be repeated.
  */
-export class StorageCaller {
+export class StorageCaller implements StorageCalls {
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #agenda: Agenda<HeapEntry>
@@ -62,15 +79,12 @@ export class StorageCaller {
 
   /**
    * A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend;
-   * with `isAsked`, for somebody who waits for it, also what somebody has to mend
+   * for somebody who waits for it, also what somebody has to mend, and the refusal when that one waits no more
    */
-  async repeated<T>(
-    operation: string,
-    call: (storage: Storage) => Promise<T>,
-    { isAsked = false }: { readonly isAsked?: boolean } = {},
-  ): Promise<T> {
+  async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>, asked: Asked | null = null): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (this.#stopped) throw new EngineStopped()
+      asked?.assertWanted()
       try {
         const answer = await this.once(call)
         if (attempt > 1) {
@@ -79,7 +93,7 @@ export class StorageCaller {
         }
         return answer
       } catch (error) {
-        if (this.#isPermanent(error, isAsked)) throw error
+        if (this.#isPermanent(error, asked !== null)) throw error
         // Nothing rings any more: a pause would never end.
         if (this.#stopped) throw new EngineStopped()
         const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
@@ -97,7 +111,7 @@ export class StorageCaller {
 
   #isPermanent(error: unknown, isAsked: boolean): boolean {
     if (!JobistemerError.isInstance(error)) return false
-    return error.code === 'STORAGE_CLOSED' || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
+    return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
   /** Ends all waiting: what has no answer yet never will have one here. */

@@ -2,7 +2,7 @@ import { jobSettingNames, readJobSettings } from '../../configuration/read-setti
 import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { OccurrenceId } from '../../ids.ts'
+import type { JobId, OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
@@ -13,7 +13,7 @@ import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
-import type { JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import {
   type CheckedUpdatePolicy,
@@ -21,7 +21,10 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
+import { nextTurn } from '../loop/after-turn.ts'
+import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -40,13 +43,25 @@ export interface JobUpdate extends JobSettingsInput {
 }
 
 /** How to update a job. */
-export interface UpdateOptions {
+export interface UpdateOptions extends CallOptions {
   /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
   readonly expectedVersion?: number
   /** Default `immediate`. */
   readonly policy?: UpdatePolicy
   /** What becomes of slots that wait to be run. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
+}
+
+/** How to remove a job. */
+export interface RemoveOptions extends CallOptions {
+  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
+  readonly expectedVersion?: number
+}
+
+/** How to plan a set of definitions. */
+export interface PlanOptions extends CallOptions {
+  /** The tag that the definitions are stored under. 1 to 255 characters. */
+  readonly owner: string
 }
 
 /** What an update did. */
@@ -103,23 +118,28 @@ export class Definitions {
     this.#registry = registry
   }
 
-  async update(job: RegisteredJob, change: JobUpdate, options: UpdateOptions): Promise<UpdateResult> {
+  async update(
+    job: RegisteredJob,
+    change: JobUpdate,
+    options: UpdateOptions,
+    storage: StorageCalls,
+  ): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks'])
-    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting'])
+    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...callOptionNames])
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
     // Between the look and the write the job can move on to its next slot; then it is looked at again.
     for (;;) {
-      const record = await this.#stored(job)
+      const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
       const updated = this.#merged(job, record, change)
       const content = this.#updatedContent(updated, record, policy)
       if (content.fingerprint === record.fingerprint) {
         return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
       }
-      const answer = await this.#save({
+      const answer = await this.#save(storage, {
         kind: 'replace',
         id: record.id,
         content,
@@ -175,28 +195,29 @@ export class Definitions {
   }
 
   /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
-  async add(job: Job): Promise<void> {
+  async add(job: Job, options: CallOptions, storage: StorageCalls): Promise<void> {
     readJob(job, 'job')
-    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)])
+    readObject(options, 'options', callOptionNames)
+    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)], { storage })
   }
 
-  async remove(job: RegisteredJob, options: { readonly expectedVersion?: number }): Promise<void> {
-    readObject(options, 'options', ['expectedVersion'])
+  async remove(job: RegisteredJob, options: RemoveOptions, storage: StorageCalls): Promise<void> {
+    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
     const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
-    const answer = await this.#save({ kind: 'delete', id: job.job.id, expectedVersion })
+    const answer = await this.#delete(storage, job.job.id, expectedVersion)
     if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion ?? 0, answer.job)
     this.#registry.forget(job)
   }
 
-  async plan(jobs: readonly Job[], options: { readonly owner: string }): Promise<DefinitionPlan> {
+  async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
     readJobs(jobs)
-    readObject(options, 'options', ['owner'])
+    readObject(options, 'options', ['owner', ...callOptionNames])
     const owner = readName(options.owner, 'owner')
     const { timezone } = this.#engine.defaults
     const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
-    const stored = new Map((await this.#storedBy(owner)).map((record) => [record.id, record]))
+    const stored = new Map((await this.#storedBy(owner, storage)).map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
-    for (const record of await this.#get(untagged)) if (record !== null) stored.set(record.id, record)
+    for (const record of await this.#get(untagged, storage)) if (record !== null) stored.set(record.id, record)
     const now = this.#engine.now()
     const added: PlannedChange[] = []
     const changed: PlannedChange[] = []
@@ -216,23 +237,27 @@ export class Definitions {
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
-  async apply(plan: DefinitionPlan): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions, storage: StorageCalls): Promise<void> {
     readPlan(plan)
+    readObject(options, 'options', callOptionNames)
     const touched = [...plan.added, ...plan.changed, ...plan.removed]
     const ids = new Map(plan.jobs.map((job) => [job.name, job.id]))
-    const stored = new Map((await this.#storedBy(plan.owner)).map((record) => [record.name, record]))
+    const stored = new Map((await this.#storedBy(plan.owner, storage)).map((record) => [record.name, record]))
     for (const { name, version } of touched) {
       const id = ids.get(name)
-      const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id]))[0] ?? null))
+      const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id], storage))[0] ?? null))
       const alive = record !== null && record.deletedAt === null ? record : null
       if ((alive?.version ?? null) !== version) throw versionConflict(name, version ?? 0, alive)
     }
     const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
-    await this.#registry.register(plan.jobs.filter((job) => names.has(job.name)))
+    await this.#registry.register(
+      plan.jobs.filter((job) => names.has(job.name)),
+      { storage },
+    )
     for (const { name, version } of plan.removed) {
       const record = stored.get(name)
       if (record === undefined) continue
-      const answer = await this.#save({ kind: 'delete', id: record.id, expectedVersion: version })
+      const answer = await this.#delete(storage, record.id, version)
       if (answer.outcome === 'conflict') throw versionConflict(name, version ?? 0, answer.job)
       const registered = this.#registry.get(record.id)
       if (registered !== undefined) this.#registry.forget(registered)
@@ -259,8 +284,8 @@ export class Definitions {
     return slots
   }
 
-  async #stored(job: RegisteredJob): Promise<JobRecord> {
-    const [record] = await this.#get([job.job.id])
+  async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
+    const [record] = await this.#get([job.job.id], storage)
     if (record != null && record.deletedAt === null) return record
     throw new JobistemerError('JOB_NOT_FOUND', {
       message: `Job ${printValue(job.job.name)} was deleted.`,
@@ -270,25 +295,36 @@ export class Definitions {
     })
   }
 
-  async #get(ids: readonly JobRecord['id'][]): Promise<readonly (JobRecord | null)[]> {
+  async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
     if (ids.length === 0) return []
-    return (await this.#engine.storage.once((storage) => storage.get({ jobs: ids }))).jobs
+    return (await storage.once((calls) => calls.get({ jobs: ids }))).jobs
   }
 
-  async #storedBy(owner: string): Promise<readonly JobRecord[]> {
+  async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
     const records: JobRecord[] = []
     let cursor: string | null = null
     do {
-      const page = await this.#engine.storage.once((storage) => storage.listJobs({ owner, limit: 500, cursor }))
+      const page = await storage.once((calls) => calls.listJobs({ owner, limit: 500, cursor }))
       records.push(...page.items)
       cursor = page.cursor
     } while (cursor !== null)
     return records
   }
 
-  async #save(change: JobChange): Promise<SaveJobAnswer> {
+  /** The first step deletes the job; however many of it wait, no step takes long. */
+  async #delete(storage: StorageCalls, id: JobId, expectedVersion: number | null): Promise<SaveJobAnswer> {
+    const first = await this.#save(storage, { kind: 'delete', id, expectedVersion })
+    for (let answer = first; answer.outcome === 'saved' && answer.more === true; ) {
+      await nextTurn()
+      // Of that version only: somebody may have created the job anew.
+      answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
+    }
+    return first
+  }
+
+  async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
     const now = this.#engine.now()
-    const [answer] = await this.#engine.storage.once((storage) => storage.saveJobs({ now, changes: [change] }))
+    const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes: [change], cancelLimit }))
     return answer as SaveJobAnswer
   }
 }

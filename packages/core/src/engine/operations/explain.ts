@@ -5,7 +5,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 
 /** What became, or will become, of an instant of a job. */
 export interface Explanation {
@@ -40,23 +40,21 @@ export interface Explanation {
 
 /** Says of any instant, past or future, what becomes of it and why. */
 export async function explain(
-  engine: EngineContext,
+  storage: StorageCalls,
   registry: JobRegistry,
   job: RegisteredJob,
-  at: number,
+  { at, now }: { readonly at: number; readonly now: number },
 ): Promise<Explanation> {
   const jobId = job.job.id
   const id = occurrenceId(jobId, at)
-  const { jobs, occurrences } = await engine.storage.once((storage) =>
-    storage.get({ jobs: [jobId], occurrences: [id] }),
-  )
+  const { jobs, occurrences } = await storage.once((calls) => calls.get({ jobs: [jobId], occurrences: [id] }))
   const head = jobs[0] ?? null
   const record = occurrences[0] ?? null
   if (record !== null) return { ...found(at, id, record), verdict: 'recorded' }
   if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
-  const span = at <= head.watermark ? await coveringRecord(engine, head, at) : null
+  const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
-  return withoutRecord(engine.now(), head, registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at, at, id)
+  return withoutRecord(now, head, registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at, at, id)
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
@@ -85,12 +83,12 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
 }
 
 /** The record of a recovery whose span holds the instant. */
-async function coveringRecord(engine: EngineContext, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
+async function coveringRecord(storage: StorageCalls, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
   // A missed range stands at its first slot, and no other missed one lies inside it.
-  const missed = await firstOf(engine, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
+  const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
-  const run = await firstOf(engine, head, { from: at, order: 'ascending' }, ({ kind, state, token, details }) => {
+  const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, token, details }) => {
     const canceledAhead = state === 'canceled' && token === 0 && details.span === undefined
     return kind === 'slot' && !canceledAhead
   })
@@ -100,15 +98,15 @@ async function coveringRecord(engine: EngineContext, head: JobRecord, at: number
 type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
 
 async function firstOf(
-  engine: EngineContext,
+  storage: StorageCalls,
   head: JobRecord,
   part: HistoryPart,
   isWanted: (record: OccurrenceRecord) => boolean,
 ): Promise<OccurrenceRecord | null> {
   let cursor: string | null = null
   do {
-    const page = await engine.storage.once((storage) =>
-      storage.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...part }),
+    const page = await storage.once((calls) =>
+      calls.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...part }),
     )
     const found = page.items.find(isWanted)
     if (found !== undefined) return found

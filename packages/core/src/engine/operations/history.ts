@@ -5,7 +5,9 @@ import { readJobName } from '../../job/read-jobs.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { OccurrenceFilter, PruneOptions } from '../../scheduler.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
+import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 import { readOccurrenceFilter } from './occurrence-filter.ts'
 
 const pageSize = 1000
@@ -19,13 +21,13 @@ export class History {
     this.#engine = engine
   }
 
-  async occurrences(filter: OccurrenceFilter): Promise<readonly Occurrence[]> {
+  async occurrences(filter: OccurrenceFilter, storage: StorageCalls): Promise<readonly Occurrence[]> {
     const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
     const found: Occurrence[] = []
     let cursor: string | null = null
     do {
-      const page = await this.#engine.storage.once((storage) =>
-        storage.listOccurrences({
+      const page = await storage.once((calls) =>
+        calls.listOccurrences({
           kind: 'job',
           jobId,
           order,
@@ -41,30 +43,29 @@ export class History {
     return found
   }
 
-  async isRunning(name: string): Promise<boolean> {
+  async isRunning(name: string, options: CallOptions, storage: StorageCalls): Promise<boolean> {
     const id = jobId(readJobName(name))
-    const { counts } = await this.#engine.storage.once((storage) => storage.get({ counts: [id] }))
+    readObject(options, 'options', callOptionNames)
+    const { counts } = await storage.once((calls) => calls.get({ counts: [id] }))
     return (counts[0] as LiveCounts).running > 0
   }
 
   /** How many occurrences of all jobs wait in the storage. */
-  async waitingCount(): Promise<number> {
-    const { counts } = await this.#engine.storage.once((storage) => storage.get({ counts: ['all'] }))
+  async waitingCount(storage: StorageCalls): Promise<number> {
+    const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
     const { pending, queued } = counts[0] as LiveCounts
     return pending + queued
   }
 
-  async prune(options: PruneOptions): Promise<number> {
-    readObject(options, 'options', ['job', 'olderThan', 'keep'])
+  async prune(options: PruneOptions, storage: StorageCalls): Promise<number> {
+    readObject(options, 'options', ['job', 'olderThan', 'keep', ...callOptionNames])
     const now = this.#engine.now()
     const before = now - toDurationMs(options.olderThan, 'olderThan')
     const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
     const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
     let removed = 0
     for (let more = true; more; ) {
-      const answer = await this.#engine.storage.once((storage) =>
-        storage.prune({ now, jobId: target, before, keep, limit: pruneBatch }),
-      )
+      const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: pruneBatch }))
       removed += answer.removed
       more = answer.more
     }

@@ -6,11 +6,13 @@ import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/st
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 
 /** Why somebody intervenes, and who. Both are kept in the record. */
-export interface InterventionOptions {
+export interface InterventionOptions extends CallOptions {
   /** 1 to 255 characters. */
   readonly reason?: string
   /** 1 to 255 characters. */
@@ -35,6 +37,8 @@ export interface CancelResult {
   readonly state: OccurrenceState
 }
 
+const interventionOptionNames = ['reason', 'actor', ...callOptionNames]
+
 /** What people do to jobs and occurrences from outside: cancel, pause, resume. */
 export class Interventions {
   readonly #engine: EngineContext
@@ -50,9 +54,9 @@ export class Interventions {
   }
 
   /** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
-  async find(id: OccurrenceId): Promise<OccurrenceRecord> {
+  async find(id: OccurrenceId, storage: StorageCalls): Promise<OccurrenceRecord> {
     readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
-    const { occurrences } = await this.#engine.storage.once((storage) => storage.get({ occurrences: [id] }))
+    const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))
     const [record] = occurrences
     if (record != null) return record
     throw new JobistemerError('OCCURRENCE_NOT_FOUND', {
@@ -63,17 +67,17 @@ export class Interventions {
     })
   }
 
-  async cancel(id: OccurrenceId, options: CancelOptions): Promise<CancelResult> {
-    readObject(options, 'options', ['reason', 'actor', 'force'])
+  async cancel(id: OccurrenceId, options: CancelOptions, storage: StorageCalls): Promise<CancelResult> {
+    readObject(options, 'options', [...interventionOptionNames, 'force'])
     const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
     const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
     const isForced = options.force !== undefined && readBoolean(options.force, 'force')
-    const record = await this.find(id)
+    const record = await this.find(id, storage)
     const { jobId, scheduledAt } = record
     const mode = isForced ? 'force' : 'request'
     const now = this.#engine.now()
-    const [answer] = await this.#engine.storage.once((storage) =>
-      storage.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
+    const [answer] = await storage.once((calls) =>
+      calls.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
     )
     return this.#canceled(record, reason, answer as CancelAnswer)
   }
@@ -98,8 +102,13 @@ export class Interventions {
   }
 
   /** Creates the record of a future slot as `canceled`, so that no node runs it. */
-  async cancelSlot(asked: RegisteredJob, slot: number, options: InterventionOptions): Promise<CancelResult> {
-    readObject(options, 'options', ['reason', 'actor'])
+  async cancelSlot(
+    asked: RegisteredJob,
+    slot: number,
+    options: InterventionOptions,
+    storage: StorageCalls,
+  ): Promise<CancelResult> {
+    readObject(options, 'options', interventionOptionNames)
     const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
     let job = asked
     const jobId = job.job.id
@@ -118,34 +127,33 @@ export class Interventions {
         reason,
         details,
       } as const
-      const [answer] = await this.#engine.storage.once((storage) =>
-        storage.createOccurrences({ now, owner, items: [item] }),
-      )
+      const [answer] = await storage.once((calls) => calls.createOccurrences({ now, owner, items: [item] }))
       const { outcome } = answer as CreateAnswer
       if (outcome === 'created') {
         this.#emitCanceled(jobId, id, slot, reason)
         return { id, outcome: 'canceled', state: 'canceled' }
       }
-      if (outcome === 'exists') return this.cancel(id, options)
+      if (outcome === 'exists') return this.cancel(id, options, storage)
       if (outcome === 'absent') throw jobDeleted(job)
       if (outcome !== 'stale_version') throw notASlot(job, slot, 'lies in the past of')
-      const present = await this.#registry.reloadNow(job)
+      const present = await this.#registry.reloadNow(job, storage)
       if (present === null) throw jobDeleted(job)
       job = present
     }
   }
 
-  async pause(job: RegisteredJob, options: InterventionOptions): Promise<void> {
-    readObject(options, 'options', ['reason', 'actor'])
+  async pause(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
+    readObject(options, 'options', interventionOptionNames)
     const reason = options.reason === undefined ? null : readName(options.reason, 'reason')
     const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
-    const changed = await this.#savePause(job, { at: this.#engine.now(), reason, actor })
+    const changed = await this.#savePause(job, { at: this.#engine.now(), reason, actor }, storage)
     if (!changed) return
     this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason })
   }
 
-  async resume(job: RegisteredJob): Promise<void> {
-    const changed = await this.#savePause(job, null)
+  async resume(job: RegisteredJob, options: CallOptions, storage: StorageCalls): Promise<void> {
+    readObject(options, 'options', callOptionNames)
+    const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
     this.#capacity.workAppeared()
@@ -154,10 +162,11 @@ export class Interventions {
   async #savePause(
     job: RegisteredJob,
     paused: { readonly at: number; readonly reason: string | null; readonly actor: string | null } | null,
+    storage: StorageCalls,
   ): Promise<boolean> {
     const now = this.#engine.now()
-    const [answer] = await this.#engine.storage.once((storage) =>
-      storage.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
+    const [answer] = await storage.once((calls) =>
+      calls.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
     const { outcome } = answer as SaveJobAnswer
     if (outcome === 'absent') throw jobDeleted(job)

@@ -6,6 +6,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type JsonObject, toJsonValue } from '../../json.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { CallOptions } from '../loop/asked-calls.ts'
 
 /** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
 export type RunOverrides = Pick<
@@ -14,7 +15,7 @@ export type RunOverrides = Pick<
 >
 
 /** How to run a job outside its schedule. */
-export interface TriggerOptions {
+export interface TriggerOptions extends CallOptions {
   /**
    * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
    * again, for as long as its record is kept. One that was skipped does not count: its key may be used again. Default:

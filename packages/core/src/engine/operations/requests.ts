@@ -16,6 +16,7 @@ import { readOwnStart } from '../dispatch/own-start.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { uniqueSuffix } from '../loop/unique-suffix.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -52,9 +53,14 @@ export class Requests {
   }
 
   /** `results` stand for those of tasks that do not run. */
-  async trigger(job: RegisteredJob, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
-    readObject(options, 'options', triggerOptionNames)
-    return this.#submit(job, {
+  async trigger(
+    job: RegisteredJob,
+    options: TriggerOptions,
+    asked: AskedCalls,
+    results?: JsonObject,
+  ): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
+    return this.#submit(job, asked, {
       kind: 'trigger',
       base: job.job.id,
       key: options.key,
@@ -62,8 +68,13 @@ export class Requests {
     })
   }
 
-  async replay(job: RegisteredJob, original: OccurrenceRecord, options: ReplayOptions): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, 'from'])
+  async replay(
+    job: RegisteredJob,
+    original: OccurrenceRecord,
+    options: ReplayOptions,
+    asked: AskedCalls,
+  ): Promise<TriggerResult> {
+    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
       throw new JobistemerError('INVALID_ARGUMENT', {
         message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
@@ -76,7 +87,7 @@ export class Requests {
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const details = detailsOf({ ...options, ...(tasks !== undefined && { tasks }) })
     const { data } = original.details
-    return this.#submit(job, {
+    return this.#submit(job, asked, {
       kind: 'replay',
       base: original.id,
       key: options.key,
@@ -94,30 +105,33 @@ export class Requests {
     await Promise.allSettled([...this.#underWay.values()])
   }
 
-  async #submit(job: RegisteredJob, request: Request): Promise<TriggerResult> {
+  async #submit(job: RegisteredJob, asked: AskedCalls, request: Request): Promise<TriggerResult> {
+    asked.assertWanted()
     const unique = `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
     const idFor = (key: string) => requestedOccurrenceId(request.base, request.kind, key)
     const id = idFor(request.key ?? unique)
     // A key whose request is skipped is not used up: the entry that says so has another id.
-    const send = (): Promise<TriggerResult> => this.#send(job, request, { id, skippedId: idFor(unique) })
+    const send = (): Promise<TriggerResult> => this.#send(job, request, { id, skippedId: idFor(unique) }, asked)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
     const earlier = this.#underWay.get(id)
     const answering = earlier === undefined ? send() : earlier.then(send, send)
     this.#underWay.set(id, answering)
-    try {
-      return await answering
-    } finally {
+    const forget = (): void => {
       if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
     }
+    answering.then(forget, forget)
+    // The answer is awaited also when the caller waits no more: what this node has started by then, it has to run.
+    return asked.within(() => answering)
   }
 
   async #send(
-    asked: RegisteredJob,
+    first: RegisteredJob,
     request: Request,
     { id, skippedId }: { readonly id: OccurrenceId; readonly skippedId: OccurrenceId },
+    asked: AskedCalls,
   ): Promise<TriggerResult> {
     const { kind, details } = request
-    let job = asked
+    let job = first
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
       const plan = this.#planFor(job, details)
@@ -135,9 +149,9 @@ export class Requests {
         runs: starts ? initialRuns(plan.tasks, plan.settings.taskExecutionMode === 'parallel', now) : null,
         ...(skippedId !== id && { skippedId }),
       }
-      const answer = await this.#create(item)
+      const answer = await this.#createOrRecognise(job, item, asked)
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
-      if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state)
+      if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state, asked)
       if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
       const present = await this.#registry.reloadNow(job)
       if (present === null) throw jobGone(job)
@@ -145,7 +159,17 @@ export class Requests {
     }
   }
 
-  async #create(item: CreateRequested): Promise<CreateAnswer> {
+  /** What the caller waits for no more is not asked once more; but what a lost answer may have started is looked for. */
+  async #createOrRecognise(job: RegisteredJob, item: CreateRequested, asked: AskedCalls): Promise<CreateAnswer> {
+    try {
+      return await this.#create(item, asked)
+    } catch (error) {
+      if (asked.isGivenUp && item.runs !== null) await this.#recognise(job, item)
+      throw error
+    }
+  }
+
+  async #create(item: CreateRequested, asked: AskedCalls): Promise<CreateAnswer> {
     const { owner, storage } = this.#engine
     const starts = item.runs === null ? 0 : 1
     this.#capacity.reserve(starts)
@@ -153,7 +177,7 @@ export class Requests {
       const [answer] = await storage.repeated(
         'createOccurrences',
         (calls) => calls.createOccurrences({ now: item.dueAt, owner, items: [item] }),
-        { isAsked: true },
+        asked,
       )
       return answer as CreateAnswer
     } finally {
@@ -164,10 +188,14 @@ export class Requests {
   /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
   async #startOwn(
     job: RegisteredJob,
-    { id }: CreateRequested,
+    item: CreateRequested,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
     if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
+    await this.#recognise(job, item)
+  }
+
+  async #recognise(job: RegisteredJob, { id }: CreateRequested): Promise<void> {
     // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
     if (this.#pool.get(id) !== undefined) return
     const record = await readOwnStart(this.#engine, id)
@@ -184,9 +212,9 @@ export class Requests {
   }
 
   /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
-  async #answerExists({ id }: CreateRequested, state: OccurrenceState): Promise<TriggerResult> {
+  async #answerExists({ id }: CreateRequested, state: OccurrenceState, asked: AskedCalls): Promise<TriggerResult> {
     if (!isFinal(state)) return { id, state, reason: null, created: false }
-    const { occurrences } = await this.#engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+    const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
     return { id, state, reason: occurrences[0]?.reason ?? null, created: false }
   }
 

@@ -21,7 +21,7 @@ import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from '.
 import type { LedgerSteps } from './ledger-storage.ts'
 import { LoadedJob } from './loaded-job.ts'
 import { sideBySide } from './side-by-side.ts'
-import { cancelNoticeOf, compareAddresses, type StepContext, wakeNext } from './step-context.ts'
+import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
 import { cancels, creates, needsNext, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
 
 /** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
@@ -32,8 +32,12 @@ export class AsyncSteps implements LedgerSteps {
     this.#ledger = ledger
   }
 
-  async saveJobs({ now, changes }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.#each(now, changes, saves)
+  async saveJobs({
+    now,
+    changes,
+    cancelLimit = Number.POSITIVE_INFINITY,
+  }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return await this.#each(now, changes, saves(cancelLimit))
   }
 
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
@@ -67,16 +71,17 @@ export class AsyncSteps implements LedgerSteps {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
-    if (request.sweep) await this.#each(now, await ledger.stranded(), wakes)
+    if (request.sweep) await this.#each(now, await ledger.stranded(), tends)
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
-    const kind = claims(request, passedOver)
+    const left = { count: 0 }
+    const kind = claims(request, passedOver, left)
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
     // What seems to be due may be a paused job's, another node's or queued again: however much of it there is, what comes
-    // after it is found.
-    while (taken.length < limit && (rest.length > 0 || page.cursor !== null)) {
+    // after it is found; but what deleted jobs have left is canceled by the claims that follow too.
+    while (taken.length < limit && left.count < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
@@ -197,17 +202,29 @@ export class AsyncSteps implements LedgerSteps {
   }
 }
 
-/** Wakes the next of a job that has queued occurrences and no active one. */
-const wakes: StepKind<JobId, OccurrenceAddress | null> = {
+/** Looks after jobs that have queued occurrences and no active one. */
+const tends: StepKind<JobId, void> = {
   wholeJobs: false,
   jobOf: (id) => id,
   occurrencesOf: () => [],
-  needs: needsNext,
-  step: (context, { job }) => (job === undefined ? null : wakeNext(context, job)),
+  needs(items, stored) {
+    if (stored.head.deletedAt === null) return needsNext(items, stored)
+    return { pending: canceledByClaim, queued: canceledByClaim, running: 0, counts: true }
+  },
+  step(context, { job }) {
+    if (job !== undefined) tend(context, job)
+  },
 }
 
-/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
-function claims(request: ClaimRequest, passedOver: Set<JobId>): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
+/**
+ * Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed, `left` counts
+ * what deleted jobs had left.
+ */
+function claims(
+  request: ClaimRequest,
+  passedOver: Set<JobId>,
+  left: { count: number },
+): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
@@ -215,11 +232,13 @@ function claims(request: ClaimRequest, passedOver: Set<JobId>): StepKind<Occurre
     needs: (_, { head }) => ({ ...needsNothing, counts: head.overlap.policy !== 'allow' && head.paused === null }),
     step(context, { job }, address) {
       if (job === undefined) return null
-      const { id, paused, handlerKey } = job.head
+      const { id, paused, handlerKey, deletedAt } = job.head
       if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
       const entry = job.find(address)
       if (entry === undefined) return null
-      return isClaimable(job, entry, request) ? claimStep(context, job, entry, request.owner) : null
+      if (!isClaimable(job, entry, request)) return null
+      if (deletedAt !== null) left.count++
+      return claimStep(context, job, entry, request.owner)
     },
   }
 }

@@ -57,8 +57,8 @@ export function ownReapRequest({ now, items }: ReapRequest): ReapRequest {
   return { now, items: items.map((item) => ({ ...item, runs: copyRuns(item.runs) })) }
 }
 
-export function ownSaveRequest({ now, changes }: SaveJobsRequest): SaveJobsRequest {
-  return { now, changes: changes.map(ownChange) }
+export function ownSaveRequest(request: SaveJobsRequest): SaveJobsRequest {
+  return { ...request, changes: request.changes.map(ownChange) }
 }
 
 function ownChange(change: JobChange): JobChange {

@@ -3,7 +3,7 @@ import type { OccurrenceAddress } from '../occurrence-record.ts'
 import { createdJob, deletedJob, isBelatedCreate, isRepeatedReplace, replacedJob, wakesAllQueued } from '../rules.ts'
 import type { JobChange, SaveJobAnswer } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
-import { cancelAll, type StepContext, waitingOf, wakeAll, wakeNext } from './step-context.ts'
+import { cancelAll, cancelLeft, hasWaiting, type StepContext, waitingOf, wakeAll, wakeNext } from './step-context.ts'
 
 /** Where a step finds a job, and puts one that is new. */
 export interface JobShelf {
@@ -13,37 +13,39 @@ export interface JobShelf {
 }
 
 /** One atomic change of a job: one item of `saveJobs`. */
-export function saveStep(context: StepContext, shelf: JobShelf, change: JobChange): SaveJobAnswer {
-  const { job } = shelf
-  const answer = changeJob(context, shelf, job, change)
+export function saveStep(context: StepContext, shelf: JobShelf, change: JobChange, cancelLimit: number): SaveJobAnswer {
+  const answer = changeJob(context, shelf, change, cancelLimit)
   if (answer.outcome === 'saved') context.wakeUps.add('jobs')
   return answer
 }
 
 type Change<Kind extends JobChange['kind']> = Extract<JobChange, { readonly kind: Kind }>
 
-function changeJob(
-  context: StepContext,
-  shelf: JobShelf,
-  job: JobLedger | undefined,
-  change: JobChange,
-): SaveJobAnswer {
-  if (change.kind === 'create') return create(context, shelf, change)
-  if (job === undefined || job.head.deletedAt !== null) return { outcome: 'absent' }
+function changeJob(context: StepContext, shelf: JobShelf, change: JobChange, cancelLimit: number): SaveJobAnswer {
+  const { job } = shelf
+  if (change.kind === 'create') return create(context, shelf, change, cancelLimit)
+  if (job === undefined) return { outcome: 'absent' }
+  const isUnfinished = change.kind === 'delete' && hasWaiting(job)
+  if (job.head.deletedAt !== null && !isUnfinished) return { outcome: 'absent' }
   switch (change.kind) {
     case 'replace':
       return replace(context, job, change)
     case 'pause':
       return pause(context, job, change)
     case 'delete':
-      return remove(context, job, change)
+      return remove(context, job, change, cancelLimit)
   }
 }
 
-function create(context: StepContext, shelf: JobShelf, change: Change<'create'>): SaveJobAnswer {
+function create(context: StepContext, shelf: JobShelf, change: Change<'create'>, cancelLimit: number): SaveJobAnswer {
   const { job: there } = shelf
   const present = there?.job ?? null
   if (present !== null && present.deletedAt === null) return { outcome: 'exists', job: present }
+  if (there !== undefined && present !== null) {
+    // What the deleted job has left must not become work of the new one.
+    cancelLeft(context, there, cancelLimit)
+    if (hasWaiting(there)) return { outcome: 'conflict', job: present }
+  }
   if (present !== null && isBelatedCreate(change.content, present)) return { outcome: 'conflict', job: present }
   const job = createdJob(change.id, change.content, present, context.now)
   if (there === undefined) shelf.create(job, versionOf(job, context.now))
@@ -78,15 +80,21 @@ function pause(context: StepContext, job: JobLedger, { paused }: Change<'pause'>
   return { outcome: 'saved', job: after, canceled: [] }
 }
 
-function remove(context: StepContext, job: JobLedger, change: Change<'delete'>): SaveJobAnswer {
+function remove(context: StepContext, job: JobLedger, change: Change<'delete'>, cancelLimit: number): SaveJobAnswer {
   const before = job.job
   if (change.expectedVersion !== null && before.version !== change.expectedVersion) {
     return { outcome: 'conflict', job: before }
   }
-  const canceled = cancelAll(context, job, waitingOf(job), 'deleted')
-  const after = deletedJob(before, context.now)
-  job.save(after, null)
-  return { outcome: 'saved', job: after, canceled }
+  const canceled = cancelLeft(context, job, cancelLimit)
+  const isLeft = hasWaiting(job)
+  let after = before
+  if (before.deletedAt === null) {
+    after = deletedJob(before, context.now)
+    // Claims find what is left of it only where it is not paused.
+    if (isLeft) after = { ...after, paused: null }
+    job.save(after, null)
+  }
+  return { outcome: 'saved', job: after, canceled, ...(isLeft && { more: true }) }
 }
 
 function versionOf({ id, version, fingerprint, definition }: JobRecord, now: number): JobVersionRecord {

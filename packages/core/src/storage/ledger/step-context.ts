@@ -28,14 +28,23 @@ export function replaceRecord(
   if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
 }
 
-/** Wakes the job's next queued occurrence, when no active one is left. */
+/** How many occurrences of deleted jobs a claim cancels at most, so that it does not block for long. */
+export const canceledByClaim = 1000
+
+/** Wakes the job's next queued occurrence, when no active one is left. What a deleted job has left is never woken. */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const { pending, queued, running } = job.counts
-  if (queued === 0 || pending > 0 || running > 0) return null
+  if (queued === 0 || pending > 0 || running > 0 || job.head.deletedAt !== null) return null
   const [next] = job.live('queued', 1)
   if (next === undefined) return null
   replaceRecord(context, job, next, woken(next.record))
   return addressOf(next.record)
+}
+
+/** For a job with queued occurrences and no active one: wakes the next, or cancels some that a deleted job has left. */
+export function tend(context: StepContext, job: JobLedger): void {
+  if (job.head.deletedAt === null) wakeNext(context, job)
+  else cancelLeft(context, job, canceledByClaim)
 }
 
 /** Makes all queued occurrences of the job pending. */
@@ -45,15 +54,25 @@ export function wakeAll(context: StepContext, job: JobLedger): void {
   }
 }
 
-/** Pending and queued occurrences of the job, in the order of their time. */
-export function waitingOf(job: JobLedger): readonly LedgerEntry[] {
-  return [...liveOf(job, 'pending'), ...liveOf(job, 'queued')].sort((left, right) =>
-    compareAddresses(left.record, right.record),
-  )
+/** Whether any occurrence of the job is pending or queued. */
+export function hasWaiting({ counts }: JobLedger): boolean {
+  return counts.pending > 0 || counts.queued > 0
 }
 
-function liveOf(job: JobLedger, state: LiveState): readonly LedgerEntry[] {
-  return job.counts[state] === 0 ? [] : job.live(state, Number.POSITIVE_INFINITY)
+/** Cancels up to `limit` of what a deleted job has left waiting. */
+export function cancelLeft(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
+  return hasWaiting(job) ? cancelAll(context, job, waitingOf(job, limit), 'deleted') : []
+}
+
+/** Up to `limit` pending and queued occurrences of the job, pending ones first, in the order of their time. */
+export function waitingOf(job: JobLedger, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
+  const pending = liveOf(job, 'pending', limit)
+  const queued = pending.length < limit ? liveOf(job, 'queued', limit - pending.length) : []
+  return [...pending, ...queued].sort((left, right) => compareAddresses(left.record, right.record))
+}
+
+function liveOf(job: JobLedger, state: LiveState, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
+  return job.counts[state] === 0 ? [] : job.live(state, limit)
 }
 
 /** Cancels waiting occurrences without waking others. */

@@ -99,21 +99,29 @@ export const reaps: StepKind<ReapItem, ReapAnswer> = {
   step: (context, { job }, item) => reapStep(context, job, item),
 }
 
-export const saves: StepKind<JobChange, SaveJobAnswer> = {
-  wholeJobs: true,
-  jobOf: ({ id }) => id,
-  occurrencesOf: () => [],
-  needs(changes) {
-    const cancelsWaiting = changes.some(
-      (change) => change.kind === 'delete' || (change.kind === 'replace' && change.waiting === 'cancel'),
-    )
-    if (cancelsWaiting) return { pending: all, queued: all, running: 0, counts: true }
-    const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
-    return wakes ? { ...needsNothing, queued: all } : needsNothing
-  },
-  step: saveStep,
-  amend(answer, outlived) {
-    if (answer.outcome !== 'saved') return answer
-    return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }
-  },
+export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
+  return {
+    wholeJobs: true,
+    jobOf: ({ id }) => id,
+    occurrencesOf: () => [],
+    needs(changes, { head }) {
+      if (changes.some((change) => change.kind === 'replace' && change.waiting === 'cancel')) {
+        return { pending: all, queued: all, running: 0, counts: true }
+      }
+      const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
+      // What a deleted job has left is canceled before another one takes its place.
+      const cancelsLeft = changes.some(
+        ({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null),
+      )
+      if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
+      // Each change cancels up to the limit.
+      const most = cancelLimit * changes.length
+      return { pending: most, queued: wakes ? all : most, running: 0, counts: true }
+    },
+    step: (context, shelf, change) => saveStep(context, shelf, change, cancelLimit),
+    amend(answer, outlived) {
+      if (answer.outcome !== 'saved') return answer
+      return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }
+    },
+  }
 }

@@ -25,7 +25,7 @@ import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
-import { cancelNoticeOf, type StepContext, wakeNext } from './step-context.ts'
+import { canceledByClaim, cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
@@ -37,12 +37,16 @@ export class SyncSteps implements LedgerSteps {
     this.#ledger = ledger
   }
 
-  saveJobs({ now, changes }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
+  saveJobs({
+    now,
+    changes,
+    cancelLimit = Number.POSITIVE_INFINITY,
+  }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
     const ledger = this.#ledger
     return this.#step(now, (context) =>
       changes.map((change) => {
         const create = ledger.createJob.bind(ledger)
-        return saveStep(context, { job: ledger.job(change.id), create }, change)
+        return saveStep(context, { job: ledger.job(change.id), create }, change, cancelLimit)
       }),
     )
   }
@@ -88,10 +92,11 @@ export class SyncSteps implements LedgerSteps {
     const { owner, limit } = request
     const ledger = this.#ledger
     if (request.sweep) {
-      for (const id of ledger.stranded()) wakeNext(context, ledger.job(id) as JobLedger)
+      for (const id of ledger.stranded()) tend(context, ledger.job(id) as JobLedger)
     }
     const taken: OccurrenceRecord[] = []
-    // What is queued again makes room for others.
+    let left = 0
+    // What is queued again, or was left by a deleted job, makes room for others.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
@@ -99,8 +104,10 @@ export class SyncSteps implements LedgerSteps {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
         const record = claimStep(context, job, entry, owner)
         if (record !== null) taken.push(record)
+        else if (job.head.deletedAt !== null) left++
       }
       if (due.length < wanted) return this.#claimAnswer(request, taken, false)
+      if (left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }
   }
 

@@ -21,21 +21,24 @@ import { Tables } from './tables.ts'
 
 /** The steps on jobs, and what all steps share. */
 export class JobSteps extends Tables {
-  saveJobs({ now, changes }: SaveJobsRequest): SaveJobAnswer[] {
-    return changes.map((change) => this.saveJob(change, now))
+  saveJobs({ now, changes, cancelLimit }: SaveJobsRequest): SaveJobAnswer[] {
+    return changes.map((change) => this.saveJob(change, now, cancelLimit))
   }
 
-  saveJob(change: JobChange, now: number): SaveJobAnswer {
+  saveJob(change: JobChange, now: number, cancelLimit?: number): SaveJobAnswer {
     const head = this.jobs.get(change.id)
     if (change.kind === 'create') {
       if (head !== undefined && head.deletedAt === null) return { outcome: 'exists', job: head }
+      if (head !== undefined && !this.makesRoom(head, now, cancelLimit)) return { outcome: 'conflict', job: head }
       if (head !== undefined && isBelatedCreate(change.content, head)) return { outcome: 'conflict', job: head }
       return this.enact(createdJob(change.id, change.content, head ?? null, now), now)
     }
-    if (head === undefined || head.deletedAt !== null) return { outcome: 'absent' }
+    if (head === undefined) return { outcome: 'absent' }
+    const isUnfinished = change.kind === 'delete' && this.waitingOf(head.id).length > 0
+    if (head.deletedAt !== null && !isUnfinished) return { outcome: 'absent' }
     if (change.kind === 'replace') return this.replaceJob(head, change, now)
     if (change.kind === 'pause') return this.pauseJob(head, change, now)
-    return this.deleteJob(head, change, now)
+    return this.deleteJob(head, change, now, cancelLimit)
   }
 
   replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number): SaveJobAnswer {
@@ -60,14 +63,38 @@ export class JobSteps extends Tables {
     return { outcome: 'saved', job, canceled: [] }
   }
 
-  deleteJob(head: JobRecord, change: Extract<JobChange, { kind: 'delete' }>, now: number): SaveJobAnswer {
+  deleteJob(
+    head: JobRecord,
+    change: Extract<JobChange, { kind: 'delete' }>,
+    now: number,
+    cancelLimit?: number,
+  ): SaveJobAnswer {
     if (change.expectedVersion !== null && change.expectedVersion !== head.version) {
       return { outcome: 'conflict', job: head }
     }
-    const canceled = this.endAll(this.liveOf(head.id, 'pending', 'queued'), 'deleted', now)
-    const job = deletedJob(head, now)
-    this.putHead(job)
-    return { outcome: 'saved', job, canceled }
+    const canceled = this.cancelLeft(head.id, now, cancelLimit)
+    const isLeft = this.waitingOf(head.id).length > 0
+    let job = head
+    if (head.deletedAt === null) {
+      job = deletedJob(isLeft ? { ...head, paused: null } : head, now)
+      this.putHead(job)
+    }
+    return { outcome: 'saved', job, canceled, ...(isLeft && { more: true }) }
+  }
+
+  waitingOf(jobId: JobId): OccurrenceRecord[] {
+    return this.liveOf(jobId, 'pending', 'queued')
+  }
+
+  /** Cancels some of what a deleted job has left. */
+  cancelLeft(jobId: JobId, now: number, limit?: number): OccurrenceAddress[] {
+    return this.endAll(this.waitingOf(jobId).slice(0, limit), 'deleted', now)
+  }
+
+  /** Whether nothing is left of the deleted job that another one is created over. */
+  makesRoom({ id }: JobRecord, now: number, limit?: number): boolean {
+    this.cancelLeft(id, now, limit)
+    return this.waitingOf(id).length === 0
   }
 
   /** Puts a new version in force. */
@@ -101,9 +128,14 @@ export class JobSteps extends Tables {
   /** Wakes the next queued occurrence when nothing of the job is active. */
   wakeNext(jobId: JobId) {
     const next = this.nextQueued(jobId)
-    if (next === undefined || this.activeCount(jobId) > 0) return null
+    if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId)) return null
     this.put(woken(next))
     return addressOf(next)
+  }
+
+  /** Whether nothing of the job may start any more. */
+  isOver(jobId: JobId) {
+    return this.isDeleted(jobId)
   }
 
   /** Makes all queued occurrences of the job pending. */

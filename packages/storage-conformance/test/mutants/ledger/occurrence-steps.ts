@@ -1,3 +1,4 @@
+import type { JobId } from '@jobistemer/core'
 import type {
   CancelAnswer,
   CancelItem,
@@ -125,13 +126,17 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   claim({ now, owner, limit, exceptHandlerKeys, sweep }: ClaimRequest): ClaimAnswer {
-    if (sweep) for (const jobId of this.live.keys()) this.wakeNext(jobId)
+    if (sweep) for (const jobId of this.live.keys()) this.tend(jobId, now)
     const pending = this.claimable(exceptHandlerKeys)
     const taken: OccurrenceRecord[] = []
     let more = false
     for (const record of pending.filter(({ dueAt }) => dueAt <= now)) {
       more = taken.length >= limit
       if (more) break
+      if (this.isOver(record.jobId)) {
+        this.put(ended(record, 'canceled', 'deleted', now))
+        continue
+      }
       if (this.isBlocked(record)) {
         this.put(requeued(record))
         continue
@@ -143,6 +148,12 @@ export class OccurrenceSteps extends JobSteps {
     const later = pending.map(({ dueAt }) => dueAt).filter((dueAt) => dueAt > now)
     const nextDueAt = later.length === 0 ? null : later.reduce((least, dueAt) => Math.min(least, dueAt))
     return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
+  }
+
+  /** Wakes the next of a job, or cancels what a deleted one has left. */
+  tend(jobId: JobId, now: number) {
+    if (!this.isDeleted(jobId)) this.wakeNext(jobId)
+    else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
   /** The pending occurrences of jobs that are neither paused nor left to others, oldest first. */

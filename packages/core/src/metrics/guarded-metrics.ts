@@ -1,0 +1,41 @@
+import type { EventHub } from '../events.ts'
+import type { Logger } from '../logger.ts'
+import type { Metrics } from './metrics.ts'
+
+/**
+ * Metrics that throw, or reject, are a fault of their own: it never reaches who measures, and one that fails keeps none of
+ * the others from being told. Each failure is an event, `hook.failed`; the first of each method is logged.
+ */
+export function guardedMetrics(metrics: Metrics, { events, logger }: { events: EventHub; logger: Logger }): Metrics {
+  const failed = new Set<keyof Metrics>()
+
+  function guarded<Name extends keyof Metrics>(name: Name): Metrics[Name] {
+    const tell = (error: unknown): void => {
+      events.emit('hook.failed', { hook: `metrics.${name}`, error, jobName: null })
+      if (failed.has(name)) return
+      failed.add(name)
+      logger.error(
+        { method: name, err: error },
+        'metrics failed, and may be incomplete; further failures are not logged',
+      )
+    }
+    const call = (...values: unknown[]): void => {
+      try {
+        // The type lets asynchronous functions pass, and what nobody catches of them would end the process.
+        const returned: unknown = (metrics[name] as (...values: unknown[]) => unknown).apply(metrics, values)
+        if (returned instanceof Promise) returned.catch(tell)
+      } catch (error) {
+        tell(error)
+      }
+    }
+    return call as Metrics[Name]
+  }
+
+  return {
+    increment: guarded('increment'),
+    observe: guarded('observe'),
+    set: guarded('set'),
+    removeJob: guarded('removeJob'),
+    gauges: guarded('gauges'),
+  }
+}

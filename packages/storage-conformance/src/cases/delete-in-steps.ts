@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import type { JobRecord, OverlapPolicy } from '@jobistemer/core/storage'
+import { requestItem } from '../stage/create-items.ts'
+import { expectOne, expectOutcome } from '../stage/expect.ts'
+import { slotAt } from '../stage/instants.ts'
+import { jobContent } from '../stage/job-content.ts'
+import { type Held, TestNode } from '../stage/test-node.ts'
+import { caseGroup, type StorageCase } from '../storage-case.ts'
+
+const waitingCount = 10
+const limit = 4
+const now = slotAt(9)
+
+/** A job with one running occurrence and ten that wait: queued behind it, or pending under `allow`. */
+async function crowdedJob(
+  node: TestNode,
+  policy: OverlapPolicy,
+): Promise<{ job: JobRecord; held: Held; ids: string[] }> {
+  const job = await node.createJob({ policy, name: policy })
+  const held = await node.startSlot(job, 1)
+  const items = Array.from({ length: waitingCount }, (_, index) => requestItem(job, `key-${index}`, slotAt(1) + index))
+  await node.createAll(items, slotAt(2))
+  return { job, held, ids: items.map(({ id }) => id) }
+}
+
+async function statesOf(node: TestNode, ids: readonly string[]): Promise<readonly string[]> {
+  const { occurrences } = await node.storage.get({ occurrences: ids as never })
+  return occurrences.map((record) => `${record?.state} ${record?.reason}`)
+}
+
+const gone = (count: number): string[] => Array<string>(count).fill('canceled deleted')
+
+/** Nothing that waits may start, whatever is asked of the storage. */
+async function expectNothingStarts(node: TestNode, ids: readonly string[]): Promise<void> {
+  const other = await node.claim(now, { sweep: true })
+  assert.deepEqual(other.claimed, [])
+  assert.deepEqual(
+    (await statesOf(node, ids)).filter((state) => state.startsWith('running')),
+    [],
+  )
+}
+
+export const deleteInStepsCases: readonly StorageCase[] = caseGroup('delete in steps', {
+  'cancels no more than asked at a time, says that there is more, and comes to an end': async (world) => {
+    for (const policy of ['queue', 'allow'] as const) {
+      const node = await TestNode.connect(world)
+      const { job, ids } = await crowdedJob(node, policy)
+      const canceled: string[] = []
+      const first = expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+      assert.deepEqual([first.canceled.length, first.more, first.job.deletedAt], [limit, true, now])
+      assert.deepEqual(await node.head(job.id), first.job)
+      canceled.push(...first.canceled.map(({ id }) => id))
+      for (let more = first.more; more === true; ) {
+        const answer = expectOutcome(await node.deleteSome(job.id, limit, now + 1), 'saved')
+        assert.ok(answer.canceled.length > 0 && answer.canceled.length <= limit, `${answer.canceled.length} at a time`)
+        assert.deepEqual(answer.job, first.job)
+        canceled.push(...answer.canceled.map(({ id }) => id))
+        more = answer.more
+      }
+      assert.deepEqual(canceled.toSorted(), ids.toSorted())
+      assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 0, running: 1 })
+      expectOutcome(await node.deleteSome(job.id, limit, now + 2), 'absent')
+    }
+  },
+
+  'says nothing of more when the limit is enough': async (world) => {
+    const node = await TestNode.connect(world)
+    const { job, ids } = await crowdedJob(node, 'queue')
+    const answer = expectOutcome(await node.deleteSome(job.id, waitingCount, now), 'saved')
+    assert.equal('more' in answer, false)
+    assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
+  },
+
+  'lets nothing of the rest start: not by a claim, nor when what runs ends': async (world) => {
+    for (const policy of ['queue', 'allow'] as const) {
+      const node = await TestNode.connect(world)
+      const { job, held, ids } = await crowdedJob(node, policy)
+      expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+      await expectNothingStarts(node, ids)
+      assert.equal(await node.finish(held, { now }), null)
+      await expectNothingStarts(node, ids)
+    }
+  },
+
+  'is completed by the claims of others when it is not repeated': async (world) => {
+    for (const policy of ['queue', 'allow'] as const) {
+      const node = await TestNode.connect(world)
+      const { job, held, ids } = await crowdedJob(node, policy)
+      expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+      await node.finish(held, { now })
+      const other = await TestNode.connect(world, 'node-b')
+      for (let claims = 0; claims < 3; claims++) await expectNothingStarts(other, ids)
+      assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
+      assert.deepEqual(await node.counts('all'), { pending: 0, queued: 0, running: 0 })
+    }
+  },
+
+  'of a paused job is completed by the claims of others too': async (world) => {
+    const node = await TestNode.connect(world)
+    const { job, held, ids } = await crowdedJob(node, 'allow')
+    await node.pause(job.id, now)
+    expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+    await node.finish(held, { now })
+    for (let claims = 0; claims < 3; claims++) await expectNothingStarts(node, ids)
+    assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
+  },
+
+  'leaves the occurrences of other jobs alone': async (world) => {
+    const node = await TestNode.connect(world)
+    const { job } = await crowdedJob(node, 'allow')
+    const beta = await node.createJob({ name: 'beta' })
+    const other = await node.addSlot(beta, 1, 'pending')
+    expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+    assert.deepEqual(
+      (await node.claim(now)).claimed.map(({ id }) => id),
+      [other.id],
+    )
+  },
+
+  'keeps the job from being created again until all is canceled, and each try cancels some': async (world) => {
+    const node = await TestNode.connect(world)
+    const { job, held, ids } = await crowdedJob(node, 'queue')
+    expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+    const content = jobContent({ policy: 'queue', name: 'queue', fingerprint: 'print-2', nextAt: slotAt(20) })
+    const create = { kind: 'create', id: job.id, content } as const
+    const outcomes: string[] = []
+    for (let tries = 0; tries < 3 && outcomes.at(-1) !== 'saved'; tries++) {
+      const answer = expectOne(await node.storage.saveJobs({ now, cancelLimit: limit, changes: [create] }))
+      outcomes.push(answer.outcome)
+    }
+    assert.deepEqual(outcomes, ['conflict', 'saved'])
+    assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
+    assert.equal(await node.finish(held, { now }), null)
+    assert.deepEqual((await node.claim(now, { sweep: true })).claimed, [])
+  },
+
+  'is no delete of another version': async (world) => {
+    const node = await TestNode.connect(world)
+    const { job, ids } = await crowdedJob(node, 'queue')
+    const changes = [{ kind: 'delete', id: job.id, expectedVersion: 2 }] as const
+    expectOutcome(expectOne(await node.storage.saveJobs({ now, cancelLimit: limit, changes })), 'conflict')
+    assert.deepEqual(await statesOf(node, ids), Array<string>(waitingCount).fill('queued null'))
+  },
+})

@@ -1,0 +1,76 @@
+import { chmodSync, statSync, writeFileSync } from 'node:fs'
+import { JobistemerError } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { addJob } from './job.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+const somebody = 65_534
+
+let scratch: Scratch
+
+beforeEach(() => {
+  scratch = makeScratch()
+})
+
+afterEach(() => scratch.remove())
+
+const modeOf = (file: string): number => statSync(file).mode & 0o777
+
+/** Does something as a user to whom the rights of a file apply: they do not to root. */
+function asUser<T>(action: () => T): T {
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(somebody)
+  try {
+    return action()
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+}
+
+describe('a file that may be read and not written', () => {
+  it('is refused when it is opened, and not by the first call that writes', async () => {
+    const storage = sqliteStorage({ file: scratch.file })
+    await addJob(storage, 'a')
+    await storage.close()
+    chmodSync(scratch.file, 0o444)
+    chmodSync(scratch.directory, 0o777)
+    let refused: unknown
+    try {
+      asUser(() => sqliteStorage({ file: scratch.file }))
+    } catch (error) {
+      refused = error
+    }
+    expect(JobistemerError.isInstance(refused, 'STORAGE_UNREADABLE')).toBe(true)
+    expect(refused).toMatchObject({ field: 'file', value: scratch.file, remedy: expect.stringContaining('write') })
+  })
+
+  it('does not keep a storage from being opened while another connection writes', async () => {
+    await sqliteStorage({ file: scratch.file }).close()
+    const writer = new Database(scratch.file)
+    writer.exec('BEGIN IMMEDIATE')
+    await sqliteStorage({ file: scratch.file, busyTimeout: 0 }).close()
+    writer.exec('ROLLBACK')
+    writer.close()
+  })
+})
+
+describe('a new file', () => {
+  it('and those beside it are of their user alone', async () => {
+    const storage = sqliteStorage({ file: scratch.file })
+    await addJob(storage, 'a')
+    const files = ['', '-wal', '-shm'].map((ending) => `${scratch.file}${ending}`)
+    expect(files.map(modeOf)).toEqual([0o600, 0o600, 0o600])
+    await storage.close()
+  })
+
+  it('keeps the rights that somebody made it with', async () => {
+    writeFileSync(scratch.file, '')
+    chmodSync(scratch.file, 0o640)
+    const storage = sqliteStorage({ file: scratch.file })
+    await addJob(storage, 'a')
+    expect([modeOf(scratch.file), modeOf(`${scratch.file}-wal`)]).toEqual([0o640, 0o640])
+    await storage.close()
+  })
+})
