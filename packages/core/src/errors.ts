@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'RESULT_NOT_AVAILABLE'
   | 'OCCURRENCE_LOST'
   | 'SCHEDULER_STATE'
+  | 'CLOCK_UNCONFIRMED'
   // Storage
   | 'STORAGE_UNREADABLE'
   | 'STORAGE_FOREIGN'

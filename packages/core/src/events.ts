@@ -94,6 +94,24 @@ export interface SchedulerEvents {
    * negative. The engine follows the storage's.
    */
   'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
+  /**
+   * A clock that the engine follows, this node's own or the storage's, has jumped: ahead by `byMs`, back when that is
+   * negative. At a start: the storage's clock is ahead of this node's by so much. Until `clock.confirmed` this node
+   * begins nothing and takes nothing from others; what it runs goes on.
+   */
+  'clock.unconfirmed': { readonly clock: 'node' | 'storage'; readonly byMs: number }
+  /** The time is in no doubt any more. It has moved by `byMs`: about 0 when the clock that had jumped was wrong. */
+  'clock.confirmed': { readonly byMs: number }
+  /**
+   * The slots of the job are decided up to an instant that lies ahead: a clock was wrong. None of them runs before
+   * `nextAt`, unless `realign` sets the job back.
+   */
+  'job.ahead': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly decidedUpTo: Date
+    readonly nextAt: Date | null
+  }
   /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */
   'engine.failed': { readonly where: string; readonly error: unknown }
   /** A hook or a listener threw. */
@@ -109,6 +127,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'job.paused': true,
   'job.resumed': true,
   'job.removed': true,
+  'job.ahead': true,
   'occurrence.created': true,
   'occurrence.started': true,
   'occurrence.finished': true,
@@ -122,6 +141,8 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'storage.failed': true,
   'storage.recovered': true,
   'clock.skewed': true,
+  'clock.unconfirmed': true,
+  'clock.confirmed': true,
   'engine.failed': true,
   'hook.failed': true,
 }

@@ -45,6 +45,7 @@ export type {
 export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+export type { RealignedJob } from './engine/operations/realign.ts'
 export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'

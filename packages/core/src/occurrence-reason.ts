@@ -3,11 +3,13 @@
  *
  * - Skipped: `overlap` (another one of its job was there), `queue_full`, `paused`.
  * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
- *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
+ *   'cancel'`), `deleted` (its job), `realigned` (a run that stood for several slots has run it ahead of its time),
+ *   `canceled`, or whatever reason the canceller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`.
  * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
  * - Waiting after it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
- *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost).
+ *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
+ *   (that node's clock jumped before it began).
  * - Missed: the recovery strategy that decided so, or `paused`.
  *
  * Reasons of users are any text, and later versions may know more.
@@ -19,6 +21,7 @@ export type OccurrenceReason =
   | 'displaced'
   | 'updated'
   | 'deleted'
+  | 'realigned'
   | 'canceled'
   | 'fail_fast'
   | 'execution_timeout'
@@ -27,6 +30,7 @@ export type OccurrenceReason =
   | 'no_capacity'
   | 'no_handler'
   | 'unanswered'
+  | 'clock_unconfirmed'
   | 'execute_all'
   | 'execute_last'
   | 'compressed'
@@ -38,7 +42,7 @@ export type OccurrenceReason =
  * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
  *
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`.
- * - Handed over to another owner: `shutdown`, `no_capacity`.
+ * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
  * - Given up by others: `execution_timeout`, `owner_restarted`, `no_handler` (no node has code for it any more).
  *
  * Later versions may know more.
@@ -50,5 +54,6 @@ export type TaskReason =
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'
+  | 'clock_unconfirmed'
   | 'no_handler'
   | (string & {})

@@ -67,7 +67,8 @@ export interface SchedulerOptions {
   readonly callTimeout?: DurationInput
   /**
    * Report it (the event `clock.skewed`, a warning) when this node's clock is farther off than this. Only where the
-   * storage has a clock, which the engine follows in any case. Default 1 s.
+   * storage has a clock, which the engine follows in any case. A start at which the two clocks differ by more, and by
+   * more than 5 s, waits 15 s for the storage's to be confirmed. Default 1 s.
    */
   readonly maxClockSkew?: DurationInput
   /**

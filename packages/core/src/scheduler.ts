@@ -10,6 +10,7 @@ import type {
 } from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+import type { RealignedJob } from './engine/operations/realign.ts'
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
 import type { SchedulerEventName, SchedulerListener } from './events.ts'
 import type { OccurrenceId } from './ids.ts'
@@ -144,6 +145,15 @@ export interface Scheduler extends AsyncDisposable {
   plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
   /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
+  /**
+   * Sets a job back to the present, or all jobs of the storage, whose slots were decided ahead by a clock that was wrong
+   * (event `job.ahead`). Answers those that were: none, when all are well. Slots that ran ahead of their time do not run
+   * again. Those that were only recorded as missed, or that a run of a later one stood for, run when their time comes.
+   * Slots up to where history was pruned never run. Deleting a job and adding it again does not set it back.
+   * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
+   * `UNKNOWN_SCHEDULE_TYPE`
+   */
+  realign(name?: string): Promise<readonly RealignedJob[]>
   /**
    * What became of an instant of a job, or will, and why.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,

@@ -16,6 +16,7 @@ import {
   handedBack,
   isPrunable,
   isRepeatedReplace,
+  maySetBack,
   type JobContent,
   judgeCreate,
   judgeSettle,
@@ -201,6 +202,17 @@ describe('the head of a job', () => {
     const change = { content: { fingerprint: 'print-2' }, expectedVersion: 1 }
     expect([isRepeatedReplace(replaced, change), isRepeatedReplace(head, change)]).toEqual([true, false])
     expect(isRepeatedReplace(replaced, { content: { fingerprint: 'print-3' }, expectedVersion: 1 })).toBe(false)
+  })
+
+  it('is set back by a replace that says so, behind its watermark and with its next slot after what was pruned', () => {
+    const ahead = { ...head, watermark: 500, nextAt: 600, pruneFloor: 200 }
+    const back = (setBackTo: number, nextAt: number | null) => maySetBack(ahead, { content: { nextAt }, setBackTo })
+    expect([back(499, 500), back(100, 201), back(300, null)]).toEqual([true, true, true])
+    expect([back(500, 600), back(501, 600), back(100, 200), back(300, 300)]).toEqual([false, false, false, false])
+    expect(maySetBack(ahead, { content: { nextAt: 100 } })).toBe(true)
+    expect(maySetBack({ ...ahead, pruneFloor: null }, { content: { nextAt: 101 }, setBackTo: 100 })).toBe(true)
+    expect(replacedJob(ahead, { ...content, nextAt: 300 }, 250, 250)).toMatchObject({ watermark: 250, pruneFloor: 200 })
+    expect(replacedJob(ahead, content, 250).watermark).toBe(500)
   })
 
   it('becomes a tombstone, over which versions, watermark, floor and lineage go on', () => {

@@ -49,7 +49,9 @@ const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_jobs_running: 'Occurrences that this node runs.',
   scheduler_jobs_in_queue: 'Occurrences that wait in the storage, of all nodes.',
   scheduler_jobs_paused: 'Paused jobs.',
+  scheduler_jobs_ahead: 'Jobs that a clock which was wrong has decided ahead of the time: they do not run.',
   scheduler_clock_skew_seconds: 'How far the clock of this node is ahead of the clock of the storage.',
+  scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
 }
 
 /** The names that these gauges had: `_total` is the ending of counters. */

@@ -27,7 +27,9 @@ describe.each(everywhere)('on $name', (place) => {
       scheduler_jobs_running: 1,
       scheduler_jobs_in_queue: 1,
       scheduler_jobs_paused: 0,
+      scheduler_jobs_ahead: 0,
       scheduler_clock_skew_seconds: 0,
+      scheduler_clock_unconfirmed: 0,
     })
     await world.clock.advance({ minutes: 2 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(4)

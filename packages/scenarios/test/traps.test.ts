@@ -288,6 +288,7 @@ describe.each(everywhere)('on $name', (place) => {
       const scheduler = await world.start({ jobs: [job] })
       await world.clock.advance({ seconds: 90 })
       const { id } = await onlyOccurrence(scheduler, 'noting')
+      await world.clock.advanceTo(at(118))
       await world.clock.jumpTo(at(120))
       await scheduler.replay(id, { reason: 'once more' })
       await world.clock.advance({ minutes: 2 })

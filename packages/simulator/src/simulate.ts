@@ -108,6 +108,7 @@ function happen(world: World, fleet: Fleet): void {
 async function calm(world: World, fleet: Fleet): Promise<void> {
   const { clock, history, random, profile } = world
   world.faults = null
+  world.storageClockOffsetMs = 0
   for (const life of fleet.alive) {
     life.partitioned = false
     life.thaw()

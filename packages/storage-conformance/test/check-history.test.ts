@@ -58,6 +58,18 @@ function rulesOf(events: readonly HistoryEvent[]): readonly HistoryRule[] {
   return checkHistory(events, () => 'skip').map(({ rule }) => rule)
 }
 
+/** A watermark that is set back from the second slot to before the first one, as a storage answers it. */
+async function setBack(): Promise<Without<HistoryEvent>> {
+  const history = new History()
+  const node = new TestNode(history.record(memoryStorage()))
+  const { id } = await node.createJob()
+  await node.createAll([first, second])
+  await node.setBack(id, { setBackTo: start + 1, nextAt: slotAt(1) })
+  const last = history.events.at(-1)
+  if (last === undefined) throw new Error('nothing was recorded')
+  return last
+}
+
 /** A pause and a new version, as a storage answers them. */
 async function headChanges(): Promise<{
   readonly paused: Without<HistoryEvent>
@@ -112,6 +124,12 @@ describe('checkHistory', () => {
     ] as readonly HistoryEvent[]
     counter = 10
     expect(rulesOf([...events, ...inOrder(created(second), finished(second))])).toEqual([])
+  })
+
+  it('takes a watermark that was set back on purpose for no violation, but one that moved back later', async () => {
+    const back = await setBack()
+    expect(rulesOf(inOrder(exists(slotAt(2)), back, exists(slotAt(1))))).not.toContain('watermark')
+    expect(rulesOf(inOrder(back, exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')
   })
 
   it('finds a watermark that moved back', () => {

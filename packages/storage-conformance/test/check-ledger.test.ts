@@ -191,6 +191,14 @@ describe('checkLedger', () => {
     expect(violations.filter(({ rule }) => rule === 'overlap')).toEqual([])
   })
 
+  it('takes slots after the watermark for decided before only where the caller says that it was set back', async () => {
+    const storage = corrupted(await soundLedger(), changeJob('skip', { watermark: slotAt(1) }))
+    const { violations } = await checkLedger(storage, { setBack: (job) => job.name === 'skip' })
+    expect(violations).toEqual([])
+    const others = await checkLedger(storage, { setBack: (job) => job.name !== 'skip' })
+    expect(others.violations.map(({ rule }) => rule)).toContain('watermark')
+  })
+
   it('takes slots at or below the prune floor as accounted for', async () => {
     const storage = await soundLedger()
     await storage.prune({ now: slotAt(9), jobId: jobId('skip'), before: slotAt(9), keep: 0, limit: 100 })

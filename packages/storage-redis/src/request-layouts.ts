@@ -67,6 +67,7 @@ export const jobChangeLayout: Layout<
   | 'maxQueued'
   | 'expected'
   | 'watermark'
+  | 'setBackTo'
   | 'cancels'
   | 'contentSize'
   | 'ownerSize'
@@ -80,6 +81,7 @@ export const jobChangeLayout: Layout<
   maxQueued: 'number',
   expected: 'uint32',
   watermark: 'number',
+  setBackTo: 'number',
   cancels: 'byte',
   contentSize: 'uint32',
   ownerSize: 'uint32',

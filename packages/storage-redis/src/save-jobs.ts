@@ -46,6 +46,7 @@ function writeChange(writer: ByteWriter, change: JobChange): void {
   writer.setNumber(start + changeAt.maxQueued, content === null ? 0 : content.overlap.maxQueued)
   writer.setUint32(start + changeAt.expected, 'expectedVersion' in change ? (change.expectedVersion ?? 0) : 0)
   writer.setNumber(start + changeAt.watermark, change.kind === 'replace' ? change.expectedWatermark : 0)
+  writer.setNumber(start + changeAt.setBackTo, change.kind === 'replace' ? (change.setBackTo ?? never) : never)
   writer.setByte(start + changeAt.cancels, change.kind === 'replace' && change.waiting === 'cancel' ? 1 : 0)
   const pause = change.kind === 'pause' && change.paused !== null ? JSON.stringify(change.paused) : ''
   const version = content === null ? Buffer.alloc(0) : printVersion(content)

@@ -185,8 +185,9 @@ export class JobTable {
     this.#statements.advance.run(watermark, nextAt, row)
   }
 
-  noteExclusion(row: number, scheduledAt: number): void {
-    this.#statements.noteExclusion.run(scheduledAt, row)
+  /** There may be records of slots up to here, although the watermark lies before. */
+  noteAhead(row: number, scheduledAt: number): void {
+    this.#statements.noteAhead.run(scheduledAt, row)
   }
 
   noteRequest(row: number, scheduledAt: number): void {
@@ -365,7 +366,7 @@ function prepareStatements(database: Database.Database) {
       )
       .raw(),
     advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ? WHERE row = ?'),
-    noteExclusion: database.prepare(
+    noteAhead: database.prepare(
       'UPDATE heads SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
     ),
     noteRequest: database.prepare(

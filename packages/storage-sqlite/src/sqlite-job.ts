@@ -67,7 +67,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
       jobs.noteRequest(row, record.scheduledAt)
       this.#refresh()
     } else if (record.state === 'canceled' && record.scheduledAt > watermark) {
-      jobs.noteExclusion(row, record.scheduledAt)
+      jobs.noteAhead(row, record.scheduledAt)
       this.#refresh()
     }
   }
@@ -94,6 +94,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   save(job: JobRecord, version: JobVersionRecord | null): void {
     const { jobs, live } = this.#tables
     const wasPaused = this.#head.paused !== null
+    // Slots up to where it was may have records.
+    if (job.watermark < this.#head.watermark) jobs.noteAhead(this.#head.row, this.#head.watermark)
     jobs.update(this.#stored, job, version)
     if (job.paused === null && wasPaused) live.unpark(this.#head.row, this.#now)
     if (job.paused !== null && !wasPaused) live.park(this.#head.row)

@@ -45,12 +45,13 @@ import {
   type InterventionOptions,
   Interventions,
 } from './operations/interventions.ts'
+import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './operations/request-options.ts'
 import { Requests } from './operations/requests.ts'
 import { Recovery } from './recovery/recovery.ts'
 import { jobNotFound, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
-import { StorageTime } from './time/storage-time.ts'
+import { EngineTime } from './time/engine-time.ts'
 
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
@@ -67,7 +68,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly defaults: EngineContext['defaults']
   readonly maxBatch: number
   readonly #options: CheckedSchedulerOptions
-  readonly #time: StorageTime
+  readonly #time: EngineTime
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
@@ -77,6 +78,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #definitions: Definitions
+  readonly #realigner: Realigner
   readonly #history: History
   readonly #watcher: DefinitionWatcher
   #phase: Phase = 'new'
@@ -104,7 +106,7 @@ export class Engine implements Scheduler, EngineContext {
       events: this.events,
       logger: options.logger,
     })
-    this.#time = new StorageTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
+    this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     if (options.metrics !== null) {
       const metrics = guardedMetrics(options.metrics, this)
       recordMetrics(this.events, metrics)
@@ -131,7 +133,12 @@ export class Engine implements Scheduler, EngineContext {
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#definitions = new Definitions(this, registry)
+    this.#realigner = new Realigner(this, registry)
     this.#history = new History(this)
+    this.#time.confirmed.listen(() => {
+      registry.lookForAhead()
+      capacity.workAppeared()
+    })
   }
 
   /** Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. */
@@ -142,12 +149,18 @@ export class Engine implements Scheduler, EngineContext {
       scheduler_jobs_running: this.#pool.begun,
       ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
+      scheduler_jobs_ahead: this.#registry.aheadCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
+      scheduler_clock_unconfirmed: this.#time.isInDoubt ? 1 : 0,
     }
   }
 
   now(): number {
     return this.#time.now()
+  }
+
+  get isTimeInDoubt(): boolean {
+    return this.#time.isInDoubt
   }
 
   random(): number {
@@ -307,6 +320,12 @@ export class Engine implements Scheduler, EngineContext {
   async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
     return this.#definitions.apply(plan, options, this.#asked(options))
+  }
+
+  async realign(name?: string): Promise<readonly RealignedJob[]> {
+    if (name !== undefined) return this.#realigner.realign(this.#job(name))
+    this.#assertRunning()
+    return this.#realigner.realignAll()
   }
 
   async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {

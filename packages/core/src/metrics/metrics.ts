@@ -36,8 +36,12 @@ export interface GaugeValues {
   readonly scheduler_jobs_in_queue?: number
   /** Paused jobs, as far as this node knows. */
   readonly scheduler_jobs_paused: number
+  /** Jobs whose slots are decided up to an instant that lies ahead, as far as this node knows. */
+  readonly scheduler_jobs_ahead: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
+  /** 1 while a clock that has jumped is not confirmed, and nothing begins on this node; otherwise 0. */
+  readonly scheduler_clock_unconfirmed: number
 }
 
 /**

@@ -69,7 +69,10 @@ export interface JobRecord {
   readonly overlap: OverlapRule
   /** Its schedules, in the order of time, without gaps. */
   readonly timeline: readonly ScheduleSegment[]
-  /** Every slot up to here has been decided. Starts at the job's creation and never moves back. */
+  /**
+   * Every slot up to here has been decided. Starts at the job's creation, and moves back by a `replace` with `setBackTo`
+   * alone.
+   */
   readonly watermark: number
   /** The next slot: the only one that a `slot` item may create. Later than the watermark; `null` when there is none. */
   readonly nextAt: number | null

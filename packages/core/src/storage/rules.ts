@@ -52,15 +52,29 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
-/** The head after a `replace`. Its watermark, pause and prune floor stay. */
-export function replacedJob(head: JobRecord, content: JobContent, now: number): JobRecord {
+/** The head after a `replace`. Its watermark, unless it is set back, its pause and its prune floor stay. */
+export function replacedJob(head: JobRecord, content: JobContent, now: number, setBackTo?: number): JobRecord {
   return {
     ...head,
     ...pickContent(content),
+    watermark: setBackTo ?? head.watermark,
     version: head.version + 1,
     lineage: nextLineage(head),
     changedAt: now,
   }
+}
+
+/**
+ * Whether a `replace` is free to do with the watermark what it says: nothing, or set it back, so that the next instant
+ * still lies after it and after what was pruned.
+ */
+export function maySetBack(
+  head: Pick<JobRecord, 'watermark' | 'pruneFloor'>,
+  { content, setBackTo }: { readonly content: Pick<JobContent, 'nextAt'>; readonly setBackTo?: number },
+): boolean {
+  if (setBackTo === undefined) return true
+  const decided = decidedUpTo({ watermark: setBackTo, pruneFloor: head.pruneFloor })
+  return setBackTo < head.watermark && (content.nextAt === null || content.nextAt > decided)
 }
 
 /** The head after a `delete`: a tombstone, which has no next slot. */

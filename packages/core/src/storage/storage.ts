@@ -125,6 +125,10 @@ export type JobChange =
    * the head of the lineage. With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason
    * `updated`; triggers and replays are kept. Under the overlap policy `allow` every occurrence that is still queued
    * becomes pending in the same step.
+   *
+   * `setBackTo` also sets the watermark back to an instant before it, because a clock that was wrong has moved it ahead.
+   * Nothing else ever does. The content's next instant lies after it and after the prune floor; otherwise, and when the
+   * watermark is not after it, `conflict`. Records stay: a slot that has one is passed when its time comes again.
    */
   | {
       readonly kind: 'replace'
@@ -133,6 +137,7 @@ export type JobChange =
       readonly expectedVersion: number
       readonly expectedWatermark: number
       readonly waiting: 'keep' | 'cancel'
+      readonly setBackTo?: number
     }
   /** Sets or lifts (`null`) the pause. No new version. Pausing a paused job keeps the earlier pause: `unchanged`. */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }

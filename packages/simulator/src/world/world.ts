@@ -31,8 +31,10 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, faults: new Map() }
   readonly startMs: number = startMs
-  /** Whether the storage has a clock, which is right whatever the nodes' clocks say. */
+  /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments. */
   readonly hasClock: boolean
+  /** By how much that clock is wrong at present. */
+  storageClockOffsetMs: number = 0
   /** `null` once the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
@@ -51,13 +53,29 @@ export class World {
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
     this.hasClock = new SeededRandom(`clock of ${seed}`).chance(0.3)
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
+    if (this.hasClock) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
+  }
+
+  /** Now and then, for less long than a jump has to hold before it is followed. */
+  #makeStorageClockWrong(random: SeededRandom): void {
+    this.later(random.whole(1000, 60_000), () => {
+      if (this.faults === null) return
+      this.countFault('wrong storage clock')
+      this.storageClockOffsetMs = random.pick([-1, 1]) * random.pick([10_000, 3_600_000, 30 * 86_400_000])
+      this.later(random.whole(1, 12_000), () => {
+        this.storageClockOffsetMs = 0
+        this.#makeStorageClockWrong(random)
+      })
+    })
   }
 
   /** A connection to the data, whose answers are recorded. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#sabotage === null ? storage : this.#sabotage(storage)
-    const timed = this.hasClock ? wrapStorage(broken, { serverTime: async () => this.clock.now() }) : broken
+    const timed = this.hasClock
+      ? wrapStorage(broken, { serverTime: async () => this.clock.now() + this.storageClockOffsetMs })
+      : broken
     return recordingStorage(timed, this.history, life)
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { jobId } from '@jobistemer/core'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import { expectOne, expectOutcome, itemAt } from '../stage/expect.ts'
+import { slotItem } from '../stage/create-items.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -124,6 +125,65 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
     })
     expectOutcome(answer, 'absent')
     assert.equal(await node.findHead(id), null)
+  },
+
+  'a replace that sets the watermark back keeps all records, and each slot is passed again without a second one':
+    async (world) => {
+      const node = await TestNode.connect(world)
+      const job = await node.createJob({ policy: 'allow' })
+      for (const index of [1, 2, 3, 4]) await node.finish(await node.startSlot(job, index))
+      await node.prune({ before: slotAt(1) + 1 })
+      const before = await node.head(job.id)
+      const content = jobContent({ policy: 'allow', nextAt: slotAt(3) })
+      const change = {
+        kind: 'replace',
+        id: job.id,
+        content,
+        expectedVersion: 1,
+        expectedWatermark: slotAt(4),
+        waiting: 'keep',
+        setBackTo: slotAt(2) + 9,
+      } as const
+      const answer = expectOutcome(await node.saveJob(change, slotAt(2) + 9), 'saved')
+      const expected = {
+        ...before,
+        version: 2,
+        lineage: ['print-1'],
+        watermark: slotAt(2) + 9,
+        nextAt: slotAt(3),
+        changedAt: slotAt(2) + 9,
+      }
+      assert.deepEqual(answer.job, expected)
+      assert.deepEqual(await node.head(job.id), expected)
+      assert.equal(expected.pruneFloor, slotAt(1))
+      expectOutcome(await node.saveJob(change, slotAt(2) + 10), 'unchanged')
+      const history = await node.history(job.id)
+      expectOutcome(await node.create(slotItem(answer.job, 3), slotAt(3)), 'exists')
+      expectOutcome(await node.create(slotItem(answer.job, 4), slotAt(4)), 'exists')
+      assert.deepEqual(await node.history(job.id), history)
+      const head = await node.head(job.id)
+      assert.deepEqual([head.watermark, head.nextAt], [slotAt(4), slotAt(5)])
+      await node.startSlot(answer.job, 5)
+    },
+
+  'a replace that would set the watermark ahead, or the next slot to what was pruned, answers conflict': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    for (const index of [1, 2, 3, 4]) await node.finish(await node.startSlot(job, index))
+    await node.prune({ before: slotAt(2) + 1 })
+    const before = await node.head(job.id)
+    const refused = [
+      { setBackTo: slotAt(4), nextAt: slotAt(5) },
+      { setBackTo: slotAt(6), nextAt: slotAt(7) },
+      { setBackTo: slotAt(1), nextAt: slotAt(2) },
+      { setBackTo: slotAt(3), nextAt: slotAt(3) },
+    ]
+    for (const to of refused) {
+      assert.deepEqual(expectOutcome(await node.setBack(job.id, to), 'conflict').job, before)
+    }
+    assert.deepEqual(await node.head(job.id), before)
   },
 
   'the lineage keeps the 32 latest earlier fingerprints, newest first': async (world) => {

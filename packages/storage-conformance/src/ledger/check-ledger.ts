@@ -13,6 +13,7 @@ import { checkOverlap, checkRecord } from './occurrence-rules.ts'
 export async function checkLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
   const view = await viewLedger(storage)
   const exclusive = expectations.exclusive ?? ((job: JobRecord) => job.overlap.policy !== 'allow')
+  const wasSetBack = expectations.setBack ?? (() => false)
   const violations: LedgerViolation[] = []
   const seen = new Set<OccurrenceId>()
   let occurrences = 0
@@ -27,7 +28,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
         violations.push(violation('unfinished', job, record.id, `it is still ${record.state}`))
       }
     }
-    violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history))
+    violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history, wasSetBack(job)))
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
   violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view))

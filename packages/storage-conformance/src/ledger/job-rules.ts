@@ -3,7 +3,11 @@ import type { LedgerExpectations, LedgerRule, LedgerViolation } from './ledger-r
 import type { LedgerView } from './ledger-view.ts'
 
 /** Whether a job's head fits itself and the records. */
-export function checkHeads(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
+export function checkHeads(
+  job: JobRecord,
+  history: readonly OccurrenceRecord[],
+  wasSetBack: boolean,
+): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const expect = (holds: boolean, rule: LedgerRule, message: string, record: OccurrenceRecord | null = null): void => {
     if (!holds) violations.push({ rule, jobId: job.id, occurrenceId: record?.id ?? null, message })
@@ -24,10 +28,10 @@ export function checkHeads(job: JobRecord, history: readonly OccurrenceRecord[])
   for (const record of history) {
     if (record.kind !== 'slot') continue
     const decided = Math.max(record.scheduledAt, record.details.span?.to ?? record.scheduledAt) <= watermark
-    // Only an exclusion may lie ahead.
+    // Only an exclusion may lie ahead, unless the job was set back.
     const excluded = record.state === 'canceled' && record.token === 0
     expect(
-      decided || excluded,
+      decided || excluded || wasSetBack,
       'watermark',
       `a ${record.state} slot lies after the watermark ${text(watermark)}`,
       record,

@@ -49,6 +49,11 @@ export interface LedgerExpectations {
   readonly slots?: (job: JobRecord, after: number, until: number) => Iterable<number>
   /** Whether occurrences of the job must never overlap. Default: its policy in force is not `allow`. */
   readonly exclusive?: (job: JobRecord) => boolean
+  /**
+   * Whether the job's watermark was set back, which a `replace` with `setBackTo` does: then slots that were decided
+   * before may lie after it. Default: no job's was.
+   */
+  readonly setBack?: (job: JobRecord) => boolean
   /** Everything has come to its end: live occurrences are violations. Default `false`. */
   readonly atRest?: boolean
 }

@@ -19,6 +19,8 @@ export type Move =
       readonly waiting: 'keep' | 'cancel'
       readonly versionOffset: number
       readonly watermarkOffset: number
+      /** By how many slots to set the watermark back. */
+      readonly setBackBy: Index | null
       readonly print: number
     }
   | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean }
@@ -142,6 +144,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       versionOffset: offset(-1, 1),
       watermarkOffset: offset(-1),
       print: fc.nat({ max: 3 }),
+      setBackBy: fc.option(fc.integer({ min: -1, max: 4 }), { freq: 3 }),
     }),
   },
   { weight: 2, arbitrary: move('pauseJob', { job, paused: fc.boolean() }) },

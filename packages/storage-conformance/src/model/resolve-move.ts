@@ -149,7 +149,9 @@ function jobChange(move: JobMove, state: ModelState) {
     }
     case 'replaceJob': {
       const { policy, maxQueued, waiting } = move
-      const nextAt = head?.nextAt ?? null
+      const setBackTo =
+        move.setBackBy === null ? undefined : (head?.watermark ?? start) - move.setBackBy * (slotAt(1) - slotAt(0))
+      const nextAt = setBackTo === undefined ? (head?.nextAt ?? null) : nextSlotAfter(setBackTo)
       const fingerprint = `print-${move.print}`
       return {
         kind: 'replace',
@@ -158,6 +160,7 @@ function jobChange(move: JobMove, state: ModelState) {
         expectedVersion: (head?.version ?? 1) + move.versionOffset,
         expectedWatermark: (head?.watermark ?? start) + move.watermarkOffset,
         waiting,
+        ...(setBackTo !== undefined && { setBackTo }),
       } as const
     }
     case 'pauseJob': {

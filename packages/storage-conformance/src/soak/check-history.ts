@@ -82,6 +82,8 @@ interface Facts {
   /** Reaped, or canceled by force or while it waited: no token is live afterwards. */
   readonly deaths: Map<OccurrenceId, (Moment & { readonly token: number | null })[]>
   readonly watermarks: Map<JobId, (Moment & { readonly watermark: number })[]>
+  /** A job's watermark was set back on purpose. */
+  readonly setBacks: Map<JobId, Moment[]>
   readonly heads: Map<JobId, HeadChange[]>
 }
 
@@ -92,6 +94,7 @@ function collectFacts(events: readonly HistoryEvent[]): Facts {
     acceptances: new Map(),
     deaths: new Map(),
     watermarks: new Map(),
+    setBacks: new Map(),
     heads: new Map(),
   }
   for (const event of events) collectFrom(event, facts)
@@ -148,6 +151,7 @@ function collectFrom(event: HistoryEvent, facts: Facts): void {
         const { job } = answer
         add(facts.watermarks, change.id, { begin, end, watermark: job.watermark })
         if (answer.outcome !== 'saved') continue
+        if (change.kind === 'replace' && change.setBackTo !== undefined) add(facts.setBacks, change.id, { begin, end })
         add(facts.heads, change.id, {
           begin,
           end,
@@ -255,10 +259,16 @@ function* checkOverlaps(
   }
 }
 
-function* checkWatermarks({ watermarks }: Facts): Iterable<HistoryViolation> {
+function* checkWatermarks({ watermarks, setBacks }: Facts): Iterable<HistoryViolation> {
   for (const [jobId, seen] of watermarks) {
+    const wanted = setBacks.get(jobId) ?? []
     for (const earlier of seen) {
-      const back = seen.find((later) => later.begin > earlier.end && later.watermark < earlier.watermark)
+      const back = seen.find(
+        (later) =>
+          later.begin > earlier.end &&
+          later.watermark < earlier.watermark &&
+          !wanted.some((setBack) => setBack.end >= earlier.begin && setBack.begin <= later.end),
+      )
       if (back !== undefined) {
         yield { rule: 'watermark', message: `${jobId}: ${back.watermark} after ${earlier.watermark}` }
       }

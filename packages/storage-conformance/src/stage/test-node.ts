@@ -92,6 +92,28 @@ export class TestNode {
     )
   }
 
+  /** Sets the job's watermark back, expecting what is stored now. */
+  async setBack(
+    id: JobId,
+    to: { readonly setBackTo: number; readonly nextAt: number | null },
+    now: number = start,
+  ): Promise<SaveJobAnswer> {
+    const head = await this.head(id)
+    const { name, owner, fingerprint, definition, handlerKey, overlap, timeline } = head
+    return await this.saveJob(
+      {
+        kind: 'replace',
+        id,
+        content: { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt: to.nextAt },
+        expectedVersion: head.version,
+        expectedWatermark: head.watermark,
+        waiting: 'keep',
+        setBackTo: to.setBackTo,
+      },
+      now,
+    )
+  }
+
   async pause(id: JobId, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveJob({ kind: 'pause', id, paused: { at: now, reason: 'maintenance', actor: 'kim' } }, now)
   }

@@ -25,6 +25,44 @@ export const jobMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'leaves the watermark that is to be set back',
+    [
+      'jobs: a replace that sets the watermark back keeps all records, and each slot is passed again without a second one',
+    ],
+    class extends Ledger {
+      override enact(job: JobRecord, now: number) {
+        const watermark = Math.max(job.watermark, this.jobs.get(job.id)?.watermark ?? job.watermark)
+        return super.enact({ ...job, watermark }, now)
+      }
+    },
+  ),
+  mutant(
+    'sets the watermark wherever it is told to',
+    ['jobs: a replace that would set the watermark ahead, or the next slot to what was pruned, answers conflict'],
+    class extends Ledger {
+      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+        const { setBackTo, ...plain } = change
+        return super.replaceJob(
+          { ...head, watermark: setBackTo ?? head.watermark },
+          { ...plain, expectedWatermark: setBackTo ?? change.expectedWatermark },
+          now,
+        )
+      }
+    },
+  ),
+  mutant(
+    'lets the floor sink with the watermark',
+    [
+      'jobs: a replace that sets the watermark back keeps all records, and each slot is passed again without a second one',
+      'jobs: a replace that would set the watermark ahead, or the next slot to what was pruned, answers conflict',
+    ],
+    class extends Ledger {
+      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+        return super.replaceJob(change.setBackTo === undefined ? head : { ...head, pruneFloor: null }, change, now)
+      }
+    },
+  ),
+  mutant(
     'lets the watermark of a re-created job sink',
     ['delete: creating over a tombstone continues its versions, and its watermark never moves back'],
     class extends Ledger {

@@ -112,6 +112,14 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
     return answer('u', job, h)
   end
   if h.version ~= change.expected or h.watermark ~= change.watermark then return answer('c', job, h) end
+  if change.setBackTo ~= never then
+    local isBack = change.setBackTo < h.watermark
+    local isOpen = nextAt == never or nextAt > math.max(change.setBackTo, h.floor)
+    if not (isBack and isOpen) then return answer('c', job, h) end
+    -- Slots up to where it was may have records.
+    h.taken = math.max(h.taken, h.watermark)
+    h.watermark = change.setBackTo
+  end
   call('HSET', jobOf .. job, 'lineage', nextLineage(job, h))
   countAnew(job, h)
   h.version, h.nextAt, h.policy, h.maxQueued = h.version + 1, nextAt, policy, maxQueued
@@ -178,7 +186,7 @@ while at <= #changes do
     answers[#answers + 1] = { 'a' }
   elseif kind == ${jobChanges.replace} then
     replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,
-      { expected = expected, watermark = watermark, cancels = cancels == 1 })
+      { expected = expected, watermark = watermark, setBackTo = setBackTo, cancels = cancels == 1 })
   elseif kind == ${jobChanges.pause} then
     pause(job, h, content)
   else

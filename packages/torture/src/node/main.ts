@@ -76,6 +76,8 @@ const scheduler = createScheduler({
   // Few, so that now and then work has to wait in the storage for another node.
   maxConcurrentJobs: 6,
   clock,
+  // A life is shorter than the time for which clocks that contradict each other are looked at.
+  maxClockSkew: { days: 1 },
   ...kind.intervals,
 })
 node = scheduler.nodeId

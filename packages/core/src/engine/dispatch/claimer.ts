@@ -70,7 +70,7 @@ export class Claimer {
 
   /** Answers whether there is more to claim, and room for it. */
   async #claimOnce(sweep: boolean): Promise<boolean> {
-    const limit = Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
+    const limit = this.#mostToClaim()
     let answer: ClaimAnswer
     this.#capacity.reserve(limit)
     try {
@@ -84,6 +84,11 @@ export class Claimer {
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
     this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
     return answer.more && answer.claimed.length > 0 && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+  }
+
+  #mostToClaim(): number {
+    this.#engine.now()
+    return this.#engine.isTimeInDoubt ? 0 : Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
   }
 
   async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {

@@ -12,6 +12,9 @@ import type { DueSlot, SlotCreator } from './slot-creator.ts'
 /** So many slots that are due are worth a call of their own while another is under way. */
 const worthACall = 50
 
+/** While the time is in doubt, nothing is launched; it is looked again after so long. */
+const inDoubtMs = 1000
+
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'slotsLaunched'>
 
@@ -66,7 +69,9 @@ export class SlotLauncher {
     try {
       isDone = await this.#launchDue()
     } finally {
-      if (isDone && !this.#loop.isAskedAgain) this.#agenda.slotsLaunched(this.#capacity.heldForMs)
+      if (isDone && !this.#loop.isAskedAgain) {
+        this.#agenda.slotsLaunched(this.#engine.isTimeInDoubt ? inDoubtMs : this.#capacity.heldForMs)
+      }
     }
   }
 
@@ -79,6 +84,7 @@ export class SlotLauncher {
       // With the places that a claim keeps for nothing, slots that are due would have to wait in the storage.
       await this.#capacity.claimAnswered()
       const now = this.#engine.now()
+      if (this.#engine.isTimeInDoubt) return true
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
       if (!mayCall(this.#callsUnderWay.size, due.length + late.length, enough)) {

@@ -10,8 +10,9 @@ import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { checkedSeries } from './checked-series.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { isAhead } from './ahead.ts'
+import { checkedSeries } from './checked-series.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
@@ -29,6 +30,8 @@ export class JobRegistry {
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
   readonly #jobs = new Map<JobId, RegisteredJob>()
+  /** Those whose watermark lies ahead of the time, and of which that was said. */
+  readonly #ahead = new Set<JobId>()
   /** Plans of versions other than the ones in force, for occurrences that started under them. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
   /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
@@ -48,6 +51,11 @@ export class JobRegistry {
     let count = 0
     for (const job of this.#jobs.values()) if (job.paused) count++
     return count
+  }
+
+  /** How many jobs are decided ahead of the time. */
+  get aheadCount(): number {
+    return this.#ahead.size
   }
 
   get(id: JobId): RegisteredJob | undefined {
@@ -300,6 +308,33 @@ export class JobRegistry {
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     this.#engine.agenda.setSlot(job, job.isUnscheduled ? null : nextAt)
+    // Otherwise it is looked at once the time is confirmed.
+    const now = this.#engine.now()
+    if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** The time has moved back: slots may be decided that are still to come. */
+  lookForAhead(): void {
+    const now = this.#engine.now()
+    for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
+  }
+
+  /** Nobody notices otherwise: the job seems to be well, and does not run. */
+  #lookWhetherAhead(job: RegisteredJob, nextAt: number | null, now: number): void {
+    const { id: jobId, name: jobName } = job.job
+    if (!isAhead(job, now)) {
+      this.#ahead.delete(jobId)
+      return
+    }
+    if (this.#ahead.has(jobId)) return
+    this.#ahead.add(jobId)
+    const said = { decidedUpTo: new Date(job.watermark), nextAt: nextAt === null ? null : new Date(nextAt) }
+    const { events, logger } = this.#engine
+    events.emit('job.ahead', { jobId, jobName, ...said })
+    logger.warn(
+      { job: jobName, ...said },
+      'a clock was wrong: slots are decided that are still to come, and do not run unless realign() sets the job back',
+    )
   }
 
   /**
@@ -316,6 +351,7 @@ export class JobRegistry {
     // Deleted and defined again meanwhile, it is another one that this says nothing of.
     if (this.#jobs.get(job.job.id) !== job) return
     this.#jobs.delete(job.job.id)
+    this.#ahead.delete(job.job.id)
     this.#engine.events.emit('job.removed', { jobId: job.job.id, jobName: job.job.name })
   }
 

@@ -23,6 +23,11 @@ export interface EngineContext {
   random(): number
   /** Epoch milliseconds, as the engine schedules by them: the storage's time where it has a clock. */
   now(): number
+  /**
+   * A clock has jumped, and it is not confirmed yet that it is right: `now` goes on from before, and nothing may be
+   * created, recovered, claimed, begun or reaped by it. Asked after `now`, which looks at the clocks.
+   */
+  readonly isTimeInDoubt: boolean
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
   fail(where: string, error: unknown): void
 }

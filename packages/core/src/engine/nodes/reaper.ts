@@ -57,7 +57,7 @@ export class Reaper {
     this.#steps.look(this.#engine)
     try {
       // After a stall, whoever is overdue gets the time to settle it that the stall took.
-      if (!stalled) await this.#reapOverdue()
+      if (!stalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
     } finally {
       this.#setAlarm()
     }

@@ -58,7 +58,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  if (at <= head.createdAt) {
+  // A job that was created by a clock that was ahead, and set back since, decides slots from its watermark on.
+  if (at <= Math.min(head.createdAt, head.watermark)) {
     return answer(
       at,
       id,

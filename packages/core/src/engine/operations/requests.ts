@@ -136,7 +136,8 @@ export class Requests {
     for (;;) {
       const plan = this.#planFor(job, details)
       const now = this.#engine.now()
-      const starts = this.#capacity.roomForRequest() && !job.paused
+      // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
+      const starts = this.#capacity.roomForRequest() && !job.paused && !this.#engine.isTimeInDoubt
       const item: CreateRequested = {
         kind,
         id,

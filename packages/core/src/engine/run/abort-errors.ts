@@ -9,11 +9,12 @@ export type AbortReason =
   | 'execution_timeout'
   | 'shutdown'
   | 'no_capacity'
+  | 'clock_unconfirmed'
   | 'lost'
 
 /** Whether an attempt was stopped only so that another owner can make the next one. */
 export function isHandOver(reason: AbortReason): boolean {
-  return reason === 'shutdown' || reason === 'no_capacity'
+  return reason === 'shutdown' || reason === 'no_capacity' || reason === 'clock_unconfirmed'
 }
 
 /** What the signal of an attempt aborts with. */

@@ -113,6 +113,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.voice.started()
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
+    if (this.engine.isTimeInDoubt) {
+      // A machine that slept meanwhile cannot tell whether its time is over.
+      this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
+      return
+    }
     const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
       // The answer was on its way for too long: others may have it by now.

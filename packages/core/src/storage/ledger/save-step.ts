@@ -1,6 +1,14 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { OccurrenceAddress } from '../occurrence-record.ts'
-import { createdJob, deletedJob, isBelatedCreate, isRepeatedReplace, replacedJob, wakesAllQueued } from '../rules.ts'
+import {
+  createdJob,
+  deletedJob,
+  isBelatedCreate,
+  isRepeatedReplace,
+  maySetBack,
+  replacedJob,
+  wakesAllQueued,
+} from '../rules.ts'
 import type { JobChange, SaveJobAnswer } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { cancelAll, cancelLeft, hasWaiting, type StepContext, waitingOf, wakeAll, wakeNext } from './step-context.ts'
@@ -59,7 +67,8 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   if (before.version !== change.expectedVersion || before.watermark !== change.expectedWatermark) {
     return { outcome: 'conflict', job: before }
   }
-  const after = replacedJob(before, change.content, context.now)
+  if (!maySetBack(before, change)) return { outcome: 'conflict', job: before }
+  const after = replacedJob(before, change.content, context.now, change.setBackTo)
   job.save(after, versionOf(after, context.now))
   let canceled: readonly OccurrenceAddress[] = []
   if (change.waiting === 'cancel') {

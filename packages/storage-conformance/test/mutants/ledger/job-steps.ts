@@ -13,6 +13,7 @@ import {
   ended,
   isBelatedCreate,
   isRepeatedReplace,
+  maySetBack,
   replacedJob,
   wakesAllQueued,
   woken,
@@ -46,7 +47,8 @@ export class JobSteps extends Tables {
     if (head.version !== change.expectedVersion || head.watermark !== change.expectedWatermark) {
       return { outcome: 'conflict', job: head }
     }
-    const answer = this.enact(replacedJob(head, change.content, now), now)
+    if (!maySetBack(head, change)) return { outcome: 'conflict', job: head }
+    const answer = this.enact(replacedJob(head, change.content, now, change.setBackTo), now)
     if (change.waiting === 'cancel') {
       const slots = this.liveOf(head.id, 'pending', 'queued').filter(({ kind }) => kind === 'slot')
       answer.canceled = this.endAll(slots, 'updated', now)

@@ -3,7 +3,7 @@ import type { Clock } from '../src/clock.ts'
 import { Agenda } from '../src/engine/loop/agenda.ts'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
 import { StorageCaller } from '../src/engine/loop/storage-caller.ts'
-import { StorageTime } from '../src/engine/time/storage-time.ts'
+import { EngineTime } from '../src/engine/time/engine-time.ts'
 import { EventHub } from '../src/events.ts'
 import type { Storage } from '../src/storage/storage.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
@@ -21,12 +21,17 @@ function world() {
     monotonic: () => truth.monotonic(),
     setTimer: (delayMs, callback) => truth.setTimer(delayMs, callback),
   }
-  const server = { offsetMs: 0, reads: 0, answer: (time: number): number => time }
+  const server = {
+    offsetMs: 0,
+    reads: 0,
+    answer: (time: number): number => time,
+    serve: async (read: () => number): Promise<number> => read(),
+  }
   const storage = {
     capabilities: { maxBatch: 100, multiProcess: true, durability: 'process' },
     serverTime: async () => {
       server.reads++
-      return server.answer(truth.now() + node.asleepMs + server.offsetMs)
+      return await server.serve(() => server.answer(truth.now() + node.asleepMs + server.offsetMs))
     },
   } as unknown as Storage
   const events = new EventHub()
@@ -41,7 +46,7 @@ function world() {
     logger: silent,
     fail: (_where: string, error: unknown) => failures.push(error),
   } as unknown as EngineContext
-  const time = new StorageTime(engine, { storage, limitMs: 1000 })
+  const time = new EngineTime(engine, { storage, limitMs: 1000 })
   agenda.start()
   return { truth, node, server, time, failures, now: () => truth.now() + node.asleepMs + server.offsetMs }
 }
@@ -54,23 +59,28 @@ describe('the time that is read from a storage', () => {
     await truth.advance(minute + 1)
     expect(failures).toMatchObject([{ code: 'STORAGE_FAILED' }])
     server.answer = (value) => value
-    server.offsetMs = 7 * minute
+    server.offsetMs = 4000
     await truth.advance(2 * minute)
     expect(failures).toHaveLength(1)
     expect(time.now()).toBe(now())
   })
 
-  it('follows a clock of the storage that is set, forward and back', async () => {
+  it('follows a clock of the storage that is set, forward and back, when it has said so for a minute', async () => {
     const { truth, server, time, now } = world()
     await time.start()
     for (const offsetMs of [30 * minute, -30 * minute, 0]) {
+      const before = server.offsetMs
       server.offsetMs = offsetMs
       await truth.advance(minute + 1)
+      expect(time.isInDoubt).toBe(true)
+      expect(time.now()).toBe(now() - offsetMs + before)
+      await truth.advance(minute + 1)
+      expect(time.isInDoubt).toBe(false)
       expect(time.now()).toBe(now())
     }
   })
 
-  it('is read again at once when the machine has slept between two readings', async () => {
+  it('is read again at once when the machine has slept between two readings, and followed after 15 seconds', async () => {
     const { truth, node, server, time, now } = world()
     server.answer = (value) => {
       if (server.reads !== 2) return value
@@ -80,6 +90,56 @@ describe('the time that is read from a storage', () => {
     await time.start()
     time.now()
     await truth.advance(10)
+    expect(time.isInDoubt).toBe(true)
+    expect(server.reads).toBe(6)
+    await truth.advance(15_000)
+    expect(time.isInDoubt).toBe(false)
     expect(time.now()).toBe(now())
+  })
+
+  it('is not followed while its readings differ from each other', async () => {
+    const { truth, server, time } = world()
+    await time.start()
+    server.answer = (value) => value + (10 + (server.reads % 2)) * minute
+    await truth.advance(10 * minute)
+    expect(time.isInDoubt).toBe(true)
+    expect(time.now()).toBe(truth.now())
+    server.answer = (value) => value
+    await truth.advance(1000)
+    expect(time.isInDoubt).toBe(false)
+  })
+
+  it('is taken to be that of the middle of the call', async () => {
+    const { truth, server, time } = world()
+    server.offsetMs = 3 * minute
+    server.serve = async (read) => {
+      await truth.sleep(300)
+      const value = read()
+      await truth.sleep(500)
+      return value
+    }
+    const starting = time.start()
+    await truth.advance(20 * minute)
+    await starting
+    // The answer was made 300 ms after the request, and is taken to be of 400 ms after it.
+    expect(time.now()).toBe(truth.now() + 3 * minute - 100)
+  })
+
+  it('is that of the quickest call of the three', async () => {
+    for (const quickest of [0, 1, 2]) {
+      const { truth, server, time } = world()
+      server.offsetMs = 4000
+      // A slow call says nothing certain: its answer may be as old as it took to come.
+      server.serve = async (read) => {
+        const isQuick = (server.reads + 2) % 3 === quickest
+        const value = read()
+        if (!isQuick) await truth.sleep(600)
+        return value
+      }
+      const starting = time.start()
+      await truth.advance(2000)
+      await starting
+      expect(time.now()).toBe(truth.now() + 4000)
+    }
   })
 })

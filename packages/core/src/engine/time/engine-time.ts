@@ -1,0 +1,238 @@
+import type { Storage } from '../../storage/storage.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { Signal } from '../loop/signal.ts'
+import { EngineStopped } from '../loop/storage-caller.ts'
+import { HeadsWitness } from './heads-witness.ts'
+import { JumpCheck } from './jump-check.ts'
+import { StorageClock } from './storage-clock.ts'
+import type { TimeReading } from './time-reading.ts'
+
+const measureEveryMs = 60_000
+const measureInDoubtMs = 1000
+
+// Wall and monotonic clocks drift apart by far less between two measurements: the wall clock was set, or the machine
+// slept.
+const stepMs = 1000
+
+// What a wrong reading within this moves heals in a moment, and is less than the reaper's grace. What goes beyond is a
+// jump, and is followed only once it is confirmed.
+const jumpMs = 5000
+
+/** How long a jump has to hold before it is followed. */
+const confirmMs = 15_000
+
+/** And how long, when the wall clock has not jumped, and speaks for the time that was confirmed before. */
+const confirmAgainstWallMs = 60_000
+
+/** For so long a wall clock is not followed after other nodes were seen to go on by the time that it had before. */
+const confirmAgainstOthersMs = 600_000
+
+/**
+ * The time that the engine schedules by. Where the storage has a clock, it is that one's: read from time to time, and
+ * carried on by the monotonic clock in between, so that neither a wrong wall clock nor one that is set moves anything.
+ * Elsewhere, and under a clock that is authoritative, it is the node's wall clock.
+ *
+ * A clock that jumps is in doubt until its readings have agreed with each other and with the monotonic clock for a
+ * while, see decision 8. Meanwhile `now` goes on from the last time that was confirmed, and nothing may begin by it.
+ */
+export class EngineTime {
+  /** Sent when the time is in no doubt any more: it may have jumped. */
+  readonly confirmed: Signal = new Signal()
+  readonly #engine: EngineContext
+  readonly #limitMs: number
+  readonly #isAuthoritative: boolean
+  readonly #storageClock: StorageClock | null
+  readonly #heads: HeadsWitness
+  readonly #check = new JumpCheck()
+  readonly #loop: BackgroundLoop
+  /** The engine's time at the monotonic instant 0; `null` before it was first confirmed. */
+  #origin: number | null = null
+  /** Wall minus monotonic clock, when that was confirmed. */
+  #difference = 0
+  #skewMs = 0
+  #isSkewed = false
+  /** A reading contradicts the confirmed time, or, at the start, the wall clock. */
+  #isContradicted = false
+  /** The wall clock has jumped, and no reading has told yet what that means. */
+  #isToBeRead = false
+  /** Monotonic instant up to which other nodes are taken to be right. */
+  #followsNotBefore = Number.NEGATIVE_INFINITY
+  #waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null
+
+  constructor(engine: EngineContext, options: { readonly storage: Storage; readonly limitMs: number }) {
+    const { storage, limitMs } = options
+    this.#engine = engine
+    this.#limitMs = limitMs
+    this.#isAuthoritative = engine.clock.isAuthoritative === true
+    const resolutionMs = storage.capabilities.serverTimeResolutionMs ?? 1
+    const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
+    this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
+    this.#heads = new HeadsWitness(engine)
+    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
+  }
+
+  /** How far this node's wall clock is ahead of the storage's clock; 0 when that cannot be told apart, or there is none. */
+  get skewMs(): number {
+    return this.#skewMs
+  }
+
+  /** Whether a clock has jumped, and nobody knows yet whether it is right. Asked after `now`, which looks at the clocks. */
+  get isInDoubt(): boolean {
+    return this.#isContradicted || this.#isToBeRead
+  }
+
+  now(): number {
+    const { clock } = this.#engine
+    const wall = clock.now()
+    if (this.#origin === null) return wall
+    const monotonic = clock.monotonic()
+    const difference = wall - monotonic
+    const movedMs = Math.abs(difference - this.#difference)
+    if (!this.isInDoubt) {
+      if (this.#storageClock === null && movedMs <= jumpMs) {
+        this.#origin = this.#difference = difference
+        return wall
+      }
+      // What the wall clock says after a step is not to be trusted, nor whether the monotonic one has missed a sleep.
+      if (movedMs > stepMs) this.#readAtOnce(movedMs > jumpMs)
+    }
+    return Math.floor(this.#origin + monotonic)
+  }
+
+  #readAtOnce(isJump: boolean): void {
+    this.#isToBeRead = isJump
+    if (this.#loop.underWay === null) this.#loop.run()
+  }
+
+  /** Resolves when the time is confirmed: at once, unless the clocks of storage and node contradict each other. */
+  async start(): Promise<void> {
+    if (this.#isAuthoritative) return
+    await this.#measure()
+    if (!this.#isContradicted) return
+    if (this.#loop.isStopped) throw new EngineStopped()
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting = { resolve, reject }
+    })
+  }
+
+  /** Begins no further measurement. */
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    this.#waiting?.reject(new EngineStopped())
+  }
+
+  async #measure(): Promise<void> {
+    try {
+      await this.#judge(await this.#read())
+    } finally {
+      // Also after an answer that was none: the next one may be right.
+      if (this.isInDoubt) this.#loop.runIn(measureInDoubtMs)
+      else if (this.#storageClock !== null) this.#loop.runIn(measureEveryMs)
+    }
+  }
+
+  async #read(): Promise<TimeReading> {
+    if (this.#storageClock !== null) {
+      return this.#isContradicted ? this.#storageClock.read() : this.#storageClock.readBest()
+    }
+    const difference = this.#engine.clock.now() - this.#engine.clock.monotonic()
+    return { origin: difference, uncertaintyMs: 0, difference }
+  }
+
+  async #judge(reading: TimeReading): Promise<void> {
+    if (Math.abs(this.#contradictionOf(reading)) <= this.#toleranceMs + reading.uncertaintyMs) {
+      this.#adopt(reading)
+      return
+    }
+    this.#doubt(reading)
+    const monotonic = this.#engine.clock.monotonic()
+    if (this.#check.holds(reading, monotonic, this.#confirmMsOf(reading))) {
+      if (await this.#mayFollow(reading, monotonic)) this.#adopt(reading)
+      else this.#check.clear()
+    } else if (this.#asksHeads && this.#check.readings === 2) {
+      // Not at the first: calls that this node had under way may have moved something since.
+      await this.#heads.note()
+    }
+  }
+
+  /** By how much a reading is ahead of what there is to compare it with. */
+  #contradictionOf({ origin, difference }: TimeReading): number {
+    return origin - (this.#origin ?? difference)
+  }
+
+  get #toleranceMs(): number {
+    return this.#origin === null ? Math.max(jumpMs, this.#limitMs) : jumpMs
+  }
+
+  #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
+    if (this.#origin === null || this.#storageClock === null) return confirmMs
+    const hasWallMoved = Math.abs(difference - this.#difference) > jumpMs
+    const isWallReached = Math.abs(origin - difference) <= Math.max(stepMs, this.#limitMs) + uncertaintyMs
+    return hasWallMoved || isWallReached ? confirmMs : confirmAgainstWallMs
+  }
+
+  /** A clock of the storage is everybody's. Of a wall clock, the others may not have seen what this one shows. */
+  get #asksHeads(): boolean {
+    return this.#storageClock === null
+  }
+
+  /** Not while other nodes go on by the time that this one had before its clock jumped. */
+  async #mayFollow({ origin }: TimeReading, monotonic: number): Promise<boolean> {
+    if (!this.#asksHeads || this.#origin === null) return true
+    const othersBy = await this.#heads.timeOfOthers(origin, this.#origin)
+    if (othersBy === this.#origin) this.#followsNotBefore = monotonic + confirmAgainstOthersMs
+    return othersBy === origin || monotonic >= this.#followsNotBefore
+  }
+
+  #doubt(reading: TimeReading): void {
+    this.#isToBeRead = false
+    if (this.#isContradicted) return
+    this.#isContradicted = true
+    const { events, logger } = this.#engine
+    const clock = this.#storageClock === null ? 'node' : 'storage'
+    const byMs = Math.round(this.#contradictionOf(reading))
+    events.emit('clock.unconfirmed', { clock, byMs })
+    logger.warn({ clock, byMs }, 'a clock has jumped: nothing begins until it is confirmed')
+  }
+
+  #adopt({ origin, uncertaintyMs, difference }: TimeReading): void {
+    const before = this.#origin
+    this.#difference = difference
+    const skewMs = difference - origin
+    const isTold = Math.abs(skewMs) > uncertaintyMs
+    this.#skewMs = isTold ? skewMs : 0
+    this.#origin = isTold ? origin : difference
+    this.#check.clear()
+    this.#followsNotBefore = Number.NEGATIVE_INFINITY
+    this.#engine.agenda.wallTimeSet()
+    this.#report()
+    this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
+  }
+
+  #endDoubt(byMs: number): void {
+    const wasContradicted = this.#isContradicted
+    const wasInDoubt = this.isInDoubt
+    this.#isContradicted = false
+    this.#isToBeRead = false
+    if (wasContradicted) {
+      const { events, logger } = this.#engine
+      events.emit('clock.confirmed', { byMs })
+      logger.info({ byMs }, 'the time is confirmed')
+    }
+    if (wasInDoubt) this.confirmed.send()
+    this.#waiting?.resolve()
+  }
+
+  #report(): void {
+    const isSkewed = Math.abs(this.#skewMs) > this.#limitMs
+    if (isSkewed === this.#isSkewed) return
+    this.#isSkewed = isSkewed
+    const { events, logger } = this.#engine
+    const skewMs = Math.round(this.#skewMs)
+    if (isSkewed) {
+      events.emit('clock.skewed', { skewMs, limitMs: this.#limitMs })
+      logger.warn({ skewMs }, 'the clock of this node is wrong: the clock of the storage is followed')
+    } else logger.info({ skewMs }, 'the clock of this node is right again')
+  }
+}

@@ -1,0 +1,42 @@
+import type { TimeReading } from './time-reading.ts'
+
+// Readings of a clock that is right differ by far less, apart from their uncertainty.
+const agreeMs = 1000
+
+// Two readings may hit two errors of one kind; so many that agree, over the whole length of time, are no error.
+const fewestReadings = 5
+
+/** Whether a clock that has jumped stays where it is: readings agree with the first one and with the monotonic clock. */
+export class JumpCheck {
+  #first: TimeReading | null = null
+  #since = 0
+  #readings = 0
+
+  /** How many readings agree so far. */
+  get readings(): number {
+    return this.#readings
+  }
+
+  /** Takes the next reading. True when all of them have agreed for so long. */
+  holds(reading: TimeReading, monotonic: number, forMs: number): boolean {
+    const first = this.#first
+    if (first === null || !agree(first, reading)) {
+      this.#first = reading
+      this.#since = monotonic
+      this.#readings = 1
+      return false
+    }
+    this.#readings++
+    return monotonic - this.#since >= forMs && this.#readings >= fewestReadings
+  }
+
+  /** Begins anew with the next reading. */
+  clear(): void {
+    this.#first = null
+    this.#readings = 0
+  }
+}
+
+function agree(one: TimeReading, other: TimeReading): boolean {
+  return Math.abs(one.origin - other.origin) <= agreeMs + one.uncertaintyMs + other.uncertaintyMs
+}

@@ -1,0 +1,134 @@
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  type Occurrence,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+} from '@jobistemer/core'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { onTestFinished } from 'vitest'
+import { everySeconds } from './every.ts'
+import { listen } from './world.ts'
+import { WrongClock } from './wrong-clock.ts'
+
+export const second = 1000
+export const minute: number = 60 * second
+export const hour: number = 60 * minute
+export const day: number = 24 * hour
+
+const start = Date.UTC(2026, 0, 1)
+
+/** Nodes with clocks of their own, and a storage with one or without. All of it is gone when the test has ended. */
+export class ClockWorld {
+  /** The truth. Setting it is a machine that sleeps: monotonic clocks know nothing of it. */
+  readonly clock: VirtualClock = virtualClock(start)
+  readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
+  readonly #hasClock: boolean
+  readonly #database = memoryDatabase()
+  readonly #schedulers: Scheduler[] = []
+
+  constructor({ hasClock }: { readonly hasClock: boolean }) {
+    this.#hasClock = hasClock
+    onTestFinished(() => this.#end())
+  }
+
+  /** Milliseconds since the beginning, by the true clock. */
+  get now(): number {
+    return this.clock.now() - start
+  }
+
+  /** A scheduler that is not started yet, with its clock. */
+  node(nodeId: string, options: Partial<SchedulerOptions> = {}) {
+    const clock = new WrongClock(this.clock, 0)
+    const scheduler = createScheduler({
+      storage: this.connect(),
+      logger: silentLogger,
+      nodeId,
+      clock,
+      ...options,
+    })
+    this.#schedulers.push(scheduler)
+    const told = listen(scheduler, 'clock.unconfirmed', 'clock.confirmed', 'occurrence.reaped', 'recovery.decided')
+    return {
+      scheduler,
+      clock,
+      /** Of the clocks: `'unconfirmed 3600000'`, otherwise the name of the event. */
+      told: () => told.map(({ name, event }) => ('byMs' in event ? `${name.slice(6)} ${event.byMs}` : name)),
+    }
+  }
+
+  connect() {
+    const storage = memoryStorage({ database: this.#database })
+    const serverTime = this.#hasClock ? async () => this.storageClock.now() : undefined
+    return wrapStorage(storage, { serverTime, subscribe: undefined })
+  }
+
+  /** Starts it while nothing hinders it. */
+  async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
+    const node = this.node(nodeId, options)
+    await node.scheduler.start()
+    return node
+  }
+
+  /** A job by the minute, and the slots that it ran: milliseconds since the beginning, and in which of them. */
+  recording(settings: Partial<Parameters<typeof defineJob>[0]> = {}): { job: Job; ran: number[]; at: number[] } {
+    const ran: number[] = []
+    const at: number[] = []
+    const job = defineJob({
+      name: 'recording',
+      schedule: everySeconds(60),
+      overlapPolicy: 'allow',
+      ...settings,
+      tasks: [
+        {
+          name: 'work',
+          run: ({ scheduledAt }) => {
+            ran.push(scheduledAt.getTime() - start)
+            at.push(this.now)
+          },
+        },
+      ],
+    })
+    return { job, ran, at }
+  }
+
+  /** A job whose one run begins with the first minute and takes three hours, of four that it may take. */
+  long(): Job {
+    return defineJob({
+      name: 'long',
+      schedule: everySeconds(60, start + minute),
+      executionTimeout: { hours: 4 },
+      tasks: [{ name: 'work', taskTimeout: { hours: 4 }, run: () => this.clock.sleep({ hours: 3 }) }],
+    })
+  }
+
+  /** A node whose clock stands ahead, and decides what time it is, runs for some minutes. */
+  async decideAhead(aheadMs: number, options: Partial<SchedulerOptions>, forMs: number = 2 * minute): Promise<void> {
+    const clock = virtualClock(this.clock.now() + aheadMs)
+    const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })
+    await scheduler.start()
+    await clock.advance(forMs)
+    const stopped = scheduler.shutdown({ gracePeriod: 0 })
+    await clock.advance(1)
+    await stopped
+  }
+
+  async #end(): Promise<void> {
+    const stopped = this.#schedulers.map((one) => one.shutdown({ gracePeriod: 0 }))
+    await this.clock.advance({ seconds: 1 })
+    await Promise.all(stopped)
+  }
+}
+
+/** `'60000 completed'`: the slot in milliseconds since the beginning, and what became of it. */
+export function fateOf({ scheduledAt, state }: Occurrence): string {
+  return `${scheduledAt.getTime() - start} ${state}`
+}
+
+/** The minutes from one to another, both inclusive, in milliseconds. */
+export function minutes(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => (from + index) * minute)
+}

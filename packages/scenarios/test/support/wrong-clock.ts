@@ -1,0 +1,18 @@
+import type { Clock } from '@jobistemer/core'
+import type { VirtualClock } from '@jobistemer/core/testing'
+
+/** A clock that runs as the true one does, but is set wrong. */
+export class WrongClock implements Clock {
+  readonly #clock: VirtualClock
+  offsetMs: number
+
+  constructor(clock: VirtualClock, offsetMs: number) {
+    this.#clock = clock
+    this.offsetMs = offsetMs
+  }
+
+  now = (): number => this.#clock.now() + this.offsetMs
+  monotonic = (): number => this.#clock.monotonic()
+  track = (promise: Promise<unknown>): void => this.#clock.track?.(promise)
+  setTimer: Clock['setTimer'] = (delayMs, callback) => this.#clock.setTimer(delayMs, callback)
+}
