@@ -52,7 +52,7 @@ async function start(callTimeout?: number): Promise<Node> {
   called.length = 0
   onTestFinished(async () => {
     intercepted.intercept = (call) => call.proceed()
-    const stopped = scheduler.shutdown({ gracePeriod: 0 })
+    const stopped = scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
     await clock.advance({ minutes: 1 })
     await stopped
   })

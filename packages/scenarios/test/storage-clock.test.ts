@@ -59,7 +59,7 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
     return { scheduler, skews, nodeClock }
   }
   const stop = async (...schedulers: readonly Scheduler[]) => {
-    const stopped = schedulers.map((one) => one.shutdown({ gracePeriod: 0 }))
+    const stopped = schedulers.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }

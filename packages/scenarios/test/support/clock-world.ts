@@ -111,13 +111,13 @@ export class ClockWorld {
     const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })
     await scheduler.start()
     await clock.advance(forMs)
-    const stopped = scheduler.shutdown({ gracePeriod: 0 })
+    const stopped = scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
     await clock.advance(1)
     await stopped
   }
 
   async #end(): Promise<void> {
-    const stopped = this.#schedulers.map((one) => one.shutdown({ gracePeriod: 0 }))
+    const stopped = this.#schedulers.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await this.clock.advance({ seconds: 1 })
     await Promise.all(stopped)
   }
