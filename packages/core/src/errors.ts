@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'DUPLICATE_TASK'
   | 'JOB_NOT_FOUND'
   | 'TASK_NOT_FOUND'
+  | 'HANDLER_NOT_FOUND'
   | 'OCCURRENCE_NOT_FOUND'
   | 'VERSION_CONFLICT'
   // Running work

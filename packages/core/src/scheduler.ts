@@ -91,7 +91,7 @@ export interface Scheduler extends AsyncDisposable {
   /**
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
    * or `UNKNOWN_OPTION` for a bad option
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>

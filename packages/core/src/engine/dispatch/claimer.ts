@@ -9,6 +9,7 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
+import { PassedOver } from './passed-over.ts'
 
 // What a damaged storage left behind is looked for once in so many polls.
 const pollsPerSweep = 60
@@ -23,8 +24,7 @@ export class Claimer {
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
-  /** Handler keys that this node could not serve, each with a job that had it. */
-  readonly #exceptHandlerKeys = new Map<string, JobId>()
+  readonly #passedOver: PassedOver
   #polls = 0
 
   constructor(
@@ -36,6 +36,7 @@ export class Claimer {
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
+    this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
       round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % pollsPerSweep === 0),
@@ -76,6 +77,7 @@ export class Claimer {
     try {
       answer = await this.#claimSome(limit, sweep)
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+      await this.#learnJobsOf(answer.claimed)
       await Promise.all(answer.claimed.map((record) => this.#run(record)))
     } finally {
       this.#capacity.unreserve(limit)
@@ -93,7 +95,7 @@ export class Claimer {
 
   async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {
     const { owner, storage } = this.#engine
-    const exceptHandlerKeys = this.#keysOfOthers()
+    const exceptHandlerKeys = this.#passedOver.keys()
     let calls = 0
     const answer = await storage.repeated('claim', (storage) => {
       calls++
@@ -101,15 +103,6 @@ export class Claimer {
     })
     if (calls > 1 && limit > 0) await this.#handBackUnanswered(answer.claimed)
     return answer
-  }
-
-  #keysOfOthers(): readonly string[] {
-    for (const [key, jobId] of this.#exceptHandlerKeys) {
-      const job = this.#registry.get(jobId)
-      // The job was added, or updated to a version that this node can run.
-      if (job !== undefined && this.#registry.planOf(job) !== null) this.#exceptHandlerKeys.delete(key)
-    }
-    return [...this.#exceptHandlerKeys.keys()]
   }
 
   /** A claim whose answer got lost may have taken work that this node does not know of. */
@@ -141,11 +134,22 @@ export class Claimer {
     } while (cursor !== null)
   }
 
+  /** Another node may have added their jobs just now. */
+  async #learnJobsOf(records: readonly OccurrenceRecord[]): Promise<void> {
+    const unknown = new Set<JobId>()
+    for (const { jobId } of records) if (this.#registry.get(jobId) === undefined) unknown.add(jobId)
+    if (unknown.size > 0 && !this.#loop.isStopped) await this.#registry.learnStored([...unknown])
+  }
+
   async #run(record: OccurrenceRecord): Promise<void> {
     const job = this.#registry.get(record.jobId)
-    const stored = job === undefined ? null : await this.#planFor(job, record)
-    if (job === undefined || stored === null || this.#loop.isStopped) {
-      await this.#handBack(record)
+    const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
+    if (this.#loop.isStopped) {
+      await this.#release(record, 'shutdown')
+      return
+    }
+    if (job === undefined || stored === null) {
+      await this.#leaveToOthers(record)
       return
     }
     const { overrides, tasks } = record.details
@@ -172,13 +176,12 @@ export class Claimer {
     return present === null || present.version < record.jobVersion ? null : this.#registry.planOf(present)
   }
 
-  /** This node cannot run it: others may. */
-  async #handBack(record: OccurrenceRecord): Promise<void> {
-    const { jobId, id: occurrenceId } = record
-    if (!this.#loop.isStopped) {
-      this.#exceptHandlerKeys.set(await this.#handlerKeyOf(jobId), jobId)
-      this.#engine.logger.warn({ jobId, occurrenceId }, 'no handlers for this job on this node: left to others')
-    }
+  /** A job that was removed meanwhile is nobody's: its occurrence ends with the release. */
+  async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
+    const { storage } = this.#engine
+    const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [record.jobId] }))
+    const job = jobs[0] ?? null
+    if (job !== null && job.deletedAt === null) this.#passedOver.add(job)
     await this.#release(record, 'no_handler')
   }
 
@@ -188,10 +191,5 @@ export class Claimer {
     const change = { kind: 'release', dueAt: now, reason } as const
     const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
     await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
-  }
-
-  async #handlerKeyOf(jobId: JobId): Promise<string> {
-    const { jobs } = await this.#engine.storage.repeated('get', (storage) => storage.get({ jobs: [jobId] }))
-    return jobs[0]?.handlerKey ?? jobId
   }
 }

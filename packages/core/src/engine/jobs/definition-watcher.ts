@@ -93,7 +93,8 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      if (record.deletedAt === null) this.#registry.adoptStored(record)
+      // Some of it may wait already.
+      if (record.deletedAt === null && this.#registry.adoptStored(record) !== null) this.#capacity.workAppeared()
       return
     }
     // What was read may be older than what this node did since.
@@ -102,9 +103,11 @@ export class DefinitionWatcher {
       this.#registry.forget(job)
       return
     }
-    const resumed = job.paused && record.paused === null
-    if (job.version !== record.version) this.#registry.adopt(job.job, record)
+    const isResumed = job.paused && record.paused === null
+    const isChanged = job.version !== record.version
+    if (isChanged) this.#registry.adopt(job.job, record)
     else job.paused = record.paused !== null
-    if (resumed) this.#capacity.workAppeared()
+    // What waits may be for this node now: it has the handlers that the new version asks for.
+    if (isResumed || isChanged) this.#capacity.workAppeared()
   }
 }

@@ -1,5 +1,5 @@
 import type { JobId } from '../../ids.ts'
-import type { Job } from '../../job/define-job.ts'
+import type { Job, JobTask } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
@@ -74,6 +74,10 @@ export class JobRegistry {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
       await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart, storage)
+    }
+    for (const { id, tasks } of jobs) {
+      const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#jobs.get(id) : undefined
+      if (registered !== undefined) this.planOf(registered)
     }
   }
 
@@ -255,6 +259,28 @@ export class JobRegistry {
     return this.adopt(job, record)
   }
 
+  /** Takes over jobs that another node has stored, if this one can run them. */
+  async learnStored(ids: readonly JobId[]): Promise<void> {
+    const { maxBatch, storage } = this.#engine
+    for (let start = 0; start < ids.length; start += maxBatch) {
+      const group = ids.slice(start, start + maxBatch)
+      const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: group }))
+      const stored = jobs.filter((record): record is JobRecord => record !== null && record.deletedAt === null)
+      await this.learnTypesOf(stored)
+      for (const record of stored) if (!this.#jobs.has(record.id)) this.adoptStored(record)
+    }
+  }
+
+  /** The names of the handlers that this node lacks for a stored job, and of the tasks whose code it lacks. */
+  missingFor({ id, definition }: JobRecord): readonly string[] {
+    return this.#lackingOf(tasksOf(readJobDocument(definition), this.#jobs.get(id)?.job.tasks ?? []))
+  }
+
+  /** As {@link missingFor}, of a job of this node. */
+  missingOf({ job }: RegisteredJob): readonly string[] {
+    return this.#lackingOf(job.tasks)
+  }
+
   #revived(schedule: SerializedSchedule, jobName: string): Schedule {
     try {
       return this.#reviver.revive(schedule, jobName)
@@ -282,9 +308,23 @@ export class JobRegistry {
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
-      if (job.plan === null) this.#engine.logger.warn({ job: job.job.name }, 'handlers missing: left to other nodes')
+      if (job.plan === null) this.#sayMissing(job.job)
     }
     return job.plan
+  }
+
+  /** A name with a slip in it would otherwise be found when nothing runs, and by whoever looks for the reason. */
+  #sayMissing({ name, tasks }: Job): void {
+    this.#engine.logger.warn(
+      { job: name, missing: this.#lackingOf(tasks) },
+      'no handlers on this node: the job is left to others',
+    )
+  }
+
+  #lackingOf(tasks: readonly JobTask[]): readonly string[] {
+    return tasks
+      .filter(({ run, handler }) => (handler === undefined ? run === undefined : !this.#handlers.has(handler)))
+      .map(({ name, handler }) => handler ?? name)
   }
 
   /** The plan of whatever version an occurrence was created under. */
