@@ -191,7 +191,9 @@ test('gauges do not end in _total, as counters do, unless the old names are wish
       scheduler_jobs_running: 1,
       scheduler_jobs_in_queue: 2,
       scheduler_jobs_paused: 3,
+      scheduler_jobs_ahead: 0,
       scheduler_clock_skew_seconds: 0,
+      scheduler_clock_unconfirmed: 0,
     }))
     const text = await registry.metrics()
     const old = ['scheduler_jobs_running_total 1', 'scheduler_jobs_in_queue_total 2', 'scheduler_jobs_paused_total 3']

@@ -6,10 +6,22 @@ import type {
   OccurrenceRecord,
   Owner,
 } from '@jobistemer/core/storage'
-import { Ledger, type Mutant, mutant } from './mutant.ts'
+import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 /** Faults in what creates occurrences and moves a job along. */
 export const createMutants: readonly Mutant[] = [
+  mutantFor(
+    [
+      'jobs: a replace that sets the watermark back keeps all records, and each slot is passed again without a second one',
+    ],
+    'takes a slot after the watermark for one that has no record',
+    class extends Ledger {
+      override judge(item: CreateItem, head: JobRecord | null, record: OccurrenceRecord | undefined) {
+        const isUnseen = item.kind === 'slot' && record?.state === 'completed' && head !== null
+        return super.judge(item, head, isUnseen && item.scheduledAt > head.watermark ? undefined : record)
+      }
+    },
+  ),
   mutant(
     'skips the version check',
     ['slots: a create that carries another version than the stored one is refused with the stored version'],
