@@ -107,18 +107,18 @@ it('a job that is data runs with its handlers, and says nothing unless it is giv
 
 it('bad options are refused', async () => {
   const storage = memoryStorage()
-  const refusals: [Promise<unknown>, string, string][] = [
-    [runJob(report, { storage, tasks: ['post'] }), 'TASK_NOT_FOUND', 'tasks'],
-    [runTask(report, 'post', { storage }), 'TASK_NOT_FOUND', 'tasks'],
-    [runTask(report, 'mail', { storage, tasks: ['mail'] } as never), 'UNKNOWN_OPTION', 'options.tasks'],
-    [runJob(report, { storage, results: { post: 1 } }), 'UNKNOWN_OPTION', 'results.post'],
-    [runJob(report, { storage, results: { count: new Map() } }), 'INVALID_ARGUMENT', 'results.count'],
-    [runJob(report, { storage, now: 'soon' }), 'INVALID_INSTANT', 'start'],
-    [runJob('report' as never, { storage }), 'INVALID_ARGUMENT', 'job'],
-    [runJob(report, {} as never), 'INVALID_ARGUMENT', 'storage'],
-    [runJob(report, { storage, when: now } as never), 'UNKNOWN_OPTION', 'options.when'],
+  const refusals: [() => Promise<unknown>, string, string][] = [
+    [() => runJob(report, { storage, tasks: ['post'] }), 'TASK_NOT_FOUND', 'tasks'],
+    [() => runTask(report, 'post', { storage }), 'TASK_NOT_FOUND', 'tasks'],
+    [() => runTask(report, 'mail', { storage, tasks: ['mail'] } as never), 'UNKNOWN_OPTION', 'options.tasks'],
+    [() => runJob(report, { storage, results: { post: 1 } }), 'UNKNOWN_OPTION', 'results.post'],
+    [() => runJob(report, { storage, results: { count: new Map() } }), 'INVALID_ARGUMENT', 'results.count'],
+    [() => runJob(report, { storage, now: 'soon' }), 'INVALID_INSTANT', 'start'],
+    [() => runJob('report' as never, { storage }), 'INVALID_ARGUMENT', 'job'],
+    [() => runJob(report, {} as never), 'INVALID_ARGUMENT', 'storage'],
+    [() => runJob(report, { storage, when: now } as never), 'UNKNOWN_OPTION', 'options.when'],
   ]
-  for (const [refusal, code, field] of refusals) await expect(refusal).rejects.toMatchObject({ code, field })
+  for (const [refusal, code, field] of refusals) await expect(refusal()).rejects.toMatchObject({ code, field })
 })
 
 it('a storage in which the job runs already is refused', async () => {
