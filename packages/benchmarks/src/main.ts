@@ -2,6 +2,7 @@ import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
+import { loopSuite } from './loop-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { nodesSuite } from './redis/nodes-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
@@ -14,6 +15,7 @@ const suites: readonly Suite[] = [
   historySuite,
   heapSuite,
   queuesSuite,
+  loopSuite,
   redisSuite,
   latenessSuite,
   nodesSuite,

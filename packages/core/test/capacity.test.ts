@@ -61,6 +61,41 @@ describe('places', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
+  it('are kept for requests up to one half, so that what is due finds some', () => {
+    for (const [limit, share] of [
+      [1, 1],
+      [2, 1],
+      [5, 2],
+      [50, 25],
+    ] as const) {
+      const capacity = capacityOf({ limit, prefetch: 0 })
+      let kept = 0
+      while (capacity.roomForRequest() && kept < 100) {
+        capacity.reserveRequest()
+        kept++
+      }
+      expect(kept).toBe(share)
+      expect(capacity.roomForSlot(settings)).toBe(limit - share)
+      capacity.unreserveRequest()
+      expect(capacity.roomForRequest()).toBe(true)
+    }
+  })
+
+  it('are not kept for a request while a slot is held for one, or older work waits in the storage', () => {
+    const capacity = capacityOf({ limit: 2 })
+    capacity.enter(occupant('quick'))
+    capacity.reserveRequest()
+    expect(capacity.holds(clock.now(), settings, 0, clock.now())).toBe(true)
+    capacity.unreserveRequest()
+    // The slot looks again at once.
+    expect(log).toContain('room')
+    expect(capacity.roomForRequest()).toBe(false)
+    capacity.endHold()
+    expect(capacity.roomForRequest()).toBe(true)
+    capacity.workLeft(true)
+    expect(capacity.roomForRequest()).toBe(false)
+  })
+
   it('are waited for a tenth of a second at most', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(occupant('first'))

@@ -50,6 +50,8 @@ export class Capacity implements Alarm {
   /** Those that have no place yet, and since when; oldest first. */
   readonly #waiting = new Map<Occupant, number>()
   #reserved = 0
+  /** Of those, kept for requests that are under way. */
+  #requested = 0
   #backlog = false
   #heldForMs = 0
   #claimEnds: Promise<void> | null = null
@@ -95,9 +97,28 @@ export class Capacity implements Alarm {
     return Math.max(0, this.#free)
   }
 
-  /** Whether a run that somebody asks for may start at once. */
+  /**
+   * Whether a run that somebody asks for may start at once. Many may ask, and most of them may be skipped: what is due
+   * goes first, and requests that are under way keep one half of the places at most.
+   */
   roomForRequest(): boolean {
-    return this.#free > 0
+    const share = Math.max(1, Math.floor(this.#limit / 2))
+    const isFirst = this.#heldForMs === 0 && !this.#backlog
+    return isFirst && this.#free > 0 && this.#requested < share
+  }
+
+  /** Keeps a place for a request that is under way. */
+  reserveRequest(): void {
+    this.#requested++
+    this.#reserved++
+  }
+
+  unreserveRequest(): void {
+    this.#requested--
+    this.#reserved--
+    // A slot that is due may have waited for this very place.
+    if (this.#heldForMs > 0) this.room.send()
+    this.offerRoom()
   }
 
   /** Keeps places for occurrences that are being created or claimed. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
+import { Turns } from './turns.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 5000
@@ -52,6 +53,8 @@ export class StorageCaller implements StorageCalls {
   readonly #agenda: Agenda<HeapEntry>
   readonly #events: EventHub
   readonly #logger: Logger
+  /** `null` under a virtual clock, whose time stands while the engine works. */
+  readonly #turns: Turns | null
   readonly #waiting = new Set<() => void>()
   #isAtWork = false
   #stopped = false
@@ -65,6 +68,7 @@ export class StorageCaller implements StorageCalls {
   }) {
     this.#storage = options.storage
     this.#clock = options.clock
+    this.#turns = options.clock.isAuthoritative === true ? null : new Turns(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
     this.#logger = options.logger
@@ -72,6 +76,11 @@ export class StorageCaller implements StorageCalls {
 
   /** One call, for users: what fails, fails. */
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
+    const turn = this.#turns?.pass(true) ?? null
+    return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
+  }
+
+  #call<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     const answer = call(this.#storage)
     this.#clock.track?.(answer)
     return answer
@@ -83,10 +92,12 @@ export class StorageCaller implements StorageCalls {
    */
   async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>, asked: Asked | null = null): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const turn = this.#turns?.pass(asked !== null) ?? null
+      if (turn !== null) await turn
       if (this.#stopped) throw new EngineStopped()
       asked?.assertWanted()
       try {
-        const answer = await this.once(call)
+        const answer = await this.#call(call)
         if (attempt > 1) {
           this.#events.emit('storage.recovered', { operation, attempts: attempt })
           this.#logger.info({ operation, attempts: attempt }, 'storage answers again')

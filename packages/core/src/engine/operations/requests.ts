@@ -172,8 +172,8 @@ export class Requests {
 
   async #create(item: CreateRequested, asked: AskedCalls): Promise<CreateAnswer> {
     const { owner, storage } = this.#engine
-    const starts = item.runs === null ? 0 : 1
-    this.#capacity.reserve(starts)
+    const starts = item.runs !== null
+    if (starts) this.#capacity.reserveRequest()
     try {
       const [answer] = await storage.repeated(
         'createOccurrences',
@@ -182,7 +182,7 @@ export class Requests {
       )
       return answer as CreateAnswer
     } finally {
-      this.#capacity.unreserve(starts)
+      if (starts) this.#capacity.unreserveRequest()
     }
   }
 

@@ -199,8 +199,12 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
-    for (const run of item.runs) {
-      this.#tasks.find((one) => one.plan.name === run.task)?.stored(run.attempts.at(-1)?.number)
+    // In the order of the tasks, behind those that the plan does not have: a job may have thousands.
+    let task = 0
+    for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
+      const run = item.runs[index] as TaskRunRecord
+      while (task < this.#tasks.length && this.#tasks[task]?.plan.name !== run.task) task++
+      this.#tasks[task]?.stored(run.attempts.at(-1)?.number)
     }
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
   }

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest'
+import { Turns } from '../src/engine/loop/turns.ts'
+
+/** A clock that only work moves. */
+function workClock() {
+  let now = 0
+  const work = (milliseconds: number): void => {
+    now += milliseconds
+  }
+  return { monotonic: () => now, work }
+}
+
+/** Does so much work in each of many calls that follow one another, and notes in which turn of the event loop. */
+async function callsOf(
+  turns: Turns,
+  clock: ReturnType<typeof workClock>,
+  options: { isAsked: boolean; workMs: number },
+) {
+  let turn = 0
+  let isOver = false
+  const count = (): void => {
+    turn++
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  const called: number[] = []
+  for (let call = 0; call < 40; call++) {
+    const wait = turns.pass(options.isAsked)
+    if (wait !== null) await wait
+    called.push(turn)
+    clock.work(options.workMs)
+    await Promise.resolve()
+  }
+  isOver = true
+  return called
+}
+
+function mostInOneTurn(called: readonly number[]): number {
+  return Math.max(...called.map((turn) => called.filter((other) => other === turn).length))
+}
+
+describe('calls that follow one another', () => {
+  it.each([
+    { isAsked: false, workMs: 1, most: 10 },
+    { isAsked: true, workMs: 1, most: 10 },
+    { isAsked: true, workMs: 4, most: 3 },
+    { isAsked: false, workMs: 60, most: 1 },
+  ])('of $workMs ms each take turns of about 10 ms (asked: $isAsked)', async ({ isAsked, workMs, most }) => {
+    const clock = workClock()
+    const called = await callsOf(new Turns(clock), clock, { isAsked, workMs })
+    expect(mostInOneTurn(called)).toBeLessThanOrEqual(most)
+  })
+
+  it('need not wait while a turn is short', () => {
+    const turns = new Turns(workClock())
+    for (let call = 0; call < 100; call++) expect(turns.pass(call % 2 === 0)).toBeNull()
+  })
+})
+
+it('what callers ask for goes on one by one, in its order, and after what the engine has to do', async () => {
+  const clock = workClock()
+  const turns = new Turns(clock)
+  const order: string[] = []
+  const call = async (name: string, isAsked: boolean) => {
+    const wait = turns.pass(isAsked)
+    if (wait !== null) await wait
+    order.push(name)
+    clock.work(20)
+  }
+  await Promise.all([
+    call('asked 1', true),
+    call('asked 2', true),
+    call('asked 3', true),
+    call('own 1', false),
+    call('own 2', false),
+  ])
+  expect(order).toEqual(['asked 1', 'own 1', 'own 2', 'asked 2', 'asked 3'])
+})
+
+it('a call that is asked for does not overtake others that wait', async () => {
+  const clock = workClock()
+  const turns = new Turns(clock)
+  turns.pass(true)
+  clock.work(10)
+  const order: string[] = []
+  const first = turns.pass(true)?.then(() => order.push('first'))
+  const second = turns.pass(true)?.then(() => order.push('second'))
+  await first
+  const third = turns.pass(true)?.then(() => order.push('third'))
+  await Promise.all([second, third])
+  expect(order).toEqual(['first', 'second', 'third'])
+})
