@@ -134,7 +134,11 @@ class Script {
     return this.add(life, { ...event, runs: runs(1), now: at(now) })
   }
 
-  started(life: string, seconds: number, options: { attempt?: number; token?: number; version?: number } = {}): this {
+  started(
+    life: string,
+    seconds: number,
+    options: { attempt?: number; token?: number; version?: number; request?: string } = {},
+  ): this {
     return this.add(life, {
       kind: 'handler.started',
       id: slotId(seconds),
@@ -146,6 +150,7 @@ class Script {
       attempt: options.attempt ?? 1,
       token: options.token ?? 1,
       jobVersion: options.version ?? 1,
+      request: options.request ?? null,
     })
   }
 
@@ -290,6 +295,23 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
     'unfounded start',
     'a node starts something after its shutdown',
     () => script().created('a.1', 10).add('a.1', { kind: 'node.down' }).started('a.1', 10),
+  ],
+  [
+    'request',
+    'a request runs twice, under two ids',
+    () =>
+      script()
+        .created('a.1', 10)
+        .started('a.1', 10, { request: 'once' })
+        .ended('a.1', 10)
+        .settled('a.1', 10, {})
+        .created('b.1', 20)
+        .started('b.1', 20, { request: 'once' }),
+  ],
+  [
+    'request',
+    'a request is answered with what nobody created',
+    () => script().add('a.1', { kind: 'request.answered', request: 'once', jobId: id, id: slotId(10) }),
   ],
   [
     'attempts',

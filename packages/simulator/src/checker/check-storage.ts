@@ -58,6 +58,9 @@ export class StorageModel {
       case 'pruned':
         this.#pruned(event)
         return
+      case 'request.answered':
+        if (!this.occurrences.has(event.id))
+          this.#note('request', event.jobId, event.id, `${event.request} was answered with it, and nobody created it`)
     }
   }
 

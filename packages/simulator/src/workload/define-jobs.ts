@@ -59,6 +59,7 @@ async function runSimulatedTask(
     origin: kind,
     scheduledAt: context.scheduledAt.getTime(),
     jobVersion: context.job.version,
+    request: typeof context.input === 'string' ? context.input : null,
   })
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
