@@ -135,6 +135,15 @@ export type NodeEvent =
       /** The request that it belongs to; `null` for a slot. */
       readonly request: string | null
     }
+  /** Its signal has fired. */
+  | {
+      readonly kind: 'handler.told'
+      readonly id: OccurrenceId
+      readonly task: string
+      readonly attempt: number
+      readonly token: number
+      readonly reason: string
+    }
   | {
       readonly kind: 'handler.ended'
       readonly id: OccurrenceId
