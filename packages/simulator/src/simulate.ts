@@ -31,7 +31,7 @@ export async function simulate(options: {
   const fleet = new Fleet(world)
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
-  await calm(world, fleet)
+  const ahead = await calm(world, fleet)
   const { events } = world.history
   const checker = new HistoryChecker()
   checker.follow(events)
@@ -41,7 +41,7 @@ export async function simulate(options: {
   checker.follow(events)
   const end = await readStoredState(world.inspect(), world.clock.now())
   const unstored = await checkStored(world.inspect(), end, checker.model)
-  const violations = [...checker.violations, ...unsettled, ...unclosed, ...unstored]
+  const violations = [...checker.violations, ...ahead, ...unsettled, ...unclosed, ...unstored]
   const occurrences: Record<string, number> = {}
   for (const { state } of end.occurrences) occurrences[state] = (occurrences[state] ?? 0) + 1
   return {
@@ -88,7 +88,10 @@ function happen(world: World, fleet: Fleet): void {
       life.freeze('at rest')
       return
     case 'stop':
-      life.shutDown(random.pick([0, 500, 5000, 30_000]))
+      life.shutDown({
+        graceMs: random.pick([0, 0, 500, 5000, 15_000]),
+        abortGraceMs: random.pick([0, 500, 5000, 15_000]),
+      })
       return
     case 'step':
       if (!profile.steppingClocks) return
@@ -105,7 +108,7 @@ function happen(world: World, fleet: Fleet): void {
 }
 
 /** No fault any more: whatever was left behind has to be settled, and every job has to run again. */
-async function calm(world: World, fleet: Fleet): Promise<void> {
+async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
   world.storageClockOffsetMs = 0
@@ -119,8 +122,33 @@ async function calm(world: World, fleet: Fleet): Promise<void> {
   fleet.startNewest()
   await clock.advance(15_000)
   await resumeAll(world)
+  const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
   // Deadlines may have been written by clocks that were ahead.
   await clock.advance(profile.largestSkewMs + 100_000 + profile.slowestMs)
+  return ahead
+}
+
+/** What else an operator does whose clocks were wrong: nothing is decided ahead of the time then, and stays so. */
+async function realignAll(world: World, fleet: Fleet): Promise<readonly Violation[]> {
+  const { clock, history } = world
+  const life = fleet.usable.at(-1)
+  if (life === undefined) return []
+  const realigning = life.scheduler.realign().then(
+    (jobs) => history.add(life.name, { kind: 'operation', operation: 'realign', detail: `${jobs.length} jobs` }),
+    (error) => history.add(life.name, { kind: 'failure', where: 'realign', message: String(error) }, 'fail'),
+  )
+  await clock.advance(20_000)
+  await realigning
+  const { items } = await world.inspect().listJobs({ limit: 1000, cursor: null })
+  return items
+    .filter(({ watermark }) => watermark - clock.now() > 60_000)
+    .map(({ id, watermark }) => ({
+      rule: 'stuck',
+      message: `it is decided up to ${new Date(watermark).toISOString()}, although it was set back`,
+      jobId: id,
+      occurrence: null,
+      event: null,
+    }))
 }
 
 /** What an operator does in the end: nothing stays paused. */
@@ -139,7 +167,7 @@ async function resumeAll(world: World): Promise<void> {
 async function closing(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   world.history.add(null, { kind: 'phase', phase: 'shutdown' })
   const lives = fleet.alive
-  for (const life of lives) life.shutDown(20_000)
+  for (const life of lives) life.shutDown({ graceMs: 10_000, abortGraceMs: 10_000 })
   await world.clock.advance(60_000)
   world.history.add(null, { kind: 'phase', phase: 'end' })
   const note = (message: string): Violation => ({

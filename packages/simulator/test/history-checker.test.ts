@@ -69,7 +69,13 @@ class Script {
   }
 
   saved(change: 'create' | 'replace' | 'pause' | 'resume' | 'delete', record: JobRecord, starting = false): this {
-    return this.add('a.1', { kind: 'job.saved', change, head: record, canceled: [], starting })
+    return this.add('a.1', { kind: 'job.saved', change, head: record, canceled: [], starting, setBackTo: null })
+  }
+
+  /** By a realign: a new version of the same definition. */
+  setBack(record: JobRecord): this {
+    const event = { kind: 'job.saved', change: 'replace', canceled: [], starting: false } as const
+    return this.add('a.1', { ...event, head: record, setBackTo: record.watermark })
   }
 
   /** A slot that is created and starts at once. */
@@ -233,6 +239,23 @@ it('a history that keeps every promise has no violation', () => {
   expect(rulesBrokenBy(kept)).toEqual([])
 })
 
+/** Slots 10 and 20 ran ahead of their time, and the job is set back to before them. */
+function ranAhead(): Script {
+  return script()
+    .ran('a.1', 10)
+    .ran('a.1', 20)
+    .setBack(head({ version: 2, watermark: at(5), nextAt: at(10) }))
+}
+
+function seen(seconds: number): Parameters<History['add']>[1] {
+  return { kind: 'head', jobId: id, watermark: at(seconds), nextAt: at(seconds + 10), pruneFloor: null }
+}
+
+it('slots that ran ahead of their time are passed after a set-back, and the next ones run', () => {
+  const passed = ranAhead().add('b.1', seen(10)).add('b.1', seen(20)).created('b.1', 30, { version: 2 })
+  expect(rulesBrokenBy(passed)).toEqual([])
+})
+
 const broken: readonly (readonly [Rule, string, () => Script])[] = [
   ['created twice', 'two nodes create one slot', () => script().ran('a.1', 10).created('b.1', 10)],
   ['off series', 'a slot is left out', () => script().created('a.1', 20)],
@@ -243,6 +266,35 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
       script()
         .ran('a.1', 10)
         .add('b.1', { kind: 'head', jobId: id, watermark: startMs, nextAt: at(10), pruneFloor: null }),
+  ],
+  [
+    'watermark back',
+    'a head goes back once more after it was set back',
+    () =>
+      ranAhead()
+        .add('b.1', seen(10))
+        .add('b.1', { kind: 'head', jobId: id, watermark: at(5), nextAt: at(10), pruneFloor: null }),
+  ],
+  [
+    'watermark back',
+    'a set-back moves a watermark ahead',
+    () => script().setBack(head({ version: 2, watermark: at(5), nextAt: at(10) })),
+  ],
+  [
+    'off series',
+    'a set-back leaves a slot out',
+    () => ranAhead().setBack(head({ version: 3, watermark: at(1), nextAt: at(20) })),
+  ],
+  ['created twice', 'a slot that ran ahead runs again', () => ranAhead().created('b.1', 10, { version: 2 })],
+  ['hole', 'a slot without a record is passed after a set-back', () => ranAhead().add('b.1', seen(30))],
+  [
+    'hole',
+    'a run for several slots vanishes behind the record of one',
+    () => {
+      const run = recovery({ expectedWatermark: at(5), until: 20, slots: [20], version: 2 })
+      const span = { from: at(10), to: at(20), count: 2 }
+      return ranAhead().add('b.1', { ...run, entries: run.entries.map((one) => ({ ...one, details: { span } })) })
+    },
   ],
   [
     'hole',
@@ -395,12 +447,12 @@ it.each(broken)('%s: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
-function recovery(options: { expectedWatermark?: number; until: number; slots: readonly number[] }) {
+function recovery(options: { expectedWatermark?: number; until: number; slots: readonly number[]; version?: number }) {
   const { expectedWatermark = startMs, until, slots } = options
   return {
     kind: 'recovered',
     jobId: id,
-    jobVersion: 1,
+    jobVersion: options.version ?? 1,
     expectedWatermark,
     watermark: at(until),
     nextAt: at(until + 10),

@@ -36,6 +36,7 @@ it('between them, a hundred seeds have every fault, every operation and every st
         'add',
         'remove',
         'prune',
+        'realign',
         'explain',
         'ask again',
       ],

@@ -33,8 +33,10 @@ export function checkConvergence(
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
     const since = stored.now - 80_000
-    const excluded = model.jobs.get(job.id)?.excluded
-    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)].filter((slot) => !excluded?.has(slot))
+    const known = model.jobs.get(job.id)
+    const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)].filter(
+      (slot) => known === undefined || !model.isDecidedAhead(known, slot),
+    )
     const fires = events.some(
       (event, index) => index > calmStart && event.kind === 'handler.started' && event.jobId === job.id,
     )
@@ -71,7 +73,10 @@ export async function checkStored(
   const note = (rule: Rule, jobId: JobId | null, occurrence: OccurrenceId | null, message: string): void => {
     violations.push({ rule, message, jobId, occurrence, event: null })
   }
-  const report = await checkLedger(storage, { exclusive: (job) => model.jobs.get(job.id)?.overlaps !== true })
+  const report = await checkLedger(storage, {
+    exclusive: (job) => model.jobs.get(job.id)?.overlaps !== true,
+    setBack: (job) => model.jobs.get(job.id)?.setBackFrom !== Number.NEGATIVE_INFINITY,
+  })
   for (const { rule, jobId, occurrenceId, message } of report.violations) {
     note('ledger', jobId, occurrenceId, `${rule}: ${message}`)
   }

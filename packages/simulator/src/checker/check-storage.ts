@@ -76,16 +76,21 @@ export class StorageModel {
       this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
       return
     }
-    // A slot that was canceled ahead is passed without a create that anybody is told of.
+    // A slot that has its record already is passed without a create that anybody is told of.
     for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
-      if (!job.excluded.has(slot)) {
+      if (!this.isDecidedAhead(job, slot)) {
         this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
       }
     }
     job.watermark = watermark
   }
 
-  #jobSaved({ change, head, starting, canceled }: EventOf<'job.saved'>): void {
+  /** Whether a slot after the watermark has its record: it was canceled ahead, or decided before the job was set back. */
+  isDecidedAhead({ head, excluded, setBackFrom }: JobModel, slot: number): boolean {
+    return excluded.has(slot) || (slot <= setBackFrom && this.occurrences.has(occurrenceId(head.id, slot)))
+  }
+
+  #jobSaved({ change, head, starting, canceled, setBackTo }: EventOf<'job.saved'>): void {
     const job = this.jobs.get(head.id)
     for (const id of canceled) this.#end(id, 'canceled')
     if (change === 'create') {
@@ -93,7 +98,8 @@ export class StorageModel {
       return
     }
     if (job === undefined) return
-    this.#headSeen(head.id, head)
+    if (setBackTo === null) this.#headSeen(head.id, head)
+    else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
       if (head.version !== job.head.version + 1) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -105,6 +111,16 @@ export class StorageModel {
     }
     job.head = head
     job.overlaps ||= mayOverlap(head)
+  }
+
+  #setBack(job: JobModel, { id, watermark, nextAt }: JobModel['head'], to: number): void {
+    if (watermark !== to || to >= job.watermark) {
+      this.#note('watermark back', id, null, `set back from ${text(job.watermark)} to ${text(to)}: ${text(watermark)}`)
+    }
+    const next = nextSlot(job.head.timeline, Math.max(to, job.pruneFloor))
+    if (nextAt !== next) this.#note('off series', id, null, `set back to ${text(nextAt)} instead of ${text(next)}`)
+    job.setBackFrom = Math.max(job.setBackFrom, job.watermark)
+    job.watermark = watermark
   }
 
   #jobCreated(job: JobModel | undefined, head: JobModel['head']): void {
@@ -120,6 +136,7 @@ export class StorageModel {
     this.jobs.set(head.id, {
       head,
       watermark: head.watermark,
+      setBackFrom: job === undefined || isAnew ? Number.NEGATIVE_INFINITY : job.setBackFrom,
       pruneFloor: head.pruneFloor ?? Number.NEGATIVE_INFINITY,
       epoch: (job?.epoch ?? 0) + (isAnew ? 1 : 0),
       running: job?.running ?? new Map(),
@@ -191,30 +208,43 @@ export class StorageModel {
       const message = `it expected the watermark ${text(expectedWatermark)}, which is ${text(job.watermark)}`
       this.#note('recovery', jobId, first?.id ?? null, message)
     }
+    const slots = [...slotsBetween(job.head.timeline, decidedUpTo(job), watermark)]
+    const tiled = slots.map((slot) => [slot, this.isDecidedAhead(job, slot)] as const)
     for (const entry of entries) {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // A slot that was canceled ahead keeps its record.
-      if (id === occurrenceId(jobId, scheduledAt) && job.excluded.has(scheduledAt)) continue
+      // What is there already keeps its record: of a slot, or of a range that begins where it did before a set-back.
+      if (this.#isKept(job, entry)) {
+        if (isCompressed(entry) && (span?.count ?? 1) > 1) {
+          const message = `it has a record, and stands for ${span?.count} slots that were to run`
+          this.#note('hole', jobId, id, message)
+        }
+        continue
+      }
       const ended = entry.kind === 'missed' ? 'missed' : null
       this.#add({ id, jobId, scheduledAt, lastSlot, kind: 'slot', version: jobVersion, ended })
     }
-    this.#checkTiles(job, event)
+    this.#checkTiles(event, tiled)
     job.watermark = Math.max(job.watermark, watermark)
   }
 
-  /** Each slot up to the new watermark is in exactly one entry, and one that was canceled ahead in no compressed run. */
-  #checkTiles(job: JobModel, { jobId, watermark, entries }: EventOf<'recovered'>): void {
+  #isKept(job: JobModel, { id, scheduledAt }: RecoveryEntry): boolean {
+    if (id === occurrenceId(job.head.id, scheduledAt)) return this.isDecidedAhead(job, scheduledAt)
+    return scheduledAt <= job.setBackFrom && this.occurrences.has(id)
+  }
+
+  /** Each slot up to the new watermark is in exactly one entry, and one that has its record in no compressed run. */
+  #checkTiles({ jobId, entries }: EventOf<'recovered'>, tiled: readonly (readonly [number, boolean])[]): void {
     const spans = entries.map((entry) => {
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       return span ?? { from: entry.scheduledAt, to: entry.scheduledAt, count: 1 }
     })
     const counts = spans.map(() => 0)
-    for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
+    for (const [slot, isDecided] of tiled) {
       const index = spans.findIndex(({ from, to }) => slot >= from && slot <= to)
       if (index < 0) this.#note('hole', jobId, null, `a recovery has no entry for ${text(slot)}`)
-      else if (!isCompressed(entries[index]) || !job.excluded.has(slot)) counts[index] = (counts[index] as number) + 1
+      else if (!isCompressed(entries[index]) || !isDecided) counts[index] = (counts[index] as number) + 1
     }
     for (const [index, span] of spans.entries()) {
       if (counts[index] === span.count) continue
@@ -394,12 +424,16 @@ export class StorageModel {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // Those between the first and the last ones may be left out.
-      const isWhole = omitted === undefined
+      // Of more than there is room for, those between the first and the last ones are left out.
+      const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
-        if (isWhole && number !== index + 1) {
-          this.#note('attempts', occurrence.jobId, id, `attempt ${index + 1} of ${task} has the number ${number}`)
+        const expected = index + 1 + (index < firstKept ? 0 : gap)
+        if (number !== expected) {
+          this.#note('attempts', occurrence.jobId, id, `attempt ${expected} of ${task} has the number ${number}`)
         }
+      }
+      if (attempts.length > mostKept || (gap > 0 && attempts.length < mostKept)) {
+        this.#note('attempts', occurrence.jobId, id, `${attempts.length} attempts of ${task} are kept, ${gap} left out`)
       }
       const count = attempts.length + (omitted?.attempts ?? 0)
       const before = occurrence.attempts.get(task) ?? 0
@@ -410,6 +444,10 @@ export class StorageModel {
     }
   }
 }
+
+// How many attempts are kept of a task that is tried more often, and how many of these are the first ones.
+const mostKept = 20
+const firstKept = 5
 
 function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
   return Math.max(watermark, pruneFloor)

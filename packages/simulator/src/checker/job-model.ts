@@ -5,6 +5,8 @@ import type { JobRecord } from '@jobistemer/core/storage'
 export interface JobModel {
   head: JobRecord
   watermark: number
+  /** Where the watermark was when it was last set back: slots up to here may have records although they lie ahead. */
+  setBackFrom: number
   /** Slots up to here need no entry, and can get none; it may lie ahead of the watermark where a fast clock pruned. */
   pruneFloor: number
   /** Occurrences that run, with the tokens that are alive. */

@@ -40,6 +40,8 @@ export type StorageEvent =
       readonly canceled: readonly OccurrenceId[]
       /** Said by a node that is starting, and so by its build and not by a user. */
       readonly starting: boolean
+      /** Of a replacement that sets the watermark back. */
+      readonly setBackTo: number | null
     }
   | {
       readonly kind: 'created'

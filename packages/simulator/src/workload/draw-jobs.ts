@@ -93,6 +93,7 @@ function drawTask(
   random: SeededRandom,
   job: { readonly intervalMs: number; readonly executionTimeout: number; readonly overlaps: boolean },
 ): SimulatedTask {
+  if (random.chance(0.05)) return stubbornTask(name, random)
   const longestMs = random.pick([0, 300, job.intervalMs / 2, job.intervalMs * 1.5, job.executionTimeout * 1.3])
   return {
     name,
@@ -102,6 +103,12 @@ function drawTask(
     stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
     settings: drawTaskSettings(random),
   }
+}
+
+/** It is tried more often than attempts are kept. */
+function stubbornTask(name: string, random: SeededRandom): SimulatedTask {
+  const retryPolicy = { maxRetries: random.whole(25, 60), retryInterval: random.pick([0, 20, 200]) }
+  return { name, longestMs: random.pick([0, 50]), failing: 0.97, stopsInMs: 0, settings: { retryPolicy } }
 }
 
 function drawTaskSettings(random: SeededRandom): TaskSettingsInput {

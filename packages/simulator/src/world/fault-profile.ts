@@ -70,7 +70,7 @@ export function drawFaultProfile(random: SeededRandom): FaultProfile {
     },
     slowestMs: random.pick([50, 1000, 8000]),
     longestFreezeMs: random.pick([5000, 60_000, 180_000]),
-    largestSkewMs: has(0.5) ? random.pick([500, 3000, 20_000, 90_000]) : 0,
+    largestSkewMs: has(0.5) ? random.pick([500, 3000, 20_000, 90_000, 300_000, 300_000]) : 0,
     steppingClocks: has(0.3),
     lostWakeUps: random.pick([0, 0, 0.3, 1]),
     longestPartitionMs: has(0.3) ? random.pick([5000, 60_000]) : 0,

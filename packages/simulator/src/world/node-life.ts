@@ -110,11 +110,11 @@ export class NodeLife implements ConnectionOwner {
     )
   }
 
-  /** What runs may go on for one half of the time, and has the other to stop. */
-  shutDown(totalMs: number): void {
+  /** What runs may go on for a while, and then has some time to stop. */
+  shutDown({ graceMs, abortGraceMs }: { readonly graceMs: number; readonly abortGraceMs: number }): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
-    this.scheduler.shutdown({ gracePeriod: totalMs / 2, abortGracePeriod: totalMs / 2 }).then(
+    this.scheduler.shutdown({ gracePeriod: graceMs, abortGracePeriod: abortGraceMs }).then(
       () => {
         if (this.state === 'crashed') return
         this.#world.history.add(this.name, { kind: 'node.down' })

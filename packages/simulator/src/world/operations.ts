@@ -21,6 +21,7 @@ const weights = {
   add: 2,
   remove: 1,
   prune: 2,
+  realign: 2,
   explain: 1,
   look: 1,
 }
@@ -104,6 +105,12 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       const olderThan = random.pick([0, 10_000, 60_000])
       const removed = await scheduler.prune({ ...target, olderThan, keep: random.pick([0, 0, 2]), ...patience })
       return `${removed} removed`
+    }
+    case 'realign': {
+      const realigned = await scheduler.realign(random.chance(0.5) ? name : undefined, patience)
+      return (
+        realigned.map((one) => `${one.name} from ${one.decidedUpTo.toISOString()}`).join(', ') || 'nothing to set back'
+      )
     }
     case 'explain': {
       const at = clock.now() + random.whole(-120_000, 60_000)

@@ -102,7 +102,8 @@ class Recorder {
       if (answer.outcome === 'saved') {
         const canceled = answer.canceled.map(({ id }) => id)
         const { starting } = this.#life
-        this.#add({ kind: 'job.saved', change: nameOf(change), head: answer.job, canceled, starting })
+        const setBackTo = change.kind === 'replace' ? (change.setBackTo ?? null) : null
+        this.#add({ kind: 'job.saved', change: nameOf(change), head: answer.job, canceled, starting, setBackTo })
       } else if (answer.outcome !== 'absent') this.#head(answer.job)
     }
   }

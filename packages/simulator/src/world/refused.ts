@@ -10,6 +10,7 @@ const expectedCodes = [
   'VERSION_CONFLICT',
   'INVALID_ARGUMENT',
   'SCHEDULER_STATE',
+  'CLOCK_UNCONFIRMED',
   // The node runs an older build than the one that defined the job last.
   'HANDLER_NOT_FOUND',
 ]
