@@ -8,6 +8,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { JobModel, OccurrenceModel } from './job-model.ts'
+import { isCompressed, tileProblems } from './check-tiles.ts'
 import { nextSlot, slotsBetween } from './series.ts'
 import type { Rule, Violation } from './violation.ts'
 
@@ -142,7 +143,7 @@ export class StorageModel {
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
-      excluded: isAnew ? new Set() : (job?.excluded ?? new Set()),
+      excluded: isAnew ? new Map() : (job?.excluded ?? new Map()),
       fingerprints: new Set([head.fingerprint]),
     })
   }
@@ -163,7 +164,7 @@ export class StorageModel {
     const ended = isEnd(state) ? state : null
     this.#add({ id, jobId, scheduledAt, lastSlot: scheduledAt, kind, version: jobVersion, ended })
     if (item.kind === 'exclusion') {
-      job.excluded.add(scheduledAt)
+      job.excluded.set(scheduledAt, { mono, isLate: scheduledAt <= now })
       return
     }
     if (item.kind === 'slot') this.#slotCreated(job, id, scheduledAt)
@@ -209,7 +210,7 @@ export class StorageModel {
       this.#note('recovery', jobId, first?.id ?? null, message)
     }
     const slots = [...slotsBetween(job.head.timeline, decidedUpTo(job), watermark)]
-    const tiled = slots.map((slot) => [slot, this.isDecidedAhead(job, slot)] as const)
+    const tiled = slots.map((slot) => ({ slot, isDecided: this.#isDecidedFor(job, slot, event.mono) }))
     for (const entry of entries) {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
@@ -225,37 +226,22 @@ export class StorageModel {
       const ended = entry.kind === 'missed' ? 'missed' : null
       this.#add({ id, jobId, scheduledAt, lastSlot, kind: 'slot', version: jobVersion, ended })
     }
-    this.#checkTiles(event, tiled)
+    for (const { entry, message } of tileProblems(entries, tiled)) {
+      this.#note(entry === null ? 'hole' : 'recovery', jobId, entry?.id ?? null, message)
+    }
     job.watermark = Math.max(job.watermark, watermark)
+  }
+
+  /** A recovery looks for records before it writes. One that came to be meanwhile it may have seen, or not. */
+  #isDecidedFor(job: JobModel, slot: number, mono: number): boolean | 'perhaps' {
+    const exclusion = job.excluded.get(slot)
+    const isRace = exclusion !== undefined && (exclusion.isLate || mono - exclusion.mono < longestLookMs)
+    return isRace ? 'perhaps' : this.isDecidedAhead(job, slot)
   }
 
   #isKept(job: JobModel, { id, scheduledAt }: RecoveryEntry): boolean {
     if (id === occurrenceId(job.head.id, scheduledAt)) return this.isDecidedAhead(job, scheduledAt)
     return scheduledAt <= job.setBackFrom && this.occurrences.has(id)
-  }
-
-  /** Each slot up to the new watermark is in exactly one entry, and one that has its record in no compressed run. */
-  #checkTiles({ jobId, entries }: EventOf<'recovered'>, tiled: readonly (readonly [number, boolean])[]): void {
-    const spans = entries.map((entry) => {
-      const span = entry.kind === 'missed' ? entry.span : entry.details.span
-      return span ?? { from: entry.scheduledAt, to: entry.scheduledAt, count: 1 }
-    })
-    const counts = spans.map(() => 0)
-    for (const [slot, isDecided] of tiled) {
-      const index = spans.findIndex(({ from, to }) => slot >= from && slot <= to)
-      if (index < 0) this.#note('hole', jobId, null, `a recovery has no entry for ${text(slot)}`)
-      else if (!isCompressed(entries[index]) || !isDecided) counts[index] = (counts[index] as number) + 1
-    }
-    for (const [index, span] of spans.entries()) {
-      if (counts[index] === span.count) continue
-      const id = entries[index]?.id ?? null
-      this.#note(
-        'recovery',
-        jobId,
-        id,
-        `its span of ${span.count} slots from ${text(span.from)} holds ${counts[index]}`,
-      )
-    }
   }
 
   #add(
@@ -445,6 +431,9 @@ export class StorageModel {
   }
 }
 
+// A look of a recovery and its write lie no further apart, unless its process is frozen.
+const longestLookMs = 20_000
+
 // How many attempts are kept of a task that is tried more often, and how many of these are the first ones.
 const mostKept = 20
 const firstKept = 5
@@ -469,10 +458,6 @@ function settingsOf(head: JobModel['head'] | undefined): StoredSettings | undefi
 
 function nodeOf(life: string | null): string | undefined {
   return life?.split('.')[0]
-}
-
-function isCompressed(entry: RecoveryEntry | undefined): boolean {
-  return entry?.kind === 'run' && entry.details.span !== undefined
 }
 
 function isEnd(state: OccurrenceState): boolean {

@@ -17,8 +17,8 @@ export interface JobModel {
   readonly epoch: number
   /** Everything before this was asked to be removed. */
   prunedBefore: number
-  /** Slots that were canceled ahead. */
-  readonly excluded: Set<number>
+  /** Slots that were canceled ahead: when, and whether they lay behind by then, and nobody had decided about them. */
+  readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
   readonly fingerprints: Set<string>
 }
 

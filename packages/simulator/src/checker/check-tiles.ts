@@ -1,0 +1,44 @@
+import type { RecoveryEntry } from '@jobistemer/core/storage'
+
+/** A slot that a recovery decides about. */
+export interface TiledSlot {
+  readonly slot: number
+  /** Whether it has a record of its own; `perhaps`: it was canceled so late that the recovery may not have seen it. */
+  readonly isDecided: boolean | 'perhaps'
+}
+
+export interface TileProblem {
+  /** `null`: a slot has no entry. */
+  readonly entry: RecoveryEntry | null
+  readonly message: string
+}
+
+/** Whether each slot is in exactly one entry, and one that has its record in no run that stands for several. */
+export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
+  const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))
+  for (const { slot, isDecided } of slots) {
+    const tile = tiles.find(({ span }) => slot >= span.from && slot <= span.to)
+    if (tile === undefined) {
+      yield { entry: null, message: `a recovery has no entry for ${new Date(slot).toISOString()}` }
+      continue
+    }
+    const isLeftOut = isCompressed(tile.entry) && isDecided
+    if (!isLeftOut) tile.least++
+    if (isLeftOut !== true) tile.most++
+  }
+  for (const { entry, span, least, most } of tiles) {
+    if (span.count >= least && span.count <= most) continue
+    const from = new Date(span.from).toISOString()
+    yield { entry, message: `its span of ${span.count} slots from ${from} holds ${least}` }
+  }
+}
+
+/** Whether it is a run under the strategy that makes one of all slots. */
+export function isCompressed(entry: RecoveryEntry): boolean {
+  return entry.kind === 'run' && entry.details.span !== undefined
+}
+
+function spanOf(entry: RecoveryEntry) {
+  const span = entry.kind === 'missed' ? entry.span : entry.details.span
+  return span ?? { from: entry.scheduledAt, to: entry.scheduledAt, count: 1 }
+}
