@@ -121,12 +121,17 @@ export class JobRegistry {
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
   changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
     this.#addTypeOf(job)
-    const { defaults } = this.#engine
+    const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // Of a deleted job that comes back, nothing before its deletion is made up for.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
-      const content = contentOf(job, { defaults, timeline, nextAt: checkedSeries(job.schedule).nextMs(after) })
+      const content = contentOf(job, {
+        defaults,
+        mostQueued,
+        timeline,
+        nextAt: checkedSeries(job.schedule).nextMs(after),
+      })
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)
@@ -135,7 +140,7 @@ export class JobRegistry {
     return {
       kind: 'replace',
       id: job.id,
-      content: contentOf(job, { defaults, ...this.#immediately(job, record, now) }),
+      content: contentOf(job, { defaults, mostQueued, ...this.#immediately(job, record, now) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',

@@ -7,6 +7,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
@@ -120,8 +121,18 @@ export class Reaper {
       )
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
     }
-    const answers = await this.#engine.storage.repeated('reap', (calls) => calls.reap({ now, items }))
-    for (const [index, item] of items.entries()) this.#answered(item, answers[index] as ReapAnswer)
+    const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
+      const item = items[index] as ReapItem
+      if (answer instanceof ItemRefused) this.#engine.fail(`reap ${item.id}`, answer.error)
+      else this.#answered(item, answer)
+    }
+    const answers = await this.#engine.itemCalls.send(
+      'reap',
+      items,
+      (calls, some) => calls.reap({ now, items: some }),
+      answered,
+    )
+    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
 
   #answered(item: ReapItem, answer: ReapAnswer): void {

@@ -179,19 +179,19 @@ export class Definitions {
   }
 
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {
-    const { defaults } = this.#engine
+    const { defaults, mostQueued } = this.#engine
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
     // A window passes, and the definition after it is the old one: it is part of what tells versions apart.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
-    if (sameSchedule) return contentOf(job, { defaults, ...record, fingerprint })
+    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint })
     const series = this.#registry.seriesOf(record.timeline, job)
     const { watermark } = record
     const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
     const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
-    return contentOf(job, { defaults, timeline, nextAt, fingerprint })
+    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint })
   }
 
   /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
