@@ -3,8 +3,7 @@
  *
  * - Skipped: `overlap` (another one of its job was there), `queue_full`, `paused`.
  * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
- *   'cancel'`), `deleted` (its job), `realigned` (a run that stood for several slots has run it ahead of its time),
- *   `canceled`, or whatever reason the canceller gave.
+ *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
  *   `storage_refused` (the storage cannot keep what it returned or threw).
  * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
@@ -22,7 +21,6 @@ export type OccurrenceReason =
   | 'displaced'
   | 'updated'
   | 'deleted'
-  | 'realigned'
   | 'canceled'
   | 'fail_fast'
   | 'execution_timeout'

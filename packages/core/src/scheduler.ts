@@ -148,7 +148,8 @@ export interface Scheduler extends AsyncDisposable {
   /**
    * Sets a job back to the present, or all jobs of the storage, whose slots were decided ahead by a clock that was wrong
    * (event `job.ahead`). Answers those that were: none, when all are well. Slots that ran ahead of their time do not run
-   * again. Those that were only recorded as missed, or that a run of a later one stood for, run when their time comes.
+   * again, nor does one that was recorded as missed by itself. Those for which a range of missed slots or a later run
+   * stood run when their time comes.
    * Slots up to where history was pruned never run. Deleting a job and adding it again does not set it back.
    * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
    * `UNKNOWN_SCHEDULE_TYPE`

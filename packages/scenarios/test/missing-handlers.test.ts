@@ -158,6 +158,22 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
+  it('a node of an older build names the task of the stored definition that it has no code for', async () => {
+    const world = createWorld(place)
+    const task = (name: string) => ({ name, run: () => undefined })
+    const schedule = everySeconds(3600)
+    const older = defineJob({ name: 'report', schedule, tasks: [task('export')] })
+    const newer = defineJob({ name: 'report', schedule, tasks: [task('export'), task('upload')] })
+    await world.start({ jobs: [older] })
+    await world.start({ jobs: [newer] })
+    const behind = await world.start({ jobs: [older] })
+    await expect(behind.trigger('report')).rejects.toMatchObject({
+      code: 'HANDLER_NOT_FOUND',
+      value: ['upload'],
+      message: expect.stringContaining('"report" needs handlers that this node lacks: "upload"'),
+    })
+  })
+
   it('what a node cannot run is left to others, said once, and taken again once the job asks for what it has', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)

@@ -225,11 +225,19 @@ export class JobRegistry {
     registered.isUnscheduled = isUnscheduled
     if (!isUnscheduled) this.#saidOf.delete(job.id)
     registered.paused = record.paused !== null
-    const own = { tasks: job.tasks, handlers: this.#handlers }
-    registered.plan = local ? undefined : planFromDocument(readJobDocument(record.definition), record.version, own)
+    registered.plan = local ? undefined : this.#planOfStored(registered, record)
     this.moveOn(registered, record.watermark, record.nextAt)
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
+  }
+
+  /** A node of another build may lack code for tasks that its own definition of the job does not have. */
+  #planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
+    const document = readJobDocument(definition)
+    const { tasks } = registered.job
+    const plan = planFromDocument(document, version, { tasks, handlers: this.#handlers })
+    if (plan === null) registered.missing = this.#lackingOf(tasksOf(document, tasks))
+    return plan
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
@@ -281,11 +289,6 @@ export class JobRegistry {
     return this.#lackingOf(tasksOf(readJobDocument(definition), this.#jobs.get(id)?.job.tasks ?? []))
   }
 
-  /** As {@link missingFor}, of a job of this node. */
-  missingOf({ job }: RegisteredJob): readonly string[] {
-    return this.#lackingOf(job.tasks)
-  }
-
   #revived(schedule: SerializedSchedule, jobName: string): Schedule {
     try {
       return this.#reviver.revive(schedule, jobName)
@@ -313,17 +316,16 @@ export class JobRegistry {
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
-      if (job.plan === null) this.#sayMissing(job.job)
+      if (job.plan === null) this.#sayMissing(job)
     }
     return job.plan
   }
 
   /** A name with a slip in it would otherwise be found when nothing runs, and by whoever looks for the reason. */
-  #sayMissing({ name, tasks }: Job): void {
-    this.#engine.logger.warn(
-      { job: name, missing: this.#lackingOf(tasks) },
-      'no handlers on this node: the job is left to others',
-    )
+  #sayMissing(job: RegisteredJob): void {
+    const { name, tasks } = job.job
+    job.missing = this.#lackingOf(tasks)
+    this.#engine.logger.warn({ job: name, missing: job.missing }, 'no handlers on this node: the job is left to others')
   }
 
   #lackingOf(tasks: readonly JobTask[]): readonly string[] {

@@ -4,6 +4,8 @@ import type { HeapEntry } from '../loop/indexed-heap.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './timeline.ts'
 
+const none: readonly string[] = Object.freeze([])
+
 /**
  * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
  * holds no more than it must: an idle job is this object and its place in the heap.
@@ -20,6 +22,8 @@ export class RegisteredJob implements HeapEntry {
   isUnscheduled = false
   /** Made when the job first runs; `null` when this node lacks a handler of the stored version. */
   plan: JobPlan | null | undefined = undefined
+  /** Names of what this node lacks to run the stored version, where its plan is `null`. */
+  missing: readonly string[] = none
   paused: boolean
 
   constructor(job: Job, record: JobRecord, series: SlotSeries) {

@@ -1,9 +1,9 @@
 import { JobistemerError } from '../../errors.ts'
-import { type OccurrenceId, occurrenceId } from '../../ids.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
-import type { CreateExclusion, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { isAhead } from '../jobs/ahead.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -117,7 +117,6 @@ export class Realigner {
 
   async #told(before: JobRecord, after: JobRecord): Promise<RealignedJob> {
     const ahead = await this.#slotsAfter(after)
-    await this.#passCompressed(after, ahead)
     const waiting = ahead.filter(({ state }) => state === 'pending' || state === 'queued').map(({ id }) => id)
     const told: RealignedJob = {
       name: before.name,
@@ -128,22 +127,6 @@ export class Realigner {
     const { name: job, ...rest } = told
     this.#engine.logger.info({ job, ...rest }, 'job set back to the present')
     return told
-  }
-
-  /** A run that stands for several slots has the instant of the last one, under an id of its own: that one has run. */
-  async #passCompressed({ id: jobId, version }: JobRecord, ahead: readonly OccurrenceRecord[]): Promise<void> {
-    const { owner, maxBatch, storage } = this.#engine
-    const items = ahead
-      .filter(({ state, details }) => state !== 'missed' && details.span !== undefined)
-      .map(({ scheduledAt }): CreateExclusion => {
-        const id = occurrenceId(jobId, scheduledAt)
-        return { kind: 'exclusion', id, jobId, scheduledAt, jobVersion: version, reason: 'realigned', details: {} }
-      })
-    for (let first = 0; first < items.length; first += maxBatch) {
-      const group = items.slice(first, first + maxBatch)
-      const now = this.#engine.now()
-      await storage.once((calls) => calls.createOccurrences({ now, owner, items: group }))
-    }
   }
 
   async #slotsAfter({ id: jobId, watermark }: JobRecord): Promise<readonly OccurrenceRecord[]> {

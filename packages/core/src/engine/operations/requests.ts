@@ -249,7 +249,7 @@ export class Requests {
 
   #planFor(job: RegisteredJob, details: OccurrenceDetails): JobPlan {
     const plan = this.#registry.planOf(job)
-    if (plan === null) throw noHandlers(job, this.#registry.missingOf(job))
+    if (plan === null) throw noHandlers(job)
     const { tasks, overrides } = details
     for (const name of tasks ?? []) if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name)
     return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
@@ -257,7 +257,7 @@ export class Requests {
 
   #tasksFrom(job: RegisteredJob, first: string): string[] {
     const plan = this.#registry.planOf(job)
-    if (plan === null) throw noHandlers(job, this.#registry.missingOf(job))
+    if (plan === null) throw noHandlers(job)
     const index = plan.tasks.findIndex((task) => task.name === first)
     if (index < 0) throw noTask(job, plan, first, 'from')
     return plan.tasks.slice(index).map((task) => task.name)
@@ -283,9 +283,9 @@ function noTask(job: RegisteredJob, plan: JobPlan, name: string, field = 'tasks'
   })
 }
 
-function noHandlers(job: RegisteredJob, missing: readonly string[]): JobistemerError {
+function noHandlers({ job, missing }: RegisteredJob): JobistemerError {
   return new JobistemerError('HANDLER_NOT_FOUND', {
-    message: `Job ${printValue(job.job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
+    message: `Job ${printValue(job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
     field: 'handlers',
     value: missing,
     remedy: 'Pass them to createScheduler({ handlers }), mend the names, or ask a node that has them.',
