@@ -77,16 +77,27 @@ export class ItemCalls {
     later: (index: number, answer: Answer | ItemRefused) => void,
   ): Promise<readonly (Answer | undefined)[]> {
     const batch: Batch<Item, Answer> = { operation, items, call, later }
-    const answers = new Array<Answer | undefined>(items.length)
     const takenBefore = this.#taken
-    let open = items.map((_, index) => index)
+    let answers: readonly (Answer | undefined)[] = []
+    const found = () => answers as (Answer | undefined)[]
+    let open: number[] = []
     let attempts = 0
     await this.#engine.storage.repeated(operation, async (storage) => {
       attempts++
+      if (attempts === 1) {
+        // Nearly always all goes well.
+        answers = (await call(storage, items)) as (Answer | undefined)[]
+        this.#taken++
+        return null
+      }
+      if (attempts === 2) {
+        answers = new Array<Answer | undefined>(items.length)
+        open = items.map((_, index) => index)
+      }
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
       const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
       await this.#try(storage, batch, open, attempt)
-      for (const [index, answer] of attempt.answers) answers[index] = answer
+      for (const [index, answer] of attempt.answers) found()[index] = answer
       const alone = attempts >= worthHalving ? attempt.failedAlone : []
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: attempt.lastError })
       open = open.filter((index) => !attempt.answers.has(index) && !alone.includes(index))
