@@ -154,7 +154,7 @@ export interface Scheduler extends AsyncDisposable {
    * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
    * `UNKNOWN_SCHEDULE_TYPE`
    */
-  realign(name?: string): Promise<readonly RealignedJob[]>
+  realign(name?: string, options?: CallOptions): Promise<readonly RealignedJob[]>
   /**
    * What became of an instant of a job, or will, and why.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,

@@ -89,6 +89,8 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
     ({ scheduler }, options) =>
       scheduler.apply({ owner: 'x', jobs: [], added: [], changed: [], removed: [], unchanged: [] }, options),
   ],
+  ['realign', ({ scheduler }, options) => scheduler.realign('a', options)],
+  ['realign of all jobs', ({ scheduler }, options) => scheduler.realign(undefined, options)],
   ['explain', ({ scheduler }, options) => scheduler.explain('a', at(10), options)],
   ['prune', ({ scheduler }, options) => scheduler.prune({ olderThan: 0, ...options })],
   ['isRunning', ({ scheduler }, options) => scheduler.isRunning('a', options)],

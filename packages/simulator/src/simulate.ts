@@ -71,7 +71,7 @@ function happen(world: World, fleet: Fleet): void {
   const what = random.weighted({ operation: 20, crash: 1, freeze: 1, stop: 1, step: 2, partition: 1, nothing: 5 })
   const { usable, alive } = fleet
   if (what === 'operation') {
-    if (usable.length > 0) doSomething(world, random.pick(usable))
+    if (usable.length > 0) doSomething(world, fleet, random.pick(usable))
     return
   }
   if (alive.length === 0) return

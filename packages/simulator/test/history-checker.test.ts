@@ -134,7 +134,11 @@ class Script {
     return this.add(life, { ...event, runs: runs(1), now: at(now) })
   }
 
-  started(life: string, seconds: number, options: { attempt?: number; token?: number; version?: number } = {}): this {
+  started(
+    life: string,
+    seconds: number,
+    options: { attempt?: number; token?: number; version?: number; request?: string } = {},
+  ): this {
     return this.add(life, {
       kind: 'handler.started',
       id: slotId(seconds),
@@ -146,17 +150,22 @@ class Script {
       attempt: options.attempt ?? 1,
       token: options.token ?? 1,
       jobVersion: options.version ?? 1,
+      request: options.request ?? null,
     })
   }
 
-  ended(life: string, seconds: number): this {
+  told(life: string, seconds: number, reason: string): this {
+    return this.add(life, { kind: 'handler.told', id: slotId(seconds), task: 'work', attempt: 1, token: 1, reason })
+  }
+
+  ended(life: string, seconds: number, how: 'succeeded' | 'failed' | 'aborted' = 'succeeded'): this {
     return this.add(life, {
       kind: 'handler.ended',
       id: slotId(seconds),
       task: 'work',
       attempt: 1,
       token: 1,
-      how: 'succeeded',
+      how,
     })
   }
 
@@ -173,6 +182,34 @@ class Script {
 function script(): Script {
   return new Script().saved('create', head())
 }
+
+/** The head of a version with a setting for what is interrupted. */
+function headWith(onInterrupted: 'fail' | 'retry', changes: Partial<JobRecord> = {}): JobRecord {
+  const settings = { overlapPolicy: 'skip', onInterrupted }
+  return head({ definition: { defaults: {}, settings, tasks: [] }, ...changes })
+}
+
+/** A job whose handler starts at 10 seconds, after which something ends the work of its node, and is called again. */
+function interrupted(onInterrupted: 'fail' | 'retry', interrupt: (script: Script) => Script): Script {
+  const begun = new Script().saved('create', headWith(onInterrupted)).created('a.1', 10).started('a.1', 10)
+  return interrupt(begun)
+    .claimed('b.1', 10, 2, { now: 41 })
+    .settled('b.1', 10, { token: 2, change: 'progress', attempts: runs(2) })
+    .started('b.1', 10, { attempt: 2, token: 2 })
+}
+
+const interruptions: readonly (readonly [string, (script: Script) => Script])[] = [
+  ['dies', (one) => one.add('a.1', { kind: 'node.crashed', where: 'at rest' }).wait(30).reaped('b.1', 10, { now: 40 })],
+  ['is cut off', (one) => one.wait(30).reaped('b.1', 10, { now: 40 })],
+  [
+    'shuts down, and the handler stops',
+    (one) => one.told('a.1', 10, 'shutdown').ended('a.1', 10, 'aborted').settled('a.1', 10, { change: 'release' }),
+  ],
+  [
+    'goes down without the handler',
+    (one) => one.told('a.1', 10, 'shutdown').add('a.1', { kind: 'node.down' }).wait(30).reaped('b.1', 10, { now: 40 }),
+  ],
+]
 
 function rulesBrokenBy({ events }: Script): Rule[] {
   const checker = new HistoryChecker()
@@ -292,6 +329,23 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
     () => script().created('a.1', 10).add('a.1', { kind: 'node.down' }).started('a.1', 10),
   ],
   [
+    'request',
+    'a request runs twice, under two ids',
+    () =>
+      script()
+        .created('a.1', 10)
+        .started('a.1', 10, { request: 'once' })
+        .ended('a.1', 10)
+        .settled('a.1', 10, {})
+        .created('b.1', 20)
+        .started('b.1', 20, { request: 'once' }),
+  ],
+  [
+    'request',
+    'a request is answered with what nobody created',
+    () => script().add('a.1', { kind: 'request.answered', request: 'once', jobId: id, id: slotId(10) }),
+  ],
+  [
     'attempts',
     'an attempt that was written is gone',
     () =>
@@ -311,6 +365,31 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
     () => script().add('a.1', { kind: 'failure', where: 'engine: claim', message: 'TypeError' }),
   ],
 ]
+
+it.each(interruptions)('interrupted: a handler is called again after its node %s', (_how, interrupt) => {
+  expect(rulesBrokenBy(interrupted('fail', interrupt))).toEqual(['interrupted'])
+  expect(rulesBrokenBy(interrupted('retry', interrupt))).toEqual([])
+})
+
+it('a handler that completes although it was told to stop, or that fails by itself, was not interrupted', () => {
+  for (const how of ['succeeded', 'failed'] as const) {
+    const told = (one: Script) => (how === 'failed' ? one : one.told('a.1', 10, 'shutdown'))
+    const released = (one: Script) => told(one).ended('a.1', 10, how).settled('a.1', 10, { change: 'release' })
+    expect(rulesBrokenBy(interrupted('fail', released))).toEqual([])
+  }
+})
+
+it('whether what is interrupted fails is decided by the version that its occurrence was created under', () => {
+  const [, dies] = interruptions[0] as (typeof interruptions)[number]
+  for (const [before, after, rules] of [
+    ['fail', 'retry', ['interrupted']],
+    ['retry', 'fail', []],
+  ] as const) {
+    const updated = headWith(after, { version: 2, fingerprint: 'second', watermark: at(10), nextAt: at(20) })
+    const history = interrupted(before, (one) => dies(one.saved('replace', updated)))
+    expect(rulesBrokenBy(history)).toEqual(rules)
+  }
+})
 
 it.each(broken)('%s: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)

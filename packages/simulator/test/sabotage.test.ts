@@ -12,6 +12,7 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'early-deletion': ['lost record'],
   'watermark-back': ['watermark back'],
   recovery: ['recovery'],
+  interruption: ['interrupted'],
 }
 
 it('each way to break the storage has a consequence to look for', () => {

@@ -37,6 +37,7 @@ it('between them, a hundred seeds have every fault, every operation and every st
         'remove',
         'prune',
         'explain',
+        'ask again',
       ],
       ...['completed', 'completed_with_errors', 'failed', 'canceled', 'failed_stale', 'skipped', 'missed'],
     ]),

@@ -327,10 +327,11 @@ export class Engine implements Scheduler, EngineContext {
     return this.#definitions.apply(plan, options, this.#asked(options))
   }
 
-  async realign(name?: string): Promise<readonly RealignedJob[]> {
-    if (name !== undefined) return this.#realigner.realign(this.#job(name))
+  async realign(name?: string, options: CallOptions = {}): Promise<readonly RealignedJob[]> {
+    readObject(options, 'options', callOptionNames)
+    if (name !== undefined) return this.#realigner.realign(this.#job(name), this.#asked(options))
     this.#assertRunning()
-    return this.#realigner.realignAll()
+    return this.#realigner.realignAll(this.#asked(options))
   }
 
   async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {

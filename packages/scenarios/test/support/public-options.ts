@@ -183,6 +183,14 @@ export const entryPoints: readonly EntryPoint[] = [
     },
   },
   {
+    name: 'realign',
+    options: { name: 'name', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.realign(value as string)
+      return scheduler.realign('a', path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
     name: 'cancelSlot',
     options: { name: 'name', at: 'instant', ...why },
     call(path, value, scheduler) {

@@ -21,6 +21,8 @@ export class HandlerModel {
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
+  /** The occurrence that each request ran as. */
+  readonly #requests = new Map<string, OccurrenceId>()
   /** Lives that can do nothing any more, and why. */
   readonly #gone = new Map<string, string>()
   #index = 0
@@ -66,6 +68,7 @@ export class HandlerModel {
     }
     // Given to it in an earlier life of this id: it was frozen since, and finds out at the next thing that it says.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
+    this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
     const earlier = this.#started.get(attemptKey)
     if (earlier !== undefined) {
@@ -97,6 +100,13 @@ export class HandlerModel {
     const { generation } = occurrence
     this.#checkOverlap({ id, jobId, token, generation, life, task })
     this.#open.set(keyOf(event, life), { id, jobId, token, generation, life, task })
+  }
+
+  #checkRequest({ request, id, jobId, life }: EventOf<'handler.started'>): void {
+    if (request === null) return
+    const ranAs = this.#requests.get(request)
+    if (ranAs === undefined) this.#requests.set(request, id)
+    else if (ranAs !== id) this.#note('request', jobId, id, `${life} runs ${request}, which ran as ${ranAs}`)
   }
 
   #checkOverlap(started: OpenHandler): void {

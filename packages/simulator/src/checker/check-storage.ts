@@ -58,6 +58,9 @@ export class StorageModel {
       case 'pruned':
         this.#pruned(event)
         return
+      case 'request.answered':
+        if (!this.occurrences.has(event.id))
+          this.#note('request', event.jobId, event.id, `${event.request} was answered with it, and nobody created it`)
     }
   }
 
@@ -236,6 +239,7 @@ export class StorageModel {
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
       ...created,
+      failsInterrupted: settingsOf(this.jobs.get(jobId)?.head)?.onInterrupted === 'fail',
       epoch,
       token: 0,
       running: false,
@@ -412,9 +416,17 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
 }
 
 /** What the definition wants, whatever a broken storage makes of it. */
-function mayOverlap({ definition }: JobModel['head']): boolean {
-  const { settings } = definition as { readonly settings: { readonly overlapPolicy?: string } }
-  return settings.overlapPolicy === 'allow'
+function mayOverlap(head: JobModel['head']): boolean {
+  return settingsOf(head)?.overlapPolicy === 'allow'
+}
+
+interface StoredSettings {
+  readonly overlapPolicy?: string
+  readonly onInterrupted?: string
+}
+
+function settingsOf(head: JobModel['head'] | undefined): StoredSettings | undefined {
+  return (head?.definition as { readonly settings: StoredSettings } | undefined)?.settings
 }
 
 function nodeOf(life: string | null): string | undefined {

@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../history/history.ts'
 import { HandlerModel } from './check-handlers.ts'
+import { InterruptionModel } from './check-interruptions.ts'
 import { StorageModel } from './check-storage.ts'
 import type { Violation } from './violation.ts'
 
@@ -8,6 +9,7 @@ export class HistoryChecker {
   /** What must be stored after the events so far. */
   readonly model: StorageModel = new StorageModel()
   readonly #handlers = new HandlerModel(this.model)
+  readonly #interruptions = new InterruptionModel(this.model)
   #followed = 0
 
   /** Follows the events that have come since it was last told. */
@@ -16,12 +18,13 @@ export class HistoryChecker {
       const event = events[this.#followed] as HistoryEvent
       this.model.follow(event, this.#followed)
       this.#handlers.follow(event, this.#followed)
+      this.#interruptions.follow(event, this.#followed)
     }
   }
 
   /** What it has found, in the order in which it showed. */
   get violations(): readonly Violation[] {
-    const violations = [...this.model.violations, ...this.#handlers.violations]
+    const violations = [...this.model.violations, ...this.#handlers.violations, ...this.#interruptions.violations]
     return violations.sort((one, other) => (one.event ?? 0) - (other.event ?? 0))
   }
 }

@@ -27,6 +27,8 @@ export interface OccurrenceModel {
   readonly lastSlot: number
   readonly kind: 'slot' | 'trigger' | 'replay'
   readonly version: number
+  /** By that version: once a handler of it was interrupted, none is called any more. */
+  readonly failsInterrupted: boolean
   /** The last token that was given out. */
   token: number
   /** Whether the token is alive. */

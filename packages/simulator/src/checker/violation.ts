@@ -34,6 +34,10 @@ export type Rule =
   | 'started twice'
   /** A handler started that had no right to: not granted, not written ahead, its node dead or shut down. */
   | 'unfounded start'
+  /** A request ran as two occurrences, however often it was sent, or was answered with one that does not exist. */
+  | 'request'
+  /** Under `onInterrupted: 'fail'` a handler was called after one of its occurrence was interrupted. */
+  | 'interrupted'
   /** Numbers of attempts have a gap or went back. */
   | 'attempts'
   /** A node that was shut down went on. */

@@ -110,6 +110,13 @@ export type NodeEvent =
   /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
+  /** A user was told of the occurrence of a trigger or a replay. */
+  | {
+      readonly kind: 'request.answered'
+      readonly request: string
+      readonly jobId: JobId
+      readonly id: OccurrenceId
+    }
   /** A node that was shut down went on with what only schedulers do. */
   | { readonly kind: 'late call'; readonly operation: string }
   /** An error that nobody is prepared for. */
@@ -125,6 +132,17 @@ export type NodeEvent =
       readonly attempt: number
       readonly token: number
       readonly jobVersion: number
+      /** The request that it belongs to; `null` for a slot. */
+      readonly request: string | null
+    }
+  /** Its signal has fired. */
+  | {
+      readonly kind: 'handler.told'
+      readonly id: OccurrenceId
+      readonly task: string
+      readonly attempt: number
+      readonly token: number
+      readonly reason: string
     }
   | {
       readonly kind: 'handler.ended'

@@ -4,6 +4,7 @@ import { deleteEarly } from './delete-early.ts'
 import { dropUniqueKey } from './drop-unique-key.ts'
 import { moveWatermarkBack } from './move-watermark-back.ts'
 import { recoverBlindly } from './recover-blindly.ts'
+import { retryFailed } from './retry-failed.ts'
 
 /** Breaks every connection to one database in the same way. */
 export type Sabotage = (storage: Storage) => Storage
@@ -16,6 +17,7 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['early-deletion', () => deleteEarly],
   ['watermark-back', moveWatermarkBack],
   ['recovery', () => recoverBlindly],
+  ['interruption', () => retryFailed],
 ])
 
 /** The names of the ways in which a storage can be broken, to check that the checks find it. */

@@ -1,4 +1,4 @@
-import { defineJob, type Job, type TaskContext } from '@jobistemer/core'
+import { defineJob, type Job, JobistemerError, type TaskContext } from '@jobistemer/core'
 import type { History } from '../history/history.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { NodeClock } from '../world/node-clock.ts'
@@ -59,11 +59,15 @@ async function runSimulatedTask(
     origin: kind,
     scheduledAt: context.scheduledAt.getTime(),
     jobVersion: context.job.version,
+    request: typeof context.input === 'string' ? context.input : null,
   })
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
   const fails = random.chance(task.failing)
   const { signal } = context
+  const tell = (): void => history.add(life, { kind: 'handler.told', ...names, reason: reasonOf(signal) })
+  if (signal.aborted) tell()
+  else signal.addEventListener('abort', tell, { once: true })
   const how = durationMs === 0 ? 'slept' : await clock.sleep(durationMs, task.stopsInMs === null ? null : signal)
   if (how === 'aborted') {
     if (task.stopsInMs !== null && task.stopsInMs > 0) await clock.sleep(task.stopsInMs, null)
@@ -73,6 +77,12 @@ async function runSimulatedTask(
   history.add(life, { kind: 'handler.ended', ...names, how: fails ? 'failed' : 'succeeded' })
   if (fails) throw new Error(`attempt ${attempt} fails as planned`)
   return attempt
+}
+
+/** Why the engine tells a handler to stop. */
+function reasonOf({ reason }: AbortSignal): string {
+  if (!JobistemerError.isInstance(reason)) return String(reason)
+  return reason.code === 'TASK_TIMEOUT' ? 'timeout' : String(reason.value)
 }
 
 const never = new Promise<never>(() => undefined)

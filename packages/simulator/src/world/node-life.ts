@@ -26,6 +26,8 @@ export class NodeLife implements ConnectionOwner {
   readonly maxBatch: number
   state: LifeState = 'starting'
   partitioned: boolean = false
+  /** Monotonic time at which the storage was last hard to reach for it. */
+  disturbedAt: number = Number.NEGATIVE_INFINITY
   #lastCallAt = -1
   #callsAtOnce = 0
   readonly #world: World
@@ -135,12 +137,14 @@ export class NodeLife implements ConnectionOwner {
     const { history, random, profile } = this.#world
     const forMs = random.whole(100, profile.longestFreezeMs)
     this.clock.freeze()
+    this.disturbedAt = this.#world.clock.monotonic()
     history.add(this.name, { kind: 'node.frozen', forMs, where })
     this.later(forMs, () => this.thaw())
   }
 
   thaw(): void {
     if (!this.alive || !this.clock.frozen) return
+    this.disturbedAt = this.#world.clock.monotonic()
     this.#world.history.add(this.name, { kind: 'node.thawed' })
     this.clock.thaw()
   }
@@ -177,6 +181,7 @@ export class NodeLife implements ConnectionOwner {
 
   injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void {
     this.#world.countFault(fault)
+    if (fault !== 'lost wake-up') this.disturbedAt = this.#world.clock.monotonic()
     const isKnown = fault === 'rejected' || fault === 'partitioned'
     this.#world.history.add(this.name, { kind: 'fault', fault, operation }, isKnown ? 'fail' : 'unknown')
   }

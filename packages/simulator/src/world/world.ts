@@ -12,6 +12,8 @@ import { recordingStorage } from './recording-storage.ts'
 /** How often something happened. */
 export interface Counts {
   storageCalls: number
+  /** Triggers and replays without a key. */
+  requests: number
   readonly faults: Map<string, number>
 }
 
@@ -29,7 +31,7 @@ export class World {
   readonly profile: FaultProfile
   readonly spanMs: number
   readonly jobs: readonly SimulatedJob[]
-  readonly counts: Counts = { storageCalls: 0, faults: new Map() }
+  readonly counts: Counts = { storageCalls: 0, requests: 0, faults: new Map() }
   readonly startMs: number = startMs
   /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments. */
   readonly hasClock: boolean

@@ -8,6 +8,7 @@ import { isAhead } from '../jobs/ahead.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 
 /** A job that was set back, because its slots were decided ahead of the time. */
 export interface RealignedJob {
@@ -35,25 +36,25 @@ export class Realigner {
   }
 
   /** One job. @throws JobistemerError `CLOCK_UNCONFIRMED` */
-  async realign(job: RegisteredJob): Promise<readonly RealignedJob[]> {
+  async realign(job: RegisteredJob, storage: StorageCalls): Promise<readonly RealignedJob[]> {
     this.#assertConfirmed()
-    const { jobs } = await this.#engine.storage.once((storage) => storage.get({ jobs: [job.job.id] }))
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: [job.job.id] }))
     const [record] = jobs
-    const realigned = record == null ? null : await this.#setBack(record)
+    const realigned = record == null ? null : await this.#setBack(record, storage)
     return realigned === null ? [] : [realigned]
   }
 
   /** All jobs in the storage. One whose schedule this node cannot revive is left to others. */
-  async realignAll(): Promise<readonly RealignedJob[]> {
+  async realignAll(storage: StorageCalls): Promise<readonly RealignedJob[]> {
     this.#assertConfirmed()
-    const { storage, maxBatch, logger } = this.#engine
+    const { maxBatch, logger } = this.#engine
     const done: RealignedJob[] = []
     let cursor: string | null = null
     do {
       const page = await storage.once((calls) => calls.listJobs({ limit: maxBatch, cursor }))
       for (const record of page.items) {
         try {
-          const realigned = await this.#setBack(record)
+          const realigned = await this.#setBack(record, storage)
           if (realigned !== null) done.push(realigned)
         } catch (error) {
           if (!JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) throw error
@@ -77,27 +78,27 @@ export class Realigner {
     })
   }
 
-  async #setBack(found: JobRecord): Promise<RealignedJob | null> {
+  async #setBack(found: JobRecord, storage: StorageCalls): Promise<RealignedJob | null> {
     // What changes the head between the look and the write may be another node that sets it back: it is looked at again.
     for (let head = found; head.deletedAt === null && isAhead(head, this.#engine.now()); ) {
-      const answer = await this.#save(head, this.#engine.now())
+      const answer = await this.#save(head, this.#engine.now(), storage)
       if (answer.outcome === 'absent') return null
       const job = this.#registry.get(head.id)
       if (job !== undefined && job.version < answer.job.version) this.#registry.adopt(job.job, answer.job, 'updated')
-      if (answer.outcome === 'saved') return await this.#told(head, answer.job)
+      if (answer.outcome === 'saved') return await this.#told(head, answer.job, storage)
       head = answer.job
     }
     return null
   }
 
   /** As a new version: what other nodes still believe of the old next slot is refused, and they look again. */
-  async #save(head: JobRecord, now: number): Promise<SaveJobAnswer> {
+  async #save(head: JobRecord, now: number, storage: StorageCalls): Promise<SaveJobAnswer> {
     const series = this.#registry.seriesOf(head.timeline, this.#registry.get(head.id)?.job ?? null)
     const nextAt = series.nextMs(decidedUpTo({ watermark: now, pruneFloor: head.pruneFloor }))
     const { name, owner, fingerprint, definition, handlerKey, overlap, timeline } = head
     const content: JobContent = { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt }
-    const [answer] = await this.#engine.storage.once((storage) =>
-      storage.saveJobs({
+    const [answer] = await storage.once((calls) =>
+      calls.saveJobs({
         now,
         changes: [
           {
@@ -115,8 +116,8 @@ export class Realigner {
     return answer as SaveJobAnswer
   }
 
-  async #told(before: JobRecord, after: JobRecord): Promise<RealignedJob> {
-    const ahead = await this.#slotsAfter(after)
+  async #told(before: JobRecord, after: JobRecord, storage: StorageCalls): Promise<RealignedJob> {
+    const ahead = await this.#slotsAfter(after, storage)
     const waiting = ahead.filter(({ state }) => state === 'pending' || state === 'queued').map(({ id }) => id)
     const told: RealignedJob = {
       name: before.name,
@@ -129,12 +130,12 @@ export class Realigner {
     return told
   }
 
-  async #slotsAfter({ id: jobId, watermark }: JobRecord): Promise<readonly OccurrenceRecord[]> {
+  async #slotsAfter({ id: jobId, watermark }: JobRecord, storage: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const slots: OccurrenceRecord[] = []
     let cursor: string | null = null
     do {
-      const page = await this.#engine.storage.once((storage) =>
-        storage.listOccurrences({
+      const page = await storage.once((calls) =>
+        calls.listOccurrences({
           kind: 'job',
           jobId,
           from: watermark + 1,
