@@ -119,7 +119,12 @@ export class Engine implements Scheduler, EngineContext {
     }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
-    const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
+    const registry = new JobRegistry(this, {
+      reviver,
+      handlers: options.handlers,
+      // The others look as often, if their options are the same.
+      patienceMs: 2 * options.definitionIntervalMs,
+    })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
     this.#registry = registry
