@@ -20,14 +20,13 @@ export class RegisteredJob implements HeapEntry {
   isUnscheduled = false
   /** Made when the job first runs; `null` when this node lacks a handler of the stored version. */
   plan: JobPlan | null | undefined = undefined
-  paused: boolean
+  paused = false
 
   constructor(job: Job, record: JobRecord, series: SlotSeries) {
     this.job = job
     this.version = record.version
     this.watermark = record.watermark
     this.series = series
-    this.paused = record.paused !== null
   }
 
   /** The next slots, at most so many. */
