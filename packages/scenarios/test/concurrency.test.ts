@@ -43,7 +43,7 @@ describe.each(everywhere)('on $name', (place) => {
   it('a paused job takes no place from those that are due after it: they start in the call that creates them', async () => {
     const world = createWorld(place)
     const paused = load(world, ['paused'], { second: 9, seconds: 5 })
-    const { jobs, started } = load(world, ['a', 'b'], { second: 10, seconds: 5 })
+    const { jobs, started } = load(world, ['a', 'b', 'c'], { second: 10, seconds: 5 })
     const intercepted = new InterceptedStorage(world.connect())
     const { storage } = intercepted
     const scheduler = await world.start({ jobs: [...paused.jobs, ...jobs], storage, maxConcurrentJobs: 2 })
@@ -55,8 +55,10 @@ describe.each(everywhere)('on $name', (place) => {
     await world.thaw(scheduler)
     const created = intercepted.calls.filter(({ operation }) => operation === 'createOccurrences')
     const states = created.map(({ request }) => (request as { items: { runs: unknown }[] }).items.map(startsNow))
-    expect(states).toEqual([[false, true, true]])
-    expect(started.sort()).toEqual(['11 a', '11 b'])
+    expect(states).toEqual([[false, true, true, false]])
+    expect(started).toHaveLength(2)
+    await world.clock.advanceTo(at(20))
+    expect(started.map((entry) => Number.parseInt(entry, 10))).toEqual([11, 11, 16])
     expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
   })
 

@@ -231,7 +231,8 @@ describe.each(everywhere)('on $name', (place) => {
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
       // The repeated call was told that it runs; the look that is to recognise it comes too late.
-      if (call.operation === 'get' && occurrences?.includes(id)) await (canceled ??= other.cancel(id, { force: true }))
+      if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
+      await canceled
       return through(call)
     }
     await world.clock.advanceTo(at(15))

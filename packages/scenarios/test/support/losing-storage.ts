@@ -13,7 +13,7 @@ export class LosingStorage {
       subscribe: undefined,
       around: ({ method, request }) => {
         const call = this.#present[method] as (request: unknown) => Promise<unknown>
-        return method === 'close' ? Promise.resolve() : call.call(this.#present, request)
+        return call.call(this.#present, request)
       },
     })
   }

@@ -89,12 +89,11 @@ export class SlotCreator {
   async #startOwn(
     { job, plan }: DueSlot,
     item: CreateSlot,
-    answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
     now: number,
   ): Promise<void> {
-    const { state, token, owner } = answer
-    const mayBeOwn = state === 'running' && token === 1 && owner?.incarnation === this.#engine.owner.incarnation
-    if (!mayBeOwn || item.runs === null) return
+    // Most often it is another node's, which costs no look.
+    if (owner?.incarnation !== this.#engine.owner.incarnation) return
     // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
     if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)

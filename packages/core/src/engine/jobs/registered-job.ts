@@ -35,7 +35,7 @@ export class RegisteredJob implements HeapEntry {
   plan: JobPlan | null | undefined = undefined
   /** Names of what this node lacks to run the stored version, where its plan is `null`. */
   missing: readonly string[] = none
-  paused: boolean
+  paused = false
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
     this.job = job
@@ -44,7 +44,6 @@ export class RegisteredJob implements HeapEntry {
     this.createdAt = record.createdAt
     this.watermark = record.watermark
     this.series = series
-    this.paused = record.paused !== null
   }
 
   /** The next slots, at most so many. */

@@ -191,10 +191,10 @@ export class Requests {
   async #startOwn(
     job: RegisteredJob,
     item: CreateRequested,
-    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { state, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
-    if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
-    await this.#recognise(job, item)
+    const mayBeOwn = state === 'running' && owner?.incarnation === this.#engine.owner.incarnation
+    if (mayBeOwn) await this.#recognise(job, item)
   }
 
   async #recognise(job: RegisteredJob, { id }: CreateRequested): Promise<void> {
