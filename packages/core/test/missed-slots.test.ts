@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RecoveryStrategy } from '../src/configuration/settings.ts'
 import {
-  type CanceledAhead,
+  type RecordedAhead,
   decideMissedSlots,
   type MissedSlotEntry,
   type RecoveryDecision,
@@ -17,11 +17,11 @@ const schedule = every(minute)
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
   const now = until + minute / 2
-  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, canceled: none })
+  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none })
 }
 
 /** Says that these slots were canceled ahead. */
-function canceledAhead(slots: ReadonlySet<number> = new Set()): CanceledAhead {
+function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
   const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
   return {
     among: async (asked) => those((slot) => asked.includes(slot)),
@@ -29,7 +29,7 @@ function canceledAhead(slots: ReadonlySet<number> = new Set()): CanceledAhead {
   }
 }
 
-const none = canceledAhead()
+const none = recordedAhead()
 
 const run = (slot: number) => ({ kind: 'run', slot: slot * minute, span: null })
 const missed = (from: number, to: number) => ({
@@ -105,10 +105,10 @@ describe('of five missed slots', () => {
 
 describe('of five missed slots of which some were canceled ahead', () => {
   const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
-    const canceled = canceledAhead(new Set(gone.map((slot) => slot * minute)))
+    const canceled = recordedAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
     const now = until + minute / 2
-    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, canceled })
+    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, recorded: canceled })
   }
 
   it('execute_last runs the last that was not', async () => {
@@ -148,9 +148,9 @@ describe('of five missed slots of which some were canceled ahead', () => {
   })
 
   it('a compressed run of thousands leaves them out too', async () => {
-    const canceled = canceledAhead(new Set([3000 * minute, 5000 * minute]))
+    const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
-    const options = { series: schedule, first: minute, until, now: until + minute, limit: 1000, canceled }
+    const options = { series: schedule, first: minute, until, now: until + minute, limit: 1000, recorded: canceled }
     const { entries } = await decideMissedSlots({ ...options, strategy: { type: 'compressed' } })
     expect(entries).toEqual([compressed(1, 4999, 4998), missed(5000, 5000)])
   })
@@ -193,7 +193,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
     now: month + 500,
     strategy: { type: 'execute_last' },
     limit: 1000,
-    canceled: none,
+    recorded: none,
   })
   expect(decision.entries).toEqual([
     { kind: 'missed', span: { from: 1000, to: month - 1000, count: 2_591_999 } },
@@ -211,7 +211,7 @@ it('counting a million slots lets others work in between', async () => {
   setImmediate(countTurns)
   const strategy: RecoveryStrategy = { type: 'mark_as_missed' }
   const until = 1_000_000
-  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, canceled: none })
+  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, recorded: none })
   counting = false
   expect(turns).toBeGreaterThanOrEqual(10)
 })
@@ -233,7 +233,7 @@ describe('a first slot that this node’s own schedule does not have', () => {
       now: 3 * minute,
       strategy,
       limit: 10,
-      canceled: none,
+      recorded: none,
     })
     expect(decision.entries).toEqual(entries)
   })
@@ -303,8 +303,8 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
   const decisions: RecoveryDecision[] = []
   const fates: [number, string][] = []
   for (let first: number | null = one.first; first !== null && first <= one.until; ) {
-    const canceled = canceledAhead(one.canceled)
-    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, canceled })
+    const canceled = recordedAhead(one.canceled)
+    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, recorded: canceled })
     decisions.push(decision)
     fates.push(...coverageOf(decision, slots, one.canceled))
     first = one.series.nextMs(decision.lastSlot)

@@ -1,7 +1,7 @@
 import type { GaugeValues, Job } from '@jobistemer/core'
 import { metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
-import { ClockWorld, day, fateOf, hour, minute, minutes } from './support/clock-world.ts'
+import { ClockWorld, day, fateOf, hour, minute, minutes, second } from './support/clock-world.ts'
 import { everySeconds } from './support/every.ts'
 import { listen } from './support/world.ts'
 
@@ -123,6 +123,26 @@ describe('a job whose slots were decided ahead of the time', () => {
     await world.clock.advance({ minutes: 70 })
     expect(ran).toEqual(minutes(64, 71))
   })
+
+  it.each([
+    ['compressed', [59]],
+    ['execute_last', [59]],
+    [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
+  ] as const)(
+    'that misses slots afterwards, of which some ran ahead, runs the others: %j',
+    async (strategy, expected) => {
+      const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
+      const { scheduler } = await world.started('only', { jobs: [job] })
+      await scheduler.realign()
+      await world.clock.advanceTo(start + 55 * minute)
+      await scheduler.shutdown()
+      await world.clock.advanceTo(start + 63 * minute + 30 * second)
+      ran.length = 0
+      await world.started('next', { jobs: [job] })
+      await world.clock.advance({ minutes: 1 })
+      expect(ran).toEqual([...expected.map((slot) => slot * minute), 64 * minute])
+    },
+  )
 
   it('is set back with what waits for its time, which is named and runs once', async () => {
     const world = new ClockWorld({ hasClock: false })

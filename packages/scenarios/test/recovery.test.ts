@@ -6,6 +6,7 @@ import {
   type RecoveryStrategyInput,
   type TaskContext,
 } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -222,6 +223,39 @@ describe.each(everywhere)('on $name', (place) => {
       expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
       const states = await second.occurrences({ job: 'recording', states: ['canceled'] })
       expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
+    })
+
+    it('while a compressed run is decided are left out of it, and the others are not lost', async () => {
+      const world = createWorld(place)
+      const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
+      await world.shutdown(await world.start({ jobs: [job] }))
+      await world.clock.advanceTo(at(330))
+      const storage = world.connect()
+      const [head] = (await storage.get({ jobs: [job.id] })).jobs
+      let isCanceled = false
+      const looking = wrapStorage(world.connect(), {
+        async around(call) {
+          const answer = await call.proceed()
+          if (call.method === 'get' && 'occurrences' in (call.request as object) && !isCanceled) {
+            isCanceled = true
+            const slot = { id: occurrenceId(job.id, at(240)), jobId: job.id, scheduledAt: +at(240) }
+            const item = {
+              kind: 'exclusion',
+              ...slot,
+              jobVersion: head?.version ?? 0,
+              reason: 'late',
+              details: {},
+            } as const
+            const owner = { node: 'canceler', incarnation: 'only' }
+            await storage.createOccurrences({ now: +at(330), owner, items: [item] })
+          }
+          return answer
+        },
+      })
+      await world.start({ jobs: [job], storage: looking })
+      await world.clock.advance({ seconds: 10 })
+      expect(isCanceled).toBe(true)
+      expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
     it('are left out by a compressed run of more slots than are asked for one by one', async () => {

@@ -6,7 +6,9 @@ import {
   excludedOccurrence,
   isStartable,
   type Owner,
+  type RecoveryEntry,
   recoveredOccurrence,
+  standsForSeveral,
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -108,11 +110,16 @@ function writeRecovery(writer: ByteWriter, item: CreateItem & { readonly kind: '
   for (const entry of item.entries) {
     const entryStart = writer.skip(recoveryEntryLayout.size)
     writer.setId(entryStart + recoveryEntryLayout.at.id, entry.id)
-    writer.setByte(entryStart + recoveryEntryLayout.at.isRun, entry.kind === 'run' ? 1 : 0)
+    writer.setByte(entryStart + recoveryEntryLayout.at.runs, runsCode(entry))
     const size = writeOccurrence(writer, unowned(recoveredOccurrence(item, entry, 'pending', now)))
     writer.setUint32(entryStart + recoveryEntryLayout.at.recordSize, size)
   }
   return writer.length - start
+}
+
+function runsCode(entry: RecoveryEntry): number {
+  if (entry.kind === 'missed') return 0
+  return standsForSeveral(entry) ? 2 : 1
 }
 
 function unowned(record: Omit<PrintedOccurrence, 'owner'>): PrintedOccurrence {

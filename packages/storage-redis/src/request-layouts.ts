@@ -23,9 +23,10 @@ export const recoveryLayout: Layout<'watermark' | 'nextAt' | 'count'> = defineLa
   count: 'uint32',
 })
 
-export const recoveryEntryLayout: Layout<'id' | 'isRun' | 'recordSize'> = defineLayout({
+export const recoveryEntryLayout: Layout<'id' | 'runs' | 'recordSize'> = defineLayout({
   id: 'id',
-  isRun: 'byte',
+  /** 0: missed, 1: runs, 2: runs, and stands for several slots. */
+  runs: 'byte',
   recordSize: 'uint32',
 })
 

@@ -1,7 +1,15 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JobRecord, OverlapRule } from './job-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
-import type { CreateAnswer, CreateItem, CreateRequested, CreateSlot, JobContent, SettleItem } from './storage.ts'
+import type {
+  CreateAnswer,
+  CreateItem,
+  CreateRequested,
+  CreateSlot,
+  JobContent,
+  RecoveryEntry,
+  SettleItem,
+} from './storage.ts'
 
 // The decisions of the storage protocol as pure functions. Nothing here reads or writes: an adapter looks up what a
 // decision needs, asks for it, and stores the outcome, all inside one atomic step. Adapters that decide elsewhere
@@ -240,6 +248,14 @@ export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceS
 /** What becomes of a run that recovery creates. It is never skipped, and displaces nothing. */
 export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pending' | 'queued' {
   return overlap.policy === 'allow' || active === 0 ? 'pending' : 'queued'
+}
+
+/**
+ * Whether a recovery is refused, as `off_schedule`, when this entry of it finds a record under its id: it is a run for
+ * several slots, which must not vanish behind the record of one. Whoever decided so has not seen that record.
+ */
+export function standsForSeveral(entry: RecoveryEntry): boolean {
+  return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
 }
 
 // -------------------------------------------------------------------------------------------------------------- settle

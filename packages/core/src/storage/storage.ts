@@ -238,7 +238,11 @@ export interface CreateRecovery extends CreateItemBase {
 
 /** What is to become of one missed slot, or of several that are not to be run. */
 export type RecoveryEntry =
-  /** To be run: created pending, or queued behind the active one, whatever the overlap policy (but `allow`). */
+  /**
+   * To be run: created pending, or queued behind the active one, whatever the overlap policy (but `allow`). A slot that
+   * has its record keeps that; but of a run that stands for several slots (`details.span`) the whole item is refused then,
+   * as `off_schedule`: whoever decided so has not seen the record.
+   */
   | {
       readonly kind: 'run'
       readonly id: OccurrenceId
@@ -295,7 +299,10 @@ export type CreateAnswer =
   /** At or below the prune floor. */
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
-  /** The job's next instant (slot) or watermark (recovery) is another; an exclusion that is not in the future. */
+  /**
+   * The job's next instant (slot) or watermark (recovery) is another; an exclusion that is not in the future; a run of a
+   * recovery that stands for several slots finds a record in its place.
+   */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
 
 // -------------------------------------------------------------------------------------------------------------- claim

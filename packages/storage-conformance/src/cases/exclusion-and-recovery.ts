@@ -244,6 +244,36 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     assert.equal((await node.history(job.id)).length, 3)
   },
 
+  'a run for several slots that meets a record is refused whole, and decided anew without that slot': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.create(exclusionItem(job, 3), start)
+    const unaware = recoveryItem(job, 3, {
+      expectedWatermark: start,
+      entries: [runEntry(job, 3, { span: slotSpan(1, 3) })],
+    })
+    const answer = expectOutcome(await node.create(unaware, slotAt(3)), 'off_schedule')
+    assert.deepEqual([answer.watermark, answer.nextAt], [job.watermark, job.nextAt])
+    assert.deepEqual(await node.head(job.id), job)
+    assert.equal((await node.history(job.id)).length, 1)
+    const entries = [runEntry(job, 2, { span: slotSpan(1, 2) }), missedEntry(job, 3, 3)]
+    expectCreated(await node.create(recoveryItem(job, 3, { expectedWatermark: start, entries }), slotAt(3)), 'canceled')
+    const states = (await node.history(job.id)).map(({ state }) => state)
+    assert.deepEqual(states, ['pending', 'canceled'])
+  },
+
+  'a run that stands for its own slot alone leaves the record of that as it is': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.create(exclusionItem(job, 2), start)
+    const entries = [runEntry(job, 1, { span: slotSpan(1, 1) }), runEntry(job, 2, { span: slotSpan(2, 2) })]
+    expectCreated(await node.create(recoveryItem(job, 2, { expectedWatermark: start, entries }), slotAt(2)), 'canceled')
+    assert.deepEqual(
+      (await node.history(job.id)).map(({ state }) => state),
+      ['pending', 'canceled'],
+    )
+  },
+
   'a missed range that begins at a slot which was excluded before stands beside the exclusion': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

@@ -193,6 +193,24 @@ export const createMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'lets a run for several slots vanish behind a record',
+    ['recovery: a run for several slots that meets a record is refused whole, and decided anew without that slot'],
+    class extends Ledger {
+      override isUnaware(): boolean {
+        return false
+      }
+    },
+  ),
+  mutant(
+    'refuses every recovery that meets a record',
+    ['recovery: an entry whose slot was excluded before is left as it is'],
+    class extends Ledger {
+      override isUnaware({ entries }: CreateRecovery): boolean {
+        return entries.some(({ id }) => this.occurrences.has(id))
+      }
+    },
+  ),
+  mutant(
     'keeps of a missed range only its first slot',
     ['recovery: missed slots are decided in one step: records, watermark and next instant'],
     class extends Ledger {

@@ -146,15 +146,26 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   answerCreated(r, displaced, notices)
 end
 
+-- A run for several slots must not vanish behind the record of one, which whoever decided so has not seen.
+local function meetsRecord(text)
+  ${readFields(recoveryLayout, 'text', { count: 'count' }, { next: 'at' })}
+  for _ = 1, count do
+    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
+    if runs == 2 and recordOf(entry) then return true end
+    at = first + size
+  end
+  return false
+end
+
 local function createRecovery(h, text)
   ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
   local last = nil
   for _ = 1, count do
-    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', isRun: 'isRun', recordSize: 'size' }, { place: 'at', next: 'first' })}
+    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
     local r = recordOf(entry)
     if not r then
       r = parseRecord(sub(text, first, first + size - 1))
-      if isRun == 1 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
+      if runs > 0 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
       add(h, entry, r, printRecord(r))
     end
     last = r
@@ -213,7 +224,7 @@ local function create(kind, isStartable, index, scheduledAt, version, nextAt, te
     answer('v', write('<I4', h.version))
   elseif (kind == ${itemKinds.slot} and h.nextAt ~= scheduledAt)
     or (kind == ${itemKinds.exclusion} and scheduledAt <= h.watermark)
-    or (kind == ${itemKinds.recovery} and h.watermark ~= nextAt) then
+    or (kind == ${itemKinds.recovery} and (h.watermark ~= nextAt or meetsRecord(text))) then
     answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
   elseif kind <= ${itemKinds.replay} then
     createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)

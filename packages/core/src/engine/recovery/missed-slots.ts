@@ -17,8 +17,8 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
-/** Which slots were canceled ahead. */
-export interface CanceledAhead {
+/** Which slots have a record of their own: they were canceled ahead, or decided before the job was set back. */
+export interface RecordedAhead {
   /** Those of these slots. */
   among(slots: readonly number[]): Promise<ReadonlySet<number>>
   /** All from the one slot to the other, both inclusive, however many slots lie between them. */
@@ -28,7 +28,7 @@ export interface CanceledAhead {
 // Counting the slots of a long outage must not hold up the event loop: a pause after so many.
 const slotsPerTurn = 50_000
 
-// Once one turns out to be canceled, at least so many more are looked up together. What a compressed run covers is
+// Once one turns out to have a record, at least so many more are looked up together. What a compressed run covers is
 // looked up one by one up to so many, and listed beyond.
 const slotsPerLook = 100
 
@@ -45,30 +45,30 @@ export interface MissedSlots {
   readonly strategy: RecoveryStrategy
   /** Bounds the runs of one decision. */
   readonly limit: number
-  readonly canceled: CanceledAhead
+  readonly recorded: RecordedAhead
 }
 
 /**
  * Decides what becomes of missed slots. Of more that are to run than the limit allows, the first are decided, and the
- * caller comes back for the rest. Where a strategy wants a number of the latest, those that were canceled ahead do not
+ * caller comes back for the rest. Where a strategy wants a number of the latest, those that have their record do not
  * count; a compressed run covers none of them.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit } = options
   if (strategy.type === 'compressed') return decideCompressed(options)
-  const canceled = new Set<number>()
-  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, canceled)
+  const recorded = new Set<number>()
+  const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, recorded)
   const before = await countSpan(series, first, runFrom === null ? until : runFrom - 1)
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
   let lastSlot = before?.to ?? first
   let count = before?.count ?? 0
   let toRun = 0
   for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
-    const isCanceled = canceled.has(slot)
-    if (!isCanceled && toRun === limit) break
-    // One that was canceled has its record, and keeps that.
-    entries.push(isCanceled ? missedAlone(slot) : { kind: 'run', slot, span: null })
-    if (!isCanceled) toRun++
+    const isRecorded = recorded.has(slot)
+    if (!isRecorded && toRun === limit) break
+    // One that has its record keeps that.
+    entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
+    if (!isRecorded) toRun++
     count++
     lastSlot = slot
   }
@@ -76,21 +76,21 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * One run, at the last slot that was not canceled ahead, for all that were not. Those that were have their records, and
- * are listed where the span of the run leaves them out.
+ * One run, at the last slot that has no record, for all that have none. Those that have one are listed where the span of
+ * the run leaves them out.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until } = options
   const fewest = take(fromFirst(options), slotsPerLook + 1)
   const isFew = fewest.length <= slotsPerLook
-  const canceled = await (isFew ? options.canceled.among(fewest) : options.canceled.between(first, until))
+  const recorded = await (isFew ? options.recorded.among(fewest) : options.recorded.between(first, until))
   const without: number[] = []
   let from: number | null = null
   let to = first
   let lastSlot = first
   let count = 0
   for (const slot of fromFirst(options)) {
-    if (canceled.has(slot)) without.push(slot)
+    if (recorded.has(slot)) without.push(slot)
     else {
       from ??= slot
       to = slot
@@ -112,7 +112,7 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * The slots of which a decision needs to know at least whether they were canceled: what can be asked for many jobs
+ * The slots of which a decision needs to know at least whether they have a record: what can be asked for many jobs
  * together.
  */
 export function slotsToLookAt(missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy'>): readonly number[] {
@@ -126,22 +126,22 @@ export function slotsToLookAt(missed: Pick<MissedSlots, 'series' | 'first' | 'un
 
 /**
  * The earliest of the latest slots that the strategy wants to run; `null` when it wants none. Adds those among them that
- * were canceled ahead to `canceled`.
+ * have a record to `recorded`.
  */
-async function firstToRun(options: MissedSlots, canceled: Set<number>): Promise<number | null> {
+async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
   const { strategy } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
   const looks = countsSlots(strategy)
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
-    const fewest = canceled.size === 0 ? 1 : slotsPerLook
+    const fewest = recorded.size === 0 ? 1 : slotsPerLook
     const slots = take(latest, Math.min(Math.max(most - kept, fewest), slotsPerTurn))
     if (slots.length === 0) break
-    const gone = looks ? await options.canceled.among(slots) : none
+    const gone = looks ? await options.recorded.among(slots) : none
     for (const slot of slots) {
       if (kept === most) break
-      if (gone.has(slot)) canceled.add(slot)
+      if (gone.has(slot)) recorded.add(slot)
       else {
         found = slot
         kept++

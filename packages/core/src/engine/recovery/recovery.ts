@@ -11,8 +11,8 @@ import type { SlotSeries } from '../jobs/timeline.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
-import { CanceledSlots, type JobSlot } from './canceled-slots.ts'
-import { type CanceledAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
+import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
+import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -66,17 +66,17 @@ export class Recovery {
     const now = this.#engine.now()
     const items: RecoveryItem[] = []
     const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
-    const canceled = await this.#lookForCanceled(late, now)
+    const recorded = await this.#lookForRecorded(late, now)
     for (const one of late) {
       const { job } = one
       try {
         const { id } = job.job
-        const ofJob: CanceledAhead = {
-          among: (slots) => canceled.among(id, slots),
-          between: (from, to) => canceled.between(id, from, to),
+        const ofJob: RecordedAhead = {
+          among: (slots) => recorded.among(id, slots),
+          between: (from, to) => recorded.between(id, from, to),
         }
         const missed = missedSlotsOf(one, now)
-        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, canceled: ofJob })
+        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob })
         // It takes several turns to count the slots of a long outage.
         this.#engine.clock.track?.(deciding)
         const decision = await deciding
@@ -103,7 +103,7 @@ export class Recovery {
   }
 
   /** For most jobs, what became of a few slots is all that there is to know: one call for all of them. */
-  async #lookForCanceled(late: readonly LateSlot[], now: number): Promise<CanceledSlots> {
+  async #lookForRecorded(late: readonly LateSlot[], now: number): Promise<RecordedSlots> {
     const slots: JobSlot[] = []
     for (const one of late) {
       const jobId = one.job.job.id
@@ -113,9 +113,9 @@ export class Recovery {
         // The decision about this job's slots will say so.
       }
     }
-    const canceled = new CanceledSlots(this.#engine)
-    await canceled.look(slots)
-    return canceled
+    const recorded = new RecordedSlots(this.#engine)
+    await recorded.look(slots)
+    return recorded
   }
 
   #itemFor({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {

@@ -1,7 +1,15 @@
 import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { createdOccurrence, excludedOccurrence, isStartable, recoveredOccurrence } from '../occurrence-transitions.ts'
-import { decideOverlap, decideRecoveredRun, judgeCreate, passesSlot } from '../rules.ts'
-import type { CancelNotice, CreateAnswer, CreateItem, CreateRecovery, CreateRequested, CreateSlot } from '../storage.ts'
+import { decideOverlap, decideRecoveredRun, judgeCreate, passesSlot, standsForSeveral } from '../rules.ts'
+import type {
+  CancelNotice,
+  CreateAnswer,
+  CreateItem,
+  CreateRecovery,
+  CreateRequested,
+  CreateSlot,
+  RecoveryEntry,
+} from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { askAllToCancel, cancelAll, createRecord, type StepContext, waitingOf } from './step-context.ts'
 
@@ -76,11 +84,15 @@ function createDue(
 }
 
 function createRecovery(context: StepContext, job: JobLedger, item: CreateRecovery): CreateAnswer {
+  const find = (entry: RecoveryEntry) => job.findSlot({ ...entry, jobId: item.jobId })
+  if (item.entries.some((entry) => standsForSeveral(entry) && find(entry) !== undefined)) {
+    const { watermark, nextAt } = job.head
+    return { outcome: 'off_schedule', watermark, nextAt }
+  }
   let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
   for (const entry of item.entries) {
-    const { id, scheduledAt } = entry
     // A slot that was excluded ahead keeps its record.
-    const present = job.findSlot({ id, jobId: item.jobId, scheduledAt })
+    const present = find(entry)
     if (present !== undefined) {
       last = present.record
       continue

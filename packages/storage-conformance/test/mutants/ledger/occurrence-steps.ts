@@ -41,6 +41,7 @@ import {
   passesSlot,
   recoveredOccurrence,
   requeued,
+  standsForSeveral,
   rescued,
   withRuns,
 } from '@jobistemer/core/storage'
@@ -114,6 +115,7 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   createRecovery(item: CreateRecovery, head: JobRecord, now: number): CreateAnswer {
+    if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
     for (const entry of item.entries) {
       // A slot that was excluded ahead keeps its record.
       if (this.occurrences.has(entry.id)) continue
@@ -123,6 +125,10 @@ export class OccurrenceSteps extends JobSteps {
     this.advance(head, item.watermark, item.nextAt)
     const last = this.occurrences.get(item.entries.at(-1)?.id ?? item.id)
     return createdAnswer(last ?? { state: 'missed', token: 0, reason: null })
+  }
+
+  isUnaware({ entries }: CreateRecovery): boolean {
+    return entries.some((entry) => standsForSeveral(entry) && this.occurrences.has(entry.id))
   }
 
   claim({ now, owner, limit, exceptHandlerKeys, sweep }: ClaimRequest): ClaimAnswer {

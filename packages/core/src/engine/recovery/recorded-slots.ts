@@ -1,4 +1,5 @@
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 
 /** A slot of a job. */
@@ -7,10 +8,10 @@ export interface JobSlot {
   readonly slot: number
 }
 
-/** What one recovery knows of slots that were canceled ahead. */
-export class CanceledSlots {
+/** What one recovery knows of slots that have their record before their time: canceled, or run by a clock that was wrong. */
+export class RecordedSlots {
   readonly #engine: Pick<EngineContext, 'storage' | 'maxBatch'>
-  readonly #isCanceled = new Map<OccurrenceId, boolean>()
+  readonly #isRecorded = new Map<OccurrenceId, boolean>()
 
   constructor(engine: Pick<EngineContext, 'storage' | 'maxBatch'>) {
     this.#engine = engine
@@ -19,17 +20,17 @@ export class CanceledSlots {
   /** Asks the storage about slots of any jobs together, so that questions about them later cost no calls. */
   async look(slots: readonly JobSlot[]): Promise<void> {
     const { storage, maxBatch } = this.#engine
-    const ids = slots.map(({ jobId, slot }) => occurrenceId(jobId, slot)).filter((id) => !this.#isCanceled.has(id))
+    const ids = slots.map(({ jobId, slot }) => occurrenceId(jobId, slot)).filter((id) => !this.#isRecorded.has(id))
     for (let start = 0; start < ids.length; start += maxBatch) {
       const group = ids.slice(start, start + maxBatch)
       const { occurrences } = await storage.repeated('get', (calls) => calls.get({ occurrences: group }))
-      for (const [index, id] of group.entries()) this.#isCanceled.set(id, occurrences[index]?.state === 'canceled')
+      for (const [index, id] of group.entries()) this.#isRecorded.set(id, occurrences[index] != null)
     }
   }
 
   /**
-   * All of a job's slots in `[from, to]` that were canceled: costs as much as there are of them. For slots that nobody
-   * has decided about: what is canceled among these was canceled ahead.
+   * All of a job's slots in `[from, to]` that have a record: costs as much as there are of them. For slots that nobody
+   * has decided about.
    */
   async between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
@@ -39,7 +40,6 @@ export class CanceledSlots {
       jobId,
       from,
       to: to + 1,
-      states: ['canceled'],
       order: 'ascending',
       runs: false,
     } as const
@@ -48,15 +48,20 @@ export class CanceledSlots {
       const page = await storage.repeated('listOccurrences', (calls) =>
         calls.listOccurrences({ ...part, limit, cursor }),
       )
-      for (const { kind, scheduledAt } of page.items) if (kind === 'slot') found.add(scheduledAt)
+      for (const record of page.items) if (isOfItsSlot(record)) found.add(record.scheduledAt)
       cursor = page.cursor
     } while (cursor !== null)
     return found
   }
 
-  /** Those of a job's slots that were canceled. */
+  /** Those of a job's slots that have a record. */
   async among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
     await this.look(slots.map((slot) => ({ jobId, slot })))
-    return new Set(slots.filter((slot) => this.#isCanceled.get(occurrenceId(jobId, slot))))
+    return new Set(slots.filter((slot) => this.#isRecorded.get(occurrenceId(jobId, slot))))
   }
+}
+
+/** A range of missed slots is not the record of the slot at which it begins. */
+function isOfItsSlot({ id, jobId, kind, scheduledAt }: OccurrenceRecord): boolean {
+  return kind === 'slot' && id === occurrenceId(jobId, scheduledAt)
 }
