@@ -54,5 +54,6 @@ await scheduler.start()
 
 // The supervisor hangs up to say that it is time to end; if it dies, the line is cut too.
 if (process.connected) await once(process, 'disconnect')
-await scheduler.shutdown({ gracePeriod: { seconds: 5 } })
+// Whoever presses Ctrl-C waits: what runs is told to stop at once, and handed back.
+await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

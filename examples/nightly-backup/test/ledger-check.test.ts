@@ -70,7 +70,9 @@ function taskReport(occurrence: Occurrence['id'], name: string, states: readonly
     return { id, number: index + 1, state, startedAt: at, endedAt: at, durationMs: 0, error: null, reason: null }
   })
   const id = taskId(job, name)
-  return { id, runId, name, state: 'completed', reason: null, durationMs: 0, result: undefined, error: null, attempts }
+  const attemptCount = attempts.length
+  const outcome = { state: 'completed', reason: null, durationMs: 0, result: undefined, error: null } as const
+  return { id, runId, name, ...outcome, attempts, attemptCount }
 }
 
 function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<Occurrence> = {}): Occurrence {
@@ -91,6 +93,10 @@ function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<
     recovered: false,
     replayOf: null,
     requestKey: null,
+    requestReason: null,
+    requestActor: null,
+    cancelRequest: null,
+    rescues: 0,
     input: undefined,
     span: null,
     tasks,

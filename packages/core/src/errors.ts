@@ -40,6 +40,7 @@ export type ErrorCode =
   | 'STORAGE_REPLACED'
   | 'STORAGE_TIMEOUT'
   | 'STORAGE_FAILED'
+  | 'STORAGE_REFUSED'
 
 const brand = Symbol.for('jobistemer.error')
 

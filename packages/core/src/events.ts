@@ -38,6 +38,16 @@ export interface SchedulerEvents {
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /** This node, or another, removed it; what runs of it may end. */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }
+  /**
+   * The job is gone from the storage, and nobody has removed it: the storage has lost its data. `stored_again`: this node,
+   * or another just before, has stored it again, and its schedule goes on from now. `awaited`: this node has followed
+   * another definition, and stores its own only if nobody else does. `forgotten`: it is none of this node's definitions.
+   */
+  'job.vanished': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
+  }
   /** This node created the record; it may be running, waiting or already decided. */
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
@@ -127,6 +137,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'job.paused': true,
   'job.resumed': true,
   'job.removed': true,
+  'job.vanished': true,
   'job.ahead': true,
   'occurrence.created': true,
   'occurrence.started': true,

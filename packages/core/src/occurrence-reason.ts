@@ -4,7 +4,8 @@
  * - Skipped: `overlap` (another one of its job was there), `queue_full`, `paused`.
  * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
  *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
- * - Failed: `fail_fast` (a task failed), `execution_timeout`.
+ * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
+ *   `storage_refused` (the storage cannot keep what it returned or threw).
  * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
  * - Waiting after it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
@@ -23,6 +24,7 @@ export type OccurrenceReason =
   | 'canceled'
   | 'fail_fast'
   | 'execution_timeout'
+  | 'storage_refused'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'
@@ -49,6 +51,7 @@ export type TaskReason =
   | 'fail_fast'
   | 'canceled'
   | 'execution_timeout'
+  | 'storage_refused'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'

@@ -1,4 +1,10 @@
+import { fileURLToPath } from 'node:url'
+
 const longestText = 10_000
+
+// How a handler came to be called is of no use to whoever looks for what is wrong with it. Source maps name `src`.
+const root = new URL('..', import.meta.url)
+const ownPlaces = [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/engine/`, `${place}src/engine/`])
 
 /** What was thrown as text for people: its stack, with what caused it. */
 export function printError(error: unknown): string {
@@ -14,10 +20,19 @@ export function printError(error: unknown): string {
 
 function printOne(error: unknown): string {
   try {
-    if (error instanceof Error) return error.stack ?? String(error)
+    if (error instanceof Error) return withoutOwnFrames(error.stack ?? String(error))
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
   } catch {
     // A getter or a toJSON of what was thrown throws itself.
     return 'something that cannot be printed was thrown'
   }
+}
+
+/** Up to where the engine called it. An error of the engine itself is left whole. */
+function withoutOwnFrames(stack: string): string {
+  const lines = stack.split('\n')
+  const isFrame = (line: string) => line.startsWith('    at ')
+  const firstOwn = lines.findIndex((line) => isFrame(line) && ownPlaces.some((place) => line.includes(place)))
+  const hasOthers = lines.slice(0, Math.max(0, firstOwn)).some(isFrame)
+  return hasOthers ? lines.slice(0, firstOwn).join('\n') : stack
 }

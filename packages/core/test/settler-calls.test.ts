@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
+import { ItemCalls } from '../src/engine/loop/item-calls.ts'
 import { Settler, type Settling } from '../src/engine/run/settler.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
@@ -20,7 +21,12 @@ function slowStorage() {
     })
   }
   const storage = { repeated: (_name: string, call: (storage: object) => unknown) => call({ settle }) }
-  return { calls, engine: { maxBatch, now: () => 0, storage } as unknown as EngineContext }
+  const itemCalls = new ItemCalls({ storage, fail: fails } as unknown as EngineContext)
+  return { calls, engine: { maxBatch, now: () => 0, itemCalls, fail: fails } as unknown as EngineContext }
+}
+
+const fails = (_where: string, error: unknown): never => {
+  throw error
 }
 
 function speaker(name: number): Settling {
@@ -31,6 +37,7 @@ function speaker(name: number): Settling {
   return {
     takeItem: (): SettleItem => ({ ...address, token: 1, sequence: ++sequence, runs: [], change }),
     settled: () => undefined,
+    refused: fails.bind(null, 'refused'),
   }
 }
 

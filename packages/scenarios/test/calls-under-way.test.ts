@@ -1,9 +1,9 @@
-import { defineJob, type TaskContext } from '@jobistemer/core'
-import { expect, it } from 'vitest'
+import { createScheduler, defineJob, silentLogger, type TaskContext } from '@jobistemer/core'
+import { expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { type Call, InterceptedStorage } from './support/intercepted-storage.ts'
 import { memory } from './support/places.ts'
-import { at, createWorld, secondsOf } from './support/world.ts'
+import { at, createWorld, fates, secondsOf } from './support/world.ts'
 
 /** Something that is held up until it is let go. */
 function hold() {
@@ -89,6 +89,38 @@ it('a slot that is being created is not created once more when a look at its job
   called.length = 0
   await world.clock.advanceTo(at(28))
   expect(called.sort()).toEqual(['changed/1 20', 'first/1 20', 'second/1 20'])
+})
+
+it('a claim that is repeated hands nothing back that a creation has started whose answer is on its way', async () => {
+  const world = createWorld(memory)
+  const called: string[] = []
+  const job = defineJob({
+    name: 'job',
+    schedule: everySeconds(10, +at(10)),
+    tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
+  })
+  const intercepted = new InterceptedStorage(world.connect())
+  // A clock that waits for calls to the storage would wait for the one that is held.
+  const { track: _, ...clock } = world.clock
+  const { storage } = intercepted
+  const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
+  onTestFinished(() => scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+  await scheduler.start()
+  const held = hold()
+  intercepted.intercept = async (call) => {
+    const answer = await call.proceed()
+    if (slotOf(call) === job.id) await held.released
+    return answer
+  }
+  await world.clock.advanceTo(at(10.5))
+  intercepted.fail('claim', 1, 'before its effect')
+  intercepted.reset()
+  await world.clock.advanceTo(at(12))
+  expect([intercepted.count('listOccurrences'), intercepted.count('settle')]).toEqual([1, 0])
+  held.release()
+  await world.clock.advanceTo(at(15))
+  expect(called).toEqual(['1 under 1'])
+  expect(await fates(scheduler, 'job')).toEqual(['10 completed'])
 })
 
 it('a place that was kept for a slot which does not need it goes to what has come to wait meanwhile', async () => {

@@ -1,6 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from './support/world.ts'
 
@@ -36,7 +37,31 @@ function load(world: World, names: readonly string[], options: { second: number;
   return { jobs, started, most: () => most }
 }
 
+const startsNow = ({ runs }: { readonly runs: unknown }): boolean => runs !== null
+
 describe.each(everywhere)('on $name', (place) => {
+  it('a paused job takes no place from those that are due after it: they start in the call that creates them', async () => {
+    const world = createWorld(place)
+    const paused = load(world, ['paused'], { second: 9, seconds: 5 })
+    const { jobs, started } = load(world, ['a', 'b', 'c'], { second: 10, seconds: 5 })
+    const intercepted = new InterceptedStorage(world.connect())
+    const { storage } = intercepted
+    const scheduler = await world.start({ jobs: [...paused.jobs, ...jobs], storage, maxConcurrentJobs: 2 })
+    await scheduler.pause('paused')
+    // It finds all of them due at once.
+    await world.clock.advanceTo(at(8))
+    world.freeze(scheduler)
+    await world.clock.advanceTo(at(11))
+    await world.thaw(scheduler)
+    const created = intercepted.calls.filter(({ operation }) => operation === 'createOccurrences')
+    const states = created.map(({ request }) => (request as { items: { runs: unknown }[] }).items.map(startsNow))
+    expect(states).toEqual([[false, true, true, false]])
+    expect(started).toHaveLength(2)
+    await world.clock.advanceTo(at(20))
+    expect(started.map((entry) => Number.parseInt(entry, 10))).toEqual([11, 11, 16])
+    expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
+  })
+
   it('a node never runs more occurrences than it may, and the rest runs as places become free', async () => {
     const world = createWorld(place)
     const names = Array.from({ length: 10 }, (_, index) => `job ${index}`)

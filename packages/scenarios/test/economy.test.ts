@@ -90,6 +90,33 @@ describe.each(everywhere)('on $name', (place) => {
     const { counted } = await callsOf(createWorld(place), { jobs, advance: 120 })
     expect(counted.writeCount).toBe(0)
   })
+
+  it('whether the storage still has the jobs costs one read of some heads in a definition interval', async () => {
+    const jobs = Array.from({ length: 50 }, (_, index) =>
+      defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
+    )
+    const definitionInterval = { seconds: 10 }
+    const { counted } = await callsOf(createWorld(place), { jobs, definitionInterval, advance: 100 })
+    const reads = counted.calls.filter(({ operation }) => operation === 'get')
+    expect(reads).toHaveLength(10)
+    expect(counted.count('listJobs')).toBe(10)
+    const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
+    expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 20))
+    // In turn: none of them is left out, and none is looked at more often than others.
+    expect(new Set(looked.slice(0, 3).flat()).size).toBe(50)
+    expect(new Set(looked.slice(0, 5).flat()).size).toBe(50)
+  })
+
+  it('a change of definitions that others make costs no further read of heads', async () => {
+    const world = createWorld(place)
+    const idle = (name: string) =>
+      defineJob({ name, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] })
+    const { counted } = await callsOf(world, { jobs: [idle('own')], definitionInterval: { hours: 1 } })
+    const other = await world.start()
+    await other.add(idle('other'))
+    await world.clock.advance({ seconds: 10 })
+    expect(counted.count('get')).toBe(0)
+  })
 })
 
 /** The storage, but it says that so many items per call suit it. */

@@ -1,4 +1,4 @@
-import { defineJob, type Logger, type TaskHandler } from '@jobistemer/core'
+import { defineJob, type Logger, type Scheduler, type TaskHandler } from '@jobistemer/core'
 import { WindowedSchedule } from '@jobistemer/core/schedule'
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
@@ -24,6 +24,13 @@ function greeter(world: World) {
   const greeted: string[] = []
   const greet: TaskHandler = ({ data }) => void greeted.push(`${secondsOf(world.clock.now())} ${data}`)
   return { greeted, handlers: { greet } }
+}
+
+/** Has a node with one place do something else for hours, so that it runs nothing of what it adds. */
+async function occupy(scheduler: Scheduler, world: World): Promise<void> {
+  const tasks = [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }]
+  await scheduler.add(defineJob({ name: 'blocker', schedule: everySeconds(3600), tasks }))
+  await scheduler.trigger('blocker')
 }
 
 /** A schedule of a type that only its own node knows. */
@@ -57,13 +64,7 @@ describe.each(everywhere)('on $name', (place) => {
     // The node learns of new jobs once an hour.
     await world.start({ handlers, logger, scheduleTypes: [everyType], definitionInterval: { hours: 1 } })
     const client = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
-    const blocker = defineJob({
-      name: 'blocker',
-      schedule: everySeconds(3600),
-      tasks: [{ name: 'work', run: () => world.clock.sleep({ minutes: 30 }) }],
-    })
-    await client.add(blocker)
-    await client.trigger('blocker')
+    await occupy(client, world)
     for (const name of ['ann', 'bob']) {
       await client.add(dataJob(name))
       expect(await client.trigger(name)).toMatchObject({ state: 'pending' })
@@ -93,14 +94,7 @@ describe.each(everywhere)('on $name', (place) => {
     const deaf = { ...storage, subscribe: undefined } as unknown as Storage
     const node = await world.start({ handlers, storage: deaf, definitionInterval: { hours: 1 }, nodeId: 'node' })
     const adder = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
-    await adder.add(
-      defineJob({
-        name: 'blocker',
-        schedule: everySeconds(3600),
-        tasks: [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }],
-      }),
-    )
-    await adder.trigger('blocker')
+    await occupy(adder, world)
     await adder.apply(await adder.plan([dataJob('gone')], { owner: 'short-lived' }))
     await adder.trigger('gone')
     await world.clock.advance({ seconds: 5 })
@@ -119,14 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { greeted, handlers } = greeter(world)
     const node = await world.start({ handlers, scheduleTypes: [everyType] })
     const adder = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
-    await adder.add(
-      defineJob({
-        name: 'blocker',
-        schedule: everySeconds(3600),
-        tasks: [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }],
-      }),
-    )
-    await adder.trigger('blocker')
+    await occupy(adder, world)
     const tasks = [{ name: 'task', handler: 'greet', data: 'rare' }]
     await adder.add(defineJob({ name: 'rare', schedule: new Rare(), tasks }))
     await adder.trigger('rare')
@@ -179,14 +166,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
     const knowing = await world.start({ handlers: { ...handlers, sing: () => undefined }, maxConcurrentJobs: 1 })
-    await knowing.add(
-      defineJob({
-        name: 'blocker',
-        schedule: everySeconds(3600),
-        tasks: [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }],
-      }),
-    )
-    await knowing.trigger('blocker')
+    await occupy(knowing, world)
     const other = await world.start({ handlers, logger, scheduleTypes: [everyType], nodeId: 'other' })
     const released = listen(other, 'occurrence.started')
     await knowing.add(dataJob('song', ['sing']))

@@ -278,7 +278,7 @@ describe.each(everywhere)('on $name', (place) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })
       const { intercepted, attemptsOf } = await startOn(world, jobs)
-      intercepted.fail('settle', 5, when)
+      intercepted.fail('settle', 14, when)
       await world.clock.advanceTo(at(21))
       expect(called).toEqual(['blocker/1 19.9'])
       await world.clock.advanceTo(at(30))

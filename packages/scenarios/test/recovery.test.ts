@@ -88,6 +88,29 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(scheduler, 'recording'))[1]).toBe('120-300 (4) missed mark_as_missed')
     })
 
+    it('a single missed slot has the id of that slot, so that whoever asks for it finds it', async () => {
+      const world = createWorld(place)
+      const { job } = recording(world, { recoveryStrategy: 'mark_as_missed' })
+      const scheduler = await outage(world, job, 185)
+      const [, missed] = await scheduler.occurrences({ job: 'recording' })
+      expect(missed).toMatchObject({ id: occurrenceId(job.id, at(120)), state: 'missed', scheduledAt: at(120) })
+      expect(await scheduler.explain('recording', at(120))).toMatchObject({ verdict: 'recorded', occurrence: missed })
+    })
+
+    it.each<[RecoveryStrategyInput, string[]]>([
+      ['mark_as_missed', ['120-180 (2) missed mark_as_missed']],
+      ['execute_last', ['120-120 (1) missed execute_last', '180 completed']],
+      ['execute_all', ['120 completed', '180 completed']],
+      ['compressed', ['120-180 (2) completed']],
+    ])('a schedule that ended meanwhile is decided up to its end: %s', async (recoveryStrategy, expected) => {
+      const world = createWorld(place)
+      const { job } = recording(world, { recoveryStrategy, until: 200 })
+      const scheduler = await outage(world, job, until)
+      await world.clock.advance({ seconds: 10 })
+      expect(await fates(scheduler, 'recording')).toEqual(['60 completed', ...expected])
+      expect(scheduler.nextRuns('recording')).toEqual([])
+    })
+
     it('compressed runs once, and the run knows the span that it stands for', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })

@@ -1,4 +1,4 @@
-import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
+import { defineJob, type JobSettingsInput, silentLogger, type TaskContext } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
@@ -230,6 +230,41 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ event }) => [event.action, event.reason])).toEqual([['retry', 'execution_timeout']])
     expect(called).toHaveLength(3)
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
+  })
+
+  it('a node that does not know the job of a dead node takes it away all the same, and names it', async () => {
+    const world = createWorld(place)
+    const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
+    const lines: unknown[] = []
+    const warn = (fields: object) => void lines.push(fields)
+    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    await world.clock.advance({ seconds: 12 })
+    const stranger = await world.start({ logger: { ...silentLogger, warn } })
+    const heard = listen(stranger, 'occurrence.reaped')
+    world.crash(first)
+    await world.clock.advance({ minutes: 4 })
+    expect(heard.map(({ event }) => [event.jobId, event.jobName, event.action])).toEqual([[job.id, 'chain', 'retry']])
+    expect(lines[0]).toMatchObject({ job: 'chain', action: 'retry', reason: 'execution_timeout' })
+    const second = await world.start({ jobs: [job], nodeId: 'second' })
+    await world.clock.advance({ minutes: 1 })
+    expect(called).toHaveLength(3)
+    expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
+  })
+
+  it('a node that lacks code of the job leaves what a dead node ran to be tried again by those that have it', async () => {
+    const world = createWorld(place)
+    const { job } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
+    const old = await world.start({ jobs: [{ ...job, tasks: job.tasks.slice(0, 1) }], nodeId: 'old' })
+    const heard = listen(old, 'occurrence.reaped')
+    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    await world.clock.advance({ seconds: 12 })
+    expect(await onlyOccurrence(old, 'chain')).toMatchObject({ state: 'running', node: 'first', jobVersion: 2 })
+    world.crash(first)
+    await world.clock.advance({ minutes: 4 })
+    expect(heard.map(({ event }) => [event.jobName, event.action])).toEqual([['chain', 'retry']])
+    await world.start({ jobs: [job], nodeId: 'second' })
+    await world.clock.advance({ minutes: 1 })
+    expect(await onlyOccurrence(old, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
   it('what waited behind a dead node’s run goes on when that is reaped', async () => {

@@ -1,7 +1,16 @@
 import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defineJob, type ErrorCode, JobistemerError, type Job, type Logger, silentLogger } from '@jobistemer/core'
+import {
+  type CancelResult,
+  defineJob,
+  type ErrorCode,
+  JobistemerError,
+  type Job,
+  type Logger,
+  occurrenceId,
+  silentLogger,
+} from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
@@ -208,6 +217,28 @@ describe.each(everywhere)('on $name', (place) => {
     await advancing
     expect(called).toHaveLength(1)
     expect(called[0]).toBeLessThanOrEqual(60)
+  })
+
+  it('a slot whose start got no answer, and that somebody cancels by force before it is recognised, is not run', async () => {
+    const world = createWorld(place)
+    const { job, called } = noting()
+    const { intercepted, scheduler } = await startOn(world, [job])
+    const other = await world.start()
+    const id = occurrenceId(job.id, at(10))
+    intercepted.fail('createOccurrences', 1, 'after its effect')
+    const through = intercepted.intercept
+    let canceled: Promise<CancelResult> | undefined
+    intercepted.intercept = async (call) => {
+      const { occurrences } = call.request as { occurrences?: readonly string[] }
+      // The repeated call was told that it runs; the look that is to recognise it comes too late.
+      if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
+      await canceled
+      return through(call)
+    }
+    await world.clock.advanceTo(at(15))
+    expect(await canceled).toMatchObject({ outcome: 'canceled' })
+    expect(called).toEqual([])
+    expect(await fates(scheduler, 'noting')).toEqual(['10 canceled canceled'])
   })
 
   it('failures and recovery are told, with growing pauses', async () => {

@@ -1,6 +1,7 @@
 import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
 
@@ -79,6 +80,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.trigger('asked', { key: 'once' })).toMatchObject({ created: false, state: 'running' })
     await world.clock.advance({ minutes: 1 })
     expect(called).toHaveLength(3)
+  })
+
+  it('a key that is asked for again once its run is over costs one look at that run', async () => {
+    const world = createWorld(place)
+    const { job } = asked(world)
+    const intercepted = new InterceptedStorage(world.connect())
+    const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+    await scheduler.trigger('asked', { key: 'once' })
+    await world.clock.advance({ minutes: 1 })
+    intercepted.reset()
+    expect(await scheduler.trigger('asked', { key: 'once' })).toMatchObject({ created: false, state: 'completed' })
+    expect(intercepted.calls.map(({ operation }) => operation)).toEqual(['createOccurrences', 'get'])
   })
 
   it('a key whose request was skipped is not used up, and each skip has an entry with its reason', async () => {

@@ -41,6 +41,7 @@ const members: Readonly<Record<Member, true>> = {
   multiProcess: true,
   durability: true,
   serverTimeResolutionMs: true,
+  maxQueued: true,
   keepsObjects: true,
   get: true,
   listJobs: true,

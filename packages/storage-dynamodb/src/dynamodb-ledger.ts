@@ -47,6 +47,8 @@ export class DynamoDBLedger implements AsyncLedger {
     multiProcess: true,
     durability: 'power',
     serverTimeResolutionMs: 1000,
+    // The head lists them, and an item of DynamoDB has 400 KB at most.
+    maxQueued: 10_000,
   }
   /** One walk through a job's history finds what goes with each record, and what kind it is. */
   readonly history = {

@@ -19,7 +19,7 @@ export async function runBatch<Item, Answer>(
   rules: {
     readonly jobOf: (item: Item) => JobId
     readonly idOf?: (item: Item) => OccurrenceId
-    readonly prepare: (items: readonly Item[], spans: Buffer) => Omit<ScriptCall, 'shard'>
+    readonly prepare: (items: readonly Item[], spans: Buffer) => Omit<ScriptCall, 'shard' | 'shards'>
     readonly read: (reply: unknown, items: readonly Item[]) => readonly Answer[]
   },
 ): Promise<readonly Answer[]> {
@@ -31,7 +31,7 @@ export async function runBatch<Item, Answer>(
     const byShard = groupByShard(chunk, jobOf, shards)
     const groups = idOf === undefined ? byShard : byShard.map((group) => arrangeByBucket(group, jobOf, idOf))
     const replies = await connection.write(
-      groups.map(({ shard, items: group, spans }) => ({ ...rules.prepare(group, spans), shard })),
+      groups.map(({ shard, items: group, spans }) => ({ ...rules.prepare(group, spans), shard, shards })),
     )
     const merged: Answer[] = new Array(chunk.length)
     for (const [index, group] of groups.entries()) {

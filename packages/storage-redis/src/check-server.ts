@@ -22,6 +22,7 @@ export function namespaceKey(prefix: string): string {
 /**
  * Looks whether the server and what lies there are fit for jobs, and makes the namespace if there is none.
  *
+ * @param earlierShards of the namespace that was there before the server lost its data; `null` at first.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
 export async function checkServer(
@@ -29,6 +30,7 @@ export async function checkServer(
   options: ReadOptions,
   form: StoredForm,
   place: string,
+  earlierShards: number | null,
 ): Promise<Namespace> {
   // The first command also makes a Cluster find its nodes.
   const key = namespaceKey(options.prefix)
@@ -42,7 +44,12 @@ export async function checkServer(
     return readNamespace(stored, options, form, key)
   }
   // Of several that come first at the same time, one decides; it may have ended between these two.
-  if (isNew) await client.hsetnx(key, 'shards', options.shards ?? (isCluster(client) ? shardsOfCluster : 1))
+  if (isNew) {
+    // On a Cluster the namespace can be lost alone, with the server that it lies on.
+    const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
+    const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
+    await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)
+  }
   await client.hsetnx(key, 'schema', form.version)
   return readNamespace(await client.hgetall(key), options, form, key)
 }

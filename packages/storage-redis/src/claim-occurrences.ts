@@ -42,7 +42,12 @@ export class Claimer {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
     if (shards === 1) {
-      const { claimed, cancelRequested, more, nextDueAt } = await this.#askShard(request, 0, 'take', lastPlace)
+      const { claimed, cancelRequested, more, nextDueAt } = await this.#askShard(
+        request,
+        { shard: 0, shards },
+        'take',
+        lastPlace,
+      )
       return { claimed, cancelRequested, more, nextDueAt }
     }
     return await this.#claimOverShards(request, shards)
@@ -51,7 +56,7 @@ export class Claimer {
   /** Looks at all shards first, so that the limit goes to the oldest of all of them. */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<ClaimAnswer> {
     const views = await Promise.all(
-      Array.from({ length: shards }, (_, shard) => this.#askShard(request, shard, 'peek', lastPlace)),
+      Array.from({ length: shards }, (_, shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace)),
     )
     const places = views
       .flatMap(({ seen }, shard) => seen.map((place): SeenPlace => ({ ...place, shard })))
@@ -70,7 +75,9 @@ export class Claimer {
     }
     const shardsAsked = [...wanted]
     const answers = await Promise.all(
-      shardsAsked.map(([shard, { limit, last }]) => this.#askShard({ ...request, limit }, shard, 'take', last)),
+      shardsAsked.map(([shard, { limit, last }]) =>
+        this.#askShard({ ...request, limit }, { shard, shards }, 'take', last),
+      ),
     )
     // Where something was taken, what was seen before is no longer the whole.
     const latest = [...views]
@@ -85,7 +92,12 @@ export class Claimer {
     }
   }
 
-  async #askShard(request: ClaimRequest, shard: number, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
+  async #askShard(
+    request: ClaimRequest,
+    place: Pick<ScriptCall, 'shard' | 'shards'>,
+    mode: 'peek' | 'take',
+    last: Place,
+  ): Promise<ShardAnswer> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner, limit, exceptHandlerKeys, sweep } = request
     const values = Buffer.allocUnsafe(claimLayout.size)
@@ -103,7 +115,7 @@ export class Claimer {
     )
     const call: ScriptCall = {
       script: scripts.claim,
-      shard,
+      ...place,
       arguments: [values, channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
       extraKey: (prefix) => `${prefix}claimed:${sender}`,
     }

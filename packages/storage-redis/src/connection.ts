@@ -5,8 +5,16 @@ import { placeOf, scriptsOf } from './client.ts'
 import { withoutArguments } from './secrets.ts'
 import { migrate } from './migrate.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
-import { closedError, isUnknownScript, storageError, timeoutError, tooFewReplicas } from './redis-errors.ts'
+import {
+  closedError,
+  isSpreadOtherwise,
+  isUnknownScript,
+  storageError,
+  timeoutError,
+  tooFewReplicas,
+} from './redis-errors.ts'
 import type { Script } from './script.ts'
+import { markShardScript } from './scripts/mark-shard.ts'
 import { markWriteScript } from './scripts/mark-write.ts'
 import { type StoredForm, storedForm } from './stored-form.ts'
 
@@ -18,6 +26,8 @@ type ExtraKey = (shard: string) => string
 export interface ScriptCall {
   readonly script: Script
   readonly shard: number
+  /** How many there are, as the caller takes it. */
+  readonly shards: number
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
 }
@@ -68,13 +78,17 @@ export class Connection {
 
   /** Runs scripts that only read; the answers stand in the order of the calls. */
   async read(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-    return await this.#within(async () => await Promise.all(calls.map((call) => this.#evaluate(call))))
+    return await this.#within(
+      async () => await Promise.all(calls.map((call) => this.#onNamespace(call, () => this.#evaluate(call)))),
+    )
   }
 
   /** Runs scripts that write, and waits for the replicas that were asked for. */
   async write(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
     const run = this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait
-    return await this.#within(async () => await Promise.all(calls.map((call) => run.call(this, call))))
+    return await this.#within(
+      async () => await Promise.all(calls.map((call) => this.#onNamespace(call, () => run.call(this, call)))),
+    )
   }
 
   /** Waits for calls that are under way, each of which ends within its limit. */
@@ -85,9 +99,25 @@ export class Connection {
     if (this.#isOwn) this.client.disconnect()
   }
 
+  /** Runs a script, also on a server that has lost its data since the namespace was looked at. */
+  async #onNamespace<T>({ shards }: ScriptCall, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      // One that is still being prepared is looked at by whoever prepares it.
+      if (!isSpreadOtherwise(error) || this.#namespace === null) throw error
+      // Made anew by somebody else it may be another one: the caller has counted its shards before.
+      if ((await this.#openAnew()).shards !== shards) throw error
+      return await run()
+    }
+  }
+
   async #open(): Promise<Namespace> {
     this.assertOpen()
-    if (this.#namespace !== null) return this.#namespace
+    return this.#namespace ?? (await this.#openAnew())
+  }
+
+  async #openAnew(): Promise<Namespace> {
     this.#opening ??= this.#prepare()
     try {
       this.#namespace = await this.#opening
@@ -101,10 +131,14 @@ export class Connection {
   /** Data in an older form are brought into the present one first: that takes as long as there are many. */
   async #prepare(): Promise<Namespace> {
     for (;;) {
-      const check = () => checkServer(this.client, this.#options, this.#form, this.#place)
+      const earlierShards = this.#namespace?.shards ?? null
+      const check = () => checkServer(this.client, this.#options, this.#form, this.#place, earlierShards)
       const namespace = await this.#within(check)
       const { shards, migratesFrom: from } = namespace
-      if (from === null) return namespace
+      if (from === null) {
+        await this.#within(() => this.#markShards(shards))
+        return namespace
+      }
       const key = namespaceKey(this.#options.prefix)
       const runOnNamespace = (source: string, argument: string) =>
         this.#within(() => scriptsOf(this.client).evalBuffer(source, 1, key, argument))
@@ -112,8 +146,15 @@ export class Connection {
     }
   }
 
-  async #evaluate({ script, shard, arguments: values, extraKey }: ScriptCall): Promise<unknown> {
+  async #markShards(shards: number): Promise<void> {
+    const mark = (shard: number) =>
+      scriptsOf(this.client).evalBuffer(markShardScript, 1, ...this.#keysOf(shard, undefined), shards)
+    await Promise.all(Array.from({ length: shards }, (_, shard) => mark(shard)))
+  }
+
+  async #evaluate({ script, shard, shards, arguments: given, extraKey }: ScriptCall): Promise<unknown> {
     const keys = this.#keysOf(shard, extraKey)
+    const values = [...given, shards]
     try {
       return await scriptsOf(this.client).evalshaBuffer(script.sha, keys.length, ...keys, ...values)
     } catch (error) {
@@ -123,7 +164,8 @@ export class Connection {
   }
 
   async #evaluateAndWait(call: ScriptCall, known = true): Promise<unknown> {
-    const { script, shard, arguments: values, extraKey } = call
+    const { script, shard, shards, arguments: given, extraKey } = call
+    const values = [...given, shards]
     const { minReplicas, waitTimeoutMs } = this.#options
     const keys = this.#keysOf(shard, extraKey)
     // In one pipeline, so that both use one connection: WAIT is about what that one has written.

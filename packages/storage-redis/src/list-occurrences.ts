@@ -29,13 +29,15 @@ export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): P
 
 async function listHistory({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { jobId, states, cursor, limit, from = always, to = never } = query
-  const shard = shardOf(jobId, await connection.shards())
+  const shards = await connection.shards()
+  const shard = shardOf(jobId, shards)
   const place = cursor === null ? null : readCursor(cursor)
   const wanted = Buffer.from(states?.map((state) => stateCodes[state]) ?? [])
   const [reply] = await connection.read([
     {
       script: scripts.listHistory,
       shard,
+      shards,
       arguments: [
         printPaging({ limit, from, to, isDescending: query.order === 'descending', runs: query.runs }),
         place?.score ?? '',
@@ -52,10 +54,11 @@ async function listHistory({ connection }: Ledger, query: Query<'job'>): Promise
 /** The live ones alone: they are few, and are put in order here. */
 async function listLiveOfJob({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { jobId, states = [], cursor, limit, from = always, to = never, order, runs } = query
-  const shard = shardOf(jobId, await connection.shards())
+  const shards = await connection.shards()
+  const shard = shardOf(jobId, shards)
   const wanted = Buffer.from(states.map((state) => stateCodes[state]))
   const [reply] = await connection.read([
-    { script: scripts.listLiveOfJob, shard, arguments: [bytesOfId(jobId), wanted] },
+    { script: scripts.listLiveOfJob, shard, shards, arguments: [bytesOfId(jobId), wanted] },
   ])
   const sign = order === 'ascending' ? 1 : -1
   const place = cursor === null ? null : readCursor(cursor)
@@ -86,6 +89,7 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
       {
         script: scripts.listLive,
         shard,
+        shards,
         arguments: [
           printPaging({ limit: limit - items.length, from: always, to, isDescending: false, runs }),
           place?.score ?? '',

@@ -26,7 +26,7 @@ export async function migrate(
     if (to <= from) continue
     const stepScript = script(migrationScript(step))
     for (let shard = 0; shard < shards; shard++) {
-      const call = { script: stepScript, shard, arguments: [to, from] }
+      const call = { script: stepScript, shard, shards, arguments: [to, from] }
       while (String((await server.write([call]))[0]) === 'more');
     }
   }

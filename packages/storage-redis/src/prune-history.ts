@@ -23,7 +23,7 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
       values.writeDoubleLE(before, pruneLayout.at.before)
       values.writeDoubleLE(keep, pruneLayout.at.keep)
       values.writeUInt32LE(step, pruneLayout.at.limit)
-      const call = { script: scripts.prune, shard, arguments: [values, only, position] }
+      const call = { script: scripts.prune, shard, shards, arguments: [values, only, position] }
       const [reply] = await connection.write([call])
       const [count, more, next] = reply as readonly [number, number, Buffer]
       removed += count

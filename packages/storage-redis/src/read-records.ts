@@ -59,6 +59,7 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
     return {
       script: scripts.get,
       shard: question.shard,
+      shards,
       arguments: [
         Buffer.concat(question.jobs.map((index) => bytesOfId(jobs[index] as JobId))),
         printVersionKeys(question.versions.map((index) => versions[index] as Version)),
@@ -133,7 +134,9 @@ function sum(left: LiveCounts, right: LiveCounts): LiveCounts {
 /** One page of jobs, merged from all shards. */
 export async function listJobs({ connection }: Ledger, query: JobQuery): Promise<Page<JobRecord>> {
   const shards = await connection.shards()
-  const pages = await Promise.all(Array.from({ length: shards }, (_, shard) => readPage(connection, shard, query)))
+  const pages = await Promise.all(
+    Array.from({ length: shards }, (_, shard) => readPage(connection, { shard, shards }, query)),
+  )
   const found = pages.flatMap(({ items }) => items).sort((left, right) => (left.id < right.id ? -1 : 1))
   // Beyond where some shard has stopped, others may have found what it has not.
   const seenUpTo = pages.reduce<string | null>(
@@ -146,7 +149,11 @@ export async function listJobs({ connection }: Ledger, query: JobQuery): Promise
   return { items, cursor: seenUpTo }
 }
 
-async function readPage(connection: Connection, shard: number, query: JobQuery): Promise<Page<JobRecord>> {
+async function readPage(
+  connection: Connection,
+  place: Pick<ScriptCall, 'shard' | 'shards'>,
+  query: JobQuery,
+): Promise<Page<JobRecord>> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
   const values = Buffer.allocUnsafe(listJobsLayout.size)
   values.writeUInt32LE(Math.min(limit, 1000), listJobsLayout.at.limit)
@@ -154,7 +161,7 @@ async function readPage(connection: Connection, shard: number, query: JobQuery):
   values[listJobsLayout.at.withDeleted] = deleted ? 1 : 0
   const after = cursor === null ? '' : bytesOfId(cursor as `job_${string}`)
   const tag = owner === undefined ? '' : printTag(owner)
-  const [reply] = await connection.read([{ script: scripts.listJobs, shard, arguments: [values, after, tag] }])
+  const [reply] = await connection.read([{ script: scripts.listJobs, ...place, arguments: [values, after, tag] }])
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const items = jobs.map(readJob)
   return { items, cursor: position.length === 0 ? null : readJobId(position, 0) }

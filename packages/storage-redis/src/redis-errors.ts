@@ -43,6 +43,12 @@ const meanings: readonly Meaning[] = [
     remedy: 'Install the newer version here too.',
   },
   {
+    pattern: /^SPREAD /,
+    code: 'STORAGE_BUSY',
+    message: 'Redis has lost the data of this prefix, and they have been begun anew',
+    remedy: 'The call has done nothing, and can be repeated.',
+  },
+  {
     pattern: /^WRONGTYPE/,
     code: 'STORAGE_FOREIGN',
     message: 'Keys with this prefix hold something else',
@@ -64,6 +70,11 @@ const meanings: readonly Meaning[] = [
 
 const unreachable =
   /max retries per request|connection is closed|aborted due to connection close|isn't writeable|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ETIMEDOUT|Failed to refresh slots|timed out|Too many Cluster redirections|None of startup nodes/i
+
+/** True when a shard does not say that the jobs are spread as the caller believes: its data were lost. */
+export function isSpreadOtherwise(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('SPREAD ')
+}
 
 /** True when the server does not know a script (any more). */
 export function isUnknownScript(error: unknown): boolean {

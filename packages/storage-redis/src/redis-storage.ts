@@ -119,8 +119,8 @@ class RedisStorage implements Storage {
   }
 
   async serverTime(): Promise<number> {
-    await this.#connection.shards()
-    const [reply] = await this.#connection.read([{ script: scripts.serverTime, shard: 0, arguments: [] }])
+    const shards = await this.#connection.shards()
+    const [reply] = await this.#connection.read([{ script: scripts.serverTime, shard: 0, shards, arguments: [] }])
     const [seconds, microseconds] = (reply as readonly Buffer[]).map(Number) as [number, number]
     return seconds * 1000 + Math.floor(microseconds / 1000)
   }

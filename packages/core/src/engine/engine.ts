@@ -24,6 +24,7 @@ import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
 import type { EngineContext } from './loop/engine-context.ts'
+import { ItemCalls } from './loop/item-calls.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
@@ -62,11 +63,13 @@ export class Engine implements Scheduler, EngineContext {
   readonly clock: EngineContext['clock']
   readonly agenda: Agenda<RegisteredJob>
   readonly storage: StorageCaller
+  readonly itemCalls: ItemCalls
   readonly events: EventHub = new EventHub()
   readonly logger: EngineContext['logger']
   readonly owner: EngineContext['owner']
   readonly defaults: EngineContext['defaults']
   readonly maxBatch: number
+  readonly mostQueued: number
   readonly #options: CheckedSchedulerOptions
   readonly #time: EngineTime
   readonly #registry: JobRegistry
@@ -94,6 +97,7 @@ export class Engine implements Scheduler, EngineContext {
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }
     this.maxBatch = options.storage.capabilities.maxBatch
+    this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.agenda = new Agenda({
       clock: options.clock,
       wallNow: () => this.now(),
@@ -106,6 +110,7 @@ export class Engine implements Scheduler, EngineContext {
       events: this.events,
       logger: options.logger,
     })
+    this.itemCalls = new ItemCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     if (options.metrics !== null) {
       const metrics = guardedMetrics(options.metrics, this)
@@ -114,7 +119,12 @@ export class Engine implements Scheduler, EngineContext {
     }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
-    const registry = new JobRegistry(this, { reviver, handlers: options.handlers })
+    const registry = new JobRegistry(this, {
+      reviver,
+      handlers: options.handlers,
+      // The others look as often, if their options are the same.
+      patienceMs: 2 * options.definitionIntervalMs,
+    })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
     this.#registry = registry

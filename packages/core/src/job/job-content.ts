@@ -1,11 +1,38 @@
 import { resolveJobSettings } from '../configuration/resolve-settings.ts'
-import type { JobOverrides } from '../configuration/settings.ts'
+import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
+import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ScheduleSegment } from '../storage/job-record.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { handlerKeyOf, toJobDocument } from './job-document.ts'
+
+// Some storages bound a record's size, and a definition that fits here is to fit everywhere.
+const mostBytes = 262_144
+
+function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
+  // Far from it, as nearly all are: a name and a few settings need no count.
+  if (tasks.length < 100 && tasks.every(({ data }) => data === undefined)) return
+  const bytes = Buffer.byteLength(JSON.stringify(definition))
+  if (bytes <= mostBytes) return
+  throw new JobistemerError('DATA_TOO_LARGE', {
+    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostBytes} are allowed.`,
+    field: 'tasks',
+    value: bytes,
+    remedy: 'Give its tasks less data, and hand on where the rest is.',
+  })
+}
+
+function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings, mostQueued: number): void {
+  if (overlapPolicy !== 'queue' || maxQueued <= mostQueued) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `maxQueued of job ${printValue(name)} is more than its storage holds: ${maxQueued}.`,
+    field: 'maxQueued',
+    value: maxQueued,
+    remedy: `Give at most ${mostQueued}, or choose another storage.`,
+  })
+}
 
 /** Digest of a definition. Equal ones on different nodes have equal fingerprints, whatever their order of members. */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
@@ -17,6 +44,8 @@ export function contentOf(
   job: Job,
   options: {
     readonly defaults: JobOverrides
+    /** How many occurrences of one job the storage may hold queued. */
+    readonly mostQueued: number
     readonly timeline: readonly ScheduleSegment[]
     readonly nextAt: number | null
     /** Default: that of the definition. */
@@ -25,11 +54,14 @@ export function contentOf(
 ): JobContent {
   const { defaults, timeline, nextAt } = options
   const settings = resolveJobSettings(defaults, job.overrides)
+  const definition = toJobDocument(job, defaults) as unknown as JsonObject
+  refuseTooLarge(job, definition)
+  refuseTooMany(job, settings, options.mostQueued)
   return {
     name: job.name,
     owner: job.owner,
     fingerprint: options.fingerprint ?? fingerprintOfJob(job, defaults),
-    definition: toJobDocument(job, defaults) as unknown as JsonObject,
+    definition,
     handlerKey: handlerKeyOf(job),
     overlap: { policy: settings.overlapPolicy, maxQueued: settings.maxQueued },
     timeline,

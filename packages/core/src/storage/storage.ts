@@ -78,6 +78,8 @@ export interface StorageCapabilities {
   readonly multiProcess: boolean
   /** What a resolved write survives: nothing, `kill -9` of every node, or a power cut. */
   readonly durability: 'none' | 'process' | 'power'
+  /** How many occurrences of one job may be queued; a larger `maxQueued` is refused. Default: any number. */
+  readonly maxQueued?: number
   /** How fine `serverTime` is, in milliseconds. Default 1. */
   readonly serverTimeResolutionMs?: number
 }

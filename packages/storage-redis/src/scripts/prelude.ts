@@ -31,6 +31,9 @@ const printedRecord = writeFields(recordLayout, {
  * Form. A storage looks at the form of the data when it opens. One that was open while a newer version has brought them
  * into another form is told so by its next call, see `stored-form.ts`.
  *
+ * Spread. The last argument says over how many shards the caller takes the jobs to be spread. A server that has lost its
+ * data has no word of that, or another one by now: the call does nothing then.
+ *
  * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
  * of `request-layouts.ts`.
  */
@@ -42,6 +45,9 @@ local shard = sub(heads, 1, -6)
 
 local form = call('GET', shard .. 'form')
 if form and form ~= '${storedForm.version}' then return redis.error_reply('FORM ' .. form) end
+
+local spread = call('GET', shard .. 'shards')
+if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'

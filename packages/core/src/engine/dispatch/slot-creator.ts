@@ -4,8 +4,11 @@ import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
+import { leaveOut } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { initialRuns } from '../run/task-run-records.ts'
 import { displace } from './displace.ts'
@@ -35,7 +38,7 @@ export class SlotCreator {
   }
 
   async create(due: readonly DueSlot[], now: number): Promise<void> {
-    const { owner, storage } = this.#engine
+    const { owner, itemCalls } = this.#engine
     // What waits in the storage is older than what is due now, and goes first.
     const { hasBacklog } = this.#capacity
     const items: CreateSlot[] = []
@@ -51,20 +54,34 @@ export class SlotCreator {
     }
     if (items.length === 0) return
     this.#capacity.reserve(reserved)
-    let answers: readonly CreateAnswer[]
+    const answered = (index: number, answer: CreateAnswer | ItemRefused): Promise<void> | null => {
+      const one = sent[index] as DueSlot
+      const item = items[index] as CreateSlot
+      if (answer instanceof ItemRefused) {
+        leaveOut(this.#engine, this.#registry, one.job, answer.error)
+        return null
+      }
+      this.#answered(one, item, answer, now)
+      return answer.outcome === 'exists' ? this.#startOwn(one, item, answer, now) : null
+    }
+    const failed = (error: unknown) => failInBackground(this.#engine, 'launch', error)
+    let answers: readonly (CreateAnswer | undefined)[]
     try {
-      answers = await storage.repeated('createOccurrences', (calls) => calls.createOccurrences({ now, owner, items }))
+      answers = await itemCalls.send(
+        'createOccurrences',
+        items,
+        (calls, some) => calls.createOccurrences({ now, owner, items: some }),
+        (index, answer) => void answered(index, answer)?.catch(failed),
+      )
     } finally {
       this.#capacity.unreserve(reserved)
       // What came to wait meanwhile found no place, and those that were kept may not be needed.
       if (reserved > 0) this.#capacity.offerRoom()
     }
-    for (let index = 0; index < sent.length; index++) {
-      const one = sent[index] as DueSlot
-      const item = items[index] as CreateSlot
-      const answer = answers[index] as CreateAnswer
-      this.#answered(one, item, answer, now)
-      if (answer.outcome === 'exists') await this.#startOwn(one, item, answer, now)
+    for (let index = 0; index < answers.length; index++) {
+      const answer = answers[index]
+      const starting = answer === undefined ? null : answered(index, answer)
+      if (starting !== null) await starting
     }
   }
 
@@ -72,12 +89,11 @@ export class SlotCreator {
   async #startOwn(
     { job, plan }: DueSlot,
     item: CreateSlot,
-    answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
     now: number,
   ): Promise<void> {
-    const { state, token, owner } = answer
-    const mayBeOwn = state === 'running' && token === 1 && owner?.incarnation === this.#engine.owner.incarnation
-    if (!mayBeOwn || item.runs === null) return
+    // Most often it is another node's, which costs no look.
+    if (owner?.incarnation !== this.#engine.owner.incarnation) return
     // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
     if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)

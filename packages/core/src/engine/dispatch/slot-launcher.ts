@@ -105,12 +105,14 @@ export class SlotLauncher {
   #takeDue(now: number): { readonly due: readonly DueSlot[]; readonly late: readonly LateSlot[] } {
     const due: DueSlot[] = []
     const late: LateSlot[] = []
+    let starting = 0
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#agenda.peekDueSlot(now)
       if (job === undefined) break
       const plan = this.#registry.planOf(job)
-      if (plan === null) this.#capacity.endHold()
-      else if (this.#capacity.holds(job.at, plan.settings, due.length, now)) break
+      // What does not start needs no place.
+      if (plan === null || job.paused) this.#capacity.endHold()
+      else if (this.#capacity.holds(job.at, plan.settings, starting, now)) break
       this.#agenda.setSlot(job, null)
       if (this.#creating.has(job)) {
         this.#creating.set(job, true)
@@ -119,7 +121,10 @@ export class SlotLauncher {
       // A node that lacks a handler leaves the job to the others.
       if (plan === null) continue
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
-      else due.push({ job, plan, slot: job.at })
+      else {
+        due.push({ job, plan, slot: job.at })
+        if (!job.paused) starting++
+      }
     }
     return { due, late }
   }

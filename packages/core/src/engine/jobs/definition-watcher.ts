@@ -21,6 +21,8 @@ export class DefinitionWatcher {
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
   #woken = false
+  /** Monotonic instant from which on heads are looked at again. */
+  #headsDueAt = 0
   #looks = 0
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; intervalMs: number }) {
@@ -40,6 +42,7 @@ export class DefinitionWatcher {
   async start(options: { readonly adoptAll: boolean }): Promise<void> {
     if (!options.adoptAll) this.#lookedAt = this.#engine.now()
     await this.#look()
+    this.#setHeadsDue()
     this.#loop.runIn(this.#intervalMs)
   }
 
@@ -54,9 +57,20 @@ export class DefinitionWatcher {
     this.#woken = false
     try {
       await this.#look()
+      if (this.#engine.clock.monotonic() >= this.#headsDueAt) await this.#reviewHeads()
     } finally {
       if (!this.#woken) this.#loop.runIn(this.#intervalMs)
     }
+  }
+
+  #setHeadsDue(): void {
+    this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
+  }
+
+  /** A storage that has lost its data has no changes to show. */
+  async #reviewHeads(): Promise<void> {
+    this.#setHeadsDue()
+    await this.#registry.reviewSome()
   }
 
   async #look(): Promise<void> {
@@ -95,6 +109,11 @@ export class DefinitionWatcher {
     if (job === undefined) {
       // Some of it may wait already.
       if (record.deletedAt === null && this.#registry.adoptStored(record) !== null) this.#capacity.workAppeared()
+      return
+    }
+    // It was lost, or deleted, and has come back: its versions count from another beginning.
+    if (record.createdAt !== job.createdAt) {
+      this.#registry.reload(job)
       return
     }
     // What was read may be older than what this node did since.

@@ -13,8 +13,9 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
 import { checkedSeries } from './checked-series.ts'
+import { HeadReview } from './head-review.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
-import { RegisteredJob } from './registered-job.ts'
+import { type JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
 import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './timeline.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
@@ -29,7 +30,10 @@ export class JobRegistry {
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
+  readonly #review: HeadReview
   readonly #jobs = new Map<JobId, RegisteredJob>()
+  /** Jobs of the option `jobs` that somebody has removed: whoever defines them again gets them back here, too. */
+  readonly #dormant = new Map<JobId, Job>()
   /** Those whose watermark lies ahead of the time, and of which that was said. */
   readonly #ahead = new Set<JobId>()
   /** Plans of versions other than the ones in force, for occurrences that started under them. */
@@ -37,8 +41,9 @@ export class JobRegistry {
   /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
   readonly #saidOf = new Map<JobId, string>()
 
-  constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers }) {
+  constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number }) {
     this.#engine = engine
+    this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
     this.#handlers = options.handlers
   }
@@ -60,6 +65,11 @@ export class JobRegistry {
 
   get(id: JobId): RegisteredJob | undefined {
     return this.#jobs.get(id)
+  }
+
+  /** Also sees those that come while it is gone through. */
+  all(): IterableIterator<RegisteredJob> {
+    return this.#jobs.values()
   }
 
   /**
@@ -87,7 +97,7 @@ export class JobRegistry {
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      const learning = this.#learn(records)
+      const learning = this.learn(records)
       if (learning !== null) await learning
       // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
       const now = this.#engine.now()
@@ -101,7 +111,7 @@ export class JobRegistry {
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
         const change = this.changeFor(job, record, now)
         if (change !== null) changing.push({ job, change })
-        else this.adopt(job, record as JobRecord)
+        else this.#adoptOwn(job, record as JobRecord, undefined, isStart)
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
@@ -109,8 +119,8 @@ export class JobRegistry {
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer
-        if (answer.outcome === 'saved') this.adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
-        else again.push(job)
+        if (answer.outcome !== 'saved') again.push(job)
+        else this.#adoptOwn(job, answer.job, change.kind === 'create' ? 'created' : 'updated', isStart)
       }
       open = again
       // A deleted job that comes back waits until what was left of it is canceled, some with each look.
@@ -121,12 +131,17 @@ export class JobRegistry {
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
   changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
     this.#addTypeOf(job)
-    const { defaults } = this.#engine
+    const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
       // Of a deleted job that comes back, nothing before its deletion is made up for.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
-      const content = contentOf(job, { defaults, timeline, nextAt: checkedSeries(job.schedule).nextMs(after) })
+      const content = contentOf(job, {
+        defaults,
+        mostQueued,
+        timeline,
+        nextAt: checkedSeries(job.schedule).nextMs(after),
+      })
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)
@@ -135,7 +150,7 @@ export class JobRegistry {
     return {
       kind: 'replace',
       id: job.id,
-      content: contentOf(job, { defaults, ...this.#immediately(job, record, now) }),
+      content: contentOf(job, { defaults, mostQueued, ...this.#immediately(job, record, now) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',
@@ -154,10 +169,11 @@ export class JobRegistry {
 
   /** Imports the tickers of this project that jobs of this node need, and that nobody has imported yet. */
   async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
-    await this.#learn(records.filter((record) => this.#jobs.has(record.id) || this.#runsAsData(record)))
+    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.#runsAsData(record)))
   }
 
-  #learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
+  /** As {@link learnTypesOf}; `null` when there is nothing to wait for. */
+  learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
     const schedules = records.flatMap((record) => record?.timeline.map(({ schedule }) => schedule) ?? [])
     const learning = this.#reviver.learn(schedules)
     if (learning !== null) this.#engine.clock.track?.(learning)
@@ -196,8 +212,12 @@ export class JobRegistry {
     return this.#reviver.revive(schedule)
   }
 
-  /** Takes over a head as it is stored now. */
-  adopt(job: Job, record: JobRecord, change?: RegistrationChange): RegisteredJob {
+  #adoptOwn(job: Job, record: JobRecord, change: RegistrationChange | undefined, isStart: boolean): void {
+    this.adopt(job, record, change, isStart ? 'jobs' : 'added')
+  }
+
+  /** Takes over a head as it is stored now. `origin`: where the job is from, if this node has not had it before. */
+  adopt(job: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
     let series: SlotSeries
     let isUnscheduled = false
     try {
@@ -210,12 +230,18 @@ export class JobRegistry {
     }
     const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
     let registered = this.#jobs.get(job.id)
+    const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
+    // The stored definition is what this node has made of it, by an update in a window.
+    const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
-      registered = new RegisteredJob(job, record, series)
+      registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
       this.#jobs.set(job.id, registered)
-    }
+      this.#dormant.delete(job.id)
+    } else if (registered.origin === 'stored') registered.origin = origin
     registered.job = job
     registered.version = record.version
+    registered.createdAt = record.createdAt
+    if (isNew) registered.isFollowing = !local && !isOwnUpdate
     registered.series = series
     registered.isUnscheduled = isUnscheduled
     if (!isUnscheduled) this.#saidOf.delete(job.id)
@@ -245,10 +271,13 @@ export class JobRegistry {
   }
 
   /**
-   * Takes over a job that is data alone, when this node has its handlers; otherwise it is left to other nodes. Where the
-   * schedule cannot be revived, only its slots are.
+   * Takes over a job that this node has code for: one that is data alone, when it has its handlers, or one of its own
+   * that was removed and is defined again. Others are left to other nodes; where the schedule cannot be revived, only the
+   * slots are.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
+    const dormant = this.#dormant.get(record.id)
+    if (dormant !== undefined) return this.adopt(dormant, record)
     const schedule = record.timeline.at(-1)?.schedule
     if (schedule === undefined || !this.#runsAsData(record)) return null
     const document = readJobDocument(record.definition)
@@ -332,7 +361,8 @@ export class JobRegistry {
   /** The plan of whatever version an occurrence was created under. */
   async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
     if (version === job.version) return this.planOf(job)
-    const key = `${job.job.id}:${version}`
+    // A storage that has lost everything counts versions from 1 again.
+    const key = `${job.job.id}:${job.createdAt}:${version}`
     const known = this.#otherPlans.get(key)
     if (known !== undefined) return known
     const { versions } = await this.#engine.storage.repeated('get', (calls) =>
@@ -390,16 +420,18 @@ export class JobRegistry {
   /** The job is gone from the storage. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
+    const { id: jobId, name: jobName } = job.job
     // Deleted and defined again meanwhile, it is another one that this says nothing of.
-    if (this.#jobs.get(job.job.id) !== job) return
-    this.#jobs.delete(job.job.id)
-    this.#ahead.delete(job.job.id)
-    this.#engine.events.emit('job.removed', { jobId: job.job.id, jobName: job.job.name })
+    if (this.#jobs.get(jobId) !== job) return
+    this.#jobs.delete(jobId)
+    this.#ahead.delete(jobId)
+    if (job.origin === 'jobs') this.#dormant.set(jobId, job.job)
+    this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
-  /** Reads a job's head again, because another node has changed it. */
+  /** Reads a job's head again, because another node has changed it, or the storage has lost it. */
   reload(job: RegisteredJob): void {
-    this.reloadNow(job).catch((error) => this.#engine.fail('reload', error))
+    this.#review.ask(job)
   }
 
   /**
@@ -407,17 +439,12 @@ export class JobRegistry {
    * gone.
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
-    const id = job.job.id
-    const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
-    const record = jobs[0] ?? null
-    if (record !== null && record.deletedAt === null) {
-      const learning = this.#learn([record])
-      if (learning === null) return this.adopt(job.job, record)
-      await learning
-      // What was read may be old by now.
-      return this.reloadNow(job, storage)
-    }
-    this.forget(job)
-    return null
+    const gone = await this.#review.review([job], storage)
+    return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
+  }
+
+  /** Looks whether some of the jobs are still in the storage, the next ones with each call. */
+  reviewSome(): Promise<void> {
+    return this.#review.reviewSome()
   }
 }

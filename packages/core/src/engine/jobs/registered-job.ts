@@ -7,6 +7,12 @@ import type { SlotSeries } from './timeline.ts'
 const none: readonly string[] = Object.freeze([])
 
 /**
+ * Where a node has a job from: its option `jobs`, a call of `add` or `apply` on it, or the storage alone. The first two
+ * are definitions of its own.
+ */
+export type JobOrigin = 'jobs' | 'added' | 'stored'
+
+/**
  * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
  * holds no more than it must: an idle job is this object and its place in the heap.
  */
@@ -15,7 +21,12 @@ export class RegisteredJob implements HeapEntry {
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
   job: Job
+  origin: JobOrigin
   version: number
+  /** Of the head: a job that was lost, or deleted, and came back has another one. */
+  createdAt: number
+  /** Another definition than this node's own is in force. */
+  isFollowing = false
   watermark: number
   series: SlotSeries
   /** This node cannot revive its schedules: it leaves its slots to other nodes, and still runs what they create. */
@@ -24,14 +35,15 @@ export class RegisteredJob implements HeapEntry {
   plan: JobPlan | null | undefined = undefined
   /** Names of what this node lacks to run the stored version, where its plan is `null`. */
   missing: readonly string[] = none
-  paused: boolean
+  paused = false
 
-  constructor(job: Job, record: JobRecord, series: SlotSeries) {
+  constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
     this.job = job
+    this.origin = origin
     this.version = record.version
+    this.createdAt = record.createdAt
     this.watermark = record.watermark
     this.series = series
-    this.paused = record.paused !== null
   }
 
   /** The next slots, at most so many. */

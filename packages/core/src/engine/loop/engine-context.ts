@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
+import type { ItemCalls } from './item-calls.ts'
 import type { StorageCaller } from './storage-caller.ts'
 
 /** What the parts of one engine share. */
@@ -12,11 +13,15 @@ export interface EngineContext {
   readonly clock: Clock
   readonly agenda: Agenda<HeapEntry>
   readonly storage: StorageCaller
+  /** Calls of which one item may be wrong. */
+  readonly itemCalls: ItemCalls
   readonly events: EventHub
   readonly logger: Logger
   readonly owner: Owner
   /** What the scheduler overrides for all of its jobs. */
   readonly defaults: JobOverrides
+  /** How many occurrences of one job the storage may hold queued. */
+  readonly mostQueued: number
   /** Items per storage call. */
   readonly maxBatch: number
   /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */

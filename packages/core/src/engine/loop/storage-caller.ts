@@ -31,6 +31,9 @@ export function isStorageGone(error: unknown): boolean {
   return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
 }
 
+/** The answer of a call that did not get through, and that is tried on elsewhere. */
+export const movedOn: unique symbol = Symbol('moved on')
+
 /** Somebody who waits for an answer. */
 interface Asked {
   /** Throws when that one waits no more. */
@@ -90,15 +93,20 @@ export class StorageCaller implements StorageCalls {
    * A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend;
    * for somebody who waits for it, also what somebody has to mend, and the refusal when that one waits no more
    */
-  async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>, asked: Asked | null = null): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+  async repeated<T>(
+    operation: string,
+    call: (storage: Storage) => Promise<T>,
+    asked: Asked | null = null,
+    firstAttempt: number = 1,
+  ): Promise<T> {
+    for (let attempt = firstAttempt; ; attempt++) {
       const turn = this.#turns?.pass(asked !== null) ?? null
       if (turn !== null) await turn
       if (this.#stopped) throw new EngineStopped()
       asked?.assertWanted()
       try {
         const answer = await this.#call(call)
-        if (attempt > 1) {
+        if (attempt > 1 && answer !== movedOn) {
           this.#events.emit('storage.recovered', { operation, attempts: attempt })
           this.#logger.info({ operation, attempts: attempt }, 'storage answers again')
         }

@@ -7,6 +7,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
@@ -110,25 +111,36 @@ export class Reaper {
     if (records.length === 0) return
     const now = this.#engine.now()
     const items: ReapItem[] = []
+    const names: string[] = []
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
-      const settings = await this.#settingsOf(record)
+      const { name, settings } = await this.#jobOf(record)
       const retry = settings?.onInterrupted === 'retry' && record.rescues < settings.maxRescues
       // Of an occurrence that has ended, no task is left running.
       const runs = record.runs.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
       )
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
+      names.push(name)
     }
-    const answers = await this.#engine.storage.repeated('reap', (calls) => calls.reap({ now, items }))
-    for (const [index, item] of items.entries()) this.#answered(item, answers[index] as ReapAnswer)
+    const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
+      const item = items[index] as ReapItem
+      if (answer instanceof ItemRefused) this.#engine.fail(`reap ${item.id}`, answer.error)
+      else this.#answered(names[index] as string, item, answer)
+    }
+    const answers = await this.#engine.itemCalls.send(
+      'reap',
+      items,
+      (calls, some) => calls.reap({ now, items: some }),
+      answered,
+    )
+    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
 
-  #answered(item: ReapItem, answer: ReapAnswer): void {
+  #answered(jobName: string, item: ReapItem, answer: ReapAnswer): void {
     if (answer.outcome !== 'reaped') return
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
-    const jobName = this.#registry.get(jobId)?.job.name ?? jobId
     logger.warn({ job: jobName, occurrenceId, action, reason }, 'occurrence reaped')
     events.emit('occurrence.reaped', {
       jobId,
@@ -141,16 +153,18 @@ export class Reaper {
     if (action === 'retry' || answer.woken !== null) this.#capacity.workAppeared()
   }
 
-  async #settingsOf(record: OccurrenceRecord): Promise<JobSettings | null> {
-    const { jobId, jobVersion } = record
+  /** The job of an occurrence: this node need not know it, nor have its handlers. */
+  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; settings: JobSettings | null }> {
     const job = this.#registry.get(jobId)
-    if (job !== undefined && job.version === jobVersion) return this.#registry.planOf(job)?.settings ?? null
-    const { versions } = await this.#engine.storage.repeated('get', (calls) =>
-      calls.get({ versions: [{ jobId, version: jobVersion }] }),
+    const plan = job?.version === jobVersion ? this.#registry.planOf(job) : null
+    if (job !== undefined && plan !== null) return { name: job.job.name, settings: plan.settings }
+    const { jobs, versions } = await this.#engine.storage.repeated('get', (calls) =>
+      calls.get({ jobs: [jobId], versions: [{ jobId, version: jobVersion }] }),
     )
+    const name = jobs[0]?.name ?? jobId
     const [version] = versions
-    if (version == null) return null
+    if (version == null) return { name, settings: null }
     const { defaults, settings } = readJobDocument(version.definition)
-    return resolveJobSettings(defaults, settings)
+    return { name, settings: resolveJobSettings(defaults, settings) }
   }
 }

@@ -179,19 +179,19 @@ export class Definitions {
   }
 
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {
-    const { defaults } = this.#engine
+    const { defaults, mostQueued } = this.#engine
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
     // A window passes, and the definition after it is the old one: it is part of what tells versions apart.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
-    if (sameSchedule) return contentOf(job, { defaults, ...record, fingerprint })
+    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint })
     const series = this.#registry.seriesOf(record.timeline, job)
     const { watermark } = record
     const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
     const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
-    return contentOf(job, { defaults, timeline, nextAt, fingerprint })
+    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint })
   }
 
   /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
@@ -205,7 +205,7 @@ export class Definitions {
     readObject(options, 'options', ['expectedVersion', ...callOptionNames])
     const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
     const answer = await this.#delete(storage, job.job.id, expectedVersion)
-    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion ?? 0, answer.job)
+    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
     this.#registry.forget(job)
   }
 
@@ -230,9 +230,7 @@ export class Definitions {
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
     }
-    const removed = [...stored.values()]
-      .filter((record) => record.owner === owner && record.deletedAt === null)
-      .map((record) => this.#planned(record.name, record, null))
+    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
     return { owner, jobs: tagged, added, changed, removed, unchanged }
   }
 
@@ -247,7 +245,7 @@ export class Definitions {
       const id = ids.get(name)
       const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id], storage))[0] ?? null))
       const alive = record !== null && record.deletedAt === null ? record : null
-      if ((alive?.version ?? null) !== version) throw versionConflict(name, version ?? 0, alive)
+      if ((alive?.version ?? null) !== version) throw versionConflict(name, version, alive)
     }
     const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
     await this.#registry.register(
@@ -258,7 +256,7 @@ export class Definitions {
       const record = stored.get(name)
       if (record === undefined) continue
       const answer = await this.#delete(storage, record.id, version)
-      if (answer.outcome === 'conflict') throw versionConflict(name, version ?? 0, answer.job)
+      if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
       const registered = this.#registry.get(record.id)
       if (registered !== undefined) this.#registry.forget(registered)
     }
@@ -361,10 +359,10 @@ function toDate(milliseconds: number | null): Date | null {
   return milliseconds === null ? null : new Date(milliseconds)
 }
 
-function versionConflict(name: string, expected: number, record: JobRecord | null): JobistemerError {
+function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
   const actual = record?.version ?? null
   return new JobistemerError('VERSION_CONFLICT', {
-    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected === 0 ? 'none' : expected}.`,
+    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
     field: 'expectedVersion',
     value: { expected, actual } as unknown as JsonObject,
     remedy: 'Read the job again, and decide anew.',

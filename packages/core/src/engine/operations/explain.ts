@@ -89,9 +89,8 @@ async function coveringRecord(storage: StorageCalls, head: JobRecord, at: number
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
-  const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, token, details }) => {
-    const canceledAhead = state === 'canceled' && token === 0 && details.span === undefined
-    return kind === 'slot' && !canceledAhead
+  const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
+    return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
   return run !== null && holds(run, at) ? run : null
 }

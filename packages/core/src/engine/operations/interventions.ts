@@ -134,8 +134,7 @@ export class Interventions {
         return { id, outcome: 'canceled', state: 'canceled' }
       }
       if (outcome === 'exists') return this.cancel(id, options, storage)
-      if (outcome === 'absent') throw jobDeleted(job)
-      if (outcome !== 'stale_version') throw notASlot(job, slot, 'lies in the past of')
+      if (outcome !== 'stale_version' && outcome !== 'absent') throw notASlot(job, slot, 'lies in the past of')
       const present = await this.#registry.reloadNow(job, storage)
       if (present === null) throw jobDeleted(job)
       job = present

@@ -153,7 +153,8 @@ export class Requests {
       const answer = await this.#createOrRecognise(job, item, asked)
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
       if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state, asked)
-      if (answer.outcome !== 'stale_version') return this.#answered(job, plan, item, answer)
+      if (answer.outcome !== 'stale_version' && answer.outcome !== 'absent')
+        return this.#answered(job, plan, item, answer)
       const present = await this.#registry.reloadNow(job)
       if (present === null) throw jobGone(job)
       job = present
@@ -190,10 +191,10 @@ export class Requests {
   async #startOwn(
     job: RegisteredJob,
     item: CreateRequested,
-    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { state, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
-    if (state !== 'running' || token !== 1 || owner?.incarnation !== this.#engine.owner.incarnation) return
-    await this.#recognise(job, item)
+    const mayBeOwn = state === 'running' && owner?.incarnation === this.#engine.owner.incarnation
+    if (mayBeOwn) await this.#recognise(job, item)
   }
 
   async #recognise(job: RegisteredJob, { id }: CreateRequested): Promise<void> {

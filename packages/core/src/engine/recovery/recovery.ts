@@ -5,9 +5,11 @@ import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
+import { leaveOut } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/timeline.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
@@ -60,7 +62,7 @@ export class Recovery {
    * that come to it at once, one wins.
    */
   async recover(late: readonly LateSlot[]): Promise<void> {
-    const { owner, storage } = this.#engine
+    const { owner, itemCalls } = this.#engine
     const now = this.#engine.now()
     const items: RecoveryItem[] = []
     const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
@@ -86,12 +88,18 @@ export class Recovery {
       }
     }
     if (items.length === 0) return
-    const answers = await storage.repeated('createOccurrences', (calls) =>
-      calls.createOccurrences({ now, owner, items }),
-    )
-    for (const [index, { late: one, decision }] of sent.entries()) {
-      this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answers[index] as CreateAnswer)
+    const answered = (index: number, answer: CreateAnswer | ItemRefused) => {
+      const { late: one, decision } = sent[index] as (typeof sent)[number]
+      if (answer instanceof ItemRefused) leaveOut(this.#engine, this.#registry, one.job, answer.error)
+      else this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answer)
     }
+    const answers = await itemCalls.send(
+      'createOccurrences',
+      items,
+      (calls, some) => calls.createOccurrences({ now, owner, items: some }),
+      answered,
+    )
+    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
 
   /** For most jobs, what became of a few slots is all that there is to know: one call for all of them. */

@@ -11,6 +11,7 @@ export type AbortReason =
   | 'no_capacity'
   | 'clock_unconfirmed'
   | 'lost'
+  | 'storage_refused'
 
 /** Whether an attempt was stopped only so that another owner can make the next one. */
 export function isHandOver(reason: AbortReason): boolean {

@@ -61,6 +61,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
+  #isRefused = false
   #failedFast = false
   #halt: Halt | null = notHalted
   #finalChange: SettleChange | null = null
@@ -207,6 +208,29 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#tasks[task]?.stored(run.attempts.at(-1)?.number)
     }
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+  }
+
+  /**
+   * The storage cannot keep what this occurrence says, so it says less: that it has failed, and why. If that is refused
+   * too, nothing can be said any more.
+   */
+  refused(error: unknown): void {
+    if (this.#phase === 'closed') return
+    const { logger } = this.engine
+    const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
+    if (this.#isRefused) {
+      logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
+      this.lose()
+      return
+    }
+    this.#isRefused = true
+    logger.error(fields, 'the storage cannot keep what this occurrence says: it fails')
+    for (const task of this.#tasks) task.refuse(error)
+    const isClosing = this.#phase === 'closing'
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'storage_refused' }, 'storage_refused')
+    if (!isClosing) return
+    this.#halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
+    this.say()
   }
 
   #begin(): void {

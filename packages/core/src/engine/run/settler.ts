@@ -3,12 +3,15 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall } from '../loop/group-commit.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
 
 /** Somebody who has something to say of a running occurrence. */
 export interface Settling {
   /** What there is to say by now, or `null` when that has changed. */
   takeItem(now: number): SettleItem | null
   settled(item: SettleItem, answer: SettleAnswer): void
+  /** The storage can never take what was said. */
+  refused(error: unknown): void
 }
 
 /**
@@ -53,7 +56,7 @@ export class Settler {
   }
 
   #takeGroup(): Settling[] {
-    if (this.#calls === 0) return this.#waiting.splice(0, this.#engine.maxBatch)
+    if (this.#calls === 0 && this.#speaking.size === 0) return this.#waiting.splice(0, this.#engine.maxBatch)
     const group: Settling[] = []
     const left: Settling[] = []
     for (const settling of this.#waiting) {
@@ -77,13 +80,22 @@ export class Settler {
       this.#speaking.add(settling)
     }
     if (items.length === 0) return
-    try {
-      const answers = await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items }))
-      for (let index = 0; index < speakers.length; index++) {
-        speakers[index]?.settled(items[index] as SettleItem, answers[index] as SettleAnswer)
-      }
-    } finally {
-      for (const speaker of speakers) this.#speaking.delete(speaker)
+    const answered = (index: number, answer: SettleAnswer | ItemRefused) => {
+      const speaker = speakers[index] as Settling
+      this.#speaking.delete(speaker)
+      if (answer instanceof ItemRefused) speaker.refused(answer.error)
+      else speaker.settled(items[index] as SettleItem, answer)
     }
+    const answers = await this.#engine.itemCalls.send(
+      'settle',
+      items,
+      (storage, some) => storage.settle({ now, items: some }),
+      (index, answer) => {
+        answered(index, answer)
+        // What it has had to say since was held back.
+        this.#flush()
+      },
+    )
+    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
 }

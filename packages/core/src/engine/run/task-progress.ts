@@ -1,3 +1,4 @@
+import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
 import type {
   AttemptRecord,
@@ -249,6 +250,27 @@ export class TaskProgress implements Alarm {
     this.#abortReason = reason
     this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
     this.#aborted(reason)
+  }
+
+  /** The storage cannot keep what its last attempt returned or threw. */
+  refuse(error: unknown): void {
+    const last = this.#lastAttempt
+    if (last === undefined || (this.#result === undefined && last.error === undefined)) return
+    const refusal = new JobistemerError('STORAGE_REFUSED', {
+      message: `The storage cannot keep what task ${JSON.stringify(this.plan.name)} returned or threw.`,
+      field: this.#result === undefined ? 'error' : 'result',
+      value: error instanceof Error ? error.message : error,
+      remedy: 'Return less, or something simpler, and hand on where the rest is.',
+      cause: error,
+    })
+    const { name, message, code } = toErrorRecord(refusal)
+    this.#attempts = this.#attempts.map((attempt) =>
+      attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
+    )
+    this.#replaceLastAttempt({ state: 'failed', error: { name, message, ...(code !== undefined && { code }) } })
+    if (this.#result === undefined) return
+    this.#result = undefined
+    this.#state = 'failed'
   }
 
   /** It ends without a further attempt. */

@@ -1,0 +1,120 @@
+import type { JobRecord } from '../../storage/job-record.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import { failInBackground } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { JobRegistry } from './job-registry.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { VanishedJobs } from './vanished-jobs.ts'
+
+/** So many heads are read to see whether the storage still has them: one that lost everything lacks each. */
+const headsPerLook = 20
+
+/** Looks at the heads of jobs again, many in one call: because they have changed, or may be gone. */
+export class HeadReview {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #vanished: VanishedJobs
+  readonly #asked = new Set<RegisteredJob>()
+  readonly #kick = new AfterTurn(() => this.#reviewAsked())
+  /** Where the next look goes on. */
+  #place: Iterator<RegisteredJob> | null = null
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; patienceMs: number }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#vanished = new VanishedJobs(engine, options)
+  }
+
+  /** Looks at this one soon, together with others. */
+  ask(job: RegisteredJob): void {
+    this.#asked.add(job)
+    this.#kick.ask()
+  }
+
+  #reviewAsked(): void {
+    const jobs = [...this.#asked]
+    this.#asked.clear()
+    this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
+  }
+
+  /** Takes over what the storage has of these jobs now. Answers those that it does not have. */
+  async review(
+    jobs: readonly RegisteredJob[],
+    storage: StorageCalls = this.#engine.storage,
+  ): Promise<ReadonlySet<RegisteredJob>> {
+    return await this.#mend(await this.#read(jobs, storage, () => true), storage)
+  }
+
+  /** Looks whether the next jobs are still there, and for those that are awaited. */
+  async reviewSome(): Promise<void> {
+    const { storage } = this.#engine
+    const jobs = [...new Set([...this.#vanished.awaited, ...this.#nextJobs()])]
+    await this.#mend(await this.#read(jobs, storage, isAnother), storage)
+  }
+
+  #nextJobs(): readonly RegisteredJob[] {
+    const jobs: RegisteredJob[] = []
+    const most = Math.min(headsPerLook, this.#registry.size, this.#engine.maxBatch)
+    while (jobs.length < most) {
+      this.#place ??= this.#registry.all()
+      const { done, value } = this.#place.next()
+      if (done === true) this.#place = null
+      else jobs.push(value)
+    }
+    return jobs
+  }
+
+  /** Takes over the heads that are wanted, and those of jobs that were deleted; answers the jobs that have none. */
+  async #read(
+    jobs: readonly RegisteredJob[],
+    storage: StorageCalls,
+    wanted: (record: JobRecord, job: RegisteredJob) => boolean,
+  ): Promise<RegisteredJob[]> {
+    const { maxBatch } = this.#engine
+    const gone: RegisteredJob[] = []
+    for (let start = 0; start < jobs.length; start += maxBatch) {
+      const group = jobs.slice(start, start + maxBatch)
+      const records = await this.#heads(group, storage)
+      for (const [index, job] of group.entries()) {
+        const record = records[index] ?? null
+        if (record === null) gone.push(job)
+        else this.#takeOver(job, record, wanted(record, job))
+      }
+    }
+    return gone
+  }
+
+  async #heads(jobs: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
+    const ids = jobs.map(({ job }) => job.id)
+    for (;;) {
+      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      const learning = this.#registry.learn(records)
+      if (learning === null) return records
+      await learning
+      // What was read may be old by now.
+    }
+  }
+
+  #takeOver(job: RegisteredJob, record: JobRecord, isWanted: boolean): void {
+    this.#vanished.isBack(job)
+    if (record.deletedAt !== null) this.#registry.forget(job)
+    else if (isWanted) this.#registry.adopt(job.job, record)
+  }
+
+  /** A storage that has lost one may have lost them all, and there is no other sign of it. */
+  async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
+    const gone = new Set(found)
+    if (found.some((job) => this.#vanished.isNews(job))) {
+      const others = [...this.#registry.all()].filter((job) => !gone.has(job))
+      for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
+    }
+    if (gone.size > 0) for (const job of await this.#vanished.storeAgain([...gone], storage)) gone.delete(job)
+    return gone
+  }
+}
+
+/** Not the one that this node knew: that was lost, or deleted, and has come back. */
+function isAnother(record: JobRecord, job: RegisteredJob): boolean {
+  return record.createdAt !== job.createdAt
+}

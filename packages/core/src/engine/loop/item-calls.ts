@@ -1,0 +1,161 @@
+import { type ErrorCode, JobistemerError } from '../../errors.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { failInBackground } from './background-loop.ts'
+import type { EngineContext } from './engine-context.ts'
+import { movedOn } from './storage-caller.ts'
+
+/** What stands in place of an answer when the storage can never take the item. */
+export class ItemRefused {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+/** Failures of a storage that is away or out of order: no item is to blame. */
+const outages: readonly ErrorCode[] = [
+  'STORAGE_BUSY',
+  'STORAGE_FULL',
+  'STORAGE_UNREADABLE',
+  'STORAGE_FOREIGN',
+  'STORAGE_SCHEMA_NEWER',
+  'STORAGE_CLOSED',
+  'STORAGE_REPLACED',
+  'SCHEDULER_STATE',
+]
+
+/** A call that fails so often may have a bad item in it: with growing pauses, that is after 300 ms. */
+const worthHalving = 3
+/** Without a sign that the storage takes anything at all, halves are tried only once in so many times. */
+const attemptsPerTry = 4
+/** So often an item fails alone before it is to blame: over some ten seconds. */
+const enoughFailures = 8
+
+/** One call with a list of items: how to send some of them. */
+interface Batch<Item, Answer> {
+  readonly operation: string
+  readonly items: readonly Item[]
+  readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
+  /** Told of an item that failed alone, when it has its answer. */
+  readonly later: (index: number, answer: Answer | ItemRefused) => void
+}
+
+/** What one attempt to send a batch has come to. */
+class Attempt<Answer> {
+  readonly answers: Map<number, Answer> = new Map()
+  readonly failedAlone: number[] = []
+  readonly mayHalve: boolean
+  lastError: unknown
+
+  constructor(mayHalve: boolean) {
+    this.mayHalve = mayHalve
+  }
+}
+
+/**
+ * Calls with a list of items of which one may be wrong. Sent again and again, it would keep all the others from the
+ * storage: it is found by halving the list, and refused once the storage has taken others meanwhile.
+ */
+export class ItemCalls {
+  readonly #engine: Pick<EngineContext, 'storage' | 'fail'>
+  /** How many calls the storage has taken. */
+  #taken = 0
+
+  constructor(engine: Pick<EngineContext, 'storage' | 'fail'>) {
+    this.#engine = engine
+  }
+
+  /**
+   * Repeated until each item has its answer. An item that fails alone has none: it is tried on in the background, and
+   * `later` is told.
+   */
+  async send<Item, Answer>(
+    operation: string,
+    items: readonly Item[],
+    call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>,
+    later: (index: number, answer: Answer | ItemRefused) => void,
+  ): Promise<readonly (Answer | undefined)[]> {
+    const batch: Batch<Item, Answer> = { operation, items, call, later }
+    const takenBefore = this.#taken
+    let answers: readonly (Answer | undefined)[] = []
+    const found = () => answers as (Answer | undefined)[]
+    let open: number[] = []
+    let attempts = 0
+    await this.#engine.storage.repeated(operation, async (storage) => {
+      attempts++
+      if (attempts === 1) {
+        // Nearly always all goes well.
+        answers = (await call(storage, items)) as (Answer | undefined)[]
+        this.#taken++
+        return null
+      }
+      if (attempts === 2) {
+        answers = new Array<Answer | undefined>(items.length)
+        open = items.map((_, index) => index)
+      }
+      const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
+      const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
+      await this.#try(storage, batch, open, attempt)
+      for (const [index, answer] of attempt.answers) found()[index] = answer
+      const alone = attempts >= worthHalving ? attempt.failedAlone : []
+      for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: attempt.lastError })
+      open = open.filter((index) => !attempt.answers.has(index) && !alone.includes(index))
+      if (open.length > 0) throw attempt.lastError
+      return attempt.answers.size === 0 ? movedOn : null
+    })
+    return answers
+  }
+
+  async #try<Item, Answer>(
+    storage: Storage,
+    batch: Batch<Item, Answer>,
+    indexes: readonly number[],
+    attempt: Attempt<Answer>,
+  ): Promise<void> {
+    try {
+      const isWhole = indexes.length === batch.items.length
+      const items = isWhole ? batch.items : indexes.map((index) => batch.items[index] as Item)
+      const answers = await batch.call(storage, items)
+      for (const [place, index] of indexes.entries()) attempt.answers.set(index, answers[place] as Answer)
+      this.#taken++
+    } catch (error) {
+      if (isOutage(error)) throw error
+      attempt.lastError = error
+      if (indexes.length === 1) attempt.failedAlone.push(...indexes)
+      if (indexes.length === 1 || !attempt.mayHalve) return
+      const half = Math.ceil(indexes.length / 2)
+      await this.#try(storage, batch, indexes.slice(0, half), attempt)
+      await this.#try(storage, batch, indexes.slice(half), attempt)
+    }
+  }
+
+  #tryAlone<Item, Answer>(
+    { operation, items, call, later }: Batch<Item, Answer>,
+    index: number,
+    { takenBefore, attempts, error: lastError }: { takenBefore: number; attempts: number; error: unknown },
+  ): void {
+    const item = items[index] as Item
+    let failures = attempts - 1
+    const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
+      try {
+        // It has failed just now: that is told, and a pause follows, as for any call.
+        if (failures < attempts) throw lastError
+        const [answer] = await call(storage, [item])
+        this.#taken++
+        return answer as Answer
+      } catch (error) {
+        if (isOutage(error) || ++failures < enoughFailures || this.#taken === takenBefore) throw error
+        return new ItemRefused(error)
+      }
+    }
+    this.#engine.storage
+      .repeated(operation, tryOnce, null, attempts)
+      .then((answer) => later(index, answer))
+      .catch((error) => failInBackground(this.#engine, operation, error))
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && outages.includes(error.code)
+}

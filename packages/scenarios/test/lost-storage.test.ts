@@ -1,0 +1,230 @@
+import { defineJob, type Job } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { collectingLogger } from './support/collecting-logger.ts'
+import { everySeconds, everyType } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
+import { LosingStorage } from './support/losing-storage.ts'
+import { everywhere, memory } from './support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+
+/** A job that notes the seconds at which it runs. */
+function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
+  const ran: number[] = []
+  const run = () => void ran.push(secondsOf(world.clock.now()))
+  const job: Job = defineJob({ name, schedule: everySeconds(10), ...settings, tasks: [{ name: 'work', run }] })
+  return { job, ran }
+}
+
+function lossyWorld() {
+  const world = createWorld(memory)
+  const losing = new LosingStorage()
+  const { lines, logger, loud } = collectingLogger()
+  const start = (options: Parameters<World['start']>[0] = {}) =>
+    world.start({ storage: losing.connect(), logger, ...options })
+  return { world, losing, lines, loud, start }
+}
+
+describe('a storage that loses everything', () => {
+  it('gets the jobs of a node back within a definition interval, and their schedule goes on from now', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const rare = noting(world, 'rare', { schedule: everySeconds(3600) })
+    const scheduler = await start({ jobs: [job, rare.job] })
+    const heard = listen(scheduler, 'job.vanished')
+    await world.clock.advance({ seconds: 12 })
+    losing.loseAll()
+    await world.clock.advance({ seconds: 4 })
+    expect(heard.map(({ event }) => event)).toEqual([
+      { jobId: job.id, jobName: 'tick', becomes: 'stored_again' },
+      { jobId: rare.job.id, jobName: 'rare', becomes: 'stored_again' },
+    ])
+    expect(loud()).toEqual([
+      {
+        level: 'error',
+        message: 'the storage has lost jobs: they are stored again, and go on from now; their history is gone',
+        jobs: ['tick', 'rare'],
+        count: 2,
+      },
+    ])
+    await world.clock.advanceTo(at(45))
+    expect(ran).toEqual([10, 20, 30, 40])
+    expect(await fates(scheduler, 'tick')).toEqual(['20 completed', '30 completed', '40 completed'])
+  })
+
+  it('that is noticed by a slot first has all jobs again at once', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const rare = noting(world, 'rare', { schedule: everySeconds(60) })
+    const scheduler = await start({ jobs: [rare.job, job], definitionInterval: { hours: 1 } })
+    const heard = listen(scheduler, 'job.vanished')
+    await world.clock.advance({ seconds: 12 })
+    losing.loseAll()
+    await world.clock.advanceTo(at(20))
+    expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
+    await world.clock.advanceTo(at(65))
+    // The slot that found it is not made up for.
+    expect(ran).toEqual([10, 30, 40, 50, 60])
+    expect(rare.ran).toEqual([60])
+    expect(loud()).toHaveLength(1)
+  })
+
+  it('that is noticed by a request runs it', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
+    const scheduler = await start({ jobs: [job], definitionInterval: { hours: 1 } })
+    losing.loseAll()
+    await expect(scheduler.trigger('asked')).resolves.toMatchObject({ created: true })
+    await world.clock.advance({ seconds: 1 })
+    expect(ran).toEqual([0])
+  })
+
+  it('gets back what was added with code, and only that of jobs that are data', async () => {
+    const { world, losing, start, lines } = lossyWorld()
+    const greeted: string[] = []
+    const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
+    const dataJob = (name: string) =>
+      defineJob({ name, schedule: everySeconds(10), tasks: [{ name: 'hello', handler: 'greet', data: name }] })
+    const worker = await start({ handlers: greeter('worker'), scheduleTypes: [everyType] })
+    const adder = await start({ handlers: greeter('adder') })
+    const gone = await start({ handlers: {} })
+    const { job, ran } = noting(world, 'code')
+    await adder.add(job)
+    await adder.add(dataJob('ann'))
+    await gone.add(dataJob('bob'))
+    await world.clock.advance({ seconds: 5 })
+    await world.shutdown(gone)
+    const heard = listen(worker, 'job.vanished')
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect(ran).toEqual([10, 20])
+    expect(greeted.map((line) => line.split(' ')[1])).toEqual(['ann', 'ann'])
+    expect(heard.map(({ event }) => [event.jobName, event.becomes])).toEqual([
+      ['ann', 'forgotten'],
+      ['bob', 'forgotten'],
+    ])
+    expect(lines).toContainEqual({
+      level: 'error',
+      message:
+        'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
+      jobs: ['ann', 'bob'],
+      count: 2,
+    })
+  })
+
+  it('of several nodes gets each job back once, and each slot runs once', async () => {
+    const { world, losing, start } = lossyWorld()
+    const ran: string[] = []
+    const nodes = await Promise.all(
+      ['a', 'b', 'c'].map((nodeId) => {
+        const run = () => void ran.push(`${secondsOf(world.clock.now())}`)
+        const job = defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
+        return start({ jobs: [job], nodeId })
+      }),
+    )
+    await world.clock.advanceTo(at(15))
+    losing.loseAll()
+    await world.clock.advanceTo(at(45))
+    expect(ran).toEqual(['10', '20', '30', '40'])
+    const [first] = nodes
+    expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
+  })
+
+  it('gets the newer of two definitions back, and the older one if nobody has the newer any more', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const older = noting(world)
+    const newer = noting(world, 'tick', { schedule: everySeconds(15) })
+    const old = await start({ jobs: [older.job], nodeId: 'old' })
+    const young = await start({ jobs: [newer.job], nodeId: 'young' })
+    await world.clock.advanceTo(at(5))
+    const heard = listen(old, 'job.vanished')
+    losing.loseAll()
+    await world.clock.advanceTo(at(16))
+    expect(old.nextRuns('tick', 2)).toEqual([at(30), at(45)])
+    await world.shutdown(young)
+    losing.loseAll()
+    await world.clock.advanceTo(at(31))
+    expect(heard.map(({ event }) => event.becomes).slice(-2)).toEqual(['awaited', 'stored_again'])
+    expect(old.nextRuns('tick', 1)).toEqual([at(40)])
+    expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
+  })
+
+  it('gets a paused job back paused', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const scheduler = await start({ jobs: [job] })
+    await scheduler.pause('tick')
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect(ran).toEqual([])
+    expect(await fates(scheduler, 'tick')).toEqual(['10 skipped paused', '20 skipped paused'])
+    await scheduler.resume('tick')
+    await world.clock.advanceTo(at(35))
+    expect(ran).toEqual([30])
+  })
+
+  it('that gets a job back from another node, in another definition under the same version, is followed', async () => {
+    const { world, losing, start } = lossyWorld()
+    const first = noting(world)
+    const second = noting(world, 'tick', { schedule: everySeconds(15) })
+    const scheduler = await start({ jobs: [first.job], nodeId: 'first', definitionInterval: { seconds: 30 } })
+    await world.clock.advanceTo(at(5))
+    losing.loseAll()
+    await start({ jobs: [second.job], nodeId: 'second' })
+    await world.clock.advanceTo(at(31))
+    expect(scheduler.nextRuns('tick', 2)).toEqual([at(45), at(60)])
+  })
+
+  it('does not get back what was removed before', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const first = await start({ jobs: [job] })
+    const second = await start({ jobs: [job] })
+    await first.remove('tick')
+    await world.clock.advanceTo(at(15))
+    losing.loseAll()
+    await world.clock.advanceTo(at(60))
+    expect(ran).toEqual([])
+    await expect(second.trigger('tick')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  it('of many jobs gets all of them back in as few calls as batches demand, with one line', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const jobs = Array.from({ length: 300 }, (_, index) => noting(world, `job ${index}`).job)
+    const counted = new InterceptedStorage(losing.connect())
+    const limited = Object.assign(counted.storage, {
+      capabilities: { ...counted.storage.capabilities, maxBatch: 100 },
+    })
+    const scheduler = await start({ jobs, storage: limited })
+    const finished = listen(scheduler, 'occurrence.finished')
+    await world.clock.advanceTo(at(5))
+    losing.loseAll()
+    counted.reset()
+    await world.clock.advanceTo(at(9))
+    expect(counted.count('saveJobs')).toBe(3)
+    expect(loud()).toMatchObject([{ count: 300 }])
+    await world.clock.advanceTo(at(11))
+    expect(finished).toHaveLength(300)
+  })
+})
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a job that was removed and is defined again runs on all nodes that have its code', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const jobOf = (node: string) => {
+      const run = () => void ran.push(`${secondsOf(world.clock.now())} ${node}`)
+      return defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
+    }
+    const first = await world.start({ jobs: [jobOf('first')], nodeId: 'first' })
+    const second = await world.start({ jobs: [jobOf('second')], nodeId: 'second' })
+    await world.clock.advanceTo(at(15))
+    await first.remove('tick')
+    await world.clock.advanceTo(at(35))
+    await first.add(jobOf('first'))
+    await world.clock.advanceTo(at(39))
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(55))
+    expect(ran.slice(-2)).toEqual(['40 second', '50 second'])
+    expect(await second.trigger('tick')).toMatchObject({ created: true })
+  })
+})

@@ -1,0 +1,143 @@
+import { createScheduler, defineJob, type Scheduler, silentLogger } from '@jobistemer/core'
+import { type ScheduleType, WindowedSchedule } from '@jobistemer/core/schedule'
+import type { Storage } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import type { RedisServer } from '@jobistemer/test-servers'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { addJob } from './job.ts'
+import { refusal } from './refusal.ts'
+import { useServers } from './servers.ts'
+
+const { start, client: admin, open, onClose } = useServers()
+
+/** Ten times a second. */
+class Often extends WindowedSchedule {
+  get type(): ScheduleType {
+    return { name: 'often', revive: () => new Often() }
+  }
+
+  describe(): string {
+    return 'often'
+  }
+
+  toJSON() {
+    return { type: 'often' }
+  }
+
+  protected nextAfter(afterMs: number): number {
+    return (Math.floor(afterMs / 100) + 1) * 100
+  }
+
+  protected previousBefore(beforeMs: number): number {
+    return (Math.ceil(beforeMs / 100) - 1) * 100
+  }
+}
+
+const losses: readonly { readonly name: string; readonly loseAll: (server: RedisServer) => Promise<unknown> }[] = [
+  { name: 'FLUSHALL', loseAll: (server) => admin(server.url).flushall() },
+  {
+    name: 'FLUSHALL and SCRIPT FLUSH',
+    loseAll: async (server) => {
+      const client = admin(server.url)
+      await client.flushall()
+      await client.script('FLUSH')
+    },
+  },
+  { name: 'a restart without persistence', loseAll: (server) => server.restart() },
+]
+
+const meta = (url: string) => admin(url).hgetall('{jobistemer}:meta')
+
+describe.each(losses)('after $name', ({ loseAll }) => {
+  it('all schedulers have their jobs again, and run them', async () => {
+    const server = await start()
+    let runs = 0
+    let ranAgain: () => void = () => undefined
+    const schedulers: Scheduler[] = []
+    for (const nodeId of ['a', 'b']) {
+      const run = () => {
+        runs++
+        ranAgain()
+      }
+      const tick = defineJob({ name: 'tick', schedule: new Often(), tasks: [{ name: 'work', run }] })
+      const rare = defineJob({ name: 'rare', schedule: once('2099-01-01T00:00:00Z'), tasks: [{ name: 'work', run }] })
+      const scheduler = createScheduler({
+        storage: open({ url: server.url }),
+        nodeId,
+        jobs: [tick, rare],
+        logger: silentLogger,
+        definitionInterval: 100,
+      })
+      await scheduler.start()
+      schedulers.push(scheduler)
+      onClose(() => scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+    }
+    const stored = schedulers.map(
+      (scheduler) =>
+        new Promise((resolve) => scheduler.on('job.vanished', ({ jobName }) => jobName === 'rare' && resolve(null))),
+    )
+    await loseAll(server)
+    await Promise.race(stored)
+    runs = 0
+    await new Promise<void>((resolve) => {
+      ranAgain = () => runs >= 2 && resolve()
+    })
+    expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
+    for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
+    for (const scheduler of schedulers) await scheduler.shutdown()
+    await assertLedger(open({ url: server.url }), { atRest: true })
+  })
+
+  it('the next call of a storage that was open makes the namespace anew, as it was', async () => {
+    const server = await start()
+    const storage = open({ url: server.url, shards: 4 })
+    await addJob(storage, 'alpha')
+    await loseAll(server)
+    await admin(server.url).ping()
+    await addJob(storage, 'beta').catch(() => addJob(storage, 'beta'))
+    expect(await meta(server.url)).toEqual({ shards: '4', schema: '1' })
+    // Whoever comes later finds the same data.
+    const { items } = await open({ url: server.url }).listJobs({ limit: 10, cursor: null })
+    expect(items.map(({ name }) => name)).toEqual(['beta'])
+  })
+})
+
+describe('a namespace that others make anew, spread otherwise', () => {
+  const names = async (storage: Storage) =>
+    (await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)
+
+  it('is taken over by a storage that was open, whose next call fails and can be repeated', async () => {
+    const { url } = await start()
+    const storage = open({ url })
+    await addJob(storage, 'alpha')
+    await admin(url).flushall()
+    const others = ['beta', 'gamma', 'delta', 'epsilon']
+    const other = open({ url, shards: 4 })
+    for (const name of others) await addJob(other, name)
+    expect((await refusal(addJob(storage, 'zeta'))).code).toBe('STORAGE_BUSY')
+    expect((await names(storage)).sort()).toEqual([...others].sort())
+    await addJob(storage, 'zeta')
+    expect(await names(other)).toContain('zeta')
+  })
+
+  it('is refused by one that was told another number', async () => {
+    const { url } = await start()
+    const storage = open({ url, shards: 1 })
+    await addJob(storage, 'alpha')
+    await admin(url).flushall()
+    await addJob(open({ url, shards: 4 }), 'beta')
+    for (let tries = 0; tries < 2; tries++) {
+      const { code, field } = await refusal(addJob(storage, 'gamma'))
+      expect([code, field]).toEqual(['STORAGE_UNREADABLE', 'shards'])
+    }
+  })
+
+  it('is not made anew otherwise while a shard knows better', async () => {
+    const { url } = await start()
+    await addJob(open({ url, shards: 4 }), 'alpha')
+    await admin(url).del('{jobistemer}:meta')
+    expect(await names(open({ url }))).toEqual(['alpha'])
+    expect(await meta(url)).toEqual({ shards: '4', schema: '1' })
+  })
+})
