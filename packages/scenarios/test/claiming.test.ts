@@ -135,6 +135,8 @@ it('of more work than a node has room for, it takes what it has room for, and do
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
   await full.trigger('a')
+  // What is older goes first.
+  await world.clock.advance(1)
   await full.trigger('b')
   const intercepted = new InterceptedStorage(world.connect())
   const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 1, pollInterval: { hours: 1 } }
@@ -142,7 +144,7 @@ it('of more work than a node has room for, it takes what it has room for, and do
   await world.clock.advance({ seconds: 5 })
   expect(limits(intercepted)).toEqual([1])
   await world.clock.advance({ seconds: 10 })
-  expect(called).toEqual(['a 0 1', 'b 10 1'])
+  expect(called).toEqual(['a 0.001 1', 'b 10.001 1'])
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
