@@ -129,6 +129,29 @@ describe('one item that the storage can never take', () => {
       expect(await fates(scheduler, name)).toEqual(['60 completed', '120 completed', '180 completed'])
     }
   })
+
+  it('is told from one whose first try failed just before the storage went away, while another was taken', async () => {
+    const world = createWorld()
+    const storage = wrapStorage(world.connect(), {
+      around(call) {
+        const isAway = world.clock.now() > +at(60.5) && world.clock.now() < +at(100)
+        const isFirst = call.method === 'settle' && JSON.stringify(call.request).includes('unlucky')
+        if (isAway || (isFirst && world.clock.now() < +at(100))) throw new RangeError('no answer')
+        return call.proceed()
+      },
+    })
+    const names = ['unlucky', 'well']
+    const jobs = names.map((name) =>
+      defineJob({
+        name,
+        schedule: everySeconds(60, +at(120)),
+        tasks: [{ name: 'work', run: () => world.clock.sleep(name === 'well' ? 100 : 50).then(() => name) }],
+      }),
+    )
+    const scheduler = await world.start({ jobs, storage })
+    await world.clock.advanceTo(at(185))
+    for (const name of names) expect(await fates(scheduler, name)).toEqual(['60 completed', '120 completed'])
+  })
 })
 
 it('a queue that may grow longer than the storage can hold is refused', async () => {

@@ -29,8 +29,8 @@ const outages: readonly ErrorCode[] = [
 const worthHalving = 3
 /** Without a sign that the storage takes anything at all, halves are tried only once in so many times. */
 const attemptsPerTry = 4
-/** So often an item fails alone before it is to blame: over some ten seconds. */
-const enoughFailures = 8
+/** So often an item fails alone, while the storage answers, before it is to blame: over some ten seconds. */
+const enoughFailures = 5
 
 /** One call with a list of items: how to send some of them. */
 interface Batch<Item, Answer> {
@@ -136,16 +136,20 @@ export class ItemCalls {
     { takenBefore, attempts, error: lastError }: { takenBefore: number; attempts: number; error: unknown },
   ): void {
     const item = items[index] as Item
-    let failures = attempts - 1
+    let hasJustFailed = true
+    let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
       try {
-        // It has failed just now: that is told, and a pause follows, as for any call.
-        if (failures < attempts) throw lastError
+        // That is told, and a pause follows, as for any call.
+        if (hasJustFailed) throw lastError
         const [answer] = await call(storage, [item])
         this.#taken++
         return answer as Answer
       } catch (error) {
-        if (isOutage(error) || ++failures < enoughFailures || this.#taken === takenBefore) throw error
+        const isNew = !hasJustFailed
+        hasJustFailed = false
+        if (isNew && !isOutage(error) && (await answers(storage))) failures++
+        if (failures < enoughFailures || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
       }
     }
@@ -153,6 +157,16 @@ export class ItemCalls {
       .repeated(operation, tryOnce, null, attempts)
       .then((answer) => later(index, answer))
       .catch((error) => failInBackground(this.#engine, operation, error))
+  }
+}
+
+/** Whether the storage is there: what fails while it is away says nothing of the item. */
+async function answers(storage: Storage): Promise<boolean> {
+  try {
+    await storage.listJobs({ limit: 1, cursor: null })
+    return true
+  } catch {
+    return false
   }
 }
 
