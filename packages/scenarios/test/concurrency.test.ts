@@ -62,6 +62,20 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
   })
 
+  it('a paused job waits for no place: its slot is passed at its instant, also on a node that is full', async () => {
+    const world = createWorld(place)
+    const long = load(world, ['long'], { second: 9, seconds: 60 })
+    const paused = load(world, ['paused'], { second: 10, seconds: 5 })
+    const scheduler = await world.start({ jobs: [...long.jobs, ...paused.jobs], maxConcurrentJobs: 1 })
+    await scheduler.pause('paused')
+    const passedAt: string[] = []
+    scheduler.on('occurrence.created', ({ jobName, state }) => {
+      passedAt.push(`${jobName} ${state} ${secondsOf(world.clock.now())}`)
+    })
+    await world.clock.advanceTo(at(12))
+    expect(passedAt).toEqual(['long running 9', 'paused skipped 10'])
+  })
+
   it('a node never runs more occurrences than it may, and the rest runs as places become free', async () => {
     const world = createWorld(place)
     const names = Array.from({ length: 10 }, (_, index) => `job ${index}`)

@@ -129,6 +129,20 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([])
     })
 
+    it('of a job that the node does not know is told under its id', async () => {
+      const world = createWorld(place)
+      const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
+      const first = await world.start({ jobs: [job] })
+      const stranger = await world.start()
+      const heard = listen(stranger, 'occurrence.canceled')
+      await world.clock.advance({ seconds: 22 })
+      const waiting = (await first.occurrences({ job: 'tick', states: ['queued'] }))[0]
+      await stranger.cancel(waiting?.id as never, { reason: 'wrong data' })
+      expect(heard.map(({ event }) => event)).toEqual([
+        { jobId: job.id, jobName: job.id, occurrenceId: waiting?.id, scheduledAt: at(20), reason: 'wrong data' },
+      ])
+    })
+
     it('while it waits never runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 30, takes: 25, overlapPolicy: 'queue' })

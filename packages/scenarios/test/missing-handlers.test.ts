@@ -125,6 +125,28 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.occurrences({ job: 'rare' })).map(({ state }) => state)).toEqual(['completed'])
   })
 
+  it('a node takes over what others store only where it has all that it needs to run it', async () => {
+    const world = createWorld(place)
+    const { handlers } = greeter(world)
+    const node = await world.start({ handlers, scheduleTypes: [everyType], definitionInterval: { seconds: 1 } })
+    const author = await world.start({ definitionInterval: { hours: 1 } })
+    const schedule = everySeconds(3600)
+    const code = { name: 'code', run: () => undefined }
+    await author.add(dataJob('data'))
+    await author.add(dataJob('lacking', ['greet', 'sing']))
+    await author.add(defineJob({ name: 'code', schedule, tasks: [code] }))
+    await author.add(defineJob({ name: 'mixed', schedule, tasks: [{ name: 'data', handler: 'greet' }, code] }))
+    await world.clock.advance({ seconds: 5 })
+    expect(node.nextRuns('data', 1)).toEqual([at(3600)])
+    for (const name of ['lacking', 'code', 'mixed']) {
+      expect(() => node.nextRuns(name), name).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND' }))
+    }
+    // Nor does the one that stored it, without its handlers, keep it from those that have them.
+    await world.shutdown(author)
+    await world.clock.advanceTo(at(3601))
+    expect(await fates(node, 'data')).toEqual(['3600 completed'])
+  })
+
   it('a handler that a node lacks is named at its start, with the job, and by who asks for a run', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)

@@ -376,6 +376,33 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
+  it('a job that another build changes while its missed slots are decided is decided by the new definition, once', async () => {
+    const world = createWorld(place)
+    const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 65 })
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(370))
+    const intercepted = new InterceptedStorage(world.connect())
+    let isChanged = false
+    intercepted.intercept = async (call) => {
+      const { items } = call.request as { items?: { kind: string }[] }
+      if (!isChanged && items?.[0]?.kind === 'recovery') {
+        isChanged = true
+        const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
+        await newer.start()
+        await newer.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+      }
+      return call.proceed()
+    }
+    const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+    await world.clock.advance({ seconds: 60 })
+    expect(isChanged).toBe(true)
+    const expected = ['60 completed', '120-300 (4) missed mark_as_missed', '360 completed', '420 completed']
+    expect(await fates(scheduler, 'recording')).toEqual(expected)
+    expect(slots()).toEqual([60, 360, 420])
+  })
+
   it('a node that slept finds itself late and recovers', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_last' })
