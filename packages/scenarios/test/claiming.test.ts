@@ -121,7 +121,8 @@ describe.each(everywhere)('on $name', (place) => {
     const run = () => world.clock.sleep({ seconds: 1 })
     const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
-    for (const { storage } of connections) await world.start({ jobs: [job], storage, pollInterval: { hours: 1 } })
+    const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
+    for (const { storage } of connections) await world.start({ jobs: [job], storage, ...rarely })
     for (const intercepted of connections) intercepted.reset()
     await world.clock.advance({ seconds: 25 })
     const reads = connections.flatMap(({ calls }) => calls.filter(({ operation }) => operation === 'get'))

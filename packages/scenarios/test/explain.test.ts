@@ -1,4 +1,4 @@
-import { defineJob, type JobSettingsInput, occurrenceId, type Scheduler } from '@jobistemer/core'
+import { defineJob, type JobSettingsInput, occurrenceId, type Scheduler, JobistemerError } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -142,9 +142,12 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     const scheduler = await world.start({ jobs: [ticking(settings)], storage: intercepted.storage })
     await world.clock.advanceTo(at(15))
     const through = intercepted.intercept
-    intercepted.fail('createOccurrences', 1_000_000, 'before its effect', ({ items }: { items: { kind: string }[] }) =>
-      items.some(({ kind }) => kind === 'slot'),
-    )
+    intercepted.intercept = async (call) => {
+      const { items = [] } = call.request as { items?: readonly { kind: string }[] }
+      const isSlot = call.operation === 'createOccurrences' && items.some(({ kind }) => kind === 'slot')
+      if (isSlot) throw new JobistemerError('STORAGE_BUSY', { message: 'It has too much to do.' })
+      return through(call)
+    }
     await world.clock.advanceTo(at(55))
     await scheduler.trigger('tick')
     await world.clock.advanceTo(at(84))
