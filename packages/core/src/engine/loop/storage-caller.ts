@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
+import { StorageOutage } from './storage-outage.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 5000
@@ -51,7 +52,7 @@ export class StorageCaller implements StorageCalls {
   readonly #clock: Clock
   readonly #agenda: Agenda<HeapEntry>
   readonly #events: EventHub
-  readonly #logger: Logger
+  readonly #outage: StorageOutage
   readonly #waiting = new Set<() => void>()
   #isAtWork = false
   #stopped = false
@@ -67,7 +68,7 @@ export class StorageCaller implements StorageCalls {
     this.#clock = options.clock
     this.#agenda = options.agenda
     this.#events = options.events
-    this.#logger = options.logger
+    this.#outage = new StorageOutage(options)
   }
 
   /** One call, for users: what fails, fails. */
@@ -82,25 +83,30 @@ export class StorageCaller implements StorageCalls {
    * for somebody who waits for it, also what somebody has to mend, and the refusal when that one waits no more
    */
   async repeated<T>(operation: string, call: (storage: Storage) => Promise<T>, asked: Asked | null = null): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      if (this.#stopped) throw new EngineStopped()
-      asked?.assertWanted()
-      try {
-        const answer = await this.once(call)
-        if (attempt > 1) {
-          this.#events.emit('storage.recovered', { operation, attempts: attempt })
-          this.#logger.info({ operation, attempts: attempt }, 'storage answers again')
-        }
-        return answer
-      } catch (error) {
-        if (this.#isPermanent(error, asked !== null)) throw error
-        // Nothing rings any more: a pause would never end.
+    let attempt = 1
+    let isAnswered = false
+    try {
+      for (; ; attempt++) {
         if (this.#stopped) throw new EngineStopped()
-        const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
-        this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
-        this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
-        await this.#pause(retryInMs)
+        asked?.assertWanted()
+        try {
+          const answer = await this.once(call)
+          isAnswered = true
+          if (attempt > 1) this.#events.emit('storage.recovered', { operation, attempts: attempt })
+          return answer
+        } catch (error) {
+          if (this.#isPermanent(error, asked !== null)) throw error
+          // Nothing rings any more: a pause would never end.
+          if (this.#stopped) throw new EngineStopped()
+          const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
+          this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
+          this.#outage.failed(operation, error, attempt === 1)
+          await this.#pause(retryInMs)
+        }
       }
+    } finally {
+      if (attempt > 1) this.#outage.left()
+      if (isAnswered) this.#outage.answered()
     }
   }
 
