@@ -1,23 +1,11 @@
-import { createScheduler, defineJob, type Logger, type TaskContext } from '@jobistemer/core'
+import { createScheduler, defineJob, JobistemerError, type TaskContext } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { collectingLogger } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
-import { at } from './support/world.ts'
-
-interface Line {
-  readonly level: string
-  readonly message: string
-  readonly [field: string]: unknown
-}
-
-function collectingLogger(): { readonly lines: Line[]; readonly logger: Logger } {
-  const lines: Line[] = []
-  const log = (level: string) => (fields: object, message: string) => {
-    lines.push({ ...fields, level, message })
-  }
-  return { lines, logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') } }
-}
+import { InterceptedStorage } from './support/intercepted-storage.ts'
+import { at, createWorld, type World } from './support/world.ts'
 
 function failing(maxRetries: number) {
   const run = (): never => {
@@ -110,5 +98,231 @@ describe('the log', () => {
     const well = defineJob({ name: 'well', schedule: everySeconds(10), tasks: [{ name: 'count', run }] })
     await runFor(60, { jobs: [failing(3), well], logger })
     expect(runs).toBe(6)
+  })
+})
+
+/** A job whose runs take so long. */
+function slow(world: World, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
+  return defineJob({
+    name: 'slow',
+    schedule: everySeconds(10),
+    ...settings,
+    tasks: [{ name: 'work', taskTimeout: { hours: 9 }, run: ({ signal }) => world.clock.sleep({ seconds }, signal) }],
+  })
+}
+
+const earlierRun = 'slots were skipped: an earlier run is still at work'
+
+describe('also heard is, once', () => {
+  it('what becomes of missed slots, a line for each decision', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const jobs = () => [
+      slow(world, 0, { name: 'last' }),
+      slow(world, 0, { name: 'all', schedule: everySeconds(60), recoveryStrategy: 'execute_all' }),
+    ]
+    const first = await world.start({ jobs: jobs() })
+    await world.clock.advanceTo(at(15))
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(305))
+    await world.start({ jobs: jobs(), logger })
+    await world.clock.advanceTo(at(309))
+    const missed = { level: 'warn', message: 'slots were missed' }
+    expect(loud().filter(({ message }) => message === missed.message)).toEqual([
+      { ...missed, job: 'last', strategy: 'execute_last', from: at(20), to: at(240), missed: 23, toRun: 1 },
+      { ...missed, job: 'all', strategy: 'execute_all', from: at(60), to: at(240), missed: 4, toRun: 4 },
+    ])
+  })
+
+  it('not what is missed while the job is paused', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const first = await world.start({ jobs: [slow(world, 0)] })
+    await first.pause('slow')
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(305))
+    await world.start({ jobs: [slow(world, 0)], logger })
+    await world.clock.advanceTo(at(325))
+    expect(loud()).toEqual([])
+  })
+
+  it('a slot that is skipped for an earlier run, and those of the following minute together', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    await world.start({ jobs: [slow(world, 134)], logger })
+    await world.clock.advanceTo(at(25))
+    const skipped = { level: 'warn', message: earlierRun, job: 'slow' }
+    const lines: object[] = [{ ...skipped, count: 1, from: at(20), to: at(20) }]
+    expect(loud()).toEqual(lines)
+    await world.clock.advanceTo(at(85))
+    lines.push({ ...skipped, count: 5, from: at(30), to: at(70) })
+    expect(loud()).toEqual(lines)
+    await world.clock.advanceTo(at(145))
+    lines.push({ ...skipped, count: 6, from: at(80), to: at(130) })
+    expect(loud()).toEqual(lines)
+  })
+
+  it('at a shutdown, what was skipped and is not said yet', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const scheduler = await world.start({ jobs: [slow(world, 1000)], logger })
+    await world.clock.advanceTo(at(45))
+    await world.shutdown(scheduler)
+    expect(loud().map(({ count }) => count)).toEqual([1, 2])
+  })
+
+  it('each job that skips by itself, and a full queue', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const full = slow(world, 1000, { name: 'full', overlapPolicy: 'queue', maxQueued: 1 })
+    await world.start({ jobs: [full, slow(world, 1000)], logger })
+    await world.clock.advanceTo(at(65))
+    expect(loud().map(({ job, message, count, from }) => [job, message, count, from])).toEqual([
+      ['slow', earlierRun, 1, at(20)],
+      ['full', 'slots were skipped: as many as may wait are waiting', 1, at(30)],
+    ])
+  })
+
+  it('an occurrence that is taken from its owner, by who takes it and by who has lost it', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = () =>
+      slow(world, 1000, { schedule: everySeconds(10, +at(10)), executionTimeout: { minutes: 1 }, maxRescues: 1 })
+    const owner = await world.start({ jobs: [job()], nodeId: 'owner', logger })
+    await world.clock.advanceTo(at(15))
+    world.freeze(owner)
+    const reaper = await world.start({ jobs: [job()], nodeId: 'reaper', logger })
+    await world.clock.advanceTo(at(95))
+    const occurrence = { job: 'slow', occurrenceId: expect.stringMatching(/^occ_/), scheduledAt: at(10) }
+    const reaped = { level: 'warn', message: 'occurrence reaped: it is tried again', action: 'retry' }
+    const lines: object[] = [{ ...occurrence, ...reaped, reason: 'execution_timeout' }]
+    expect(loud()).toEqual(lines)
+    await world.thaw(owner)
+    await world.clock.advance({ seconds: 1 })
+    const lost = { level: 'warn', message: 'occurrence lost: another node has it', fencingToken: 1 }
+    lines.push({ ...occurrence, ...lost })
+    expect(loud().filter(({ message }) => message.startsWith('occurrence'))).toEqual(lines)
+    world.crash(owner)
+    world.crash(reaper)
+    await world.start({ jobs: [job()], nodeId: 'last', logger })
+    await world.clock.advance({ minutes: 2 })
+    expect(loud().at(-1)).toMatchObject({
+      ...occurrence,
+      level: 'error',
+      message: 'occurrence reaped: it has failed',
+      action: 'fail',
+      reason: 'execution_timeout',
+    })
+  })
+
+  it('a storage that is away, and that it is back, for how long and after how many calls', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    await world.clock.advanceTo(at(5))
+    const through = intercepted.intercept
+    let failures = 0
+    intercepted.intercept = async ({ operation }) => {
+      failures++
+      throw new JobistemerError('STORAGE_BUSY', { message: `${operation} failed.` })
+    }
+    await world.clock.advanceTo(at(45))
+    intercepted.intercept = through
+    await world.clock.advanceTo(at(55))
+    expect(failures).toBeGreaterThan(20)
+    const lines = loud().filter(({ message }) => message.startsWith('the storage'))
+    expect(lines).toEqual([
+      {
+        level: 'error',
+        message: 'the storage fails: calls are repeated until it answers',
+        operation: expect.any(String),
+        err: expect.any(Error),
+      },
+      { level: 'warn', message: 'the storage answers again', forMs: expect.any(Number), failures },
+    ])
+    expect(lines[1]?.forMs).toBeGreaterThan(35_000)
+    expect(lines[1]?.forMs).toBeLessThan(50_000)
+  })
+
+  it('a storage that goes on to answer some calls, and never others', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    let code: 'STORAGE_BUSY' | 'STORAGE_FULL' = 'STORAGE_BUSY'
+    intercepted.intercept = async ({ operation, proceed }) => {
+      if (operation === 'createOccurrences') throw new JobistemerError(code, { message: 'No.' })
+      return proceed()
+    }
+    await world.clock.advanceTo(at(100))
+    // Another cause has another remedy.
+    code = 'STORAGE_FULL'
+    await world.clock.advanceTo(at(200))
+    expect(loud().map(({ err }) => (err as { code: string }).code)).toEqual(['STORAGE_BUSY', 'STORAGE_FULL'])
+  })
+
+  it('a handler that a node lacks, also when it meets its work', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = () =>
+      defineJob({ name: 'letter', schedule: everySeconds(10), tasks: [{ name: 'send', handler: 'sned' }] })
+    const able = await world.start({
+      jobs: [job(), slow(world, 1000)],
+      handlers: { sned: () => 1 },
+      maxConcurrentJobs: 1,
+    })
+    await world.start({ jobs: [job()], handlers: { send: () => 1 }, logger })
+    await world.clock.advance({ minutes: 3 })
+    expect((await able.occurrences({ job: 'letter' })).some(({ state }) => state === 'pending')).toBe(true)
+    expect(loud().filter(({ missing }) => missing !== undefined)).toEqual([
+      {
+        level: 'warn',
+        message: 'no handlers on this node: the job is left to others',
+        job: 'letter',
+        missing: ['sned'],
+      },
+    ])
+  })
+
+  it('a definition that is followed in place of the own one, for each version', async () => {
+    const world = createWorld()
+    const older = collectingLogger()
+    const newer = collectingLogger()
+    const old = await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: older.logger })
+    const young = await world.start({
+      jobs: [slow(world, 0, { schedule: everySeconds(20) })],
+      nodeId: 'young',
+      logger: newer.logger,
+    })
+    await world.clock.advanceTo(at(65))
+    const follows = {
+      level: 'warn',
+      message: 'this node follows another definition of the job than its own',
+      job: 'slow',
+      remedy: 'Deploy that one here too, or bring the one of this node into force by update().',
+    }
+    expect(older.loud()).toEqual([{ ...follows, version: 2 }])
+    expect(newer.loud()).toEqual([])
+    await young.update('slow', { schedule: everySeconds(30) })
+    await world.clock.advanceTo(at(125))
+    expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
+    expect(newer.loud()).toEqual([])
+    await world.shutdown(old)
+    // A definition that was in force once is followed from the start.
+    const again = collectingLogger()
+    await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
+    await world.clock.advanceTo(at(185))
+    expect(again.loud()).toEqual([{ ...follows, version: 3 }])
+  })
+
+  it('not of an update in a window, by the node that was asked for it', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const scheduler = await world.start({ jobs: [slow(world, 0)], logger })
+    const policy = { type: 'windowed', from: at(30), to: at(60) } as const
+    await scheduler.update('slow', { schedule: everySeconds(5) }, { policy })
+    await world.clock.advanceTo(at(125))
+    expect(loud()).toEqual([])
   })
 })

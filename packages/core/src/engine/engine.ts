@@ -250,6 +250,7 @@ export class Engine implements Scheduler, EngineContext {
     }
     this.#phase = 'stopped'
     this.#endCalls()
+    this.#registry.skipped.sayAll()
     this.#removeSignalHandlers?.()
     const abandoned = this.#pool.size
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })

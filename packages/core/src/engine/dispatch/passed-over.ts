@@ -38,13 +38,13 @@ export class PassedOver {
   /** Leaves the jobs of this one's handler key to others, if handlers are what this node lacks. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
-    const { clock, logger } = this.#engine
+    const { clock } = this.#engine
     if (missing.length === 0) {
       this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + puzzlingMs })
       return
     }
     const isNew = !this.#entries.has(job.handlerKey)
     this.#entries.set(job.handlerKey, { job, until: Number.POSITIVE_INFINITY })
-    if (isNew) logger.warn({ job: job.name, missing }, 'no handlers on this node: the job is left to others')
+    if (isNew) this.#registry.sayMissing(job, missing)
   }
 }

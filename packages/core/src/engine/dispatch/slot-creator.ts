@@ -140,6 +140,7 @@ export class SlotCreator {
             reason: answer.reason,
           })
         }
+        if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
         displace(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
         else if (answer.state === 'pending') this.#capacity.workAppeared()

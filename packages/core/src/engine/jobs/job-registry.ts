@@ -17,6 +17,7 @@ import { HeadReview } from './head-review.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { type JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
+import { SkippedSlots } from './skipped-slots.ts'
 import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './timeline.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
@@ -27,6 +28,8 @@ export const cancelLimit = 250
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
+  /** What is said of slots that are skipped. */
+  readonly skipped: SkippedSlots
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
@@ -40,9 +43,12 @@ export class JobRegistry {
   readonly #otherPlans = new Map<string, JobPlan | null>()
   /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
   readonly #saidOf = new Map<JobId, string>()
+  /** What was said of jobs that lack handlers. */
+  readonly #saidMissing = new Map<JobId, string>()
 
   constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number }) {
     this.#engine = engine
+    this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
     this.#handlers = options.handlers
@@ -247,7 +253,9 @@ export class JobRegistry {
     if (!isUnscheduled) this.#saidOf.delete(job.id)
     registered.paused = record.paused !== null
     registered.plan = local ? undefined : this.#planOfStored(registered, record)
+    if (registered.plan === null) this.sayMissing(job, registered.missing)
     this.moveOn(registered, record.watermark, record.nextAt)
+    if (isNew && registered.isFollowing && registered.origin !== 'stored') this.#sayFollowing(registered)
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
   }
@@ -259,6 +267,13 @@ export class JobRegistry {
     const plan = planFromDocument(document, version, { tasks, handlers: this.#handlers })
     if (plan === null) registered.missing = this.#lackingOf(tasksOf(document, tasks))
     return plan
+  }
+
+  /** Whoever deploys a build and sees another definition at work would look for the reason for long. */
+  #sayFollowing({ job, version }: RegisteredJob): void {
+    const remedy = 'Deploy that one here too, or bring the one of this node into force by update().'
+    const fields = { job: job.name, version, remedy }
+    this.#engine.logger.warn(fields, 'this node follows another definition of the job than its own')
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
@@ -340,16 +355,20 @@ export class JobRegistry {
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
-      if (job.plan === null) this.#sayMissing(job)
+      if (job.plan === null) {
+        job.missing = this.#lackingOf(job.job.tasks)
+        this.sayMissing(job.job, job.missing)
+      }
     }
     return job.plan
   }
 
   /** A name with a slip in it would otherwise be found when nothing runs, and by whoever looks for the reason. */
-  #sayMissing(job: RegisteredJob): void {
-    const { name, tasks } = job.job
-    job.missing = this.#lackingOf(tasks)
-    this.#engine.logger.warn({ job: name, missing: job.missing }, 'no handlers on this node: the job is left to others')
+  sayMissing({ id, name }: Pick<Job, 'id' | 'name'>, missing: readonly string[]): void {
+    const said = missing.join()
+    if (this.#saidMissing.get(id) === said) return
+    this.#saidMissing.set(id, said)
+    this.#engine.logger.warn({ job: name, missing }, 'no handlers on this node: the job is left to others')
   }
 
   #lackingOf(tasks: readonly JobTask[]): readonly string[] {
@@ -426,6 +445,8 @@ export class JobRegistry {
     this.#jobs.delete(jobId)
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, job.job)
+    this.#saidOf.delete(jobId)
+    this.#saidMissing.delete(jobId)
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 

@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
+import { StorageOutage } from './storage-outage.ts'
 import { Turns } from './turns.ts'
 
 const firstRetryMs = 100
@@ -55,9 +56,9 @@ export class StorageCaller implements StorageCalls {
   readonly #clock: Clock
   readonly #agenda: Agenda<HeapEntry>
   readonly #events: EventHub
-  readonly #logger: Logger
   /** `null` under a virtual clock, whose time stands while the engine works. */
   readonly #turns: Turns | null
+  readonly #outage: StorageOutage
   readonly #waiting = new Set<() => void>()
   #isAtWork = false
   #stopped = false
@@ -74,7 +75,7 @@ export class StorageCaller implements StorageCalls {
     this.#turns = options.clock.isAuthoritative === true ? null : new Turns(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
-    this.#logger = options.logger
+    this.#outage = new StorageOutage(options)
   }
 
   /** One call, for users: what fails, fails. */
@@ -99,27 +100,34 @@ export class StorageCaller implements StorageCalls {
     asked: Asked | null = null,
     firstAttempt: number = 1,
   ): Promise<T> {
-    for (let attempt = firstAttempt; ; attempt++) {
-      const turn = this.#turns?.pass(asked !== null) ?? null
-      if (turn !== null) await turn
-      if (this.#stopped) throw new EngineStopped()
-      asked?.assertWanted()
-      try {
-        const answer = await this.#call(call)
-        if (attempt > 1 && answer !== movedOn) {
-          this.#events.emit('storage.recovered', { operation, attempts: attempt })
-          this.#logger.info({ operation, attempts: attempt }, 'storage answers again')
-        }
-        return answer
-      } catch (error) {
-        if (this.#isPermanent(error, asked !== null)) throw error
-        // Nothing rings any more: a pause would never end.
+    let attempt = firstAttempt
+    let hasFailed = false
+    let isAnswered = false
+    try {
+      for (; ; attempt++) {
+        const turn = this.#turns?.pass(asked !== null) ?? null
+        if (turn !== null) await turn
         if (this.#stopped) throw new EngineStopped()
-        const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
-        this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
-        this.#logger.error({ operation, attempt, retryInMs, err: error }, 'storage failed')
-        await this.#pause(retryInMs)
+        asked?.assertWanted()
+        try {
+          const answer = await this.#call(call)
+          isAnswered = answer !== movedOn
+          if (attempt > 1 && isAnswered) this.#events.emit('storage.recovered', { operation, attempts: attempt })
+          return answer
+        } catch (error) {
+          if (this.#isPermanent(error, asked !== null)) throw error
+          // Nothing rings any more: a pause would never end.
+          if (this.#stopped) throw new EngineStopped()
+          const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
+          this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
+          this.#outage.failed(operation, error, !hasFailed)
+          hasFailed = true
+          await this.#pause(retryInMs)
+        }
       }
+    } finally {
+      if (hasFailed) this.#outage.left()
+      if (isAnswered) this.#outage.answered()
     }
   }
 

@@ -141,12 +141,15 @@ export class Reaper {
     if (answer.outcome !== 'reaped') return
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
-    logger.warn({ job: jobName, occurrenceId, action, reason }, 'occurrence reaped')
+    const scheduledAt = new Date(item.scheduledAt)
+    const level = action === 'retry' ? 'warn' : 'error'
+    const end = action === 'retry' ? 'it is tried again' : 'it has failed'
+    logger[level]({ job: jobName, occurrenceId, scheduledAt, action, reason }, `occurrence reaped: ${end}`)
     events.emit('occurrence.reaped', {
       jobId,
       jobName,
       occurrenceId,
-      scheduledAt: new Date(item.scheduledAt),
+      scheduledAt,
       action,
       reason,
     })

@@ -146,6 +146,22 @@ export class Recovery {
     }
   }
 
+  #say(job: RegisteredJob, plan: JobPlan, { count: missed, toRun }: RecoveryDecision, item: RecoveryItem): void {
+    const { events, logger } = this.#engine
+    const { id: jobId, name: jobName } = job.job
+    const decided = {
+      strategy: job.paused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
+      from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
+      to: new Date(item.scheduledAt),
+      missed,
+      toRun,
+    } as const
+    events.emit('recovery.decided', { jobId, jobName, ...decided })
+    // Slots that were canceled ahead are not missed, and nobody misses those of a job that is paused.
+    const level = missed > 0 && !job.paused ? 'warn' : 'debug'
+    logger[level]({ job: jobName, ...decided }, 'slots were missed')
+  }
+
   #answered(
     job: RegisteredJob,
     plan: JobPlan,
@@ -156,15 +172,7 @@ export class Recovery {
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
-        this.#engine.events.emit('recovery.decided', {
-          jobId: job.job.id,
-          jobName: job.job.name,
-          strategy: job.paused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
-          from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
-          to: new Date(item.scheduledAt),
-          missed: decision.count,
-          toRun: decision.toRun,
-        })
+        this.#say(job, plan, decision, item)
         if (decision.toRun > 0) this.#capacity.workAppeared()
         return
       case 'exists':

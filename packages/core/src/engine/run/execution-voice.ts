@@ -64,7 +64,8 @@ export class ExecutionVoice {
     const { engine, occurrence } = this.#source
     const event = { ...this.#names(), fencingToken: occurrence.token }
     engine.events.emit('occurrence.lost', event)
-    engine.logger.warn(event, 'occurrence lost')
+    const { jobName: job, occurrenceId, scheduledAt, fencingToken } = event
+    engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, 'occurrence lost: another node has it')
   }
 
   finished(report: ExecutionReport): void {

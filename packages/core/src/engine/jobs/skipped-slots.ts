@@ -1,0 +1,85 @@
+import type { OccurrenceReason } from '../../occurrence-reason.ts'
+import type { Alarm } from '../loop/agenda.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { RegisteredJob } from './registered-job.ts'
+
+/** A job that skips all the time is logged so often. */
+const lineEveryMs = 60_000
+
+const messages: ReadonlyMap<string, string> = new Map([
+  ['overlap', 'slots were skipped: an earlier run is still at work'],
+  ['queue_full', 'slots were skipped: as many as may wait are waiting'],
+])
+
+/**
+ * Logs slots that did not run because of what ran or waited already. The first one is logged at once, and those of the
+ * following minute together. A slot that was skipped because its job is paused is as somebody wanted it.
+ */
+export class SkippedSlots {
+  readonly #engine: EngineContext
+  /** By job and reason, those of which there was a line within the last minute. */
+  readonly #recent = new Map<string, Skipping>()
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  note({ job }: RegisteredJob, reason: OccurrenceReason | null, slot: number): void {
+    const message = messages.get(reason ?? '')
+    if (message === undefined) return
+    const key = `${job.id} ${reason}`
+    const known = this.#recent.get(key)
+    if (known !== undefined) {
+      known.note(slot)
+      return
+    }
+    const skipping = new Skipping(this.#engine, { job: job.name, message, forget: () => this.#recent.delete(key) })
+    this.#recent.set(key, skipping)
+    skipping.note(slot)
+    skipping.ring()
+  }
+
+  /** Logs at once what is not logged yet. */
+  sayAll(): void {
+    for (const skipping of this.#recent.values()) skipping.say()
+  }
+}
+
+/** The skipped slots of one job, from one line to the next. */
+class Skipping implements Alarm {
+  at = 0
+  heapIndex = -1
+  readonly #engine: EngineContext
+  readonly #options: { readonly job: string; readonly message: string; readonly forget: () => void }
+  #count = 0
+  #first = 0
+  #last = 0
+
+  constructor(engine: EngineContext, options: { job: string; message: string; forget: () => void }) {
+    this.#engine = engine
+    this.#options = options
+  }
+
+  note(slot: number): void {
+    if (this.#count++ === 0) this.#first = slot
+    this.#last = slot
+  }
+
+  /** A minute has passed since the last line. */
+  ring(): void {
+    if (this.#count === 0) {
+      this.#options.forget()
+      return
+    }
+    this.say()
+    this.#engine.agenda.setAlarm(this, lineEveryMs)
+  }
+
+  say(): void {
+    if (this.#count === 0) return
+    const { job, message } = this.#options
+    const [from, to] = [new Date(this.#first), new Date(this.#last)]
+    this.#engine.logger.warn({ job, count: this.#count, from, to }, message)
+    this.#count = 0
+  }
+}
