@@ -1,5 +1,12 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { isFinal, type JobRecord, type JobVersionRecord, type OccurrenceRecord } from '@jobistemer/core/storage'
+import {
+  isFinal,
+  type JobRecord,
+  type JobVersionRecord,
+  NodeList,
+  type OccurrenceRecord,
+} from '@jobistemer/core/storage'
+import { DueJobs } from './due-jobs.ts'
 import { JobOccurrences } from './job-occurrences.ts'
 import { LiveIndex } from './live-index.ts'
 import { byChange, byId, MemoryJob } from './memory-job.ts'
@@ -13,6 +20,8 @@ export class Database {
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
   /** Tombstones too, by the instant of their last change. */
   readonly jobsByChange: SortedList<MemoryJob> = new SortedList(byChange)
+  readonly dueJobs: DueJobs = new DueJobs()
+  readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   readonly wakeUps: WakeUps = new WakeUps()
@@ -24,6 +33,7 @@ export class Database {
     this.jobs.set(job.id, job)
     this.jobsById.add(job)
     this.jobsByChange.add(job)
+    this.dueJobs.changed(job)
   }
 
   /** Replaces the head of a job. */
@@ -36,12 +46,14 @@ export class Database {
     if (wasPaused && !isPaused) this.live.unpark(job)
     job.changeOrdinal = this.#ordinal++
     this.jobsByChange.add(job)
+    this.dueJobs.changed(job)
   }
 
   removeJob(job: MemoryJob): void {
     this.jobs.delete(job.id)
     this.jobsById.delete(job)
     this.jobsByChange.delete(job)
+    this.dueJobs.removed(job)
   }
 
   addOccurrence(job: MemoryJob, record: OccurrenceRecord): void {

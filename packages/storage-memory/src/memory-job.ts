@@ -74,6 +74,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     const { head } = this
     if (watermark > head.watermark) head.watermark = watermark
     head.nextAt = nextAt
+    this.#database.dueJobs.changed(this)
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {

@@ -3,6 +3,8 @@ import type {
   DueQuery,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   HistoryRemoval,
   HistoryRemover,
   JobQuery,
@@ -27,7 +29,12 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
   readonly opener = 'memoryStorage()'
   readonly keepsObjects = true
   readonly history: HistoryRemover = this
-  readonly capabilities: StorageCapabilities = { maxBatch: 1000, multiProcess: false, durability: 'none' }
+  readonly capabilities: StorageCapabilities = {
+    maxBatch: 1000,
+    multiProcess: false,
+    durability: 'none',
+    findsDueJobs: true,
+  }
   readonly #database: Database
 
   constructor(database: Database) {
@@ -120,6 +127,10 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
     }
     const used = job.versions.filter(({ record, references }) => references > 0 || record.version === current)
     if (used.length < job.versions.length) job.versions = used
+  }
+
+  heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
+    return this.#database.nodes.heartbeat(request)
   }
 
   subscribe(listener: (wakeUp: WakeUp) => void): () => void {

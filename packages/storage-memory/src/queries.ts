@@ -1,5 +1,6 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type {
+  DueJobs,
   GetAnswer,
   GetRequest,
   JobQuery,
@@ -10,7 +11,7 @@ import type {
   OccurrenceState,
   Page,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
+import { isFinal, shardOf } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import type { JobOccurrences } from './job-occurrences.ts'
 import { byId, type MemoryJob } from './memory-job.ts'
@@ -38,6 +39,7 @@ function countsOf(job: MemoryJob | undefined): LiveCounts {
 }
 
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
+  if (query.due !== undefined) return listDueJobs(database, query, query.due)
   const { limit, cursor, changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false } = query
   return page(jobsFor(database, query), limit, {
     stops: () => false,
@@ -48,6 +50,21 @@ export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
       (owner === undefined || head.owner === owner),
     print: ({ head }) => head,
     cursorOf: ({ id }) => id,
+  })
+}
+
+function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: DueJobs): Page<JobRecord> {
+  const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
+  const wanted = shards === undefined ? null : new Set(shards)
+  const last = cursor === null ? null : readCursor(cursor)
+  return page(dueJobs.from(last?.order ?? after, last?.id ?? ''), limit, {
+    stops: ({ head }) => (head.nextAt as number) > upTo,
+    accepts: ({ id, head }) =>
+      (head.nextAt as number) > after &&
+      (last === null || head.nextAt !== last.order || id > last.id) &&
+      (wanted === null || wanted.has(shardOf(id))),
+    print: ({ head }) => head,
+    cursorOf: ({ id, head }) => `${head.nextAt} ${id}`,
   })
 }
 

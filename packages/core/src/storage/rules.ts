@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JobRecord, OverlapRule } from './job-record.ts'
+import type { NodeRecord } from './node-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
 import type {
   CreateAnswer,
@@ -302,4 +303,11 @@ export function isPrunable(
 ): boolean {
   const last = lastSlotOf(record)
   return isFinal(record.state) && last < before && (nextAt === null || last < nextAt)
+}
+
+// -------------------------------------------------------------------------------------------------------------- nodes
+
+/** Whether what a node says of itself is newer than what is stored of this life of it. */
+export function isNewsOf(stored: Pick<NodeRecord, 'counter'> | null, own: Pick<NodeRecord, 'counter'>): boolean {
+  return stored === null || own.counter > stored.counter
 }

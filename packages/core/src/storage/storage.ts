@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JobRecord, JobVersionRecord, PauseRecord } from './job-record.ts'
+import type { NodeRecord, NodeProfile } from './node-record.ts'
 import type {
   FinalState,
   OccurrenceAddress,
@@ -60,6 +61,9 @@ export interface Storage {
   /** Removes finished history and raises the prune floor of the jobs concerned in the same step. */
   prune(request: PruneRequest): Promise<PruneAnswer>
 
+  /** Writes what a node says of itself, and reads what all nodes have said. */
+  heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer>
+
   /** The storage's own clock in epoch milliseconds, where it has one that several nodes share. */
   serverTime?(): Promise<number>
 
@@ -82,6 +86,13 @@ export interface StorageCapabilities {
   readonly maxQueued?: number
   /** How fine `serverTime` is, in milliseconds. Default 1. */
   readonly serverTimeResolutionMs?: number
+  /**
+   * Whether `listJobs` takes `due`: jobs are found by their next instant, at a cost that follows how many are found and
+   * not how many there are. Default false.
+   */
+  readonly findsDueJobs?: boolean
+  /** How often a node shall say that it lives, unless its options say otherwise, in milliseconds. Default 5,000. */
+  readonly heartbeatMs?: number
 }
 
 /** That another connection has changed something, for `subscribe`. */
@@ -497,6 +508,21 @@ export interface JobQuery extends PageRequest {
   readonly owner?: string
   /** Include tombstones; default false. */
   readonly deleted?: boolean
+  /**
+   * Only jobs whose next instant is due. Then they come in the order of their next instants, equal ones by id, and
+   * nothing else may be asked for. Only with the capability `findsDueJobs`.
+   */
+  readonly due?: DueJobs
+}
+
+/** Which jobs are due. Paused ones are found too: what becomes of their slots has to be written. */
+export interface DueJobs {
+  /** Only next instants after this, epoch milliseconds. Default: any. */
+  readonly after?: number
+  /** Only next instants at or before this, epoch milliseconds. */
+  readonly upTo: number
+  /** Only jobs of these shards, see `shardOf`. Default: all. Rising, each once. */
+  readonly shards?: readonly number[]
 }
 
 /** What `listOccurrences` takes. */
@@ -549,4 +575,39 @@ export interface PruneAnswer {
   readonly removed: number
   /** True when a further call would remove more. */
   readonly more: boolean
+}
+
+// ---------------------------------------------------------------------------------------------------------- heartbeat
+
+/** What `heartbeat` takes. */
+export interface HeartbeatRequest {
+  readonly now: number
+  /**
+   * Stored when the storage has no record of this incarnation, or one with a smaller counter; otherwise the stored one
+   * stays. `null`: write nothing, only read.
+   */
+  readonly own: NodeRecord | null
+  /** What the node can do. Stored with `own`; left out, what is stored stays. */
+  readonly profile?: NodeProfile
+  /**
+   * Records that go, each with its profile, when the counter is still the given one: whoever has said something since
+   * lives. They go before `own` is stored.
+   */
+  readonly remove: readonly NodeAtCounter[]
+  /** Incarnations whose profiles are wanted. */
+  readonly profilesOf: readonly string[]
+}
+
+/** A node's record as it was when somebody looked. */
+export interface NodeAtCounter {
+  readonly incarnation: string
+  readonly counter: number
+}
+
+/** What `heartbeat` answers. */
+export interface HeartbeatAnswer {
+  /** All of them after the step, the own one too, by incarnation. */
+  readonly nodes: readonly NodeRecord[]
+  /** As asked for by `profilesOf`; `null` for those that are not there. */
+  readonly profiles: readonly (NodeProfile | null)[]
 }

@@ -12,6 +12,7 @@ export type StorageMethod =
   | 'listJobs'
   | 'listOccurrences'
   | 'prune'
+  | 'heartbeat'
 
 /** All of them, those that write first. */
 export const storageMethods: readonly StorageMethod[] = [
@@ -25,6 +26,7 @@ export const storageMethods: readonly StorageMethod[] = [
   'get',
   'listJobs',
   'listOccurrences',
+  'heartbeat',
 ]
 
 /** One call on its way to a storage; `method` tells of which type `request` and the answer are. */

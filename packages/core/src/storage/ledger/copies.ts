@@ -9,6 +9,8 @@ import type {
   CreateItem,
   CreateOccurrencesRequest,
   GetAnswer,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobChange,
   JobContent,
   Page,
@@ -86,6 +88,15 @@ function frozenPause(paused: PauseRecord): PauseRecord {
   return frozenJson<PauseRecord & { [key: string]: JsonValue }>({ ...paused })
 }
 
+export function ownHeartbeatRequest(request: HeartbeatRequest): HeartbeatRequest {
+  const { own, profile } = request
+  return {
+    ...request,
+    own: own === null ? null : { ...own, about: frozenJson(own.about) },
+    ...(profile !== undefined && { profile: frozenJson(profile) }),
+  }
+}
+
 // -------------------------------------------------------------------------------------------------------- what comes out
 
 export function ownCreateAnswer(answer: CreateAnswer): CreateAnswer {
@@ -112,6 +123,10 @@ export function ownGetAnswer({ jobs, versions, occurrences, counts }: GetAnswer)
     occurrences: occurrences.map((record) => (record === null ? null : copyOccurrence(record, true))),
     counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
   }
+}
+
+export function ownHeartbeatAnswer({ nodes, profiles }: HeartbeatAnswer): HeartbeatAnswer {
+  return { nodes: nodes.map((node) => ({ ...node })), profiles: [...profiles] }
 }
 
 export function ownPage<T>({ items, cursor }: Page<T>, copy: (item: T) => T): Page<T> {

@@ -10,6 +10,8 @@ import type {
   CreateOccurrencesRequest,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   OccurrenceQuery,
   Page,
@@ -34,6 +36,8 @@ import {
   ownCreateAnswer,
   ownCreateRequest,
   ownGetAnswer,
+  ownHeartbeatAnswer,
+  ownHeartbeatRequest,
   ownPage,
   ownReapRequest,
   ownSaveAnswer,
@@ -141,6 +145,12 @@ export class LedgerStorage implements Storage {
     this.#assertOpen()
     const { history } = this.#ledger
     return 'prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request)
+  }
+
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return this.#ledger.heartbeat(request)
+    return whenDone(this.#ledger.heartbeat(ownHeartbeatRequest(request)), ownHeartbeatAnswer)
   }
 
   async close(): Promise<void> {

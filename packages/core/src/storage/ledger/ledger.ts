@@ -6,6 +6,8 @@ import type {
   CreateItem,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   LiveCounts,
   OccurrenceQuery,
@@ -62,6 +64,9 @@ export interface LedgerBase {
 
   /** What core's `prune` needs; or all of `prune`, for a ledger that removes history in a better way of its own. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
+
+  /** As in `Storage`. What comes out is the caller's. */
+  heartbeat(request: HeartbeatRequest): MaybePromise<HeartbeatAnswer>
 
   /** As in `Storage`. */
   serverTime?(): Promise<number>

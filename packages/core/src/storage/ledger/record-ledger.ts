@@ -10,6 +10,8 @@ import {
 import type {
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   LiveCounts,
   OccurrenceQuery,
@@ -149,6 +151,10 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
     const { live, occurrences } = this.#records
     return pageOfOccurrences((query.kind === 'live' ? live : occurrences).values(), query)
+  }
+
+  heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
+    return this.#records.nodes.heartbeat(request)
   }
 
   removeHistory({ jobId, occurrences, floor }: HistoryRemoval): number | null {

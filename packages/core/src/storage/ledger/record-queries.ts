@@ -1,16 +1,32 @@
 import type { JobRecord } from '../job-record.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
-import type { JobQuery, OccurrenceQuery, Page } from '../storage.ts'
+import { shardOf } from '../node-record.ts'
+import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
 import { compareAddresses } from './step-context.ts'
 
 /** The page of these jobs that a query asks for. */
 export function pageOfJobs(jobs: Iterable<JobRecord>, query: JobQuery): Page<JobRecord> {
+  if (query.due !== undefined) return pageOfDueJobs(jobs, query, query.due)
   const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false, cursor, limit } = query
   const found = [...jobs]
     .filter((job) => (deleted || job.deletedAt === null) && job.changedAt >= changedSince)
     .filter((job) => (owner === undefined || job.owner === owner) && (cursor === null || job.id > cursor))
     .sort((left, right) => (left.id < right.id ? -1 : 1))
   return pageOf(found, limit, ({ id }) => id)
+}
+
+function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, due: DueJobs): Page<JobRecord> {
+  const { after = Number.NEGATIVE_INFINITY, upTo, shards } = due
+  const last = cursor === null ? null : readPlace(cursor)
+  const found: (Place & { readonly job: JobRecord })[] = []
+  for (const job of jobs) {
+    const { id, nextAt, deletedAt } = job
+    if (nextAt === null || deletedAt !== null || nextAt <= after || nextAt > upTo) continue
+    if (shards === undefined || shards.includes(shardOf(id))) found.push({ scheduledAt: nextAt, id, job })
+  }
+  const left = found.filter((place) => last === null || comparePlaces(place, last) > 0).sort(comparePlaces)
+  const page = pageOf(left, limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
+  return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
 
 /** The page of these occurrences that a query asks for. */

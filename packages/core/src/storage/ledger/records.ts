@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
+import { NodeList } from './node-list.ts'
 import { isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 
 /** One record that is put, or taken away: `null`. */
@@ -18,6 +19,8 @@ export class Records {
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
+  /** What nodes say of themselves: it ends with their process, and is kept nowhere else. */
+  readonly nodes: NodeList = new NodeList()
 
   /** Makes a change, and answers the one that takes it back. */
   apply(change: RecordChange): RecordChange {

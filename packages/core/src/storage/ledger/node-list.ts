@@ -1,0 +1,32 @@
+import type { NodeProfile, NodeRecord } from '../node-record.ts'
+import { isNewsOf } from '../rules.ts'
+import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
+
+/**
+ * What nodes say of themselves, held in memory: for a ledger all of whose connections are in one process. When that ends,
+ * all of its nodes do.
+ */
+export class NodeList {
+  readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly profile: NodeProfile | null }>()
+
+  /** As in `Storage`. */
+  heartbeat({ own, profile, remove, profilesOf }: HeartbeatRequest): HeartbeatAnswer {
+    for (const { incarnation, counter } of remove) {
+      if (this.#nodes.get(incarnation)?.record.counter === counter) this.#nodes.delete(incarnation)
+    }
+    if (own !== null) {
+      const stored = this.#nodes.get(own.incarnation) ?? null
+      if (isNewsOf(stored?.record ?? null, own)) {
+        this.#nodes.set(own.incarnation, { record: own, profile: profile ?? stored?.profile ?? null })
+      }
+    }
+    return {
+      nodes: [...this.#nodes.values()].map(({ record }) => record).sort(byIncarnation),
+      profiles: profilesOf.map((incarnation) => this.#nodes.get(incarnation)?.profile ?? null),
+    }
+  }
+}
+
+function byIncarnation(left: NodeRecord, right: NodeRecord): number {
+  return left.incarnation < right.incarnation ? -1 : 1
+}

@@ -1,0 +1,56 @@
+import type { JobId } from '@jobistemer/core'
+import type { MemoryJob } from './memory-job.ts'
+import { compareText } from './occurrence-entry.ts'
+import { SortedList } from './sorted-list.ts'
+
+/** A place in the order of next instants. */
+interface DueEntry {
+  readonly at: number
+  readonly id: JobId
+  readonly job: MemoryJob
+}
+
+/**
+ * Jobs by their next instants. A slot that is created changes its job's, which has to cost next to nothing: changed jobs
+ * are put in their places when somebody looks.
+ */
+export class DueJobs {
+  readonly #places = new SortedList<DueEntry>((left, right) => left.at - right.at || compareText(left.id, right.id))
+  readonly #placed = new Map<MemoryJob, DueEntry>()
+  readonly #changed = new Set<MemoryJob>()
+
+  /** The job is new, or its next instant or its deletion may have changed. */
+  changed(job: MemoryJob): void {
+    this.#changed.add(job)
+  }
+
+  removed(job: MemoryJob): void {
+    this.#changed.delete(job)
+    this.#take(job)
+  }
+
+  /** From the first that is due at or after this instant; with an id, from the first after that id at that instant. */
+  *from(at: number, id: string): Generator<MemoryJob, void, undefined> {
+    this.#putInPlace()
+    for (const { job } of this.#places.ascending({ at, id } as DueEntry)) yield job
+  }
+
+  #putInPlace(): void {
+    for (const job of this.#changed) {
+      const { nextAt, deletedAt } = job.head
+      this.#take(job)
+      if (nextAt === null || deletedAt !== null) continue
+      const entry = { at: nextAt, id: job.id, job }
+      this.#placed.set(job, entry)
+      this.#places.add(entry)
+    }
+    this.#changed.clear()
+  }
+
+  #take(job: MemoryJob): void {
+    const entry = this.#placed.get(job)
+    if (entry === undefined) return
+    this.#places.delete(entry)
+    this.#placed.delete(job)
+  }
+}
