@@ -1,3 +1,4 @@
+import type { JobId } from '../ids.ts'
 import type { JsonObject } from '../json.ts'
 import type { Owner } from './occurrence-record.ts'
 
@@ -19,7 +20,7 @@ export type NodeProfile = JsonObject
 /** How many shards the jobs are spread over. */
 export const shardCount = 256
 
-/** The shard of a job: the first byte of its id. */
-export function shardOf(jobId: string): number {
-  return Number.parseInt(jobId.slice(0, 2), 16)
+/** The shard of a job, 0 to 255: the first byte of the UUID in its id. */
+export function shardOf(jobId: JobId): number {
+  return Number.parseInt(jobId.slice('job_'.length, 'job_'.length + 2), 16)
 }
