@@ -1,3 +1,4 @@
+import type { JobId } from '../ids.ts'
 import type { JsonObject } from '../json.ts'
 import type { Owner } from './occurrence-record.ts'
 
@@ -16,10 +17,15 @@ export interface NodeRecord extends Owner {
 /** What a node can do: said once in its life. At most 131,072 bytes of JSON. Storages never look inside. */
 export type NodeProfile = JsonObject
 
+/** The order in which nodes are listed. */
+export function byIncarnation(left: NodeRecord, right: NodeRecord): number {
+  return left.incarnation < right.incarnation ? -1 : 1
+}
+
 /** How many shards the jobs are spread over. */
 export const shardCount = 256
 
-/** The shard of a job: the first byte of its id. */
-export function shardOf(jobId: string): number {
-  return Number.parseInt(jobId.slice(0, 2), 16)
+/** The shard of a job: the first byte of its id's UUID. */
+export function shardOf(jobId: JobId): number {
+  return Number.parseInt(jobId.slice('job_'.length, 'job_'.length + 2), 16)
 }
