@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'RESULT_NOT_AVAILABLE'
   | 'OCCURRENCE_LOST'
   | 'SCHEDULER_STATE'
+  | 'NODE_ID_IN_USE'
   | 'CLOCK_UNCONFIRMED'
   // Storage
   | 'STORAGE_UNREADABLE'

@@ -14,6 +14,14 @@ export interface OccurrenceEvent {
   readonly scheduledAt: Date
 }
 
+/** What every event about another node says. */
+export interface NodeEvent {
+  /** Its name. */
+  readonly node: string
+  /** Which of its lives it is. */
+  readonly incarnation: string
+}
+
 /** What every event about an attempt says. */
 export interface AttemptEvent extends OccurrenceEvent {
   /** The task's name. */
@@ -122,6 +130,24 @@ export interface SchedulerEvents {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }
+  /** Another node has come, or one that was taken for dead lives: this node has seen its heartbeats. */
+  'node.joined': NodeEvent
+  /** Another node shuts down. */
+  'node.left': NodeEvent
+  /** Another node has said nothing for `deadAfter`: what it ran is taken over. */
+  'node.lost': NodeEvent & { readonly silentForMs: number }
+  /**
+   * None of this node's own heartbeats was accepted for 80 % of `deadAfter`. It takes no new work, what it runs goes on,
+   * and others may take that over.
+   */
+  'node.isolated': { readonly node: string; readonly unheardForMs: number }
+  /** The heartbeats of this node are accepted again. */
+  'node.rejoined': { readonly node: string }
+  /**
+   * Something held the event loop of this node for `blockedMs`: nothing else ran meanwhile, and no heartbeat was sent.
+   * `jobs`: the name of the one whose handler did it, where that is known; otherwise of those that ran then, at most ten.
+   */
+  'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
   /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */
   'engine.failed': { readonly where: string; readonly error: unknown }
   /** A hook or a listener threw. */
@@ -154,6 +180,12 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'clock.skewed': true,
   'clock.unconfirmed': true,
   'clock.confirmed': true,
+  'node.joined': true,
+  'node.left': true,
+  'node.lost': true,
+  'node.isolated': true,
+  'node.rejoined': true,
+  'engine.blocked': true,
   'engine.failed': true,
   'hook.failed': true,
 }

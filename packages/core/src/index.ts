@@ -47,9 +47,17 @@ export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
 export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
+export type { NodeInfo } from './engine/nodes/node-info.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
-export type { AttemptEvent, OccurrenceEvent, SchedulerEventName, SchedulerEvents, SchedulerListener } from './events.ts'
+export type {
+  AttemptEvent,
+  NodeEvent,
+  OccurrenceEvent,
+  SchedulerEventName,
+  SchedulerEvents,
+  SchedulerListener,
+} from './events.ts'
 export { type AnyTask, defineJob, type Job, type JobOptions, type JobTask, type TaskList } from './job/define-job.ts'
 export {
   type CoveredSpan,

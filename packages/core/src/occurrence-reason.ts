@@ -6,7 +6,8 @@
  *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
  *   `storage_refused` (the storage cannot keep what it returned or threw).
- * - Failed as stale, or waiting after a rescue: `execution_timeout`, `owner_restarted` (its node came back without it).
+ * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node came back
+ *   without it), `execution_timeout`.
  * - Waiting after it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
  *   (that node's clock jumped before it began).
@@ -25,6 +26,7 @@ export type OccurrenceReason =
   | 'fail_fast'
   | 'execution_timeout'
   | 'storage_refused'
+  | 'node_lost'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'
@@ -43,7 +45,7 @@ export type OccurrenceReason =
  *
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`.
  * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
- * - Given up by others: `execution_timeout`, `owner_restarted`, `no_handler` (no node has code for it any more).
+ * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has code for it any more).
  *
  * Later versions may know more.
  */
@@ -52,6 +54,7 @@ export type TaskReason =
   | 'canceled'
   | 'execution_timeout'
   | 'storage_refused'
+  | 'node_lost'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'

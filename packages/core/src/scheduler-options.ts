@@ -58,6 +58,21 @@ export interface SchedulerOptions {
   readonly pollInterval?: DurationInput
   /** How often to look for occurrences beyond their deadline. Default 15 s. */
   readonly reapInterval?: DurationInput
+  /**
+   * How often this node says in the storage that it lives. At least 20 ms. Default: what suits the storage, 5 s, and 10 s
+   * on DynamoDB; 1 min where the storage belongs to this process alone.
+   */
+  readonly heartbeat?: DurationInput
+  /**
+   * A node that has said nothing for so long, on this node's own clock, is dead: what it ran is taken over. At least four
+   * heartbeats. Give all nodes the same. Default: six heartbeats, 30 s; 1 min on DynamoDB.
+   */
+  readonly deadAfter?: DurationInput
+  /**
+   * How overdue a slot is when other nodes launch it in place of the node that goes first for its job. At least 10 ms.
+   * Default 1 s.
+   */
+  readonly standby?: DurationInput
   /** How often to look for definitions that other nodes have changed. Default 3 s. */
   readonly definitionInterval?: DurationInput
   /**
@@ -101,6 +116,9 @@ export interface CheckedSchedulerOptions {
   readonly clock: Clock
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly standbyMs: number
   readonly definitionIntervalMs: number
   readonly callTimeoutMs: number
   readonly maxClockSkewMs: number
@@ -123,6 +141,9 @@ const optionNames = [
   'clock',
   'pollInterval',
   'reapInterval',
+  'heartbeat',
+  'deadAfter',
+  'standby',
   'definitionInterval',
   'callTimeout',
   'maxClockSkew',
@@ -135,6 +156,10 @@ const optionNames = [
 
 // A storage that no other process uses changes only under our eyes: the poll is there for delayed work alone.
 const privatePollMs = 60_000
+
+/** In heartbeats. With fewer, a few calls that fail would look like a death. */
+const fewestHeartbeats = 4
+const defaultDeadAfter = 6
 
 export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedulerOptions {
   readObject(options, '', optionNames)
@@ -149,7 +174,16 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   }
   const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
+  const defaultHeartbeatMs = storage.capabilities.heartbeatMs ?? 5000
   const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
+  const isPrivate = defaultPollMs === privatePollMs
+  const heartbeatMs = toDurationMs(
+    orDefault(options.heartbeat, isPrivate ? privatePollMs : defaultHeartbeatMs),
+    'heartbeat',
+    {
+      min: 20,
+    },
+  )
   return {
     storage,
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
@@ -164,8 +198,13 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     clock,
     pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(orDefault(options.reapInterval, 15_000), 'reapInterval', { min: 10 }),
+    heartbeatMs,
+    deadAfterMs: toDurationMs(orDefault(options.deadAfter, defaultDeadAfter * heartbeatMs), 'deadAfter', {
+      min: fewestHeartbeats * heartbeatMs,
+    }),
+    standbyMs: toDurationMs(orDefault(options.standby, 1000), 'standby', { min: 10 }),
     definitionIntervalMs: toDurationMs(
-      orDefault(options.definitionInterval, defaultPollMs === privatePollMs ? privatePollMs : 3000),
+      orDefault(options.definitionInterval, isPrivate ? privatePollMs : 3000),
       'definitionInterval',
       { min: 10 },
     ),

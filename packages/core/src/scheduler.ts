@@ -9,6 +9,7 @@ import type {
   UpdateResult,
 } from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
+import type { NodeInfo } from './engine/nodes/node-info.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
 import type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
@@ -77,7 +78,8 @@ export interface Scheduler extends AsyncDisposable {
    *
    * A job that has another schedule in the storage than here, or none here at all, stops no start: where this node cannot
    * revive that schedule, it logs an error once, leaves the job's slots to other nodes, and runs what they create.
-   * @throws JobistemerError `SCHEDULER_STATE` when it was started before, or is shut down meanwhile;
+   * @throws JobistemerError `SCHEDULER_STATE` when it was started before, or is shut down meanwhile; `NODE_ID_IN_USE` when
+   * a node of this name lives;
    * `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` is to take the place of a stored schedule that has slots to decide
    * and that this node cannot revive
    */
@@ -161,6 +163,11 @@ export interface Scheduler extends AsyncDisposable {
    * when this node cannot revive the job's schedule
    */
   explain(name: string, at: InstantInput, options?: CallOptions): Promise<Explanation>
+  /**
+   * The nodes on the storage, by name: those that work, those that are leaving, and those that have ended or died not long
+   * ago.
+   */
+  nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
   /**
    * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`

@@ -51,6 +51,8 @@ const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_jobs_paused: 'Paused jobs.',
   scheduler_jobs_ahead: 'Jobs that a clock which was wrong has decided ahead of the time: they do not run.',
   scheduler_clock_skew_seconds: 'How far the clock of this node is ahead of the clock of the storage.',
+  scheduler_nodes: 'Living nodes, as far as this one knows.',
+  scheduler_node_isolated: '1 while no heartbeat of this node is accepted, and it takes no new work.',
   scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
 }
 

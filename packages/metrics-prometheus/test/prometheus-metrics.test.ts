@@ -193,6 +193,8 @@ test('gauges do not end in _total, as counters do, unless the old names are wish
       scheduler_jobs_paused: 3,
       scheduler_jobs_ahead: 0,
       scheduler_clock_skew_seconds: 0,
+      scheduler_nodes: 1,
+      scheduler_node_isolated: 0,
       scheduler_clock_unconfirmed: 0,
     }))
     const text = await registry.metrics()

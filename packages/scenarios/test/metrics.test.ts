@@ -29,6 +29,8 @@ describe.each(everywhere)('on $name', (place) => {
       scheduler_jobs_paused: 0,
       scheduler_jobs_ahead: 0,
       scheduler_clock_skew_seconds: 0,
+      scheduler_nodes: 1,
+      scheduler_node_isolated: 0,
       scheduler_clock_unconfirmed: 0,
     })
     await world.clock.advance({ minutes: 2 })

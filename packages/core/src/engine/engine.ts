@@ -23,12 +23,18 @@ import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
+import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
+import { profileOf } from './nodes/abilities.ts'
+import { Heartbeats } from './nodes/heartbeats.ts'
+import type { NodeInfo } from './nodes/node-info.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
+import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
+import { Standby } from './nodes/standby.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -77,6 +83,9 @@ export class Engine implements Scheduler, EngineContext {
   readonly #pool: ExecutionPool
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
+  readonly #heartbeats: Heartbeats
+  readonly #standby: Standby
+  readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #requests: Requests
   readonly #interventions: Interventions
@@ -124,6 +133,7 @@ export class Engine implements Scheduler, EngineContext {
       handlers: options.handlers,
       // The others look as often, if their options are the same.
       patienceMs: 2 * options.definitionIntervalMs,
+      standbyMs: options.standbyMs,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
@@ -131,14 +141,34 @@ export class Engine implements Scheduler, EngineContext {
     this.#capacity = capacity
     this.#pool = pool
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs })
+    this.#heartbeats = new Heartbeats(this, {
+      heartbeatMs: options.heartbeatMs,
+      deadAfterMs: options.deadAfterMs,
+      maxConcurrentJobs: options.maxConcurrentJobs,
+      running: () => pool.begun,
+      profile: () => profileOf(ownJobs(registry), options.handlers.keys()),
+    })
+    const heartbeats = this.#heartbeats
+    const precedence = new Precedence({ node: this.nodeId, heartbeats })
+    this.#standby = new Standby(this, {
+      registry,
+      precedence,
+      standbyMs: options.standbyMs,
+      findsDueJobs: options.storage.capabilities.findsDueJobs === true,
+    })
+    heartbeats.changed.listen(() => this.#standby.membersChanged())
+    heartbeats.rejoined.listen(() => capacity.workAppeared())
+    this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
       registry,
       capacity,
       creator: new SlotCreator(this, { registry, capacity, pool }),
       recovery: new Recovery(this, { registry, capacity }),
+      precedence,
+      standby: this.#standby,
     })
-    this.#reaper = new Reaper(this, { registry, capacity, pool, intervalMs: options.reapIntervalMs })
+    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
     this.#requests = new Requests(this, { registry, capacity, pool })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
@@ -161,6 +191,8 @@ export class Engine implements Scheduler, EngineContext {
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_jobs_ahead: this.#registry.aheadCount,
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
+      scheduler_nodes: this.#heartbeats.peers.living().length + 1,
+      scheduler_node_isolated: this.#heartbeats.isIsolated ? 1 : 0,
       scheduler_clock_unconfirmed: this.#time.isInDoubt ? 1 : 0,
     }
   }
@@ -171,6 +203,14 @@ export class Engine implements Scheduler, EngineContext {
 
   get isTimeInDoubt(): boolean {
     return this.#time.isInDoubt
+  }
+
+  get isHeldBack(): boolean {
+    return this.#time.isInDoubt || this.#heartbeats.isIsolated
+  }
+
+  heldLoop(jobName: string, forMs: number): void {
+    this.#blockedLoop.held(jobName, forMs)
   }
 
   random(): number {
@@ -192,9 +232,11 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.start()
     try {
       await this.#time.start()
+      await this.#heartbeats.lookAround()
       await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
+      await this.#heartbeats.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
       if (this.#stopping === undefined) this.#endCalls()
@@ -212,6 +254,8 @@ export class Engine implements Scheduler, EngineContext {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
     this.#reaper.start()
+    this.#standby.start()
+    this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
     this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
@@ -240,6 +284,9 @@ export class Engine implements Scheduler, EngineContext {
     void this.#time.stop()
     void this.#reaper.stop()
     void this.#watcher.stop()
+    void this.#standby.stop()
+    this.#blockedLoop.stop()
+    this.#heartbeats.leave()
     this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
@@ -248,6 +295,9 @@ export class Engine implements Scheduler, EngineContext {
       this.clock.passUntil?.(stopping)
       await stopping
     }
+    const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 })
+    this.clock.passUntil?.(farewell)
+    await farewell
     this.#phase = 'stopped'
     this.#endCalls()
     this.#registry.skipped.sayAll()
@@ -347,6 +397,12 @@ export class Engine implements Scheduler, EngineContext {
     return explain(this.#asked(options), this.#registry, job, slot)
   }
 
+  async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
+    readObject(options, 'options', callOptionNames)
+    const asked = this.#asked(options)
+    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
+  }
+
   async prune(options: PruneOptions): Promise<number> {
     return this.#history.prune(options, this.#asked(options))
   }
@@ -386,4 +442,9 @@ export class Engine implements Scheduler, EngineContext {
     if (job === undefined) throw jobNotFound(name)
     return job
   }
+}
+
+/** Those that this node has code for, and not as data alone. */
+function* ownJobs(registry: JobRegistry): Generator<Job> {
+  for (const { job, origin } of registry.all()) if (origin !== 'stored') yield job
 }

@@ -40,6 +40,10 @@ export interface GaugeValues {
   readonly scheduler_jobs_ahead: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
+  /** Living nodes, this one among them, as far as this node knows. */
+  readonly scheduler_nodes: number
+  /** 1 while no heartbeat of this node is accepted, and it takes no new work; otherwise 0. */
+  readonly scheduler_node_isolated: number
   /** 1 while a clock that has jumped is not confirmed, and nothing begins on this node; otherwise 0. */
   readonly scheduler_clock_unconfirmed: number
 }

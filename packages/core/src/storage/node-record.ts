@@ -25,7 +25,7 @@ export function byIncarnation(left: NodeRecord, right: NodeRecord): number {
 /** How many shards the jobs are spread over. */
 export const shardCount = 256
 
-/** The shard of a job: the first byte of its id's UUID. */
+/** The shard of a job, 0 to 255: the first byte of the UUID in its id. */
 export function shardOf(jobId: JobId): number {
   return Number.parseInt(jobId.slice('job_'.length, 'job_'.length + 2), 16)
 }

@@ -90,7 +90,7 @@ export class Claimer {
 
   #mostToClaim(): number {
     this.#engine.now()
-    return this.#engine.isTimeInDoubt ? 0 : Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
+    return this.#engine.isHeldBack ? 0 : Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
   }
 
   async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {

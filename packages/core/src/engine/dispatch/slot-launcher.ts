@@ -6,14 +6,16 @@ import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall } from '../loop/group-commit.ts'
+import type { Precedence } from '../nodes/precedence.ts'
+import type { Standby } from '../nodes/standby.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
 
 /** So many slots that are due are worth a call of their own while another is under way. */
 const worthACall = 50
 
-/** While the time is in doubt, nothing is launched; it is looked again after so long. */
-const inDoubtMs = 1000
+/** While this node is held back, nothing is launched; it is looked again after so long. */
+const heldBackMs = 1000
 
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'slotsLaunched'>
@@ -26,6 +28,8 @@ export class SlotLauncher {
   readonly #capacity: Capacity
   readonly #creator: SlotCreator
   readonly #recovery: Recovery
+  readonly #precedence: Pick<Precedence, 'rankOf'>
+  readonly #standby: Pick<Standby, 'passed'>
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
@@ -41,6 +45,8 @@ export class SlotLauncher {
       capacity: Capacity
       creator: SlotCreator
       recovery: Recovery
+      precedence: Pick<Precedence, 'rankOf'>
+      standby: Pick<Standby, 'passed'>
     },
   ) {
     this.#engine = engine
@@ -49,6 +55,8 @@ export class SlotLauncher {
     this.#capacity = options.capacity
     this.#creator = options.creator
     this.#recovery = options.recovery
+    this.#precedence = options.precedence
+    this.#standby = options.standby
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#capacity.room.listen(() => this.#kick.ask())
   }
@@ -70,7 +78,7 @@ export class SlotLauncher {
       isDone = await this.#launchDue()
     } finally {
       if (isDone && !this.#loop.isAskedAgain) {
-        this.#agenda.slotsLaunched(this.#engine.isTimeInDoubt ? inDoubtMs : this.#capacity.heldForMs)
+        this.#agenda.slotsLaunched(this.#engine.isHeldBack ? heldBackMs : this.#capacity.heldForMs)
       }
     }
   }
@@ -84,7 +92,7 @@ export class SlotLauncher {
       // With the places that a claim keeps for nothing, slots that are due would have to wait in the storage.
       await this.#capacity.claimAnswered()
       const now = this.#engine.now()
-      if (this.#engine.isTimeInDoubt) return true
+      if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
       if (!mayCall(this.#callsUnderWay.size, due.length + late.length, enough)) {
@@ -110,6 +118,12 @@ export class SlotLauncher {
       const job = this.#agenda.peekDueSlot(now)
       if (job === undefined) break
       const plan = this.#registry.planOf(job)
+      const rank = plan === null || job.isOverdue ? 0 : this.#precedence.rankOf(job)
+      if (rank > 0) {
+        this.#standby.passed(job, job.at, rank)
+        this.#registry.pass(job)
+        continue
+      }
       // What does not start needs no place.
       if (plan === null || job.paused) this.#capacity.endHold()
       else if (this.#capacity.holds(job.at, plan.settings, starting, now)) break

@@ -33,6 +33,7 @@ export class JobRegistry {
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
+  readonly #standbyMs: number
   readonly #review: HeadReview
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Jobs of the option `jobs` that somebody has removed: whoever defines them again gets them back here, too. */
@@ -46,8 +47,12 @@ export class JobRegistry {
   /** What was said of jobs that lack handlers. */
   readonly #saidMissing = new Map<JobId, string>()
 
-  constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number; standbyMs: number },
+  ) {
     this.#engine = engine
+    this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
@@ -398,10 +403,24 @@ export class JobRegistry {
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
+    const now = this.#engine.now()
+    job.isOverdue = nextAt !== null && nextAt <= now - this.#standbyMs
     this.#engine.agenda.setSlot(job, job.isUnscheduled ? null : nextAt)
     // Otherwise it is looked at once the time is confirmed.
-    const now = this.#engine.now()
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** The job's next slot is left to a node that goes before this one: this one is ready for the slot after it. */
+  pass(job: RegisteredJob): void {
+    const slot = job.at
+    this.#engine.agenda.setSlot(job, null)
+    try {
+      const nextAt = job.series.nextMs(slot)
+      job.watermark = slot
+      this.#engine.agenda.setSlot(job, nextAt)
+    } catch (error) {
+      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+    }
   }
 
   /** The time has moved back: slots may be decided that are still to come. */

@@ -36,6 +36,8 @@ export class RegisteredJob implements HeapEntry {
   /** Names of what this node lacks to run the stored version, where its plan is `null`. */
   missing: readonly string[] = none
   paused = false
+  /** Its next slot was found overdue in the storage: whoever finds that launches it. */
+  isOverdue = false
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
     this.job = job

@@ -33,6 +33,10 @@ export interface EngineContext {
    * created, recovered, claimed, begun or reaped by it. Asked after `now`, which looks at the clocks.
    */
   readonly isTimeInDoubt: boolean
+  /** The time is in doubt, or the others may take this node for dead: it takes no new work. Asked after `now`. */
+  readonly isHeldBack: boolean
+  /** A handler of this job has held the event loop for so long. */
+  heldLoop(jobName: string, forMs: number): void
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
   fail(where: string, error: unknown): void
 }

@@ -41,6 +41,14 @@ interface Asked {
   assertWanted(): void
 }
 
+/** Where a call that is repeated stands. */
+interface Repetition {
+  /** How often it has failed, one after the other. */
+  readonly failures: number
+  /** When it comes again if it fails now. */
+  readonly retryInMs: number
+}
+
 /** How parts of the engine call the storage: for the engine itself, or for somebody who waits. */
 export interface StorageCalls {
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T>
@@ -128,6 +136,29 @@ export class StorageCaller implements StorageCalls {
     } finally {
       if (hasFailed) this.#outage.left()
       if (isAnswered) this.#outage.answered()
+    }
+  }
+
+  /**
+   * One attempt of a call that somebody repeats in a rhythm of its own: after `failures` that failed. What goes wrong is
+   * told as for {@link repeated}, and thrown. @throws EngineStopped
+   */
+  async tried<T>(operation: string, { failures, retryInMs }: Repetition, call: () => Promise<T>): Promise<T> {
+    if (this.#stopped) throw new EngineStopped()
+    try {
+      const answer = await call()
+      if (failures > 0) {
+        this.#events.emit('storage.recovered', { operation, attempts: failures + 1 })
+        this.#outage.left()
+        this.#outage.answered()
+      }
+      return answer
+    } catch (error) {
+      if (this.#stopped) throw new EngineStopped()
+      if (isStorageGone(error)) throw error
+      this.#events.emit('storage.failed', { operation, error, attempt: failures + 1, retryInMs })
+      this.#outage.failed(operation, error, failures === 0)
+      throw error
     }
   }
 

@@ -10,6 +10,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
+import type { Heartbeats } from './heartbeats.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
@@ -18,33 +19,49 @@ const graceMs = 10_000
 /** A sweep that comes so much later than it was due was held up: owners on this machine may have been, too. */
 const stallMs = 5000
 
-/** Takes occurrences from owners that are gone: at their deadline, or at once when the owner was this node itself. */
+/**
+ * Takes occurrences from owners that are gone: when their node is dead, at their deadline, or at once when the owner was
+ * an earlier life of this node.
+ */
 export class Reaper {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #intervalMs: number
+  readonly #heartbeats: Heartbeats
   readonly #loop: BackgroundLoop
+  readonly #takingOver: BackgroundLoop
   readonly #steps = new ClockSteps()
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; intervalMs: number },
+    options: {
+      registry: JobRegistry
+      capacity: Capacity
+      pool: ExecutionPool
+      heartbeats: Heartbeats
+      intervalMs: number
+    },
   ) {
     this.#engine = engine
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#intervalMs = options.intervalMs
+    this.#heartbeats = options.heartbeats
     this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
+    this.#takingOver = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
+    this.#heartbeats.changed.listen(() => {
+      if (this.#heartbeats.peers.lost().length > 0) this.#takingOver.run()
+    })
   }
 
   /** Begins no further sweep. */
-  stop(): Promise<void> {
-    return this.#loop.stop()
+  async stop(): Promise<void> {
+    await Promise.all([this.#loop.stop(), this.#takingOver.stop()])
   }
 
   /** The first sweep follows after an interval. */
@@ -85,11 +102,26 @@ export class Reaper {
     })
   }
 
+  /** Takes over what dead nodes ran, and forgets each when nothing is left. */
+  async #takeOver(): Promise<void> {
+    for (const record of this.#heartbeats.peers.lost()) {
+      // What is taken over is handed on by this node's time.
+      this.#engine.now()
+      if (this.#engine.isHeldBack || this.#loop.isStopped) return
+      const { node, incarnation } = record
+      const found = await this.#reapAll({ node }, 'node_lost', ({ owner }) => owner?.incarnation === incarnation)
+      // What was taken over now may not have gone through: it is looked again at the next heartbeat.
+      if (found === 0) this.#heartbeats.forget(record)
+    }
+  }
+
+  /** Answers how many there were. */
   async #reapAll(
     filter: { readonly node?: string; readonly deadlineBefore?: number },
     reason: string,
     wanted: (record: OccurrenceRecord) => boolean,
-  ): Promise<void> {
+  ): Promise<number> {
+    let found = 0
     let cursor: string | null = null
     do {
       const page = await this.#engine.storage.repeated('listOccurrences', (calls) =>
@@ -102,9 +134,12 @@ export class Reaper {
           ...filter,
         }),
       )
-      await this.#reap(page.items.filter(wanted), reason)
+      const records = page.items.filter(wanted)
+      found += records.length
+      await this.#reap(records, reason)
       cursor = page.cursor
     } while (cursor !== null && !this.#loop.isStopped)
+    return found
   }
 
   async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {

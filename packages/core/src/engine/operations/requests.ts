@@ -137,7 +137,7 @@ export class Requests {
       const plan = this.#planFor(job, details)
       const now = this.#engine.now()
       // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
-      const starts = this.#capacity.roomForRequest() && !job.paused && !this.#engine.isTimeInDoubt
+      const starts = this.#capacity.roomForRequest() && !job.paused && !this.#engine.isHeldBack
       const item: CreateRequested = {
         kind,
         id,

@@ -34,6 +34,11 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size - this.#capacity.waitingCount
   }
 
+  /** The names of the jobs that run. */
+  *jobNames(): Generator<string> {
+    for (const { job } of this.#executions.values()) yield job.job.name
+  }
+
   get(id: OccurrenceId): Execution | undefined {
     return this.#executions.get(id)
   }

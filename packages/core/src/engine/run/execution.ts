@@ -290,6 +290,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
 
+  heldLoop(forMs: number): void {
+    this.engine.heldLoop(this.job.job.name, forMs)
+  }
+
   failFast(): void {
     this.#failedFast = true
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')

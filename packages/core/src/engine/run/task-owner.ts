@@ -11,6 +11,8 @@ export interface TaskOwner extends TaskContextSource {
   readonly isHandedBack: boolean
   /** A handler that is interrupted is never called again. */
   readonly failsInterrupted: boolean
+  /** Its handler has held the event loop for so long. */
+  heldLoop(forMs: number): void
   /** A handler was interrupted that is never called again: the occurrence fails. */
   interrupted(): void
   /** Whether a task of this plan may have a further attempt here. */

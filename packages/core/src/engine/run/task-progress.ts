@@ -182,6 +182,7 @@ export class TaskProgress implements Alarm {
     voice.attemptStarted(this.plan.name, number)
     const context = new RunningTaskContext(this.#owner, this, number)
     let returned: unknown
+    const calledAt = engine.clock.monotonic()
     try {
       returned = perform(engine.clock, () => {
         const answer = this.plan.run(context as never)
@@ -198,6 +199,8 @@ export class TaskProgress implements Alarm {
     } catch (error) {
       this.#attemptEnded(number, false, error)
       return
+    } finally {
+      this.#owner.heldLoop(engine.clock.monotonic() - calledAt)
     }
     this.#attemptEnded(number, true, returned)
   }

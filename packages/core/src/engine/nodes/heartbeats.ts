@@ -1,0 +1,308 @@
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
+import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
+import type { Alarm } from '../loop/agenda.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { Signal } from '../loop/signal.ts'
+import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
+import { systemClock } from '../../system-clock.ts'
+import { digestOf } from './abilities.ts'
+import { aboutOf, type NodeInfo, nodeInfoOf } from './node-info.ts'
+import { Peers } from './peers.ts'
+import { lives, livesHere } from './process-mark.ts'
+
+/** Of `deadAfter`, after which a node that nobody hears takes no new work: the others may soon take it for dead. */
+const isolatedAfter = 0.8
+
+/** A call that has no answer after so many heartbeats has none: the next is sent. */
+const patience = 2
+
+/** At its end a node waits no longer for the storage to hear of it. */
+const farewellMs = 1000
+
+/** A heartbeat that failed is tried again after so long. */
+const longestRetryMs = 1000
+
+/** What the heartbeats of a node are made with. */
+export interface HeartbeatOptions {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly maxConcurrentJobs: number
+  /** How many occurrences the node runs. */
+  readonly running: () => number
+  /** What the node can do: asked once, when it has started. */
+  readonly profile: () => NodeProfile | null
+}
+
+/** Says in the storage that this node lives, and learns who else does. */
+export class Heartbeats {
+  /** Others have come, gone, or died; or what is known of them may have changed. */
+  readonly changed: Signal = new Signal()
+  /** This node is heard again. */
+  readonly rejoined: Signal = new Signal()
+  readonly peers: Peers
+  readonly #engine: EngineContext
+  readonly #options: HeartbeatOptions
+  readonly #loop: BackgroundLoop
+  readonly #isolation: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayIsolated() }
+  readonly #about: JsonObject
+  readonly #remove = new Map<string, NodeAtCounter>()
+  readonly #wantedProfiles = new Map<string, (profile: NodeProfile | null) => void>()
+  #startedAt = 0
+  #counter = 0
+  /** Given with each heartbeat until one is accepted. */
+  #profile: NodeProfile | null = null
+  #code = ''
+  #isLeaving = false
+  #hasEnded = false
+  #isSaidIsolated = false
+  /** Monotonic instant at which the last heartbeat that was accepted was sent; `null` before the first. */
+  #heardAt: number | null = null
+  #failures = 0
+  /** Living nodes of this one's name, of which that was said. */
+  readonly #namesakes = new Set<string>()
+  #endLife: () => void = () => undefined
+
+  constructor(engine: EngineContext, options: HeartbeatOptions) {
+    this.#engine = engine
+    this.#options = options
+    this.#about = aboutOf(options)
+    const { deadAfterMs, heartbeatMs } = options
+    this.peers = new Peers(engine, { deadAfterMs, longestGapMs: (patience + 1) * heartbeatMs })
+    this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
+  }
+
+  /**
+   * Nobody has heard this node for so long that others may soon take it for dead: it takes no new work. Also true right
+   * after it stood still, before anything has told it so.
+   */
+  get isIsolated(): boolean {
+    if (this.#heardAt === null) return false
+    return this.#engine.clock.monotonic() - this.#heardAt > this.#isolatedAfterMs
+  }
+
+  get #isolatedAfterMs(): number {
+    return isolatedAfter * this.#options.deadAfterMs
+  }
+
+  /** Tells nodes with the same code from others. */
+  get code(): string {
+    return this.#code
+  }
+
+  /**
+   * Looks who is there, before this node settles anything as its own. Resolves when no other node of its name lives.
+   * @throws JobistemerError `NODE_ID_IN_USE`
+   */
+  async lookAround(): Promise<void> {
+    const { owner, clock } = this.#engine
+    const before = await this.#look()
+    // Under another clock all nodes are in one process, and whoever moves it knows which of them live.
+    if (clock !== systemClock) return
+    const doubtful = before.filter((record) => {
+      if (record.node !== owner.node || record.leaving) return false
+      const isAlive = lives(record.incarnation, record.about['process'])
+      if (isAlive === true) throw inUse(record)
+      return isAlive === null
+    })
+    if (doubtful.length === 0) return
+    const { logger } = this.#engine
+    logger.info({ node: owner.node }, 'a node of this name may live: it is looked whether it does')
+    await this.#wait(patience * this.#options.heartbeatMs)
+    const counters = new Map((await this.#look()).map((record) => [record.incarnation, record.counter]))
+    for (const record of doubtful) {
+      if ((counters.get(record.incarnation) ?? record.counter) !== record.counter) throw inUse(record)
+    }
+  }
+
+  async #look(): Promise<readonly NodeRecord[]> {
+    const askedAt = this.#engine.clock.monotonic()
+    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: [] }
+    const { nodes } = await this.#engine.storage.repeated('heartbeat', (calls) => calls.heartbeat(request))
+    this.peers.observe(nodes, askedAt)
+    return nodes
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
+    })
+  }
+
+  /** Resolves when the others can know of this node: it may take work from then on. */
+  async start(): Promise<void> {
+    this.#startedAt = this.#engine.now()
+    this.#profile = this.#options.profile()
+    this.#code = digestOf(this.#profile, this.#engine.owner.incarnation)
+    this.#endLife = livesHere(this.#engine.owner.incarnation)
+    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+    // What this node can do is known only now, and so is who goes before it.
+    this.changed.send()
+    this.#loop.runIn(this.#options.heartbeatMs)
+  }
+
+  /** The node shuts down: the others are told, and it goes on saying that it lives. */
+  leave(): void {
+    if (this.#heardAt === null) return
+    this.#isLeaving = true
+    this.#loop.run()
+  }
+
+  /** The node ends. With work left behind it falls silent, and the others take that over when they take it for dead. */
+  async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
+    const isKnown = this.#heardAt !== null
+    this.#engine.agenda.cancelAlarm(this.#isolation)
+    await Promise.race([this.#loop.stop(), this.#wait(farewellMs)])
+    this.#endLife()
+    if (!isKnown || !isEmpty) return
+    this.#isLeaving = true
+    this.#hasEnded = true
+    await Promise.race([this.#say().catch(() => undefined), this.#wait(farewellMs)])
+  }
+
+  /** What this node ran last is taken over: its record may go. */
+  forget({ incarnation, counter }: NodeRecord): void {
+    this.#remove.set(incarnation, { incarnation, counter })
+  }
+
+  /** Resolves with the profile of a node, after the next heartbeat; `null` for one that is not there any more. */
+  profileOf(incarnation: string): Promise<NodeProfile | null> {
+    return new Promise((resolve) => this.#wantedProfiles.set(incarnation, resolve))
+  }
+
+  /** Reads all nodes, for people. */
+  async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
+    const answer = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
+    const lost = new Set(this.peers.lost().map(({ incarnation }) => incarnation))
+    return answer.nodes
+      .map((record) => {
+        const { incarnation } = record
+        const silentForMs = Math.round(this.peers.silentForMs(incarnation) ?? 0)
+        return nodeInfoOf(record, { isLost: lost.has(incarnation), silentForMs })
+      })
+      .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
+  }
+
+  async #beat(): Promise<void> {
+    const { heartbeatMs } = this.#options
+    const retryInMs = Math.min(heartbeatMs, longestRetryMs)
+    let waitMs = heartbeatMs
+    try {
+      await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
+      this.#failures = 0
+    } catch (error) {
+      if (error instanceof EngineStopped || isStorageGone(error)) throw error
+      this.#failures++
+      this.peers.beginAnew()
+      waitMs = retryInMs
+    }
+    this.#loop.runIn(waitMs)
+  }
+
+  /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
+  async #say(): Promise<void> {
+    const { agenda, clock, storage } = this.#engine
+    const profile = this.#profile
+    const wanted = [...this.#wantedProfiles]
+    const request: HeartbeatRequest = {
+      now: this.#engine.now(),
+      own: this.#record(),
+      ...(profile !== null && { profile }),
+      remove: [...this.#remove.values(), ...this.peers.ended()],
+      profilesOf: wanted.map(([incarnation]) => incarnation),
+    }
+    const askedAt = clock.monotonic()
+    const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
+    this.#profile = null
+    for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
+    this.#heardAt = Math.max(this.#heardAt ?? 0, askedAt)
+    agenda.setAlarm(this.#isolation, this.#isolatedAfterMs - (clock.monotonic() - askedAt))
+    if (this.#isSaidIsolated) this.#sayRejoined()
+    for (const [index, [incarnation, resolve]] of wanted.entries()) {
+      this.#wantedProfiles.delete(incarnation)
+      resolve(answer.profiles[index] ?? null)
+    }
+    const hasChanged = this.peers.observe(answer.nodes, askedAt)
+    this.#lookForNamesakes(answer.nodes)
+    if (hasChanged || this.peers.lost().length > 0) this.changed.send()
+  }
+
+  #record(): NodeRecord {
+    return {
+      ...this.#engine.owner,
+      counter: ++this.#counter,
+      startedAt: this.#startedAt,
+      leaving: this.#isLeaving,
+      about: {
+        ...this.#about,
+        code: this.#code,
+        running: this.#options.running(),
+        ...(this.#hasEnded && { ended: true }),
+      },
+    }
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    const limitMs = patience * this.#options.heartbeatMs
+    return new Promise((resolve, reject) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
+      this.#engine.agenda.setAlarm(alarm, limitMs)
+      answer.finally(() => this.#engine.agenda.cancelAlarm(alarm)).then(resolve, reject)
+    })
+  }
+
+  /** Two that start at the same moment do not see each other in time. */
+  #lookForNamesakes(nodes: readonly NodeRecord[]): void {
+    const { owner, logger } = this.#engine
+    for (const record of nodes) {
+      const { node, incarnation } = record
+      if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
+      if (this.#namesakes.has(incarnation) || lives(incarnation, record.about['process']) === false) continue
+      // Whether it lives, its next heartbeat tells.
+      if ((this.peers.silentForMs(incarnation) ?? 0) > 0 || record.counter === 1) continue
+      this.#namesakes.add(incarnation)
+      logger.error({ err: inUse(record) }, 'two living nodes have one name')
+    }
+  }
+
+  #sayIsolated(): void {
+    const { clock, events, logger, owner } = this.#engine
+    if (this.#isSaidIsolated || this.#heardAt === null) return
+    this.#isSaidIsolated = true
+    const unheardForMs = Math.round(clock.monotonic() - this.#heardAt)
+    events.emit('node.isolated', { node: owner.node, unheardForMs })
+    logger.error(
+      { node: owner.node, unheardForMs },
+      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+    )
+  }
+
+  #sayRejoined(): void {
+    const { events, logger, owner } = this.#engine
+    this.#isSaidIsolated = false
+    events.emit('node.rejoined', { node: owner.node })
+    logger.warn({ node: owner.node }, 'the heartbeats of this node are accepted again')
+    this.rejoined.send()
+  }
+}
+
+function inUse({ node, incarnation }: NodeRecord): JobistemerError {
+  return new JobistemerError('NODE_ID_IN_USE', {
+    message: `A node of the name ${printValue(node)} lives already, as incarnation ${incarnation}.`,
+    field: 'nodeId',
+    value: node,
+    remedy:
+      'Give each node a name of its own, or leave nodeId out; shut the other one down first if this is to replace it.',
+  })
+}
+
+function noAnswer(limitMs: number): JobistemerError {
+  return new JobistemerError('STORAGE_TIMEOUT', {
+    message: `The storage has not answered a heartbeat within ${limitMs} ms.`,
+    field: 'heartbeat',
+    value: limitMs,
+    remedy: 'Look whether it is overloaded, or whether something holds the event loop of this process.',
+  })
+}

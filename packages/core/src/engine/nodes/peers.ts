@@ -1,0 +1,135 @@
+import type { NodeAtCounter } from '../../storage/storage.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { hasEnded } from './node-info.ts'
+
+/** What this node has seen of another one. */
+interface Sighting {
+  record: NodeRecord
+  /** Monotonic instant since which the counter stands. */
+  since: number
+  /** Its counter was seen to grow: without that it may be long dead. */
+  isProven: boolean
+  isLost: boolean
+}
+
+type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
+
+/**
+ * The other nodes, as this one has seen them: each is dead when its counter has stood still for `deadAfter` on this node's
+ * own monotonic clock. No clock of another node counts. After a look that failed, and after this node itself stood still,
+ * it begins anew: when the storage was away for everybody, nobody is dead when it is back.
+ */
+export class Peers {
+  readonly #engine: PeersContext
+  readonly #deadAfterMs: number
+  readonly #longestGapMs: number
+  readonly #sightings = new Map<string, Sighting>()
+  #beginsAnew = true
+  #lookedAt = Number.NEGATIVE_INFINITY
+
+  /** `longestGapMs`: looks that are farther apart tell that this node stood still. */
+  constructor(engine: PeersContext, options: { readonly deadAfterMs: number; readonly longestGapMs: number }) {
+    this.#engine = engine
+    this.#deadAfterMs = options.deadAfterMs
+    this.#longestGapMs = options.longestGapMs
+  }
+
+  /** Those that this node takes for alive and that are not leaving, itself not among them. */
+  living(): readonly NodeRecord[] {
+    const living: NodeRecord[] = []
+    for (const { record, isLost } of this.#sightings.values()) if (!isLost && !record.leaving) living.push(record)
+    return living
+  }
+
+  /** Those that are dead, and whose work may not be taken over yet. */
+  lost(): readonly NodeRecord[] {
+    return [...this.#sightings.values()].filter(({ isLost }) => isLost).map(({ record }) => record)
+  }
+
+  /** Those that ended in good order long enough ago for everybody to have seen it. */
+  ended(): readonly NodeAtCounter[] {
+    const now = this.#engine.clock.monotonic()
+    return [...this.#sightings.values()]
+      .filter(({ record, since }) => hasEnded(record) && now - since >= this.#deadAfterMs)
+      .map(({ record }) => record)
+  }
+
+  /** For how long the counter of a node has stood, as far as this node has seen; `null` for one that it has not seen. */
+  silentForMs(incarnation: string): number | null {
+    const sighting = this.#sightings.get(incarnation)
+    return sighting === undefined ? null : this.#engine.clock.monotonic() - sighting.since
+  }
+
+  /** A look has failed: how long the others have been silent is not known any more. */
+  beginAnew(): void {
+    this.#beginsAnew = true
+  }
+
+  /** What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed. */
+  observe(records: readonly NodeRecord[], askedAt: number): boolean {
+    const { clock, owner } = this.#engine
+    const answeredAt = clock.monotonic()
+    if (this.#beginsAnew || answeredAt - this.#lookedAt > this.#longestGapMs) this.#restart(answeredAt)
+    this.#beginsAnew = false
+    this.#lookedAt = answeredAt
+    let hasChanged = false
+    const seen = new Set<string>()
+    for (const record of records) {
+      if (record.incarnation === owner.incarnation) continue
+      seen.add(record.incarnation)
+      if (this.#see(record, askedAt, answeredAt)) hasChanged = true
+    }
+    for (const [incarnation, sighting] of this.#sightings) {
+      if (seen.has(incarnation)) continue
+      this.#sightings.delete(incarnation)
+      hasChanged = true
+      // Whoever has taken over its work takes its record away.
+      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
+    }
+    return hasChanged
+  }
+
+  #restart(now: number): void {
+    for (const sighting of this.#sightings.values()) if (!sighting.isLost) sighting.since = now
+  }
+
+  #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
+    const sighting = this.#sightings.get(record.incarnation)
+    if (sighting === undefined) {
+      this.#sightings.set(record.incarnation, { record, since: answeredAt, isProven: false, isLost: false })
+      return true
+    }
+    if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt)
+    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < this.#deadAfterMs) return false
+    sighting.isLost = true
+    this.#sayLost(sighting)
+    return true
+  }
+
+  #seeBeat(sighting: Sighting, record: NodeRecord, answeredAt: number): boolean {
+    const { record: before, isLost, isProven } = sighting
+    const { events, logger } = this.#engine
+    const names = namesOf(record)
+    sighting.record = record
+    sighting.since = answeredAt
+    sighting.isLost = false
+    sighting.isProven = true
+    if (isLost) logger.warn(names, 'a node that was taken for dead lives')
+    if (isLost || (!isProven && !record.leaving)) events.emit('node.joined', names)
+    if (record.leaving && !before.leaving) events.emit('node.left', names)
+    return isLost || !isProven || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
+  }
+
+  #sayLost({ record, since }: Sighting): void {
+    const { clock, events, logger } = this.#engine
+    const names = namesOf(record)
+    const silentForMs = Math.round(clock.monotonic() - since)
+    events.emit('node.lost', { ...names, silentForMs })
+    logger.warn({ ...names, silentForMs }, 'a node is dead: what it ran is taken over')
+  }
+}
+
+function namesOf({ node, incarnation }: NodeRecord) {
+  return { node, incarnation }
+}

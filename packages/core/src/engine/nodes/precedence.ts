@@ -1,0 +1,115 @@
+import { type NodeRecord, shardCount, shardOf } from '../../storage/node-record.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { type Abilities, readAbilities } from './abilities.ts'
+import type { Heartbeats } from './heartbeats.ts'
+
+/** Beside the shards of jobs, what the nodes do for all jobs together has a place in their order. */
+const common = shardCount
+
+interface Peer {
+  readonly scores: Uint32Array
+  /** `null`: it has the same code as this node. */
+  readonly abilities: Abilities | null
+}
+
+/**
+ * Who goes first: for each shard of jobs, the living nodes that can run the job, in an order of their own (rendezvous
+ * hashing: Thaler and Ravishankar 1998). Whoever comes or goes moves only the jobs that it gets or had. Nothing rests on it
+ * but what it costs: nodes that disagree meet at the storage.
+ */
+export class Precedence {
+  readonly #heartbeats: Heartbeats
+  readonly #own: Uint32Array
+  readonly #known = new Map<string, Abilities>()
+  readonly #asked = new Set<string>()
+  #peers: readonly Peer[] = []
+  /** Of shards, while all nodes have the same code. */
+  #ranks: Uint16Array | null = null
+
+  constructor({ node, heartbeats }: { node: string; heartbeats: Heartbeats }) {
+    this.#heartbeats = heartbeats
+    this.#own = scoresOf(node)
+    heartbeats.changed.listen(() => this.#look())
+  }
+
+  /** Whether no other node is known to live. */
+  get isAlone(): boolean {
+    return this.#peers.length === 0
+  }
+
+  /** How many living nodes that can run the job go before this one. */
+  rankOf({ job }: RegisteredJob): number {
+    if (this.#peers.length === 0) return 0
+    const shard = shardOf(job.id)
+    if (this.#ranks !== null) return this.#ranks[shard] as number
+    return this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
+  }
+
+  /** How many living nodes go before this one in what is done for all jobs together. */
+  get commonRank(): number {
+    return this.#rankIn(common, () => true)
+  }
+
+  #rankIn(shard: number, counts: (peer: Peer) => boolean): number {
+    const own = this.#own[shard] as number
+    let rank = 0
+    for (const peer of this.#peers) if ((peer.scores[shard] as number) > own && counts(peer)) rank++
+    return rank
+  }
+
+  #look(): void {
+    const own = this.#heartbeats.code
+    const living = this.#heartbeats.peers.living()
+    this.#peers = living.map((record) => ({
+      scores: scoresOf(record.node),
+      abilities: codeOf(record) === own ? null : this.#abilitiesOf(record),
+    }))
+    const isUniform = this.#peers.length > 0 && this.#peers.every(({ abilities }) => abilities === null)
+    this.#ranks = isUniform
+      ? Uint16Array.from({ length: shardCount }, (_, shard) => this.#rankIn(shard, () => true))
+      : null
+  }
+
+  #abilitiesOf(record: NodeRecord): Abilities {
+    const code = codeOf(record)
+    const known = this.#known.get(code)
+    if (known !== undefined) return known
+    if (!this.#asked.has(code)) {
+      this.#asked.add(code)
+      void this.#heartbeats.profileOf(record.incarnation).then((profile) => {
+        this.#asked.delete(code)
+        if (profile === null) return
+        if (this.#known.size > 100) this.#known.clear()
+        this.#known.set(code, readAbilities(profile))
+        this.#look()
+      })
+    }
+    // Until it is known what a node can do, it goes before nobody.
+    return readAbilities(null)
+  }
+}
+
+function codeOf({ about }: NodeRecord): string {
+  return String(about['code'])
+}
+
+/** The scores of a node, by shard: the highest goes first. */
+function scoresOf(node: string): Uint32Array {
+  const seed = hashText(node)
+  return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))
+}
+
+/** FNV-1a, 32 bits (Fowler, Noll, Vo), over UTF-16 code units. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  return hash
+}
+
+/** The finalizer of MurmurHash3, 32 bits (Appleby). */
+function mix(value: number): number {
+  let hash = value
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

@@ -1,0 +1,271 @@
+import {
+  createScheduler,
+  defineJob,
+  type JobSettingsInput,
+  type Scheduler,
+  silentLogger,
+  systemClock,
+} from '@jobistemer/core'
+import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { collectingLogger } from './support/collecting-logger.ts'
+import { everySeconds } from './support/every.ts'
+import { everywhere } from './support/places.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+/** A job that is due once, after 10 s, and takes four minutes; and the calls of its handler. */
+function longJob(world: World, settings: JobSettingsInput = {}) {
+  const called: string[] = []
+  const job = defineJob({
+    name: 'long',
+    schedule: once(at(10)),
+    ...settings,
+    tasks: [
+      {
+        name: 'work',
+        run: async ({ attempt, fencingToken, signal }) => {
+          called.push(`${secondsOf(world.clock.now())} attempt ${attempt} token ${fencingToken}`)
+          await world.clock.sleep({ minutes: 4 }, signal)
+          return `token ${fencingToken}`
+        },
+      },
+    ],
+  })
+  return { job, called }
+}
+
+/** All records of nodes that the storage has. */
+async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
+  return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
+}
+
+/** Two nodes with the long job, of which the first begins it. */
+async function twoNodes(world: World, settings: JobSettingsInput = {}) {
+  const { job, called } = longJob(world, settings)
+  const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+  await world.clock.advance({ seconds: 12 })
+  const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
+  return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('what a node ran is taken over soon after its death, and goes on with the next attempt', async () => {
+    const world = createWorld(place)
+    const { first, second, called, heard } = await twoNodes(world)
+    await world.clock.advanceTo(at(63))
+    world.crash(first)
+    await world.clock.advanceTo(at(103))
+    expect(heard.map(({ name, event }) => [name, 'node' in event ? event.node : event.reason])).toEqual([
+      ['node.joined', 'first'],
+      ['node.lost', 'first'],
+      ['occurrence.reaped', 'node_lost'],
+    ])
+    const [, again, ...others] = called
+    expect(again).toMatch(/^\d+ attempt 2 token 2$/)
+    expect(others).toEqual([])
+    expect(Number.parseInt(again as string, 10)).toBeGreaterThanOrEqual(90)
+    await world.clock.advance({ minutes: 6 })
+    const { state, tasks } = await onlyOccurrence(second, 'long')
+    expect([state, tasks[0]?.result, tasks[0]?.attempts.map((attempt) => attempt.state)]).toEqual([
+      'completed',
+      'token 2',
+      ['lost', 'succeeded'],
+    ])
+  })
+
+  it('what must not be called twice fails when its node dies', async () => {
+    const world = createWorld(place)
+    const { first, second, called } = await twoNodes(world, { onInterrupted: 'fail' })
+    world.crash(first)
+    await world.clock.advance({ seconds: 50 })
+    expect(await fates(second, 'long')).toEqual(['10 failed_stale node_lost'])
+    expect(called).toHaveLength(1)
+  })
+
+  it('the record of a dead node goes when its work has been taken over, and not before', async () => {
+    const world = createWorld(place)
+    const { job } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const storage = world.connect()
+    let refuses = true
+    const reaping = wrapStorage(world.connect(), {
+      around: (call) => {
+        if (call.method === 'reap' && refuses) throw new JobistemerError('STORAGE_BUSY', { message: 'Not now.' })
+        return call.proceed()
+      },
+    })
+    await world.start({ jobs: [job], nodeId: 'second', storage: reaping, ...life })
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    expect((await recordsIn(storage)).map(({ node }) => node).sort()).toEqual(['first', 'second'])
+    refuses = false
+    await world.clock.advance({ seconds: 20 })
+    expect((await recordsIn(storage)).map(({ node }) => node)).toEqual(['second'])
+  })
+
+  it('nobody is dead when the storage was away for everybody', async () => {
+    const world = createWorld(place)
+    let isAway = false
+    const storage = () =>
+      wrapStorage(world.connect(), {
+        around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+      })
+    const { job, called } = longJob(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['first', 'second', 'third']) {
+      nodes.push(await world.start({ jobs: [job], nodeId, storage: storage(), ...life }))
+    }
+    const heard = nodes.map((node) => listen(node, 'node.lost', 'occurrence.reaped'))
+    await world.clock.advance({ seconds: 20 })
+    for (const seconds of [1, 20, 31, 120]) {
+      isAway = true
+      await world.clock.advance({ seconds })
+      isAway = false
+      await world.clock.advance({ seconds: 12 })
+    }
+    expect(heard.flat()).toEqual([])
+    expect(called).toHaveLength(1)
+  })
+
+  it('a node that stood still itself takes nobody for dead because of that', async () => {
+    const world = createWorld(place)
+    const { first, second, heard } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(second)
+    await world.clock.advance({ seconds: 100 })
+    await world.thaw(second, 'ran on')
+    await world.clock.advance({ seconds: 20 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined'])
+    world.crash(first)
+    await world.clock.advance({ seconds: 40 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped'])
+  })
+
+  it('a node that is taken for dead and lives is welcome again, and what it says of its old work is refused', async () => {
+    const world = createWorld(place)
+    const { first, second, called, heard } = await twoNodes(world)
+    const lost = listen(first, 'occurrence.lost')
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(first)
+    await world.clock.advance({ seconds: 60 })
+    expect(called).toHaveLength(2)
+    await world.thaw(first, 'ran on')
+    await world.clock.advance({ minutes: 6 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped', 'node.joined'])
+    expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
+    expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
+  })
+
+  it('a node that shuts down says so, is never taken for dead, and its record goes after a while', async () => {
+    const world = createWorld(place)
+    const { first, second, heard } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    const stopping = first.shutdown({ gracePeriod: { seconds: 20 }, abortGracePeriod: { seconds: 1 } })
+    await world.clock.advance({ seconds: 10 })
+    const stateOf = async () => (await second.nodes()).map(({ node, state }) => `${node} ${state}`)
+    expect(await stateOf()).toEqual(['first leaving', 'second working'])
+    await world.clock.advance({ seconds: 15 })
+    await stopping
+    expect(await stateOf()).toEqual(['first ended', 'second working'])
+    await world.clock.advance({ seconds: 60 })
+    expect(await stateOf()).toEqual(['second working'])
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
+  })
+
+  it('a node that leaves work behind at its end is taken for dead, and that work taken over', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
+      ran.push(`token ${fencingToken}`)
+      await world.clock.sleep({ minutes: 5 })
+    }
+    const job = defineJob({ name: 'deaf', schedule: once(at(10)), tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
+    const heard = listen(second, 'node.lost')
+    await world.shutdown(first, 1000)
+    world.crash(first)
+    await world.clock.advance({ seconds: 50 })
+    expect(heard.map(({ event }) => event.node)).toEqual(['first'])
+    expect(ran).toEqual(['token 1', 'token 2'])
+  })
+
+  it('a node whose heartbeats are not accepted takes no new work, says so, and goes on when they are', async () => {
+    const world = createWorld(place)
+    const ran: number[] = []
+    const job = defineJob({
+      name: 'often',
+      schedule: everySeconds(10, +at(300)),
+      tasks: [{ name: 'work', run: ({ scheduledAt }) => void ran.push(secondsOf(scheduledAt)) }],
+    })
+    let isRefused = false
+    const storage = wrapStorage(world.connect(), {
+      around: (call) =>
+        call.method === 'heartbeat' && isRefused ? Promise.reject(new Error('refused')) : call.proceed(),
+    })
+    const { logger, loud } = collectingLogger()
+    const node = await world.start({ jobs: [job], storage, logger, ...life })
+    const heard = listen(node, 'node.isolated', 'node.rejoined')
+    await world.clock.advanceTo(at(42))
+    isRefused = true
+    await world.clock.advanceTo(at(105))
+    expect(heard.map(({ name }) => name)).toEqual(['node.isolated'])
+    // Heard last at 40 s, it holds back from 64 s on.
+    expect(ran).toEqual([10, 20, 30, 40, 50, 60])
+    expect((await node.trigger('often')).state).toBe('pending')
+    isRefused = false
+    await world.clock.advanceTo(at(125))
+    expect(heard.map(({ name }) => name)).toEqual(['node.isolated', 'node.rejoined'])
+    expect(ran.slice(-2)).toEqual([110, 120])
+    expect(loud().map(({ message }) => message)).toContain(
+      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+    )
+  })
+})
+
+describe('in real time', () => {
+  const quick = { heartbeat: 50, deadAfter: 200, logger: silentLogger, clock: systemClock }
+
+  it('refuses to start while another node of its name lives in the same process', async () => {
+    const database = memoryDatabase()
+    const first = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await first.start()
+    onTestFinished(() => first.shutdown())
+    const second = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE', field: 'nodeId', value: 'same' })
+    await first.shutdown()
+    const third = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await third.start()
+    await third.shutdown()
+  })
+
+  it('refuses to start when another node of its name goes on saying that it lives, and starts when it does not', async () => {
+    const storage = memoryStorage()
+    const own: NodeRecord = {
+      node: 'same',
+      incarnation: 'elsewhere',
+      counter: 1,
+      startedAt: 0,
+      leaving: false,
+      about: {},
+    }
+    const say = (counter: number): Promise<unknown> =>
+      storage.heartbeat({ now: 0, own: { ...own, counter }, remove: [], profilesOf: [] } satisfies HeartbeatRequest)
+    await say(1)
+    let counter = 1
+    const timer = setInterval(() => void say(++counter), 20)
+    const second = createScheduler({ storage, nodeId: 'same', ...quick })
+    await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE' })
+    clearInterval(timer)
+    const third = createScheduler({ storage, nodeId: 'same', ...quick })
+    await third.start()
+    await third.shutdown()
+  })
+})

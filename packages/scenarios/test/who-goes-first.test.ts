@@ -1,0 +1,149 @@
+import { defineJob, type Job, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from './support/every.ts'
+import { everywhere, memory, type PlaceKind } from './support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
+
+/** A storage that cannot find jobs by their next instant: every node reads the heads that it needs. */
+const withoutDueJobs: PlaceKind = {
+  name: 'memory without an index of due jobs',
+  open() {
+    const place = memory.open()
+    const connect = () => {
+      const storage = place.connect()
+      return wrapStorage(storage, { capabilities: { ...storage.capabilities, findsDueJobs: false } })
+    }
+    return { connect, dispose: () => place.dispose() }
+  },
+}
+
+/** Jobs that are due each second, and who ran which slot how late. */
+function secondly(world: World) {
+  const ran: { readonly job: string; readonly slot: number; readonly node: string; readonly lateBy: number }[] = []
+  const define = (node: string): Job[] =>
+    names.map((name) =>
+      defineJob({
+        name,
+        schedule: everySeconds(1, +at(120)),
+        tasks: [
+          {
+            name: 'work',
+            run: ({ scheduledAt }) => {
+              ran.push({ job: name, slot: secondsOf(scheduledAt), node, lateBy: +world.clock.now() - +scheduledAt })
+            },
+          },
+        ],
+      }),
+    )
+  return { ran, define }
+}
+
+/** How many items nodes send to create slots. */
+function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
+  const storage = wrapStorage(world.connect(), {
+    around: (call) => {
+      if (call.method === 'createOccurrences') {
+        counts.set(nodeId, (counts.get(nodeId) ?? 0) + call.request.items.length)
+      }
+      return call.proceed()
+    },
+  })
+  return { nodeId, storage, ...life }
+}
+
+describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
+  it('of many nodes one alone asks for each slot, each for its share', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const counts = new Map<string, number>()
+    for (const nodeId of ['a', 'b', 'c', 'd']) {
+      await world.start({ ...counting(world, counts, nodeId), jobs: define(nodeId) })
+    }
+    // Until they have heard of each other, all ask.
+    await world.clock.advanceTo(at(20.5))
+    counts.clear();
+    ran.splice(0)
+    await world.clock.advanceTo(at(30.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(10 * names.length)
+    expect([...counts.keys()].sort()).toEqual(['a', 'b', 'c', 'd'])
+    expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
+  })
+
+  it('when a node dies, the others launch its slots little later, all of them, each once', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start({ nodeId, jobs: define(nodeId), ...life }))
+    await world.clock.advanceTo(at(20.5))
+    const shareOf = (node: string) => new Set(ran.filter((run) => run.node === node && run.slot > 15).map(({ job }) => job))
+    const orphans = shareOf('a')
+    expect(orphans.size).toBeGreaterThan(5)
+    world.crash(nodes[0] as Scheduler)
+    ran.splice(0)
+    await world.clock.advanceTo(at(80.5))
+    expect(ran.map(({ job, slot }) => `${job} ${slot}`).sort()).toEqual(
+      names.flatMap((job) => Array.from({ length: 60 }, (_, index) => `${job} ${index + 21}`)).sort(),
+    )
+    const late = ran.filter(({ lateBy }) => lateBy > 0)
+    expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
+    expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+    // Once it is known to be dead, nothing is late any more.
+    expect(late.every(({ slot }) => slot < 60)).toBe(true)
+  })
+
+  it('a node that comes takes its share, and moves nothing between the others', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    for (const nodeId of ['a', 'b']) await world.start({ nodeId, jobs: define(nodeId), ...life })
+    await world.clock.advanceTo(at(20.5))
+    const whoRan = (slot: number) => new Map(ran.filter((run) => run.slot === slot).map(({ job, node }) => [job, node]))
+    const before = whoRan(20)
+    await world.start({ nodeId: 'c', jobs: define('c'), ...life })
+    await world.clock.advanceTo(at(40.5))
+    const after = whoRan(40)
+    const moved = names.filter((name) => before.get(name) !== after.get(name))
+    expect(moved.length).toBeGreaterThan(3)
+    expect(new Set(moved.map((name) => after.get(name)))).toEqual(new Set(['c']))
+  })
+
+  it('a node without the code of a job never goes first for it, nor one that leaves', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    await world.start({ nodeId: 'able', jobs: define('able'), ...life })
+    for (const nodeId of ['other 1', 'other 2']) {
+      const jobs = [defineJob({ name: 'another', schedule: everySeconds(1), tasks: [{ name: 'rest', run: () => {} }] })]
+      await world.start({ nodeId, jobs, ...life })
+    }
+    const leaving = await world.start({ nodeId: 'leaving', jobs: define('leaving'), ...life })
+    await world.clock.advanceTo(at(10.5))
+    const stopping = leaving.shutdown({ gracePeriod: 0 })
+    await world.clock.advanceTo(at(20.5))
+    await stopping
+    ran.splice(0)
+    await world.clock.advanceTo(at(30.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
+  })
+
+  it('a node that comes late to a slot of its share catches up with what others have done', async () => {
+    const world = createWorld(place)
+    const { define } = secondly(world)
+    const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })
+    await world.start({ nodeId: 'b', jobs: define('b'), ...life })
+    await world.clock.advanceTo(at(15.5))
+    world.freeze(first)
+    await world.clock.advanceTo(at(25.5))
+    await world.thaw(first, 'ran on')
+    const heard = listen(first, 'recovery.decided')
+    await world.clock.advanceTo(at(150))
+    expect(heard).toEqual([])
+    for (const name of names.slice(0, 10)) {
+      expect(await fates(first, name)).toEqual(Array.from({ length: 120 }, (_, index) => `${index + 1} completed`))
+    }
+  })
+})
