@@ -34,7 +34,10 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
   return `${name} at ${nextAt === null ? 'no instant' : (nextAt - start) / (slotAt(1) - start)}`
 }
 
-/** Asserts that exactly these jobs are due, by the numbers of their next slots. */
+/**
+ * Asserts that exactly these jobs are due, by the numbers of their next slots, and that each is found at its instant: an
+ * index can be behind the heads that it leads to.
+ */
 async function expectDue(
   node: TestNode,
   expected: readonly (readonly [string, number])[],
@@ -42,6 +45,11 @@ async function expectDue(
 ): Promise<void> {
   const places = expected.map(([name, index]) => placeOf({ name, nextAt: slotAt(index) }))
   assert.deepEqual(await placesOf(node), places, when)
+  for (const [name, index] of expected) {
+    const found = await placesOf(node, { after: slotAt(index) - 1, upTo: slotAt(index) })
+    const place = placeOf({ name, nextAt: slotAt(index) })
+    assert.ok(found.includes(place), `${when}: at its instant ${name} is not found, but ${found.join(', ') || 'none'}`)
+  }
 }
 
 function byId(left: { readonly id: JobId }, right: { readonly id: JobId }): number {

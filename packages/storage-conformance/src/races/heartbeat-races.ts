@@ -61,6 +61,23 @@ export function heartbeatRaces(effort: Effort): readonly StorageCase[] {
           await expectAllLive(storages, count, nodeCount)
         },
 
+      'a heartbeat and a removal by the counter before it meet, and who lives stays': async (world) => {
+        const storages = await Promise.all(Array.from({ length: 8 }, async () => await world.connect()))
+        const living = storages.filter((_, index) => index % 2 === 0)
+        for (let round = 1; round <= rounds(20, effort); round++) {
+          const before = living.map((_, index) => raceRecord(index, 2 * round))
+          const after = living.map((_, index) => raceRecord(index, 2 * round + 1))
+          await Promise.all(living.map(async (storage, index) => await beat(storage, itemAt(before, index))))
+          await Promise.all(
+            storages.map(async (storage, index) => {
+              if (index % 2 === 0) await beat(storage, itemAt(after, index / 2))
+              else await beat(storage, null, { remove: before })
+            }),
+          )
+          assert.deepEqual(await readNodes(itemAt(storages, 1)), after, 'a removal took what was said after its counter')
+        }
+      },
+
       'profiles stay those of their nodes when all say them at once': async (world) => {
         const storages = await Promise.all(Array.from({ length: nodeCount }, async () => await world.connect()))
         const lives = storages.map((_, index) => `life-${index}`)

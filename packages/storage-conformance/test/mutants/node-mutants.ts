@@ -43,7 +43,11 @@ export const nodeMutants: readonly Mutant[] = [
       return ledger.heartbeat(request)
     },
   })),
-  racing('looks at the counter, and removes later', [lost], looksAndRemovesLater),
+  racing(
+    'looks at the counter, and removes later',
+    ['races of heartbeats: a heartbeat and a removal by the counter before it meet, and who lives stays'],
+    looksAndRemovesLater,
+  ),
   mutant(
     'takes smaller counters too',
     ['heartbeat: the same counter again and a smaller one change nothing'],
