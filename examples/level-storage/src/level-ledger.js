@@ -5,8 +5,8 @@ import { batchOf, del, put } from './writes.js'
 /**
  * @import { JobId } from '@jobistemer/core'
  * @import {
- *   AsyncLedger, DuePage, DueQuery, GetAnswer, GetRequest, HistoryRemoval, JobQuery, JobRecord, LedgerStep, LiveCounts,
- *   LiveState, OccurrenceQuery, OccurrenceRecord, Owner, Page
+ *   AsyncLedger, DuePage, DueQuery, GetAnswer, GetRequest, HeartbeatRequest, HistoryRemoval, JobQuery, JobRecord,
+ *   LedgerStep, LiveCounts, LiveState, OccurrenceQuery, OccurrenceRecord, Owner, Page
  * } from '@jobistemer/core/storage'
  * @import { Database } from './open-database.js'
  */
@@ -186,6 +186,11 @@ export class LevelLedger {
       const gone = unused.map(({ version }) => del(keys.versionKey(jobId, version)))
       await this.level.batch(isOver ? [...gone, del(keys.jobKey(jobId)), del(keys.listKey(jobId))] : gone, synced)
     })
+  }
+
+  /** @param {HeartbeatRequest} request */
+  heartbeat(request) {
+    return structuredClone(this.database.nodes.heartbeat(structuredClone(request)))
   }
 
   close() {

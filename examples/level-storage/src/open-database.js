@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
+import { NodeList } from '@jobistemer/core/storage'
 import { ClassicLevel } from 'classic-level'
 import { bringToPresentForm } from './forms.js'
 
@@ -9,6 +10,8 @@ const databases = new Map()
 /** A database that connections of this process share. */
 export class Database {
   connections = 0
+  /** They end with the process. */
+  nodes = new NodeList()
   /** @type {Promise<unknown>} */
   #line = Promise.resolve()
 

@@ -33,6 +33,7 @@ import {
   replacedJob,
   requeued,
   type SettleChange,
+  shardOf,
   woken,
 } from '../src/storage/index.ts'
 
@@ -349,4 +350,10 @@ describe('pruning', () => {
     expect(lastSlotOf(record)).toBe(200)
     expect(lastSlotOf({ ...record, details: { span } })).toBe(500)
   })
+})
+
+it('the shard of a job is the first byte of its id', () => {
+  expect(shardOf('job_00c04fd4-30c8-5000-8000-000000000000')).toBe(0)
+  expect(shardOf('job_9dad11d1-80b4-5000-8000-000000000000')).toBe(0x9d)
+  expect(shardOf('job_ff000000-0000-5000-8000-000000000000')).toBe(255)
 })

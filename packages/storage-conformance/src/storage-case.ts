@@ -25,6 +25,8 @@ export interface DeclaredCapabilities {
   readonly multiProcess?: boolean
   /** As in {@link StorageCapabilities}. Default `'none'`. */
   readonly durability?: StorageCapabilities['durability']
+  /** As in {@link StorageCapabilities}. Default `false`. */
+  readonly findsDueJobs?: boolean
   /** The storage has `serverTime`. Default `false`. */
   readonly serverTime?: boolean
   /** The storage has `subscribe`. Default `false`. */
@@ -36,6 +38,7 @@ export type CaseNeed =
   | 'multiProcess'
   /** Data outlives the last connection. */
   | 'durability'
+  | 'findsDueJobs'
   | 'serverTime'
   | 'subscribe'
 

@@ -11,6 +11,8 @@ import {
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
 import { deleteInStepsCases } from './cases/delete-in-steps.ts'
+import { dueJobsCases } from './cases/due-jobs.ts'
+import { heartbeatCases } from './cases/heartbeat.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
@@ -26,6 +28,7 @@ import { modelCases } from './model/model-cases.ts'
 import { batchRaces } from './races/batch-races.ts'
 import { claimRaces } from './races/claim-races.ts'
 import { connectionRaces } from './races/connection-races.ts'
+import { heartbeatRaces } from './races/heartbeat-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
@@ -60,6 +63,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...getCases,
     ...listJobsCases,
     ...listOccurrencesCases,
+    ...dueJobsCases,
+    ...heartbeatCases,
     ...pruneCases,
     ...durabilityCases,
     ...serverTimeCases,
@@ -67,6 +72,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...connectionRaces(effort),
     ...claimRaces(effort),
     ...batchRaces(effort),
+    ...heartbeatRaces(effort),
     ...processRaces(effort),
     ...killRaces(effort),
     ...modelCases(effort),

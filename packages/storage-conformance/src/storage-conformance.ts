@@ -25,7 +25,7 @@ export interface StorageConformanceOptions extends EffortOptions {
   readonly name: string
   /** Opens a fresh world for one case. */
   readonly open: () => StorageWorld | Promise<StorageWorld>
-  /** What the storage says it can do. Default: one process, durability `none`, no `serverTime`, no `subscribe`. */
+  /** What the storage says it can do. Default: one process, durability `none`, and nothing else. */
   readonly capabilities?: DeclaredCapabilities
   /** The deepest cases to run. Default `'soak'`: all. */
   readonly depth?: CaseDepth
@@ -48,7 +48,7 @@ const runnerGraceMs = 15_000
  *   describe,
  *   it,
  *   name: 'memory',
- *   capabilities: { subscribe: true },
+ *   capabilities: { subscribe: true, findsDueJobs: true },
  *   open() {
  *     const database = memoryDatabase()
  *     return { connect: async () => memoryStorage({ database }), dispose: async () => {} }

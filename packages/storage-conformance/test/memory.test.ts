@@ -6,7 +6,7 @@ storageConformance({
   describe,
   it,
   name: 'memory',
-  capabilities: { subscribe: true },
+  capabilities: { subscribe: true, findsDueJobs: true },
   open() {
     const database = memoryDatabase()
     return { connect: async () => memoryStorage({ database }), dispose: async () => {} }

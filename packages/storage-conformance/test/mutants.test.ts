@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { dueMutants } from './mutants/due-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
-import { Ledger, ledgerWorld } from './mutants/mutant.ts'
+import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
+import { ledgerWorld } from './mutants/mutant.ts'
+import { nodeMutants } from './mutants/node-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
@@ -18,11 +21,19 @@ const mutants = [
   ...requestMutants,
   ...countMutants,
   ...textMutants,
+  ...nodeMutants,
+  ...dueMutants,
   ...raceMutants,
   ...interleavingMutants,
 ]
 
-const everything = storageCases({ multiProcess: true, durability: 'power', subscribe: true, serverTime: true })
+const everything = storageCases({
+  multiProcess: true,
+  durability: 'power',
+  subscribe: true,
+  serverTime: true,
+  findsDueJobs: true,
+})
 
 function caseNamed(name: string, cases: readonly StorageCase[] = everything): StorageCase {
   const found = cases.find((storageCase) => storageCase.name === name)
@@ -56,10 +67,10 @@ describe('some faults are seen by the cases that name them and by no other', () 
 })
 
 describe('the intact storage passes where its mutants fail', () => {
-  const cases = storageCases({})
+  const cases = storageCases({ findsDueJobs: true })
   it.each(cases.map(({ name }) => name))('%s', async (name) => {
     await withWorld(
-      () => ledgerWorld(new Ledger()),
+      () => ledgerWorld(new IndexedLedger()),
       (world) => caseNamed(name, cases).run(world),
     )
   })

@@ -5,6 +5,8 @@ import type {
   DueQuery,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   JobRecord,
   LedgerStep,
@@ -21,6 +23,7 @@ import type {
 import { findCancelRequested, findDue, findNextDue, findStranded } from './due-search.ts'
 import type { Form } from './form.ts'
 import { get } from './get-records.ts'
+import { heartbeat } from './heartbeat.ts'
 import { Keys } from './keys.ts'
 import { openTable } from './open-table.ts'
 import type { ReadOptions } from './options.ts'
@@ -49,6 +52,8 @@ export class DynamoDBLedger implements AsyncLedger {
     serverTimeResolutionMs: 1000,
     // The head lists them, and an item of DynamoDB has 400 KB at most.
     maxQueued: 10_000,
+    // Each heartbeat costs a write unit.
+    heartbeatMs: 10_000,
   }
   /** One walk through a job's history finds what goes with each record, and what kind it is. */
   readonly history = {
@@ -97,6 +102,10 @@ export class DynamoDBLedger implements AsyncLedger {
 
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
     return await listOccurrences(await this.#opened(), query)
+  }
+
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    return await heartbeat(await this.#opened(), request)
   }
 
   async serverTime(): Promise<number> {

@@ -52,6 +52,20 @@ export class Keys {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}/${String(part).padStart(3, '0')}` }
   }
 
+  /** The partition with what all nodes say of themselves. */
+  get nodes(): string {
+    return `${this.#prefix}nodes`
+  }
+
+  node(incarnation: string): Key {
+    return { pk: this.nodes, sk: printIncarnation(incarnation) }
+  }
+
+  /** What a node can do: apart, so that whoever reads all nodes does not pay for it. */
+  profile(incarnation: string): Key {
+    return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
+  }
+
   /** What is asked for when only the time of the answer matters: there is no such item. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
@@ -116,6 +130,16 @@ export function jobOfKey({ pk }: Key): JobId {
 
 export function uuidOf(id: JobId | OccurrenceId): string {
   return id.slice(id.indexOf('_') + 1)
+}
+
+/** As JSON, which is never empty and keeps what UTF-8 has no bytes for. */
+function printIncarnation(incarnation: string): string {
+  return JSON.stringify(incarnation)
+}
+
+/** The incarnation of the node with this key. */
+export function incarnationOfKey({ sk }: Key): string {
+  return JSON.parse(sk) as string
 }
 
 const width = 16

@@ -1,10 +1,10 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
 import { isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
 import { bytesOfId, readOccurrenceId, shardOf } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
 import { stateCodes } from './record-codes.ts'
+import { foreignCursor } from './redis-errors.ts'
 import { bySchedule } from './replies.ts'
 import { pagingLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
@@ -168,13 +168,4 @@ function readShard(cursor: string, shards: number): number {
   const shard = Number(match?.[1] ?? Number.NaN)
   if (!(shard < shards)) throw foreignCursor(cursor)
   return shard
-}
-
-function foreignCursor(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
-  })
 }

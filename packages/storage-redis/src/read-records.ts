@@ -14,6 +14,7 @@ import type { Connection, ScriptCall } from './connection.ts'
 import { bytesOfId, readJobId, shardOf } from './ids.ts'
 import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
+import { mergePages, type ShardPage } from './merge-pages.ts'
 import { always } from './numbers.ts'
 import { readOccurrence } from './occurrence-form.ts'
 import { countsLayout, listJobsLayout } from './request-layouts.ts'
@@ -137,23 +138,18 @@ export async function listJobs({ connection }: Ledger, query: JobQuery): Promise
   const pages = await Promise.all(
     Array.from({ length: shards }, (_, shard) => readPage(connection, { shard, shards }, query)),
   )
-  const found = pages.flatMap(({ items }) => items).sort((left, right) => (left.id < right.id ? -1 : 1))
-  // Beyond where some shard has stopped, others may have found what it has not.
-  const seenUpTo = pages.reduce<string | null>(
-    (least, { cursor }) => (cursor === null ? least : least === null || cursor < least ? cursor : least),
-    null,
-  )
-  const sure = seenUpTo === null ? found : found.filter(({ id }) => id <= seenUpTo)
-  const items = sure.slice(0, query.limit)
-  if (sure.length > query.limit) return { items, cursor: (items.at(-1) as JobRecord).id }
-  return { items, cursor: seenUpTo }
+  const { items, next } = mergePages(pages, query.limit, {
+    placeOf: ({ id }) => id,
+    compare: (left, right) => (left < right ? -1 : left > right ? 1 : 0),
+  })
+  return { items, cursor: next }
 }
 
 async function readPage(
   connection: Connection,
   place: Pick<ScriptCall, 'shard' | 'shards'>,
   query: JobQuery,
-): Promise<Page<JobRecord>> {
+): Promise<ShardPage<JobId>> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
   const values = Buffer.allocUnsafe(listJobsLayout.size)
   values.writeUInt32LE(Math.min(limit, 1000), listJobsLayout.at.limit)
@@ -164,5 +160,5 @@ async function readPage(
   const [reply] = await connection.read([{ script: scripts.listJobs, ...place, arguments: [values, after, tag] }])
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const items = jobs.map(readJob)
-  return { items, cursor: position.length === 0 ? null : readJobId(position, 0) }
+  return { items, seenUpTo: position.length === 0 ? null : readJobId(position, 0) }
 }

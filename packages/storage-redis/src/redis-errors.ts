@@ -1,4 +1,4 @@
-import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 import { withoutArguments } from './secrets.ts'
 
 interface Meaning {
@@ -165,5 +165,14 @@ export function repeatedError(): JobistemerError {
     field: 'claim',
     value: 'repeated',
     remedy: 'Look for what runs under this owner, and claim again: schedulers do both by themselves.',
+  })
+}
+
+export function foreignCursor(cursor: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+    field: 'cursor',
+    value: cursor,
+    remedy: 'Pass on the cursor of the page before, with the same query.',
   })
 }

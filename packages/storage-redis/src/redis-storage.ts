@@ -8,6 +8,8 @@ import type {
   CreateOccurrencesRequest,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   JobRecord,
   OccurrenceQuery,
@@ -29,7 +31,9 @@ import { cancelOccurrences, reapOccurrences } from './cancel-occurrences.ts'
 import { Claimer } from './claim-occurrences.ts'
 import { Connection } from './connection.ts'
 import { createOccurrences } from './create-occurrences.ts'
+import { heartbeat } from './heartbeat.ts'
 import type { Ledger } from './ledger.ts'
+import { listDueJobs } from './list-due-jobs.ts'
 import { listOccurrences } from './list-occurrences.ts'
 import { type ReadOptions, type RedisStorageOptions, readOptions } from './options.ts'
 import { pruneHistory } from './prune-history.ts'
@@ -61,6 +65,7 @@ class RedisStorage implements Storage {
     maxBatch: 250,
     multiProcess: true,
     durability: 'process',
+    findsDueJobs: true,
   })
   readonly #connection: Connection
   readonly #ledger: Ledger
@@ -107,7 +112,9 @@ class RedisStorage implements Storage {
   }
 
   async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return await listJobs(this.#ledger, query)
+    return query.due === undefined
+      ? await listJobs(this.#ledger, query)
+      : await listDueJobs(this.#ledger, query, query.due)
   }
 
   async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -116,6 +123,10 @@ class RedisStorage implements Storage {
 
   async prune(request: PruneRequest): Promise<PruneAnswer> {
     return await pruneHistory(this.#ledger, request)
+  }
+
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    return await heartbeat(this.#ledger, request)
   }
 
   async serverTime(): Promise<number> {

@@ -119,6 +119,9 @@ export const listJobsLayout: Layout<'limit' | 'since' | 'withDeleted'> = defineL
   withDeleted: 'byte',
 })
 
+/** How far a look at what is due has come. */
+export const duePlaceLayout: Layout<'nextAt' | 'job'> = defineLayout({ nextAt: 'number', job: 'id' })
+
 /** State and token of an occurrence, as most answers give them. */
 export const stateLayout: Layout<'state' | 'token'> = defineLayout({ state: 'byte', token: 'uint32' })
 

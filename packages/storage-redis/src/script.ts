@@ -3,6 +3,8 @@ import { cancelScript, reapScript } from './scripts/cancel.ts'
 import { claimScript } from './scripts/claim.ts'
 import { createScript } from './scripts/create.ts'
 import { getScript } from './scripts/get.ts'
+import { heartbeatScript } from './scripts/heartbeat.ts'
+import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 import { listJobsScript } from './scripts/list-jobs.ts'
 import { listHistoryScript, listLiveOfJobScript, listLiveScript } from './scripts/list-occurrences.ts'
 import { pruneScript } from './scripts/prune.ts'
@@ -21,6 +23,8 @@ type ScriptName =
   | 'claim'
   | 'create'
   | 'get'
+  | 'heartbeat'
+  | 'listDueJobs'
   | 'listHistory'
   | 'listJobs'
   | 'listLive'
@@ -41,6 +45,8 @@ export const scripts: Readonly<Record<ScriptName, Script>> = {
   claim: script(claimScript),
   create: script(createScript),
   get: script(getScript),
+  heartbeat: script(heartbeatScript),
+  listDueJobs: script(listDueJobsScript),
   listHistory: script(listHistoryScript),
   listJobs: script(listJobsScript),
   listLive: script(listLiveScript),

@@ -97,3 +97,6 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
   createdAt: 'number',
   fingerprintSize: 'uint32',
 })
+
+/** What a node says of itself, in front of the rest of it. */
+export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })

@@ -74,6 +74,13 @@ interface JobRow {
   readonly definition: string
 }
 
+/** A place in the order of next instants. */
+export interface DuePlace {
+  readonly at: number
+  /** `null`: after all jobs of this instant. */
+  readonly id: JobId | null
+}
+
 /** Beyond so many remembered jobs the memory starts anew. */
 const rememberedJobs = 200_000
 
@@ -221,6 +228,19 @@ export class JobTable {
     return (rows as JobRow[]).map((row) => this.#toRecord(row))
   }
 
+  /** Jobs whose next instant lies in the range, in the order of their next instants, equal ones by id. */
+  listDue(query: {
+    readonly after: DuePlace
+    readonly upTo: number
+    readonly shards: readonly number[] | undefined
+    readonly limit: number
+  }): readonly JobRecord[] {
+    const { after, upTo, limit } = query
+    const shards = query.shards === undefined ? null : Buffer.from(query.shards)
+    const rows = this.#statements.listDue.all(after.at, keyAfter(after.id), upTo, shards, shards, limit) as JobRow[]
+    return rows.map((row) => this.#toRecord(row))
+  }
+
   #toRecord(row: JobRow): JobRecord {
     return {
       id: row.id,
@@ -278,6 +298,7 @@ export class JobTable {
       job.watermark,
       job.nextAt,
       job.pruneFloor,
+      keyOfJob(job.id),
     )
     this.#insertVersion(row, version)
     this.#remember(job.id, row)
@@ -342,6 +363,18 @@ export class JobTable {
   }
 }
 
+/** The 16 bytes of a job's UUID, which sort as its id does. */
+function keyOfJob(id: JobId): Buffer {
+  return Buffer.from(id.slice('job_'.length).replaceAll('-', ''), 'hex')
+}
+
+/** No key of a job comes after it. */
+const lastKey = Buffer.alloc(16, 0xff)
+
+function keyAfter(id: JobId | null): Buffer {
+  return id === null ? lastKey : keyOfJob(id)
+}
+
 function flagsOf(job: JobRecord): number {
   return (job.paused === null ? 0 : headFlags.paused) | (job.deletedAt === null ? 0 : headFlags.deleted)
 }
@@ -393,6 +426,14 @@ function prepareStatements(database: Database.Database) {
       `SELECT ${jobColumns} FROM jobs j INDEXED BY jobs_changed ${jobJoins}
          WHERE j.id > ? AND j.changed_at >= ? AND ${jobFilter}`,
     ),
+    // Only what lies in the index is looked at of jobs in other shards.
+    listDue: database.prepare(
+      `SELECT ${jobColumns} FROM heads h INDEXED BY heads_due CROSS JOIN jobs j ON j.row = h.row
+         CROSS JOIN versions v ON v.job = h.row AND v.version = h.version
+         WHERE h.next_at IS NOT NULL AND (h.next_at, h.key) > (?, ?) AND h.next_at <= ?
+           AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
+         ORDER BY h.next_at, h.key LIMIT ?`,
+    ),
     readVersion: database.prepare(
       `SELECT v.fingerprint, v.definition, v.created_at FROM jobs j JOIN versions v ON v.job = j.row
          WHERE j.id = ? AND v.version = ?`,
@@ -401,7 +442,7 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0)'),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, ?)'),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,

@@ -1,4 +1,3 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
@@ -8,6 +7,7 @@ import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { dueAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
 import { lanes } from './schema.ts'
+import { cursorError } from './sqlite-errors.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
@@ -141,12 +141,7 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
   const numbers = parts.slice(0, count).map(Number)
   const id = parts.slice(count).join(' ')
   if (numbers.length < count || !numbers.every(Number.isFinite) || !id.startsWith('occ_')) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-      field: 'cursor',
-      value: cursor,
-      remedy: 'Pass on the cursor of the page before, with the same query.',
-    })
+    throw cursorError(cursor)
   }
   return [...numbers, keyOf(id as `occ_${string}`)]
 }

@@ -82,9 +82,11 @@ export const migrations: readonly string[] = [
     excluded_until INTEGER,
     requested_until INTEGER,
     pending INTEGER NOT NULL DEFAULT 0,
-    queued INTEGER NOT NULL DEFAULT 0
+    queued INTEGER NOT NULL DEFAULT 0,
+    key BLOB NOT NULL
   ) STRICT;
   CREATE INDEX heads_queued ON heads (row) WHERE queued > 0;
+  CREATE INDEX heads_due ON heads (next_at, key) WHERE next_at IS NOT NULL;
 
   CREATE TABLE live_counts (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -93,6 +95,16 @@ export const migrations: readonly string[] = [
     running INTEGER NOT NULL
   ) STRICT;
   INSERT INTO live_counts VALUES (1, 0, 0, 0);
+
+  CREATE TABLE nodes (
+    incarnation TEXT NOT NULL PRIMARY KEY,
+    node TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    leaving INTEGER NOT NULL,
+    about TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE node_profiles (incarnation TEXT NOT NULL PRIMARY KEY, profile TEXT NOT NULL) STRICT;
 
   CREATE TABLE handlers (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 
 /** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
 function sqliteCode(error: unknown): string | undefined {
@@ -91,5 +91,14 @@ export function closedError(file: string): JobistemerError {
     field: 'file',
     value: file,
     remedy: 'Shut the scheduler down before closing its storage, or open another one with sqliteStorage().',
+  })
+}
+
+export function cursorError(cursor: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+    field: 'cursor',
+    value: cursor,
+    remedy: 'Pass on the cursor of the page before, with the same query.',
   })
 }

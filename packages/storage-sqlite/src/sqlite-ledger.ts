@@ -5,6 +5,8 @@ import type {
   DueQuery,
   GetAnswer,
   GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
   JobQuery,
   JobRecord,
   JobVersionRecord,
@@ -21,9 +23,11 @@ import type {
   SyncLedger,
 } from '@jobistemer/core/storage'
 import { Connection } from './connection.ts'
+import { NodeTable } from './node-table.ts'
 import { openDatabase } from './open-database.ts'
 import type { ReadOptions } from './options.ts'
 import { HistoryPruner } from './prune-history.ts'
+import { listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
 import { QuickSteps } from './quick-steps.ts'
 import { SqliteJob } from './sqlite-job.ts'
@@ -41,6 +45,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   readonly #tables: Tables
   readonly #quickSteps: QuickSteps
   readonly #queries: OccurrenceQueries
+  readonly #nodes: NodeTable
   readonly history: { prune(request: PruneRequest): Promise<PruneAnswer> }
   /** The instant of the step under way. */
   #now = 0
@@ -51,6 +56,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     this.#tables = tables
     this.#quickSteps = new QuickSteps(tables)
     this.#queries = new OccurrenceQueries(tables)
+    this.#nodes = new NodeTable(opened.database)
     this.#connection = new Connection(opened, options.busyTimeoutMs, {
       onStart: () => tables.startStep(),
       onEnd: () => tables.endStep(),
@@ -60,7 +66,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     this.history = { prune: (request) => this.#connection.write(() => pruner.prune(request)) }
     const isInMemory = opened.database.memory
     const durability = isInMemory ? 'none' : options.synchronous === 'full' ? 'power' : 'process'
-    this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability }
+    this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability, findsDueJobs: true }
   }
 
   transaction<T>(now: number, step: () => T): Promise<T> {
@@ -144,16 +150,18 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     return { ...head.waiting, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
   }
 
-  listJobs({ limit, cursor, changedSince, owner, deleted = false }: JobQuery): Promise<Page<JobRecord>> {
-    return this.#connection.read(() => {
-      const found = this.#tables.jobs.list({ after: cursor ?? '', limit: limit + 1, changedSince, owner, deleted })
-      const items = found.slice(0, limit)
-      return { items, cursor: found.length > limit ? (items[limit - 1] as JobRecord).id : null }
-    })
+  listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+    return this.#connection.read(() => listJobs(this.#tables.jobs, query))
   }
 
   listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
     return this.#connection.read(() => this.#queries.list(query))
+  }
+
+  heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    const step = () => this.#nodes.heartbeat(request)
+    const onlyReads = request.own === null && request.remove.length === 0
+    return onlyReads ? this.#connection.read(step) : this.#connection.write(step)
   }
 
   close(): Promise<void> {

@@ -7,7 +7,7 @@ storageConformance({
   describe,
   it,
   name: 'sqlite',
-  capabilities: { multiProcess: true, durability: 'power' },
+  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true },
   open() {
     const { file, remove } = makeScratch()
     return {

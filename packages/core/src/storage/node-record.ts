@@ -17,6 +17,11 @@ export interface NodeRecord extends Owner {
 /** What a node can do: said once in its life. At most 131,072 bytes of JSON. Storages never look inside. */
 export type NodeProfile = JsonObject
 
+/** The order in which nodes are listed. */
+export function byIncarnation(left: NodeRecord, right: NodeRecord): number {
+  return left.incarnation < right.incarnation ? -1 : 1
+}
+
 /** How many shards the jobs are spread over. */
 export const shardCount = 256
 

@@ -4,6 +4,7 @@ import {
   type DuePage,
   type DueQuery,
   type GetRequest,
+  type HeartbeatRequest,
   type HistoryRemoval,
   type HistoryRemover,
   type JobQuery,
@@ -55,7 +56,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly opener = 'asyncFixture()'
   readonly keepsObjects = true
-  readonly capabilities = { maxBatch: 50, multiProcess: false, durability: 'none' } as const
+  readonly capabilities = { maxBatch: 50, multiProcess: false, durability: 'none', findsDueJobs: true } as const
   readonly history: HistoryRemover = this
   readonly unit: 'call' | 'job'
   readonly itemsPerStep?: number
@@ -192,6 +193,11 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   async listOccurrences(query: OccurrenceQuery) {
     await turn()
     return this.#reads.listOccurrences(query)
+  }
+
+  async heartbeat(request: HeartbeatRequest) {
+    await turn()
+    return this.#reads.heartbeat(request)
   }
 
   async removeHistory(removal: HistoryRemoval): Promise<number | null> {

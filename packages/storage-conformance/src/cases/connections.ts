@@ -40,6 +40,7 @@ const calls: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = 
   listJobs: (storage) => storage.listJobs({ limit: 1, cursor: null }),
   listOccurrences: (storage) =>
     storage.listOccurrences({ kind: 'live', state: 'running', runs: false, limit: 1, cursor: null }),
+  heartbeat: (storage) => storage.heartbeat({ now: start, own: null, remove: [], profilesOf: [] }),
   prune: (storage) => storage.prune({ now: start, jobId: null, before: start, keep: 0, limit: 1 }),
 }
 
@@ -318,19 +319,22 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
   return caseGroup('capabilities', {
     'are those that the test file declares': async (world) => {
       const storage = await world.connect()
-      const { maxBatch, multiProcess, durability } = storage.capabilities
+      const { maxBatch, multiProcess, durability, findsDueJobs = false, heartbeatMs } = storage.capabilities
       assert.equal(storage.specVersion, 1)
       assert.ok(Number.isInteger(maxBatch) && maxBatch >= 1, `maxBatch is ${maxBatch}`)
+      assert.ok(heartbeatMs === undefined || heartbeatMs > 0, `heartbeatMs is ${heartbeatMs}`)
       assert.deepEqual(
         {
           multiProcess,
           durability,
+          findsDueJobs,
           serverTime: storage.serverTime !== undefined,
           subscribe: storage.subscribe !== undefined,
         },
         {
           multiProcess: declared.multiProcess ?? false,
           durability: declared.durability ?? 'none',
+          findsDueJobs: declared.findsDueJobs ?? false,
           serverTime: declared.serverTime ?? false,
           subscribe: declared.subscribe ?? false,
         },

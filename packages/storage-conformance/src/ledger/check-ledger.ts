@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
-import { checkCounts, checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
+import { checkCounts, checkDue, checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
 import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import { viewLedger } from './ledger-view.ts'
 import { checkOverlap, checkRecord } from './occurrence-rules.ts'
@@ -31,7 +31,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
     violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history, wasSetBack(job)))
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
-  violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view))
+  violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view), ...checkDue(view))
   return { jobs: view.jobs.length, occurrences, violations }
 }
 

@@ -124,6 +124,26 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
+/** Whether the jobs that are found by their next instants are those that have one, each as it is, in this order. */
+export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
+  if (due === null) return []
+  const expected = jobs
+    .flatMap(({ id, nextAt, deletedAt }) => (nextAt === null || deletedAt !== null ? [] : [{ id, nextAt }]))
+    .sort((left, right) => left.nextAt - right.nextAt || (left.id < right.id ? -1 : 1))
+  const violations: LedgerViolation[] = []
+  for (let index = 0; index < Math.max(expected.length, due.length); index++) {
+    const [should, found] = [expected[index], due[index]]
+    if (should?.id === found?.id && should?.nextAt === found?.nextAt) continue
+    const message = `number ${index + 1} of what is due is ${placeOf(found)}, and should be ${placeOf(should)}`
+    violations.push({ rule: 'due', jobId: (found ?? should)?.id ?? null, occurrenceId: null, message })
+  }
+  return violations
+}
+
+function placeOf(job: Pick<JobRecord, 'id' | 'nextAt'> | undefined): string {
+  return job === undefined ? 'nothing' : `${job.id} at ${text(job.nextAt)}`
+}
+
 function text(value: number | null): string {
   return value === null ? 'null' : new Date(value).toISOString()
 }

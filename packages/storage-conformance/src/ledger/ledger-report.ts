@@ -25,6 +25,8 @@ export type LedgerRule =
   | 'live'
   /** The sums of live occurrences, of each job and of all, are those of the live lists. */
   | 'counts'
+  /** Where the storage finds due jobs: those that it finds are those with a next instant, in its order. */
+  | 'due'
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'
 

@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { JobRecord, JobVersionRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
-import { readCounts, readHistory, readJobs, readLive } from './read-ledger.ts'
+import { readCounts, readDue, readHistory, readJobs, readLive } from './read-ledger.ts'
 
 /** All that a storage holds, read through its own queries. */
 export interface LedgerView {
@@ -14,6 +14,8 @@ export interface LedgerView {
     readonly record: JobVersionRecord | null
   }[]
   readonly live: Readonly<Record<'pending' | 'queued' | 'running', readonly OccurrenceRecord[]>>
+  /** The jobs that are due at some time, in their order; `null` where the storage does not find them. */
+  readonly due: readonly JobRecord[] | null
   /** What the storage says how many live, of each job and of all. */
   readonly counts: ReadonlyMap<JobId | 'all', LiveCounts | undefined>
 }
@@ -43,6 +45,7 @@ export async function viewLedger(storage: Storage): Promise<LedgerView> {
       queued: await readLive(storage, 'queued'),
       running: await readLive(storage, 'running'),
     },
+    due: await readDue(storage),
     counts: new Map<JobId | 'all', LiveCounts | undefined>([
       ['all', ofAll],
       ...jobs.map((job, index) => [job.id, ofJobs[index]] as const),

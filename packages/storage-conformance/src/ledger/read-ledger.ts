@@ -26,6 +26,13 @@ export async function readJobs(storage: Storage): Promise<readonly JobRecord[]> 
   return await readPages((cursor) => storage.listJobs({ limit: pageSize, cursor, deleted: true }))
 }
 
+/** Every job that has a next instant, in their order; `null` where the storage does not find them. */
+export async function readDue(storage: Storage): Promise<readonly JobRecord[] | null> {
+  if (storage.capabilities.findsDueJobs !== true) return null
+  const due = { upTo: Number.MAX_SAFE_INTEGER }
+  return await readPages((cursor) => storage.listJobs({ due, limit: pageSize, cursor }))
+}
+
 /** Every occurrence of a job, in the order of their time. */
 export async function readHistory(storage: Storage, jobId: JobId): Promise<readonly OccurrenceRecord[]> {
   return await readPages((cursor) =>

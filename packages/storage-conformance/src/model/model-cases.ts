@@ -64,6 +64,7 @@ async function checkModel(world: CaseWorld, seed: number, numRuns: number): Prom
 /** Plays one history on a fresh world and on a fresh model. */
 async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
   const connections = [await world.connect(), await world.connect()] as const
+  const { findsDueJobs = false } = connections[0].capabilities
   const model = memoryStorage()
   let now = start
   let last: ModelCall | null = null
@@ -75,7 +76,7 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
       continue
     }
     const call: ModelCall | null = move.kind === 'repeat' ? last : resolveMove(move, await stateOf(model, now))
-    if (call === null) continue
+    if (call === null || (call.method === 'listJobs' && !findsDueJobs)) continue
     last = call
     if (call.method === 'saveJobs') {
       for (const change of call.request.changes) {
@@ -101,6 +102,12 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
 
 async function make(storage: Storage, call: ModelCall): Promise<unknown> {
   switch (call.method) {
+    case 'listJobs': {
+      const { request } = call
+      return await readPages((cursor) => storage.listJobs({ ...request, cursor }))
+    }
+    case 'heartbeat':
+      return await storage.heartbeat(call.request)
     case 'listOccurrences': {
       const { request } = call
       return await readPages((cursor) => storage.listOccurrences({ ...request, cursor }))

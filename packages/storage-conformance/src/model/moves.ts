@@ -77,6 +77,23 @@ export type Move =
   /** The call before once more: its answer got lost. */
   | { readonly kind: 'repeat' }
   | {
+      readonly kind: 'heartbeat'
+      /** `null`: only read. */
+      readonly life: Index | null
+      readonly counter: number
+      readonly profile: Index | null
+      readonly removes: readonly { readonly life: Index; readonly counter: number }[]
+      readonly leaving: boolean
+    }
+  | {
+      readonly kind: 'due'
+      readonly limit: number
+      readonly after: Index | null
+      readonly upTo: Index
+      /** Of the shard of a job alone. */
+      readonly shardOf: Index | null
+    }
+  | {
       readonly kind: 'list'
       readonly job: Index
       readonly limit: number
@@ -93,8 +110,8 @@ export interface SettleMove {
   readonly sequenceOffset: number
 }
 
-/** How many jobs, nodes and request keys there are. */
-export const modelSize = { jobs: 3, nodes: 2, keys: 3 } as const
+/** How many jobs, nodes, request keys and lives of nodes there are. */
+export const modelSize = { jobs: 3, nodes: 2, keys: 3, lives: 3 } as const
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 const finalStates: readonly FinalState[] = ['completed', 'completed_with_errors', 'failed', 'canceled']
@@ -106,6 +123,10 @@ const maxQueued = fc.constantFrom(1, 2, 1_000)
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
+
+const life = fc.nat({ max: modelSize.lives - 1 })
+/** So few that they meet. */
+const counter = fc.nat({ max: 6 })
 
 /** Mostly 0: an offset is how a call comes to be refused. */
 function offset(...others: readonly number[]): fc.Arbitrary<number> {
@@ -221,6 +242,25 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: move('repeat', {}) },
+  {
+    weight: 3,
+    arbitrary: move('heartbeat', {
+      life: fc.option(life, { freq: 6 }),
+      counter,
+      profile: fc.option(fc.nat({ max: 3 })),
+      removes: fc.array(fc.record({ life, counter }), { maxLength: 2 }),
+      leaving: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: move('due', {
+      limit: fc.integer({ min: 1, max: 4 }),
+      after: fc.option(fc.nat({ max: 10 })),
+      upTo: fc.nat({ max: 15 }),
+      shardOf: fc.option(job, { freq: 3 }),
+    }),
+  },
   {
     weight: 3,
     arbitrary: move('list', {

@@ -1,6 +1,7 @@
 import { type JobId, jobId as jobIdOf } from '@jobistemer/core'
 import type {
   CreateItem,
+  JobQuery,
   JobRecord,
   OccurrenceAddress,
   OccurrenceRecord,
@@ -10,6 +11,7 @@ import type {
   SettleItem,
   Storage,
 } from '@jobistemer/core/storage'
+import { shardOf } from '@jobistemer/core/storage'
 import {
   exclusionItem,
   missedEntry,
@@ -19,16 +21,18 @@ import {
   runEntry,
   slotItem,
 } from '../stage/create-items.ts'
+import { nodeRecord } from '../stage/heartbeats.ts'
 import { minute, second, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { firstAttempt, succeeded } from '../stage/task-runs.ts'
 import { type Move, modelSize, type SettleMove } from './moves.ts'
 
-type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune'
+type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune' | 'heartbeat'
 
 /** A call that can be made to the storage and to the model. */
 export type ModelCall =
   | { readonly [M in Method]: { readonly method: M; readonly request: Parameters<Storage[M]>[0] } }[Method]
+  | { readonly method: 'listJobs'; readonly request: JobQuery }
   | { readonly method: 'listOccurrences'; readonly request: OccurrenceQuery }
 
 /** What moves are resolved against. */
@@ -113,6 +117,19 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         method: 'prune',
         request: { now, jobId, before: now - move.ageSeconds * second, keep: move.keep, limit: 10_000 },
       }
+    }
+    case 'heartbeat': {
+      const profile = move.profile === null ? {} : { profile: { can: move.profile } }
+      const own = move.life === null ? null : nodeRecord(lifeAt(move.life), move.counter, { leaving: move.leaving })
+      const remove = move.removes.map(({ life, counter }) => ({ incarnation: lifeAt(life), counter }))
+      const profilesOf = Array.from({ length: modelSize.lives }, (_, index) => lifeAt(index))
+      return { method: 'heartbeat', request: { now, own, ...profile, remove, profilesOf } }
+    }
+    case 'due': {
+      const after = move.after === null ? {} : { after: slotAt(move.after) }
+      const shards = move.shardOf === null ? {} : { shards: [shardOf(jobIdAt(move.shardOf))] }
+      const due = { ...after, upTo: slotAt(move.upTo), ...shards }
+      return { method: 'listJobs', request: { due, limit: move.limit, cursor: null } }
     }
     case 'list':
       return {
@@ -228,6 +245,10 @@ function nextIndex({ nextAt, watermark }: Pick<JobRecord, 'nextAt' | 'watermark'
 
 function nextSlotAfter(at: number): number {
   return start + (Math.floor((at - start) / minute) + 1) * minute
+}
+
+function lifeAt(index: number): string {
+  return `life-${index}`
 }
 
 function ownerAt(index: number): Owner {

@@ -12,11 +12,13 @@ import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { everyMinute } from './connection-races.ts'
+import { expectAllLive } from './heartbeat-races.ts'
 import { expectDistinct } from './race-nodes.ts'
 import { RaceProcess, raceProcesses } from './race-process.ts'
 import type {
   Acknowledged,
   ClaimParameters,
+  HeartbeatParameters,
   QueueParameters,
   SeriesParameters,
   WriterParameters,
@@ -79,6 +81,16 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
         } finally {
           await rm(folder, { recursive: true })
         }
+      },
+
+      'no node of many processes is lost while others remove what they take for dead': async (world) => {
+        const storage = await world.connect()
+        const [nodesOfEach, count] = [4, rounds(20, effort)]
+        const parameters = nodeNames.map((_, process): HeartbeatParameters => {
+          return { nodes: Array.from({ length: nodesOfEach }, (__, index) => process * nodesOfEach + index), count }
+        })
+        await raceProcesses(world, 'heartbeats', parameters)
+        await expectAllLive([storage], count, nodesOfEach * processCount)
       },
 
       'many processes that replace one job lose no update': async (world) => {

@@ -6,6 +6,7 @@ import { requestItem, slotItem } from '../stage/create-items.ts'
 import { itemAt } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
+import { beatAndRemove } from './heartbeat-races.ts'
 import { followSeries } from './race-nodes.ts'
 
 type RaceScript = (storage: Storage, parameters: JsonValue, report: (value: JsonValue) => void) => Promise<JsonValue>
@@ -27,6 +28,12 @@ export type QueueParameters = {
 }
 
 export type ClaimParameters = { readonly node: string; readonly now: number }
+
+export type HeartbeatParameters = {
+  /** The numbers of the nodes that are in this process. */
+  readonly nodes: readonly number[]
+  readonly count: number
+}
 
 export type WriterParameters = { readonly node: string; readonly job: JobId; readonly from: number }
 
@@ -80,6 +87,13 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
       if (claimed.length === 0) return claims
       for (const record of claimed) claims.push([record.id, record.token])
     }
+  },
+
+  /** Lets nodes say that they live, and remove what they take for dead; answers nothing. */
+  async heartbeats(storage, parameters) {
+    const { nodes, count } = parameters as HeartbeatParameters
+    await Promise.all(nodes.map(async (index) => await beatAndRemove(storage, index, count)))
+    return null
   },
 
   /** Replaces a job so many times, whatever the others do; answers nothing. */

@@ -34,7 +34,7 @@ export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): St
   return {
     ...(Object.fromEntries(entries) as unknown as Pick<Storage, StorageMethod>),
     specVersion: 1,
-    capabilities: { maxBatch: 500, multiProcess: false, durability: 'none' },
+    capabilities: { maxBatch: 500, multiProcess: false, durability: 'none', findsDueJobs: ledger.findsDueJobs },
     async close() {
       closed = true
     },

@@ -51,7 +51,7 @@ if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spre
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
-local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
+local runningKey, cancelsKey, nextKey = shard .. 'running', shard .. 'cancels', shard .. 'next'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 
 local never, always = ${never}, ${always}
@@ -84,9 +84,10 @@ local headSize = ${headLayout.size}
 -- Heads by job: as a table, or still as a text where that was enough.
 local known, changed, changedCount = {}, {}, 0
 
+-- A head knows at which instant its job lies in the index of next instants.
 local function parseHead(text)
   ${readFields(headLayout, 'text', allFields(headLayout))}
-  return { ${tableFields(headLayout)}, text = text, isChanged = false }
+  return { ${tableFields(headLayout)}, text = text, isChanged = false, indexedAt = nextAt }
 end
 
 local function printHead(h)
@@ -121,6 +122,9 @@ local function setHeadText(job, text)
   end
   known[job] = text
 end
+
+-- The next instants of jobs that are to go into their index.
+local nextAts = {}
 
 local function touch(job, h)
   if not h.isChanged then
@@ -366,6 +370,21 @@ local function forEachSpan(spans, ids, reads, step)
   if #headFields > 0 then callWith('HSET', heads, headFields) end
 end
 
+-- Puts jobs where their next instants are in the index, and takes out those that have none.
+local function storeNexts()
+  local placed, count, gone = {}, 0, {}
+  for job, nextAt in pairs(nextAts) do
+    if nextAt == never then
+      gone[#gone + 1] = job
+    else
+      placed[count + 1], placed[count + 2] = nextAt, job
+      count = count + 2
+    end
+  end
+  if count > 0 then callWith('ZADD', nextKey, placed) end
+  if #gone > 0 then callWith('ZREM', nextKey, gone) end
+end
+
 -- Stores what was gathered. To be called once, when all is decided.
 local function store()
   if startedCount > 0 then callWith('ZADD', runningKey, started) end
@@ -375,8 +394,14 @@ local function store()
     local job = changed[index]
     local h = known[job]
     fields[index * 2 - 1] = job
-    fields[index * 2] = type(h) == 'table' and printHead(h) or h
+    if type(h) == 'table' then
+      fields[index * 2] = printHead(h)
+      if h.nextAt ~= h.indexedAt then nextAts[job] = h.nextAt end
+    else
+      fields[index * 2] = h
+    end
   end
   if changedCount > 0 then callWith('HSET', heads, fields) end
+  storeNexts()
 end
 `

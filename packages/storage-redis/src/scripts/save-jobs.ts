@@ -98,6 +98,8 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     counts, active = { h.running, h.pending, h.queued }, h.active
   end
   local made = parseHead(${newHead} .. handler)
+  -- A job that is new, or was deleted, is not in the index.
+  made.indexedAt = never
   known[job] = made
   if h and h.isChanged then made.isChanged = true end
   saveContent(job, content, owner, version, number)

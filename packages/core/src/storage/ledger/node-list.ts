@@ -1,4 +1,4 @@
-import type { NodeProfile, NodeRecord } from '../node-record.ts'
+import { byIncarnation, type NodeProfile, type NodeRecord } from '../node-record.ts'
 import { isNewsOf } from '../rules.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
 
@@ -25,8 +25,4 @@ export class NodeList {
       profiles: profilesOf.map((incarnation) => this.#nodes.get(incarnation)?.profile ?? null),
     }
   }
-}
-
-function byIncarnation(left: NodeRecord, right: NodeRecord): number {
-  return left.incarnation < right.incarnation ? -1 : 1
 }

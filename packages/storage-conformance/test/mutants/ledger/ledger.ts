@@ -11,10 +11,13 @@ import type {
   PruneRequest,
 } from '@jobistemer/core/storage'
 import { isFinal, isPrunable, lastSlotOf } from '@jobistemer/core/storage'
-import { OccurrenceSteps } from './occurrence-steps.ts'
+import { NodeSteps } from './node-steps.ts'
 
 /** The whole state machine: the steps that write, each one synchronous function, and the reads. Mutants break it. */
-export class Ledger extends OccurrenceSteps {
+export class Ledger extends NodeSteps {
+  /** Whether `listJobs` takes `due`. */
+  readonly findsDueJobs: boolean = false
+
   prune({ jobId, before, keep, limit }: PruneRequest): PruneAnswer {
     const heads = jobId === null ? [...this.jobs.values()] : [this.jobs.get(jobId)].filter((head) => head !== undefined)
     let removed = 0

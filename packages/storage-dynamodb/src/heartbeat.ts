@@ -1,0 +1,91 @@
+import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import {
+  byIncarnation,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  isNewsOf,
+  type NodeAtCounter,
+  type NodeProfile,
+  type NodeRecord,
+} from '@jobistemer/core/storage'
+import { number, text } from './attributes.ts'
+import { counterName, nodeItem, profileItem, readNode, readProfile } from './node-item.ts'
+import { keyItem } from './requests.ts'
+import { contended, type Table, untilDecided } from './table.ts'
+
+/** As in `Storage`: one write and one consistent read, as long as there is no profile and nothing to remove. */
+export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  const { own, profile, remove, profilesOf } = request
+  const { requests, keys } = table
+  await Promise.all(remove.map(async (node) => await removeNode(table, node)))
+  const nodes = own === null ? await listNodes(table) : await putNode(table, own, profile)
+  const profiles = await requests.getAll(profilesOf.map((incarnation) => keys.profile(incarnation)))
+  return {
+    nodes,
+    profiles: profilesOf.map((incarnation) => {
+      const item = profiles.get(keys.profile(incarnation))
+      return item === null ? null : readProfile(item)
+    }),
+  }
+}
+
+/** Nobody else writes a node's record but whoever removes it: all in one partition, in the order of the incarnations. */
+async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord[]> {
+  const nodes: NodeRecord[] = []
+  const query = {
+    KeyConditionExpression: 'pk = :pk',
+    ExpressionAttributeValues: { ':pk': text(keys.nodes) },
+    ConsistentRead: true,
+  }
+  for await (const item of requests.queryAll(query)) nodes.push(readNode(item))
+  return nodes.sort(byIncarnation)
+}
+
+/** Stores what is news, and answers all nodes after that. */
+async function putNode(
+  table: Table,
+  own: NodeRecord,
+  profile: NodeProfile | undefined,
+): Promise<readonly NodeRecord[]> {
+  const { requests, keys } = table
+  const put = {
+    Item: nodeItem(keys, own),
+    ConditionExpression: `attribute_not_exists(pk) OR ${counterName} < :counter`,
+    ExpressionAttributeValues: { ':counter': number(own.counter) },
+  }
+  return await untilDecided(table, own.incarnation, async () => {
+    const written =
+      profile === undefined
+        ? await requests.put(put)
+        : await requests.transact([
+            { Put: { TableName: requests.tableName, ...put } },
+            { Put: { TableName: requests.tableName, Item: profileItem(keys, own.incarnation, profile) } },
+          ])
+    const nodes = await listNodes(table)
+    const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
+    // Refused although it is news: a transaction was in the way.
+    return written || !isNewsOf(stored ?? null, own) ? nodes : contended
+  })
+}
+
+/** With its profile, in one transaction: a node that comes back at this moment keeps what it says anew. */
+async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
+  const { requests, keys } = table
+  const key = keys.node(incarnation)
+  const removal: TransactWriteItem[] = [
+    {
+      Delete: {
+        TableName: requests.tableName,
+        Key: keyItem(key),
+        ConditionExpression: `${counterName} = :counter`,
+        ExpressionAttributeValues: { ':counter': number(counter) },
+      },
+    },
+    { Delete: { TableName: requests.tableName, Key: keyItem(keys.profile(incarnation)) } },
+  ]
+  await untilDecided(table, incarnation, async () => {
+    if (await requests.transact(removal)) return null
+    const item = await requests.get(key)
+    return item !== null && readNode(item).counter === counter ? contended : null
+  })
+}

@@ -1,0 +1,42 @@
+import type { JsonObject } from '@jobistemer/core'
+import type { NodeProfile, NodeRecord } from '@jobistemer/core/storage'
+import { type Item, json, number, numberOf, optionalJson, parseJson, text } from './attributes.ts'
+import { incarnationOfKey, type Keys } from './keys.ts'
+import { keyOf } from './occurrence-item.ts'
+
+/** The attribute that heartbeats are conditional on. */
+export const counterName = 'c'
+
+export function nodeItem(keys: Keys, { node, incarnation, counter, startedAt, leaving, about }: NodeRecord): Item {
+  const { pk, sk } = keys.node(incarnation)
+  const item: Item = {
+    pk: text(pk),
+    sk: text(sk),
+    [counterName]: number(counter),
+    n: json(node),
+    s: number(startedAt),
+    a: json(about),
+  }
+  if (leaving) item.l = { BOOL: true }
+  return item
+}
+
+export function readNode(item: Item): NodeRecord {
+  return {
+    node: optionalJson<string>(item, 'n') ?? '',
+    incarnation: incarnationOfKey(keyOf(item)),
+    counter: numberOf(item, counterName),
+    startedAt: numberOf(item, 's'),
+    leaving: item.l?.BOOL === true,
+    about: optionalJson<JsonObject>(item, 'a') ?? {},
+  }
+}
+
+export function profileItem(keys: Keys, incarnation: string, profile: NodeProfile): Item {
+  const { pk, sk } = keys.profile(incarnation)
+  return { pk: text(pk), sk: text(sk), j: json(profile) }
+}
+
+export function readProfile(item: Item): NodeProfile {
+  return parseJson<NodeProfile>(item.j ?? { S: '{}' })
+}

@@ -1,0 +1,66 @@
+import {
+  byIncarnation,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type NodeProfile,
+  type NodeRecord,
+} from '@jobistemer/core/storage'
+import type { ScriptArgument } from './connection.ts'
+import type { Ledger } from './ledger.ts'
+import { scripts } from './script.ts'
+import { nodeLayout } from './stored-layouts.ts'
+
+/** Where all nodes are, so that one call reads them all: they belong to no job. */
+const shardOfNodes = 0
+
+/** A node as it is stored: its counter, and behind that the rest as JSON. */
+type NodeContent = Omit<NodeRecord, 'counter'>
+
+/** As in `Storage`: one call of one script. */
+export async function heartbeat(
+  { connection }: Ledger,
+  { own, profile, remove, profilesOf }: HeartbeatRequest,
+): Promise<HeartbeatAnswer> {
+  const shards = await connection.shards()
+  const values: ScriptArgument[] = [
+    own === null ? '' : printName(own.incarnation),
+    own === null ? '' : printNode(own),
+    profile === undefined ? '' : JSON.stringify(profile),
+    remove.length,
+    ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printCounter(counter)]),
+    ...profilesOf.map(printName),
+  ]
+  const calls = [{ script: scripts.heartbeat, shard: shardOfNodes, shards, arguments: values }]
+  const onlyReads = own === null && remove.length === 0
+  const [reply] = onlyReads ? await connection.read(calls) : await connection.write(calls)
+  const [stored, profiles] = reply as readonly [readonly Buffer[], readonly Buffer[]]
+  return {
+    nodes: stored
+      .filter((_, index) => index % 2 === 1)
+      .map(readNode)
+      .sort(byIncarnation),
+    profiles: profiles.map((text) => (text.length === 0 ? null : (JSON.parse(text.toString()) as NodeProfile))),
+  }
+}
+
+/** As JSON, which is never empty and keeps what UTF-8 has no bytes for. */
+function printName(incarnation: string): string {
+  return JSON.stringify(incarnation)
+}
+
+function printCounter(counter: number): Buffer {
+  const bytes = Buffer.allocUnsafe(nodeLayout.size)
+  bytes.writeDoubleLE(counter, nodeLayout.at.counter)
+  return bytes
+}
+
+function printNode({ counter, ...content }: NodeRecord): Buffer {
+  return Buffer.concat([printCounter(counter), Buffer.from(JSON.stringify(content satisfies NodeContent))])
+}
+
+function readNode(bytes: Buffer): NodeRecord {
+  const { node, incarnation, startedAt, leaving, about } = JSON.parse(
+    bytes.toString('utf8', nodeLayout.size),
+  ) as NodeContent
+  return { node, incarnation, counter: bytes.readDoubleLE(nodeLayout.at.counter), startedAt, leaving, about }
+}

@@ -1,0 +1,74 @@
+import type { JobId } from '@jobistemer/core'
+import { type DueJobs, type JobQuery, type JobRecord, type Page, shardCount } from '@jobistemer/core/storage'
+import type { ScriptArgument, ScriptCall } from './connection.ts'
+import { bytesOfId, readJobId } from './ids.ts'
+import { type JobParts, readJob } from './job-form.ts'
+import type { Ledger } from './ledger.ts'
+import { mergePages, type ShardPage } from './merge-pages.ts'
+import { foreignCursor } from './redis-errors.ts'
+import { duePlaceLayout } from './request-layouts.ts'
+import { scripts } from './script.ts'
+
+/** A place in the order of next instants. */
+interface Place {
+  readonly nextAt: number
+  readonly id: JobId
+}
+
+/** One page of the jobs whose next instant is due, merged from all shards: one call for each, all at the same time. */
+export async function listDueJobs(
+  { connection }: Ledger,
+  { limit, cursor }: JobQuery,
+  { after, upTo, shards: wanted }: DueJobs,
+): Promise<Page<JobRecord>> {
+  const shards = await connection.shards()
+  const place = cursor === null ? null : readCursor(cursor)
+  const values: readonly ScriptArgument[] = [
+    limitOfShard(limit, shards),
+    place?.nextAt ?? after ?? '-inf',
+    place === null ? '' : bytesOfId(place.id),
+    upTo,
+    wanted === undefined ? '' : printWanted(wanted),
+  ]
+  const calls = Array.from({ length: shards }, (_, shard): ScriptCall => {
+    return { script: scripts.listDueJobs, shard, shards, arguments: values }
+  })
+  const pages = (await connection.read(calls)).map(readPage)
+  const { items, next } = mergePages(pages, limit, { placeOf, compare: comparePlaces })
+  return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
+}
+
+/** Jobs are spread evenly: of many shards each gives about its part of a page, and not a whole one that nobody needs. */
+function limitOfShard(limit: number, shards: number): number {
+  const part = Math.ceil((limit / shards) * 1.5) + 16
+  return Math.min(limit, 1000, shards === 1 ? limit : part)
+}
+
+function printWanted(shards: readonly number[]): Buffer {
+  const wanted = Buffer.alloc(shardCount)
+  for (const shard of shards) wanted[shard] = 1
+  return wanted
+}
+
+function readPage(reply: unknown): ShardPage<Place> {
+  const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
+  const { at } = duePlaceLayout
+  const seenUpTo =
+    position.length === 0 ? null : { nextAt: position.readDoubleLE(at.nextAt), id: readJobId(position, at.job) }
+  return { items: jobs.map(readJob), seenUpTo }
+}
+
+/** Of a job that is due. */
+function placeOf({ nextAt, id }: JobRecord): Place {
+  return { nextAt: nextAt as number, id }
+}
+
+function comparePlaces(left: Place, right: Place): number {
+  return left.nextAt - right.nextAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}
+
+function readCursor(cursor: string): Place {
+  const match = /^(-?\d+) (job_[0-9a-f-]{36})$/.exec(cursor)
+  if (match === null) throw foreignCursor(cursor)
+  return { nextAt: Number(match[1]), id: match[2] as JobId }
+}

@@ -1,0 +1,50 @@
+import { checkRights } from './check-rights.ts'
+import { readFields } from '../layout.ts'
+import { nodeLayout } from '../stored-layouts.ts'
+import { prelude } from './prelude.ts'
+
+/**
+ * Removes nodes, stores what one says of itself, and answers what all have said. It is let through when memory is short:
+ * a record takes the place of the one before it, and nodes that live are not to be taken for dead.
+ *
+ * The counter of a record is in front. How many records are to be removed is `ARGV[4]`; behind it lie names and
+ * counters, and then the names of those whose profiles are wanted.
+ */
+export const heartbeatScript: string = `#!lua flags=allow-oom
+${prelude}${checkRights}
+local nodesKey, profilesKey = shard .. 'nodes', shard .. 'profiles'
+local own, record, profile, removals = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+if own ~= '' or removals > 0 then
+  local missing = missingRight(nil)
+  if missing then return missing end
+end
+
+local function counterOf(text)
+  ${readFields(nodeLayout, 'text', { counter: 'counter' })}
+  return counter
+end
+
+local at = 5
+for _ = 1, removals do
+  local name, seen = ARGV[at], ARGV[at + 1]
+  at = at + 2
+  local stored = call('HGET', nodesKey, name)
+  if stored and counterOf(stored) == counterOf(seen) then
+    call('HDEL', nodesKey, name)
+    call('HDEL', profilesKey, name)
+  end
+end
+
+if own ~= '' then
+  local stored = call('HGET', nodesKey, own)
+  if not stored or counterOf(record) > counterOf(stored) then
+    call('HSET', nodesKey, own, record)
+    if profile ~= '' then call('HSET', profilesKey, own, profile) end
+  end
+end
+
+local profiles = {}
+for index = at, #ARGV do profiles[#profiles + 1] = call('HGET', profilesKey, ARGV[index]) or '' end
+return { call('HGETALL', nodesKey), profiles }
+`

@@ -1,0 +1,72 @@
+import type { JsonObject } from '@jobistemer/core'
+import {
+  byIncarnation,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type NodeProfile,
+  type NodeRecord,
+} from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+
+interface NodeRow {
+  readonly incarnation: string
+  readonly node: string
+  readonly counter: number
+  readonly started_at: number
+  readonly leaving: number
+  readonly about: string
+}
+
+/** What nodes say of themselves. Profiles lie apart: a heartbeat rewrites its row, and reads those of all nodes. */
+export class NodeTable {
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database.Database) {
+    this.#statements = prepareStatements(database)
+  }
+
+  heartbeat({ own, profile, remove, profilesOf }: HeartbeatRequest): HeartbeatAnswer {
+    for (const { incarnation, counter } of remove) this.#remove(incarnation, counter)
+    if (own !== null) this.#put(own, profile)
+    return {
+      nodes: (this.#statements.list.all() as NodeRow[]).map(readNode).sort(byIncarnation),
+      profiles: profilesOf.map((incarnation) => this.#profileOf(incarnation)),
+    }
+  }
+
+  #remove(incarnation: string, counter: number): void {
+    if (this.#statements.remove.run(incarnation, counter).changes === 0) return
+    this.#statements.removeProfile.run(incarnation)
+  }
+
+  #put({ incarnation, node, counter, startedAt, leaving, about }: NodeRecord, profile: NodeProfile | undefined): void {
+    const values = [incarnation, node, counter, startedAt, leaving ? 1 : 0, JSON.stringify(about)]
+    const isNews = this.#statements.put.run(...values).changes === 1
+    if (isNews && profile !== undefined) this.#statements.putProfile.run(incarnation, JSON.stringify(profile))
+  }
+
+  #profileOf(incarnation: string): NodeProfile | null {
+    const profile = this.#statements.readProfile.get(incarnation) as string | undefined
+    return profile === undefined ? null : (JSON.parse(profile) as NodeProfile)
+  }
+}
+
+function readNode({ incarnation, node, counter, started_at: startedAt, leaving, about }: NodeRow): NodeRecord {
+  return { node, incarnation, counter, startedAt, leaving: leaving === 1, about: JSON.parse(about) as JsonObject }
+}
+
+function prepareStatements(database: Database.Database) {
+  return {
+    list: database.prepare('SELECT incarnation, node, counter, started_at, leaving, about FROM nodes'),
+    // A smaller counter is older: it changes nothing.
+    put: database.prepare(
+      `INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
+         counter = excluded.counter, started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about
+         WHERE excluded.counter > nodes.counter`,
+    ),
+    remove: database.prepare('DELETE FROM nodes WHERE incarnation = ? AND counter = ?'),
+    readProfile: database.prepare('SELECT profile FROM node_profiles WHERE incarnation = ?').pluck(),
+    putProfile: database.prepare('INSERT OR REPLACE INTO node_profiles VALUES (?, ?)'),
+    removeProfile: database.prepare('DELETE FROM node_profiles WHERE incarnation = ?'),
+  }
+}

@@ -1,0 +1,28 @@
+import type { JobId } from '@jobistemer/core'
+import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import type { DuePlace, JobTable } from './job-table.ts'
+import { cursorError } from './sqlite-errors.ts'
+
+export function listJobs(jobs: JobTable, query: JobQuery): Page<JobRecord> {
+  if (query.due !== undefined) return listDueJobs(jobs, query, query.due)
+  const { limit, cursor, changedSince, owner, deleted = false } = query
+  const found = jobs.list({ after: cursor ?? '', limit: limit + 1, changedSince, owner, deleted })
+  return pageOf(found, limit, ({ id }) => id)
+}
+
+function listDueJobs(jobs: JobTable, { limit, cursor }: JobQuery, { after, upTo, shards }: DueJobs): Page<JobRecord> {
+  const place = cursor === null ? { at: after ?? Number.NEGATIVE_INFINITY, id: null } : readPlace(cursor)
+  const found = jobs.listDue({ after: place, upTo, shards, limit: limit + 1 })
+  return pageOf(found, limit, ({ nextAt, id }) => `${nextAt} ${id}`)
+}
+
+function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {
+  const items = found.slice(0, limit)
+  return { items, cursor: found.length > limit ? cursorOf(items[limit - 1] as JobRecord) : null }
+}
+
+function readPlace(cursor: string): DuePlace {
+  const match = /^(-?\d+) (job_[0-9a-f-]{36})$/.exec(cursor)
+  if (match === null) throw cursorError(cursor)
+  return { at: Number(match[1]), id: match[2] as JobId }
+}
