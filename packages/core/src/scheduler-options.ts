@@ -64,8 +64,8 @@ export interface SchedulerOptions {
    */
   readonly heartbeat?: DurationInput
   /**
-   * A node that has said nothing for so long, on this node's own clock, is dead: what it ran is taken over. At least four
-   * heartbeats. Give all nodes the same. Default: six heartbeats, 30 s; 1 min on DynamoDB.
+   * When the others have heard nothing of this node for so long, each by its own clock, it is dead for them, and they take
+   * over what it ran. At least four heartbeats. Default: six heartbeats, 30 s; 1 min on DynamoDB.
    */
   readonly deadAfter?: DurationInput
   /**

@@ -329,7 +329,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a handler that does not stop keeps its occurrence, so that nobody runs it beside', async () => {
+  it('a handler that does not stop keeps its occurrence until its node counts as dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -340,19 +340,19 @@ describe.each(everywhere)('on $name', (place) => {
       name: 'deaf',
       schedule,
       tasks: [{ name: 'work', run }],
-      executionTimeout: { minutes: 10 },
       onInterrupted: 'fail',
     })
-    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    const life = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 8 } }
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
     const heard = listen(first, 'scheduler.stopped')
     await world.clock.advance({ seconds: 15 })
     await world.shutdown(first, 20_000)
     expect(heard.map(({ event }) => event.abandoned)).toEqual([1])
-    const second = await world.start({ jobs: [job], nodeId: 'second' })
+    const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
     await world.clock.advance({ minutes: 5 })
     expect(await onlyOccurrence(second, 'deaf')).toMatchObject({ state: 'running', node: 'first' })
     await world.clock.advance({ minutes: 10 })
-    expect(await onlyOccurrence(second, 'deaf')).toMatchObject({ state: 'failed_stale', reason: 'execution_timeout' })
+    expect(await onlyOccurrence(second, 'deaf')).toMatchObject({ state: 'failed_stale', reason: 'node_lost' })
     expect(startedAt).toEqual([10])
   })
 

@@ -65,7 +65,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     }
     // Until they have heard of each other, all ask.
     await world.clock.advanceTo(at(20.5))
-    counts.clear();
+    counts.clear()
     ran.splice(0)
     await world.clock.advanceTo(at(30.5))
     expect(ran).toHaveLength(10 * names.length)
@@ -80,7 +80,8 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     const nodes: Scheduler[] = []
     for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start({ nodeId, jobs: define(nodeId), ...life }))
     await world.clock.advanceTo(at(20.5))
-    const shareOf = (node: string) => new Set(ran.filter((run) => run.node === node && run.slot > 15).map(({ job }) => job))
+    const shareOf = (node: string) =>
+      new Set(ran.filter((run) => run.node === node && run.slot > 15).map(({ job }) => job))
     const orphans = shareOf('a')
     expect(orphans.size).toBeGreaterThan(5)
     world.crash(nodes[0] as Scheduler)

@@ -248,6 +248,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
       if (kind === 'due') this.#capacity.workAppeared()
       else if (kind === 'cancel') this.#claimer.poll()
+      else if (kind === 'nodes') this.#heartbeats.wake()
       else this.#watcher.wake()
     })
     if (this.#options.handleSignals.length > 0) {

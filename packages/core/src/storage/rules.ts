@@ -7,6 +7,7 @@ import type {
   CreateItem,
   CreateRequested,
   CreateSlot,
+  HeartbeatRequest,
   JobContent,
   RecoveryEntry,
   SettleItem,
@@ -310,4 +311,9 @@ export function isPrunable(
 /** Whether what a node says of itself is newer than what is stored of this life of it. */
 export function isNewsOf(stored: Pick<NodeRecord, 'counter'> | null, own: Pick<NodeRecord, 'counter'>): boolean {
   return stored === null || own.counter > stored.counter
+}
+
+/** Whether the others are to be woken by a heartbeat: the first of a life, and those of a node that is leaving. */
+export function isNodesNews({ own }: Pick<HeartbeatRequest, 'own'>): boolean {
+  return own !== null && (own.counter === 1 || own.leaving)
 }

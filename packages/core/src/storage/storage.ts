@@ -99,8 +99,9 @@ export interface StorageCapabilities {
 export interface WakeUp {
   /**
    * `due`: work may wait for a node. `cancel`: a running occurrence is to end. `jobs`: a definition or a pause changed.
+   * `nodes`: a node has come, or is leaving, see `isNodesNews`.
    */
-  readonly kind: 'due' | 'cancel' | 'jobs'
+  readonly kind: 'due' | 'cancel' | 'jobs' | 'nodes'
 }
 
 // ---------------------------------------------------------------------------------------------------------- saveJobs

@@ -56,5 +56,8 @@ function hasOwnCode({ tasks }: Pick<Job, 'tasks'>): boolean {
 }
 
 function mark(id: JobId): string {
-  return id.slice('job_'.length).replaceAll('-', '').slice(0, 2 * bytesPerJob)
+  return id
+    .slice('job_'.length)
+    .replaceAll('-', '')
+    .slice(0, 2 * bytesPerJob)
 }

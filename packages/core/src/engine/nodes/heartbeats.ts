@@ -25,6 +25,8 @@ const farewellMs = 1000
 /** A heartbeat that failed is tried again after so long. */
 const longestRetryMs = 1000
 
+const wakeDelayMs = 200
+
 /** What the heartbeats of a node are made with. */
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
@@ -56,6 +58,7 @@ export class Heartbeats {
   #profile: NodeProfile | null = null
   #code = ''
   #isLeaving = false
+  #isWoken = false
   #hasEnded = false
   #isSaidIsolated = false
   /** Monotonic instant at which the last heartbeat that was accepted was sent; `null` before the first. */
@@ -103,7 +106,7 @@ export class Heartbeats {
     if (clock !== systemClock) return
     const doubtful = before.filter((record) => {
       if (record.node !== owner.node || record.leaving) return false
-      const isAlive = lives(record.incarnation, record.about['process'])
+      const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)
       return isAlive === null
     })
@@ -141,6 +144,13 @@ export class Heartbeats {
     // What this node can do is known only now, and so is who goes before it.
     this.changed.send()
     this.#loop.runIn(this.#options.heartbeatMs)
+  }
+
+  /** Another node has come, or is leaving. Several often do so at once: they are looked at together. */
+  wake(): void {
+    if (this.#heardAt === null || this.#isWoken) return
+    this.#isWoken = true
+    this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
   }
 
   /** The node shuts down: the others are told, and it goes on saying that it lives. */
@@ -187,6 +197,7 @@ export class Heartbeats {
 
   async #beat(): Promise<void> {
     const { heartbeatMs } = this.#options
+    this.#isWoken = false
     const retryInMs = Math.min(heartbeatMs, longestRetryMs)
     let waitMs = heartbeatMs
     try {
@@ -198,7 +209,7 @@ export class Heartbeats {
       this.peers.beginAnew()
       waitMs = retryInMs
     }
-    this.#loop.runIn(waitMs)
+    if (!this.#isWoken) this.#loop.runIn(waitMs)
   }
 
   /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
@@ -259,7 +270,7 @@ export class Heartbeats {
     for (const record of nodes) {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
-      if (this.#namesakes.has(incarnation) || lives(incarnation, record.about['process']) === false) continue
+      if (this.#namesakes.has(incarnation) || lives(incarnation, record.about.process) === false) continue
       // Whether it lives, its next heartbeat tells.
       if ((this.peers.silentForMs(incarnation) ?? 0) > 0 || record.counter === 1) continue
       this.#namesakes.add(incarnation)

@@ -32,19 +32,31 @@ export interface NodeInfo {
 }
 
 /** What a node says of itself for people. */
-export function aboutOf({ maxConcurrentJobs }: { readonly maxConcurrentJobs: number }): JsonObject {
+export function aboutOf({
+  maxConcurrentJobs,
+  deadAfterMs,
+}: {
+  readonly maxConcurrentJobs: number
+  readonly deadAfterMs: number
+}): JsonObject {
   return {
     host: hostname(),
     pid: process.pid,
     versions: { node: process.versions.node, jobistemer: packageVersion() },
     maxConcurrentJobs,
+    deadAfterMs,
     process: ownProcessMark(),
   }
 }
 
+/** How long a node may say nothing before it is dead, by its own word; `null` when it gives none. */
+export function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof deadAfterMs === 'number' ? deadAfterMs : null
+}
+
 /** Whether a node has shut down: it has said so, and says nothing more. */
 export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
-  return about['ended'] === true
+  return about.ended === true
 }
 
 /** A record for people to read. */

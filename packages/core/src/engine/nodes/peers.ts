@@ -1,7 +1,7 @@
 import type { NodeAtCounter } from '../../storage/storage.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { hasEnded } from './node-info.ts'
+import { deadAfterOf, hasEnded } from './node-info.ts'
 
 /** What this node has seen of another one. */
 interface Sighting {
@@ -16,8 +16,8 @@ interface Sighting {
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, as this one has seen them: each is dead when its counter has stood still for `deadAfter` on this node's
- * own monotonic clock. No clock of another node counts. After a look that failed, and after this node itself stood still,
+ * The other nodes, as this one has seen them: each is dead when its counter has stood still, on this node's own monotonic
+ * clock, for the `deadAfter` that it gives. No clock of another node counts. After a look that failed, and after this node itself stood still,
  * it begins anew: when the storage was away for everybody, nobody is dead when it is back.
  */
 export class Peers {
@@ -101,7 +101,8 @@ export class Peers {
       return true
     }
     if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt)
-    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < this.#deadAfterMs) return false
+    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < (deadAfterOf(record) ?? this.#deadAfterMs))
+      return false
     sighting.isLost = true
     this.#sayLost(sighting)
     return true

@@ -90,7 +90,7 @@ export class Precedence {
 }
 
 function codeOf({ about }: NodeRecord): string {
-  return String(about['code'])
+  return String(about.code)
 }
 
 /** The scores of a node, by shard: the highest goes first. */

@@ -46,6 +46,7 @@ import {
 } from './copies.ts'
 import type { LedgerBase } from './ledger.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
+import { isNodesNews } from '../rules.ts'
 import { pruneHistory } from './prune-history.ts'
 
 /** The methods that write, as a kind of ledger carries them out. */
@@ -149,8 +150,9 @@ export class LedgerStorage implements Storage {
 
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     this.#assertOpen()
-    if (!this.#keepsObjects) return this.#ledger.heartbeat(request)
-    return whenDone(this.#ledger.heartbeat(ownHeartbeatRequest(request)), ownHeartbeatAnswer)
+    const answer = await this.#ledger.heartbeat(this.#keepsObjects ? ownHeartbeatRequest(request) : request)
+    if (isNodesNews(request)) this.#ledger.notify?.(new Set(['nodes']))
+    return this.#keepsObjects ? ownHeartbeatAnswer(answer) : answer
   }
 
   async close(): Promise<void> {
