@@ -33,11 +33,14 @@ interface Corruption {
   readonly counts?: (counts: LiveCounts, index: number) => LiveCounts
   readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
   readonly job?: (job: JobRecord) => JobRecord
+  /** What is found by next instants. */
+  readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 
 /** The same ledger as a storage that damaged it would show it. */
 function corrupted(storage: Storage, corruption: Corruption): Storage {
   const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
+  const { due = (jobs) => jobs } = corruption
   return wrapStorage(storage, {
     async get(request) {
       const answer = await storage.get(request)
@@ -45,7 +48,8 @@ function corrupted(storage: Storage, corruption: Corruption): Storage {
     },
     async listJobs(query) {
       const page = await storage.listJobs(query)
-      return { ...page, items: page.items.map(job) }
+      const items = page.items.map(job)
+      return { ...page, items: query.due === undefined ? items : due(items) }
     },
     async listOccurrences(query) {
       const page = await storage.listOccurrences(query)
@@ -147,6 +151,16 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ],
 ]
 
+const dueCorruptions: readonly (readonly [string, NonNullable<Corruption['due']>])[] = [
+  ['a job that is not found by its next instant', (jobs) => jobs.slice(1)],
+  ['a job that is found twice', (jobs) => [...jobs.slice(0, 1), ...jobs]],
+  ['jobs in another order than that of their next instants', (jobs) => jobs.toReversed()],
+  [
+    'a job that is found at the instant that it had before',
+    (jobs) => jobs.map((job) => ({ ...job, nextAt: slotAt(1) })),
+  ],
+]
+
 const countCorruptions: readonly (readonly [string, Corruption])[] = [
   ['a sum of one job that is too great', { counts: (said, index) => (index === 1 ? { ...said, queued: 9 } : said) }],
   ['a sum of all that is too small', { counts: (said, index) => (index === 0 ? { ...said, running: 1 } : said) }],
@@ -162,6 +176,11 @@ describe('checkLedger', () => {
   it.each(corruptions)('finds %s by the rule %s', async (_name, rule, corruption) => {
     const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
     expect(violations.map((violation) => violation.rule)).toContain(rule)
+  })
+
+  it.each(dueCorruptions)('finds %s by the rule due alone', async (_name, due) => {
+    const { violations } = await checkLedger(corrupted(await soundLedger(), { due }))
+    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['due']))
   })
 
   it.each(countCorruptions)('finds %s by the rule counts alone', async (_name, corruption) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { JobId } from '@jobistemer/core'
-import type { OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
+import type { HeartbeatRequest, NodeRecord, OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
 import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
@@ -38,6 +38,20 @@ const settle = async (item: SettleItem) => {
 
 const claim = async (sweep = false) => {
   await storage.claim({ now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep })
+}
+
+const incarnationOf = (index: number): string => `00000000-0000-4000-8000-00000000000${index}`
+
+/** What an engine says of its node. */
+function nodeRecord(index: number, counter: number): NodeRecord {
+  const versions = { node: '22.21.0', jobistemer: '1.0.0' }
+  const host = `worker-7d9f8b6c5d-x2x${index}`
+  const about = { host, pid: 4711, versions, maxConcurrentJobs: 50, process: '4026531836 1763', code: 'a'.repeat(16), running: 3 }
+  return { node: host, incarnation: incarnationOf(index), counter, startedAt: slotAt(0), leaving: false, about }
+}
+
+async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): Promise<void> {
+  await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
 /** A job like others: it has run once, and its last run is over. */
@@ -119,6 +133,14 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
     await usedJob('nightly-report')
     const query = { changedSince: slotAt(5), deleted: true, limit: 100, cursor: null }
     return await meter.measure(() => storage.listJobs(query))
+  },
+  'a heartbeat among ten nodes': async () => {
+    for (let index = 0; index < 10; index++) await beat(nodeRecord(index, 1))
+    return await meter.measure(() => beat(nodeRecord(0, 2)))
+  },
+  'a heartbeat that removes a dead node': async () => {
+    await beat(nodeRecord(0, 1), { profile: { handlers: ['report'], jobs: '' } })
+    return await meter.measure(() => beat(nodeRecord(1, 1), { remove: [{ incarnation: incarnationOf(0), counter: 1 }] }))
   },
   'define a job': async () => {
     await usedJob('nightly-report')

@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import { type DueJobs, type JobQuery, type JobRecord, type Page, shardCount } from '@jobistemer/core/storage'
-import type { ScriptArgument, ScriptCall } from './connection.ts'
+import type { Connection, ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId, readJobId } from './ids.ts'
 import { type JobParts, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
@@ -33,9 +33,20 @@ export async function listDueJobs(
   const calls = Array.from({ length: shards }, (_, shard): ScriptCall => {
     return { script: scripts.listDueJobs, shard, shards, arguments: values }
   })
-  const pages = (await connection.read(calls)).map(readPage)
+  const pages = (await readAll(connection, calls)).map(readPage)
   const { items, next } = mergePages(pages, limit, { placeOf, compare: comparePlaces })
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
+}
+
+/** The answers of all calls; those that are not done with what comes first are made again. */
+async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
+  const replies = [...(await connection.read(calls))]
+  for (;;) {
+    const open = [...replies.keys()].filter((index) => !Array.isArray(replies[index]))
+    if (open.length === 0) return replies
+    const more = await connection.read(open.map((index) => calls[index] as ScriptCall))
+    for (const [position, index] of open.entries()) replies[index] = more[position]
+  }
 }
 
 /** Jobs are spread evenly: of many shards each gives about its part of a page, and not a whole one that nobody needs. */

@@ -47,6 +47,14 @@ describe('the access rights that the guide lists', () => {
     for (const state of ['pending', 'queued', 'running'] as const) {
       await storage.listOccurrences({ ...pages, kind: 'live', state })
     }
+    const many = await Promise.all(Array.from({ length: 8 }, (_, index) => addJob(storage, `job-${index}`)))
+    await storage.createOccurrences({ now: slotAt(1), owner, items: many.map((one) => slotItem(one.id, 1)) })
+    expect((await storage.listJobs({ due: { upTo: slotAt(9) }, limit: 3, cursor: null })).items).toHaveLength(3)
+    const node = { ...owner, counter: 1, startedAt: 0, leaving: false, about: {} }
+    const beat = { now: 0, profile: {}, profilesOf: [owner.incarnation] }
+    await storage.heartbeat({ ...beat, own: node, remove: [] })
+    const remove = [{ incarnation: owner.incarnation, counter: 1 }]
+    expect(await storage.heartbeat({ ...beat, own: null, remove })).toEqual({ nodes: [], profiles: [null] })
     await storage.listJobs({ limit: 10, cursor: null, changedSince: slotAt(0), owner: 'x' })
     await storage.saveJobs({ now: slotAt(9), changes: [{ kind: 'delete', id: beta.id, expectedVersion: 1 }] })
     await storage.get({ jobs: [jobId], versions: [{ jobId, version: 1 }], occurrences: [id] })

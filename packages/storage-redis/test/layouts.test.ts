@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { allFields, defineLayout, readFields, tableFields, writeFields } from '../src/layout.ts'
 import { kindCodes, policyCodes, recoveredBit, spanBit, stateCodes } from '../src/record-codes.ts'
 import { storedForm } from '../src/stored-form.ts'
-import { headLayout, recordLayout, timesLayout, versionLayout } from '../src/stored-layouts.ts'
+import { headLayout, nodeLayout, recordLayout, timesLayout, versionLayout } from '../src/stored-layouts.ts'
 
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
 
@@ -45,7 +45,7 @@ it('what is stored has the places and the codes of its version', () => {
     version: storedForm.version,
     head: headLayout.at,
     record: recordLayout.at,
-    sizes: [headLayout, recordLayout, timesLayout, versionLayout].map(({ size }) => size),
+    sizes: [headLayout, recordLayout, timesLayout, versionLayout, nodeLayout].map(({ size }) => size),
     codes: [stateCodes, policyCodes, kindCodes],
     bits: [recoveredBit, spanBit],
   }).toEqual({
@@ -85,7 +85,7 @@ it('what is stored has the places and the codes of its version', () => {
       startedAt: 80,
       timeout: 88,
     },
-    sizes: [86, 96, 16, 12],
+    sizes: [86, 96, 16, 12, 8],
     codes: [
       {
         pending: 0,

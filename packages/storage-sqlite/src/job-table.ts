@@ -189,7 +189,7 @@ export class JobTable {
 
   /** Moves the job past its slots up to `watermark`. */
   advance(row: number, watermark: number, nextAt: number | null): void {
-    this.#statements.advance.run(watermark, nextAt, row)
+    this.#statements.advance.run(watermark, nextAt, nextAt, row)
   }
 
   /** There may be records of slots up to here, although the watermark lies before. */
@@ -228,7 +228,10 @@ export class JobTable {
     return (rows as JobRow[]).map((row) => this.#toRecord(row))
   }
 
-  /** Jobs whose next instant lies in the range, in the order of their next instants, equal ones by id. */
+  /**
+   * Jobs whose next instant lies in the range, in the order of their next instants, equal ones by id. Not while the index
+   * is behind, see `DueIndex`.
+   */
   listDue(query: {
     readonly after: DuePlace
     readonly upTo: number
@@ -298,6 +301,7 @@ export class JobTable {
       job.watermark,
       job.nextAt,
       job.pruneFloor,
+      job.nextAt,
       keyOfJob(job.id),
     )
     this.#insertVersion(row, version)
@@ -327,6 +331,7 @@ export class JobTable {
       job.watermark,
       job.nextAt,
       job.pruneFloor,
+      job.nextAt,
       row,
     )
     if (version === null) return
@@ -398,7 +403,7 @@ function prepareStatements(database: Database.Database) {
            requested_until, pending, queued FROM heads WHERE row = ?`,
       )
       .raw(),
-    advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ? WHERE row = ?'),
+    advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?'),
     noteAhead: database.prepare(
       'UPDATE heads SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
     ),
@@ -430,9 +435,9 @@ function prepareStatements(database: Database.Database) {
     listDue: database.prepare(
       `SELECT ${jobColumns} FROM heads h INDEXED BY heads_due CROSS JOIN jobs j ON j.row = h.row
          CROSS JOIN versions v ON v.job = h.row AND v.version = h.version
-         WHERE h.next_at IS NOT NULL AND (h.next_at, h.key) > (?, ?) AND h.next_at <= ?
+         WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
-         ORDER BY h.next_at, h.key LIMIT ?`,
+         ORDER BY h.due_at, h.key LIMIT ?`,
     ),
     readVersion: database.prepare(
       `SELECT v.fingerprint, v.definition, v.created_at FROM jobs j JOIN versions v ON v.job = j.row
@@ -442,7 +447,7 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, ?)'),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, ?, ?)'),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
@@ -450,7 +455,7 @@ function prepareStatements(database: Database.Database) {
     ),
     updateHead: database.prepare(
       `UPDATE heads SET flags = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ? WHERE row = ?`,
+         prune_floor = ?, due_at = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
     tombstones: database.prepare('SELECT row, id FROM jobs WHERE deleted_at < ? ORDER BY id'),

@@ -4,13 +4,16 @@ import type { DuePlace, JobTable } from './job-table.ts'
 import { cursorError } from './sqlite-errors.ts'
 
 export function listJobs(jobs: JobTable, query: JobQuery): Page<JobRecord> {
-  if (query.due !== undefined) return listDueJobs(jobs, query, query.due)
   const { limit, cursor, changedSince, owner, deleted = false } = query
   const found = jobs.list({ after: cursor ?? '', limit: limit + 1, changedSince, owner, deleted })
   return pageOf(found, limit, ({ id }) => id)
 }
 
-function listDueJobs(jobs: JobTable, { limit, cursor }: JobQuery, { after, upTo, shards }: DueJobs): Page<JobRecord> {
+export function listDueJobs(
+  jobs: JobTable,
+  { limit, cursor }: JobQuery,
+  { after, upTo, shards }: DueJobs,
+): Page<JobRecord> {
   const place = cursor === null ? { at: after ?? Number.NEGATIVE_INFINITY, id: null } : readPlace(cursor)
   const found = jobs.listDue({ after: place, upTo, shards, limit: limit + 1 })
   return pageOf(found, limit, ({ nextAt, id }) => `${nextAt} ${id}`)

@@ -74,6 +74,7 @@ export class QuickSteps {
       printRuns(item.runs, scheduledAt),
     )
     this.#tables.countRunning(1)
+    this.#tables.due.noteMove(job)
     return started
   }
 

@@ -83,10 +83,12 @@ export const migrations: readonly string[] = [
     requested_until INTEGER,
     pending INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,
+    due_at INTEGER,
     key BLOB NOT NULL
   ) STRICT;
   CREATE INDEX heads_queued ON heads (row) WHERE queued > 0;
-  CREATE INDEX heads_due ON heads (next_at, key) WHERE next_at IS NOT NULL;
+  CREATE INDEX heads_due ON heads (due_at, key) WHERE due_at IS NOT NULL;
+  CREATE TABLE moved_jobs (row INTEGER PRIMARY KEY, jobs TEXT NOT NULL) STRICT;
 
   CREATE TABLE live_counts (
     one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -2,6 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type {
   CreateAnswer,
   CreateItem,
+  DueJobs,
   DueQuery,
   GetAnswer,
   GetRequest,
@@ -27,7 +28,7 @@ import { NodeTable } from './node-table.ts'
 import { openDatabase } from './open-database.ts'
 import type { ReadOptions } from './options.ts'
 import { HistoryPruner } from './prune-history.ts'
-import { listJobs } from './query-jobs.ts'
+import { listDueJobs, listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
 import { QuickSteps } from './quick-steps.ts'
 import { SqliteJob } from './sqlite-job.ts'
@@ -151,7 +152,21 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   }
 
   listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return this.#connection.read(() => listJobs(this.#tables.jobs, query))
+    return query.due === undefined
+      ? this.#connection.read(() => listJobs(this.#tables.jobs, query))
+      : this.#listDueJobs(query, query.due)
+  }
+
+  async #listDueJobs(query: JobQuery, wanted: DueJobs): Promise<Page<JobRecord>> {
+    const { jobs, due } = this.#tables
+    let page = await this.#connection.read(() => (due.isBehind ? null : listDueJobs(jobs, query, wanted)))
+    while (page === null) {
+      page = await this.#connection.write(() => {
+        if (due.isBehind) due.catchUp()
+        return due.isBehind ? null : listDueJobs(jobs, query, wanted)
+      })
+    }
+    return page
   }
 
   listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {

@@ -9,6 +9,7 @@ import {
   type Owner,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
+import { DueIndex } from './due-index.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
 import { LiveTables } from './live-tables.ts'
@@ -34,6 +35,7 @@ export class Tables implements RowNames {
   readonly database: Database.Database
   readonly names: Names
   readonly jobs: JobTable
+  readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
   /** By how much the step under way changes how many live; written once, when it ends. */
@@ -45,6 +47,7 @@ export class Tables implements RowNames {
     this.database = database
     this.names = new Names(database)
     this.jobs = new JobTable(database, this.names)
+    this.due = new DueIndex(database)
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
   }
@@ -53,12 +56,14 @@ export class Tables implements RowNames {
   startStep(): void {
     this.#change = { pending: 0, queued: 0, running: 0 }
     this.#queuedBefore = null
+    this.due.startStep()
   }
 
   /** To be called at the end of each write step, before it is committed. */
   endStep(): void {
     const { pending, queued, running } = this.#change
     if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
+    this.due.endStep()
   }
 
   /** Whether anything is queued in any job. As long as nothing is, which is the rule, a finish asks no further. */

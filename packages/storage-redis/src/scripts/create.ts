@@ -196,7 +196,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
     put(id, record)
   end
   call('ZADD', history .. job, scheduledAt, id)
-  nextAts[job] = nextAt
+  noteMove(job, nextAt)
   noteStart(deadline, sub(addresses, index * 32 - 31, index * 32))
   return true
 end

@@ -1,3 +1,4 @@
+import { checkRights } from './check-rights.ts'
 import { writeFields } from '../layout.ts'
 import { duePlaceLayout } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
@@ -10,16 +11,23 @@ const place = writeFields(duePlaceLayout, { nextAt: 'nextAt', job: 'job' })
 
 /**
  * Reads jobs of one shard by their next instants, equal ones by id. Answers how far it has looked, or an empty text when
- * that is the end.
+ * that is the end. Before that it moves jobs that lie where they were, and answers `again` when those are too many for
+ * one call.
  *
  * It begins after the instant `ARGV[2]`, or among those of this instant behind the job `ARGV[3]`. With `ARGV[5]`, it
  * takes only jobs whose first byte has a 1 in there. Instants are given as texts: as numbers they could not be the bounds
  * of a range that leaves them out.
  */
-export const listDueJobsScript: string = `#!lua flags=no-writes
-${prelude}${jobKeys}
+export const listDueJobsScript: string = `#!lua flags=allow-oom
+${prelude}${checkRights}${jobKeys}
 local limit, after, lastJob, upTo, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local found, position = {}, ''
+
+if call('ZCARD', movedKey) > 0 then
+  local missing = missingRight(nil)
+  if missing then return missing end
+  if catchUp() then return 'again' end
+end
 
 -- How many places lie before the first to look at.
 local function firstRank()

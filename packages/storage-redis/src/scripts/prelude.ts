@@ -16,6 +16,15 @@ const printedRecord = writeFields(recordLayout, {
   reasonSize: '#r.reason',
 })
 
+/** From so many jobs on that one call moves in the index of next instants, they are only noted. */
+const manyMoves = 8
+
+/** So many notes there may be before a call that adds one catches up, though nobody looks. */
+const mostNotes = 64
+
+/** Of how many notes the jobs are moved at once. */
+const catchUpAtOnce = 8
+
 /**
  * What every script begins with.
  *
@@ -51,7 +60,8 @@ if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spre
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
-local runningKey, cancelsKey, nextKey = shard .. 'running', shard .. 'cancels', shard .. 'next'
+local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
+local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 
 local never, always = ${never}, ${always}
@@ -123,8 +133,22 @@ local function setHeadText(job, text)
   known[job] = text
 end
 
--- The next instants of jobs that are to go into their index.
+-- The next instants of jobs that are to go into their index at once.
 local nextAts = {}
+
+-- Jobs that ordinary slots have moved. To move them in the index would make such a slot cost the server some percent
+-- more: many of them are noted together, in one member of a set, and whoever looks for what is due moves them first.
+local moved, movedTo, movedCount = {}, {}, 0
+
+local function noteMove(job, nextAt)
+  movedCount = movedCount + 1
+  moved[movedCount], movedTo[movedCount] = job, nextAt
+end
+
+local function nextAtOf(text)
+  ${readFields(headLayout, 'text', { nextAt: 'nextAt' })}
+  return nextAt
+end
 
 local function touch(job, h)
   if not h.isChanged then
@@ -383,12 +407,35 @@ local function storeNexts()
   end
   if count > 0 then callWith('ZADD', nextKey, placed) end
   if #gone > 0 then callWith('ZREM', nextKey, gone) end
+  nextAts = {}
 end
+
+-- Moves some of the jobs that lie where they were. Answers whether others are left.
+local function catchUp()
+  local jobs = {}
+  for _, noted in ipairs(call('ZRANGE', movedKey, 0, ${catchUpAtOnce} - 1)) do
+    for at = 1, #noted, 16 do jobs[#jobs + 1] = sub(noted, at, at + 15) end
+    call('ZREM', movedKey, noted)
+  end
+  for first = 1, #jobs, 4000 do
+    local texts = call('HMGET', heads, unpack(jobs, first, math.min(first + 3999, #jobs)))
+    for index, text in ipairs(texts) do
+      local nextAt = never
+      if text then nextAt = nextAtOf(text) end
+      nextAts[jobs[first + index - 1]] = nextAt
+    end
+  end
+  storeNexts()
+  return call('ZCARD', movedKey) > 0
+end
+
 
 -- Stores what was gathered. To be called once, when all is decided.
 local function store()
   if startedCount > 0 then callWith('ZADD', runningKey, started) end
   if stoppedCount > 0 then callWith('ZREM', runningKey, stopped) end
+  local isMany = movedCount >= ${manyMoves}
+  for index = 1, isMany and 0 or movedCount do nextAts[moved[index]] = movedTo[index] end
   local fields = {}
   for index = 1, changedCount do
     local job = changed[index]
@@ -403,5 +450,9 @@ local function store()
   end
   if changedCount > 0 then callWith('HSET', heads, fields) end
   storeNexts()
+  if isMany then
+    call('ZADD', movedKey, 0, table.concat(moved))
+    if call('ZCARD', movedKey) > ${mostNotes} then catchUp() end
+  end
 end
 `

@@ -1,0 +1,62 @@
+import type { JobRecord, Storage } from '@jobistemer/core/storage'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+let scratch: Scratch
+let storage: Storage
+let observer: Database.Database
+
+beforeEach(() => {
+  scratch = makeScratch()
+  storage = sqliteStorage({ file: scratch.file })
+  observer = new Database(scratch.file)
+})
+
+afterEach(async () => {
+  observer.close()
+  await storage.close()
+  scratch.remove()
+})
+
+/** Starts the slots of a job one after the other, each in a transaction of its own. */
+async function startSlots({ id }: JobRecord, first: number, last: number): Promise<void> {
+  for (let index = first; index <= last; index++) {
+    const [answer] = await storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(id, index)] })
+    expect(answer).toMatchObject({ outcome: 'created', state: 'running' })
+  }
+}
+
+const noted = (): unknown => observer.prepare('SELECT count(*) FROM moved_jobs').pluck().get()
+
+async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
+  const { items } = await storage.listJobs({ due: { upTo }, limit: 100, cursor: null })
+  return items.map(({ nextAt }) => nextAt)
+}
+
+it('slots that start only note that their jobs have moved, and whoever looks moves them', async () => {
+  const job = await addJob(storage, 'alpha', 'allow')
+  await startSlots(job, 1, 20)
+  expect(noted()).toBe(20)
+  expect(await lookForDue(slotAt(20))).toEqual([])
+  expect(noted()).toBe(0)
+  expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
+})
+
+it('what is noted does not grow when nobody looks', async () => {
+  const job = await addJob(storage, 'alpha', 'allow')
+  await startSlots(job, 1, 200)
+  expect(noted()).toBeLessThanOrEqual(64)
+  expect(await lookForDue(slotAt(201))).toEqual([slotAt(201)])
+})
+
+it('a look that finds nothing noted does not wait for whoever writes', async () => {
+  const job = await addJob(storage, 'alpha', 'allow')
+  await startSlots(job, 1, 1)
+  await lookForDue(slotAt(9))
+  observer.exec('BEGIN IMMEDIATE')
+  expect(await lookForDue(slotAt(9))).toEqual([slotAt(2)])
+  observer.exec('ROLLBACK')
+})
