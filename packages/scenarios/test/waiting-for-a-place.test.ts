@@ -17,7 +17,12 @@ function due(world: World, count: number, handlerMs: number, settings: { misfire
   )
 }
 
-async function startOn(world: World, jobs: Job[], maxConcurrentJobs: number, pollInterval: DurationInput = { hours: 1 }) {
+async function startOn(
+  world: World,
+  jobs: Job[],
+  maxConcurrentJobs: number,
+  pollInterval: DurationInput = { hours: 1 },
+) {
   const intercepted = new InterceptedStorage(world.connect())
   const options = { jobs, storage: intercepted.storage, maxConcurrentJobs, pollInterval }
   const scheduler = await world.start(options)
