@@ -72,7 +72,7 @@ export interface SchedulerEvents {
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took it from an owner that did not settle it. */
   'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: OccurrenceReason }
-  /** Somebody asked for its cancellation, or it was canceled while it waited. */
+  /** It was canceled through this node while it waited, or by force. What runs and stops tells `occurrence.finished`. */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
   'attempt.ended': AttemptEvent & {
