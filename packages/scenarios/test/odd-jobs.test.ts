@@ -115,7 +115,9 @@ describe('a handler that throws something odd fails alone, and is heard', () => 
     }
     const odd = defineJob({ name: 'odd', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run }] })
     const all = [jobs[0] as Job, odd, jobs[1] as Job]
-    const scheduler = await world.start({ jobs: all, logger: undefined })
+    // The default, which writes to stderr.
+    const logger = undefined as never
+    const scheduler = await world.start({ jobs: all, logger })
     await world.clock.advanceTo(at(25))
     expect(called.sort()).toEqual(asEver)
     expect((await onlyOccurrence(scheduler, 'odd')).state).toBe('failed')
