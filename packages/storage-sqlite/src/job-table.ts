@@ -42,6 +42,7 @@ type HeadRow = readonly [
   pruneFloor: number | null,
   excludedUntil: number | null,
   requestedUntil: number | null,
+  cancelsBelow: number | null,
   pending: number,
   queued: number,
 ]
@@ -71,6 +72,7 @@ interface JobRow {
   readonly watermark: number
   readonly next_at: number | null
   readonly prune_floor: number | null
+  readonly cancels_below: number | null
   readonly definition: string
 }
 
@@ -144,7 +146,7 @@ export class JobTable {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
     const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
-    const [excludedUntil, requestedUntil, pending, queued] = rest
+    const [excludedUntil, requestedUntil, cancelsBelow, pending, queued] = rest
     return {
       row,
       id,
@@ -158,6 +160,7 @@ export class JobTable {
       pruneFloor,
       excludedUntil,
       requestedUntil,
+      cancelsBelow,
       waiting: { pending, queued },
     }
   }
@@ -192,6 +195,10 @@ export class JobTable {
 
   noteRequest(row: number, scheduledAt: number): void {
     this.#statements.noteRequest.run(scheduledAt, row)
+  }
+
+  endCancel(row: number): void {
+    this.#statements.endCancel.run(row)
   }
 
   raisePruneFloor(row: number, floor: number): void {
@@ -237,6 +244,7 @@ export class JobTable {
       nextAt: row.next_at,
       pruneFloor: row.prune_floor,
       paused: row.paused === null ? null : (JSON.parse(row.paused) as PauseRecord),
+      cancelsBelow: row.cancels_below,
       createdAt: row.created_at,
       changedAt: row.changed_at,
       deletedAt: row.deleted_at,
@@ -306,6 +314,7 @@ export class JobTable {
       job.watermark,
       job.nextAt,
       job.pruneFloor,
+      job.cancelsBelow,
       row,
     )
     if (version === null) return
@@ -351,7 +360,8 @@ function printPause(paused: PauseRecord | null): string | null {
 }
 
 const jobColumns = `j.row, j.id, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
-  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, v.definition`
+  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
+  v.definition`
 const jobJoins = `CROSS JOIN heads h ON h.row = j.row CROSS JOIN versions v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.id LIMIT ?`
 
@@ -362,7 +372,7 @@ function prepareStatements(database: Database.Database) {
     readHead: database
       .prepare(
         `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, pending, queued FROM heads WHERE row = ?`,
+           requested_until, cancels_below, pending, queued FROM heads WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ? WHERE row = ?'),
@@ -383,6 +393,7 @@ function prepareStatements(database: Database.Database) {
            AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)`,
       )
       .pluck(),
+    endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),
     raisePruneFloor: database.prepare(
       'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
@@ -401,7 +412,7 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0)'),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0)'),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
@@ -409,7 +420,7 @@ function prepareStatements(database: Database.Database) {
     ),
     updateHead: database.prepare(
       `UPDATE heads SET flags = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ? WHERE row = ?`,
+         prune_floor = ?, cancels_below = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
     tombstones: database.prepare('SELECT row, id FROM jobs WHERE deleted_at < ? ORDER BY id'),

@@ -236,6 +236,11 @@ export interface LiveNeed extends LiveNeeds {
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
   /** Whether the decision looks at the counts of pending and running ones. */
   readonly counts: boolean
+  /**
+   * Pending and queued ones as far as it takes, each from the first on, to have so many that `isSuperseded` holds for
+   * under this `cancelsBelow`. `null`: none.
+   */
+  readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
 
 /** All that was read. */

@@ -16,6 +16,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
+import { isSuperseded } from '../rules.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -216,6 +217,13 @@ class RecordJob implements JobLedger {
     return found.slice(0, limit).map((record) => ({ record }))
   }
 
+  superseded(wanted: 'pending' | 'queued', limit: number): readonly LedgerEntry[] {
+    const { job } = this
+    return this.live(wanted, Number.POSITIVE_INFINITY)
+      .filter(({ record }) => isSuperseded(job, record))
+      .slice(0, limit)
+  }
+
   create(record: OccurrenceRecord): void {
     this.#change({ table: 'occurrences', key: record.id, value: record })
   }
@@ -226,6 +234,10 @@ class RecordJob implements JobLedger {
 
   advance(watermark: number, nextAt: number | null): void {
     this.save({ ...this.job, watermark: Math.max(this.job.watermark, watermark), nextAt }, null)
+  }
+
+  endCancel(): void {
+    this.save({ ...this.job, cancelsBelow: null }, null)
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {
