@@ -178,7 +178,7 @@ export class JobTable {
     this.#statements.addToWaiting.run(pending, queued, row)
   }
 
-  /** Jobs with queued occurrences and no active one. */
+  /** Jobs with queued occurrences, and with no active one or some that are to be canceled. */
   stranded(): readonly JobId[] {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
@@ -389,8 +389,8 @@ function prepareStatements(database: Database.Database) {
     addToWaiting: database.prepare('UPDATE heads SET pending = pending + ?, queued = queued + ? WHERE row = ?'),
     stranded: database
       .prepare(
-        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND pending = 0
-           AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)`,
+        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND (cancels_below IS NOT NULL
+           OR (pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
       )
       .pluck(),
     endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),

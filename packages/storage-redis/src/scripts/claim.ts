@@ -34,7 +34,7 @@ if sweep == 1 then
     local h = headOf(job)
     if h and h.deletedAt ~= never then
       cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
-    elseif h and h.pending + h.running == 0 then
+    elseif h then
       cancelSuperseded(now, h, job, ${canceledAtOnce})
       wakeFirst(now, h, job)
     end

@@ -11,6 +11,7 @@ import { readJob, readJobs } from '../../job/read-jobs.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
@@ -139,18 +140,14 @@ export class Definitions {
       if (content.fingerprint === record.fingerprint) {
         return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
       }
-      const answer = await this.#save(storage, {
-        kind: 'replace',
-        id: record.id,
-        content,
-        expectedVersion: record.version,
-        expectedWatermark: record.watermark,
-        waiting,
-      })
+      const { id, version: expectedVersion, watermark: expectedWatermark } = record
+      const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
+      const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
         this.#registry.adopt(updated, answer.job, 'updated')
         const { version, nextAt } = answer.job
-        return { version, changed: true, nextAt: toDate(nextAt), canceled: answer.canceled.map(({ id }) => id) }
+        const canceled = await this.#cancelRest(storage, replacement, answer)
+        return { version, changed: true, nextAt: toDate(nextAt), canceled: canceled.map(({ id }) => id) }
       }
     }
   }
@@ -318,6 +315,23 @@ export class Definitions {
       answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
     }
     return first
+  }
+
+  /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
+  async #cancelRest(
+    storage: StorageCalls,
+    change: JobChange,
+    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
+  ): Promise<readonly OccurrenceAddress[]> {
+    const canceled = [...first.canceled]
+    let answer: SaveJobAnswer = first
+    // What lies behind a great many that are kept is left to those that come upon it.
+    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
+      await nextTurn()
+      answer = await this.#save(storage, change)
+      if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
+    }
+    return canceled
   }
 
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {

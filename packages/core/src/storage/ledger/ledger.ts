@@ -119,7 +119,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   nextDueAt(query: DueQuery): number | null
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
-  /** Jobs with queued occurrences and no active one. Only reads. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`. Only reads. */
   stranded(): readonly JobId[]
 }
 
@@ -156,7 +156,7 @@ export interface AsyncLedger extends LedgerBase {
   nextDueAt(query: DueQuery): Promise<number | null>
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
-  /** Jobs with queued occurrences and no active one, as a hint. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`, as a hint. */
   stranded(): Promise<readonly JobId[]>
 }
 

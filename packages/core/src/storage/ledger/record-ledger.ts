@@ -127,10 +127,11 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   stranded(): readonly JobId[] {
-    return [...this.#records.jobs.keys()].filter((id) => {
+    const jobs = [...this.#records.jobs.values()].filter(({ id, cancelsBelow }) => {
       const { pending, queued, running } = countLive(this.#records.live.values(), id)
-      return queued > 0 && pending === 0 && running === 0
+      return queued > 0 && ((pending === 0 && running === 0) || cancelsBelow !== null)
     })
+    return jobs.map(({ id }) => id)
   }
 
   get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {

@@ -55,16 +55,12 @@ export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddre
   return addressOf(next.record)
 }
 
-/**
- * For a job with queued occurrences and no active one: wakes the next, or cancels some that a deleted job or a `replace`
- * has left.
- */
+/** For a job with queued occurrences: wakes the next when no active one is left, and cancels some that are left to be. */
 export function tend(context: StepContext, job: JobLedger): void {
   if (job.head.deletedAt !== null) {
     cancelLeft(context, job, canceledByClaim)
     return
   }
-  if (job.counts.pending > 0 || job.counts.running > 0) return
   cancelSuperseded(context, job, canceledByClaim)
   wakeFirst(context, job)
 }
