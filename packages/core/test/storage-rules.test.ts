@@ -245,7 +245,10 @@ describe('the head of a job', () => {
     expect(goesOn).toEqual([false, true, true, false])
     expect(goesOnCanceling({ ...second, cancelsBelow: null }, canceling)).toBe(false)
     expect(goesOnCanceling(second, change('print-2', 'keep', 1))).toBe(false)
-    expect([second, third].map((stored) => goesOnCanceling(stored, change('other', 'cancel', 1)))).toEqual([false, false])
+    expect([second, third].map((stored) => goesOnCanceling(stored, change('other', 'cancel', 1)))).toEqual([
+      false,
+      false,
+    ])
   })
 
   it('cancels slots of versions before a replace that no node has started', () => {

@@ -142,6 +142,7 @@ export const jobMutants: readonly Mutant[] = [
   mutantFor(
     [
       'update in steps: cancels no more than asked at a time, says that there is more, and comes to an end',
+      'update in steps: goes on under a later version, and keeps the slots of its own and of that',
       'update in steps: is taken over by a later update that cancels, and by a delete',
     ],
     'cancels all that an update replaces at once, however little was asked',

@@ -1,13 +1,6 @@
 import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { createdOccurrence, excludedOccurrence, isStartable, recoveredOccurrence } from '../occurrence-transitions.ts'
-import {
-  decideOverlap,
-  decideRecoveredRun,
-  isSuperseded,
-  judgeCreate,
-  passesSlot,
-  standsForSeveral,
-} from '../rules.ts'
+import { decideOverlap, decideRecoveredRun, isSuperseded, judgeCreate, passesSlot, standsForSeveral } from '../rules.ts'
 import type {
   CancelNotice,
   CreateAnswer,

@@ -61,12 +61,7 @@ function create(context: StepContext, shelf: JobShelf, change: Change<'create'>,
   return { outcome: 'saved', job, canceled: [] }
 }
 
-function replace(
-  context: StepContext,
-  job: JobLedger,
-  change: Change<'replace'>,
-  cancelLimit: number,
-): SaveJobAnswer {
+function replace(context: StepContext, job: JobLedger, change: Change<'replace'>, cancelLimit: number): SaveJobAnswer {
   const before = job.job
   if (goesOnCanceling(before, change)) return cancelReplaced(context, job, cancelLimit)
   if (isRepeatedReplace(before, change)) return { outcome: 'unchanged', job: before }

@@ -97,7 +97,7 @@ export class OccurrenceSteps extends JobSteps {
 
   createDue(item: CreateSlot | CreateRequested, before: JobRecord, owner: Owner, now: number): CreateAnswer {
     const superseded = this.passSuperseded(before)
-    const head = this.jobs.get(before.id) as JobRecord
+    const head = { ...before, cancelsBelow: this.jobs.get(before.id)?.cancelsBelow ?? null }
     const decision = decideOverlap({
       kind: item.kind,
       overlap: head.overlap,
