@@ -124,7 +124,7 @@ describe('the overlap rule', () => {
   it('neither skips nor refuses while slots are left that a replace has still to cancel, unless one runs', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
-    expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('queued')
+    expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
     expect(decideOverlap(situation('skip', { ...left, running: 1 })).reason).toBe('overlap')
     expect(decideOverlap(situation('queue', left)).state).toBe('queued')
     expect(decideOverlap(situation('queue', { ...left, running: 1 })).state).toBe('queued')

@@ -233,7 +233,7 @@ export interface OverlapSituation {
   readonly queued: number
   /**
    * Slots are left that a `replace` has still to cancel: more than this step could. They are as good as canceled, so that
-   * the counts of those that wait say too much, and what waits behind them is not known.
+   * the counts of those that wait say too much.
    */
   readonly superseded: boolean
 }
@@ -263,10 +263,10 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.paused && situation.kind === 'slot') return decisions.paused
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
-  if (overlap.policy === 'allow' || (pending + running === 0 && !superseded)) return free
+  if (overlap.policy === 'allow' || pending + running === 0) return free
   switch (overlap.policy) {
     case 'skip':
-      // Whether anything of the job is active will be seen once those that are left are canceled.
+      // Whether any of the pending ones will ever run is seen once those that are left are canceled.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
       return queued >= overlap.maxQueued && !superseded ? decisions.full : decisions.queue

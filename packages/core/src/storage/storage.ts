@@ -321,8 +321,8 @@ export interface ClaimRequest {
   /** Jobs with these handler keys are left to other nodes. */
   readonly exceptHandlerKeys: readonly string[]
   /**
-   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted job left: mends what a damaged
-   * storage or a `delete` that was not repeated left behind.
+   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted or a replaced job left: mends
+   * what a damaged storage left behind, or a change that was not repeated.
    */
   readonly sweep: boolean
 }
@@ -336,7 +336,10 @@ export interface ClaimAnswer {
   readonly claimed: readonly OccurrenceRecord[]
   /** Running occurrences of this node and incarnation whose cancellation was asked for. */
   readonly cancelRequested: readonly CancelNotice[]
-  /** True when more are due than `limit` allowed. */
+  /**
+   * True when more are due than `limit` allowed, and when others are left to be canceled than one call cancels: then less
+   * than the limit may be claimed.
+   */
   readonly more: boolean
   /** When the next pending occurrence becomes due, if that lies after `now`. */
   readonly nextDueAt: number | null

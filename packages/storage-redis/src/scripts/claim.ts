@@ -29,14 +29,17 @@ if missing then return missing end
 -- is then known to nobody, so the caller has to hear that.
 if call('GET', claimedKey) == claimId then return { 'repeated' } end
 
+local isLeftover = false
 if sweep == 1 then
   for _, job in ipairs(call('SMEMBERS', waitingKey)) do
     local h = headOf(job)
     if h and h.deletedAt ~= never then
       cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
+      isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
       cancelSuperseded(now, h, job, ${canceledAtOnce})
       wakeFirst(now, h, job)
+      isLeftover = isLeftover or h.cancelsBelow > 0
     end
   end
 end
@@ -166,5 +169,5 @@ end
 if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
+return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
 `

@@ -143,11 +143,11 @@ local function displace(h, job, isPassing)
 end
 
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
--- replace has left some, the counts of what waits say too much, and what waits behind them is not known.
+-- replace has left some, the counts of what waits say too much.
 local function decide(h, kind, isStartable, isPassing)
   if h.paused == 1 and kind == ${itemKinds.slot} then return skipped, '=paused' end
   local free = isStartable and h.paused == 0 and running or pending
-  if h.policy == allow or (h.pending + h.running == 0 and not isPassing) then return free, '' end
+  if h.policy == allow or h.pending + h.running == 0 then return free, '' end
   if h.policy == ${policyCodes.skip} then
     if isPassing and h.running == 0 then return queued, '' end
     return skipped, '=overlap'
@@ -198,15 +198,13 @@ end
 local function createRecovery(h, job, text)
   ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
   local last = nil
-  local isPassing = passSuperseded(h, job)
+  passSuperseded(h, job)
   for _ = 1, count do
     ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
     local r = recordOf(entry)
     if not r then
       r = parseRecord(sub(text, first, first + size - 1))
-      if runs > 0 then
-        r.state = (h.policy == allow or (h.pending + h.running == 0 and not isPassing)) and pending or queued
-      end
+      if runs > 0 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
       add(h, entry, r, printRecord(r))
     end
     last = r

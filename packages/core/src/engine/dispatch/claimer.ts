@@ -5,7 +5,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { AfterTurn } from '../loop/after-turn.ts'
+import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -39,7 +39,7 @@ export class Claimer {
     this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
-      round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % pollsPerSweep === 0),
+      round: (byAlarm) => this.#claimAll(byAlarm && this.#isSweepDue()),
       again: () => this.#kick.ask(),
     })
     this.#capacity.work.listen(() => this.#kick.ask())
@@ -58,6 +58,12 @@ export class Claimer {
   #claimIfRoom(): void {
     // One under way keeps all places, and may have looked before what it is to find appeared.
     if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
+  }
+
+  /** An update that was seen under way may not have been finished, and the job's queue waits for that. */
+  #isSweepDue(): boolean {
+    const isTurn = this.#polls++ % pollsPerSweep === 0
+    return this.#registry.takeUnfinished() || isTurn
   }
 
   async #claimAll(sweep: boolean): Promise<void> {
@@ -85,7 +91,10 @@ export class Claimer {
     this.#capacity.workLeft(answer.more)
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
     this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
-    return answer.more && answer.claimed.length > 0 && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+    const isLeft = answer.more && answer.claimed.length < limit
+    if (isLeft) await nextTurn()
+    const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
+    return goesOn && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
   }
 
   #mostToClaim(): number {

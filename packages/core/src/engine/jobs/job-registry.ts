@@ -46,6 +46,9 @@ export class JobRegistry {
   /** What was said of jobs that lack handlers. */
   readonly #saidMissing = new Map<JobId, string>()
 
+  /** Some head was seen of which an update had still to cancel what waits. */
+  #sawUnfinished = false
+
   constructor(engine: EngineContext, options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number }) {
     this.#engine = engine
     this.skipped = new SkippedSlots(engine)
@@ -218,12 +221,20 @@ export class JobRegistry {
     return this.#reviver.revive(schedule)
   }
 
+  /** Whether an update was seen since the last call that had still to cancel what waits. */
+  takeUnfinished(): boolean {
+    const saw = this.#sawUnfinished
+    this.#sawUnfinished = false
+    return saw
+  }
+
   #adoptOwn(job: Job, record: JobRecord, change: RegistrationChange | undefined, isStart: boolean): void {
     this.adopt(job, record, change, isStart ? 'jobs' : 'added')
   }
 
   /** Takes over a head as it is stored now. `origin`: where the job is from, if this node has not had it before. */
   adopt(job: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
+    if (record.cancelsBelow !== null) this.#sawUnfinished = true
     let series: SlotSeries
     let isUnscheduled = false
     try {

@@ -82,7 +82,7 @@ export class AsyncSteps implements LedgerSteps {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
-    if (request.sweep) await this.#each(now, await ledger.stranded(), tends)
+    const tended = request.sweep ? await this.#each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
     const tally: ClaimTally = { left: 0, woke: false }
@@ -119,7 +119,7 @@ export class AsyncSteps implements LedgerSteps {
         .filter(({ cancelRequest }) => cancelRequest !== null)
         .sort(compareAddresses)
         .map(cancelNoticeOf),
-      more: rest.length > 0 || page.cursor !== null,
+      more: rest.length > 0 || page.cursor !== null || tended.includes(true),
       nextDueAt,
     }
   }
@@ -219,7 +219,7 @@ export class AsyncSteps implements LedgerSteps {
 }
 
 /** Looks after jobs that have queued occurrences and no active one. */
-const tends: StepKind<JobId, void> = {
+const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,
   occurrencesOf: () => [],
@@ -232,9 +232,7 @@ const tends: StepKind<JobId, void> = {
       ? needsNext(items, stored)
       : { ...needsNothing, queued: 1, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
   },
-  step(context, { job }) {
-    if (job !== undefined) tend(context, job)
-  },
+  step: (context, { job }) => job !== undefined && tend(context, job),
 }
 
 /** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */

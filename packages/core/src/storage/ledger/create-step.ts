@@ -124,7 +124,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
     return { outcome: 'off_schedule', watermark, nextAt }
   }
   let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
-  const superseded = passSuperseded(context, job)
+  passSuperseded(context, job)
   for (const entry of item.entries) {
     // A slot that was excluded ahead keeps its record.
     const present = find(entry)
@@ -133,7 +133,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
       continue
     }
     const { pending, running } = job.counts
-    const state = decideRecoveredRun(job.head.overlap, pending + running + (superseded ? 1 : 0))
+    const state = decideRecoveredRun(job.head.overlap, pending + running)
     const record = recoveredOccurrence(item, entry, state, context.now)
     createRecord(context, job, record)
     last = record

@@ -55,14 +55,18 @@ export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddre
   return addressOf(next.record)
 }
 
-/** For a job with queued occurrences: wakes the next when no active one is left, and cancels some that are left to be. */
-export function tend(context: StepContext, job: JobLedger): void {
+/**
+ * For a job with queued occurrences: wakes the next when no active one is left, and cancels some that a deleted job or a
+ * `replace` has left. Answers whether there are more of those.
+ */
+export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {
     cancelLeft(context, job, canceledByClaim)
-    return
+    return hasWaiting(job)
   }
   cancelSuperseded(context, job, canceledByClaim)
   wakeFirst(context, job)
+  return job.head.cancelsBelow !== null
 }
 
 /** Makes all queued occurrences of the job pending. */

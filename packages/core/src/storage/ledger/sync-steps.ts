@@ -92,8 +92,9 @@ export class SyncSteps implements LedgerSteps {
   #claim(context: StepContext, request: ClaimRequest): ClaimAnswer {
     const { owner, limit } = request
     const ledger = this.#ledger
+    let isLeft = false
     if (request.sweep) {
-      for (const id of ledger.stranded()) tend(context, ledger.job(id) as JobLedger)
+      for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
     }
     const taken: OccurrenceRecord[] = []
     const tally: ClaimTally = { left: 0, woke: false }
@@ -112,7 +113,7 @@ export class SyncSteps implements LedgerSteps {
       }
       // What was woken in between may come before what was taken.
       if (tally.woke) taken.sort(compareAddresses)
-      if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, false)
+      if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }
   }

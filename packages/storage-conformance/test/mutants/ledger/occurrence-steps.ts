@@ -127,11 +127,11 @@ export class OccurrenceSteps extends JobSteps {
 
   createRecovery(item: CreateRecovery, head: JobRecord, now: number): CreateAnswer {
     if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
-    const superseded = this.passSuperseded(head)
+    this.passSuperseded(head)
     for (const entry of item.entries) {
       // A slot that was excluded ahead keeps its record.
       if (this.occurrences.has(entry.id)) continue
-      const state = decideRecoveredRun(head.overlap, this.activeCount(head.id) + (superseded ? 1 : 0))
+      const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
       this.put(recoveredOccurrence(item, entry, state, now))
     }
     this.advance(this.jobs.get(head.id) as JobRecord, item.watermark, item.nextAt)
