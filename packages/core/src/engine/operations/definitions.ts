@@ -73,7 +73,10 @@ export interface UpdateResult {
   readonly changed: boolean
   /** The next slot; `null` when there is none. */
   readonly nextAt: Date | null
-  /** Waiting occurrences that were canceled. */
+  /**
+   * Waiting occurrences that were canceled. Of a great many, which are canceled in steps, others may meet some in between
+   * and cancel them: those are left out.
+   */
   readonly canceled: readonly OccurrenceId[]
 }
 
@@ -146,7 +149,10 @@ export class Definitions {
       if (answer.outcome === 'saved') {
         this.#registry.adopt(updated, answer.job, 'updated')
         const { version, nextAt } = answer.job
-        const canceled = await this.#cancelRest(storage, replacement, answer)
+        const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
+          this.#registry.noteUnfinished()
+          throw error
+        })
         return { version, changed: true, nextAt: toDate(nextAt), canceled: canceled.map(({ id }) => id) }
       }
     }
