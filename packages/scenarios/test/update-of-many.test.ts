@@ -1,12 +1,12 @@
-import { defineJob, type Job, type Scheduler } from '@jobistemer/core'
-import type { SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
+import { defineJob, type Job, jobId, occurrenceId, type Scheduler } from '@jobistemer/core'
+import type { RecoveryEntry, SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { type Call, InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, secondsOf, type World } from './support/world.ts'
 
-const waiting = 600
+const waiting = 2600
 
 /** Its first slot runs until `end` is called, and all others queue behind it. */
 function crowded(): { job: Job; started: number[]; end: () => void } {
@@ -37,9 +37,23 @@ function crowded(): { job: Job; started: number[]; end: () => void } {
 
 const later = { schedule: everySeconds(600) }
 
+/** Queues all slots behind the first, as a recovery does. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
-  await world.clock.advance({ seconds: waiting + 2 })
-  expect(await scheduler.occurrences({ job: 'crowded', states: ['queued'], limit: 1000 })).toHaveLength(waiting)
+  await world.clock.advance({ seconds: 1 })
+  const job = jobId('crowded')
+  const entries = Array.from({ length: waiting }, (_, index): RecoveryEntry => {
+    const scheduledAt = +at(index + 2)
+    const id = occurrenceId(job, scheduledAt)
+    return { kind: 'run', id, scheduledAt, executionTimeoutMs: 60_000, details: {} }
+  })
+  const last = entries.at(-1) as RecoveryEntry
+  const course = { expectedWatermark: +at(1), watermark: last.scheduledAt, nextAt: null }
+  const item = { kind: 'recovery', id: last.id, jobId: job, scheduledAt: last.scheduledAt, jobVersion: 1 } as const
+  const owner = { node: 'elsewhere', incarnation: 'elsewhere-1' }
+  const storage = world.connect()
+  await storage.createOccurrences({ now: +at(1), owner, items: [{ ...item, ...course, entries }] })
+  await world.clock.advance({ seconds: waiting + 1 })
+  expect(await scheduler.occurrences({ job: 'crowded', states: ['queued'], limit: 10_000 })).toHaveLength(waiting)
 }
 
 /** What a call of the update has canceled; `null` for another call. */
@@ -51,7 +65,7 @@ function canceledBy({ operation, request }: Call, answers: unknown): number | nu
 }
 
 async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
-  const occurrences = await scheduler.occurrences({ job: 'crowded', limit: 1000 })
+  const occurrences = await scheduler.occurrences({ job: 'crowded', limit: 10_000 })
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 
@@ -77,11 +91,16 @@ describe.each(everywhere)('on $name', (place) => {
       return answer
     }
     const { canceled, version } = await scheduler.update('crowded', later, { waiting: 'cancel' })
-    expect([steps, canceled.length, new Set(canceled).size, version]).toEqual([[250, 250, 100], waiting, waiting, 2])
+    expect([steps, canceled.length, new Set(canceled).size, version]).toEqual([
+      [...Array(10).fill(250), 100],
+      waiting,
+      waiting,
+      2,
+    ])
     end()
     await world.clock.advance({ minutes: 10 })
     // The trigger is kept, and the new schedule goes on.
-    expect(started).toEqual([1, waiting + 2, 1200])
+    expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
 
@@ -103,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     end()
     await world.clock.advance({ minutes: 10 })
     expect(steps).toBe(1)
-    expect(started).toEqual([1, 1200])
+    expect(started).toEqual([1, 3000])
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 
@@ -121,10 +140,10 @@ describe.each(everywhere)('on $name', (place) => {
       return call.proceed()
     }
     const { canceled } = await updating.update('crowded', later, { waiting: 'cancel' })
-    expect([steps, canceled.length]).toEqual([3, waiting])
+    expect([steps, canceled.length]).toEqual([11, waiting])
     end()
     await world.clock.advance({ minutes: 10 })
-    expect(started).toEqual([1, 1200])
+    expect(started).toEqual([1, 3000])
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 })

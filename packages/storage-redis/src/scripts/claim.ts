@@ -37,9 +37,9 @@ if sweep == 1 then
       cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      cancelSuperseded(now, h, job, ${canceledAtOnce})
+      local gone = cancelSuperseded(now, h, job, ${canceledAtOnce})
       wakeFirst(now, h, job)
-      isLeftover = isLeftover or h.cancelsBelow > 0
+      isLeftover = isLeftover or (h.cancelsBelow > 0 and gone ~= '')
     end
   end
 end

@@ -64,9 +64,9 @@ export function tend(context: StepContext, job: JobLedger): boolean {
     cancelLeft(context, job, canceledByClaim)
     return hasWaiting(job)
   }
-  cancelSuperseded(context, job, canceledByClaim)
+  const canceled = cancelSuperseded(context, job, canceledByClaim)
   wakeFirst(context, job)
-  return job.head.cancelsBelow !== null
+  return job.head.cancelsBelow !== null && canceled.length > 0
 }
 
 /** Makes all queued occurrences of the job pending. */
