@@ -77,8 +77,8 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 
 /**
  * Jobs that have queued occurrences: they may have no active one, as a damaged table may leave behind, or some that are to
- * be canceled; and those whose last step
- * was large and has not been carried out: its node has died. A step on either mends it.
+ * be canceled; and those whose last step was large and has not been carried out: its node has died. A step on either mends
+ * it.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()
