@@ -18,8 +18,6 @@ import type {
 
 // --------------------------------------------------------------------------------------------------------------- jobs
 
-type Replace = Extract<JobChange, { readonly kind: 'replace' }>
-
 /** How many earlier fingerprints a head keeps. */
 export const maxLineage = 32
 
@@ -70,7 +68,11 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
  */
 export function replacedJob(
   head: JobRecord,
-  { content, waiting, setBackTo }: Pick<Replace, 'content' | 'waiting' | 'setBackTo'>,
+  {
+    content,
+    waiting,
+    setBackTo,
+  }: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'content' | 'waiting' | 'setBackTo'>,
   now: number,
 ): JobRecord {
   const version = head.version + 1
@@ -117,7 +119,9 @@ export function isRepeatedReplace(
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
-  change: Pick<Replace, 'waiting' | 'expectedVersion'> & { readonly content: Pick<JobContent, 'fingerprint'> },
+  change: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'waiting' | 'expectedVersion'> & {
+    readonly content: Pick<JobContent, 'fingerprint'>
+  },
 ): boolean {
   const version = change.expectedVersion + 1
   if (change.waiting !== 'cancel' || head.cancelsBelow !== version) return false
