@@ -11,6 +11,7 @@ import { readJob, readJobs } from '../../job/read-jobs.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
@@ -72,7 +73,10 @@ export interface UpdateResult {
   readonly changed: boolean
   /** The next slot; `null` when there is none. */
   readonly nextAt: Date | null
-  /** Waiting occurrences that were canceled. */
+  /**
+   * Waiting occurrences that were canceled. Of a great many, which are canceled in steps, others may meet some in between
+   * and cancel them: those are left out.
+   */
   readonly canceled: readonly OccurrenceId[]
 }
 
@@ -139,18 +143,17 @@ export class Definitions {
       if (content.fingerprint === record.fingerprint) {
         return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
       }
-      const answer = await this.#save(storage, {
-        kind: 'replace',
-        id: record.id,
-        content,
-        expectedVersion: record.version,
-        expectedWatermark: record.watermark,
-        waiting,
-      })
+      const { id, version: expectedVersion, watermark: expectedWatermark } = record
+      const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
+      const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
         this.#registry.adopt(updated, answer.job, 'updated')
         const { version, nextAt } = answer.job
-        return { version, changed: true, nextAt: toDate(nextAt), canceled: answer.canceled.map(({ id }) => id) }
+        const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
+          this.#registry.noteUnfinished()
+          throw error
+        })
+        return { version, changed: true, nextAt: toDate(nextAt), canceled: canceled.map(({ id }) => id) }
       }
     }
   }
@@ -318,6 +321,23 @@ export class Definitions {
       answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
     }
     return first
+  }
+
+  /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
+  async #cancelRest(
+    storage: StorageCalls,
+    change: JobChange,
+    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
+  ): Promise<readonly OccurrenceAddress[]> {
+    const canceled = [...first.canceled]
+    let answer: SaveJobAnswer = first
+    // What lies behind a great many that are kept is left to those that come upon it.
+    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
+      await nextTurn()
+      answer = await this.#save(storage, change)
+      if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
+    }
+    return canceled
   }
 
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
