@@ -26,6 +26,14 @@ export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed
 /** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
 export const cancelLimit = 250
 
+/** As {@link cancelLimit}, for each of so many changes in one call. */
+export function cancelLimitOf(changes: number): number {
+  return Math.max(1, Math.floor(cancelLimit / changes))
+}
+
+/** What has to be stored for a definition to hold. */
+export type DefinitionChange = JobChange & { readonly content: JobContent }
+
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   /** What is said of slots that are skipped. */
@@ -135,7 +143,7 @@ export class JobRegistry {
   }
 
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
-  changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
+  changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     this.#addTypeOf(job)
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
