@@ -1,5 +1,4 @@
 import { defineJob, type Job } from '@jobistemer/core'
-import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -12,11 +11,11 @@ function dataJob(name: string, data: unknown = { tenant: name }): Job {
   return defineJob({ name, schedule: everySeconds(60, +at(60)), tasks: [{ name: 'bill', handler: 'bill', data }] })
 }
 
-/** In eleven minutes its schedule has ended. */
+/** In five seconds its schedule has ended. */
 const jobThatIsOver = (): Job =>
   defineJob({
     name: 'over',
-    schedule: cron('* * * * *', { end: at(600) }),
+    schedule: everySeconds(1, +at(3)),
     tasks: [{ name: 'bill', handler: 'bill' }],
   })
 
@@ -96,7 +95,7 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 2)
     const over = jobThatIsOver()
-    await world.clock.advance({ minutes: 11 })
+    await world.clock.advanceTo(at(5))
     const large = defineJob({
       name: 'large',
       schedule: everySeconds(60),
@@ -123,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     const { scheduler } = await start(world)
     const over = jobThatIsOver()
-    await world.clock.advance({ minutes: 11 })
+    await world.clock.advanceTo(at(5))
     const [good, bad] = await Promise.allSettled([scheduler.add(dataJob('good')), scheduler.add(over)])
     expect([good.status, bad]).toMatchObject(['fulfilled', { reason: { code: 'SCHEDULE_NEVER_FIRES' } }])
     expect(await stored(world)).toEqual(['good'])
