@@ -17,8 +17,12 @@ const shortestTimeoutMs = 10 * longestWaitMs
  */
 const longestHoldMs = 100
 
-/** As long, requests wait for one, while handlers are quick: what starts at once costs the storage half as much. */
+/**
+ * As long, a burst of requests waits for places, while handlers are quick: what starts in the step that creates it costs
+ * the storage half as much. Fewer than {@link requestBurst} do not wait, so that none does that comes alone.
+ */
 const longestRequestHoldMs = 100
+const requestBurst = 50
 
 /** What needs a place to run in. */
 export interface Occupant {
@@ -134,8 +138,10 @@ export class Capacity implements Alarm {
 
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // Where time stands while somebody waits, it would not pass.
-    if (this.#engine.clock.isAuthoritative === true || this.#backlog || this.#stopped) return false
-    return waitedMs < longestRequestHoldMs && this.#pace.waitMs(waiting) < longestRequestHoldMs
+    if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
+    // What is held goes on to its end, and those that joined a backlog would make all that follow wait there too.
+    const isBurst = waiting >= requestBurst || this.#holdsRequests
+    return isBurst && waitedMs < longestRequestHoldMs && this.#pace.waitMs(waiting) < longestRequestHoldMs
   }
 
   /** Keeps a place for a request that is under way. */
@@ -269,13 +275,12 @@ export class Capacity implements Alarm {
   workAppeared(): void {
     this.#backlog = true
     this.work.send()
-    // What is older goes first now, so that requests wait behind it.
-    if (this.#holdsRequests) this.requestRoom.send()
   }
 
   /** Whether something was left in the storage when this node took from it last. */
   workLeft(more: boolean): void {
     this.#backlog = more
+    if (this.#holdsRequests) this.requestRoom.send()
   }
 
   /** There may be room again for what waits in the storage. */

@@ -214,7 +214,7 @@ export class RequestCreator {
     }
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') this.#run(job, { plan, item }, answer.token)
-    else if (answer.state === 'pending') this.#capacity.workAppeared()
+    else if (answer.state === 'pending' && !job.paused) this.#capacity.workAppeared()
     return { id, state: answer.state, reason: answer.reason, created: true }
   }
 
