@@ -64,6 +64,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(all(200).sort())
   })
 
+  it('requests with much data take several calls, of which none is long', async () => {
+    const world = createWorld(place)
+    const { job, ran } = asking(world)
+    const { intercepted, scheduler } = await start(world, [job])
+    const requests = Promise.all(all(30).map((each) => scheduler.trigger('asked', { data: each.padEnd(200_000) })))
+    await world.clock.advance({ seconds: 1 })
+    await requests
+    expect(intercepted.calls.map((call) => itemsOf(call).length).filter((count) => count > 0)).toEqual([6, 6, 6, 6, 6])
+    await world.clock.advance({ minutes: 1 })
+    expect(ran.map((data) => data.trim()).sort()).toEqual(all(30).sort())
+  })
+
   it('of requests that are made together, so many start at once as half of the places, and all run', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world, 5)

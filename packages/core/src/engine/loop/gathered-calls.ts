@@ -6,12 +6,17 @@ import { callsAtOnce, mayCall, worthACall } from './group-commit.ts'
 import { ItemRefused } from './item-calls.ts'
 import { type Asked, EngineStopped } from './storage-caller.ts'
 
+/** What is larger than that together goes out in several calls: each is put together, and read, at one stretch. */
+const mostCharacters = 1_000_000
+
 /** What kind of calls gather. */
 interface GatheredKind<Item, Answer> {
   readonly operation: string
   readonly call: (storage: Storage, items: readonly Item[], now: number) => Promise<readonly Answer[]>
   /** A call that fails is repeated, as long as somebody waits. Otherwise it fails for all whose items are in it. */
   readonly isRepeated: boolean
+  /** How many characters an item takes, about, besides what all of them take. Default: none. */
+  readonly sizeOf?: (item: Item) => number
   /**
    * How many of so many that wait may go now; the oldest has waited so long. Whoever says fewer says `flush` when that
    * changes. Default: all.
@@ -100,10 +105,17 @@ export class GatheredCalls<Item, Answer> {
     const now = this.#engine.now()
     const items: Item[] = []
     const sent: Waiting<Item, Answer>[] = []
-    for (const one of group) {
+    let size = 0
+    for (const [index, one] of group.entries()) {
+      if (size > mostCharacters) {
+        this.#waiting.unshift(...group.slice(index))
+        break
+      }
       try {
         one.asked.assertWanted()
-        items.push(one.prepare(now))
+        const item = one.prepare(now)
+        size += this.#kind.sizeOf?.(item) ?? 0
+        items.push(item)
         sent.push(one)
       } catch (error) {
         one.reject(error)

@@ -1,5 +1,6 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import type { JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceDetails, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
@@ -59,6 +60,7 @@ export class RequestCreator {
       operation: 'createOccurrences',
       isRepeated: true,
       call: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      sizeOf: ({ details: { data } }) => sizeOf(data),
       admit: (waiting, waitedMs) => this.#capacity.admitRequests(waiting, waitedMs),
     })
     this.#capacity.requestRoom.listen(() => this.#creates.flush())
@@ -227,6 +229,12 @@ export class RequestCreator {
       fresh: true,
     })
   }
+}
+
+/** In characters, about. */
+function sizeOf(data: JsonValue | undefined): number {
+  if (typeof data === 'string') return data.length
+  return typeof data === 'object' && data !== null ? JSON.stringify(data).length : 0
 }
 
 function jobGone(job: RegisteredJob): JobistemerError {
