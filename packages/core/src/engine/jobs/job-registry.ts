@@ -29,6 +29,14 @@ export const cancelLimit = 250
 /** How long an update is left to whoever began it. */
 const updatePatienceMs = 5 * 60_000
 
+/** As {@link cancelLimit}, for each of so many changes in one call. */
+export function cancelLimitOf(changes: number): number {
+  return Math.max(1, Math.floor(cancelLimit / changes))
+}
+
+/** What has to be stored for a definition to hold. */
+export type DefinitionChange = JobChange & { readonly content: JobContent }
+
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   /** What is said of slots that are skipped. */
@@ -146,7 +154,7 @@ export class JobRegistry {
   }
 
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
-  changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
+  changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     this.#addTypeOf(job)
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {

@@ -2,13 +2,12 @@ import { jobSettingNames, readJobSettings } from '../../configuration/read-setti
 import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { readJob, readJobs } from '../../job/read-jobs.ts'
-import type { JsonObject } from '../../json.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
@@ -22,10 +21,10 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
-import { nextTurn } from '../loop/after-turn.ts'
-import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -51,12 +50,6 @@ export interface UpdateOptions extends CallOptions {
   readonly policy?: UpdatePolicy
   /** What becomes of slots that wait to be run. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
-}
-
-/** How to remove a job. */
-export interface RemoveOptions extends CallOptions {
-  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
-  readonly expectedVersion?: number
 }
 
 /** How to plan a set of definitions. */
@@ -116,10 +109,12 @@ const slotsShown = 3
 export class Definitions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #removals: Removals
 
-  constructor(engine: EngineContext, registry: JobRegistry) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly removals: Removals }) {
     this.#engine = engine
-    this.#registry = registry
+    this.#registry = options.registry
+    this.#removals = options.removals
   }
 
   async update(
@@ -197,21 +192,6 @@ export class Definitions {
     return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint })
   }
 
-  /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
-  async add(job: Job, options: CallOptions, storage: StorageCalls): Promise<void> {
-    readJob(job, 'job')
-    readObject(options, 'options', callOptionNames)
-    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)], { storage })
-  }
-
-  async remove(job: RegisteredJob, options: RemoveOptions, storage: StorageCalls): Promise<void> {
-    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
-    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
-    const answer = await this.#delete(storage, job.job.id, expectedVersion)
-    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
-    this.#registry.forget(job)
-  }
-
   async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
     readJobs(jobs)
     readObject(options, 'options', ['owner', ...callOptionNames])
@@ -238,7 +218,7 @@ export class Definitions {
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
-  async apply(plan: DefinitionPlan, options: CallOptions, storage: StorageCalls): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions, storage: AskedCalls): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
     const touched = [...plan.added, ...plan.changed, ...plan.removed]
@@ -258,7 +238,7 @@ export class Definitions {
     for (const { name, version } of plan.removed) {
       const record = stored.get(name)
       if (record === undefined) continue
-      const answer = await this.#delete(storage, record.id, version)
+      const answer = await this.#removals.delete({ id: record.id, expectedVersion: version }, storage)
       if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
       const registered = this.#registry.get(record.id)
       if (registered !== undefined) this.#registry.forget(registered)
@@ -312,17 +292,6 @@ export class Definitions {
     return records
   }
 
-  /** The first step deletes the job; however many of it wait, no step takes long. */
-  async #delete(storage: StorageCalls, id: JobId, expectedVersion: number | null): Promise<SaveJobAnswer> {
-    const first = await this.#save(storage, { kind: 'delete', id, expectedVersion })
-    for (let answer = first; answer.outcome === 'saved' && answer.more === true; ) {
-      await nextTurn()
-      // Of that version only: somebody may have created the job anew.
-      answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
-    }
-    return first
-  }
-
   /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
   async #cancelRest(
     storage: StorageCalls,
@@ -357,10 +326,6 @@ function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
   })
 }
 
-function readExpectedVersion(version: number | undefined): number | undefined {
-  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
-}
-
 function readPlan(plan: DefinitionPlan): void {
   readObject(plan, 'plan', ['owner', 'jobs', 'added', 'changed', 'removed', 'unchanged'])
   readName(plan.owner, 'plan.owner', 'Give what plan() has answered.')
@@ -377,14 +342,4 @@ function readPlan(plan: DefinitionPlan): void {
 
 function toDate(milliseconds: number | null): Date | null {
   return milliseconds === null ? null : new Date(milliseconds)
-}
-
-function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
-  const actual = record?.version ?? null
-  return new JobistemerError('VERSION_CONFLICT', {
-    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
-    field: 'expectedVersion',
-    value: { expected, actual } as unknown as JsonObject,
-    remedy: 'Read the job again, and decide anew.',
-  })
 }
