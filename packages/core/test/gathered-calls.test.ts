@@ -33,7 +33,7 @@ function world({ maxBatch = 1000, isRepeated = true } = {}) {
     storage: { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage,
     clock,
     agenda,
-    events: new EventHub(),
+    events: new EventHub(silentLogger),
     logger: silentLogger,
   })
   const fail = (_where: string, error: unknown): never => {

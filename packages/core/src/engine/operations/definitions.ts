@@ -22,6 +22,7 @@ import {
   updatedTimeline,
 } from '../jobs/update-policy.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
