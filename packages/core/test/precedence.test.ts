@@ -31,6 +31,8 @@ async function precedenceOf(self: Member, others: readonly Member[]): Promise<Pr
   const profiles = new Map(others.map(({ name, profile = plain }) => [name, profile]))
   const heartbeats = {
     code: codeOf(self),
+    hasToldOf: (job: RegisteredJob['job']) =>
+      readAbilities(self.profile === undefined ? plain : self.profile).canRun(job),
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
     profileOf: async (name: string) => profiles.get(name) ?? null,
@@ -102,6 +104,11 @@ describe('who goes first', () => {
     const precedence = await precedenceOf(able, lacking)
     expect(precedence.rankOf(code)).toBe(0)
     expect(jobs.some((job) => precedence.rankOf(job) > 0)).toBe(true)
+  })
+
+  it('a node goes first for what it has code for, and has not told the others of', async () => {
+    const precedence = await precedenceOf({ name: 'a' }, members(5))
+    expect(precedence.rankOf(jobNamed('new here', [{}]))).toBe(0)
   })
 
   it('a node whose code nobody knows yet goes before nobody', async () => {

@@ -2,6 +2,9 @@ import { occurrenceId } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { ClockWorld, day, hour, minute, minutes, second } from './support/clock-world.ts'
 
+/** A slot whose first node is in doubt is launched by the other, a standby later. */
+const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
+
 describe('on a storage that has a clock', () => {
   describe.each([
     ['30 days ahead', 30 * day],
@@ -153,7 +156,7 @@ describe('on a storage without a clock', () => {
       left.clock.offsetMs = 0
       await world.clock.advance({ minutes: 3 })
       expect(ran).toEqual(minutes(1, 5))
-      expect(at).toEqual(ran)
+      expect(at).toEqual(inTime)
       expect([left.told(), right.told()]).toEqual([[`unconfirmed ${byMs}`, 'confirmed 0'], []])
       expect(await right.scheduler.isRunning('long')).toBe(true)
     })
@@ -185,7 +188,7 @@ describe('on a storage without a clock', () => {
       left.clock.offsetMs = 0
       await world.clock.advance({ minutes: 2 })
       expect(ran).toEqual(minutes(1, 5))
-      expect(at).toEqual(ran)
+      expect(at).toEqual(inTime)
       expect(left.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
   })

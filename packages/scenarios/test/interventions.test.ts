@@ -160,8 +160,8 @@ describe.each(everywhere)('on $name', (place) => {
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
       const lost = listen(owner, 'occurrence.lost')
-      const other = await world.start({ jobs: [job] })
       await world.clock.advance({ seconds: 12 })
+      const other = await world.start({ jobs: [job] })
       const running = (await other.occurrences({ job: 'tick', states: ['running'] }))[0]
       expect(await other.cancel(running?.id as never, { force: true })).toMatchObject({ state: 'canceled' })
       expect(await fates(other, 'tick')).toEqual(['10 canceled canceled'])

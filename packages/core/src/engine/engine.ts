@@ -167,6 +167,7 @@ export class Engine implements Scheduler, EngineContext {
       standbyMs: options.standbyMs,
       findsDueJobs: options.storage.capabilities.findsDueJobs === true,
     })
+    registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => this.#standby.membersChanged())
     heartbeats.rejoined.listen(() => capacity.workAppeared())
     this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())

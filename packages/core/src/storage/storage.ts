@@ -609,7 +609,9 @@ export interface HeartbeatRequest {
 
 /** A node's record as it was when somebody looked. */
 export interface NodeAtCounter {
+  /** Which life of which node. */
   readonly incarnation: string
+  /** What its record said then. */
   readonly counter: number
 }
 

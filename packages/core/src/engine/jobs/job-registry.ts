@@ -9,6 +9,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { nextTurn } from '../loop/after-turn.ts'
+import { Signal } from '../loop/signal.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
@@ -41,6 +42,8 @@ export type DefinitionChange = JobChange & { readonly content: JobContent }
 export class JobRegistry {
   /** What is said of slots that are skipped. */
   readonly skipped: SkippedSlots
+  /** Sent when this node has got or lost a definition of its own. */
+  readonly definitions: Signal = new Signal()
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
@@ -277,7 +280,11 @@ export class JobRegistry {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
       this.#jobs.set(job.id, registered)
       this.#dormant.delete(job.id)
-    } else if (registered.origin === 'stored') registered.origin = origin
+      if (registered.origin !== 'stored') this.definitions.send()
+    } else if (registered.origin === 'stored' && origin !== 'stored') {
+      registered.origin = origin
+      this.definitions.send()
+    }
     registered.job = job
     registered.version = record.version
     registered.createdAt = record.createdAt
@@ -491,6 +498,7 @@ export class JobRegistry {
     // Deleted and defined again meanwhile, it is another one that this says nothing of.
     if (this.#jobs.get(jobId) !== job) return
     this.#jobs.delete(jobId)
+    if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, job.job)
     this.#saidOf.delete(jobId)

@@ -1,4 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
+import type { Job } from '../../job/define-job.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
@@ -8,7 +9,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
 import { systemClock } from '../../system-clock.ts'
-import { digestOf } from './abilities.ts'
+import { digestOf, readAbilities } from './abilities.ts'
 import { aboutOf, type NodeInfo, nodeInfoOf } from './node-info.ts'
 import { Peers } from './peers.ts'
 import { lives, livesHere } from './process-mark.ts'
@@ -57,6 +58,8 @@ export class Heartbeats {
   /** Given with each heartbeat until one is accepted. */
   #profile: NodeProfile | null = null
   #code = ''
+  #abilities = readAbilities(null)
+  #isCodeStale = false
   #isLeaving = false
   #isWoken = false
   #hasEnded = false
@@ -93,6 +96,23 @@ export class Heartbeats {
   /** Tells nodes with the same code from others. */
   get code(): string {
     return this.#code
+  }
+
+  /** Whether this node has told the others that it can run a job. */
+  hasToldOf(job: Pick<Job, 'id' | 'tasks'>): boolean {
+    return this.#abilities.canRun(job)
+  }
+
+  /** This node has got code, or has lost some, since it told of it: it tells so with its next heartbeat. */
+  codeChanged(): void {
+    this.#isCodeStale = true
+  }
+
+  #readCode(): void {
+    this.#isCodeStale = false
+    this.#profile = this.#options.profile()
+    this.#code = digestOf(this.#profile, this.#engine.owner.incarnation)
+    this.#abilities = readAbilities(this.#profile)
   }
 
   /**
@@ -137,8 +157,7 @@ export class Heartbeats {
   /** Resolves when the others can know of this node: it may take work from then on. */
   async start(): Promise<void> {
     this.#startedAt = this.#engine.now()
-    this.#profile = this.#options.profile()
-    this.#code = digestOf(this.#profile, this.#engine.owner.incarnation)
+    this.#readCode()
     this.#endLife = livesHere(this.#engine.owner.incarnation)
     await this.#engine.storage.repeated('heartbeat', () => this.#say())
     // What this node can do is known only now, and so is who goes before it.
@@ -215,6 +234,8 @@ export class Heartbeats {
   /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
   async #say(): Promise<void> {
     const { agenda, clock, storage } = this.#engine
+    const hasNewCode = this.#isCodeStale
+    if (hasNewCode) this.#readCode()
     const profile = this.#profile
     const wanted = [...this.#wantedProfiles]
     const request: HeartbeatRequest = {
@@ -237,7 +258,7 @@ export class Heartbeats {
     }
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
     this.#lookForNamesakes(answer.nodes)
-    if (hasChanged || this.peers.lost().length > 0) this.changed.send()
+    if (hasChanged || hasNewCode || this.peers.lost().length > 0) this.changed.send()
   }
 
   #record(): NodeRecord {

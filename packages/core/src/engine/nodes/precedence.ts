@@ -39,7 +39,8 @@ export class Precedence {
 
   /** How many living nodes that can run the job go before this one. */
   rankOf({ job }: RegisteredJob): number {
-    if (this.#peers.length === 0) return 0
+    // Of code that it has got since, the others do not know.
+    if (this.#peers.length === 0 || !this.#heartbeats.hasToldOf(job)) return 0
     const shard = shardOf(job.id)
     if (this.#ranks !== null) return this.#ranks[shard] as number
     return this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
