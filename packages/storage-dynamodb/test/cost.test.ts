@@ -46,7 +46,15 @@ const incarnationOf = (index: number): string => `00000000-0000-4000-8000-000000
 function nodeRecord(index: number, counter: number): NodeRecord {
   const versions = { node: '22.21.0', jobistemer: '1.0.0' }
   const host = `worker-7d9f8b6c5d-x2x${index}`
-  const about = { host, pid: 4711, versions, maxConcurrentJobs: 50, process: '4026531836 1763', code: 'a'.repeat(16), running: 3 }
+  const about = {
+    host,
+    pid: 4711,
+    versions,
+    maxConcurrentJobs: 50,
+    process: '4026531836 1763',
+    code: 'a'.repeat(16),
+    running: 3,
+  }
   return { node: host, incarnation: incarnationOf(index), counter, startedAt: slotAt(0), leaving: false, about }
 }
 
@@ -140,7 +148,9 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
   },
   'a heartbeat that removes a dead node': async () => {
     await beat(nodeRecord(0, 1), { profile: { handlers: ['report'], jobs: '' } })
-    return await meter.measure(() => beat(nodeRecord(1, 1), { remove: [{ incarnation: incarnationOf(0), counter: 1 }] }))
+    return await meter.measure(() =>
+      beat(nodeRecord(1, 1), { remove: [{ incarnation: incarnationOf(0), counter: 1 }] }),
+    )
   },
   'define a job': async () => {
     await usedJob('nightly-report')

@@ -74,7 +74,11 @@ export function heartbeatRaces(effort: Effort): readonly StorageCase[] {
               else await beat(storage, null, { remove: before })
             }),
           )
-          assert.deepEqual(await readNodes(itemAt(storages, 1)), after, 'a removal took what was said after its counter')
+          assert.deepEqual(
+            await readNodes(itemAt(storages, 1)),
+            after,
+            'a removal took what was said after its counter',
+          )
         }
       },
 
