@@ -1,7 +1,9 @@
 import { readChoice } from './configuration/read-value.ts'
 import type { RecoveryStrategy } from './configuration/settings.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
+import type { Logger } from './logger.ts'
 import type { OccurrenceReason } from './occurrence-reason.ts'
+import { catchRejection } from './rejection.ts'
 import type { ExecutionReport } from './report.ts'
 import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
 
@@ -78,7 +80,7 @@ export interface SchedulerEvents {
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took it from an owner that did not settle it. */
   'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: OccurrenceReason }
-  /** Somebody asked for its cancellation, or it was canceled while it waited. */
+  /** It was canceled through this node while it waited, or by force. What runs and stops tells `occurrence.finished`. */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
   'attempt.ended': AttemptEvent & {
@@ -195,12 +197,21 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
   return readChoice(name, Object.keys(eventNames) as Name[], 'event')
 }
 
-/** What `on` takes. What it throws is told as `hook.failed`, and never reaches the engine. */
+/**
+ * What `on` takes. What it throws, and what a promise of it rejects with, never reaches the engine: it is told as
+ * `hook.failed`, and the first failure of each event's listeners is logged.
+ */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
 /** Listeners by event. What a listener throws never reaches the engine. */
 export class EventHub {
+  readonly #logger: Logger
   readonly #listeners = new Map<SchedulerEventName, readonly SchedulerListener<SchedulerEventName>[]>()
+  readonly #failed = new Set<SchedulerEventName>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
 
   /** Adds a listener; the returned function takes it away again. */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
@@ -221,9 +232,7 @@ export class EventHub {
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        // The type lets asynchronous functions pass, and what nobody catches of them would end the process.
-        const returned: unknown = listener(event)
-        if (returned instanceof Promise) returned.catch((error) => this.#listenerFailed(name, error))
+        catchRejection(listener(event), (error) => this.#listenerFailed(name, error))
       } catch (error) {
         this.#listenerFailed(name, error)
       }
@@ -231,6 +240,11 @@ export class EventHub {
   }
 
   #listenerFailed(name: SchedulerEventName, error: unknown): void {
+    if (!this.#failed.has(name)) {
+      this.#failed.add(name)
+      const fields = { event: name, err: error }
+      this.#logger.error(fields, 'a listener failed; further failures of listeners of this event are not logged')
+    }
     // A failing listener of this very event must not call itself for ever.
     if (name !== 'hook.failed') this.emit('hook.failed', { hook: `listener of ${name}`, error, jobName: null })
   }

@@ -1,4 +1,5 @@
 import { printError } from './print-error.ts'
+import { catchRejection } from './rejection.ts'
 import { systemClock } from './system-clock.ts'
 
 /** What Jobistemer logs to: `console` and a pino logger both fit. Fields come first, as pino wants them. */
@@ -39,13 +40,13 @@ function printField(value: unknown): string {
   return typeof value === 'string' && /^[\w.:-]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value))
 }
 
-/** A logger of the user's that throws is a fault of its own: it never reaches who logs. */
+/** A logger of the user's that throws, or rejects, is a fault of its own: it never reaches who logs. */
 export function guardedLogger(logger: Logger): Logger {
   const guarded =
     (level: keyof Logger) =>
     (fields: object, message: string): void => {
       try {
-        logger[level](fields, message)
+        catchRejection(logger[level](fields, message), ignore)
       } catch {
         // Whoever could be told of it has just thrown.
       }

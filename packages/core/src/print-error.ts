@@ -12,10 +12,19 @@ export function printError(error: unknown): string {
   let cause: unknown = error
   for (let depth = 0; depth < 5 && cause !== undefined && cause !== null; depth++) {
     parts.push(printOne(cause))
-    cause = cause instanceof Error ? cause.cause : undefined
+    cause = causeOf(cause)
   }
   const text = parts.join('\ncaused by ')
   return text.length > longestText ? `${text.slice(0, longestText)} …` : text
+}
+
+function causeOf(error: unknown): unknown {
+  try {
+    return error instanceof Error ? error.cause : undefined
+  } catch {
+    // A proxy, or a getter, that throws.
+    return undefined
+  }
 }
 
 function printOne(error: unknown): string {

@@ -34,7 +34,7 @@ function world() {
       return await server.serve(() => server.answer(truth.now() + node.asleepMs + server.offsetMs))
     },
   } as unknown as Storage
-  const events = new EventHub()
+  const events = new EventHub(silent)
   const agenda = new Agenda({ clock, wallNow: () => time.now(), onSlotsDue() {} })
   const failures: unknown[] = []
   const caller = new StorageCaller({ storage, clock, agenda, events, logger: silent })

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { EventHub, type SchedulerEvents } from '../src/events.ts'
+import { silentLogger } from '../src/logger.ts'
 
 const started: SchedulerEvents['scheduler.started'] = { node: 'a', jobs: 2 }
 
 describe('an event', () => {
   it('reaches every listener of its name, in the order in which they were added', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     const heard: unknown[] = []
     hub.on('scheduler.started', (event) => heard.push(['first', event]))
     hub.on('scheduler.started', (event) => heard.push(['second', event]))
@@ -18,7 +19,7 @@ describe('an event', () => {
   })
 
   it('does not reach a listener that was taken away, which may be said twice', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => heard.push('gone'))
     hub.on('scheduler.started', () => heard.push('there'))
@@ -29,7 +30,7 @@ describe('an event', () => {
   })
 
   it('is heard only while somebody listens', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     expect(hub.hears('scheduler.started')).toBe(false)
     const off = hub.on('scheduler.started', () => undefined)
     expect(hub.hears('scheduler.started')).toBe(true)
@@ -39,7 +40,7 @@ describe('an event', () => {
   })
 
   it('reaches listeners that were there when it was emitted, although some leave or come meanwhile', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => {
       heard.push('first')
@@ -54,7 +55,7 @@ describe('an event', () => {
 
 describe('a listener that throws', () => {
   it('is reported, and neither its emitter nor other listeners notice', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard: unknown[] = []
     hub.on('hook.failed', (event) => heard.push(event))
@@ -67,7 +68,7 @@ describe('a listener that throws', () => {
   })
 
   it('of the report itself is not reported', () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     let calls = 0
     hub.on('hook.failed', () => {
       calls++
@@ -78,7 +79,7 @@ describe('a listener that throws', () => {
   })
 
   it('later, because it is asynchronous, is reported too', async () => {
-    const hub = new EventHub()
+    const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard = new Promise((resolve) => hub.on('hook.failed', resolve))
     hub.on('scheduler.started', async () => {

@@ -12,7 +12,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 function world() {
   const clock = virtualClock(start)
   const agenda = new Agenda<HeapEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
-  const events = new EventHub()
+  const events = new EventHub(silent)
   const failures: number[] = []
   events.on('storage.failed', ({ attempt }) => failures.push(attempt))
   const caller = new StorageCaller({ storage: {} as Storage, clock, agenda, events, logger: silent })

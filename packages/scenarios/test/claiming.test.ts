@@ -122,7 +122,12 @@ describe.each(everywhere)('on $name', (place) => {
     const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
     const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
-    for (const { storage } of connections) await world.start({ jobs: [job], storage, ...rarely })
+    for (const intercepted of connections) {
+      // Those that do not know of each other: each takes itself for the first.
+      intercepted.intercept = async ({ operation, proceed }) =>
+        operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
+      await world.start({ jobs: [job], storage: intercepted.storage, ...rarely })
+    }
     for (const intercepted of connections) intercepted.reset()
     await world.clock.advance({ seconds: 25 })
     const reads = connections.flatMap(({ calls }) => calls.filter(({ operation }) => operation === 'get'))

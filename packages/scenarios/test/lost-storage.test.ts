@@ -170,8 +170,8 @@ describe('a storage that loses everything', () => {
     await world.clock.advanceTo(at(5))
     losing.loseAll()
     await start({ jobs: [second.job], nodeId: 'second' })
-    await world.clock.advanceTo(at(31))
-    expect(scheduler.nextRuns('tick', 2)).toEqual([at(45), at(60)])
+    await world.clock.advanceTo(at(61))
+    expect(scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
   })
 
   it('does not get back what was removed before', async () => {
@@ -215,8 +215,9 @@ describe.each(everywhere)('on $name', (place) => {
       const run = () => void ran.push(`${secondsOf(world.clock.now())} ${node}`)
       return defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     }
-    const first = await world.start({ jobs: [jobOf('first')], nodeId: 'first' })
-    const second = await world.start({ jobs: [jobOf('second')], nodeId: 'second' })
+    const life = { heartbeat: { milliseconds: 500 }, deadAfter: { seconds: 5 } }
+    const first = await world.start({ jobs: [jobOf('first')], nodeId: 'first', ...life })
+    const second = await world.start({ jobs: [jobOf('second')], nodeId: 'second', ...life })
     await world.clock.advanceTo(at(15))
     await first.remove('tick')
     await world.clock.advanceTo(at(35))

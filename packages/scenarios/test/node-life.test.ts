@@ -1,6 +1,7 @@
 import {
   createScheduler,
   defineJob,
+  JobistemerError,
   type JobSettingsInput,
   type Scheduler,
   silentLogger,

@@ -1,6 +1,6 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { WindowedSchedule } from '@jobistemer/core/schedule'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
@@ -74,6 +74,54 @@ describe('a handler that answers something odd fails alone', () => {
     const occurrence = await onlyOccurrence(scheduler, 'odd')
     expect(occurrence.state).toBe('failed')
     expect(occurrence.tasks[0]?.attempts[0]?.error?.message).toBe('odd')
+  })
+})
+
+describe('a handler that throws something odd fails alone, and is heard', () => {
+  const refuses = (): never => {
+    throw new Error('odd')
+  }
+  it.each<[string, () => unknown]>([
+    ['null', () => null],
+    ['undefined', () => undefined],
+    ['a symbol', () => Symbol('odd')],
+    ['an object without a prototype', () => Object.create(null)],
+    [
+      'an error whose members cannot be read',
+      () => {
+        const members = ['name', 'message', 'stack', 'cause', 'code', 'errors']
+        return Object.defineProperties(
+          new Error('odd'),
+          Object.fromEntries(members.map((name) => [name, { get: refuses }])),
+        )
+      },
+    ],
+    ['a proxy that refuses everything', () => new Proxy({}, { get: refuses, has: refuses, getPrototypeOf: refuses })],
+    [
+      'a proxy that was revoked',
+      () => {
+        const { proxy, revoke } = Proxy.revocable(new Error('odd'), {})
+        revoke()
+        return proxy
+      },
+    ],
+  ])('%s', async (_, thrown) => {
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => written.mockRestore())
+    const world = createWorld()
+    const { jobs, called } = neighbours(world)
+    const run = (): never => {
+      throw thrown()
+    }
+    const odd = defineJob({ name: 'odd', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run }] })
+    const all = [jobs[0] as Job, odd, jobs[1] as Job]
+    // The default, which writes to stderr.
+    const logger = undefined as never
+    const scheduler = await world.start({ jobs: all, logger })
+    await world.clock.advanceTo(at(25))
+    expect(called.sort()).toEqual(asEver)
+    expect((await onlyOccurrence(scheduler, 'odd')).state).toBe('failed')
+    expect(written.mock.calls.map(([line]) => String(line))).toEqual([expect.stringMatching(/ task failed job=odd /)])
   })
 })
 

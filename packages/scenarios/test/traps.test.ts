@@ -175,7 +175,12 @@ describe.each(everywhere)('on $name', (place) => {
       const { ran, job } = noting(iso8601(interval, { timezone }))
       await world.clock.jumpTo(Date.parse(`${instants[0]}:00Z`) - 3_600_000)
       for (const instant of instants) {
-        const scheduler = await world.start({ jobs: [job], pollInterval: { hours: 1 } })
+        const scheduler = await world.start({
+          jobs: [job],
+          pollInterval: { hours: 1 },
+          heartbeat: { hours: 1 },
+          deadAfter: { hours: 6 },
+        })
         await visit(world, `${instant}:00Z`, 75)
         await world.shutdown(scheduler)
       }

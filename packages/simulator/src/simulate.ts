@@ -3,9 +3,13 @@ import { HistoryChecker } from './checker/history-checker.ts'
 import { readStoredState } from './checker/stored-state.ts'
 import type { Violation } from './checker/violation.ts'
 import type { HistoryEvent } from './history/history.ts'
+import { makeClocksJump } from './world/clock-jumps.ts'
 import { doSomething } from './world/operations.ts'
 import { Fleet } from './world/fleet.ts'
 import { World } from './world/world.ts'
+
+/** How long it takes until a clock that has been set right is read, and followed. */
+const longestDoubtMs = 140_000
 
 /** What came of one seed. */
 export interface SimulationReport {
@@ -29,6 +33,7 @@ export async function simulate(options: {
   const { seed } = options
   const world = new World({ seed, sabotage: options.sabotage ?? null })
   const fleet = new Fleet(world)
+  if (world.clocksJump) makeClocksJump(world, fleet)
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
   const ahead = await calm(world, fleet)
@@ -111,20 +116,21 @@ function happen(world: World, fleet: Fleet): void {
 async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
-  world.storageClockOffsetMs = 0
+  world.correctStorageClock()
   for (const life of fleet.alive) {
     life.partitioned = false
     life.thaw()
-    life.step(0)
+    life.correctClock()
   }
   history.add(null, { kind: 'phase', phase: 'calm' })
   fleet.refill({ atLeast: random.whole(0, 2) })
   fleet.startNewest()
   await clock.advance(15_000)
+  if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
   // Deadlines may have been written by clocks that were ahead.
-  await clock.advance(profile.largestSkewMs + 100_000 + profile.slowestMs)
+  await clock.advance(Math.max(profile.largestSkewMs, world.setAheadMs) + 100_000 + profile.slowestMs)
   return ahead
 }
 

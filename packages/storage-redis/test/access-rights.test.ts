@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
+import type { Storage } from '@jobistemer/core/storage'
+import { startRedisCluster } from '@jobistemer/test-servers'
+import { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
-const { start, client: admin, open } = useServers()
+const { start, client: admin, open, onClose } = useServers()
 
 /** The rule of the guide, as the arguments of ACL. */
 function ruleOfGuide(): readonly string[] {
@@ -21,45 +24,55 @@ async function startForUser(rule: readonly string[]): Promise<string> {
   return server.url.replace('redis://', 'redis://scheduler:secret@')
 }
 
+/** Does all that a storage does, but for what it hears. */
+async function useAll(storage: Storage): Promise<void> {
+  const job = await addJob(storage, 'alpha', 'queue')
+  const beta = await addJob(storage, 'beta', 'cancel_running')
+  const claim = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: ['beta'], sweep: true }
+  const slots = (id: typeof job.id) => [1, 2, 3].map((index) => slotItem(id, index))
+  await storage.createOccurrences({ now: slotAt(3), owner, items: slots(job.id) })
+  await storage.createOccurrences({ now: slotAt(3), owner, items: slots(beta.id) })
+  await storage.settle({ now: slotAt(3), items: [finishItem(job.id, 1)] })
+  const [claimed] = (await storage.claim(claim)).claimed
+  expect(claimed).toMatchObject({ scheduledAt: slotAt(2), token: 1 })
+  const { id, jobId, scheduledAt } = slotItem(job.id, 2)
+  const address = { id, jobId, scheduledAt }
+  const reaped = { ...address, token: 1, sequence: 0, runs: [], action: 'retry', reason: 'deadline' } as const
+  expect((await storage.reap({ now: slotAt(9), items: [reaped] }))[0]?.outcome).toBe('reaped')
+  const cancel = { ...address, reason: 'stop', actor: null, mode: 'force' } as const
+  expect((await storage.cancel({ now: slotAt(9), items: [cancel] }))[0]?.outcome).toBe('canceled')
+  const pages = { limit: 10, cursor: null, runs: true } as const
+  await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'descending', from: slotAt(1), to: slotAt(9) })
+  await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'ascending', states: ['pending'] })
+  for (const order of ['ascending', 'descending'] as const) {
+    const query = { kind: 'job', jobId, order, limit: 1, runs: false } as const
+    const { cursor } = await storage.listOccurrences({ ...query, cursor: null })
+    await storage.listOccurrences({ ...query, cursor })
+  }
+  for (const state of ['pending', 'queued', 'running'] as const) {
+    await storage.listOccurrences({ ...pages, kind: 'live', state })
+  }
+  const many = await Promise.all(Array.from({ length: 8 }, (_, index) => addJob(storage, `job-${index}`)))
+  await storage.createOccurrences({ now: slotAt(1), owner, items: many.map((one) => slotItem(one.id, 1)) })
+  expect((await storage.listJobs({ due: { upTo: slotAt(9) }, limit: 3, cursor: null })).items).toHaveLength(3)
+  const node = { ...owner, counter: 1, startedAt: 0, leaving: false, about: {} }
+  const beat = { now: 0, profile: {}, profilesOf: [owner.incarnation] }
+  await storage.heartbeat({ ...beat, own: node, remove: [] })
+  const remove = [{ incarnation: owner.incarnation, counter: 1 }]
+  expect(await storage.heartbeat({ ...beat, own: null, remove })).toEqual({ nodes: [], profiles: [null] })
+  await storage.listJobs({ limit: 10, cursor: null, changedSince: slotAt(0), owner: 'x' })
+  await storage.saveJobs({ now: slotAt(9), changes: [{ kind: 'delete', id: beta.id, expectedVersion: 1 }] })
+  await storage.get({ jobs: [jobId], versions: [{ jobId, version: 1 }], occurrences: [id] })
+  await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 100 })
+  expect(await storage.serverTime?.()).toBeGreaterThan(0)
+}
+
 describe('the access rights that the guide lists', () => {
   it('are enough for all that a storage does', async () => {
     const storage = open({ url: await startForUser(ruleOfGuide()), minReplicas: 0 })
     const heard = new Promise<void>((resolve) => storage.subscribe?.(() => resolve()))
     await heard
-    const job = await addJob(storage, 'alpha', 'queue')
-    const beta = await addJob(storage, 'beta', 'cancel_running')
-    const claim = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: ['beta'], sweep: true }
-    const slots = (id: typeof job.id) => [1, 2, 3].map((index) => slotItem(id, index))
-    await storage.createOccurrences({ now: slotAt(3), owner, items: slots(job.id) })
-    await storage.createOccurrences({ now: slotAt(3), owner, items: slots(beta.id) })
-    await storage.settle({ now: slotAt(3), items: [finishItem(job.id, 1)] })
-    const [claimed] = (await storage.claim(claim)).claimed
-    expect(claimed).toMatchObject({ scheduledAt: slotAt(2), token: 1 })
-    const { id, jobId, scheduledAt } = slotItem(job.id, 2)
-    const address = { id, jobId, scheduledAt }
-    const reaped = { ...address, token: 1, sequence: 0, runs: [], action: 'retry', reason: 'deadline' } as const
-    expect((await storage.reap({ now: slotAt(9), items: [reaped] }))[0]?.outcome).toBe('reaped')
-    const cancel = { ...address, reason: 'stop', actor: null, mode: 'force' } as const
-    expect((await storage.cancel({ now: slotAt(9), items: [cancel] }))[0]?.outcome).toBe('canceled')
-    const pages = { limit: 10, cursor: null, runs: true } as const
-    await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'descending', from: slotAt(1), to: slotAt(9) })
-    await storage.listOccurrences({ ...pages, kind: 'job', jobId, order: 'ascending', states: ['pending'] })
-    for (const state of ['pending', 'queued', 'running'] as const) {
-      await storage.listOccurrences({ ...pages, kind: 'live', state })
-    }
-    const many = await Promise.all(Array.from({ length: 8 }, (_, index) => addJob(storage, `job-${index}`)))
-    await storage.createOccurrences({ now: slotAt(1), owner, items: many.map((one) => slotItem(one.id, 1)) })
-    expect((await storage.listJobs({ due: { upTo: slotAt(9) }, limit: 3, cursor: null })).items).toHaveLength(3)
-    const node = { ...owner, counter: 1, startedAt: 0, leaving: false, about: {} }
-    const beat = { now: 0, profile: {}, profilesOf: [owner.incarnation] }
-    await storage.heartbeat({ ...beat, own: node, remove: [] })
-    const remove = [{ incarnation: owner.incarnation, counter: 1 }]
-    expect(await storage.heartbeat({ ...beat, own: null, remove })).toEqual({ nodes: [], profiles: [null] })
-    await storage.listJobs({ limit: 10, cursor: null, changedSince: slotAt(0), owner: 'x' })
-    await storage.saveJobs({ now: slotAt(9), changes: [{ kind: 'delete', id: beta.id, expectedVersion: 1 }] })
-    await storage.get({ jobs: [jobId], versions: [{ jobId, version: 1 }], occurrences: [id] })
-    await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 100 })
-    expect(await storage.serverTime?.()).toBeGreaterThan(0)
+    await useAll(storage)
   })
 
   it('do not reach other keys', async () => {
@@ -83,14 +96,47 @@ describe('the access rights that the guide lists', () => {
     }
   })
 
-  it.each(['+zrangebyscore', '+evalsha', '+hset'])('are all needed: %s', async (right) => {
-    const url = await startForUser(ruleOfGuide().filter((part) => part !== right))
-    const storage = open({ url })
-    const use = async () => {
-      const job = await addJob(storage, 'alpha')
-      await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(job.id, 1), runs: null }] })
-      await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
+  it('are all needed, but for those that the guide names', async () => {
+    const rule = ruleOfGuide()
+    const server = await start()
+    const url = server.url.replace('redis://', 'redis://scheduler:secret@')
+    const spared: string[] = []
+    for (const right of rule.filter((part) => part.startsWith('+'))) {
+      await admin(server.url).flushall()
+      await admin(server.url).call('ACL', ...rule.filter((part) => part !== right))
+      const refused = await useAll(open({ url })).then(
+        () => null,
+        (error) => error.code,
+      )
+      if (refused === null) spared.push(right.slice(1))
+      else expect([right, refused]).toEqual([right, 'STORAGE_UNREADABLE'])
     }
-    expect((await refusal(use())).code).toBe('STORAGE_UNREADABLE')
+    const named = ['hello', 'auth', 'select', 'ping', 'client|setinfo', 'subscribe', 'unsubscribe', 'wait']
+    expect(spared).toEqual(named)
+    const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
+    for (const right of named) expect(guide).toContain(`\`${right}\``)
+  })
+
+  it('without that for WAIT, a call that waits for replicas fails after it has written', async () => {
+    const url = await startForUser(ruleOfGuide().filter((part) => part !== '+wait'))
+    expect((await refusal(addJob(open({ url, minReplicas: 1 }), 'alpha'))).code).toBe('STORAGE_UNREADABLE')
+    expect((await open({ url }).listJobs({ limit: 10, cursor: null })).items).toHaveLength(1)
+  })
+
+  it('are enough on a Cluster with the two that the guide adds', async () => {
+    const cluster = await startRedisCluster({ masters: 3 })
+    onClose(() => cluster.stop())
+    for (const { host, port } of cluster.nodes) {
+      const rule = [...ruleOfGuide(), '+cluster|slots', '+cluster|info']
+      await admin(`redis://${host}:${port}`).call('ACL', ...rule)
+    }
+    const client = new Cluster(
+      cluster.nodes.map(({ host, port }) => ({ host, port })),
+      { redisOptions: { username: 'scheduler', password: 'secret' } },
+    )
+    onClose(() => client.disconnect())
+    const storage = open({ client })
+    await new Promise<void>((resolve) => storage.subscribe?.(() => resolve()))
+    await useAll(storage)
   })
 })

@@ -70,7 +70,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly agenda: Agenda<RegisteredJob>
   readonly storage: StorageCaller
   readonly itemCalls: ItemCalls
-  readonly events: EventHub = new EventHub()
+  readonly events: EventHub
   readonly logger: EngineContext['logger']
   readonly owner: EngineContext['owner']
   readonly defaults: EngineContext['defaults']
@@ -103,6 +103,7 @@ export class Engine implements Scheduler, EngineContext {
     this.nodeId = options.nodeId
     this.clock = options.clock
     this.logger = options.logger
+    this.events = new EventHub(options.logger)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }
     this.maxBatch = options.storage.capabilities.maxBatch

@@ -1,5 +1,6 @@
 import type { EventHub } from '../events.ts'
 import type { Logger } from '../logger.ts'
+import { catchRejection } from '../rejection.ts'
 import type { Metrics } from './metrics.ts'
 
 /**
@@ -21,9 +22,7 @@ export function guardedMetrics(metrics: Metrics, { events, logger }: { events: E
     }
     const call = (...values: unknown[]): void => {
       try {
-        // The type lets asynchronous functions pass, and what nobody catches of them would end the process.
-        const returned: unknown = (metrics[name] as (...values: unknown[]) => unknown).apply(metrics, values)
-        if (returned instanceof Promise) returned.catch(tell)
+        catchRejection((metrics[name] as (...values: unknown[]) => unknown).apply(metrics, values), tell)
       } catch (error) {
         tell(error)
       }

@@ -63,6 +63,9 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
+        // As on a storage of one process, so that scenarios are the same everywhere, and long ones short.
+        heartbeat: { minutes: 1 },
+        deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,
         storage: process.storage,

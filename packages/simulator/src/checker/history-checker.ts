@@ -1,4 +1,5 @@
 import type { HistoryEvent } from '../history/history.ts'
+import { ClockModel } from './check-clocks.ts'
 import { HandlerModel } from './check-handlers.ts'
 import { InterruptionModel } from './check-interruptions.ts'
 import { StorageModel } from './check-storage.ts'
@@ -10,6 +11,7 @@ export class HistoryChecker {
   readonly model: StorageModel = new StorageModel()
   readonly #handlers = new HandlerModel(this.model)
   readonly #interruptions = new InterruptionModel(this.model)
+  readonly #clocks = new ClockModel()
   #followed = 0
 
   /** Follows the events that have come since it was last told. */
@@ -19,12 +21,14 @@ export class HistoryChecker {
       this.model.follow(event, this.#followed)
       this.#handlers.follow(event, this.#followed)
       this.#interruptions.follow(event, this.#followed)
+      this.#clocks.follow(event, this.#followed)
     }
   }
 
   /** What it has found, in the order in which it showed. */
   get violations(): readonly Violation[] {
-    const violations = [...this.model.violations, ...this.#handlers.violations, ...this.#interruptions.violations]
+    const models = [this.model, this.#handlers, this.#interruptions, this.#clocks]
+    const violations = models.flatMap((model) => model.violations)
     return violations.sort((one, other) => (one.event ?? 0) - (other.event ?? 0))
   }
 }

@@ -24,6 +24,8 @@ export type Rule =
   | 'reaped early'
   /** Started before its time, by the clock of who started it. */
   | 'early start'
+  /** Created, taken or decided by a time that no clock has shown for long enough to be believed. */
+  | 'clock'
   /** Claimed or started inside a pause. */
   | 'pause'
   /** Created under a version that had been superseded, or run under an older one than it was created under. */

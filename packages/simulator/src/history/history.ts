@@ -106,7 +106,10 @@ export type NodeEvent =
   | { readonly kind: 'node.crashed'; readonly where: string }
   | { readonly kind: 'node.frozen'; readonly forMs: number; readonly where: string }
   | { readonly kind: 'node.thawed' }
+  /** Its wall clock is ahead of the truth by so much from now on. */
   | { readonly kind: 'node.clock-stepped'; readonly offsetMs: number }
+  /** Its wall clock is wrong by so much the next time that it is read, and only then. */
+  | { readonly kind: 'node.clock-misread'; readonly byMs: number }
   /** `shutdown()` has resolved. */
   | { readonly kind: 'node.down' }
   /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
@@ -154,6 +157,10 @@ export type NodeEvent =
       readonly token: number
       readonly how: 'succeeded' | 'failed' | 'aborted'
     }
+  /** How it is about clocks in this world. A reading of the storage's may be uncertain by so much. */
+  | { readonly kind: 'clocks'; readonly startMs: number; readonly hasClock: boolean; readonly uncertaintyMs: number }
+  /** The clock of the storage is ahead of the truth by so much from now on. */
+  | { readonly kind: 'storage.clock-stepped'; readonly offsetMs: number }
   | { readonly kind: 'phase'; readonly phase: 'faults' | 'calm' | 'shutdown' | 'end' }
 
 type Told = StorageEvent | NodeEvent

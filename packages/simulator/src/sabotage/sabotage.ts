@@ -9,6 +9,9 @@ import { retryFailed } from './retry-failed.ts'
 /** Breaks every connection to one database in the same way. */
 export type Sabotage = (storage: Storage) => Storage
 
+/** Breaks no storage: nodes follow every reading of their wall clocks at once. */
+export const followEveryReading = 'every-reading'
+
 const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['unique-key', () => dropUniqueKey],
   ['token', () => ignoreToken],
@@ -18,9 +21,10 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['watermark-back', moveWatermarkBack],
   ['recovery', () => recoverBlindly],
   ['interruption', () => retryFailed],
+  [followEveryReading, () => (storage) => storage],
 ])
 
-/** The names of the ways in which a storage can be broken, to check that the checks find it. */
+/** The names of the ways in which a storage, or the clocks of the nodes, can be broken, to check that the checks find it. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]
 
 /** @throws TypeError when there is no such way */

@@ -77,6 +77,14 @@ export function drawFaultProfile(random: SeededRandom): FaultProfile {
   }
 }
 
+/** By how much a reading of a clock can be uncertain: half of the longest time from its request to its answer. */
+export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
+  const slowMs = calls.slow > 0 ? slowestMs : 0
+  // A process can also be frozen at rest, while its call is under way.
+  const canFreeze = calls['freeze before'] + calls['freeze after'] > 0
+  return slowMs + (canFreeze ? longestFreezeMs : 0) + 1
+}
+
 /** The fault of the next call, or `null`. */
 export function drawCallFault(profile: FaultProfile, random: SeededRandom): CallFault | null {
   let left = random.next()

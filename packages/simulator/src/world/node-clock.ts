@@ -3,11 +3,17 @@ import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
 /**
- * The clock of one life of a node, over the time that all share: its wall time is off and can be set, and when the
- * process is frozen or dead none of its timers rings.
+ * The clock of one life of a node, over the time that all share: its wall time is off, can be set, and can be wrong for a
+ * while or for a single reading. When the process is frozen or dead none of its timers rings.
  */
 export class NodeClock implements Clock {
   offsetMs: number
+  /** By how much it is wrong at present, beyond what it is set to. */
+  jumpMs: number = 0
+  /** Whether whoever asks it has to believe it: for the sabotage that follows every reading at once. */
+  readonly isAuthoritative: boolean
+  /** By how much the next reading is wrong. */
+  #misreadByMs = 0
   readonly #common: VirtualClock
   readonly #random: SeededRandom
   readonly #timers = new Set<Timer>()
@@ -17,14 +23,30 @@ export class NodeClock implements Clock {
   /** What waits for the thaw, in the order in which it came. */
   #held: (() => void)[] = []
 
-  constructor(common: VirtualClock, options: { readonly offsetMs: number; readonly random: SeededRandom }) {
+  constructor(
+    common: VirtualClock,
+    options: { readonly offsetMs: number; readonly random: SeededRandom; readonly isAuthoritative?: boolean },
+  ) {
+    this.isAuthoritative = options.isAuthoritative === true
     this.#common = common
     this.#random = options.random
     this.offsetMs = options.offsetMs
   }
 
   now(): number {
+    const misreadByMs = this.#misreadByMs
+    this.#misreadByMs = 0
+    return this.setTime() + this.jumpMs + misreadByMs
+  }
+
+  /** What it is set to: for users, who look twice at a clock that jumps. */
+  setTime(): number {
     return this.#common.now() + this.offsetMs
+  }
+
+  /** Makes the next reading wrong. */
+  misread(byMs: number): void {
+    this.#misreadByMs = byMs
   }
 
   monotonic(): number {

@@ -49,7 +49,8 @@ export class NodeLife implements ConnectionOwner {
     this.build = build
     this.name = `${nodeId}.${life}`
     this.random = world.faultRandom
-    this.clock = new NodeClock(world.clock, { offsetMs, random: world.faultRandom })
+    const isAuthoritative = world.followsEveryReading
+    this.clock = new NodeClock(world.clock, { offsetMs, random: world.faultRandom, isAuthoritative })
     this.handlers = { seed: world.seed, life: this.name, clock: this.clock, history: world.history }
     const { random } = world
     this.maxBatch = random.pick([1, 4, 1000])
@@ -99,6 +100,7 @@ export class NodeLife implements ConnectionOwner {
   start(): void {
     const { history } = this.#world
     history.add(this.name, { kind: 'node.starting', node: this.nodeId, build: this.build })
+    history.add(this.name, { kind: 'node.clock-stepped', offsetMs: this.clock.offsetMs })
     this.scheduler.start().then(
       () => {
         if (this.state === 'starting') this.state = 'up'
@@ -153,6 +155,35 @@ export class NodeLife implements ConnectionOwner {
   step(offsetMs: number): void {
     if (!this.alive || this.clock.offsetMs === offsetMs) return
     this.clock.offsetMs = offsetMs
+    this.#tellClock()
+  }
+
+  /** Makes the wall clock wrong for a while. */
+  jump(byMs: number, forMs: number): void {
+    this.#setJump(byMs)
+    this.later(forMs, () => this.#setJump(0))
+  }
+
+  /** Makes the next reading of the wall clock wrong. */
+  misread(byMs: number): void {
+    this.clock.misread(byMs)
+    this.#world.history.add(this.name, { kind: 'node.clock-misread', byMs })
+  }
+
+  /** Sets the wall clock right. */
+  correctClock(): void {
+    this.step(0)
+    this.#setJump(0)
+  }
+
+  #setJump(byMs: number): void {
+    if (!this.alive || this.clock.jumpMs === byMs) return
+    this.clock.jumpMs = byMs
+    this.#tellClock()
+  }
+
+  #tellClock(): void {
+    const offsetMs = this.clock.offsetMs + this.clock.jumpMs
     this.#world.history.add(this.name, { kind: 'node.clock-stepped', offsetMs })
   }
 

@@ -113,7 +113,7 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       )
     }
     case 'explain': {
-      const at = clock.now() + random.whole(-120_000, 60_000)
+      const at = clock.setTime() + random.whole(-120_000, 60_000)
       const slot = scheduler.nextRuns(name, 1)[0]
       return (await scheduler.explain(name, slot !== undefined && random.chance(0.5) ? slot : at, patience)).verdict
     }
@@ -160,7 +160,7 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
 
 async function update({ world, life, job, patience }: Stage): Promise<string> {
   const { random } = world
-  const now = life.clock.now()
+  const now = life.clock.setTime()
   const change = {
     ...(random.chance(0.5) && {
       schedule: every(random.pick([1000, 3000, 10_000, 30_000]), { phaseMs: random.pick([0, 0, 500]) }),

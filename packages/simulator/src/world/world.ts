@@ -3,10 +3,10 @@ import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/t
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { History } from '../history/history.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
-import { type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
+import { followEveryReading, type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
 import { drawJobs } from '../workload/draw-jobs.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
-import { drawFaultProfile, type FaultProfile } from './fault-profile.ts'
+import { drawFaultProfile, type FaultProfile, largestUncertainty } from './fault-profile.ts'
 import { recordingStorage } from './recording-storage.ts'
 
 /** How often something happened. */
@@ -18,6 +18,12 @@ export interface Counts {
 }
 
 const startMs = Date.UTC(2026, 0, 1)
+
+/** By how much clocks are wrong that are so for less long than a jump has to hold before it is followed. */
+export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
+
+/** And for how long at most. */
+export const longestWrongMs = 12_000
 
 /** Everything that the nodes of one seed share: time, data, chance and the record of what happens. */
 export class World {
@@ -33,14 +39,21 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, requests: 0, faults: new Map() }
   readonly startMs: number = startMs
-  /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments. */
+  /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments, and some jumps. */
   readonly hasClock: boolean
-  /** By how much that clock is wrong at present. */
-  storageClockOffsetMs: number = 0
+  /** Whether clocks jump in more ways than by being set. */
+  readonly clocksJump: boolean
+  /** How far ahead of the truth a clock was set at most, in one of these ways. */
+  setAheadMs: number = 0
+  /** Whether nodes believe their clocks at once: a sabotage. */
+  readonly followsEveryReading: boolean
   /** `null` once the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
   readonly #sabotage: Sabotage | null
+  /** By how much the clock of the storage is wrong: what it is set to, and what comes on top for a moment. */
+  #storageClockSetMs = 0
+  #storageClockJumpMs = 0
 
   constructor(options: { readonly seed: number; readonly sabotage: string | null }) {
     const { seed, sabotage } = options
@@ -54,7 +67,11 @@ export class World {
     this.spanMs = this.random.whole(1, 6) * 30_000
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
     this.hasClock = new SeededRandom(`clock of ${seed}`).chance(0.3)
+    this.clocksJump = new SeededRandom(`jumps of ${seed}`).chance(0.4)
+    this.followsEveryReading = sabotage === followEveryReading
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
+    const { hasClock } = this
+    this.history.add(null, { kind: 'clocks', startMs, hasClock, uncertaintyMs: largestUncertainty(this.profile) })
     if (this.hasClock) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
   }
 
@@ -63,12 +80,35 @@ export class World {
     this.later(random.whole(1000, 60_000), () => {
       if (this.faults === null) return
       this.countFault('wrong storage clock')
-      this.storageClockOffsetMs = random.pick([-1, 1]) * random.pick([10_000, 3_600_000, 30 * 86_400_000])
-      this.later(random.whole(1, 12_000), () => {
-        this.storageClockOffsetMs = 0
+      this.#setStorageClock({ jumpMs: random.pick([-1, 1]) * random.pick(jumpsMs) })
+      this.later(random.whole(1, longestWrongMs), () => {
+        this.#setStorageClock({ jumpMs: 0 })
         this.#makeStorageClockWrong(random)
       })
     })
+  }
+
+  /** Sets the clock of the storage ahead of the truth, until somebody sets it again. */
+  setStorageClock(offsetMs: number): void {
+    this.setAheadMs = Math.max(this.setAheadMs, offsetMs)
+    this.#setStorageClock({ setMs: offsetMs })
+  }
+
+  /** Whatever its clock showed, it is right from now on. */
+  correctStorageClock(): void {
+    this.#setStorageClock({ setMs: 0, jumpMs: 0 })
+  }
+
+  #setStorageClock({ setMs, jumpMs }: { readonly setMs?: number; readonly jumpMs?: number }): void {
+    const before = this.#storageClockOffsetMs
+    this.#storageClockSetMs = setMs ?? this.#storageClockSetMs
+    this.#storageClockJumpMs = jumpMs ?? this.#storageClockJumpMs
+    const offsetMs = this.#storageClockOffsetMs
+    if (offsetMs !== before) this.history.add(null, { kind: 'storage.clock-stepped', offsetMs })
+  }
+
+  get #storageClockOffsetMs(): number {
+    return this.#storageClockSetMs + this.#storageClockJumpMs
   }
 
   /** A connection to the data, whose answers are recorded. */
@@ -76,7 +116,7 @@ export class World {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#sabotage === null ? storage : this.#sabotage(storage)
     const timed = this.hasClock
-      ? wrapStorage(broken, { serverTime: async () => this.clock.now() + this.storageClockOffsetMs })
+      ? wrapStorage(broken, { serverTime: async () => this.clock.now() + this.#storageClockOffsetMs })
       : broken
     return recordingStorage(timed, this.history, life)
   }

@@ -20,8 +20,8 @@ class ErrorRecorder {
 
   of(thrown: unknown, depth: number): ErrorRecord {
     this.#records++
-    if (!isErrorLike(thrown)) return { name: 'Error', message: cut(describe(thrown), longestMessage) }
     try {
+      if (!isErrorLike(thrown)) return { name: 'Error', message: cut(describe(thrown), longestMessage) }
       const { name, message, stack, code } = thrown
       return {
         name: cut(describe(name), 100),
@@ -31,8 +31,8 @@ class ErrorRecorder {
         ...this.#inner(thrown, depth),
       }
     } catch {
-      // Members of an error can be getters that throw.
-      return { name: 'Error', message: Object.prototype.toString.call(thrown) }
+      // Members of an error can be getters that throw, and a proxy can refuse everything.
+      return { name: 'Error', message: classOf(thrown) }
     }
   }
 
@@ -77,7 +77,15 @@ function describe(thrown: unknown): string {
     return text
   } catch {
     // An object without a usable toString, or a cyclic one, can be thrown too.
+    return classOf(thrown)
+  }
+}
+
+function classOf(thrown: unknown): string {
+  try {
     return Object.prototype.toString.call(thrown)
+  } catch {
+    return 'something that cannot be read was thrown'
   }
 }
 

@@ -1,0 +1,431 @@
+import { defineJob, type Job, JobistemerError, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { ClockWorld, hour } from './clock-world.ts'
+import { everySeconds, everyType } from './every.ts'
+import { InterceptedStorage } from './intercepted-storage.ts'
+import { LosingStorage } from './losing-storage.ts'
+import { at, createWorld, onlyOccurrence, secondsOf, type World } from './world.ts'
+
+/** Who looks at the scheduler to which something happens. */
+export interface Watch {
+  /** For the scheduler that is watched. */
+  readonly options: Partial<SchedulerOptions>
+  /** Called before it starts. */
+  watch(scheduler: Scheduler): void
+}
+
+/** Makes something happen to a scheduler, with other jobs beside. Answers for how many seconds all of it took. */
+export type Stage = (cast: Cast) => Promise<number>
+
+/** Who plays on a stage. */
+export class Cast {
+  readonly #watch: Watch
+  /** The seconds of the slots that each of the other jobs has run. */
+  readonly ran: { readonly a: number[]; readonly z: number[] } = { a: [], z: [] }
+  /** Members for the job to which something happens. */
+  readonly settings: Partial<Parameters<typeof defineJob>[0]>
+
+  constructor(watch: Watch, settings: Cast['settings'] = {}) {
+    this.#watch = watch
+    this.settings = settings
+  }
+
+  /** Options of a scheduler that nobody watches: the other jobs stand around those that are given. */
+  options({ jobs = [], ...others }: Partial<SchedulerOptions> = {}): Partial<SchedulerOptions> {
+    return { ...others, jobs: [this.#neighbour('a'), ...jobs, this.#neighbour('z')] }
+  }
+
+  /** A scheduler that is watched from now on. */
+  async watched(make: (options: Partial<SchedulerOptions>) => Scheduler, options: Partial<SchedulerOptions> = {}) {
+    const scheduler = make({ ...this.#watch.options, ...this.options(options) })
+    this.#watch.watch(scheduler)
+    await scheduler.start()
+    return scheduler
+  }
+
+  #neighbour(name: 'a' | 'z'): Job {
+    return defineJob({
+      name,
+      schedule: everySeconds(10),
+      recoveryStrategy: 'execute_all',
+      overlapPolicy: 'queue',
+      tasks: [{ name: 'work', run: ({ scheduledAt }) => void this.ran[name].push(secondsOf(scheduledAt)) }],
+    })
+  }
+}
+
+/** The job to which something happens. */
+function odd({ settings }: Cast, others: Cast['settings'] = {}): Job {
+  return defineJob({
+    name: 'odd',
+    schedule: everySeconds(10),
+    ...others,
+    ...settings,
+    tasks: others.tasks ?? [{ name: 'work', run: () => 1 }],
+  })
+}
+
+/** One whose only run takes so long. */
+function slow(cast: Cast, world: World, seconds: number): Job {
+  return odd(cast, {
+    schedule: everySeconds(10, +at(10)),
+    executionTimeout: { minutes: 1 },
+    tasks: [{ name: 'work', taskTimeout: { hours: 1 }, run: ({ signal }) => world.clock.sleep({ seconds }, signal) }],
+  })
+}
+
+/** A job runs, is tried again once, and says something on each level. */
+export const runs: Stage = async (cast) => {
+  const world = createWorld()
+  const job = odd(cast, {
+    retryPolicy: { maxRetries: 1, retryInterval: { seconds: 1 } },
+    tasks: [
+      {
+        name: 'work',
+        run({ logger, attempt }) {
+          for (const level of ['debug', 'info', 'warn', 'error'] as const) logger[level]({}, 'said by a handler')
+          if (attempt === 1) throw new Error('not yet')
+        },
+      },
+    ],
+  })
+  await cast.watched(world.scheduler, { jobs: [job] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** A task fails for good. */
+export const fails: Stage = async (cast) => {
+  const world = createWorld()
+  const run = () => Promise.reject(new Error('disk full'))
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { tasks: [{ name: 'work', run }] })] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** A task takes too long, and is tried again once. */
+export const takesTooLong: Stage = async (cast) => {
+  const world = createWorld()
+  const job = odd(cast, {
+    schedule: everySeconds(10, +at(10)),
+    retryPolicy: { maxRetries: 1, retryInterval: { seconds: 1 } },
+    tasks: [
+      { name: 'work', taskTimeout: { seconds: 2 }, run: ({ signal }) => world.clock.sleep({ hours: 1 }, signal) },
+    ],
+  })
+  await cast.watched(world.scheduler, { jobs: [job] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** A user cancels a run, pauses a job, resumes and removes it. */
+export const isIntervenedIn: Stage = async (cast) => {
+  const world = createWorld()
+  const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
+  await world.clock.advanceTo(at(15))
+  await scheduler.cancel((await onlyOccurrence(scheduler, 'odd')).id, { force: true })
+  await scheduler.pause('odd')
+  await scheduler.resume('odd')
+  await scheduler.remove('odd')
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** It shuts down, and hands back what it runs. */
+export const stops: Stage = async (cast) => {
+  const world = createWorld()
+  const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
+  await world.clock.advanceTo(at(15))
+  await world.shutdown(scheduler, 1000)
+  await world.start(cast.options({ jobs: [slow(cast, world, 1)] }))
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** It starts when slots have been missed. */
+export const comesLate: Stage = async (cast) => {
+  const world = createWorld()
+  const first = await world.start(cast.options({ jobs: [odd(cast)] }))
+  await world.clock.advanceTo(at(15))
+  await world.shutdown(first)
+  await world.clock.advanceTo(at(105))
+  await cast.watched(world.scheduler, { jobs: [odd(cast)] })
+  await world.clock.advanceTo(at(125))
+  return 125
+}
+
+/** It stands still while another node takes its run. */
+export const losesItsRun: Stage = async (cast) => {
+  const world = createWorld()
+  const owner = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)], nodeId: 'owner' })
+  await world.clock.advanceTo(at(15))
+  world.freeze(owner)
+  await world.start(cast.options({ jobs: [slow(cast, world, 1000)], nodeId: 'reaper' }))
+  await world.clock.advanceTo(at(95))
+  await world.thaw(owner)
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
+/** Another node has died, and it takes its run. */
+export const takesOver: Stage = async (cast) => {
+  const world = createWorld()
+  const owner = await world.start(cast.options({ jobs: [slow(cast, world, 1000)], nodeId: 'owner' }))
+  await world.clock.advanceTo(at(15))
+  world.crash(owner)
+  await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)], nodeId: 'reaper' })
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
+/** An earlier run is still at work when the next slot is due. */
+export const overlaps: Stage = async (cast) => {
+  const world = createWorld()
+  const tasks = [{ name: 'work', run: () => world.clock.sleep({ seconds: 15 }) }]
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { tasks })] })
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** The storage is away for a while. */
+export const storageIsAway: Stage = async (cast) => {
+  const world = createWorld()
+  const intercepted = new InterceptedStorage(world.connect())
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: intercepted.storage })
+  await world.clock.advanceTo(at(12))
+  const through = intercepted.intercept
+  intercepted.intercept = async ({ operation }) => {
+    throw new JobistemerError('STORAGE_BUSY', { message: `${operation} failed.` })
+  }
+  await world.clock.advanceTo(at(22))
+  intercepted.intercept = through
+  await world.clock.advanceTo(at(45))
+  return 45
+}
+
+/** The storage loses all that it has. */
+export const storageIsEmptied: Stage = async (cast) => {
+  const world = createWorld()
+  const losing = new LosingStorage()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: losing.connect() })
+  await world.clock.advanceTo(at(12))
+  losing.loseAll()
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** Its own clock is a little wrong, and then right. */
+export const clockIsWrong: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: true })
+  await cast.watched(
+    (options) => {
+      const { scheduler, clock } = world.node('only', options)
+      clock.offsetMs = 3000
+      void world.clock.sleep({ seconds: 30 }).then(() => {
+        clock.offsetMs = 0
+      })
+      return scheduler
+    },
+    { jobs: [odd(cast)] },
+  )
+  await world.clock.advance({ seconds: 95 })
+  return 95
+}
+
+/** The clock of the storage is an hour ahead for some seconds. */
+export const clockJumps: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: true })
+  await cast.watched((options) => world.node('only', options).scheduler, { jobs: [odd(cast)] })
+  await world.clock.advance({ seconds: 55 })
+  world.storageClock.offsetMs = hour
+  await world.clock.advance({ seconds: 10 })
+  world.storageClock.offsetMs = 0
+  await world.clock.advance({ seconds: 30 })
+  return 95
+}
+
+/** A node whose clock was an hour ahead has decided the slots of a job. */
+export const isAhead: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: false })
+  await world.decideAhead(hour, { jobs: [odd(cast)] })
+  const scheduler = await cast.watched((options) => world.node('only', options).scheduler, { jobs: [odd(cast)] })
+  await world.clock.advance({ seconds: 15 })
+  await scheduler.realign('odd')
+  await world.clock.advance({ seconds: 10 })
+  return 25
+}
+
+/** A schedule throws. */
+export const scheduleFails: Stage = async (cast) => {
+  const world = createWorld()
+  const schedule = everySeconds(10)
+  const { nextMs } = schedule
+  schedule.nextMs = (after) => {
+    if (after >= Number(at(10))) throw new Error('out of paper')
+    return nextMs.call(schedule, after)
+  }
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { schedule })] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** A hook throws. */
+export const hookFails: Stage = async (cast) => {
+  const world = createWorld()
+  const onStart = (): never => {
+    throw new Error('no paper')
+  }
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { onStart })] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** It does not know the handler that a job names. */
+export const lacksHandler: Stage = async (cast) => {
+  const world = createWorld()
+  const job = odd(cast, { tasks: [{ name: 'work', handler: 'sned' }] })
+  await cast.watched(world.scheduler, { jobs: [job], handlers: { send: () => 1 } })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** Another node brings another definition of the job into force. */
+export const isOlder: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)] })
+  await world.start(cast.options({ jobs: [odd(cast, { schedule: everySeconds(20) })] }))
+  await world.clock.advanceTo(at(65))
+  return 65
+}
+
+/** Another node has died whose run is not tried again. */
+export const takesOverForGood: Stage = async (cast) => {
+  const world = createWorld()
+  const job = () =>
+    odd(cast, {
+      schedule: everySeconds(10, +at(10)),
+      executionTimeout: { minutes: 1 },
+      maxRescues: 0,
+      ...sleeper(world),
+    })
+  const owner = await world.start(cast.options({ jobs: [job()], nodeId: 'owner' }))
+  await world.clock.advanceTo(at(15))
+  world.crash(owner)
+  await cast.watched(world.scheduler, { jobs: [job()], nodeId: 'reaper' })
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
+/** As many slots wait as may wait. */
+export const isFull: Stage = async (cast) => {
+  const world = createWorld()
+  const job = odd(cast, { overlapPolicy: 'queue', maxQueued: 1, ...sleeper(world) })
+  await cast.watched(world.scheduler, { jobs: [job] })
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** It starts when slots of a job that is paused have been missed. */
+export const comesLateToWhatIsPaused: Stage = async (cast) => {
+  const world = createWorld()
+  const first = await world.start(cast.options({ jobs: [odd(cast)] }))
+  await first.pause('odd')
+  await world.shutdown(first)
+  await world.clock.advanceTo(at(105))
+  await cast.watched(world.scheduler, { jobs: [odd(cast)] })
+  await world.clock.advanceTo(at(125))
+  return 125
+}
+
+/** Its clock, the only one that there is, is set a little. */
+export const clockIsSet: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: false })
+  await cast.watched(
+    (options) => {
+      const { scheduler, clock } = world.node('only', options)
+      void world.clock.sleep({ seconds: 12 }).then(() => {
+        clock.offsetMs = 3000
+      })
+      return scheduler
+    },
+    { jobs: [odd(cast)], reapInterval: { seconds: 5 } },
+  )
+  await world.clock.advance({ seconds: 35 })
+  return 35
+}
+
+/** A schedule is over before its job is there. */
+export const isOver: Stage = async (cast) => {
+  const world = createWorld()
+  await world.clock.advanceTo(at(5))
+  await cast.watched(world.scheduler, { jobs: [odd(cast, { schedule: everySeconds(10, +at(0)) })] })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** It cannot revive the schedule of a job that another node has added, and is asked to set all jobs back. */
+export const cannotRevive: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: false })
+  // Another type than that of the other jobs, which it knows.
+  const schedule = Object.defineProperties(everySeconds(10), {
+    type: { value: { name: 'own', revive: () => everySeconds(10) } },
+    toJSON: { value: () => ({ type: 'own' }) },
+  })
+  const isData = { schedule, tasks: [{ name: 'work', handler: 'send' }] }
+  await world.decideAhead(hour, { jobs: [odd(cast, isData)], handlers: { send: () => 1 } })
+  const handlers = { send: () => 1 }
+  const scheduler = await cast.watched((options) => world.node('only', options).scheduler, { handlers })
+  await world.clock.advance({ seconds: 15 })
+  await scheduler.realign()
+  await world.clock.advance({ seconds: 10 })
+  return 25
+}
+
+/** The storage loses all that it has, and it had followed another definition than its own. */
+export const isOlderAndEmptied: Stage = async (cast) => {
+  const world = createWorld()
+  const losing = new LosingStorage()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: losing.connect() })
+  const newer = odd(cast, { schedule: everySeconds(15) })
+  await world.start(cast.options({ jobs: [newer], storage: losing.connect() }))
+  await world.clock.advanceTo(at(5))
+  losing.loseAll()
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** The storage loses a job that a process has added which has ended. */
+export const losesWhatOthersAdded: Stage = async (cast) => {
+  const world = createWorld()
+  const losing = new LosingStorage()
+  const handlers = { send: () => 1 }
+  await cast.watched(world.scheduler, { handlers, scheduleTypes: [everyType], storage: losing.connect() })
+  const adder = await world.start({ storage: losing.connect() })
+  await adder.add(odd(cast, { tasks: [{ name: 'work', handler: 'send' }] }))
+  await world.clock.advanceTo(at(5))
+  await world.shutdown(adder)
+  losing.loseAll()
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+/** The storage refuses what a run says, and that it has failed. */
+export const isRefused: Stage = async (cast) => {
+  const world = createWorld()
+  const job = odd(cast, { schedule: everySeconds(10, +at(10)) })
+  const storage = wrapStorage(world.connect(), {
+    around(call) {
+      const text = call.method === 'settle' ? JSON.stringify(call.request) : ''
+      if (text.includes(job.id) && text.includes('"finish"')) throw new RangeError('too deep')
+      return call.proceed()
+    },
+  })
+  await cast.watched(world.scheduler, { jobs: [job], storage })
+  await world.clock.advanceTo(at(125))
+  return 125
+}
+
+function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {
+  const run = ({ signal }: { readonly signal: AbortSignal }) => world.clock.sleep({ hours: 1 }, signal)
+  return { tasks: [{ name: 'work', taskTimeout: { hours: 2 }, run }] }
+}

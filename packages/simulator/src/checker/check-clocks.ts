@@ -1,0 +1,145 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { HistoryEvent } from '../history/history.ts'
+import { ClockHolds } from './clock-holds.ts'
+import type { Violation } from './violation.ts'
+
+type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
+
+// At a start, the clock of the storage is followed at once where the node's own agrees with it so far.
+const agreeAtStartMs = 5000
+
+/** What is known of one life. */
+interface Life {
+  /** Of the clock that it follows. */
+  readonly holds: ClockHolds
+  isStarting: boolean
+  wallOffsetMs: number
+}
+
+/**
+ * Whether what nodes create, take and decide is by a time that they may believe. Only a time ahead of the truth does
+ * harm, and only that can be told: what a call says was true when it was sent, and it may take effect much later.
+ */
+export class ClockModel {
+  readonly violations: Violation[] = []
+  readonly #lives = new Map<string, Life>()
+  #world: EventOf<'clocks'> | null = null
+  #storageOffsetMs = 0
+  #index = 0
+
+  follow(event: HistoryEvent, index: number): void {
+    this.#index = index
+    switch (event.kind) {
+      case 'clocks':
+        this.#world = event
+        return
+      case 'storage.clock-stepped':
+        this.#storageStepped(event)
+        return
+      case 'node.starting':
+        if (event.life !== null) this.#lives.set(event.life, this.#newLife(event.mono))
+        return
+      case 'node.clock-stepped':
+        this.#nodeStepped(event)
+        return
+      case 'node.up':
+        this.#up(event)
+        return
+      case 'job.saved':
+        // One that is there again goes on from where it was when it was deleted.
+        if (event.change === 'create' && event.head.version === 1)
+          this.#decided(event, event.head.id, event.head.watermark)
+        return
+      case 'created': {
+        const { item, now } = event
+        this.#told(event, item.jobId, item.id, now)
+        if (item.kind === 'slot') this.#decided(event, item.jobId, item.scheduledAt, item.id)
+        return
+      }
+      case 'recovered':
+        this.#told(event, event.jobId, null, event.now)
+        this.#decided(event, event.jobId, event.watermark)
+        return
+      case 'claimed':
+      case 'reaped':
+        this.#told(event, event.jobId, event.id, event.now)
+        return
+      case 'overdue.sought':
+        this.#check(event, {
+          jobId: null,
+          id: null,
+          what: 'it looked for what is overdue by',
+          at: event.deadlineBefore,
+        })
+    }
+  }
+
+  #newLife(mono: number): Life {
+    const { hasClock, uncertaintyMs } = this.#world ?? { hasClock: false, uncertaintyMs: 0 }
+    // Only readings of the storage's clock travel.
+    const holds = new ClockHolds(hasClock ? uncertaintyMs : 0)
+    if (hasClock) holds.show(this.#storageOffsetMs, mono)
+    return { holds, isStarting: true, wallOffsetMs: 0 }
+  }
+
+  #storageStepped({ offsetMs, mono }: EventOf<'storage.clock-stepped'>): void {
+    this.#storageOffsetMs = offsetMs
+    for (const life of this.#lives.values()) {
+      life.holds.show(offsetMs, mono)
+      this.#compareAtStart(life)
+    }
+  }
+
+  #nodeStepped({ life: name, offsetMs, mono }: EventOf<'node.clock-stepped'>): void {
+    const life = this.#lives.get(name ?? '')
+    if (life === undefined) return
+    life.wallOffsetMs = offsetMs
+    if (this.#world?.hasClock !== true) life.holds.show(offsetMs, mono)
+    this.#compareAtStart(life)
+  }
+
+  #up({ life: name, mono }: EventOf<'node.up'>): void {
+    const life = this.#lives.get(name ?? '')
+    if (life === undefined) return
+    life.isStarting = false
+    life.holds.mostAhead(mono)
+  }
+
+  /** What a node believes when it starts: its own clock where there is no other, and elsewhere what both say. */
+  #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
+    if (!isStarting) return
+    const { hasClock = false, uncertaintyMs = 0 } = this.#world ?? {}
+    if (!hasClock) holds.believe(wallOffsetMs)
+    else if (Math.abs(this.#storageOffsetMs - wallOffsetMs) <= agreeAtStartMs + uncertaintyMs) {
+      holds.believe(this.#storageOffsetMs)
+    }
+  }
+
+  #told(event: HistoryEvent, jobId: JobId, id: OccurrenceId | null, at: number): void {
+    this.#check(event, { jobId, id, what: `its ${event.kind} is by`, at })
+  }
+
+  #decided(event: HistoryEvent, jobId: JobId, watermark: number, id: OccurrenceId | null = null): void {
+    this.#check(event, { jobId, id, what: 'its slots are decided up to', at: watermark })
+  }
+
+  #check(
+    { life: name, mono }: HistoryEvent,
+    told: {
+      readonly jobId: JobId | null
+      readonly id: OccurrenceId | null
+      readonly what: string
+      readonly at: number
+    },
+  ): void {
+    const life = this.#lives.get(name ?? '')
+    if (life === undefined || this.#world === null) return
+    const { jobId, id: occurrence, what, at } = told
+    const aheadMs = at - this.#world.startMs - mono
+    const mostMs = life.holds.mostAhead(mono)
+    if (mostMs !== null && aheadMs <= mostMs) return
+    const allowed = mostMs === null ? 'believes no clock yet' : `may be ahead by ${mostMs} ms`
+    const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`
+    this.violations.push({ rule: 'clock', message, jobId, occurrence, event: this.#index })
+  }
+}

@@ -1,0 +1,43 @@
+import { SeededRandom } from '@jobistemer/test-kit'
+import type { Fleet } from './fleet.ts'
+import { jumpsMs, longestWrongMs, type World } from './world.ts'
+
+/** By how much a clock is wrong at most that stays so: so far its jobs may be decided ahead. */
+const longestLastingMs = 300_000
+
+/** The clocks of nodes, and that of the storage, jump: for a single reading, for a while, or for good. */
+export function makeClocksJump(world: World, fleet: Fleet): void {
+  const random = new SeededRandom(`clock jumps of ${world.seed}`)
+  const next = (afterMs: number): void =>
+    world.later(afterMs + random.whole(2000, 40_000), () => {
+      if (world.faults !== null) next(jump(world, fleet, random))
+    })
+  next(0)
+}
+
+/** For how long it lasts: two of one size that touch would be one that holds for long enough to be followed. */
+function jump(world: World, fleet: Fleet, random: SeededRandom): number {
+  const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
+  const byMs = random.pick([-1, 1]) * random.pick(jumpsMs)
+  const lastingMs = random.whole(-longestLastingMs, longestLastingMs)
+  const forMs = random.whole(1, longestWrongMs)
+  const place = random.next()
+  if (how === 'storage') {
+    if (!world.hasClock) return 0
+    world.countFault('storage clock jump')
+    world.setStorageClock(lastingMs)
+    return 0
+  }
+  // One that starts has nothing to compare its clock with, unless the storage has one too.
+  const { usable } = fleet
+  const life = usable[Math.floor(place * usable.length)]
+  if (life === undefined) return 0
+  world.countFault('clock jump')
+  if (how === 'reading') life.misread(byMs)
+  else if (how === 'while') life.jump(byMs, forMs)
+  else {
+    world.setAheadMs = Math.max(world.setAheadMs, lastingMs)
+    life.step(lastingMs)
+  }
+  return forMs
+}

@@ -1,0 +1,128 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import { expect, it } from 'vitest'
+import { HistoryChecker } from '../src/checker/history-checker.ts'
+import { History } from '../src/history/history.ts'
+
+// Hand-made histories of one node, `a.1`, that begins something by a time that it may believe in, or not.
+
+const startMs = Date.UTC(2026, 0, 1)
+const id = jobId('job')
+const hour = 3600
+
+class Script {
+  #seconds = 0
+  readonly #history = new History(() => this.#seconds * 1000)
+
+  constructor(options: { readonly hasClock: boolean; readonly wallSeconds?: number }) {
+    this.#history.add(null, { kind: 'clocks', startMs, hasClock: options.hasClock, uncertaintyMs: 0 })
+    this.#history.add('a.1', { kind: 'node.starting', node: 'a', build: 0 })
+    this.node(options.wallSeconds ?? 0)
+    this.#history.add('a.1', { kind: 'node.up' })
+  }
+
+  wait(seconds: number): this {
+    this.#seconds += seconds
+    return this
+  }
+
+  /** Its clock is ahead by so many seconds from now on. */
+  node(seconds: number): this {
+    this.#history.add('a.1', { kind: 'node.clock-stepped', offsetMs: seconds * 1000 })
+    return this
+  }
+
+  storage(seconds: number): this {
+    this.#history.add(null, { kind: 'storage.clock-stepped', offsetMs: seconds * 1000 })
+    return this
+  }
+
+  /** It takes something by a time that is ahead by so many seconds. */
+  claims(seconds: number): this {
+    this.#history.add('a.1', {
+      kind: 'claimed',
+      id: occurrenceId(id, startMs),
+      jobId: id,
+      token: 1,
+      jobVersion: 1,
+      dueAt: startMs,
+      executionTimeoutMs: 5000,
+      runs: [],
+      now: this.#at(seconds),
+    })
+    return this
+  }
+
+  /** It looks for what was overdue by a time that is ahead by so many seconds. */
+  seeks(seconds: number): this {
+    this.#history.add('a.1', { kind: 'overdue.sought', deadlineBefore: this.#at(seconds) })
+    return this
+  }
+
+  /** By a time that is right, it decides slots up to one that is ahead by so many seconds. */
+  recovers(seconds: number): this {
+    const watermark = this.#at(seconds)
+    const course = { expectedWatermark: startMs, watermark, nextAt: null, entries: [] }
+    this.#history.add('a.1', { kind: 'recovered', jobId: id, jobVersion: 1, ...course, now: this.#at(0) })
+    return this
+  }
+
+  get breaksIt(): boolean {
+    const checker = new HistoryChecker()
+    checker.follow(this.#history.events)
+    return checker.violations.some(({ rule }) => rule === 'clock')
+  }
+
+  #at(aheadSeconds: number): number {
+    return startMs + (this.#seconds + aheadSeconds) * 1000
+  }
+}
+
+const wall = (wallSeconds = 0) => new Script({ hasClock: false, wallSeconds })
+const server = (wallSeconds = 0) => new Script({ hasClock: true, wallSeconds })
+
+it.each<[string, () => Script]>([
+  ['claims by a clock that has jumped just now', () => wall().wait(60).node(hour).wait(5).claims(hour)],
+  ['claims by a single reading', () => wall().wait(60).claims(hour)],
+  [
+    'claims by a clock that was wrong for a while, and is right again',
+    () => {
+      return wall().wait(60).node(hour).wait(10).node(0).wait(60).claims(hour)
+    },
+  ],
+  [
+    'claims by a clock that is wrong twice, each time for a while',
+    () => {
+      return wall().wait(60).node(hour).wait(10).node(0).wait(10).node(hour).wait(10).claims(hour)
+    },
+  ],
+  ['claims by its own clock although the storage has one', () => server(hour).wait(60).claims(hour)],
+  [
+    'claims by a clock of the storage that has jumped just now',
+    () => server().wait(60).storage(hour).wait(5).claims(hour),
+  ],
+  ['looks for what is overdue by a clock that has jumped just now', () => wall().wait(60).node(hour).seeks(hour)],
+  ['decides slots that are still to come', () => wall().wait(60).recovers(hour)],
+])('a node that %s breaks the rule', (_, make) => {
+  expect(make().breaksIt).toBe(true)
+})
+
+it.each<[string, () => Script]>([
+  ['claims by the time of its start', () => wall(hour).wait(60).claims(hour)],
+  ['claims by a clock that was set a little', () => wall().wait(60).node(4).claims(4)],
+  [
+    'claims by a clock that has jumped, and was the same for long enough',
+    () => {
+      return wall().wait(60).node(hour).wait(16).claims(hour)
+    },
+  ],
+  ['claims by the time before a jump', () => wall().wait(60).node(hour).wait(5).claims(0)],
+  ['claims by a clock that has jumped back just now', () => wall().wait(60).node(-hour).claims(-hour)],
+  [
+    'claims by a clock of the storage that was the same for long enough',
+    () => {
+      return server().wait(60).storage(hour).wait(16).claims(hour)
+    },
+  ],
+])('a node that %s keeps it', (_, make) => {
+  expect(make().breaksIt).toBe(false)
+})
