@@ -31,7 +31,7 @@ const jobFor = (tenant: string, expression: string) =>
     tasks: [{ name: 'bill', handler: 'bill', data: { tenant } }],
   })
 
-for (let index = 0; index < 1000; index++) await api.add(jobFor(`tenant-${index}`, `${index % 60} * * * *`))
+await api.add(Array.from({ length: 1000 }, (_, index) => jobFor(`tenant-${index}`, `${index % 60} * * * *`)))
 await clock.advance({ hours: 3 })
 console.log(`${bills.size} tenants billed, ${[...bills.values()].reduce((sum, count) => sum + count, 0)} bills`)
 

@@ -1,3 +1,4 @@
+import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
@@ -5,6 +6,7 @@ import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { nodesSuite } from './redis/nodes-suite.ts'
+import { requestsSuite } from './redis/requests-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
 import { printTable, type Suite } from './suite.ts'
 import { tickersSuite } from './tickers-suite.ts'
@@ -16,7 +18,9 @@ const suites: readonly Suite[] = [
   heapSuite,
   queuesSuite,
   loopSuite,
+  definitionsSuite,
   redisSuite,
+  requestsSuite,
   latenessSuite,
   nodesSuite,
 ]

@@ -38,7 +38,6 @@ export type {
   JobUpdate,
   PlannedChange,
   PlanOptions,
-  RemoveOptions,
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
@@ -46,8 +45,17 @@ export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
-export type { ReplayOptions, RunOverrides, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
 export type { NodeInfo } from './engine/nodes/node-info.ts'
+export type { RemoveOptions } from './engine/operations/removals.ts'
+export type {
+  ReplayOptions,
+  RequestOptions,
+  RunOverrides,
+  TriggerItem,
+  TriggerManyResult,
+  TriggerOptions,
+  TriggerResult,
+} from './engine/operations/request-options.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
 export type {

@@ -4,7 +4,6 @@ import type {
   DefinitionPlan,
   JobUpdate,
   PlanOptions,
-  RemoveOptions,
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
@@ -12,7 +11,14 @@ import type { Explanation } from './engine/operations/explain.ts'
 import type { NodeInfo } from './engine/nodes/node-info.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
-import type { ReplayOptions, TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
+import type { RemoveOptions } from './engine/operations/removals.ts'
+import type {
+  ReplayOptions,
+  TriggerItem,
+  TriggerManyResult,
+  TriggerOptions,
+  TriggerResult,
+} from './engine/operations/request-options.ts'
 import type { SchedulerEventName, SchedulerListener } from './events.ts'
 import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
@@ -98,6 +104,17 @@ export interface Scheduler extends AsyncDisposable {
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
+   * Runs many jobs now, or one many times: what {@link trigger} does for each item, in few calls to the storage. At most
+   * 10,000 items.
+   *
+   * Each item is a request of its own: they are not stored together or not at all. A list with a wrong item is refused
+   * before anything is sent. After that the call does not reject any more: it answers in the order of the items, with an
+   * `error` for each item that the storage refuses (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`),
+   * or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
+   * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
+   */
+  triggerMany(items: readonly TriggerItem[], options?: CallOptions): Promise<readonly TriggerManyResult[]>
+  /**
    * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`
    */
@@ -130,16 +147,27 @@ export interface Scheduler extends AsyncDisposable {
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
-   * Stores a job at run time. One that is data alone (`handler`, not `run`) runs on every node with its handlers; one
-   * that exists becomes its next version.
-   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind
+   * Stores a job at run time, or up to 10,000 of them. One that is data alone (`handler`, not `run`) runs on every node
+   * with its handlers; one that exists becomes its next version.
+   *
+   * A list goes out in few calls to the storage. If one of its jobs is wrong, none is stored. Each job is stored whole, but
+   * the list is not: when the storage fails in the middle, some are stored, and the same call can be repeated.
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind;
+   * `DUPLICATE_JOB` for two of one name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for one that the storage cannot keep
    */
-  add(job: Job, options?: CallOptions): Promise<void>
+  add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**
    * Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned.
    * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
    */
   remove(name: string, options?: RemoveOptions): Promise<void>
+  /**
+   * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, none is deleted.
+   * Answers the names of those that were deleted by this call: all, but for those that were deleted elsewhere meanwhile.
+   * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a name that is there twice; `INVALID_NAME`,
+   * `INVALID_ARGUMENT`
+   */
+  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
   /**
    * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
    * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`

@@ -119,6 +119,51 @@ describe('places', () => {
   })
 })
 
+describe('a burst of requests', () => {
+  /** A capacity by a clock whose time passes by itself, as far as it knows. */
+  function realCapacity(limit: number): Capacity {
+    const { isAuthoritative: _, ...rest } = clock
+    const agenda = new Agenda({ clock: rest, wallNow: () => clock.now(), onSlotsDue: () => undefined })
+    agenda.start()
+    const capacity = new Capacity({ agenda, clock: rest }, { limit, prefetch: 100 })
+    capacity.requestRoom.listen(() => log.push('request room'))
+    return capacity
+  }
+
+  it('waits for places while handlers are quick, and is told when there may be some', async () => {
+    const capacity = realCapacity(10)
+    expect(capacity.admitRequests(60, 0)).toBe(5)
+    for (let request = 0; request < 5; request++) capacity.reserveRequest()
+    // What is left of a burst waits too, when it is small by now.
+    expect(capacity.admitRequests(7, 1)).toBe(0)
+    capacity.unreserveRequest()
+    expect(log).toEqual(['request room'])
+    expect(capacity.admitRequests(7, 1)).toBe(1)
+    await clock.advance(100)
+    expect(log).toEqual(['request room', 'request room'])
+    expect(capacity.admitRequests(7, 100)).toBe(7)
+  })
+
+  it('waits for the end of a backlog, so that it does not become part of it', () => {
+    const capacity = realCapacity(10)
+    capacity.workAppeared()
+    expect(capacity.admitRequests(60, 0)).toBe(0)
+    capacity.workLeft(false)
+    expect(log).toEqual(['request room'])
+    expect(capacity.admitRequests(60, 0)).toBe(5)
+  })
+
+  it('goes at once when handlers are slow, when it is small, and where time stands while somebody waits', () => {
+    const slow = realCapacity(10)
+    const one = occupant('slow')
+    slow.enter(one)
+    slow.leave(one, 20)
+    expect(slow.admitRequests(60, 0)).toBe(60)
+    expect(realCapacity(10).admitRequests(49, 0)).toBe(49)
+    expect(capacityOf({ limit: 10 }).admitRequests(60, 0)).toBe(60)
+  })
+})
+
 describe('slots are taken ahead', () => {
   it('by so many as will soon have found a place, but not without a word on how quick handlers are', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })

@@ -14,7 +14,8 @@ function foreign(): Promise<never> {
 function world(call: () => Promise<never>) {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const capabilities = { maxBatch: 100, multiProcess: true, durability: 'process' }
-  const storage = { specVersion: 1, capabilities, listJobs: foreign } as unknown as Storage
+  const heartbeat = async () => ({ nodes: [], profiles: [] })
+  const storage = { specVersion: 1, capabilities, heartbeat, listJobs: foreign } as unknown as Storage
   const engine = new Engine(readSchedulerOptions({ storage, clock }))
   const told: unknown[] = []
   engine.on('storage.failed', ({ operation }) => told.push(operation))

@@ -12,10 +12,12 @@ import {
   deletedJob,
   ended,
   finished,
+  goesOnCanceling,
   type HeadState,
   handedBack,
   isPrunable,
   isRepeatedReplace,
+  isSuperseded,
   maySetBack,
   type JobContent,
   judgeCreate,
@@ -64,7 +66,7 @@ const slot: CreateItem & { kind: 'slot' } = {
 }
 
 function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}): OverlapSituation {
-  const counts = { pending: 0, running: 0, queued: 0 }
+  const counts = { pending: 0, running: 0, queued: 0, superseded: false }
   return { kind: 'slot', overlap: { policy, maxQueued: 2 }, paused: false, startable: true, ...counts, ...change }
 }
 
@@ -118,6 +120,17 @@ describe('the overlap rule', () => {
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 0)).toBe('pending')
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 1)).toBe(policy === 'allow' ? 'pending' : 'queued')
     }
+  })
+
+  it('neither skips nor refuses while slots are left that a replace has still to cancel, unless one runs', () => {
+    const left = { superseded: true, pending: 1, queued: 5 }
+    expect(decideOverlap(situation('skip', left)).state).toBe('queued')
+    expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
+    expect(decideOverlap(situation('skip', { ...left, running: 1 })).reason).toBe('overlap')
+    expect(decideOverlap(situation('queue', left)).state).toBe('queued')
+    expect(decideOverlap(situation('queue', { ...left, running: 1 })).state).toBe('queued')
+    expect(decideOverlap(situation('queue', { ...left, running: 1, superseded: false })).reason).toBe('queue_full')
+    expect(decideOverlap(situation('allow', left)).state).toBe('running')
   })
 })
 
@@ -188,6 +201,7 @@ describe('the head of a job', () => {
       watermark: 100,
       pruneFloor: null,
       paused: null,
+      cancelsBelow: null,
       createdAt: 100,
       changedAt: 100,
       deletedAt: null,
@@ -197,7 +211,8 @@ describe('the head of a job', () => {
   it('takes a new version with a replace, and keeps its course', () => {
     const paused = { at: 1, reason: null, actor: null }
     const running = { ...head, watermark: 200, nextAt: 300, paused, pruneFloor: 50 }
-    const replaced = replacedJob(running, { ...content, fingerprint: 'print-2', nextAt: 250 }, 220)
+    const next = { content: { ...content, fingerprint: 'print-2', nextAt: 250 }, waiting: 'keep' } as const
+    const replaced = replacedJob(running, next, 220)
     const expected = { fingerprint: 'print-2', version: 2, lineage: ['print-1'], nextAt: 250, changedAt: 220 }
     expect(replaced).toEqual({ ...running, ...expected })
     const change = { content: { fingerprint: 'print-2' }, expectedVersion: 1 }
@@ -212,8 +227,37 @@ describe('the head of a job', () => {
     expect([back(500, 600), back(501, 600), back(100, 200), back(300, 300)]).toEqual([false, false, false, false])
     expect(maySetBack(ahead, { content: { nextAt: 100 } })).toBe(true)
     expect(maySetBack({ ...ahead, pruneFloor: null }, { content: { nextAt: 101 }, setBackTo: 100 })).toBe(true)
-    expect(replacedJob(ahead, { ...content, nextAt: 300 }, 250, 250)).toMatchObject({ watermark: 250, pruneFloor: 200 })
-    expect(replacedJob(ahead, content, 250).watermark).toBe(500)
+    const next = { content: { ...content, nextAt: 300 }, waiting: 'keep' } as const
+    expect(replacedJob(ahead, { ...next, setBackTo: 250 }, 250)).toMatchObject({ watermark: 250, pruneFloor: 200 })
+    expect(replacedJob(ahead, next, 250).watermark).toBe(500)
+  })
+
+  it('keeps below which version slots are to be canceled, until another replace cancels, or the job is deleted', () => {
+    const change = (fingerprint: string, waiting: 'keep' | 'cancel', expectedVersion: number) => {
+      return { content: { ...content, fingerprint }, waiting, expectedVersion }
+    }
+    const canceling = change('print-2', 'cancel', 1)
+    const second = replacedJob(head, canceling, 200)
+    const third = replacedJob(second, change('print-3', 'keep', 2), 300)
+    const fourth = replacedJob(third, change('print-4', 'cancel', 3), 400)
+    const below = [head, second, third, fourth, deletedJob(fourth, 500)].map(({ cancelsBelow }) => cancelsBelow)
+    expect(below).toEqual([null, 2, 2, 4, null])
+    const goesOn = [head, second, third, fourth].map((stored) => goesOnCanceling(stored, canceling))
+    expect(goesOn).toEqual([false, true, true, false])
+    expect(goesOnCanceling({ ...second, cancelsBelow: null }, canceling)).toBe(false)
+    expect(goesOnCanceling(second, change('print-2', 'keep', 1))).toBe(false)
+    expect([second, third].map((stored) => goesOnCanceling(stored, change('other', 'cancel', 1)))).toEqual([
+      false,
+      false,
+    ])
+  })
+
+  it('cancels slots of versions before a replace that no node has started', () => {
+    const waits = { kind: 'slot', jobVersion: 1, token: 0 } as const
+    expect(isSuperseded({ cancelsBelow: 2 }, waits)).toBe(true)
+    expect(isSuperseded({ cancelsBelow: null }, waits)).toBe(false)
+    const kept = [{ kind: 'trigger' }, { kind: 'replay' }, { jobVersion: 2 }, { token: 1 }] as const
+    for (const change of kept) expect(isSuperseded({ cancelsBelow: 2 }, { ...waits, ...change })).toBe(false)
   })
 
   it('becomes a tombstone, over which versions, watermark, floor and lineage go on', () => {

@@ -60,6 +60,12 @@ const events: { readonly [Name in SchedulerEventName]: Stage } = {
   'clock.skewed': stages.clockIsWrong,
   'clock.unconfirmed': stages.clockJumps,
   'clock.confirmed': stages.clockJumps,
+  'node.joined': stages.othersComeAndGo,
+  'node.left': stages.othersComeAndGo,
+  'node.lost': stages.othersComeAndGo,
+  'node.isolated': stages.isIsolated,
+  'node.rejoined': stages.isIsolated,
+  'engine.blocked': stages.standsStill,
   'engine.failed': stages.scheduleFails,
   'hook.failed': stages.hookFails,
 }

@@ -35,6 +35,7 @@ function head(changes: Partial<JobRecord> = {}): JobRecord {
     nextAt: at(10),
     pruneFloor: null,
     paused: null,
+    cancelsBelow: null,
     createdAt: startMs,
     changedAt: startMs,
     deletedAt: null,

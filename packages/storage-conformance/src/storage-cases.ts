@@ -22,6 +22,7 @@ import { rescueCases } from './cases/rescues.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
 import { textCases } from './cases/texts.ts'
+import { updateInStepsCases } from './cases/update-in-steps.ts'
 import { wakeCases } from './cases/wake.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
@@ -46,6 +47,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...pauseCases,
     ...deleteCases,
     ...deleteInStepsCases,
+    ...updateInStepsCases,
     ...slotCases,
     ...overlapCases,
     ...requestedCases,

@@ -1,5 +1,12 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { ended, isFinal, type OccurrenceAddress, type OccurrenceRecord, woken } from '@jobistemer/core/storage'
+import {
+  ended,
+  isFinal,
+  isSuperseded,
+  type OccurrenceAddress,
+  type OccurrenceRecord,
+  woken,
+} from '@jobistemer/core/storage'
 import type { StoredHead } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
@@ -25,9 +32,10 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
 /** Takes the plan away, and wakes the next queued one where what ran has ended before it was marked. */
 async function takeAway(table: Table, head: StoredHead): Promise<void> {
   const job = new JobReading(table, head.id, head)
-  await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0 })
+  await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0, superseded: null })
   const { queued, running, pending } = job.counts
-  const [next] = queued > 0 && running + pending === 0 ? (job.state().live.get(head.id)?.queued ?? []) : []
+  const [first] = queued > 0 && running + pending === 0 ? (job.state().live.get(head.id)?.queued ?? []) : []
+  const next = first === undefined || isSuperseded(head, first.record) ? undefined : first
   const plan = Array.from({ length: head.planParts }, (_, part) => remove(table, table.keys.plan(head.id, part)))
   const after = { ...head, active: job.active, revision: head.revision + 1, planParts: 0 }
   if (next === undefined) {

@@ -76,8 +76,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Jobs that may have queued occurrences and no active one, as a damaged table may leave behind, and those whose last step
- * was large and has not been carried out: its node has died. A step on either mends it.
+ * Jobs that have queued occurrences: they may have no active one, as a damaged table may leave behind, or some that are to
+ * be canceled; and those whose last step was large and has not been carried out: its node has died. A step on either mends
+ * it.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

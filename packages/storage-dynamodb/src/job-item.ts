@@ -38,6 +38,7 @@ export interface StoredHead {
   readonly nextAt: number | null
   readonly pruneFloor: number | null
   readonly paused: PauseRecord | null
+  readonly cancelsBelow: number | null
   readonly createdAt: number
   readonly changedAt: number
   readonly deletedAt: number | null
@@ -55,7 +56,7 @@ export interface StoredHead {
 }
 
 /** Names of attributes, short for the same reason as those of occurrences. */
-export const headNames = { handlerKey: 'h', policy: 'p', paused: 'z', planParts: 'y' } as const
+export const headNames = { handlerKey: 'h', policy: 'p', paused: 'z', cancelsBelow: 'b', planParts: 'y' } as const
 
 export function headItem(keys: Keys, head: StoredHead): Item {
   const { pk, sk } = keys.head(head.id)
@@ -74,6 +75,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.nextAt !== null) item.a = number(head.nextAt)
   if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
   if (head.paused !== null) item[headNames.paused] = json(head.paused)
+  if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = number(head.cancelsBelow)
   if (head.deletedAt !== null) item.d = number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
@@ -102,6 +104,7 @@ export function readHead(item: Item): StoredHead {
     nextAt: optionalNumber(item, 'a'),
     pruneFloor: optionalNumber(item, 'f'),
     paused: optionalJson<PauseRecord>(item, headNames.paused),
+    cancelsBelow: optionalNumber(item, headNames.cancelsBelow),
     createdAt: numberOf(item, 'c'),
     changedAt: numberOf(item, 'g'),
     deletedAt: optionalNumber(item, 'd'),
@@ -153,6 +156,7 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
     nextAt: head.nextAt,
     pruneFloor: head.pruneFloor,
     paused: head.paused,
+    cancelsBelow: head.cancelsBelow,
     createdAt: head.createdAt,
     changedAt: head.changedAt,
     deletedAt: head.deletedAt,
@@ -164,10 +168,10 @@ export function headOf(
   job: JobRecord,
   rest: Pick<StoredHead, 'revision' | 'active' | 'queued' | 'lookAt' | 'planParts'>,
 ): StoredHead {
-  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused } = job
+  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused, cancelsBelow } = job
   const { createdAt, changedAt, deletedAt } = job
   const { revision, active, queued, lookAt, planParts } = rest
-  const course = { watermark, nextAt, pruneFloor, paused, createdAt, changedAt, deletedAt }
+  const course = { watermark, nextAt, pruneFloor, paused, cancelsBelow, createdAt, changedAt, deletedAt }
   return { id, version, handlerKey, overlap, ...course, revision, active, queued, lookAt, planParts }
 }
 

@@ -1,6 +1,7 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
   isFinal,
+  isSuperseded,
   type JobRecord,
   type LedgerStep,
   type LiveCounts,
@@ -86,14 +87,30 @@ export class JobReading {
     return { ...this.heads(), live: new Map([[this.#id, live]]) }
   }
 
-  async readLive({ counts, pending, queued, running }: LiveNeeds): Promise<void> {
+  async readLive({ counts, pending, queued, running, superseded }: LiveNeeds): Promise<void> {
     if (counts || pending > 0 || running > 0) await this.lookAtActive()
+    if (superseded !== null) await this.#readSuperseded(superseded)
     // As many as are asked for are there, unless somebody has damaged the table.
     for (let start = 0, left = queued; left > 0 && start < (this.head?.queued.length ?? 0); ) {
       const some = this.head?.queued.slice(start, start + left) ?? []
       await this.#load(some)
       start += some.length
       left -= some.filter(({ id }) => this.records.get(id)?.record.state === 'queued').length
+    }
+  }
+
+  /** The queued ones as far as it takes; the active ones are all known. */
+  async #readSuperseded({ cancelsBelow, count }: NonNullable<LiveNeeds['superseded']>): Promise<void> {
+    const queued = this.head?.queued ?? []
+    const isFound = ({ id }: OccurrenceAddress) => {
+      const record = this.records.get(id)?.record
+      return record !== undefined && isSuperseded({ cancelsBelow }, record)
+    }
+    for (let start = 0, left = count; left > 0 && start < queued.length; ) {
+      const some = queued.slice(start, start + left)
+      await this.#load(some)
+      start += some.length
+      left -= some.filter(isFound).length
     }
   }
 

@@ -30,12 +30,26 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
 
 /** The condition that a job whose occurrences may overlap still lets them start; its head may have changed otherwise. */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
+  const { policy, paused, planParts, handlerKey, cancelsBelow } = headNames
+  const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
+  const conditions = [
+    `${policy} = :allow`,
+    `attribute_not_exists(${paused})`,
+    `attribute_not_exists(${planParts})`,
+    `${handlerKey} = :handlerKey`,
+  ]
+  // A change that cancels what waits must not be followed by the start of one of those.
+  if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
+  else {
+    conditions.push(`${cancelsBelow} = :cancelsBelow`)
+    values[':cancelsBelow'] = number(head.cancelsBelow)
+  }
   return {
     ConditionCheck: {
       TableName: requests.tableName,
       Key: keyItem(keys.head(head.id)),
-      ConditionExpression: `${headNames.policy} = :allow AND attribute_not_exists(${headNames.paused}) AND attribute_not_exists(${headNames.planParts}) AND ${headNames.handlerKey} = :handlerKey`,
-      ExpressionAttributeValues: { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) },
+      ConditionExpression: conditions.join(' AND '),
+      ExpressionAttributeValues: values,
     },
   }
 }

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
+import {
+  type DynamoDBClient,
+  QueryCommand,
+  type QueryCommandOutput,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb'
 import { type JobId, occurrenceId } from '@jobistemer/core'
 import type { OccurrenceRecord, RecoveryEntry, SettleItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
@@ -277,6 +282,31 @@ describe('a claim', () => {
     expect(claimed).toHaveLength(change.kind === 'replace' && change.content.overlap.policy === 'queue' ? 1 : 0)
     await assertLedger(storage)
   })
+})
+
+it('a claim of what may overlap starts nothing that an update is to cancel which comes in between', async () => {
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  await addWaiting(id, 5)
+  const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }
+  const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(5) } as const
+  let met = false
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof TransactWriteItemsCommand && !met) {
+      met = true
+      const changes = [{ ...change, waiting: 'cancel' }] as const
+      // It cancels the first one; all of the others are left.
+      const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
+      expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
+    }
+    const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
+    if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
+    // The index does not show the first one yet, so the claim is about others than the update.
+    return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
+  }
+  const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
+  expect([await claim(3, node), met]).toEqual([[], true])
+  const ids = Array.from({ length: 5 }, (_, index) => occurrenceId(id, slotAt(index + 1)))
+  for (const one of ids) expect((await recordOf(one))?.state).toBe('canceled')
 })
 
 describe('a prune', () => {

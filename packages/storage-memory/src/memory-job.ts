@@ -8,6 +8,7 @@ import type {
   OccurrenceAddress,
   OccurrenceRecord,
 } from '@jobistemer/core/storage'
+import { isSuperseded } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import type { JobOccurrences } from './job-occurrences.ts'
 import { compareText, type OccurrenceEntry } from './occurrence-entry.ts'
@@ -62,6 +63,15 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     return this.occurrences?.live[state].firstOnes(limit) ?? []
   }
 
+  superseded(state: 'pending' | 'queued', limit: number): readonly OccurrenceEntry[] {
+    const found: OccurrenceEntry[] = []
+    for (const entry of this.occurrences?.live[state].ascending() ?? []) {
+      if (found.length >= limit) break
+      if (isSuperseded(this.head, entry.record)) found.push(entry)
+    }
+    return found
+  }
+
   create(record: OccurrenceRecord): void {
     this.#database.addOccurrence(this, record)
   }
@@ -75,6 +85,10 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     if (watermark > head.watermark) head.watermark = watermark
     head.nextAt = nextAt
     this.#database.dueJobs.changed(this)
+  }
+
+  endCancel(): void {
+    this.head = { ...this.head, cancelsBelow: null }
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {

@@ -89,7 +89,7 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
 
   stranded(): readonly JobId[] {
     return [...this.#database.live.waitingJobs]
-      .filter(({ counts }) => counts.pending === 0 && counts.running === 0)
+      .filter(({ head, counts }) => head.cancelsBelow !== null || (counts.pending === 0 && counts.running === 0))
       .map(({ id }) => id)
   }
 

@@ -48,7 +48,8 @@ export class Claimer {
         'take',
         lastPlace,
       )
-      return { claimed, cancelRequested, more, nextDueAt }
+      // What was woken in between may come before what was taken.
+      return { claimed: claimed.toSorted(bySchedule), cancelRequested, more, nextDueAt }
     }
     return await this.#claimOverShards(request, shards)
   }

@@ -2,6 +2,7 @@ import {
   byIncarnation,
   type HeartbeatAnswer,
   type HeartbeatRequest,
+  isNodesNews,
   type NodeProfile,
   type NodeRecord,
 } from '@jobistemer/core/storage'
@@ -18,14 +19,17 @@ type NodeContent = Omit<NodeRecord, 'counter'>
 
 /** As in `Storage`: one call of one script. */
 export async function heartbeat(
-  { connection }: Ledger,
-  { own, profile, remove, profilesOf }: HeartbeatRequest,
+  { connection, channel, sender }: Ledger,
+  request: HeartbeatRequest,
 ): Promise<HeartbeatAnswer> {
+  const { own, profile, remove, profilesOf } = request
   const shards = await connection.shards()
   const values: ScriptArgument[] = [
     own === null ? '' : printName(own.incarnation),
     own === null ? '' : printNode(own),
     profile === undefined ? '' : JSON.stringify(profile),
+    isNodesNews(request) ? channel : '',
+    sender,
     remove.length,
     ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printCounter(counter)]),
     ...profilesOf.map(printName),

@@ -83,6 +83,7 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
     nextAt: readInstant(head, headAt.nextAt),
     pruneFloor: readInstant(head, headAt.floor),
     paused: paused.length === 0 ? null : (JSON.parse(paused.toString()) as PauseRecord),
+    cancelsBelow: head.readUInt32LE(headAt.cancelsBelow) || null,
     createdAt: times.readDoubleLE(timesLayout.at.createdAt),
     changedAt: times.readDoubleLE(timesLayout.at.changedAt),
     deletedAt: readInstant(head, headAt.deletedAt),

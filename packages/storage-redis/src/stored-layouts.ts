@@ -16,6 +16,7 @@ type HeadField =
   | 'floor'
   | 'taken'
   | 'deletedAt'
+  | 'cancelsBelow'
   | 'maxQueued'
 
 /**
@@ -39,6 +40,8 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   // The latest slot beyond the watermark that has a record.
   taken: 'number',
   deletedAt: 'number',
+  // 0 when there is nothing to cancel.
+  cancelsBelow: 'uint32',
   maxQueued: 'number',
 })
 

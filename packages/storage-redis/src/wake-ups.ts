@@ -5,7 +5,7 @@ import type { RedisClient } from './options.ts'
 
 type Listener = (wakeUp: WakeUp) => void
 
-const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs']
+const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /** Hears from a connection of its own what others have changed. */
 export class WakeUps {

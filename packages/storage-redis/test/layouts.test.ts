@@ -64,7 +64,8 @@ it('what is stored has the places and the codes of its version', () => {
       floor: 54,
       taken: 62,
       deletedAt: 70,
-      maxQueued: 78,
+      cancelsBelow: 78,
+      maxQueued: 82,
     },
     record: {
       state: 0,
@@ -85,7 +86,7 @@ it('what is stored has the places and the codes of its version', () => {
       startedAt: 80,
       timeout: 88,
     },
-    sizes: [86, 96, 16, 12, 8],
+    sizes: [90, 96, 16, 12, 8],
     codes: [
       {
         pending: 0,

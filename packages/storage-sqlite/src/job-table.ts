@@ -42,6 +42,7 @@ type HeadRow = readonly [
   pruneFloor: number | null,
   excludedUntil: number | null,
   requestedUntil: number | null,
+  cancelsBelow: number | null,
   pending: number,
   queued: number,
 ]
@@ -71,6 +72,7 @@ interface JobRow {
   readonly watermark: number
   readonly next_at: number | null
   readonly prune_floor: number | null
+  readonly cancels_below: number | null
   readonly definition: string
 }
 
@@ -151,7 +153,7 @@ export class JobTable {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
     const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
-    const [excludedUntil, requestedUntil, pending, queued] = rest
+    const [excludedUntil, requestedUntil, cancelsBelow, pending, queued] = rest
     return {
       row,
       id,
@@ -165,6 +167,7 @@ export class JobTable {
       pruneFloor,
       excludedUntil,
       requestedUntil,
+      cancelsBelow,
       waiting: { pending, queued },
     }
   }
@@ -182,7 +185,7 @@ export class JobTable {
     this.#statements.addToWaiting.run(pending, queued, row)
   }
 
-  /** Jobs with queued occurrences and no active one. */
+  /** Jobs with queued occurrences, and with no active one or some that are to be canceled. */
   stranded(): readonly JobId[] {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
@@ -199,6 +202,10 @@ export class JobTable {
 
   noteRequest(row: number, scheduledAt: number): void {
     this.#statements.noteRequest.run(scheduledAt, row)
+  }
+
+  endCancel(row: number): void {
+    this.#statements.endCancel.run(row)
   }
 
   raisePruneFloor(row: number, floor: number): void {
@@ -260,6 +267,7 @@ export class JobTable {
       nextAt: row.next_at,
       pruneFloor: row.prune_floor,
       paused: row.paused === null ? null : (JSON.parse(row.paused) as PauseRecord),
+      cancelsBelow: row.cancels_below,
       createdAt: row.created_at,
       changedAt: row.changed_at,
       deletedAt: row.deleted_at,
@@ -332,6 +340,7 @@ export class JobTable {
       job.nextAt,
       job.pruneFloor,
       job.nextAt,
+      job.cancelsBelow,
       row,
     )
     if (version === null) return
@@ -389,7 +398,8 @@ function printPause(paused: PauseRecord | null): string | null {
 }
 
 const jobColumns = `j.row, j.id, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
-  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, v.definition`
+  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
+  v.definition`
 const jobJoins = `CROSS JOIN heads h ON h.row = j.row CROSS JOIN versions v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.id LIMIT ?`
 
@@ -400,7 +410,7 @@ function prepareStatements(database: Database.Database) {
     readHead: database
       .prepare(
         `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, pending, queued FROM heads WHERE row = ?`,
+           requested_until, cancels_below, pending, queued FROM heads WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?'),
@@ -417,10 +427,11 @@ function prepareStatements(database: Database.Database) {
     addToWaiting: database.prepare('UPDATE heads SET pending = pending + ?, queued = queued + ? WHERE row = ?'),
     stranded: database
       .prepare(
-        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND pending = 0
-           AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)`,
+        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND (cancels_below IS NOT NULL
+           OR (pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
       )
       .pluck(),
+    endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),
     raisePruneFloor: database.prepare(
       'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
@@ -447,7 +458,7 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, ?, ?)'),
+    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, ?, ?)'),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
@@ -455,7 +466,7 @@ function prepareStatements(database: Database.Database) {
     ),
     updateHead: database.prepare(
       `UPDATE heads SET flags = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ?, due_at = ? WHERE row = ?`,
+         prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
     tombstones: database.prepare('SELECT row, id FROM jobs WHERE deleted_at < ? ORDER BY id'),

@@ -76,6 +76,12 @@ export class LiveTables {
     return this.#statements.liveOf[state].all(job, count) as OccurrenceRow[]
   }
 
+  /** As {@link liveOf}, of slots of versions below this one that no node has started. */
+  superseded(job: number, state: 'pending' | 'queued', below: number, limit: number): readonly OccurrenceRow[] {
+    const most = Number.isFinite(limit) ? limit : everything
+    return this.#statements.superseded[state].all({ job, below, most }) as OccurrenceRow[]
+  }
+
   /** How many of the job run; counts no further than `limit`. */
   countRunning(job: number, limit: number): number {
     return this.#statements.countRunning.get(job, Number.isFinite(limit) ? limit : everything) as number
@@ -143,6 +149,16 @@ function prepareStatements(database: Database.Database) {
   const placeholders = Array(14).fill('?').join(', ')
   const ofJob = (table: string, columns: string, rest: string) =>
     database.prepare(`SELECT ${columns} FROM ${table} WHERE job = ? ${rest} ORDER BY scheduled_at, id LIMIT ?`).raw()
+  // Lane by lane, so that each is read in its order, and no further than the limit.
+  const superseded = (...ofLanes: readonly Lane[]) => {
+    const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
+    const parts = ofLanes.map(
+      (lane) => `SELECT * FROM (SELECT ${waiting} FROM waiting
+        WHERE job = $job AND lane = ${lane} AND ${slots} AND token = 0 AND job_version < $below
+        ORDER BY scheduled_at, id LIMIT $most)`,
+    )
+    return database.prepare(`${parts.join(' UNION ALL ')} ORDER BY 3, 4 LIMIT $most`).raw()
+  }
   return {
     findRunning: database.prepare(`SELECT ${running} FROM running WHERE job = ? AND scheduled_at = ? AND id = ?`).raw(),
     findWaiting: database
@@ -162,6 +178,7 @@ function prepareStatements(database: Database.Database) {
       queued: ofJob('waiting', waiting, `AND lane = ${queued}`),
       running: ofJob('running', running, ''),
     },
+    superseded: { pending: superseded(ready, delayed, parked), queued: superseded(queued) },
     versionsOf: database
       .prepare('SELECT job_version FROM running WHERE job = ? UNION SELECT job_version FROM waiting WHERE job = ?')
       .pluck(),

@@ -81,6 +81,7 @@ export const migrations: readonly string[] = [
     prune_floor INTEGER,
     excluded_until INTEGER,
     requested_until INTEGER,
+    cancels_below INTEGER,
     pending INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,

@@ -58,6 +58,12 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#tables.live.liveOf(this.#head.row, state, limit).map((row) => this.#tables.stored(row))
   }
 
+  superseded(state: 'pending' | 'queued', limit: number): readonly StoredOccurrence[] {
+    const { row, cancelsBelow } = this.#head
+    if (cancelsBelow === null) return []
+    return this.#tables.live.superseded(row, state, cancelsBelow, limit).map((found) => this.#tables.stored(found))
+  }
+
   create(record: OccurrenceRecord): void {
     const { jobs } = this.#tables
     const { row, watermark } = this.#head
@@ -81,6 +87,11 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   advance(watermark: number, nextAt: number | null): void {
     this.#tables.jobs.advance(this.#head.row, watermark, nextAt)
     this.#head = { ...this.#head, watermark: Math.max(this.#head.watermark, watermark), nextAt }
+  }
+
+  endCancel(): void {
+    this.#tables.jobs.endCancel(this.#head.row)
+    this.#head = { ...this.#head, cancelsBelow: null }
   }
 
   get job(): JobRecord {

@@ -41,6 +41,20 @@ export function readList<T>(value: readonly T[], field: string): readonly T[] {
   throw invalid(value, field, 'is not a list', 'Give an array.')
 }
 
+/** So many things may be asked for by one call. */
+const mostAskedFor = 10_000
+
+/** Checks that a value is a list of what a call asks for, and not too long a one. */
+export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
+  if (readList(value, field).length <= mostAskedFor) return value
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} is a list of ${value.length} items, and ${mostAskedFor} are allowed.`,
+    field,
+    value: value.length,
+    remedy: 'Give them in several calls, one after the other.',
+  })
+}
+
 /** Checks that a value is a function, or absent. */
 export function readOptionalFunction<T>(value: T, field: string): T {
   if (value === undefined || typeof value === 'function') return value

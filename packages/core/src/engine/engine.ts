@@ -18,6 +18,7 @@ import { Claimer } from './dispatch/claimer.ts'
 import { SlotCreator } from './dispatch/slot-creator.ts'
 import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
+import { jobNotFound } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
@@ -35,12 +36,12 @@ import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
 import { Standby } from './nodes/standby.ts'
+import { Additions } from './operations/additions.ts'
 import {
   type DefinitionPlan,
   Definitions,
   type JobUpdate,
   type PlanOptions,
-  type RemoveOptions,
   type UpdateOptions,
   type UpdateResult,
 } from './operations/definitions.ts'
@@ -53,10 +54,17 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { type RealignedJob, Realigner } from './operations/realign.ts'
-import type { ReplayOptions, TriggerOptions, TriggerResult } from './operations/request-options.ts'
+import type {
+  ReplayOptions,
+  TriggerItem,
+  TriggerManyResult,
+  TriggerOptions,
+  TriggerResult,
+} from './operations/request-options.ts'
+import { type RemoveOptions, Removals } from './operations/removals.ts'
 import { Requests } from './operations/requests.ts'
 import { Recovery } from './recovery/recovery.ts'
-import { jobNotFound, type Phase, stateError } from './refusals.ts'
+import { type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 
@@ -90,6 +98,8 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #definitions: Definitions
+  readonly #additions: Additions
+  readonly #removals: Removals
   readonly #realigner: Realigner
   readonly #history: History
   readonly #watcher: DefinitionWatcher
@@ -173,7 +183,9 @@ export class Engine implements Scheduler, EngineContext {
     this.#requests = new Requests(this, { registry, capacity, pool })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
-    this.#definitions = new Definitions(this, registry)
+    this.#removals = new Removals(this, registry)
+    this.#additions = new Additions(this, registry)
+    this.#definitions = new Definitions(this, { registry, removals: this.#removals })
     this.#realigner = new Realigner(this, registry)
     this.#history = new History(this)
     this.#time.confirmed.listen(() => {
@@ -329,11 +341,19 @@ export class Engine implements Scheduler, EngineContext {
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
     this.storage.stop()
+    this.#requests.stop()
+    this.#additions.stop()
+    this.#removals.stop()
     this.agenda.stop()
   }
 
   async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
     return this.#requests.trigger(this.#job(name), options, this.#asked(options), results)
+  }
+
+  async triggerMany(items: readonly TriggerItem[], options: CallOptions = {}): Promise<readonly TriggerManyResult[]> {
+    this.#assertRunning()
+    return this.#requests.triggerMany(items, options, this.#asked(options))
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
@@ -366,13 +386,19 @@ export class Engine implements Scheduler, EngineContext {
     return this.#definitions.update(this.#job(name), change, options, this.#asked(options))
   }
 
-  async add(job: Job, options: CallOptions = {}): Promise<void> {
+  async add(jobs: Job | readonly Job[], options: CallOptions = {}): Promise<void> {
     this.#assertRunning()
-    return this.#definitions.add(job, options, this.#asked(options))
+    return this.#additions.add(jobs, options, this.#asked(options))
   }
 
-  async remove(name: string, options: RemoveOptions = {}): Promise<void> {
-    return this.#definitions.remove(this.#job(name), options, this.#asked(options))
+  remove(name: string, options?: RemoveOptions): Promise<void>
+  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
+  async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<never> {
+    this.#assertRunning()
+    const removing = Array.isArray(names)
+      ? this.#removals.removeMany(names, options, this.#asked(options))
+      : this.#removals.remove(this.#job(names as string), options, this.#asked(options))
+    return (await removing) as never
   }
 
   async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {

@@ -1,16 +1,7 @@
-import { JobistemerError, printValue } from '../errors.ts'
+import { JobistemerError } from '../errors.ts'
 
 /** Of the life of a scheduler. */
 export type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
-
-export function jobNotFound(name: string): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `This scheduler has no job ${printValue(name)}.`,
-    field: 'name',
-    value: name,
-    remedy: 'Pass the job to createScheduler({ jobs }), or add it.',
-  })
-}
 
 export function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
   return new JobistemerError('SCHEDULER_STATE', {

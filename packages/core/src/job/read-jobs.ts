@@ -8,18 +8,25 @@ import type { Job } from './define-job.ts'
 export function readJobs(jobs: readonly Job[]): readonly Job[] {
   const names = new Set<string>()
   for (const [index, job] of readList(jobs, 'jobs').entries()) {
-    readJob(job, `jobs[${index}]`)
-    if (names.has(job.name)) {
-      throw new JobistemerError('DUPLICATE_JOB', {
-        message: `jobs[${index}].name is the name of an earlier job: ${printValue(job.name)}.`,
-        field: `jobs[${index}].name`,
-        value: job.name,
-        remedy: 'Give each job a name of its own.',
-      })
-    }
-    names.add(job.name)
+    readDistinctJob(job, `jobs[${index}]`, names)
   }
   return jobs
+}
+
+/** Checks a job of a list, of which `names` are those before it. @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB` */
+export function readDistinctJob(job: Job, field: string, names: Set<string>): void {
+  readJob(job, field)
+  if (names.has(job.name)) throw duplicateJob(job.name, `${field}.name`)
+  names.add(job.name)
+}
+
+export function duplicateJob(name: string, field: string): JobistemerError {
+  return new JobistemerError('DUPLICATE_JOB', {
+    message: `${field} is the name of an earlier job: ${printValue(name)}.`,
+    field,
+    value: name,
+    remedy: 'Give each job a name of its own, and name it once.',
+  })
 }
 
 /** Checks that a value is what `defineJob` makes. @throws JobistemerError `INVALID_ARGUMENT` */

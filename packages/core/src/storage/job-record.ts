@@ -83,6 +83,11 @@ export interface JobRecord {
   readonly pruneFloor: number | null
   /** `null` while it is not paused. */
   readonly paused: PauseRecord | null
+  /**
+   * Slots of versions below this one that wait and that no node has started are to be canceled, and never start: a
+   * `replace` with `waiting: 'cancel'` has left them. `null` when there are none.
+   */
+  readonly cancelsBelow: number | null
   readonly createdAt: number
   /** When the definition, the pause or the deletion last changed; advancing the watermark does not count. */
   readonly changedAt: number

@@ -8,6 +8,7 @@ import type {
   CreateRequested,
   CreateSlot,
   HeartbeatRequest,
+  JobChange,
   JobContent,
   RecoveryEntry,
   SettleItem,
@@ -40,6 +41,7 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
     nextAt: content.nextAt,
     pruneFloor: tombstone === null ? null : tombstone.pruneFloor,
     paused: null,
+    cancelsBelow: null,
     createdAt: now,
     changedAt: now,
     deletedAt: null,
@@ -62,13 +64,26 @@ export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: 
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
-/** The head after a `replace`. Its watermark, unless it is set back, its pause and its prune floor stay. */
-export function replacedJob(head: JobRecord, content: JobContent, now: number, setBackTo?: number): JobRecord {
+/**
+ * The head after a `replace`. Its watermark, unless it is set back, its pause and its prune floor stay; and what an
+ * earlier one has still to cancel.
+ */
+export function replacedJob(
+  head: JobRecord,
+  {
+    content,
+    waiting,
+    setBackTo,
+  }: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'content' | 'waiting' | 'setBackTo'>,
+  now: number,
+): JobRecord {
+  const version = head.version + 1
   return {
     ...head,
     ...pickContent(content),
     watermark: setBackTo ?? head.watermark,
-    version: head.version + 1,
+    cancelsBelow: waiting === 'cancel' ? version : head.cancelsBelow,
+    version,
     lineage: nextLineage(head),
     changedAt: now,
   }
@@ -89,7 +104,7 @@ export function maySetBack(
 
 /** The head after a `delete`: a tombstone, which has no next slot. */
 export function deletedJob(head: JobRecord, now: number): JobRecord {
-  return { ...head, nextAt: null, changedAt: now, deletedAt: now }
+  return { ...head, nextAt: null, cancelsBelow: null, changedAt: now, deletedAt: now }
 }
 
 /** True when the stored head already is what this `replace` made of it: its first answer got lost. */
@@ -98,6 +113,33 @@ export function isRepeatedReplace(
   change: { readonly content: Pick<JobContent, 'fingerprint'>; readonly expectedVersion: number },
 ): boolean {
   return head.version === change.expectedVersion + 1 && head.fingerprint === change.content.fingerprint
+}
+
+/**
+ * True when this `replace` has taken effect, and has left slots that it is to cancel: repeated, it goes on with them. Its
+ * version need not be in force any more.
+ */
+export function goesOnCanceling(
+  head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
+  change: Pick<Extract<JobChange, { readonly kind: 'replace' }>, 'waiting' | 'expectedVersion'> & {
+    readonly content: Pick<JobContent, 'fingerprint'>
+  },
+): boolean {
+  const version = change.expectedVersion + 1
+  if (change.waiting !== 'cancel' || head.cancelsBelow !== version) return false
+  const fingerprint = head.version === version ? head.fingerprint : head.lineage[head.version - version - 1]
+  return fingerprint === change.content.fingerprint
+}
+
+/**
+ * Whether an occurrence, if it waits, is one that a `replace` has left to be canceled: no step wakes or starts it. What
+ * has begun is kept, although its owner may have handed it back: it is finished.
+ */
+export function isSuperseded(
+  { cancelsBelow }: Pick<JobRecord, 'cancelsBelow'>,
+  { kind, jobVersion, token }: Pick<OccurrenceRecord, 'kind' | 'jobVersion' | 'token'>,
+): boolean {
+  return cancelsBelow !== null && kind === 'slot' && jobVersion < cancelsBelow && token === 0
 }
 
 /**
@@ -195,6 +237,11 @@ export interface OverlapSituation {
   readonly running: number
   /** How many occurrences of the job are queued. */
   readonly queued: number
+  /**
+   * Slots are left that a `replace` has still to cancel: more than this step could. They are as good as canceled, so that
+   * the counts of those that wait say too much.
+   */
+  readonly superseded: boolean
 }
 
 /** What an adapter is to do with the item. */
@@ -219,15 +266,16 @@ const decisions = {
 
 /** What becomes of a slot, a trigger or a replay that is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
-  const { overlap, pending, running, queued } = situation
+  const { overlap, pending, running, queued, superseded } = situation
   if (situation.paused && situation.kind === 'slot') return decisions.paused
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
   if (overlap.policy === 'allow' || pending + running === 0) return free
   switch (overlap.policy) {
     case 'skip':
-      return decisions.skip
+      // Whether any of the pending ones will ever run is seen once those that are left are canceled.
+      return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
-      return queued >= overlap.maxQueued ? decisions.full : decisions.queue
+      return queued >= overlap.maxQueued && !superseded ? decisions.full : decisions.queue
     case 'queue_one':
     case 'cancel_running':
       return {

@@ -112,8 +112,8 @@ export interface SaveJobsRequest {
   /** Each is atomic by itself; they take effect in this order. */
   readonly changes: readonly JobChange[]
   /**
-   * At most so many waiting occurrences are canceled by each `delete` and each `create`, so that no call blocks for long.
-   * At least 1. Default: all of them.
+   * At most so many waiting occurrences are canceled by each `delete`, each `replace` and each `create`, so that no call
+   * blocks for long. At least 1. Default: all of them.
    */
   readonly cancelLimit?: number
 }
@@ -136,9 +136,14 @@ export type JobChange =
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
    * Replaces the content when version and watermark are still the expected ones: version + 1, the old fingerprint at
-   * the head of the lineage. With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason
-   * `updated`; triggers and replays are kept. Under the overlap policy `allow` every occurrence that is still queued
-   * becomes pending in the same step.
+   * the head of the lineage. Under the overlap policy `allow` every occurrence that is still queued becomes pending in
+   * the same step, or in the one that cancels the last of these:
+   *
+   * With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason `updated`. Triggers and replays
+   * are kept, and slots that a node has started: one that is handed back by it, before or after, is finished. With more
+   * than `cancelLimit` the head keeps the new version as `cancelsBelow`, the answer says `more`, and none of the rest
+   * ever starts: the same change, repeated, cancels the next, also under a later version, unless that one cancels too;
+   * and so do the steps on the job's occurrences that come upon them.
    *
    * `setBackTo` also sets the watermark back to an instant before it, because a clock that was wrong has moved it ahead.
    * Nothing else ever does. The content's next instant lies after it and after the prune floor; otherwise, and when the
@@ -328,8 +333,8 @@ export interface ClaimRequest {
   /** Jobs with these handler keys are left to other nodes. */
   readonly exceptHandlerKeys: readonly string[]
   /**
-   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted job left: mends what a damaged
-   * storage or a `delete` that was not repeated left behind.
+   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted or a replaced job left: mends
+   * what a damaged storage left behind, or a change that was not repeated.
    */
   readonly sweep: boolean
 }
@@ -343,7 +348,10 @@ export interface ClaimAnswer {
   readonly claimed: readonly OccurrenceRecord[]
   /** Running occurrences of this node and incarnation whose cancellation was asked for. */
   readonly cancelRequested: readonly CancelNotice[]
-  /** True when more are due than `limit` allowed. */
+  /**
+   * True when more are due than `limit` allowed, and when others are left to be canceled than one call cancels: then less
+   * than the limit may be claimed.
+   */
   readonly more: boolean
   /** When the next pending occurrence becomes due, if that lies after `now`. */
   readonly nextDueAt: number | null

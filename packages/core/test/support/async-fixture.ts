@@ -10,7 +10,9 @@ import {
   type JobQuery,
   type JobWrite,
   type LedgerStep,
+  isSuperseded,
   type LiveCounts,
+  type LiveNeeds,
   type LiveState,
   type OccurrenceQuery,
   type OccurrenceRecord,
@@ -143,10 +145,17 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return this.#reads.get({ counts: [id] }).counts[0] as LiveCounts
   }
 
-  #live(id: JobId, limits: { readonly [State in LiveState]: number }) {
+  #live(id: JobId, { superseded, ...limits }: LiveNeeds) {
     const job = this.#reads.job(id)
     const first = (state: LiveState) => job?.live(state, limits[state]) ?? []
-    return { pending: first('pending'), queued: first('queued'), running: first('running') }
+    const upTo = (state: 'pending' | 'queued') => {
+      if (superseded === null) return first(state)
+      let left = superseded.count
+      const all = job?.live(state, Number.POSITIVE_INFINITY) ?? []
+      const end = all.findIndex(({ record }) => isSuperseded(superseded, record) && --left === 0)
+      return end < 0 ? all : all.slice(0, Math.max(end + 1, limits[state]))
+    }
+    return { pending: upTo('pending'), queued: upTo('queued'), running: first('running') }
   }
 
   /** Those of paused jobs and of other nodes' handlers too. */

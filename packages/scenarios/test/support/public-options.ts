@@ -84,7 +84,15 @@ const whole: Record<string, unknown> = {
 }
 const limits = { timeout: 'positive duration', signal: 'object' } as const
 const why = { reason: 'name', actor: 'name', ...limits } as const
-const request = { key: 'name', data: 'plain data', tasks: 'list', overrides: 'object', ...why } as const
+const itemRequest = {
+  key: 'name',
+  data: 'plain data',
+  tasks: 'list',
+  overrides: 'object',
+  reason: 'name',
+  actor: 'name',
+} as const
+const request = { ...itemRequest, ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
@@ -155,6 +163,24 @@ export const entryPoints: readonly EntryPoint[] = [
       if (path === 'name') return scheduler.trigger(value as string)
       const overrides = aroundOf(path.replace('overrides.', ''))
       return scheduler.trigger('a', withMember(path, value, path.startsWith('overrides.') ? { overrides } : {}))
+    },
+  },
+  {
+    name: 'triggerMany',
+    options: { items: 'list', options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'items') return scheduler.triggerMany(value as never)
+      return scheduler.triggerMany([{ job: 'a' }], path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
+    name: 'triggerMany, of an item,',
+    options: prefixed('items[1].', { job: 'name', ...itemRequest, ...prefixed('overrides.', runSettings) }),
+    call(path, value, scheduler) {
+      const inItem = path.replace('items[1].', '')
+      const overrides = aroundOf(inItem.replace('overrides.', ''))
+      const base = { job: 'a', ...(inItem.startsWith('overrides.') && { overrides }) }
+      return scheduler.triggerMany([{ job: 'a' }, withMember(inItem, value, base)])
     },
   },
   {
@@ -240,22 +266,26 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'add',
-    options: { job: 'object', options: 'object', ...limits },
+    options: { job: 'one or a list', jobs: 'list', options: 'object', ...limits },
     call(path, value, scheduler) {
       if (path === 'job') return scheduler.add(value as never)
+      // What is no list is taken for one job.
+      if (path === 'jobs') return scheduler.add([job, ...(Array.isArray(value) ? value : [value])])
       return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
     },
   },
   {
     name: 'remove',
     options: {
-      name: 'name',
+      name: 'name, or a list',
+      'names[1]': 'name',
       options: 'object',
       expectedVersion: { integerFrom: 1, to: Number.MAX_SAFE_INTEGER },
       ...limits,
     },
     call(path, value, scheduler) {
       if (path === 'name') return scheduler.remove(value as string)
+      if (path === 'names[1]') return scheduler.remove(['a', value as string])
       return scheduler.remove('a', path === 'options' ? (value as never) : withMember(path, value))
     },
   },

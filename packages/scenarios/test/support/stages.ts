@@ -1,4 +1,12 @@
-import { defineJob, type Job, JobistemerError, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  JobistemerError,
+  type Scheduler,
+  type SchedulerOptions,
+  systemClock,
+} from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { ClockWorld, hour } from './clock-world.ts'
 import { everySeconds, everyType } from './every.ts'
@@ -428,4 +436,73 @@ export const isRefused: Stage = async (cast) => {
 function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {
   const run = ({ signal }: { readonly signal: AbortSignal }) => world.clock.sleep({ hours: 1 }, signal)
   return { tasks: [{ name: 'work', taskTimeout: { hours: 2 }, run }] }
+}
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+/** One node freezes and comes back, one dies in the middle of a run, and one shuts down. */
+export const othersComeAndGo: Stage = async (cast) => {
+  const world = createWorld()
+  const start = (nodeId: string, jobs: Job[]) => world.start(cast.options({ ...life, nodeId, jobs }))
+  const frozen = await start('frozen', [])
+  const leaving = await start('leaving', [])
+  await cast.watched(world.scheduler, { ...life, nodeId: 'watched', jobs: [slow(cast, world, 1000)] })
+  await world.clock.advanceTo(at(12))
+  const dying = await start('dying', [slow(cast, world, 1000)])
+  await world.clock.advanceTo(at(21))
+  world.crash(dying)
+  world.freeze(frozen)
+  await world.shutdown(leaving, 1000)
+  await world.clock.advanceTo(at(81))
+  await world.thaw(frozen)
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
+/** The storage takes no heartbeats for a while. */
+export const isIsolated: Stage = async (cast) => {
+  const world = createWorld()
+  const intercepted = new InterceptedStorage(world.connect())
+  await cast.watched(world.scheduler, { ...life, jobs: [odd(cast)], storage: intercepted.storage })
+  await world.clock.advanceTo(at(12))
+  intercepted.intercept = ({ operation, proceed }) =>
+    operation === 'heartbeat' ? Promise.reject(new Error('refused')) : proceed()
+  await world.clock.advanceTo(at(62))
+  intercepted.intercept = ({ proceed }) => proceed()
+  await world.clock.advanceTo(at(105))
+  return 105
+}
+
+/** Its process stands still for a while, as one whose event loop is held. */
+export const standsStill: Stage = async (cast) => {
+  const world = createWorld()
+  const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast)] })
+  await world.clock.advanceTo(at(12))
+  world.freeze(scheduler)
+  await world.clock.advanceTo(at(17))
+  await world.thaw(scheduler)
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** Another node that lives has its name. */
+export const sharesItsName: Stage = async (cast) => {
+  const world = createWorld()
+  await world.start(cast.options({ ...life, nodeId: 'same' }))
+  await cast.watched(world.scheduler, { ...life, nodeId: 'same', jobs: [odd(cast)] })
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
+/** An earlier node of its name has left its record behind, and nobody knows whether it lives. */
+export const followsANamesake: Stage = async (cast) => {
+  const world = createWorld()
+  const storage = world.connect()
+  const earlier = { node: 'same', incarnation: 'earlier', counter: 3, startedAt: 0, leaving: false, about: {} }
+  await storage.heartbeat({ now: 0, own: earlier, remove: [], profilesOf: [] })
+  const timing = { heartbeat: 20, deadAfter: 80, clock: systemClock }
+  const make = (options: Partial<SchedulerOptions>) => createScheduler({ ...options, storage, ...timing })
+  const scheduler = await cast.watched(make, { nodeId: 'same' })
+  await scheduler.shutdown()
+  return 0
 }

@@ -10,6 +10,8 @@ export type OptionKind =
   | 'function'
   | 'plain data'
   | 'object'
+  | 'one or a list'
+  | 'name, or a list'
   | 'list'
   | 'text'
   | 'text to parse'
@@ -142,6 +144,8 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
     { what: 'a member of every object', value: { constructor: 1 } },
     { what: 'a member that JSON brings', value: JSON.parse('{"__proto__": {"admin": true}}') },
   ],
+  'one or a list': noObject.filter(({ what }) => what !== 'a list'),
+  'name, or a list': [...noText.filter(({ what }) => what !== 'a list'), ...texts('', '__proto__', 'x'.repeat(256))],
   list: [...noObject.filter(({ what }) => what !== 'a list'), { what: 'a list of nothing', value: [null] }],
   text: [...noText, ...texts('')],
   'text to parse': [...noText, ...texts('', 'no', ...ofTheLanguage)],

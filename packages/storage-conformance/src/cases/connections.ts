@@ -310,6 +310,29 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
       await node.history(job.id)
       assert.equal(kinds.length, heard)
     },
+
+    'wakes another connection when a node comes and when it is leaving': async (world) => {
+      const watcher = await world.connect()
+      const speaker = await world.connect()
+      assert.ok(watcher.subscribe !== undefined)
+      let arrived: () => void = () => {}
+      const unsubscribe = watcher.subscribe(({ kind }) => {
+        if (kind === 'nodes') arrived()
+      })
+      const life = { node: 'node-b', incarnation: 'life-1', startedAt: 0, about: {} }
+      for (const [counter, leaving] of [
+        [1, false],
+        [2, true],
+      ] as const) {
+        const news = new Promise<void>((resolve) => {
+          arrived = resolve
+        })
+        const own = { ...life, counter, leaving }
+        await speaker.heartbeat({ now: slotAt(counter), own, remove: [], profilesOf: [] })
+        await news
+      }
+      unsubscribe()
+    },
   },
   { needs: ['subscribe'] },
 )

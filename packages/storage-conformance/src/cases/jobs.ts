@@ -21,6 +21,7 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
       watermark: start + 5,
       pruneFloor: null,
       paused: null,
+      cancelsBelow: null,
       createdAt: start + 5,
       changedAt: start + 5,
       deletedAt: null,

@@ -111,7 +111,8 @@ export function checkOverlap(
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
   }
   const overlaps = job.overlap.policy === 'allow'
-  if (active.length === 0 || overlaps) {
+  // While a replace has left some to be canceled, what is queued among them may wait until that is done.
+  if (job.cancelsBelow === null && (active.length === 0 || overlaps)) {
     for (const record of queued) {
       const message = overlaps
         ? 'it is queued, and its job lets occurrences overlap'

@@ -22,6 +22,7 @@ export type Move =
       /** By how many slots to set the watermark back. */
       readonly setBackBy: Index | null
       readonly print: number
+      readonly cancelLimit: number | null
     }
   | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean }
   | { readonly kind: 'deleteJob'; readonly job: Index; readonly versionOffset: number | null }
@@ -166,6 +167,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       watermarkOffset: offset(-1),
       print: fc.nat({ max: 3 }),
       setBackBy: fc.option(fc.integer({ min: -1, max: 4 }), { freq: 3 }),
+      cancelLimit: fc.constantFrom(null, 1, 2),
     }),
   },
   { weight: 2, arbitrary: move('pauseJob', { job, paused: fc.boolean() }) },

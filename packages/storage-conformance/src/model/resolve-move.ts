@@ -64,8 +64,10 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
     case 'createJob':
     case 'replaceJob':
     case 'pauseJob':
-    case 'deleteJob':
-      return { method: 'saveJobs', request: { now, changes: [jobChange(move, state)] } }
+    case 'deleteJob': {
+      const limit = 'cancelLimit' in move && move.cancelLimit !== null ? { cancelLimit: move.cancelLimit } : {}
+      return { method: 'saveJobs', request: { now, changes: [jobChange(move, state)], ...limit } }
+    }
     case 'slots':
     case 'allSlots':
     case 'request':

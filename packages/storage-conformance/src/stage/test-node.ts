@@ -126,11 +126,14 @@ export class TestNode {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
+  /** One step of a change that cancels a few at a time. */
+  async saveSome(change: JobChange, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
+    return expectOne(await this.storage.saveJobs({ now, cancelLimit, changes: [change] }))
+  }
+
   /** One step of a delete that cancels a few at a time. */
   async deleteSome(id: JobId, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
-    return expectOne(
-      await this.storage.saveJobs({ now, cancelLimit, changes: [{ kind: 'delete', id, expectedVersion: null }] }),
-    )
+    return await this.saveSome({ kind: 'delete', id, expectedVersion: null }, cancelLimit, now)
   }
 
   // ----------------------------------------------------------------------------------------------------- occurrences

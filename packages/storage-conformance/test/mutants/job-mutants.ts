@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { JobChange, JobRecord, OccurrenceQuery, OccurrenceRecord, PruneRequest } from '@jobistemer/core/storage'
+import { isSuperseded, requeued, woken } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld } from '../../src/index.ts'
 import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutant, mutantFor } from './mutant.ts'
@@ -135,6 +136,128 @@ export const jobMutants: readonly Mutant[] = [
     class extends Ledger {
       override cancelLeft(jobId: JobId, now: number) {
         return super.cancelLeft(jobId, now)
+      }
+    },
+  ),
+  mutantFor(
+    [
+      'update in steps: cancels no more than asked at a time, says that there is more, and comes to an end',
+      'update in steps: goes on under a later version, and keeps the slots of its own and of that',
+      'update in steps: is taken over by a later update that cancels, and by a delete',
+    ],
+    'cancels all that an update replaces at once, however little was asked',
+    class extends Ledger {
+      override cancelSuperseded(jobId: JobId) {
+        return super.cancelSuperseded(jobId)
+      }
+    },
+  ),
+  mutant(
+    'takes the repetition of an update for one that is done',
+    ['update in steps: cancels no more than asked at a time, says that there is more, and comes to an end'],
+    class extends Ledger {
+      override goesOn() {
+        return false
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: is taken over by a later update that cancels, and by a delete'],
+    'takes another update of the same version for the repetition of one',
+    class extends Ledger {
+      override goesOn(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>) {
+        return super.goesOn({ ...head, fingerprint: change.content.fingerprint }, change)
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    'goes on with an update only while its version is in force',
+    class extends Ledger {
+      override goesOn(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>) {
+        return head.version === change.expectedVersion + 1 && super.goesOn(head, change)
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    'cancels whatever is older than the version in force',
+    class extends Ledger {
+      override isSuperseded(record: OccurrenceRecord) {
+        const head = this.jobs.get(record.jobId) as JobRecord
+        const cancelsBelow = head.cancelsBelow === null ? null : head.version
+        return isSuperseded({ cancelsBelow }, record)
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: lets nothing of the rest start: not by a claim, nor when what runs ends'],
+    'wakes what an update has left',
+    class extends Ledger {
+      override wakeNext(jobId: JobId) {
+        return this.wakeFirst(jobId)
+      }
+
+      override wakeFirst(jobId: JobId) {
+        const next = this.nextQueued(jobId)
+        if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId)) return null
+        this.put(woken(next))
+        return { id: next.id, jobId, scheduledAt: next.scheduledAt }
+      }
+    },
+  ),
+  mutant(
+    'claims what an update has left',
+    [
+      'update in steps: lets nothing of the rest start: not by a claim, nor when what runs ends',
+      'update in steps: of a paused job is completed when that goes on, and nothing of the rest starts',
+    ],
+    class extends Ledger {
+      override passPending() {}
+    },
+  ),
+  mutantFor(
+    ['update in steps: is completed by the claims of others when it is not repeated'],
+    'leaves what an update has queued to whoever updated',
+    class extends Ledger {
+      override tend(jobId: JobId, now: number) {
+        if (this.isDeleted(jobId)) super.tend(jobId, now)
+        else this.wakeFirst(jobId)
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: leaves them out where a new slot meets the overlap rule'],
+    'lets what an update has left count where a slot is created',
+    class extends Ledger {
+      override passSuperseded() {
+        return false
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: keeps what was running: handed back, it is finished'],
+    'cancels what has begun, once it is handed back after an update',
+    class extends Ledger {
+      override isSuperseded(record: OccurrenceRecord) {
+        return super.isSuperseded({ ...record, token: 0 })
+      }
+    },
+  ),
+  mutantFor(
+    ['update in steps: wakes what is kept under `allow`, and nothing else'],
+    'leaves queued what an update in steps keeps',
+    class extends Ledger {
+      override cancelSuperseded(jobId: JobId, limit?: number) {
+        const queued = this.liveOf(jobId, 'queued')
+        const canceled = super.cancelSuperseded(jobId, limit)
+        if (limit !== undefined && canceled.length > 0) {
+          for (const { id } of queued) {
+            const record = this.occurrences.get(id) as OccurrenceRecord
+            if (record.state === 'pending') this.put(requeued(record))
+          }
+        }
+        return canceled
       }
     },
   ),

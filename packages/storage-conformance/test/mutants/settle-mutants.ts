@@ -84,7 +84,7 @@ export const settleMutants: readonly Mutant[] = [
       'jobs: a replace that cancels the active one wakes a trigger that is queued behind it',
     ],
     class extends Ledger {
-      override wakeNext(_jobId: JobId) {
+      override wakeFirst(_jobId: JobId) {
         return null
       }
     },

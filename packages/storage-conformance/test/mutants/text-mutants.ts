@@ -1,4 +1,4 @@
-import type { JobChange, JobQuery, JobRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import type { JobQuery, JobRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutantFor } from './mutant.ts'
 
 const nulInOccurrence = 'texts: NUL is kept in every text of an occurrence'
@@ -50,9 +50,10 @@ export const textMutants: readonly Mutant[] = [
     ['texts: a replace is not taken for repeated for a fingerprint that is nearly equal'],
     'compares fingerprints after it has normalized them',
     class extends Ledger {
-      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+      override replaceJob(...[head, change, ...rest]: Parameters<Ledger['replaceJob']>) {
         const isNearlyEqual = head.fingerprint.normalize('NFC') === change.content.fingerprint.normalize('NFC')
-        if (head.version !== change.expectedVersion + 1 || !isNearlyEqual) return super.replaceJob(head, change, now)
+        const isRepeated = head.version === change.expectedVersion + 1 && isNearlyEqual
+        if (!isRepeated || this.goesOn(head, change)) return super.replaceJob(head, change, ...rest)
         return { outcome: 'unchanged' as const, job: head }
       }
     },

@@ -1,12 +1,12 @@
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { claimedLayout, claimLayout, noticeLayout, seenLayout } from '../request-layouts.ts'
-import { prelude } from './prelude.ts'
+import { addressLayout, claimedLayout, claimLayout, noticeLayout, seenLayout } from '../request-layouts.ts'
+import { canceledInPassing, prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000
 
-/** How many occurrences that deleted jobs have left one call cancels at most. */
+/** How many occurrences that deleted and replaced jobs have left one call cancels at most. */
 const canceledAtOnce = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -29,13 +29,17 @@ if missing then return missing end
 -- is then known to nobody, so the caller has to hear that.
 if call('GET', claimedKey) == claimId then return { 'repeated' } end
 
+local isLeftover = false
 if sweep == 1 then
   for _, job in ipairs(call('SMEMBERS', waitingKey)) do
     local h = headOf(job)
-    if h and h.deletedAt == never then
-      wakeNext(now, h, job)
+    if h and h.deletedAt ~= never then
+      cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
+      isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      cancelWaiting(now, h, job, '=deleted', false, ${canceledAtOnce})
+      local gone = cancelSuperseded(now, h, job, ${canceledAtOnce})
+      wakeFirst(now, h, job)
+      isLeftover = isLeftover or (h.cancelsBelow > 0 and gone ~= '')
     end
   end
 end
@@ -87,6 +91,16 @@ while not isDone do
         offset = offset + 1
       else
         local isLeft = h.deletedAt ~= never
+        if isSuperseded(h, r) then
+          -- Others of the page may be canceled with it, and what is woken instead may come before all that was seen.
+          left = left + #cancelSuperseded(now, h, job, ${canceledInPassing}) / ${addressLayout.size}
+          if left >= ${canceledAtOnce} then more, isDone = true, true end
+          if wakeFirst(now, h, job) ~= '' then
+            offset = 0
+            if isPeek == 1 then seen, claimedJobs, count = {}, {}, 0 end
+          end
+          break
+        end
         local isBlocked = isLeft or (h.policy ~= allow and (h.running > 0 or claimedJobs[job]))
         -- Up to a given place, blocked ones are passed over whatever the limit.
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
@@ -107,7 +121,7 @@ while not isDone do
         elseif isLeft then
           finish(now, h, id, r, canceled, '=deleted')
           left = left + 1
-          if left == ${canceledAtOnce} then
+          if left >= ${canceledAtOnce} then
             more, isDone = true, true
             break
           end
@@ -155,5 +169,5 @@ end
 if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
+return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
 `

@@ -11,7 +11,10 @@ import {
   stateLayout,
 } from '../request-layouts.ts'
 import { headLayout } from '../stored-layouts.ts'
-import { prelude } from './prelude.ts'
+import { address, canceledInPassing, prelude } from './prelude.ts'
+
+/** How many of those that wait a displacement looks at while a replace has left some. */
+const displacedAtOnce = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
@@ -30,6 +33,7 @@ const headFields = {
   floor: 'floor',
   taken: 'taken',
   deletedAt: 'deletedAt',
+  cancelsBelow: 'cancelsBelow',
 }
 
 /** And what becomes of it. */
@@ -109,14 +113,47 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others.
-local function decide(h, kind, isStartable)
+-- Cancels some that a replace has left, and wakes the next, so that what is created meets what it would meet if all of
+-- them were canceled. Answers whether others are left.
+local function passSuperseded(h, job)
+  if h.cancelsBelow == 0 or h.policy == allow then return false end
+  cancelSuperseded(now, h, job, ${canceledInPassing})
+  wakeFirst(now, h, job)
+  return h.cancelsBelow > 0
+end
+
+-- Cancels what waits, except for what a replace has left. While there is any, only so many are looked at.
+local function displace(h, job, isPassing)
+  if not isPassing then return cancelWaiting(now, h, job, '=displaced', never) end
+  local ids, records, count = {}, {}, 0
+  forEachLive(h, job, never, function(id, r)
+    if r.state == running then return false end
+    if count == ${displacedAtOnce} then return true end
+    count = count + 1
+    if not isSuperseded(h, r) then ids[#ids + 1], records[#ids + 1] = id, r end
+    return false
+  end)
+  local gone = {}
+  for index, id in ipairs(ids) do
+    local r = records[index]
+    finish(now, h, id, r, canceled, '=displaced')
+    gone[index] = ${address}
+  end
+  return table.concat(gone)
+end
+
+-- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
+-- replace has left some, the counts of what waits say too much.
+local function decide(h, kind, isStartable, isPassing)
   if h.paused == 1 and kind == ${itemKinds.slot} then return skipped, '=paused' end
   local free = isStartable and h.paused == 0 and running or pending
   if h.policy == allow or h.pending + h.running == 0 then return free, '' end
-  if h.policy == ${policyCodes.skip} then return skipped, '=overlap' end
+  if h.policy == ${policyCodes.skip} then
+    if isPassing and h.running == 0 then return queued, '' end
+    return skipped, '=overlap'
+  end
   if h.policy == ${policyCodes.queue} then
-    if h.queued >= h.maxQueued then return skipped, '=queue_full' end
+    if h.queued >= h.maxQueued and not isPassing then return skipped, '=queue_full' end
     return queued, ''
   end
   return h.running > 0 and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
@@ -124,8 +161,9 @@ end
 
 local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
   local id = ids[index]
-  local state, reason, displaces, cancels = decide(h, kind, isStartable)
-  local displaced = displaces and cancelWaiting(now, h, job, '=displaced', false, never) or ''
+  local isPassing = passSuperseded(h, job)
+  local state, reason, displaces, cancels = decide(h, kind, isStartable, isPassing)
+  local displaced = displaces and displace(h, job, isPassing) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
   local r = parseRecord(text)
   if state ~= running then
@@ -157,9 +195,10 @@ local function meetsRecord(text)
   return false
 end
 
-local function createRecovery(h, text)
+local function createRecovery(h, job, text)
   ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
   local last = nil
+  passSuperseded(h, job)
   for _ = 1, count do
     ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
     local r = recordOf(entry)
@@ -183,7 +222,8 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   if not text then return false end
   ${readFields(headLayout, 'text', headFields)}
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
-    or scheduledAt <= floor or paused == 1 or deletedAt ~= never or (nPending + nRunning > 0 and policy ~= allow) then
+    or scheduledAt <= floor or paused == 1 or deletedAt ~= never
+    or ((nPending + nRunning > 0 or cancelsBelow > 0) and policy ~= allow) then
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
@@ -235,7 +275,7 @@ local function create(kind, isStartable, index, scheduledAt, version, nextAt, te
     answerCreated(r, '', '')
   else
     touch(job, h)
-    createRecovery(h, text)
+    createRecovery(h, job, text)
   end
 end
 

@@ -7,16 +7,17 @@ import { prelude } from './prelude.ts'
  * Removes nodes, stores what one says of itself, and answers what all have said. It is let through when memory is short:
  * a record takes the place of the one before it, and nodes that live are not to be taken for dead.
  *
- * The counter of a record is in front. How many records are to be removed is `ARGV[4]`; behind it lie names and
+ * The counter of a record is in front. How many records are to be removed is `ARGV[6]`; behind it lie names and
  * counters, and then the names of those whose profiles are wanted.
  */
 export const heartbeatScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}
 local nodesKey, profilesKey = shard .. 'nodes', shard .. 'profiles'
-local own, record, profile, removals = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local own, record, profile, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local removals = tonumber(ARGV[6])
 
 if own ~= '' or removals > 0 then
-  local missing = missingRight(nil)
+  local missing = missingRight(channel ~= '' and channel or nil)
   if missing then return missing end
 end
 
@@ -25,7 +26,7 @@ local function counterOf(text)
   return counter
 end
 
-local at = 5
+local at = 7
 for _ = 1, removals do
   local name, seen = ARGV[at], ARGV[at + 1]
   at = at + 2
@@ -41,6 +42,7 @@ if own ~= '' then
   if not stored or counterOf(record) > counterOf(stored) then
     call('HSET', nodesKey, own, record)
     if profile ~= '' then call('HSET', profilesKey, own, profile) end
+    if channel ~= '' then call('PUBLISH', channel, 'nodes ' .. sender) end
   end
 end
 

@@ -5,8 +5,17 @@ import { addressLayout } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 
+/** How many slots that a replace has left a step on one occurrence cancels at most. */
+export const canceledInPassing = 50
+
+/** How many ids are read at once where occurrences are looked through. */
+const idsAtOnce = 100
+
+/** How many a step that may cancel a few looks at, where others lie between them. */
+const mostLooked = 20_000
+
 /** Lua for the id and the time of an occurrence, as they are answered. */
-const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
+export const address: string = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
 
 const printedRecord = writeFields(recordLayout, {
   ...allFields(recordLayout, 'r.'),
@@ -306,14 +315,24 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
--- Wakes the next queued occurrence of a job that has no active one. Returns its id and time, or ''. What a deleted job
--- has left is never woken.
-local function wakeNext(now, h, job)
+-- Whether an occurrence, if it waits, is one that a replace has left to be canceled.
+local function isSuperseded(h, r)
+  return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
+end
+
+-- Wakes the next queued occurrence of a job that has no active one, unless it is to be canceled. Returns its id and time,
+-- or ''. What a deleted job has left is never woken.
+local function wakeFirst(now, h, job)
   if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return '' end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
+  if isSuperseded(h, r) then return '' end
   move(now, h, id, r, pending, '')
   return ${address}
+end
+
+local function wakeAll(now, h, job)
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do move(now, h, id, recordOf(id), pending, '') end
 end
 
 -- The ids of the job's pending and running occurrences; with a limit about as many as that.
@@ -324,8 +343,8 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- Cancels the job's waiting occurrences, pending and queued, up to a limit; of slots only, if asked. Returns ids and times.
-local function cancelWaiting(now, h, job, reason, slotsOnly, limit)
+-- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.
+local function cancelWaiting(now, h, job, reason, limit)
   local gone = {}
   local waiting = h.pending + h.queued
   if waiting == 0 then return '' end
@@ -336,12 +355,74 @@ local function cancelWaiting(now, h, job, reason, slotsOnly, limit)
   for _, id in ipairs(ids) do
     if #gone == limit then break end
     local r = recordOf(id)
-    if r.state ~= running and not (slotsOnly and r.kind % ${recoveredBit} ~= ${kindCodes.slot}) then
+    if r.state ~= running then
       finish(now, h, id, r, canceled, reason)
       gone[#gone + 1] = ${address}
     end
   end
   return table.concat(gone)
+end
+
+-- Gives a step each of the job's active ones in their order, then each of its queued ones, until it answers true. Looks
+-- at about so many, and answers whether that was all of them.
+local function forEachLive(h, job, most, step)
+  local looked = 0
+  local first = h.active ~= none and recordOf(h.active)
+  local firstId = h.active
+  for _, key in ipairs({ liveOf .. job, queueOf .. job }) do
+    local from = 0
+    local ids
+    repeat
+      ids = call('ZRANGE', key, from, from + ${idsAtOnce - 1})
+      for _, id in ipairs(ids) do
+        local r = recordOf(id)
+        if first and (r.state == queued or first.scheduledAt < r.scheduledAt
+          or (first.scheduledAt == r.scheduledAt and isBefore(firstId, id))) then
+          local it = first
+          first = false
+          if step(firstId, it) then return false end
+        end
+        if step(id, r) then return false end
+      end
+      from = from + #ids
+      looked = looked + #ids
+      if looked >= most then return false end
+    until #ids < ${idsAtOnce}
+  end
+  return not (first and step(firstId, first))
+end
+
+-- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Returns ids
+-- and times.
+local function cancelSuperseded(now, h, job, limit)
+  if h.cancelsBelow == 0 then return '' end
+  local ids, records = {}, {}
+  local isAll = h.pending + h.queued == 0 or forEachLive(h, job, math.max(limit, ${mostLooked}), function(id, r)
+    if r.state == running or not isSuperseded(h, r) then return false end
+    -- One more tells whether others are left.
+    if #ids == limit then return true end
+    ids[#ids + 1], records[#ids + 1] = id, r
+    return false
+  end)
+  local gone = {}
+  for index, id in ipairs(ids) do
+    local r = records[index]
+    finish(now, h, id, r, canceled, '=updated')
+    gone[index] = ${address}
+  end
+  if isAll then
+    h.cancelsBelow = 0
+    touch(job, h)
+    if h.policy == allow then wakeAll(now, h, job) end
+  end
+  return table.concat(gone)
+end
+
+-- As wakeFirst, after some of what a replace has left before it are canceled.
+local function wakeNext(now, h, job)
+  if h.queued == 0 or h.deletedAt ~= never then return '' end
+  cancelSuperseded(now, h, job, ${canceledInPassing})
+  return wakeFirst(now, h, job)
 end
 
 -- A command with a long list of arguments, in parts that fit on Lua's stack.

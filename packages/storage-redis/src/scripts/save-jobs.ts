@@ -20,6 +20,7 @@ const newHead = writeFields(headLayout, {
   floor: 'floor',
   taken: 'taken',
   deletedAt: 'never',
+  cancelsBelow: '0',
   maxQueued: 'maxQueued',
 })
 
@@ -83,7 +84,7 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
   if h and h.deletedAt == never then return answer('e', job, h) end
   if h then
     -- What the deleted job has left must not become work of the new one.
-    cancelWaiting(now, h, job, '=deleted', false, cancelLimit)
+    cancelWaiting(now, h, job, '=deleted', cancelLimit)
     if h.pending + h.queued > 0 then return answer('c', job, h) end
   end
   local watermark, floor, taken, number, lineage = now, always, always, 1, ''
@@ -109,10 +110,22 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
   answer('s', job, made)
 end
 
+local function cancelReplaced(job, h)
+  local gone = cancelSuperseded(now, h, job, cancelLimit)
+  wakeFirst(now, h, job)
+  answer(h.cancelsBelow > 0 and 'm' or 's', job, h, gone)
+end
+
+-- Whether a version that the job has had is this one.
+local function isVersion(job, number, version)
+  local stored = call('HGET', versionsOf .. job, versionField(number))
+  return stored and fingerprintOf(stored) == fingerprintOf(write('<d', 0) .. version)
+end
+
 local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler, change)
-  if h.version == change.expected + 1 and fingerprintOf(presentVersion(job, h)) == fingerprintOf(write('<d', 0) .. version) then
-    return answer('u', job, h)
-  end
+  local made = change.expected + 1
+  if change.cancels and h.cancelsBelow == made and isVersion(job, made, version) then return cancelReplaced(job, h) end
+  if h.version == made and isVersion(job, made, version) then return answer('u', job, h) end
   if h.version ~= change.expected or h.watermark ~= change.watermark then return answer('c', job, h) end
   if change.setBackTo ~= never then
     local isBack = change.setBackTo < h.watermark
@@ -128,15 +141,13 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   h.text = sub(h.text, 1, headSize) .. handler
   saveContent(job, content, owner, version, h.version)
   noteChange(job, h, (timesOf(job)))
-  local gone = ''
   if change.cancels then
-    gone = cancelWaiting(now, h, job, '=updated', true, never)
-    wakeNext(now, h, job)
+    h.cancelsBelow = h.version
+    return cancelReplaced(job, h)
   end
-  if policy == allow then
-    for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do move(now, h, id, recordOf(id), pending, '') end
-  end
-  answer('s', job, h, gone)
+  -- What is still to be canceled must not be woken: the rest is when that is done.
+  if policy == allow and h.cancelsBelow == 0 then wakeAll(now, h, job) end
+  answer('s', job, h)
 end
 
 local function setPause(job, h, paused)
@@ -159,12 +170,12 @@ end
 
 local function delete(job, h, expected)
   if expected ~= 0 and h.version ~= expected then return answer('c', job, h) end
-  local gone = cancelWaiting(now, h, job, '=deleted', false, cancelLimit)
+  local gone = cancelWaiting(now, h, job, '=deleted', cancelLimit)
   local isLeft = h.pending + h.queued > 0
   if h.deletedAt == never then
     -- Claims find what is left of it only where it is not paused.
     if isLeft and h.paused == 1 then setPause(job, h, '') end
-    h.nextAt, h.deletedAt = never, now
+    h.nextAt, h.deletedAt, h.cancelsBelow = never, now, 0
     noteChange(job, h, (timesOf(job)))
   end
   answer(isLeft and 'm' or 's', job, h, gone)

@@ -17,6 +17,13 @@ const shortestTimeoutMs = 10 * longestWaitMs
  */
 const longestHoldMs = 100
 
+/**
+ * As long, a burst of requests waits for places, while handlers are quick: what starts in the step that creates it costs
+ * the storage half as much. Fewer than {@link requestBurst} do not wait, so that none does that comes alone.
+ */
+const longestRequestHoldMs = 100
+const requestBurst = 50
+
 /** What needs a place to run in. */
 export interface Occupant {
   /** It has its place. */
@@ -34,15 +41,17 @@ export interface Occupant {
  * storage ({@link roomToClaim}), requests from outside ({@link roomForRequest}). A rule about who goes first, or who may
  * have how much, belongs here and nowhere else.
  *
- * Nobody is called by name. {@link room} says that slots which are held may look for a place again, {@link work} that
- * something may wait in the storage that this node has room for.
+ * Nobody is called by name. {@link room} says that slots which are held may look for a place again, {@link requestRoom}
+ * that requests may, {@link work} that something may wait in the storage that this node has room for.
  */
 export class Capacity implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly room: Signal = new Signal()
+  readonly requestRoom: Signal = new Signal()
   readonly work: Signal = new Signal()
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
+  readonly #requestHold: Alarm
   readonly #limit: number
   readonly #prefetch: number
   readonly #pace: Pace
@@ -54,6 +63,8 @@ export class Capacity implements Alarm {
   #requested = 0
   #backlog = false
   #heldForMs = 0
+  /** Requests wait for a place. */
+  #holdsRequests = false
   #claimEnds: Promise<void> | null = null
   #endClaim: () => void = () => undefined
   #filling = false
@@ -67,6 +78,7 @@ export class Capacity implements Alarm {
     this.#limit = options.limit
     this.#prefetch = options.prefetch
     this.#pace = new Pace(options.limit)
+    this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
   }
 
   // ------------------------------------------------------------------------------------------------------------- room
@@ -102,9 +114,34 @@ export class Capacity implements Alarm {
    * goes first, and requests that are under way keep one half of the places at most.
    */
   roomForRequest(): boolean {
+    return this.#roomForRequests > 0
+  }
+
+  get #roomForRequests(): number {
+    if (this.#heldForMs > 0 || this.#backlog) return 0
     const share = Math.max(1, Math.floor(this.#limit / 2))
-    const isFirst = this.#heldForMs === 0 && !this.#backlog
-    return isFirst && this.#free > 0 && this.#requested < share
+    return Math.min(this.#free, share - this.#requested)
+  }
+
+  /**
+   * How many of so many requests that wait to be sent go now, when the oldest has waited so long. For as many as there is
+   * room for, it is now; the others wait as long as it seems that they will soon find some. Otherwise all of them go, and
+   * those without room wait in the storage. {@link requestRoom} says when to ask again.
+   */
+  admitRequests(waiting: number, waitedMs: number): number {
+    const room = Math.max(0, this.#roomForRequests)
+    this.#holdsRequests = waiting > room && this.#findRoomSoon(waiting, waitedMs)
+    if (!this.#holdsRequests) return waiting
+    this.#engine.agenda.setAlarm(this.#requestHold, longestRequestHoldMs - waitedMs)
+    return room
+  }
+
+  #findRoomSoon(waiting: number, waitedMs: number): boolean {
+    // Where time stands while somebody waits, it would not pass.
+    if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
+    // What is held goes on to its end, and those that joined a backlog would make all that follow wait there too.
+    const isBurst = waiting >= requestBurst || this.#holdsRequests
+    return isBurst && waitedMs < longestRequestHoldMs && this.#pace.waitMs(waiting) < longestRequestHoldMs
   }
 
   /** Keeps a place for a request that is under way. */
@@ -118,6 +155,7 @@ export class Capacity implements Alarm {
     this.#reserved--
     // A slot that is due may have waited for this very place.
     if (this.#heldForMs > 0) this.room.send()
+    if (this.#holdsRequests) this.requestRoom.send()
     this.offerRoom()
   }
 
@@ -166,6 +204,7 @@ export class Capacity implements Alarm {
     if (heldMs !== null) this.#pace.held(heldMs)
     this.#fill()
     if (this.#heldForMs > 0) this.room.send()
+    if (this.#holdsRequests) this.requestRoom.send()
   }
 
   /** Starts what waits for a place. */
@@ -241,6 +280,7 @@ export class Capacity implements Alarm {
   /** Whether something was left in the storage when this node took from it last. */
   workLeft(more: boolean): void {
     this.#backlog = more
+    if (this.#holdsRequests) this.requestRoom.send()
   }
 
   /** There may be room again for what waits in the storage. */

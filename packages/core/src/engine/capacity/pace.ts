@@ -29,4 +29,8 @@ export class Pace {
   get soonStarted(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#limit * aheadMs) / this.#slowestMs)
   }
+  /** In how many milliseconds the last of so many will have found a place; 0 as long as nothing is known. */
+  waitMs(count: number): number {
+    return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#limit : 0
+  }
 }

@@ -5,7 +5,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { AfterTurn } from '../loop/after-turn.ts'
+import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -13,6 +13,9 @@ import { PassedOver } from './passed-over.ts'
 
 // What a damaged storage left behind is looked for once in so many polls.
 const pollsPerSweep = 60
+
+/** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
+type Sweep = 'none' | 'once' | 'to the end'
 
 /** Takes what waits in the storage while this node has room for it. */
 export class Claimer {
@@ -39,7 +42,7 @@ export class Claimer {
     this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
-      round: (byAlarm) => this.#claimAll(byAlarm && this.#polls++ % pollsPerSweep === 0),
+      round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
       again: () => this.#kick.ask(),
     })
     this.#capacity.work.listen(() => this.#kick.ask())
@@ -60,7 +63,13 @@ export class Claimer {
     if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
   }
 
-  async #claimAll(sweep: boolean): Promise<void> {
+  #sweepDue(): Sweep {
+    const isTurn = this.#polls++ % pollsPerSweep === 0
+    if (this.#registry.takeUnfinished()) return 'to the end'
+    return isTurn ? 'once' : 'none'
+  }
+
+  async #claimAll(sweep: Sweep): Promise<void> {
     this.#capacity.claimBegins()
     try {
       while (await this.#claimOnce(sweep));
@@ -70,12 +79,12 @@ export class Claimer {
   }
 
   /** Answers whether there is more to claim, and room for it. */
-  async #claimOnce(sweep: boolean): Promise<boolean> {
+  async #claimOnce(sweep: Sweep): Promise<boolean> {
     const limit = this.#mostToClaim()
     let answer: ClaimAnswer
     this.#capacity.reserve(limit)
     try {
-      answer = await this.#claimSome(limit, sweep)
+      answer = await this.#claimSome(limit, sweep !== 'none')
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
       await Promise.all(answer.claimed.map((record) => this.#run(record)))
@@ -85,7 +94,11 @@ export class Claimer {
     this.#capacity.workLeft(answer.more)
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
     this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
-    return answer.more && answer.claimed.length > 0 && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+    // More, although there was room for it, is what is left to be canceled. A sweep leaves it to whoever is about it.
+    const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
+    if (isLeft) await nextTurn()
+    const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
+    return goesOn && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
   }
 
   #mostToClaim(): number {

@@ -5,14 +5,11 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { mayCall } from '../loop/group-commit.ts'
+import { mayCall, worthACall } from '../loop/group-commit.ts'
 import type { Precedence } from '../nodes/precedence.ts'
 import type { Standby } from '../nodes/standby.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
-
-/** So many slots that are due are worth a call of their own while another is under way. */
-const worthACall = 50
 
 /** While this node is held back, nothing is launched; it is looked again after so long. */
 const heldBackMs = 1000

@@ -26,6 +26,17 @@ export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed
 /** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
 export const cancelLimit = 250
 
+/** How long an update is left to whoever began it. */
+const updatePatienceMs = 5 * 60_000
+
+/** As {@link cancelLimit}, for each of so many changes in one call. */
+export function cancelLimitOf(changes: number): number {
+  return Math.max(1, Math.floor(cancelLimit / changes))
+}
+
+/** What has to be stored for a definition to hold. */
+export type DefinitionChange = JobChange & { readonly content: JobContent }
+
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   /** What is said of slots that are skipped. */
@@ -46,6 +57,9 @@ export class JobRegistry {
   readonly #saidOf = new Map<JobId, string>()
   /** What was said of jobs that lack handlers. */
   readonly #saidMissing = new Map<JobId, string>()
+
+  /** Monotonic instant at which a head was seen of which an update has still to cancel what waits; `null`: none was. */
+  #unfinishedSince: number | null = null
 
   constructor(
     engine: EngineContext,
@@ -140,7 +154,7 @@ export class JobRegistry {
   }
 
   /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
-  changeFor(job: Job, record: JobRecord | null, now: number): (JobChange & { readonly content: JobContent }) | null {
+  changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     this.#addTypeOf(job)
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
@@ -223,12 +237,27 @@ export class JobRegistry {
     return this.#reviver.revive(schedule)
   }
 
+  /** Whether whoever updates has had the time to cancel all that waits since an update was seen under way. Asked once. */
+  takeUnfinished(): boolean {
+    if (this.#unfinishedSince === null) return false
+    if (this.#engine.clock.monotonic() - this.#unfinishedSince < updatePatienceMs) return false
+    this.#unfinishedSince = null
+    return true
+  }
+
+  /** An update has still to cancel what waits, and may never come to do so. */
+  noteUnfinished(): void {
+    this.#unfinishedSince ??= this.#engine.clock.monotonic()
+  }
+
   #adoptOwn(job: Job, record: JobRecord, change: RegistrationChange | undefined, isStart: boolean): void {
     this.adopt(job, record, change, isStart ? 'jobs' : 'added')
   }
 
   /** Takes over a head as it is stored now. `origin`: where the job is from, if this node has not had it before. */
   adopt(job: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
+    // Its own ones this node sees through itself.
+    if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     let isUnscheduled = false
     try {

@@ -3,7 +3,7 @@ import { orDefault, readMethods } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
-import type { StorageCaller, StorageCalls } from './storage-caller.ts'
+import type { Asked, StorageCaller, StorageCalls } from './storage-caller.ts'
 
 /** For how long the caller of a method waits. */
 export interface CallOptions {
@@ -25,7 +25,7 @@ const longestTimerMs = 60_000
  * The storage, for one call from outside: as long as its caller waits. What the caller does not wait for any more is
  * not begun; what is under way then may still take effect.
  */
-export class AskedCalls implements StorageCalls {
+export class AskedCalls implements Asked, StorageCalls {
   readonly #storage: StorageCaller
   readonly #clock: Clock
   readonly #timeoutMs: number
@@ -43,9 +43,8 @@ export class AskedCalls implements StorageCalls {
       signal === undefined ? undefined : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
   }
 
-  /** Whether the caller waits no more. */
-  get isGivenUp(): boolean {
-    return this.#refusal !== null
+  get refusal(): JobistemerError | null {
+    return this.#refusal
   }
 
   /** @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when the caller waits no more */

@@ -1,5 +1,8 @@
 /** So many calls of one kind are under way at most. */
-const callsAtOnce = 4
+export const callsAtOnce = 4
+
+/** So many items are worth a call of their own while another is under way. */
+export const worthACall = 50
 
 /**
  * Whether what has gathered goes out now. While a call is under way more gathers, and leaves together, until there is

@@ -2,7 +2,7 @@ import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { failInBackground } from './background-loop.ts'
 import type { EngineContext } from './engine-context.ts'
-import { movedOn } from './storage-caller.ts'
+import { type Asked, movedOn } from './storage-caller.ts'
 
 /** What stands in place of an answer when the storage can never take the item. */
 export class ItemRefused {
@@ -31,6 +31,8 @@ const worthHalving = 3
 const attemptsPerTry = 4
 /** So often an item fails alone, while the storage answers, before it is to blame: over some ten seconds. */
 const enoughFailures = 5
+/** Whoever waits for the answer is to hear of it before that one waits no more: after three to seven seconds. */
+const enoughWhileAsked = 3
 
 /** One call with a list of items: how to send some of them. */
 interface Batch<Item, Answer> {
@@ -39,6 +41,8 @@ interface Batch<Item, Answer> {
   readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
   /** Told of an item that failed alone, when it has its answer. */
   readonly later: (index: number, answer: Answer | ItemRefused) => void
+  /** Who waits for the answer to each item; `null`: the engine itself. */
+  readonly asked: readonly Asked[] | null
 }
 
 /** What one attempt to send a batch has come to. */
@@ -68,32 +72,36 @@ export class ItemCalls {
 
   /**
    * Repeated until each item has its answer. An item that fails alone has none: it is tried on in the background, and
-   * `later` is told.
+   * `later` is told. With `asked` an item has none either, and is sent no more, once whoever asked for it waits no more.
    */
   async send<Item, Answer>(
     operation: string,
     items: readonly Item[],
     call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>,
     later: (index: number, answer: Answer | ItemRefused) => void,
+    asked: readonly Asked[] | null = null,
   ): Promise<readonly (Answer | undefined)[]> {
-    const batch: Batch<Item, Answer> = { operation, items, call, later }
+    const batch: Batch<Item, Answer> = { operation, items, call, later, asked }
     const takenBefore = this.#taken
+    const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
     let answers: readonly (Answer | undefined)[] = []
     const found = () => answers as (Answer | undefined)[]
     let open: number[] = []
     let attempts = 0
-    await this.#engine.storage.repeated(operation, async (storage) => {
+    const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
       attempts++
-      if (attempts === 1) {
+      if (attempts === 1 && items.every((_, index) => isWanted(index))) {
         // Nearly always all goes well.
         answers = (await call(storage, items)) as (Answer | undefined)[]
         this.#taken++
         return null
       }
-      if (attempts === 2) {
+      if (answers.length === 0) {
         answers = new Array<Answer | undefined>(items.length)
         open = items.map((_, index) => index)
       }
+      open = open.filter(isWanted)
+      if (open.length === 0) return movedOn
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
       const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
       await this.#try(storage, batch, open, attempt)
@@ -103,7 +111,8 @@ export class ItemCalls {
       open = open.filter((index) => !attempt.answers.has(index) && !alone.includes(index))
       if (open.length > 0) throw attempt.lastError
       return attempt.answers.size === 0 ? movedOn : null
-    })
+    }
+    await this.#engine.storage.repeated(operation, attemptOnce, asked === null ? null : anyOf(asked))
     return answers
   }
 
@@ -131,11 +140,13 @@ export class ItemCalls {
   }
 
   #tryAlone<Item, Answer>(
-    { operation, items, call, later }: Batch<Item, Answer>,
+    { operation, items, call, later, asked }: Batch<Item, Answer>,
     index: number,
     { takenBefore, attempts, error: lastError }: { takenBefore: number; attempts: number; error: unknown },
   ): void {
     const item = items[index] as Item
+    const waiting = asked?.[index] ?? null
+    const enough = waiting === null ? enoughFailures : enoughWhileAsked
     let hasJustFailed = true
     let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
@@ -149,14 +160,27 @@ export class ItemCalls {
         const isNew = !hasJustFailed
         hasJustFailed = false
         if (isNew && !isOutage(error) && (await answers(storage))) failures++
-        if (failures < enoughFailures || this.#taken === takenBefore) throw error
+        if (failures < enough || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
       }
     }
     this.#engine.storage
-      .repeated(operation, tryOnce, null, attempts)
+      .repeated(operation, tryOnce, waiting, attempts)
+      .catch((error) => {
+        if (waiting === null) throw error
+        return new ItemRefused(error)
+      })
       .then((answer) => later(index, answer))
       .catch((error) => failInBackground(this.#engine, operation, error))
+  }
+}
+
+/** Wanted as long as one of these waits. */
+function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted'> {
+  return {
+    assertWanted() {
+      if (asked.every(({ refusal }) => refusal !== null)) asked[0]?.assertWanted()
+    },
   }
 }
 

@@ -36,8 +36,10 @@ export function isStorageGone(error: unknown): boolean {
 export const movedOn: unique symbol = Symbol('moved on')
 
 /** Somebody who waits for an answer. */
-interface Asked {
-  /** Throws when that one waits no more. */
+export interface Asked {
+  /** What that one was told who waits no more; `null` as long as the answer is wanted. */
+  readonly refusal: JobistemerError | null
+  /** Throws the refusal when that one waits no more. */
   assertWanted(): void
 }
 
@@ -88,8 +90,13 @@ export class StorageCaller implements StorageCalls {
 
   /** One call, for users: what fails, fails. */
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
-    const turn = this.#turns?.pass(true) ?? null
+    const turn = this.turn()
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
+  }
+
+  /** For own work between calls: `null` when it may go on, otherwise it resolves in the turn in which it may. */
+  turn(): Promise<void> | null {
+    return this.#turns?.pass(true) ?? null
   }
 
   #call<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
@@ -105,7 +112,7 @@ export class StorageCaller implements StorageCalls {
   async repeated<T>(
     operation: string,
     call: (storage: Storage) => Promise<T>,
-    asked: Asked | null = null,
+    asked: Pick<Asked, 'assertWanted'> | null = null,
     firstAttempt: number = 1,
   ): Promise<T> {
     let attempt = firstAttempt

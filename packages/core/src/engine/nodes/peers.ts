@@ -13,6 +13,9 @@ interface Sighting {
   isLost: boolean
 }
 
+/** More than that are not remembered. */
+const mostBuried = 1000
+
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
@@ -25,6 +28,8 @@ export class Peers {
   readonly #deadAfterMs: number
   readonly #longestGapMs: number
   readonly #sightings = new Map<string, Sighting>()
+  /** Dead ones whose records are gone: one that comes again was not dead. */
+  readonly #buried = new Set<string>()
   #beginsAnew = true
   #lookedAt = Number.NEGATIVE_INFINITY
 
@@ -86,6 +91,8 @@ export class Peers {
       hasChanged = true
       // Whoever has taken over its work takes its record away.
       if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
+      if (this.#buried.size >= mostBuried) this.#buried.clear()
+      if (!hasEnded(sighting.record)) this.#buried.add(incarnation)
     }
     return hasChanged
   }
@@ -97,7 +104,9 @@ export class Peers {
   #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
     const sighting = this.#sightings.get(record.incarnation)
     if (sighting === undefined) {
-      this.#sightings.set(record.incarnation, { record, since: answeredAt, isProven: false, isLost: false })
+      const isBack = this.#buried.delete(record.incarnation)
+      this.#sightings.set(record.incarnation, { record, since: answeredAt, isProven: isBack, isLost: false })
+      if (isBack) this.#sayBack(record)
       return true
     }
     if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt)
@@ -110,16 +119,22 @@ export class Peers {
 
   #seeBeat(sighting: Sighting, record: NodeRecord, answeredAt: number): boolean {
     const { record: before, isLost, isProven } = sighting
-    const { events, logger } = this.#engine
+    const { events } = this.#engine
     const names = namesOf(record)
     sighting.record = record
     sighting.since = answeredAt
     sighting.isLost = false
     sighting.isProven = true
-    if (isLost) logger.warn(names, 'a node that was taken for dead lives')
-    if (isLost || (!isProven && !record.leaving)) events.emit('node.joined', names)
+    if (isLost) this.#sayBack(record)
+    else if (!isProven && !record.leaving) events.emit('node.joined', names)
     if (record.leaving && !before.leaving) events.emit('node.left', names)
     return isLost || !isProven || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
+  }
+
+  #sayBack(record: NodeRecord): void {
+    const names = namesOf(record)
+    this.#engine.logger.warn(names, 'a node that was taken for dead lives')
+    this.#engine.events.emit('node.joined', names)
   }
 
   #sayLost({ record, since }: Sighting): void {

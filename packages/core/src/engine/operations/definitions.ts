@@ -2,15 +2,15 @@ import { jobSettingNames, readJobSettings } from '../../configuration/read-setti
 import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { readJob, readJobs } from '../../job/read-jobs.ts'
-import type { JsonObject } from '../../json.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
@@ -21,10 +21,11 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
+import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import { nextTurn } from '../loop/after-turn.ts'
-import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -52,12 +53,6 @@ export interface UpdateOptions extends CallOptions {
   readonly waiting?: 'keep' | 'cancel'
 }
 
-/** How to remove a job. */
-export interface RemoveOptions extends CallOptions {
-  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
-  readonly expectedVersion?: number
-}
-
 /** How to plan a set of definitions. */
 export interface PlanOptions extends CallOptions {
   /** The tag that the definitions are stored under. 1 to 255 characters. */
@@ -72,7 +67,10 @@ export interface UpdateResult {
   readonly changed: boolean
   /** The next slot; `null` when there is none. */
   readonly nextAt: Date | null
-  /** Waiting occurrences that were canceled. */
+  /**
+   * Waiting occurrences that were canceled. Of a great many, which are canceled in steps, others may meet some in between
+   * and cancel them: those are left out.
+   */
   readonly canceled: readonly OccurrenceId[]
 }
 
@@ -112,10 +110,12 @@ const slotsShown = 3
 export class Definitions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #removals: Removals
 
-  constructor(engine: EngineContext, registry: JobRegistry) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly removals: Removals }) {
     this.#engine = engine
-    this.#registry = registry
+    this.#registry = options.registry
+    this.#removals = options.removals
   }
 
   async update(
@@ -139,18 +139,17 @@ export class Definitions {
       if (content.fingerprint === record.fingerprint) {
         return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
       }
-      const answer = await this.#save(storage, {
-        kind: 'replace',
-        id: record.id,
-        content,
-        expectedVersion: record.version,
-        expectedWatermark: record.watermark,
-        waiting,
-      })
+      const { id, version: expectedVersion, watermark: expectedWatermark } = record
+      const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
+      const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
         this.#registry.adopt(updated, answer.job, 'updated')
         const { version, nextAt } = answer.job
-        return { version, changed: true, nextAt: toDate(nextAt), canceled: answer.canceled.map(({ id }) => id) }
+        const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
+          this.#registry.noteUnfinished()
+          throw error
+        })
+        return { version, changed: true, nextAt: toDate(nextAt), canceled: canceled.map(({ id }) => id) }
       }
     }
   }
@@ -194,21 +193,6 @@ export class Definitions {
     return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint })
   }
 
-  /** Stores a job at run time, on all nodes that can run it; one that exists is replaced if it differs. */
-  async add(job: Job, options: CallOptions, storage: StorageCalls): Promise<void> {
-    readJob(job, 'job')
-    readObject(options, 'options', callOptionNames)
-    await this.#registry.register([withDefaultTimezone(job, this.#engine.defaults.timezone)], { storage })
-  }
-
-  async remove(job: RegisteredJob, options: RemoveOptions, storage: StorageCalls): Promise<void> {
-    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
-    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
-    const answer = await this.#delete(storage, job.job.id, expectedVersion)
-    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
-    this.#registry.forget(job)
-  }
-
   async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
     readJobs(jobs)
     readObject(options, 'options', ['owner', ...callOptionNames])
@@ -235,7 +219,7 @@ export class Definitions {
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
-  async apply(plan: DefinitionPlan, options: CallOptions, storage: StorageCalls): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions, storage: AskedCalls): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
     const touched = [...plan.added, ...plan.changed, ...plan.removed]
@@ -255,7 +239,7 @@ export class Definitions {
     for (const { name, version } of plan.removed) {
       const record = stored.get(name)
       if (record === undefined) continue
-      const answer = await this.#delete(storage, record.id, version)
+      const answer = await this.#removals.delete({ id: record.id, expectedVersion: version }, storage)
       if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
       const registered = this.#registry.get(record.id)
       if (registered !== undefined) this.#registry.forget(registered)
@@ -309,15 +293,21 @@ export class Definitions {
     return records
   }
 
-  /** The first step deletes the job; however many of it wait, no step takes long. */
-  async #delete(storage: StorageCalls, id: JobId, expectedVersion: number | null): Promise<SaveJobAnswer> {
-    const first = await this.#save(storage, { kind: 'delete', id, expectedVersion })
-    for (let answer = first; answer.outcome === 'saved' && answer.more === true; ) {
+  /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
+  async #cancelRest(
+    storage: StorageCalls,
+    change: JobChange,
+    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
+  ): Promise<readonly OccurrenceAddress[]> {
+    const canceled = [...first.canceled]
+    let answer: SaveJobAnswer = first
+    // What lies behind a great many that are kept is left to those that come upon it.
+    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
-      // Of that version only: somebody may have created the job anew.
-      answer = await this.#save(storage, { kind: 'delete', id, expectedVersion: answer.job.version })
+      answer = await this.#save(storage, change)
+      if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
     }
-    return first
+    return canceled
   }
 
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
@@ -337,10 +327,6 @@ function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
   })
 }
 
-function readExpectedVersion(version: number | undefined): number | undefined {
-  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
-}
-
 function readPlan(plan: DefinitionPlan): void {
   readObject(plan, 'plan', ['owner', 'jobs', 'added', 'changed', 'removed', 'unchanged'])
   readName(plan.owner, 'plan.owner', 'Give what plan() has answered.')
@@ -357,14 +343,4 @@ function readPlan(plan: DefinitionPlan): void {
 
 function toDate(milliseconds: number | null): Date | null {
   return milliseconds === null ? null : new Date(milliseconds)
-}
-
-function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
-  const actual = record?.version ?? null
-  return new JobistemerError('VERSION_CONFLICT', {
-    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
-    field: 'expectedVersion',
-    value: { expected, actual } as unknown as JsonObject,
-    remedy: 'Read the job again, and decide anew.',
-  })
 }

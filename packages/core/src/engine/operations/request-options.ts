@@ -14,8 +14,8 @@ export type RunOverrides = Pick<
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'taskExecutionMode' | 'executionTimeout'
 >
 
-/** How to run a job outside its schedule. */
-export interface TriggerOptions extends CallOptions {
+/** What a request to run a job outside its schedule says. */
+export interface RequestOptions {
   /**
    * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
    * again, for as long as its record is kept. One that was skipped does not count: its key may be used again. Default:
@@ -32,6 +32,15 @@ export interface TriggerOptions extends CallOptions {
   readonly reason?: string
   /** Who asks; kept with the occurrence. 1 to 255 characters. */
   readonly actor?: string
+}
+
+/** How to run a job outside its schedule. */
+export interface TriggerOptions extends RequestOptions, CallOptions {}
+
+/** One job to run, in a list of them. */
+export interface TriggerItem extends RequestOptions {
+  /** Its name. */
+  readonly job: string
 }
 
 /** How to replay an occurrence. */
@@ -52,6 +61,12 @@ export interface TriggerResult {
   readonly created: boolean
 }
 
+/**
+ * What became of one item of a list: as for a request of its own, with `error: null`; or the error of this item alone,
+ * which nothing is known to have been stored of.
+ */
+export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
+
 const overrideNames: readonly (keyof RunOverrides)[] = [
   'failureStrategy',
   'retryPolicy',
@@ -62,25 +77,27 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
 /** What a trigger may say. */
 export const triggerOptionNames: readonly string[] = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
 
-/** What is kept with an occurrence of how it was asked for. */
-export function detailsOf(options: TriggerOptions): OccurrenceDetails {
+/** What is kept with an occurrence of how it was asked for. `path` goes before the names of fields: `items[3].`. */
+export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   const { key, data, tasks, overrides, reason, actor } = options
-  if (overrides !== undefined) readObject(overrides, 'overrides', overrideNames)
+  if (overrides !== undefined) readObject(overrides, `${path}overrides`, overrideNames)
   return {
-    ...(key !== undefined && { requestKey: readName(key, 'key') }),
-    ...(data !== undefined && { data: toJsonValue(data, 'data') }),
-    ...(tasks !== undefined && { tasks: readTaskNames(tasks) }),
-    ...(overrides !== undefined && { overrides: readJobSettings(overrides, 'overrides.') as unknown as JsonObject }),
-    ...(reason !== undefined && { requestReason: readName(reason, 'reason') }),
-    ...(actor !== undefined && { requestActor: readName(actor, 'actor') }),
+    ...(key !== undefined && { requestKey: readName(key, `${path}key`) }),
+    ...(data !== undefined && { data: toJsonValue(data, `${path}data`) }),
+    ...(tasks !== undefined && { tasks: readTaskNames(tasks, `${path}tasks`) }),
+    ...(overrides !== undefined && {
+      overrides: readJobSettings(overrides, `${path}overrides.`) as unknown as JsonObject,
+    }),
+    ...(reason !== undefined && { requestReason: readName(reason, `${path}reason`) }),
+    ...(actor !== undefined && { requestActor: readName(actor, `${path}actor`) }),
   }
 }
 
-function readTaskNames(tasks: readonly string[]): readonly string[] {
-  if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `tasks[${index}]`))
+function readTaskNames(tasks: readonly string[], field: string): readonly string[] {
+  if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `${field}[${index}]`))
   throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `tasks is not a list of names of tasks: ${printValue(tasks)}.`,
-    field: 'tasks',
+    message: `${field} is not a list of names of tasks: ${printValue(tasks)}.`,
+    field,
     value: tasks,
     remedy: 'Name at least one task, or leave it out to run all.',
   })

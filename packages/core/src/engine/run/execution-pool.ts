@@ -61,7 +61,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.#capacity.leave(execution, execution.runningMs)
+    this.#capacity.leave(execution, execution.workingMs)
   }
 
   closed(execution: Execution): void {

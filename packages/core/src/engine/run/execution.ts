@@ -57,6 +57,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #sequence = 0
   /** `null` before it has its place. */
   #beganAt: number | null = null
+  /** Since when handlers may be called: that of a claimed one only once its first attempt is stored. */
+  #worksSince: number | null = null
+  readonly #isFresh: boolean
   /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
   #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
@@ -89,6 +92,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.voice = new ExecutionVoice(this)
     this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
     const { runs, fresh } = options
+    this.#isFresh = fresh
     for (let index = 0; index < this.#tasks.length; index++) {
       const task = this.#tasks[index] as TaskProgress
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
@@ -102,15 +106,16 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
   }
 
-  /** Milliseconds since it was started. */
-  get runningMs(): number {
+  /** Milliseconds since its handlers may be called: how quick they are, whatever the storage is. */
+  get workingMs(): number {
     const now = this.engine.clock.monotonic()
-    return now - (this.#beganAt ?? now)
+    return now - (this.#worksSince ?? now)
   }
 
   /** Starts it; the storage says that it is this node's. */
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
+    if (this.#isFresh) this.#worksSince = this.#beganAt
     this.voice.started()
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
@@ -189,6 +194,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   settled(item: SettleItem, answer: SettleAnswer): void {
     if (this.#phase === 'closed') return
+    this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
       this.lose()
       return

@@ -15,14 +15,25 @@ import type {
   SettleRequest,
   WakeUp,
 } from '../storage.ts'
-import { claimStep, isClaimable } from './claim-step.ts'
+import { type ClaimTally, claimStep, isClaimable } from './claim-step.ts'
 import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from './ledger.ts'
 import type { LedgerSteps } from './ledger-storage.ts'
 import { LoadedJob } from './loaded-job.ts'
 import { sideBySide } from './side-by-side.ts'
 import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
-import { cancels, creates, needsNext, needsNothing, reaps, type StepKind, saves, settles } from './step-kinds.ts'
+import {
+  cancels,
+  creates,
+  needsInPassing,
+  needsNext,
+  needsNothing,
+  needsSuperseded,
+  reaps,
+  type StepKind,
+  saves,
+  settles,
+} from './step-kinds.ts'
 
 /** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
 export class AsyncSteps implements LedgerSteps {
@@ -71,17 +82,18 @@ export class AsyncSteps implements LedgerSteps {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
-    if (request.sweep) await this.#each(now, await ledger.stranded(), tends)
+    const tended = request.sweep ? await this.#each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
-    const left = { count: 0 }
-    const kind = claims(request, passedOver, left)
+    const tally: ClaimTally = { left: 0, woke: false }
+    const kind = claims(request, passedOver, tally)
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
     // What seems to be due may be a paused job's, another node's or queued again: however much of it there is, what comes
-    // after it is found; but what deleted jobs have left is canceled by the claims that follow too.
-    while (taken.length < limit && left.count < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
+    // after it is found; but what deleted and replaced jobs have left is canceled by the claims that
+    // follow too.
+    while (taken.length < limit && tally.left < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
@@ -89,6 +101,10 @@ export class AsyncSteps implements LedgerSteps {
       const chosen = rest.slice(0, limit - taken.length)
       for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
+      if (!tally.woke) continue
+      tally.woke = false
+      page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
+      rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
     const seen = page.cursor === null ? page.nextDueAt : undefined
     const [running, nextDueAt] = await Promise.all([
@@ -103,7 +119,7 @@ export class AsyncSteps implements LedgerSteps {
         .filter(({ cancelRequest }) => cancelRequest !== null)
         .sort(compareAddresses)
         .map(cancelNoticeOf),
-      more: rest.length > 0 || page.cursor !== null,
+      more: rest.length > 0 || page.cursor !== null || tended.includes(true),
       nextDueAt,
     }
   }
@@ -203,42 +219,46 @@ export class AsyncSteps implements LedgerSteps {
 }
 
 /** Looks after jobs that have queued occurrences and no active one. */
-const tends: StepKind<JobId, void> = {
+const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,
   occurrencesOf: () => [],
   needs(items, stored) {
-    if (stored.head.deletedAt === null) return needsNext(items, stored)
-    return { pending: canceledByClaim, queued: canceledByClaim, running: 0, counts: true }
+    const { deletedAt, cancelsBelow } = stored.head
+    if (deletedAt !== null) {
+      return { ...needsNothing, pending: canceledByClaim, queued: canceledByClaim, counts: true }
+    }
+    return cancelsBelow === null
+      ? needsNext(items, stored)
+      : { ...needsNothing, queued: 1, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
   },
-  step(context, { job }) {
-    if (job !== undefined) tend(context, job)
-  },
+  step: (context, { job }) => job !== undefined && tend(context, job),
 }
 
-/**
- * Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed, `left` counts
- * what deleted jobs had left.
- */
+/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
 function claims(
   request: ClaimRequest,
   passedOver: Set<JobId>,
-  left: { count: number },
+  tally: ClaimTally,
 ): StepKind<OccurrenceAddress, OccurrenceRecord | null> {
   return {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
-    needs: (_, { head }) => ({ ...needsNothing, counts: head.overlap.policy !== 'allow' && head.paused === null }),
+    needs(items, { head }) {
+      if (head.paused !== null) return needsNothing
+      return head.cancelsBelow === null
+        ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
+        : needsInPassing(items, head.cancelsBelow)
+    },
     step(context, { job }, address) {
       if (job === undefined) return null
-      const { id, paused, handlerKey, deletedAt } = job.head
+      const { id, paused, handlerKey } = job.head
       if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
       const entry = job.find(address)
       if (entry === undefined) return null
       if (!isClaimable(job, entry, request)) return null
-      if (deletedAt !== null) left.count++
-      return claimStep(context, job, entry, request.owner)
+      return claimStep(context, job, entry, request.owner, tally)
     },
   }
 }

@@ -1,21 +1,37 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, requeued } from '../occurrence-transitions.ts'
+import { isSuperseded } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
-import { replaceRecord, type StepContext } from './step-context.ts'
+import { canceledInPassing, cancelSuperseded, replaceRecord, type StepContext, wakeFirst } from './step-context.ts'
+
+/** What claims do besides taking what is due. */
+export interface ClaimTally {
+  /** How many occurrences they have canceled that deleted and replaced jobs had left. */
+  left: number
+  /** Whether one was woken in place of those, which may be due before others that were seen. */
+  woke: boolean
+}
 
 /**
  * Starts one pending occurrence for the owner; `null` when another of its job runs: then it is queued again, and when its
- * job was deleted: then it is canceled.
+ * job was deleted, or a `replace` has left it: then it is canceled, or others of its kind are that come before it.
  */
 export function claimStep(
   context: StepContext,
   job: JobLedger,
   entry: LedgerEntry,
   owner: Owner,
+  tally: ClaimTally,
 ): OccurrenceRecord | null {
   if (job.head.deletedAt !== null) {
     replaceRecord(context, job, entry, ended(entry.record, 'canceled', 'deleted', context.now))
+    tally.left++
+    return null
+  }
+  if (isSuperseded(job.head, entry.record)) {
+    tally.left += cancelSuperseded(context, job, canceledInPassing).length
+    if (wakeFirst(context, job) !== null) tally.woke = true
     return null
   }
   if (job.head.overlap.policy !== 'allow' && job.counts.running > 0) {

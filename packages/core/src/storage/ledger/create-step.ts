@@ -1,6 +1,6 @@
 import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { createdOccurrence, excludedOccurrence, isStartable, recoveredOccurrence } from '../occurrence-transitions.ts'
-import { decideOverlap, decideRecoveredRun, judgeCreate, passesSlot, standsForSeveral } from '../rules.ts'
+import { decideOverlap, decideRecoveredRun, isSuperseded, judgeCreate, passesSlot, standsForSeveral } from '../rules.ts'
 import type {
   CancelNotice,
   CreateAnswer,
@@ -11,7 +11,17 @@ import type {
   RecoveryEntry,
 } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
-import { askAllToCancel, cancelAll, createRecord, type StepContext, waitingOf } from './step-context.ts'
+import {
+  askAllToCancel,
+  cancelAll,
+  canceledByClaim,
+  canceledInPassing,
+  cancelSuperseded,
+  createRecord,
+  type StepContext,
+  waitingOf,
+  wakeFirst,
+} from './step-context.ts'
 
 /** Creates one occurrence, or decides about several: one item of `createOccurrences`. */
 export function createStep(
@@ -63,6 +73,7 @@ function createDue(
   item: CreateSlot | CreateRequested,
   owner: Owner,
 ): CreateAnswer {
+  const superseded = passSuperseded(context, job)
   const { head, counts } = job
   const decision = decideOverlap({
     kind: item.kind,
@@ -72,8 +83,9 @@ function createDue(
     pending: counts.pending,
     running: counts.running,
     queued: counts.queued,
+    superseded,
   })
-  const displaced = decision.displacesWaiting ? cancelAll(context, job, waitingOf(job), 'displaced') : none
+  const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = createdOccurrence(item, decision, owner, context.now)
   // The answer to a request that was skipped got lost: it is recorded already.
@@ -83,6 +95,28 @@ function createDue(
   return created(record, displaced, cancelRequested)
 }
 
+/**
+ * Cancels some that a `replace` has left, and wakes the next, so that what is created meets what it would meet if all of
+ * them were canceled. Answers whether others are left.
+ */
+function passSuperseded(context: StepContext, job: JobLedger): boolean {
+  if (job.head.cancelsBelow === null || job.head.overlap.policy === 'allow') return false
+  cancelSuperseded(context, job, canceledInPassing)
+  wakeFirst(context, job)
+  return job.head.cancelsBelow !== null
+}
+
+/** Cancels what waits, except for what a `replace` has left. While there is any, only so many are looked at. */
+function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
+  const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)
+  return cancelAll(
+    context,
+    job,
+    waiting.filter(({ record }) => !isSuperseded(job.head, record)),
+    'displaced',
+  )
+}
+
 function createRecovery(context: StepContext, job: JobLedger, item: CreateRecovery): CreateAnswer {
   const find = (entry: RecoveryEntry) => job.findSlot({ ...entry, jobId: item.jobId })
   if (item.entries.some((entry) => standsForSeveral(entry) && find(entry) !== undefined)) {
@@ -90,6 +124,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
     return { outcome: 'off_schedule', watermark, nextAt }
   }
   let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
+  passSuperseded(context, job)
   for (const entry of item.entries) {
     // A slot that was excluded ahead keeps its record.
     const present = find(entry)

@@ -5,7 +5,7 @@ import type { LiveCounts } from '../storage.ts'
 /** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
 export type LedgerHead = Pick<
   JobRecord,
-  'id' | 'version' | 'handlerKey' | 'overlap' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'
+  'id' | 'version' | 'handlerKey' | 'overlap' | 'watermark' | 'nextAt' | 'pruneFloor' | 'cancelsBelow' | 'deletedAt'
 > & {
   /** Only whether it is `null` matters. */
   readonly paused: object | null
@@ -33,6 +33,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   findSlot(address: OccurrenceAddress): Entry | undefined
   /** The first `limit` live ones in a state, least `scheduledAt` first, equal ones by id. */
   live(state: LiveState, limit: number): readonly Entry[]
+  /** As {@link live}, of those that `isSuperseded` holds for. Asked only while `cancelsBelow` is set. */
+  superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
   /** Adds an occurrence whose id the ledger does not hold. */
   create(record: OccurrenceRecord): void
@@ -40,6 +42,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   replace(entry: Entry, record: OccurrenceRecord): void
   /** Sets the next instant, and the watermark unless that would move it back. */
   advance(watermark: number, nextAt: number | null): void
+  /** Sets `cancelsBelow` to `null`. */
+  endCancel(): void
 
   /** The whole head. */
   readonly job: JobRecord

@@ -124,7 +124,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   nextDueAt(query: DueQuery): number | null
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
-  /** Jobs with queued occurrences and no active one. Only reads. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`. Only reads. */
   stranded(): readonly JobId[]
 }
 
@@ -161,7 +161,7 @@ export interface AsyncLedger extends LedgerBase {
   nextDueAt(query: DueQuery): Promise<number | null>
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
-  /** Jobs with queued occurrences and no active one, as a hint. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`, as a hint. */
   stranded(): Promise<readonly JobId[]>
 }
 
@@ -241,6 +241,11 @@ export interface LiveNeed extends LiveNeeds {
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
   /** Whether the decision looks at the counts of pending and running ones. */
   readonly counts: boolean
+  /**
+   * Pending and queued ones as far as it takes, each from the first on, to have so many that `isSuperseded` holds for
+   * under this `cancelsBelow`. `null`: none.
+   */
+  readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
 
 /** All that was read. */

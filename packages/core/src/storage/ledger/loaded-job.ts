@@ -3,6 +3,7 @@ import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
 import type { LiveCounts } from '../storage.ts'
 import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import { isSuperseded } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -55,7 +56,15 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   live(state: LiveState, limit: number): readonly LoadedEntry[] {
-    const found = [...this.#entries.values()].filter(({ record }) => record.state === state)
+    return this.#first(limit, ({ state: its }) => its === state)
+  }
+
+  superseded(state: 'pending' | 'queued', limit: number): readonly LoadedEntry[] {
+    return this.#first(limit, (record) => record.state === state && isSuperseded(this.head, record))
+  }
+
+  #first(limit: number, wanted: (record: OccurrenceRecord) => boolean): readonly LoadedEntry[] {
+    const found = [...this.#entries.values()].filter(({ record }) => wanted(record))
     found.sort((left, right) => compareAddresses(left.record, right.record))
     return found.length > limit ? found.slice(0, limit) : found
   }
@@ -75,6 +84,10 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.#change({ watermark: Math.max(this.head.watermark, watermark), nextAt })
   }
 
+  endCancel(): void {
+    this.#change({ cancelsBelow: null })
+  }
+
   save(job: JobRecord, version: JobVersionRecord | null): void {
     this.#job = job
     this.head = job
@@ -92,7 +105,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
   }
 
-  #change(change: Pick<JobRecord, 'watermark' | 'nextAt'>): void {
+  #change(change: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow'>>): void {
     this.head = { ...this.head, ...change }
     if (this.#job !== null) this.#job = { ...this.#job, ...change }
     this.#isChanged = true

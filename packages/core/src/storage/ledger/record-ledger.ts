@@ -18,6 +18,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
+import { isSuperseded } from '../rules.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -128,10 +129,11 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   stranded(): readonly JobId[] {
-    return [...this.#records.jobs.keys()].filter((id) => {
+    const jobs = [...this.#records.jobs.values()].filter(({ id, cancelsBelow }) => {
       const { pending, queued, running } = countLive(this.#records.live.values(), id)
-      return queued > 0 && pending === 0 && running === 0
+      return queued > 0 && ((pending === 0 && running === 0) || cancelsBelow !== null)
     })
+    return jobs.map(({ id }) => id)
   }
 
   get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {
@@ -222,6 +224,13 @@ class RecordJob implements JobLedger {
     return found.slice(0, limit).map((record) => ({ record }))
   }
 
+  superseded(wanted: 'pending' | 'queued', limit: number): readonly LedgerEntry[] {
+    const { job } = this
+    return this.live(wanted, Number.POSITIVE_INFINITY)
+      .filter(({ record }) => isSuperseded(job, record))
+      .slice(0, limit)
+  }
+
   create(record: OccurrenceRecord): void {
     this.#change({ table: 'occurrences', key: record.id, value: record })
   }
@@ -232,6 +241,10 @@ class RecordJob implements JobLedger {
 
   advance(watermark: number, nextAt: number | null): void {
     this.save({ ...this.job, watermark: Math.max(this.job.watermark, watermark), nextAt }, null)
+  }
+
+  endCancel(): void {
+    this.save({ ...this.job, cancelsBelow: null }, null)
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {

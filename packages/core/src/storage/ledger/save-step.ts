@@ -1,8 +1,8 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import type { OccurrenceAddress } from '../occurrence-record.ts'
 import {
   createdJob,
   deletedJob,
+  goesOnCanceling,
   isBelatedCreate,
   isRepeatedReplace,
   maySetBack,
@@ -11,7 +11,7 @@ import {
 } from '../rules.ts'
 import type { JobChange, SaveJobAnswer } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
-import { cancelAll, cancelLeft, hasWaiting, type StepContext, waitingOf, wakeAll, wakeNext } from './step-context.ts'
+import { cancelLeft, cancelSuperseded, hasWaiting, type StepContext, wakeAll, wakeFirst } from './step-context.ts'
 
 /** Where a step finds a job, and puts one that is new. */
 export interface JobShelf {
@@ -37,7 +37,7 @@ function changeJob(context: StepContext, shelf: JobShelf, change: JobChange, can
   if (job.head.deletedAt !== null && !isUnfinished) return { outcome: 'absent' }
   switch (change.kind) {
     case 'replace':
-      return replace(context, job, change)
+      return replace(context, job, change, cancelLimit)
     case 'pause':
       return pause(context, job, change)
     case 'delete':
@@ -61,23 +61,27 @@ function create(context: StepContext, shelf: JobShelf, change: Change<'create'>,
   return { outcome: 'saved', job, canceled: [] }
 }
 
-function replace(context: StepContext, job: JobLedger, change: Change<'replace'>): SaveJobAnswer {
+function replace(context: StepContext, job: JobLedger, change: Change<'replace'>, cancelLimit: number): SaveJobAnswer {
   const before = job.job
+  if (goesOnCanceling(before, change)) return cancelReplaced(context, job, cancelLimit)
   if (isRepeatedReplace(before, change)) return { outcome: 'unchanged', job: before }
   if (before.version !== change.expectedVersion || before.watermark !== change.expectedWatermark) {
     return { outcome: 'conflict', job: before }
   }
   if (!maySetBack(before, change)) return { outcome: 'conflict', job: before }
-  const after = replacedJob(before, change.content, context.now, change.setBackTo)
+  const after = replacedJob(before, change, context.now)
   job.save(after, versionOf(after, context.now))
-  let canceled: readonly OccurrenceAddress[] = []
-  if (change.waiting === 'cancel') {
-    const slots = waitingOf(job).filter(({ record }) => record.kind === 'slot')
-    canceled = cancelAll(context, job, slots, 'updated')
-    wakeNext(context, job)
-  }
-  if (wakesAllQueued(change.content)) wakeAll(context, job)
-  return { outcome: 'saved', job: after, canceled }
+  if (change.waiting === 'cancel') return cancelReplaced(context, job, cancelLimit)
+  // What is still to be canceled must not be woken: the rest is when that is done.
+  if (after.cancelsBelow === null && wakesAllQueued(after)) wakeAll(context, job)
+  return { outcome: 'saved', job: after, canceled: [] }
+}
+
+function cancelReplaced(context: StepContext, job: JobLedger, cancelLimit: number): SaveJobAnswer {
+  const canceled = cancelSuperseded(context, job, cancelLimit)
+  wakeFirst(context, job)
+  const after = job.job
+  return { outcome: 'saved', job: after, canceled, ...(after.cancelsBelow !== null && { more: true }) }
 }
 
 function pause(context: StepContext, job: JobLedger, { paused }: Change<'pause'>): SaveJobAnswer {

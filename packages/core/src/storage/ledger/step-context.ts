@@ -1,5 +1,6 @@
 import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import { askedToCancel, ended, woken } from '../occurrence-transitions.ts'
+import { isSuperseded, wakesAllQueued } from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
@@ -28,23 +29,44 @@ export function replaceRecord(
   if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
 }
 
-/** How many occurrences of deleted jobs a claim cancels at most, so that it does not block for long. */
+/** How many occurrences of deleted and of replaced jobs a claim cancels at most, so that it does not block for long. */
 export const canceledByClaim = 1000
 
-/** Wakes the job's next queued occurrence, when no active one is left. What a deleted job has left is never woken. */
+/** How many slots that a `replace` has left a step on one occurrence cancels at most. */
+export const canceledInPassing = 50
+
+/**
+ * Wakes the job's next queued occurrence, when no active one is left; what a `replace` has left before it is canceled
+ * first. What a deleted job has left is never woken.
+ */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
+  if (job.counts.queued === 0 || job.head.deletedAt !== null) return null
+  cancelSuperseded(context, job, canceledInPassing)
+  return wakeFirst(context, job)
+}
+
+/** As {@link wakeNext}, and nothing is canceled: nobody is woken while one that is to be canceled is the first. */
+export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const { pending, queued, running } = job.counts
   if (queued === 0 || pending > 0 || running > 0 || job.head.deletedAt !== null) return null
   const [next] = job.live('queued', 1)
-  if (next === undefined) return null
+  if (next === undefined || isSuperseded(job.head, next.record)) return null
   replaceRecord(context, job, next, woken(next.record))
   return addressOf(next.record)
 }
 
-/** For a job with queued occurrences and no active one: wakes the next, or cancels some that a deleted job has left. */
-export function tend(context: StepContext, job: JobLedger): void {
-  if (job.head.deletedAt === null) wakeNext(context, job)
-  else cancelLeft(context, job, canceledByClaim)
+/**
+ * For a job with queued occurrences: wakes the next when no active one is left, and cancels some that a deleted job or a
+ * `replace` has left. Answers whether there are more of those.
+ */
+export function tend(context: StepContext, job: JobLedger): boolean {
+  if (job.head.deletedAt !== null) {
+    cancelLeft(context, job, canceledByClaim)
+    return hasWaiting(job)
+  }
+  const canceled = cancelSuperseded(context, job, canceledByClaim)
+  wakeFirst(context, job)
+  return job.head.cancelsBelow !== null && canceled.length > 0
 }
 
 /** Makes all queued occurrences of the job pending. */
@@ -62,6 +84,21 @@ export function hasWaiting({ counts }: JobLedger): boolean {
 /** Cancels up to `limit` of what a deleted job has left waiting. */
 export function cancelLeft(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
   return hasWaiting(job) ? cancelAll(context, job, waitingOf(job, limit), 'deleted') : []
+}
+
+/** Cancels up to `limit` slots that a `replace` has left, and notes when these were the last. */
+export function cancelSuperseded(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
+  if (job.head.cancelsBelow === null) return []
+  // One more tells whether others are left.
+  const pending = job.superseded('pending', limit + 1)
+  const queued = pending.length > limit ? [] : job.superseded('queued', limit + 1 - pending.length)
+  const found = [...pending, ...queued]
+  const canceled = cancelAll(context, job, found.slice(0, limit), 'updated')
+  if (found.length <= limit) {
+    job.endCancel()
+    if (wakesAllQueued(job.head)) wakeAll(context, job)
+  }
+  return canceled
 }
 
 /** Up to `limit` pending and queued occurrences of the job, pending ones first, in the order of their time. */

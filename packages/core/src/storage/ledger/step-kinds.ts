@@ -19,7 +19,7 @@ import type { LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.
 import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
-import type { StepContext } from './step-context.ts'
+import { canceledInPassing, type StepContext } from './step-context.ts'
 
 /** What an async ledger has to read for the items of a step, and what becomes of each item then. */
 export interface StepKind<Item, Answer> {
@@ -35,11 +35,24 @@ export interface StepKind<Item, Answer> {
 }
 
 const all = Number.POSITIVE_INFINITY
-export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false }
+export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /** Each item ends one at most, and wakes one at most. */
-export function needsNext(items: readonly unknown[], { counts }: StoredJob): LiveNeeds {
-  return counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length, counts: true }
+export function needsNext(items: readonly unknown[], { head, counts }: StoredJob): LiveNeeds {
+  if (counts.queued === 0) return needsNothing
+  if (head.cancelsBelow !== null) return needsInPassing(items, head.cancelsBelow)
+  return { ...needsNothing, queued: items.length, counts: true }
+}
+
+/** As {@link needsNext}, and each item cancels some that a `replace` has left. */
+export function needsInPassing({ length }: readonly unknown[], cancelsBelow: number): LiveNeeds {
+  const superseded = needsSuperseded(cancelsBelow, length * canceledInPassing)
+  return { ...needsNothing, queued: length, counts: true, superseded }
+}
+
+/** One more than are to be canceled tells whether others are left. */
+export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNeeds['superseded'] {
+  return { cancelsBelow, count: canceled + 1 }
 }
 
 export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
@@ -50,14 +63,15 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
     needs(items, { head }, found) {
       const { policy } = head.overlap
       if (policy === 'allow') return needsNothing
+      const passing = head.cancelsBelow === null ? needsNothing : needsInPassing(items, head.cancelsBelow)
       const mayCreate = items.filter(({ kind, id }) => {
         if (kind === 'exclusion' || (kind === 'slot' && head.paused !== null)) return false
         return kind === 'recovery' || !found.has(id)
       })
-      if (mayCreate.length === 0) return needsNothing
+      if (mayCreate.length === 0) return passing
       const displaces = policy === 'queue_one' || policy === 'cancel_running'
-      if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...needsNothing, counts: true }
-      return { pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
+      if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...passing, counts: true }
+      return { ...passing, pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
     },
     step: (context, { job }, item) => createStep(context, job, item, owner),
   }
@@ -105,8 +119,13 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
     jobOf: ({ id }) => id,
     occurrencesOf: () => [],
     needs(changes, { head }) {
+      const [only] = changes
+      if (changes.length === 1 && only?.kind === 'replace' && only.waiting === 'cancel') {
+        const superseded = needsSuperseded(only.expectedVersion + 1, cancelLimit)
+        return { ...needsNothing, queued: 1, counts: true, superseded }
+      }
       if (changes.some((change) => change.kind === 'replace' && change.waiting === 'cancel')) {
-        return { pending: all, queued: all, running: 0, counts: true }
+        return { ...needsNothing, pending: all, queued: all, counts: true }
       }
       const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
       // What a deleted job has left is canceled before another one takes its place.
@@ -116,7 +135,7 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
       // Each change cancels up to the limit.
       const most = cancelLimit * changes.length
-      return { pending: most, queued: wakes ? all : most, running: 0, counts: true }
+      return { ...needsNothing, pending: most, queued: wakes ? all : most, counts: true }
     },
     step: (context, shelf, change) => saveStep(context, shelf, change, cancelLimit),
     amend(answer, outlived) {

@@ -15,8 +15,9 @@ import type {
   SettleRequest,
   WakeUp,
 } from '../storage.ts'
+import { isSuperseded } from '../rules.ts'
 import { cancelStep } from './cancel-step.ts'
-import { claimStep } from './claim-step.ts'
+import { type ClaimTally, claimStep } from './claim-step.ts'
 import { createStep } from './create-step.ts'
 import type { JobLedger } from './job-ledger.ts'
 import type { SyncLedger } from './ledger.ts'
@@ -25,7 +26,7 @@ import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
-import { canceledByClaim, cancelNoticeOf, type StepContext, tend } from './step-context.ts'
+import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
 
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
@@ -91,23 +92,29 @@ export class SyncSteps implements LedgerSteps {
   #claim(context: StepContext, request: ClaimRequest): ClaimAnswer {
     const { owner, limit } = request
     const ledger = this.#ledger
+    let isLeft = false
     if (request.sweep) {
-      for (const id of ledger.stranded()) tend(context, ledger.job(id) as JobLedger)
+      for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
     }
     const taken: OccurrenceRecord[] = []
-    let left = 0
-    // What is queued again, or was left by a deleted job, makes room for others.
+    const tally: ClaimTally = { left: 0, woke: false }
+    // What is queued again, or was left by a deleted or a replaced job, makes room for others.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
+      let isStale = false
       for (const { job, entry } of due) {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
-        const record = claimStep(context, job, entry, owner)
+        // Others of these may be canceled with it.
+        isStale = isSuperseded(job.head, entry.record)
+        const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
-        else if (job.head.deletedAt !== null) left++
+        if (isStale) break
       }
-      if (due.length < wanted) return this.#claimAnswer(request, taken, false)
-      if (left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
+      // What was woken in between may come before what was taken.
+      if (tally.woke) taken.sort(compareAddresses)
+      if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
+      if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }
   }
 

@@ -11,8 +11,10 @@ import {
   createdJob,
   deletedJob,
   ended,
+  goesOnCanceling,
   isBelatedCreate,
   isRepeatedReplace,
+  isSuperseded,
   maySetBack,
   replacedJob,
   wakesAllQueued,
@@ -20,9 +22,16 @@ import {
 } from '@jobistemer/core/storage'
 import { Tables } from './tables.ts'
 
+/** How many a step on one occurrence cancels of what a `replace` has left. */
+export const canceledInPassing = 50
+
 /** The steps on jobs, and what all steps share. */
 export class JobSteps extends Tables {
+  /** Of the call under way. */
+  now = 0
+
   saveJobs({ now, changes, cancelLimit }: SaveJobsRequest): SaveJobAnswer[] {
+    this.now = now
     return changes.map((change) => this.saveJob(change, now, cancelLimit))
   }
 
@@ -37,25 +46,57 @@ export class JobSteps extends Tables {
     if (head === undefined) return { outcome: 'absent' }
     const isUnfinished = change.kind === 'delete' && this.waitingOf(head.id).length > 0
     if (head.deletedAt !== null && !isUnfinished) return { outcome: 'absent' }
-    if (change.kind === 'replace') return this.replaceJob(head, change, now)
+    if (change.kind === 'replace') return this.replaceJob(head, change, now, cancelLimit)
     if (change.kind === 'pause') return this.pauseJob(head, change, now)
     return this.deleteJob(head, change, now, cancelLimit)
   }
 
-  replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number): SaveJobAnswer {
+  replaceJob(
+    head: JobRecord,
+    change: Extract<JobChange, { kind: 'replace' }>,
+    now: number,
+    cancelLimit?: number,
+  ): SaveJobAnswer {
+    if (this.goesOn(head, change)) return this.cancelReplaced(head.id, cancelLimit)
     if (isRepeatedReplace(head, change)) return { outcome: 'unchanged', job: head }
     if (head.version !== change.expectedVersion || head.watermark !== change.expectedWatermark) {
       return { outcome: 'conflict', job: head }
     }
     if (!maySetBack(head, change)) return { outcome: 'conflict', job: head }
-    const answer = this.enact(replacedJob(head, change.content, now, change.setBackTo), now)
-    if (change.waiting === 'cancel') {
-      const slots = this.liveOf(head.id, 'pending', 'queued').filter(({ kind }) => kind === 'slot')
-      answer.canceled = this.endAll(slots, 'updated', now)
-      this.wakeNext(head.id)
-    }
-    if (wakesAllQueued(change.content)) this.wakeAll(head.id)
+    const answer = this.enact(replacedJob(head, change, now), now)
+    if (change.waiting === 'cancel') return this.cancelReplaced(head.id, cancelLimit)
+    if (answer.job.cancelsBelow === null && wakesAllQueued(change.content)) this.wakeAll(head.id)
     return answer
+  }
+
+  goesOn(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>): boolean {
+    return goesOnCanceling(head, change)
+  }
+
+  cancelReplaced(jobId: JobId, cancelLimit?: number): SaveJobAnswer {
+    const canceled = this.cancelSuperseded(jobId, cancelLimit)
+    this.wakeFirst(jobId)
+    const job = this.jobs.get(jobId) as JobRecord
+    return { outcome: 'saved', job, canceled, ...(job.cancelsBelow !== null && { more: true }) }
+  }
+
+  /** Whether a `replace` has left it to be canceled. */
+  isSuperseded(record: OccurrenceRecord): boolean {
+    return isSuperseded(this.jobs.get(record.jobId) as JobRecord, record)
+  }
+
+  /** Cancels some of what a `replace` has left. */
+  cancelSuperseded(jobId: JobId, limit = Number.POSITIVE_INFINITY): OccurrenceAddress[] {
+    const job = this.jobs.get(jobId) as JobRecord
+    if (job.cancelsBelow === null) return []
+    const waiting = [...this.liveOf(jobId, 'pending'), ...this.liveOf(jobId, 'queued')]
+    const superseded = waiting.filter((record) => this.isSuperseded(record))
+    const canceled = this.endAll(superseded.slice(0, limit), 'updated', this.now)
+    if (superseded.length <= limit) {
+      this.putHead({ ...job, cancelsBelow: null })
+      if (wakesAllQueued(job)) this.wakeAll(jobId)
+    }
+    return canceled
   }
 
   pauseJob(head: JobRecord, change: Extract<JobChange, { kind: 'pause' }>, now: number): SaveJobAnswer {
@@ -129,8 +170,14 @@ export class JobSteps extends Tables {
 
   /** Wakes the next queued occurrence when nothing of the job is active. */
   wakeNext(jobId: JobId) {
+    if (this.nextQueued(jobId) === undefined || this.isOver(jobId)) return null
+    this.cancelSuperseded(jobId, canceledInPassing)
+    return this.wakeFirst(jobId)
+  }
+
+  wakeFirst(jobId: JobId) {
     const next = this.nextQueued(jobId)
-    if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId)) return null
+    if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId) || this.isSuperseded(next)) return null
     this.put(woken(next))
     return addressOf(next)
   }

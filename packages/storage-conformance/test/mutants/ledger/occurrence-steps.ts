@@ -45,11 +45,12 @@ import {
   rescued,
   withRuns,
 } from '@jobistemer/core/storage'
-import { addressOf, JobSteps } from './job-steps.ts'
+import { addressOf, canceledInPassing, JobSteps } from './job-steps.ts'
 
 /** The steps on occurrences. Each is one synchronous function, which makes it atomic inside this process. */
 export class OccurrenceSteps extends JobSteps {
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): CreateAnswer[] {
+    this.now = now
     return items.map((item) => this.createOne(item, owner, now))
   }
 
@@ -86,7 +87,17 @@ export class OccurrenceSteps extends JobSteps {
     this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
   }
 
-  createDue(item: CreateSlot | CreateRequested, head: JobRecord, owner: Owner, now: number): CreateAnswer {
+  /** Cancels some of what a `replace` has left before the overlap rule looks; whether others are left. */
+  passSuperseded({ id, overlap, cancelsBelow }: JobRecord): boolean {
+    if (cancelsBelow === null || overlap.policy === 'allow') return false
+    this.cancelSuperseded(id, canceledInPassing)
+    this.wakeFirst(id)
+    return this.jobs.get(id)?.cancelsBelow !== null
+  }
+
+  createDue(item: CreateSlot | CreateRequested, before: JobRecord, owner: Owner, now: number): CreateAnswer {
+    const superseded = this.passSuperseded(before)
+    const head = { ...before, cancelsBelow: this.jobs.get(before.id)?.cancelsBelow ?? null }
     const decision = decideOverlap({
       kind: item.kind,
       overlap: head.overlap,
@@ -95,10 +106,10 @@ export class OccurrenceSteps extends JobSteps {
       pending: this.liveOf(head.id, 'pending').length,
       running: this.liveOf(head.id, 'running').length,
       queued: this.liveOf(head.id, 'queued').length,
+      superseded,
     })
-    const displaced = decision.displacesWaiting
-      ? this.endAll(this.liveOf(head.id, 'pending', 'queued'), 'displaced', now)
-      : []
+    const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
+    const displaced = decision.displacesWaiting ? this.endAll(waiting, 'displaced', now) : []
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
     const record = createdOccurrence(item, decision, owner, now)
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
@@ -116,13 +127,14 @@ export class OccurrenceSteps extends JobSteps {
 
   createRecovery(item: CreateRecovery, head: JobRecord, now: number): CreateAnswer {
     if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
+    this.passSuperseded(head)
     for (const entry of item.entries) {
       // A slot that was excluded ahead keeps its record.
       if (this.occurrences.has(entry.id)) continue
       const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
       this.put(recoveredOccurrence(item, entry, state, now))
     }
-    this.advance(head, item.watermark, item.nextAt)
+    this.advance(this.jobs.get(head.id) as JobRecord, item.watermark, item.nextAt)
     const last = this.occurrences.get(item.entries.at(-1)?.id ?? item.id)
     return createdAnswer(last ?? { state: 'missed', token: 0, reason: null })
   }
@@ -132,7 +144,9 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   claim({ now, owner, limit, exceptHandlerKeys, sweep }: ClaimRequest): ClaimAnswer {
+    this.now = now
     if (sweep) for (const jobId of this.live.keys()) this.tend(jobId, now)
+    this.passPending(exceptHandlerKeys)
     const pending = this.claimable(exceptHandlerKeys)
     const taken: OccurrenceRecord[] = []
     let more = false
@@ -156,10 +170,24 @@ export class OccurrenceSteps extends JobSteps {
     return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
   }
 
-  /** Wakes the next of a job, or cancels what a deleted one has left. */
+  /** Cancels what a `replace` has left and a claim would take, and wakes others in its place. */
+  passPending(exceptHandlerKeys: readonly string[]) {
+    for (;;) {
+      const claimable = this.claimable(exceptHandlerKeys).filter(({ dueAt }) => dueAt <= this.now)
+      const found = claimable.find((record) => !this.isDeleted(record.jobId) && this.isSuperseded(record))
+      if (found === undefined) return
+      this.cancelSuperseded(found.jobId, canceledInPassing)
+      this.wakeFirst(found.jobId)
+    }
+  }
+
+  /** Wakes the next of a job, or cancels what a deleted one, or a `replace`, has left. */
   tend(jobId: JobId, now: number) {
-    if (!this.isDeleted(jobId)) this.wakeNext(jobId)
-    else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
+    if (!this.isDeleted(jobId)) {
+      // Pending ones are met by claims.
+      if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
+      this.wakeFirst(jobId)
+    } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
   /** The pending occurrences of jobs that are neither paused nor left to others, oldest first. */
@@ -183,6 +211,7 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   settle({ now, items }: SettleRequest): SettleAnswer[] {
+    this.now = now
     return items.map((item) => this.settleOne(item, now))
   }
 
@@ -213,6 +242,7 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   cancel({ now, items }: CancelOccurrencesRequest): CancelAnswer[] {
+    this.now = now
     return items.map((item) => this.cancelOne(item, now))
   }
 
@@ -230,6 +260,7 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   reap({ now, items }: ReapRequest): ReapAnswer[] {
+    this.now = now
     return items.map((item) => this.reapOne(item, now))
   }
 

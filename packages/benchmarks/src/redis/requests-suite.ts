@@ -1,0 +1,61 @@
+import { startRedis } from '@jobistemer/test-servers'
+import { quantile } from '../in-flight.ts'
+import { formatRate, median, type Suite } from '../suite.ts'
+import { type RequestLoad, type RequestRound, runAdds, runTriggers } from './request-rounds.ts'
+
+const concurrency = 100
+const width = 1000
+
+/** Runs that are asked for from outside, next to BullMQ's `add` on the same server. */
+export const requestsSuite: Suite = {
+  name: 'requests',
+  title: 'Requests per second on Redis by `trigger`, and by `add` of BullMQ',
+  async run({ smoke }) {
+    const rounds = smoke ? 1 : 5
+    const load: RequestLoad = { count: smoke ? 2000 : 50_000, width, concurrency, alone: smoke ? 20 : 1000 }
+    const server = await startRedis({ config: { appendonly: 'no' } })
+    const ours: RequestRound[] = []
+    const theirs: RequestRound[] = []
+    try {
+      for (let round = smoke ? 1 : 0; round <= rounds; round++) {
+        const bullmq = await runAdds(server, load)
+        const jobistemer = await runTriggers(server.url, `requests-${round}`, load)
+        // The first warms up.
+        if (round === 0) continue
+        theirs.push(bullmq)
+        ours.push(jobistemer)
+      }
+    } finally {
+      await server.stop()
+    }
+    const rate = (name: string, figureOf: (round: RequestRound) => number) => [
+      name,
+      formatRate(median(ours.map(figureOf))),
+      formatRate(median(theirs.map(figureOf))),
+      ratio(ours.map(figureOf), theirs.map(figureOf)),
+    ]
+    const latency = (name: string, share: number) => {
+      const figureOf = ({ latencies }: RequestRound) => quantile(latencies, share)
+      const shown = (all: readonly RequestRound[]) => `${median(all.map(figureOf)).toFixed(2)} ms`
+      return [name, shown(ours), shown(theirs), ratio(ours.map(figureOf), theirs.map(figureOf))]
+    }
+    return {
+      columns: ['', 'jobistemer', 'BullMQ', 'ratio'],
+      rows: [
+        rate('accepted', ({ accepted }) => accepted),
+        rate('accepted and run', ({ run }) => run),
+        latency('from call to handler, p50', 0.5),
+        latency('from call to handler, p99', 0.99),
+      ],
+      notes: [
+        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `${load.count.toLocaleString('en-US')} requests, ${width.toLocaleString('en-US')} of them under way at any time, one job of one task, ${concurrency} handlers at a time in the same process.`,
+        'accepted: nothing runs, since the job is paused, and there is no worker. From call to handler: one at a time.',
+      ],
+    }
+  },
+}
+
+function ratio(ours: readonly number[], theirs: readonly number[]): string {
+  return median(ours.map((value, index) => value / (theirs[index] ?? value))).toFixed(2)
+}

@@ -1,0 +1,146 @@
+import { readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { printValue } from '../../errors.ts'
+import type { JobId } from '../../ids.ts'
+import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
+import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
+import { cancelLimitOf, type DefinitionChange, type JobRegistry } from '../jobs/job-registry.ts'
+import { nextTurn } from '../loop/after-turn.ts'
+import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
+
+/** A definition next to what is stored. */
+interface Addition {
+  readonly job: Job
+  readonly record: JobRecord | null
+  /** What is to be stored; `null`: nothing. */
+  readonly change: DefinitionChange | null
+}
+
+/** Stores jobs at run time, on all nodes that can run them. What exists is replaced if it differs. */
+export class Additions {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #reads: GatheredCalls<JobId, JobRecord | null>
+  readonly #saves: GatheredCalls<JobChange, SaveJobAnswer>
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+    this.#reads = new GatheredCalls(engine, {
+      operation: 'get',
+      isRepeated: true,
+      call: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
+    })
+    this.#saves = new GatheredCalls(engine, {
+      operation: 'saveJobs',
+      isRepeated: true,
+      call: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#reads.stop()
+    this.#saves.stop()
+  }
+
+  async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
+    const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
+    readObject(options, 'options', callOptionNames)
+    const { timezone } = this.#engine.defaults
+    asked.assertWanted()
+    // Of a list with one that is wrong, nothing is stored.
+    let open = await this.#look(
+      jobs.map((job) => withDefaultTimezone(job, timezone)),
+      asked,
+    )
+    for (;;) {
+      const again = await this.#store(open, asked)
+      if (again.length === 0) return
+      // Another node has stored a change between the read and the write. A deleted job that comes back waits until what
+      // was left of it is canceled, some with each look.
+      await nextTurn()
+      open = await this.#look(again, asked)
+    }
+  }
+
+  async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
+    const names = new Set<string>()
+    // A copy, since others have their turn meanwhile.
+    const list = readLimitedList(jobs, 'jobs').slice()
+    for (const [index, job] of list.entries()) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      readDistinctJob(job, `jobs[${index}]`, names)
+    }
+    return list
+  }
+
+  async #look(jobs: readonly Job[], asked: AskedCalls): Promise<readonly Addition[]> {
+    const additions: Addition[] = []
+    for (const some of this.#batches(jobs)) {
+      const read = ({ id }: Job) => this.#reads.send(asked, () => id)
+      const records = await asked.within(() => Promise.all(some.map(read)))
+      const learning = this.#registry.learn(records)
+      if (learning !== null) await learning
+      const now = this.#engine.now()
+      for (const [index, job] of some.entries()) {
+        const turn = this.#engine.storage.turn()
+        if (turn !== null) await turn
+        const record = records[index] ?? null
+        // One that is stored has had its time.
+        const error = record === null ? errorOfWhatIsOver(job, now) : null
+        if (error !== null) throw error
+        additions.push({ job, record, change: this.#registry.changeFor(job, record, now) })
+      }
+    }
+    return additions
+  }
+
+  /** Answers the jobs that are to be looked at again. */
+  async #store(additions: readonly Addition[], asked: AskedCalls): Promise<readonly Job[]> {
+    const again: Job[] = []
+    for (const some of this.#batches(additions)) {
+      const store = async (addition: Addition): Promise<void> => {
+        if (!(await this.#storeOne(addition, asked))) again.push(addition.job)
+      }
+      await asked.within(() => Promise.all(some.map(store)))
+    }
+    return again
+  }
+
+  /** Answers whether the job is stored as it is defined. */
+  async #storeOne({ job, record, change }: Addition, asked: AskedCalls): Promise<boolean> {
+    if (change === null) {
+      this.#adopt(job, record as JobRecord, undefined)
+      return true
+    }
+    const { nextAt } = change.content
+    // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+    const prepare = (now: number): JobChange =>
+      nextAt === null || nextAt > now ? change : (this.#registry.changeFor(job, record, now) ?? change)
+    const answer = await this.#saves.send(asked, prepare).catch((error) => {
+      if (!(error instanceof ItemRefused)) throw error
+      throw refusedItem(error, `the definition of job ${printValue(job.name)}`, 'tasks')
+    })
+    if (answer.outcome !== 'saved') return false
+    this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
+    return true
+  }
+
+  #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
+    const registered = this.#registry.adopt(job, record, change, 'added')
+    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.planOf(registered)
+  }
+
+  #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+    const { maxBatch } = this.#engine
+    return Array.from({ length: Math.ceil(items.length / maxBatch) }, (_, index) =>
+      items.slice(index * maxBatch, (index + 1) * maxBatch),
+    )
+  }
+}

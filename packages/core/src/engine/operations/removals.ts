@@ -1,0 +1,131 @@
+import { readInteger, readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import { duplicateJob, readJobName } from '../../job/read-jobs.ts'
+import type { JsonObject } from '../../json.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
+import { jobNotFound } from '../jobs/job-not-found.ts'
+import { cancelLimitOf, type JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { nextTurn } from '../loop/after-turn.ts'
+import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { GatheredCalls } from '../loop/gathered-calls.ts'
+
+/** How to remove a job. */
+export interface RemoveOptions extends CallOptions {
+  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
+  readonly expectedVersion?: number
+}
+
+/** Which job to delete, and of which version alone. */
+interface Deletion {
+  readonly id: JobId
+  readonly expectedVersion: number | null
+}
+
+/** Deletes jobs on all nodes. */
+export class Removals {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #deletes: GatheredCalls<JobChange, SaveJobAnswer>
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+    this.#deletes = new GatheredCalls(engine, {
+      operation: 'saveJobs',
+      isRepeated: false,
+      call: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#deletes.stop()
+  }
+
+  async remove(job: RegisteredJob, options: RemoveOptions, asked: AskedCalls): Promise<void> {
+    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
+    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
+    const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
+    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
+    this.#registry.forget(job)
+  }
+
+  /** Answers the names of those that this call has deleted: others may have been deleted elsewhere meanwhile. */
+  async removeMany(names: readonly string[], options: CallOptions, asked: AskedCalls): Promise<readonly string[]> {
+    readObject(options, 'options', callOptionNames)
+    const jobs = await this.#readNames(names)
+    const { maxBatch } = this.#engine
+    const removed: string[] = []
+    asked.assertWanted()
+    for (let start = 0; start < jobs.length; start += maxBatch) {
+      const some = jobs.slice(start, start + maxBatch)
+      const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
+      const answers = await this.#deleteAll(deletions, asked)
+      for (const [index, job] of some.entries()) {
+        if (answers[index]?.outcome === 'saved') removed.push(job.job.name)
+        this.#registry.forget(job)
+      }
+    }
+    return removed
+  }
+
+  async #readNames(names: readonly string[]): Promise<readonly RegisteredJob[]> {
+    const jobs = new Set<RegisteredJob>()
+    for (const [index, name] of readLimitedList(names, 'names').slice().entries()) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      const field = `names[${index}]`
+      const job = this.#registry.get(jobId(readJobName(name, field)))
+      if (job === undefined) throw jobNotFound(name, field)
+      if (jobs.has(job)) throw duplicateJob(name, field)
+      jobs.add(job)
+    }
+    return [...jobs]
+  }
+
+  /** Answers what became of the job itself; what waited of it is canceled too by then. */
+  async delete(deletion: Deletion, asked: AskedCalls): Promise<SaveJobAnswer> {
+    const [answer] = await this.#deleteAll([deletion], asked)
+    return answer as SaveJobAnswer
+  }
+
+  /** The first step deletes the jobs; however many of them wait, no step takes long. */
+  async #deleteAll(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
+    const first = await this.#deleteOnce(deletions, asked)
+    // Of that version only: somebody may have created the job anew.
+    const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
+      answers.flatMap((answer) =>
+        answer.outcome === 'saved' && answer.more === true
+          ? [{ id: answer.job.id, expectedVersion: answer.job.version }]
+          : [],
+      )
+    for (let open = withMore(first); open.length > 0; ) {
+      await nextTurn()
+      open = withMore(await this.#deleteOnce(open, asked))
+    }
+    return first
+  }
+
+  #deleteOnce(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
+    const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
+    return asked.within(() => Promise.all(deletions.map(send)))
+  }
+}
+
+export function readExpectedVersion(version: number | undefined): number | undefined {
+  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+}
+
+export function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
+  const actual = record?.version ?? null
+  return new JobistemerError('VERSION_CONFLICT', {
+    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
+    field: 'expectedVersion',
+    value: { expected, actual } as unknown as JsonObject,
+    remedy: 'Read the job again, and decide anew.',
+  })
+}

@@ -1,0 +1,69 @@
+import { beforeEach, expect, it } from 'vitest'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import { BlockedLoop } from '../src/engine/loop/blocked-loop.ts'
+import { EventHub } from '../src/events.ts'
+import { silentLogger } from '../src/logger.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+
+let clock: VirtualClock
+let running: string[]
+let told: { readonly blockedMs: number; readonly jobs: readonly string[] }[]
+let blockedLoop: BlockedLoop
+/** While the event loop is held, time passes and no timer rings. */
+let heldMs = 0
+
+beforeEach(() => {
+  clock = virtualClock('2026-01-01T00:00:00Z')
+  heldMs = 0
+  running = []
+  told = []
+  const events = new EventHub(silentLogger)
+  events.on('engine.blocked', (event) => told.push(event))
+  const real = { now: clock.now, setTimer: clock.setTimer, monotonic: () => clock.monotonic() + heldMs }
+  const agenda = new Agenda({ clock: real, wallNow: clock.now, onSlotsDue: () => undefined })
+  agenda.start()
+  blockedLoop = new BlockedLoop({ agenda, clock: real, events, logger: silentLogger }, () => running)
+  blockedLoop.start()
+})
+
+it('a loop that turns is not said to be held', async () => {
+  running = ['busy']
+  await clock.advance({ seconds: 10 })
+  heldMs += 900
+  await clock.advance({ seconds: 10 })
+  expect(told).toEqual([])
+})
+
+it('the job whose handler has held it is named, and no other', async () => {
+  running = ['innocent']
+  await clock.advance({ seconds: 3 })
+  heldMs += 25_000
+  blockedLoop.held('guilty', 25_000)
+  await clock.advance({ seconds: 3 })
+  expect(told).toEqual([{ blockedMs: 25_000, jobs: ['guilty'] }])
+})
+
+it('where nobody knows who did it, those that ran then are named, at most ten', async () => {
+  running = ['before']
+  await clock.advance({ seconds: 3 })
+  running = Array.from({ length: 20 }, (_, index) => `after ${index}`)
+  heldMs += 5000
+  await clock.advance({ seconds: 1 })
+  expect(told).toMatchObject([{ jobs: ['before', ...Array.from({ length: 9 }, (_, index) => `after ${index}`)] }])
+})
+
+it('a handler that was quick, or slow long ago, is no cause', async () => {
+  blockedLoop.held('slow long ago', 700)
+  await clock.advance({ seconds: 3 })
+  blockedLoop.held('quick', 400)
+  heldMs += 5000
+  await clock.advance({ seconds: 1 })
+  expect(told).toMatchObject([{ jobs: [] }])
+})
+
+it('nothing is said after the end', async () => {
+  blockedLoop.stop()
+  heldMs += 50_000
+  await clock.advance({ seconds: 10 })
+  expect(told).toEqual([])
+})

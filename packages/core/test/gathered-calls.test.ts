@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import type { EngineContext } from '../src/engine/loop/engine-context.ts'
+import { GatheredCalls } from '../src/engine/loop/gathered-calls.ts'
+import type { HeapEntry } from '../src/engine/loop/indexed-heap.ts'
+import { ItemCalls, ItemRefused } from '../src/engine/loop/item-calls.ts'
+import { type Asked, EngineStopped, StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { JobistemerError } from '../src/errors.ts'
+import { EventHub } from '../src/events.ts'
+import { silentLogger } from '../src/logger.ts'
+import type { Storage } from '../src/storage/storage.ts'
+import { virtualClock } from '../src/testing/virtual-clock.ts'
+
+/** Somebody who waits until told otherwise. */
+class Caller implements Asked {
+  refusal: JobistemerError | null = null
+
+  giveUp(): void {
+    this.refusal = new JobistemerError('ABORTED', { message: 'No.' })
+  }
+
+  assertWanted(): void {
+    if (this.refusal !== null) throw this.refusal
+  }
+}
+
+function world({ maxBatch = 1000, isRepeated = true } = {}) {
+  // A clock that waits for calls to the storage would wait for those that are held.
+  const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
+  const agenda = new Agenda<HeapEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
+  agenda.start()
+  const storage = new StorageCaller({
+    storage: { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage,
+    clock,
+    agenda,
+    events: new EventHub(silentLogger),
+    logger: silentLogger,
+  })
+  const fail = (_where: string, error: unknown): never => {
+    throw error
+  }
+  const itemCalls = new ItemCalls({ storage, fail })
+  const calls: string[][] = []
+  const held: (() => void)[] = []
+  const storageOf = { holds: false, fails: (_items: readonly string[]): boolean => false }
+  const gathered = new GatheredCalls<string, string>(
+    { clock, itemCalls, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
+    {
+      operation: 'createOccurrences',
+      isRepeated,
+      async call(_storage, items) {
+        calls.push([...items])
+        if (storageOf.holds) await new Promise<void>((resolve) => held.push(resolve))
+        if (storageOf.fails(items)) throw new RangeError('no')
+        return items.map((item) => `${item} done`)
+      },
+    },
+  )
+  const ask = (name: string, caller: Asked = new Caller()) => gathered.send(caller, () => name)
+  const answerAll = async () => {
+    for (const answer of held.splice(0)) answer()
+    await turns()
+  }
+  return { clock, storage, agenda, gathered, calls, storageOf, ask, answerAll }
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `item ${index}`)
+
+describe('what many ask for', () => {
+  it('leaves at once when it is alone, and together when a call is under way', async () => {
+    const { ask, calls, storageOf, answerAll } = world()
+    storageOf.holds = true
+    const answers = [ask('first')]
+    await turns()
+    expect(calls).toEqual([['first']])
+    answers.push(ask('second'))
+    await turns()
+    answers.push(ask('third'))
+    await turns()
+    expect(calls).toHaveLength(1)
+    await answerAll()
+    expect(calls).toEqual([['first'], ['second', 'third']])
+    await answerAll()
+    expect(await Promise.all(answers)).toEqual(['first done', 'second done', 'third done'])
+  })
+
+  it('goes out in full batches, four calls at a time', async () => {
+    const { ask, calls, storageOf, answerAll } = world({ maxBatch: 10 })
+    storageOf.holds = true
+    const answers = names(65).map((name) => ask(name))
+    await turns()
+    expect(calls.map(({ length }) => length)).toEqual([10, 10, 10, 10])
+    storageOf.holds = false
+    await answerAll()
+    expect(calls.map(({ length }) => length)).toEqual([10, 10, 10, 10, 10, 10, 5])
+    expect(await Promise.all(answers)).toHaveLength(65)
+  })
+
+  it('is not sent when its caller gives up before', async () => {
+    const { ask, calls, storageOf, answerAll } = world()
+    storageOf.holds = true
+    const first = ask('first')
+    await turns()
+    const caller = new Caller()
+    const second = ask('second', caller).catch((error) => error)
+    const third = ask('third')
+    caller.giveUp()
+    storageOf.holds = false
+    await answerAll()
+    expect(calls).toEqual([['first'], ['third']])
+    expect(await second).toBe(caller.refusal)
+    expect(await Promise.all([first, third])).toEqual(['first done', 'third done'])
+  })
+
+  it('is repeated without those whose callers have given up meanwhile', async () => {
+    const { ask, calls, clock, storageOf } = world()
+    let isAway = true
+    storageOf.fails = () => isAway
+    const caller = new Caller()
+    const first = ask('first', caller).catch((error) => error)
+    const second = ask('second')
+    await turns()
+    caller.giveUp()
+    isAway = false
+    await clock.advance(100)
+    expect(calls).toEqual([['first', 'second'], ['second']])
+    expect(await first).toBe(caller.refusal)
+    expect(await second).toBe('second done')
+  })
+
+  it('is repeated no more when all callers have given up', async () => {
+    const { ask, calls, clock, storageOf } = world()
+    storageOf.fails = () => true
+    const callers = [new Caller(), new Caller()]
+    const answers = callers.map((caller, index) => ask(`item ${index}`, caller).catch((error) => error))
+    await turns()
+    for (const caller of callers) caller.giveUp()
+    await clock.advance(10_000)
+    expect(calls).toHaveLength(1)
+    expect(await Promise.all(answers)).toEqual(callers.map(({ refusal }) => refusal))
+  })
+
+  it('does not wait for a call that fails and is repeated', async () => {
+    const { ask, clock, storageOf } = world()
+    storageOf.fails = (items) => items.includes('bad')
+    void ask('bad').catch(() => undefined)
+    await turns()
+    // No time passes.
+    expect(await ask('good')).toBe('good done')
+    await clock.advance(20_000)
+  })
+
+  it('is refused alone when it is that which the storage cannot take, within seven seconds', async () => {
+    const { ask, clock, storageOf } = world()
+    storageOf.fails = (items) => items.includes('bad')
+    const good = ['a', 'b', 'c'].map((name) => ask(name))
+    const bad = ask('bad').catch((error) => error)
+    await turns()
+    await clock.advance(7000)
+    expect(await Promise.all(good)).toEqual(['a done', 'b done', 'c done'])
+    const refused = await bad
+    expect(refused).toBeInstanceOf(ItemRefused)
+    expect(refused.error).toBeInstanceOf(RangeError)
+  })
+
+  it('fails for all when a call is not repeated, and not for those in others', async () => {
+    const { ask, storageOf } = world({ maxBatch: 2, isRepeated: false })
+    storageOf.fails = (items) => items.includes('item 1')
+    const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
+  })
+
+  it('is told when nothing is sent any more', async () => {
+    const { ask, gathered, storage, agenda, storageOf } = world()
+    storageOf.fails = () => true
+    const answers = [ask('sent').catch((error) => error)]
+    await turns()
+    answers.push(ask('gathered').catch((error) => error))
+    storage.stop()
+    gathered.stop()
+    agenda.stop()
+    for (const answer of await Promise.all(answers)) expect(answer).toBeInstanceOf(EngineStopped)
+  })
+
+  it('rejects with what its own making throws, and does not take others with it', async () => {
+    const { ask, gathered } = world()
+    const bad = gathered.send(new Caller(), () => {
+      throw new RangeError('not made')
+    })
+    const good = ask('good')
+    await expect(bad).rejects.toThrow('not made')
+    expect(await good).toBe('good done')
+  })
+})

@@ -1,0 +1,157 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Peers } from '../src/engine/nodes/peers.ts'
+import { EventHub } from '../src/events.ts'
+import { silentLogger } from '../src/logger.ts'
+import type { NodeRecord } from '../src/storage/node-record.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
+
+const eventNames = ['node.joined', 'node.left', 'node.lost'] as const
+
+let clock: VirtualClock
+let peers: Peers
+let told: string[]
+
+beforeEach(() => {
+  clock = virtualClock('2026-01-01T00:00:00Z')
+  told = []
+  const events = new EventHub(silentLogger)
+  for (const name of eventNames) events.on(name, ({ node }) => told.push(`${name} ${node}`))
+  const owner = { node: 'self', incarnation: 'self-1' }
+  peers = new Peers({ clock, events, logger: silentLogger, owner }, { deadAfterMs: 30_000, longestGapMs: 15_000 })
+})
+
+function record(node: string, counter: number, others: Partial<NodeRecord> = {}): NodeRecord {
+  return { node, incarnation: `${node}-1`, counter, startedAt: 0, leaving: false, about: {}, ...others }
+}
+
+/** Looks after so many seconds, and sees these. */
+async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean> {
+  await clock.advance({ seconds })
+  return peers.observe(records, clock.monotonic())
+}
+
+const namesOf = (records: readonly NodeRecord[]) => records.map(({ node }) => node)
+
+describe('a node', () => {
+  it('is dead when its counter has stood still for as long as it may, and not before', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 5; count++) await look(5, record('a', 5))
+    await look(4.999, record('a', 5))
+    expect([namesOf(peers.living()), told]).toEqual([['a'], []])
+    expect(await look(0.001, record('a', 5))).toBe(true)
+    expect([namesOf(peers.living()), namesOf(peers.lost()), told]).toEqual([[], ['a'], ['node.lost a']])
+    expect(await look(5, record('a', 5))).toBe(false)
+    expect(told).toEqual(['node.lost a'])
+  })
+
+  it('says itself for how long it may say nothing', async () => {
+    const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
+    await look(0, brief)
+    await look(7, brief)
+    expect(peers.lost()).toEqual([])
+    await look(1, brief)
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('lives for as long as its counter moves, in whatever direction', async () => {
+    for (let count = 0; count < 20; count++) await look(10, record('a', count % 2 === 0 ? 3 : 2))
+    expect(told).toEqual(['node.joined a'])
+  })
+
+  it('is silent for as long as the question took, not as the answer did', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 5; count++) await look(5, record('a', 5))
+    const askedAt = clock.monotonic()
+    await clock.advance({ seconds: 10 })
+    peers.observe([record('a', 5)], askedAt)
+    expect(peers.lost()).toEqual([])
+  })
+
+  it('has joined when its counter was seen to grow, as nobody knows of a record how old it is', async () => {
+    await look(0, record('a', 5))
+    expect(told).toEqual([])
+    await look(5, record('a', 6))
+    await look(5, record('a', 7))
+    expect(told).toEqual(['node.joined a'])
+  })
+
+  it('that is taken for dead and beats again lives', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 6; count++) await look(5, record('a', 5))
+    await look(5, record('a', 6))
+    expect([namesOf(peers.living()), peers.lost(), told]).toEqual([['a'], [], ['node.lost a', 'node.joined a']])
+  })
+
+  it('whose record was taken away, and who comes again, was not dead', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 6; count++) await look(5, record('a', 5))
+    await look(5)
+    await look(5, record('a', 9))
+    expect(told).toEqual(['node.lost a', 'node.joined a'])
+  })
+
+  it('whose record somebody else took away is dead', async () => {
+    await look(0, record('a', 5))
+    await look(5)
+    expect(told).toEqual(['node.lost a'])
+  })
+
+  it('that leaves is not counted on, and has left once', async () => {
+    await look(0, record('a', 5))
+    await look(5, record('a', 6, { leaving: true }))
+    await look(5, record('a', 7, { leaving: true }))
+    expect([peers.living(), told]).toEqual([[], ['node.left a']])
+  })
+
+  it('that has ended is never dead, and may be forgotten when all can have seen it', async () => {
+    const ended = record('a', 6, { leaving: true, about: { ended: true } })
+    await look(0, record('a', 5))
+    await look(5, ended)
+    for (let count = 0; count < 5; count++) await look(5, ended)
+    expect(peers.ended()).toEqual([])
+    await look(5, ended)
+    expect(namesOf(peers.ended() as readonly NodeRecord[])).toEqual(['a'])
+    await look(5)
+    expect(told).toEqual(['node.left a'])
+  })
+})
+
+describe('the count begins anew', () => {
+  async function silent(seconds: number): Promise<void> {
+    for (let passed = 0; passed < seconds; passed += 5) await look(5, record('a', 5))
+  }
+
+  it('after a look that failed', async () => {
+    await look(0, record('a', 5))
+    await silent(25)
+    peers.beginAnew()
+    await silent(30)
+    expect(peers.lost()).toEqual([])
+    await silent(5)
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('after this node stood still', async () => {
+    await look(0, record('a', 5))
+    await silent(10)
+    await look(15.001, record('a', 5))
+    await silent(25)
+    expect(peers.lost()).toEqual([])
+    await silent(5)
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('but a node that was dead stays dead', async () => {
+    await look(0, record('a', 5))
+    await silent(30)
+    peers.beginAnew()
+    await silent(5)
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+})
+
+it('a node does not watch itself', async () => {
+  await look(0, record('self', 1))
+  await look(5)
+  expect([peers.living(), peers.silentForMs('self-1'), told]).toEqual([[], null, []])
+})
