@@ -42,7 +42,8 @@ export async function runBareStatements(file: string, seconds: number): Promise<
 
 function insertHeads(database: Database.Database): void {
   const insertHead = database.prepare(
-    'INSERT INTO heads VALUES (?, 0, 0, 1000, 1, 1, ?, ?, NULL, NULL, NULL, 0, 0, NULL, randomblob(16))',
+    `INSERT INTO heads (row, flags, policy, max_queued, handler, version, watermark, next_at, key)
+       VALUES (?, 0, 0, 1000, 1, 1, ?, ?, randomblob(16))`,
   )
   database.transaction(() => {
     for (let job = 1; job <= jobCount; job++) insertHead.run(job, instant, instant + 1000)

@@ -13,6 +13,7 @@ const methods = [
   'listJobs',
   'listOccurrences',
   'prune',
+  'heartbeat',
 ]
 
 /** A connection to the storage that another process serves on a socket. @param {{ path: string }} argument */

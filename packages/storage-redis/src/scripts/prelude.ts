@@ -29,7 +29,7 @@ const printedRecord = writeFields(recordLayout, {
 const manyMoves = 8
 
 /** So many notes there may be before a call that adds one catches up, though nobody looks. */
-const mostNotes = 64
+const mostNotes = 256
 
 /** Of how many notes the jobs are moved at once. */
 const catchUpAtOnce = 8
@@ -145,7 +145,7 @@ end
 -- The next instants of jobs that are to go into their index at once.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved. To move them in the index would make such a slot cost the server some percent
+-- Jobs that ordinary slots have moved. To move them in the index would make such a slot cost the server an eighth
 -- more: many of them are noted together, in one member of a set, and whoever looks for what is due moves them first.
 local moved, movedTo, movedCount = {}, {}, 0
 
