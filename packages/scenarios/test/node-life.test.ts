@@ -163,6 +163,21 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
+  it('a node that was taken for dead says again what it has code for', async () => {
+    const world = createWorld(place)
+    const { first } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(first)
+    await world.clock.advance({ seconds: 60 })
+    const storage = world.connect()
+    expect((await recordsIn(storage)).map(({ node }) => node)).toEqual(['second'])
+    await world.thaw(first, 'ran on')
+    await world.clock.advance({ seconds: 10 })
+    const profilesOf = (await recordsIn(storage)).map(({ incarnation }) => incarnation)
+    const { profiles } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf })
+    expect(profiles).toMatchObject([{ handlers: [] }, { handlers: [] }])
+  })
+
   it('a node that shuts down says so, is never taken for dead, and its record goes after a while', async () => {
     const world = createWorld(place)
     const { first, second, heard } = await twoNodes(world)

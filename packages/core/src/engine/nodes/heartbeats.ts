@@ -235,7 +235,8 @@ export class Heartbeats {
   async #say(): Promise<void> {
     const { agenda, clock, storage } = this.#engine
     const hasNewCode = this.#isCodeStale
-    if (hasNewCode) this.#readCode()
+    // Whoever was not heard may have been taken for dead, and its record away, with what it has said of its code.
+    if (hasNewCode || this.isIsolated) this.#readCode()
     const profile = this.#profile
     const wanted = [...this.#wantedProfiles]
     const request: HeartbeatRequest = {
