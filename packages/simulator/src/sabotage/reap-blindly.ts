@@ -1,8 +1,12 @@
 import type { ReapItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Compares neither token nor sequence: whatever runs is taken over by whoever says so. */
+/**
+ * Compares neither token nor sequence: what runs is taken over by whoever says so, and by what somebody said before. Each
+ * request comes once more with the next one, as networks have it.
+ */
 export function reapBlindly(storage: Storage): Storage {
+  let before: readonly ReapItem[] = []
   async function forged(item: ReapItem): Promise<ReapItem> {
     const { occurrences } = await storage.get({ occurrences: [item.id] })
     const [record] = occurrences
@@ -10,6 +14,9 @@ export function reapBlindly(storage: Storage): Storage {
   }
   return wrapStorage(storage, {
     async reap(request) {
+      const again = before
+      before = request.items
+      await storage.reap({ ...request, items: await Promise.all(again.map(forged)) })
       return await storage.reap({ ...request, items: await Promise.all(request.items.map(forged)) })
     },
   })
