@@ -230,6 +230,30 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
+  it('a node takes no work before the others can know of it', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'same', ...life })
+    await world.clock.advance({ seconds: 12 })
+    world.crash(first)
+    let isRefused = true
+    const storage = wrapStorage(world.connect(), {
+      around: (call) =>
+        call.method === 'heartbeat' && call.request.own !== null && isRefused
+          ? Promise.reject(new Error('refused'))
+          : call.proceed(),
+    })
+    // It settles what its earlier life left, which somebody has to take.
+    const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
+    const starting = again.start()
+    await world.clock.advance({ seconds: 20 })
+    expect(called).toHaveLength(1)
+    isRefused = false
+    await world.clock.advance({ seconds: 10 })
+    await starting
+    expect(called).toHaveLength(2)
+  })
+
   it('a claim that is tried again while the node is not heard takes nothing', async () => {
     const world = createWorld(place)
     const ran: number[] = []

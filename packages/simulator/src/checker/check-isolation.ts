@@ -14,7 +14,7 @@ interface Life {
   readonly asked: Set<OccurrenceId>
 }
 
-/** A node that nobody has heard for long asks for no work. */
+/** A node that nobody has heard yet, or for long, asks for no work. */
 export class IsolationModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
@@ -36,9 +36,10 @@ export class IsolationModel {
   #asked(life: Life, { life: name, operation, ids, mono }: EventOf<'work.asked'>, index: number): void {
     const isNew = operation === 'claim' || ids.some((id) => !life.asked.has(id))
     for (const id of ids) life.asked.add(id)
-    const unheardForMs = mono - (life.heardAt ?? mono)
-    if (!isNew || unheardForMs <= isolatedAfter * life.deadAfterMs) return
-    const message = `${name} asked for work by ${operation}, and had not been heard for ${unheardForMs} ms`
+    const { heardAt, deadAfterMs } = life
+    if (!isNew || (heardAt !== null && mono - heardAt <= isolatedAfter * deadAfterMs)) return
+    const since = heardAt === null ? 'at all' : `for ${mono - heardAt} ms`
+    const message = `${name} asked for work by ${operation}, and had not been heard ${since}`
     this.violations.push({ rule: 'isolated', message, jobId: null, occurrence: ids[0] ?? null, event: index })
   }
 }

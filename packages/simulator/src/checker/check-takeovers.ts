@@ -49,7 +49,13 @@ export class TakeoverModel {
     if (event.kind === 'node.starting') {
       const { heartbeatMs, deadAfterMs } = event
       const never = Number.NEGATIVE_INFINITY
-      this.#lives.set(event.life as string, { heartbeatMs, deadAfterMs, state: 'starting', heardAt: never, goneAt: never })
+      this.#lives.set(event.life as string, {
+        heartbeatMs,
+        deadAfterMs,
+        state: 'starting',
+        heardAt: never,
+        goneAt: never,
+      })
     }
     if (life === undefined) return
     if (event.kind === 'heartbeat') life.heardAt = event.mono
