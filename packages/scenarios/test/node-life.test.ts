@@ -244,6 +244,53 @@ describe.each(everywhere)('on $name', (place) => {
       'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
     )
   })
+
+  it('a node takes no work before the others can know of it', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'same', ...life })
+    await world.clock.advance({ seconds: 12 })
+    world.crash(first)
+    let isRefused = true
+    const storage = wrapStorage(world.connect(), {
+      around: (call) =>
+        call.method === 'heartbeat' && call.request.own !== null && isRefused
+          ? Promise.reject(new Error('refused'))
+          : call.proceed(),
+    })
+    // It settles what its earlier life left, which somebody has to take.
+    const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
+    const starting = again.start()
+    await world.clock.advance({ seconds: 20 })
+    expect(called).toHaveLength(1)
+    isRefused = false
+    await world.clock.advance({ seconds: 10 })
+    await starting
+    expect(called).toHaveLength(2)
+  })
+
+  it('a claim that is tried again while the node is not heard takes nothing', async () => {
+    const world = createWorld(place)
+    const ran: number[] = []
+    const work = { name: 'work', run: () => void ran.push(secondsOf(world.clock.now())) }
+    const job = defineJob({ name: 'asked', schedule: once(at(1000)), tasks: [work] })
+    const refused = new Set<string>()
+    const storage = wrapStorage(world.connect(), {
+      around: (call) => (refused.has(call.method) ? Promise.reject(new Error('refused')) : call.proceed()),
+    })
+    const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
+    await world.clock.advanceTo(at(42))
+    refused.add('heartbeat').add('claim')
+    // Heard last at 40 s, it takes no new work from 64 s on: what it asked for before, it still asks for.
+    await world.clock.advanceTo(at(70))
+    expect((await node.trigger('asked')).state).toBe('pending')
+    refused.delete('claim')
+    await world.clock.advanceTo(at(100))
+    expect(ran).toEqual([])
+    refused.delete('heartbeat')
+    await world.clock.advanceTo(at(110))
+    expect(ran).toHaveLength(1)
+  })
 })
 
 describe('in real time', () => {

@@ -24,7 +24,7 @@ const withoutDueJobs: PlaceKind = {
 /** Jobs that are due each second, and who ran which slot how late. */
 function secondly(world: World) {
   const ran: { readonly job: string; readonly slot: number; readonly node: string; readonly lateBy: number }[] = []
-  const define = (node: string): Job[] =>
+  const define = (node: string, others: readonly { name: string; run(): void }[] = []): Job[] =>
     names.map((name) =>
       defineJob({
         name,
@@ -36,6 +36,7 @@ function secondly(world: World) {
               ran.push({ job: name, slot: secondsOf(scheduledAt), node, lateBy: +world.clock.now() - +scheduledAt })
             },
           },
+          ...others,
         ],
       }),
     )
@@ -129,6 +130,21 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     await world.clock.advanceTo(at(30.5))
     expect(ran).toHaveLength(10 * names.length)
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
+  })
+
+  it('a node of an older build goes first for no job of which it lacks a task', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const more = { name: 'more', run: () => undefined }
+    for (const nodeId of ['old 1', 'old 2', 'old 3']) await world.start({ nodeId, jobs: define(nodeId), ...life })
+    await world.clock.advanceTo(at(10.5))
+    await world.start({ nodeId: 'new', jobs: define('new', [more]), ...life })
+    // Until all know of each other, and of the new definitions.
+    await world.clock.advanceTo(at(60.5))
+    ran.splice(0)
+    await world.clock.advanceTo(at(70.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
   it('a node that comes late to a slot of its share catches up with what others have done', async () => {

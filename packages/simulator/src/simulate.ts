@@ -6,6 +6,8 @@ import type { HistoryEvent } from './history/history.ts'
 import { makeClocksJump } from './world/clock-jumps.ts'
 import { doSomething } from './world/operations.ts'
 import { Fleet } from './world/fleet.ts'
+import { troubleNodes } from './world/node-troubles.ts'
+import { takeStorageAway } from './world/storage-outages.ts'
 import { World } from './world/world.ts'
 
 /** How long it takes until a clock that has been set right is read, and followed. */
@@ -29,11 +31,15 @@ export async function simulate(options: {
   readonly seed: number
   /** A way in which the storage is broken. */
   readonly sabotage?: string | null
+  /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. Default false. */
+  readonly onlyOutages?: boolean
 }): Promise<SimulationReport> {
-  const { seed } = options
-  const world = new World({ seed, sabotage: options.sabotage ?? null })
+  const { seed, sabotage = null, onlyOutages = false } = options
+  const world = new World({ seed, sabotage, onlyOutages })
   const fleet = new Fleet(world)
   if (world.clocksJump) makeClocksJump(world, fleet)
+  if (world.hasOutages) takeStorageAway(world)
+  if (world.troublesNodes) troubleNodes(world, fleet)
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
   const ahead = await calm(world, fleet)
@@ -117,8 +123,9 @@ async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
   world.correctStorageClock()
+  world.returnStorage()
   for (const life of fleet.alive) {
-    life.partitioned = false
+    life.reconnect()
     life.thaw()
     life.correctClock()
   }
@@ -130,8 +137,15 @@ async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
   // Deadlines may have been written by clocks that were ahead.
-  await clock.advance(Math.max(profile.largestSkewMs, world.setAheadMs) + 100_000 + profile.slowestMs)
+  const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
+  await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
+}
+
+/** How long it takes until what dead nodes ran is taken over. */
+function longestTakeoverMs({ lives }: Fleet): number {
+  const slowest = Math.max(...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
+  return Math.max(0, slowest - 100_000)
 }
 
 /** What else an operator does whose clocks were wrong: nothing is decided ahead of the time then, and stays so. */

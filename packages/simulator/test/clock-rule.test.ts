@@ -15,7 +15,7 @@ class Script {
 
   constructor(options: { readonly hasClock: boolean; readonly wallSeconds?: number }) {
     this.#history.add(null, { kind: 'clocks', startMs, hasClock: options.hasClock, uncertaintyMs: 0 })
-    this.#history.add('a.1', { kind: 'node.starting', node: 'a', build: 0 })
+    this.#history.add('a.1', { kind: 'node.starting', node: 'a', build: 0, heartbeatMs: 1000, deadAfterMs: 5000 })
     this.node(options.wallSeconds ?? 0)
     this.#history.add('a.1', { kind: 'node.up' })
   }

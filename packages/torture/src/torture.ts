@@ -120,6 +120,7 @@ async function tortureStorage(
     const run: RecordedRun = {
       jobs: workload(kind.slowdown).map(checkedJob),
       clocks,
+      deadAfterMs: kind.intervals.deadAfter,
       ...lines,
       ledger: await readStoredLedger(fresh),
     }

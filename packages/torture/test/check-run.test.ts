@@ -33,6 +33,15 @@ function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   return occurrence
 }
 
+/** What `a.1` has from 1004 on, and another ends 2620. */
+function takenAsDead(story: Story) {
+  const occurrence = story.slot(1000)
+  const ended = { finishedAt: origin + 2620, state: 'failed_stale' } as const
+  story.record(occurrence, { scheduledAt: origin + 1000, ...ended, runs: [taskRun('lost')] })
+  story.granted({ at: 1004, occurrence, life: 'a.1' })
+  return occurrence
+}
+
 describe('a run in which nothing is wrong', () => {
   it('passes: slots one after the other, on several nodes', () => {
     const story = new Story()
@@ -344,6 +353,25 @@ describe('answers of the storage', () => {
     })
     story.granted({ at: 1004, occurrence, life: 'a.1' })
     story.reaped({ at: 1400, occurrence, life: 'b.1' })
+    expect(rulesOf(story)).toEqual(['reaped-early'])
+  })
+
+  it('a node may take what one that was silent for long runs, also when that one is back', () => {
+    for (const isBack of [false, true]) {
+      const story = new Story()
+      const occurrence = takenAsDead(story)
+      story.heartbeat(1100, 'a.1')
+      if (isBack) story.heartbeat(2610, 'a.1')
+      story.reaped({ at: 2620, occurrence, life: 'b.1', reason: 'node_lost' })
+      expect(rulesOf(story)).toEqual([])
+    }
+  })
+
+  it('a takeover from a node that was heard in time is found', () => {
+    const story = new Story()
+    const occurrence = takenAsDead(story)
+    for (const at of [1100, 1900, 2500]) story.heartbeat(at, 'a.1')
+    story.reaped({ at: 2620, occurrence, life: 'b.1', reason: 'node_lost' })
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 

@@ -86,10 +86,27 @@ it('counts what ledger, witness and history hold', () => {
     reapedAsFailed: 0,
     reapedToRetry: 1,
     rescued: 1,
+    nodesLost: 0,
+    takeovers: { count: 0, medianMs: null, longestMs: null },
     refusedWrites: 0,
     storageFailures: { STORAGE_BUSY: 2 },
     clockErrors: { aheadMs: 40, behindMs: 0, toleranceMs: 62 },
   })
+})
+
+it('counts takeovers from nodes taken for dead, and how long they took after a kill', () => {
+  const story = new Story()
+  for (const [number, takenAt] of [3800, 4100, 5000].entries()) {
+    const occurrence = story.slot(1000 * (number + 1))
+    story.granted({ at: 1000, occurrence, life: 'a.1' })
+    story.reaped({ at: takenAt, occurrence, life: 'b.1', action: 'retry', reason: 'node_lost' })
+  }
+  story.driver(2000, { event: 'killed', life: 'a.1' })
+  const stopped = story.slot(9000)
+  story.granted({ at: 9000, occurrence: stopped, life: 'c.1' })
+  story.reaped({ at: 9900, occurrence: stopped, life: 'b.1', reason: 'node_lost' })
+  const { nodesLost, takeovers } = countFigures(story.run())
+  expect([nodesLost, takeovers]).toEqual([4, { count: 3, medianMs: 2100, longestMs: 3000 }])
 })
 
 it('a report without violations says so', () => {

@@ -220,7 +220,7 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   get isHeldBack(): boolean {
-    return this.#time.isInDoubt || this.#heartbeats.isIsolated
+    return this.#time.isInDoubt || !this.#heartbeats.isKnown || this.#heartbeats.isIsolated
   }
 
   heldLoop(jobName: string, forMs: number): void {

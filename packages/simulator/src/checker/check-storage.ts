@@ -24,6 +24,9 @@ export class StorageModel {
   readonly violations: Violation[] = []
   /** Up to which deadline each life has looked for what is overdue: its clock may be set back before it acts. */
   readonly #sought = new Map<string | null, number>()
+  readonly #incarnations = new Map<string | null, string>()
+  /** Whom each life took for dead, ever. */
+  readonly #lost = new Map<string | null, Set<string>>()
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -52,6 +55,12 @@ export class StorageModel {
         return
       case 'overdue.sought':
         this.#sought.set(event.life, Math.max(event.deadlineBefore, this.#sought.get(event.life) ?? 0))
+        return
+      case 'heartbeat':
+        this.#incarnations.set(event.life, event.incarnation)
+        return
+      case 'peer.lost':
+        this.#lost.set(event.life, (this.#lost.get(event.life) ?? new Set()).add(event.incarnation))
         return
       case 'canceled':
         this.#canceled(event)
@@ -261,6 +270,7 @@ export class StorageModel {
       running: false,
       life: null,
       deadline: Number.POSITIVE_INFINITY,
+      grantedAt: Number.POSITIVE_INFINITY,
       monotonicDeadline: Number.POSITIVE_INFINITY,
       sequence: 0,
       generation: (known?.generation ?? 0) + 1,
@@ -318,6 +328,7 @@ export class StorageModel {
     occurrence.running = true
     occurrence.life = life
     occurrence.deadline = now + timeoutMs
+    occurrence.grantedAt = mono
     occurrence.monotonicDeadline = mono + timeoutMs
     occurrence.sequence = 0
   }
@@ -359,6 +370,10 @@ export class StorageModel {
           id,
           `${life} took it as its own earlier life's, but ${occurrence.life} has it`,
         )
+      }
+    } else if (reason === 'node_lost') {
+      if (this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') !== true) {
+        this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life}, which it did not take for dead`)
       }
     } else if (
       Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline &&

@@ -1,8 +1,13 @@
 import type { HistoryEvent } from '../history/history.ts'
 import { ClockModel } from './check-clocks.ts'
+import { DeathModel } from './check-deaths.ts'
 import { HandlerModel } from './check-handlers.ts'
 import { InterruptionModel } from './check-interruptions.ts'
+import { IsolationModel } from './check-isolation.ts'
+import { LatenessModel } from './check-lateness.ts'
 import { StorageModel } from './check-storage.ts'
+import { TakeoverModel } from './check-takeovers.ts'
+import { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
 /** Whether a history keeps the promises. It may be followed in parts, as it grows. */
@@ -12,6 +17,13 @@ export class HistoryChecker {
   readonly #handlers = new HandlerModel(this.model)
   readonly #interruptions = new InterruptionModel(this.model)
   readonly #clocks = new ClockModel()
+  readonly #quiet = new Quiet()
+  readonly #nodes = [
+    new DeathModel(),
+    new IsolationModel(),
+    new TakeoverModel(this.model, this.#quiet),
+    new LatenessModel(this.#quiet),
+  ]
   #followed = 0
 
   /** Follows the events that have come since it was last told. */
@@ -22,12 +34,14 @@ export class HistoryChecker {
       this.#handlers.follow(event, this.#followed)
       this.#interruptions.follow(event, this.#followed)
       this.#clocks.follow(event, this.#followed)
+      this.#quiet.follow(event)
+      for (const model of this.#nodes) model.follow(event, this.#followed)
     }
   }
 
   /** What it has found, in the order in which it showed. */
   get violations(): readonly Violation[] {
-    const models = [this.model, this.#handlers, this.#interruptions, this.#clocks]
+    const models = [this.model, this.#handlers, this.#interruptions, this.#clocks, ...this.#nodes]
     const violations = models.flatMap((model) => model.violations)
     return violations.sort((one, other) => (one.event ?? 0) - (other.event ?? 0))
   }

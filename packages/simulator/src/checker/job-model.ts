@@ -38,6 +38,8 @@ export interface OccurrenceModel {
   /** Who was given the token, and by which wall time it may be taken away. */
   life: string | null
   deadline: number
+  /** When the token was given out: monotonic. */
+  grantedAt: number
   /** The monotonic time from which on it may be taken away, by whoever saw the token all the while. */
   monotonicDeadline: number
   /** Number of the last thing that was said under the token. */

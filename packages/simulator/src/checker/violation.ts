@@ -48,6 +48,14 @@ export type Rule =
   | 'lost record'
   /** The stored ledger contradicts itself. */
   | 'ledger'
+  /** Somebody was taken for dead who lived, and could be heard whenever the storage was there. */
+  | 'false death'
+  /** What a dead node ran was not taken over in time. */
+  | 'takeover'
+  /** A node that nobody had heard for long asked for work. */
+  | 'isolated'
+  /** A slot was launched long after its time, and nothing had gone wrong since. */
+  | 'late slot'
   /** After the faults have stopped, something does not come to its end or does not happen again. */
   | 'stuck'
   /** An error that nobody is prepared for. */

@@ -96,12 +96,22 @@ export type StorageEvent =
     }
   /** Somebody looked for what is beyond its deadline, by the clock that it had then. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
+  /** The storage has the record of this node, with this counter. */
+  | { readonly kind: 'heartbeat'; readonly incarnation: string; readonly counter: number }
   | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
   | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }
 
 export type NodeEvent =
-  | { readonly kind: 'node.starting'; readonly node: string; readonly build: number }
+  | {
+      readonly kind: 'node.starting'
+      readonly node: string
+      readonly build: number
+      readonly heartbeatMs: number
+      readonly deadAfterMs: number
+    }
   | { readonly kind: 'node.up' }
+  /** It was asked to shut down. */
+  | { readonly kind: 'node.stopping' }
   /** Its process is gone: nothing of it happens any more. */
   | { readonly kind: 'node.crashed'; readonly where: string }
   | { readonly kind: 'node.frozen'; readonly forMs: number; readonly where: string }
@@ -112,6 +122,16 @@ export type NodeEvent =
   | { readonly kind: 'node.clock-misread'; readonly byMs: number }
   /** `shutdown()` has resolved. */
   | { readonly kind: 'node.down' }
+  /** Some of its calls do not get through: they fail at once, or hang. */
+  | { readonly kind: 'node.cut-off'; readonly calls: 'all' | 'heartbeats' | 'others'; readonly hangs: boolean }
+  | { readonly kind: 'node.connected' }
+  /** It takes another one, whose counter has stood still for so long, for dead. */
+  | { readonly kind: 'peer.lost'; readonly incarnation: string; readonly silentForMs: number }
+  /** It asks for work: what waits, or occurrences that are to run at once. */
+  | { readonly kind: 'work.asked'; readonly operation: 'claim' | 'create'; readonly ids: readonly OccurrenceId[] }
+  /** The storage is there for nobody, and for everybody again. */
+  | { readonly kind: 'storage.away'; readonly hangs: boolean }
+  | { readonly kind: 'storage.back' }
   /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }

@@ -77,6 +77,12 @@ export function drawFaultProfile(random: SeededRandom): FaultProfile {
   }
 }
 
+/** Nothing goes wrong but clocks, which are as wrong as they stay. */
+export function withoutFaults(profile: FaultProfile): FaultProfile {
+  const calls = Object.fromEntries(callFaults.map((fault) => [fault, 0])) as FaultProfile['calls']
+  return { ...profile, calls, steppingClocks: false, lostWakeUps: 0, longestPartitionMs: 0 }
+}
+
 /** By how much a reading of a clock can be uncertain: half of the longest time from its request to its answer. */
 export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
   const slowMs = calls.slow > 0 ? slowestMs : 0

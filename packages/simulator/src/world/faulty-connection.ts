@@ -1,6 +1,7 @@
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
+import type { Barrier } from './barrier.ts'
 import { type CallFault, drawCallFault, type FaultProfile } from './fault-profile.ts'
 
 /** What the simulated storage or the way to it does to a caller. */
@@ -15,16 +16,19 @@ export interface ConnectionOwner {
   readonly maxBatch: number
   /** `null`: nothing goes wrong (any more). */
   readonly faults: FaultProfile | null
-  readonly partitioned: boolean
   readonly dead: boolean
+  /** What keeps such a call from the storage at present; `null`: nothing does. */
+  barrierTo(operation: CalledOperation): Barrier | null
   whenAwake(callback: () => void): void
   crash(where: string): void
   freeze(where: string): void
   /** Calls back when virtual time has passed, whatever becomes of this life. */
   later(delayMs: number, callback: () => void): void
-  /** A call was made; a fault was injected. */
+  /** The scheduler makes a call, which goes out when its process runs. */
+  asks(call: StorageCall): void
+  /** A call went out; a fault was injected. */
   called(operation: CalledOperation): void
-  injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void
+  injected(fault: CallFault | Barrier['fault'] | 'lost wake-up', operation: string): void
 }
 
 /** A scheduler's way to the storage. */
@@ -33,7 +37,10 @@ export function faultyConnection(target: Storage, owner: ConnectionOwner): Stora
     // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
     capabilities: { ...target.capabilities, multiProcess: true, maxBatch: owner.maxBatch },
     subscribe: (listener) => subscribe(target, owner, listener),
-    around: ({ method, proceed }) => new Call(method, proceed, owner).make(),
+    around: (call) => {
+      owner.asks(call)
+      return new Call(call.method, call.proceed, owner).make()
+    },
   })
 }
 
@@ -80,8 +87,10 @@ class Call {
   async #send(): Promise<unknown> {
     const owner = this.#owner
     const { faults } = owner
-    if (owner.partitioned) {
-      owner.injected('partitioned', this.#operation)
+    const barrier = owner.barrierTo(this.#operation)
+    if (barrier !== null) {
+      owner.injected(barrier.fault, this.#operation)
+      await barrier.lifted
       throw new StorageFault(`${this.#operation}: the storage is out of reach`)
     }
     if (faults === null) return await this.#perform()

@@ -1,14 +1,19 @@
-import { createScheduler, type Scheduler, silentLogger } from '@jobistemer/core'
+import { createScheduler, type OccurrenceId, type Scheduler, silentLogger } from '@jobistemer/core'
+import type { StorageCall } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
 import { everyType } from '../workload/every.ts'
+import type { Barrier, CutCalls } from './barrier.ts'
 import type { CallFault, FaultProfile } from './fault-profile.ts'
 import { type CalledOperation, type ConnectionOwner, faultyConnection } from './faulty-connection.ts'
 import { NodeClock } from './node-clock.ts'
+import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
 // No work that there is at one instant of these small worlds takes nearly as many.
 const mostCallsAtOnce = 3000
+
+const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
 
 const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'reap']
 
@@ -24,10 +29,11 @@ export class NodeLife implements ConnectionOwner {
   readonly scheduler: Scheduler
   readonly handlers: HandlerWorld
   readonly maxBatch: number
+  readonly timing: Timing
   state: LifeState = 'starting'
   partitioned: boolean = false
-  /** Monotonic time at which the storage was last hard to reach for it. */
-  disturbedAt: number = Number.NEGATIVE_INFINITY
+  #disturbedAt = Number.NEGATIVE_INFINITY
+  #cut: { readonly calls: CutCalls; readonly barrier: Barrier; lift(): void } | null = null
   #lastCallAt = -1
   #callsAtOnce = 0
   readonly #world: World
@@ -53,10 +59,11 @@ export class NodeLife implements ConnectionOwner {
     this.clock = new NodeClock(world.clock, { offsetMs, random: world.faultRandom, isAuthoritative })
     this.handlers = { seed: world.seed, life: this.name, clock: this.clock, history: world.history }
     const { random } = world
+    this.timing = world.timingOf(this.name)
     this.maxBatch = random.pick([1, 4, 1000])
     this.scheduler = createScheduler({
       logger: silentLogger,
-      storage: faultyConnection(world.connect(this), this),
+      storage: world.behind(faultyConnection(world.connect(this), this)),
       clock: this.clock,
       nodeId,
       jobs: world.jobs.map((job) => {
@@ -70,9 +77,19 @@ export class NodeLife implements ConnectionOwner {
       pollInterval: random.pick([500, 1000, 3000]),
       reapInterval: random.pick([2000, 5000, 15_000]),
       definitionInterval: random.pick([1000, 3000]),
+      heartbeat: this.timing.heartbeatMs,
+      deadAfter: this.timing.deadAfterMs,
     })
     this.scheduler.on('engine.failed', ({ where, error }) => this.#fail(`engine: ${where}`, error))
+    this.scheduler.on('node.lost', ({ incarnation, silentForMs }) =>
+      world.history.add(this.name, { kind: 'peer.lost', incarnation, silentForMs }),
+    )
     this.scheduler.on('hook.failed', ({ hook, error }) => this.#fail(`hook: ${hook}`, error))
+  }
+
+  /** Monotonic time at which the storage was last hard to reach for it. */
+  get disturbedAt(): number {
+    return this.#cut === null && this.#world.awayBarrier === null ? this.#disturbedAt : this.#world.clock.monotonic()
   }
 
   get starting(): boolean {
@@ -99,7 +116,7 @@ export class NodeLife implements ConnectionOwner {
 
   start(): void {
     const { history } = this.#world
-    history.add(this.name, { kind: 'node.starting', node: this.nodeId, build: this.build })
+    history.add(this.name, { kind: 'node.starting', node: this.nodeId, build: this.build, ...this.timing })
     history.add(this.name, { kind: 'node.clock-stepped', offsetMs: this.clock.offsetMs })
     this.scheduler.start().then(
       () => {
@@ -116,6 +133,7 @@ export class NodeLife implements ConnectionOwner {
   shutDown({ graceMs, abortGraceMs }: { readonly graceMs: number; readonly abortGraceMs: number }): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
+    this.#world.history.add(this.name, { kind: 'node.stopping' })
     this.scheduler.shutdown({ gracePeriod: graceMs, abortGracePeriod: abortGraceMs }).then(
       () => {
         if (this.state === 'crashed') return
@@ -134,21 +152,57 @@ export class NodeLife implements ConnectionOwner {
     this.#world.history.add(this.name, { kind: 'node.crashed', where })
   }
 
-  freeze(where: string): void {
+  freeze(where: string, givenMs?: number): void {
     if (!this.alive || this.clock.frozen) return
     const { history, random, profile } = this.#world
-    const forMs = random.whole(100, profile.longestFreezeMs)
+    const forMs = givenMs ?? random.whole(100, profile.longestFreezeMs)
     this.clock.freeze()
-    this.disturbedAt = this.#world.clock.monotonic()
+    this.#disturbedAt = this.#world.clock.monotonic()
     history.add(this.name, { kind: 'node.frozen', forMs, where })
     this.later(forMs, () => this.thaw())
   }
 
   thaw(): void {
     if (!this.alive || !this.clock.frozen) return
-    this.disturbedAt = this.#world.clock.monotonic()
+    this.#disturbedAt = this.#world.clock.monotonic()
     this.#world.history.add(this.name, { kind: 'node.thawed' })
     this.clock.thaw()
+  }
+
+  /** Keeps some of its calls from the storage: they fail at once, or hang until the end of it. */
+  cutOff({ calls, hangs, forMs }: { readonly calls: CutCalls; readonly hangs: boolean; readonly forMs: number }): void {
+    if (!this.alive || this.#cut !== null) return
+    let lift = (): void => undefined
+    const lifted = hangs
+      ? new Promise<void>((resolve) => {
+          lift = resolve
+        })
+      : null
+    const cut = { calls, barrier: { fault: 'cut off', lifted }, lift } as const
+    this.#cut = cut
+    this.#world.history.add(this.name, { kind: 'node.cut-off', calls, hangs })
+    this.later(forMs, () => {
+      if (this.#cut === cut) this.reconnect()
+    })
+  }
+
+  /** Its calls get through again. */
+  reconnect(): void {
+    this.partitioned = false
+    if (this.#cut === null) return
+    const { lift } = this.#cut
+    this.#cut = null
+    this.#disturbedAt = this.#world.clock.monotonic()
+    this.#world.history.add(this.name, { kind: 'node.connected' })
+    lift()
+  }
+
+  barrierTo(operation: CalledOperation): Barrier | null {
+    if (this.#world.awayBarrier !== null) return this.#world.awayBarrier
+    if (this.partitioned) return { fault: 'partitioned', lifted: null }
+    if (this.#cut === null) return null
+    const { calls, barrier } = this.#cut
+    return calls === 'all' || (calls === 'heartbeats') === (operation === 'heartbeat') ? barrier : null
   }
 
   /** Sets the wall clock. */
@@ -195,6 +249,17 @@ export class NodeLife implements ConnectionOwner {
     this.#world.later(delayMs, callback)
   }
 
+  asks(call: StorageCall): void {
+    const { history } = this.#world
+    if (call.method === 'claim' && call.request.limit > 0) {
+      history.add(this.name, { kind: 'work.asked', operation: 'claim', ids: [] })
+    } else if (call.method === 'createOccurrences') {
+      const starting = call.request.items.filter((item) => 'runs' in item && item.runs !== null)
+      const ids = starting.map((item) => (item as { readonly id: OccurrenceId }).id)
+      if (ids.length > 0) history.add(this.name, { kind: 'work.asked', operation: 'create', ids })
+    }
+  }
+
   called(operation: CalledOperation): void {
     this.#world.counts.storageCalls++
     const now = this.#world.clock.monotonic()
@@ -210,10 +275,10 @@ export class NodeLife implements ConnectionOwner {
     }
   }
 
-  injected(fault: CallFault | 'partitioned' | 'lost wake-up', operation: string): void {
+  injected(fault: CallFault | Barrier['fault'] | 'lost wake-up', operation: string): void {
     this.#world.countFault(fault)
-    if (fault !== 'lost wake-up') this.disturbedAt = this.#world.clock.monotonic()
-    const isKnown = fault === 'rejected' || fault === 'partitioned'
+    if (fault !== 'lost wake-up') this.#disturbedAt = this.#world.clock.monotonic()
+    const isKnown = effectless.includes(fault)
     this.#world.history.add(this.name, { kind: 'fault', fault, operation }, isKnown ? 'fail' : 'unknown')
   }
 

@@ -7,6 +7,7 @@ import type {
   CreateAnswer,
   CreateOccurrencesRequest,
   GetAnswer,
+  HeartbeatRequest,
   JobChange,
   JobRecord,
   OccurrenceQuery,
@@ -61,6 +62,9 @@ class Recorder {
         return
       case 'createOccurrences':
         this.#created(request, answer as readonly CreateAnswer[])
+        return
+      case 'heartbeat':
+        this.#heard(request)
         return
       case 'claim':
         this.#claimed(request, answer as ClaimAnswer)
@@ -126,6 +130,10 @@ class Recorder {
         this.#add({ kind: 'created', item, state, reason, token, now, displaced })
       }
     }
+  }
+
+  #heard({ own }: HeartbeatRequest): void {
+    if (own !== null) this.#add({ kind: 'heartbeat', incarnation: own.incarnation, counter: own.counter })
   }
 
   #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {

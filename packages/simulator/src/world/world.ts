@@ -6,8 +6,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import { followEveryReading, type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
 import { drawJobs } from '../workload/draw-jobs.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
-import { drawFaultProfile, type FaultProfile, largestUncertainty } from './fault-profile.ts'
+import { drawFaultProfile, type FaultProfile, largestUncertainty, withoutFaults } from './fault-profile.ts'
+import type { Barrier } from './barrier.ts'
 import { recordingStorage } from './recording-storage.ts'
+import { type Timing, timingsOf } from './timing.ts'
 
 /** How often something happened. */
 export interface Counts {
@@ -43,6 +45,11 @@ export class World {
   readonly hasClock: boolean
   /** Whether clocks jump in more ways than by being set. */
   readonly clocksJump: boolean
+  /** Whether the storage is away now and then, for everybody. */
+  readonly hasOutages: boolean
+  /** Whether nodes are troubled in ways that have to do with their heartbeats. */
+  readonly troublesNodes: boolean
+  readonly timingOf: (life: string) => Timing
   /** How far ahead of the truth a clock was set at most, in one of these ways. */
   setAheadMs: number = 0
   /** Whether nodes believe their clocks at once: a sabotage. */
@@ -51,28 +58,33 @@ export class World {
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
   readonly #sabotage: Sabotage | null
+  #away: { readonly barrier: Barrier; back(): void } | null = null
   /** By how much the clock of the storage is wrong: what it is set to, and what comes on top for a moment. */
   #storageClockSetMs = 0
   #storageClockJumpMs = 0
 
-  constructor(options: { readonly seed: number; readonly sabotage: string | null }) {
-    const { seed, sabotage } = options
+  constructor(options: { readonly seed: number; readonly sabotage: string | null; readonly onlyOutages: boolean }) {
+    const { seed, sabotage, onlyOutages } = options
     this.seed = seed
     this.random = new SeededRandom(seed)
     this.faultRandom = new SeededRandom(`faults of ${seed}`)
     this.clock = virtualClock(startMs, { seed })
     this.history = new History(() => this.clock.monotonic())
-    this.profile = drawFaultProfile(this.random)
+    const profile = drawFaultProfile(this.random)
+    this.profile = onlyOutages ? withoutFaults(profile) : profile
     this.faults = this.profile
     this.spanMs = this.random.whole(1, 6) * 30_000
     this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
     this.hasClock = new SeededRandom(`clock of ${seed}`).chance(0.3)
-    this.clocksJump = new SeededRandom(`jumps of ${seed}`).chance(0.4)
+    this.clocksJump = !onlyOutages && new SeededRandom(`jumps of ${seed}`).chance(0.4)
+    this.hasOutages = onlyOutages || new SeededRandom(`outages or not in ${seed}`).chance(0.4)
+    this.troublesNodes = !onlyOutages && new SeededRandom(`troubles or not in ${seed}`).chance(0.5)
+    this.timingOf = timingsOf(seed)
     this.followsEveryReading = sabotage === followEveryReading
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
     const { hasClock } = this
     this.history.add(null, { kind: 'clocks', startMs, hasClock, uncertaintyMs: largestUncertainty(this.profile) })
-    if (this.hasClock) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
+    if (this.hasClock && !onlyOutages) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
   }
 
   /** Now and then, for less long than a jump has to hold before it is followed. */
@@ -111,10 +123,42 @@ export class World {
     return this.#storageClockSetMs + this.#storageClockJumpMs
   }
 
+  /** The storage is there for nobody. */
+  leaveStorage({ hangs }: { readonly hangs: boolean }): void {
+    let back = (): void => undefined
+    const lifted = hangs
+      ? new Promise<void>((resolve) => {
+          back = resolve
+        })
+      : null
+    this.#away = { barrier: { fault: 'away', lifted }, back }
+    this.countFault('outage')
+    this.history.add(null, { kind: 'storage.away', hangs })
+  }
+
+  /** The storage is there again. */
+  returnStorage(): void {
+    if (this.#away === null) return
+    const { back } = this.#away
+    this.#away = null
+    this.history.add(null, { kind: 'storage.back' })
+    back()
+  }
+
+  /** What keeps everybody from the storage; `null` while it is there. */
+  get awayBarrier(): Barrier | null {
+    return this.#away?.barrier ?? null
+  }
+
+  /** A node's way to the storage, as a sabotage leaves it. */
+  behind(connection: Storage): Storage {
+    return this.#sabotage?.connection?.(connection) ?? connection
+  }
+
   /** A connection to the data, whose answers are recorded. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
-    const broken = this.#sabotage === null ? storage : this.#sabotage(storage)
+    const broken = this.#broken(storage)
     const timed = this.hasClock
       ? wrapStorage(broken, { serverTime: async () => this.clock.now() + this.#storageClockOffsetMs })
       : broken
@@ -124,7 +168,11 @@ export class World {
   /** A connection for looking at what is there in the end. */
   inspect(): Storage {
     const storage = memoryStorage({ database: this.#database })
-    return this.#sabotage === null ? storage : this.#sabotage(storage)
+    return this.#broken(storage)
+  }
+
+  #broken(storage: Storage): Storage {
+    return this.#sabotage?.storage?.(storage) ?? storage
   }
 
   /** Calls back when so much virtual time has passed. */

@@ -92,16 +92,24 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Taken from an owner before its deadline, or by a node that had nothing to do with it. */
+// Whoever takes over what a dead node ran may still be at it when that node is back, and has been given something new.
+const takeoverMs = 5000
+
+/** Taken from an owner before its deadline, which nobody could take for dead; or by a node that had nothing to do with it. */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
   const violations: Violation[] = []
-  for (const { occurrence, token, node, life, reason, now, mono } of view.lines('reaped')) {
+  for (const { occurrence, token, node, life, reason, now, sentAt, mono } of view.lines('reaped')) {
     const grant = grants.get(`${occurrence} ${token}`)
     if (grant === undefined) continue
     if (reason === 'owner_restarted') {
       if (grant.node === node && grant.life !== life) continue
       const message = `${life} took it as its own earlier life's, but ${grant.life} on ${grant.node} had it`
+      violations.push(violation('reaped-early', occurrence, message, grant.job))
+    } else if (reason === 'node_lost') {
+      const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
+      if (silenceMs >= view.run.deadAfterMs) continue
+      const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))
     } else if (now < grant.deadline) {
       const message = `${life} took it from ${grant.life} ${grant.deadline - now} ms before its deadline`

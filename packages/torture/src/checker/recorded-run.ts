@@ -8,6 +8,8 @@ import type { RunClocks } from './run-clocks.ts'
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]
   readonly clocks: RunClocks
+  /** Who says nothing for so long is dead for others. */
+  readonly deadAfterMs: number
   /** What the handlers saw. */
   readonly witness: readonly WitnessLine[]
   /** What the processes were told by the storage, and what was done to them. */

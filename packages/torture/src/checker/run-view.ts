@@ -30,6 +30,7 @@ export class RunView {
   readonly #startKeys: ReadonlySet<string>
   readonly #ends: ReadonlyMap<string, WitnessEnd>
   readonly #lifeEnds = new Map<string, number>()
+  readonly #heartbeats: ReadonlyMap<string, readonly LineOf<'heartbeat'>[]>
   readonly #suspensions = new Map<string, Stall[]>()
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
@@ -43,6 +44,7 @@ export class RunView {
     this.startsOf = groupBy(this.starts, (start) => start.occurrence)
     this.#startKeys = new Set(this.starts.map(attemptKey))
     this.#ends = new Map(inOrder.filter((line) => line.event === 'end').map((end) => [attemptKey(end), end]))
+    this.#heartbeats = groupBy(this.lines('heartbeat'), (line) => line.life)
     this.#forced = new Set(this.lines('forcing').map((line) => line.occurrence))
     this.clocks = new EngineClocks(run.clocks, run.history)
     this.#readEndings()
@@ -120,6 +122,26 @@ export class RunView {
       (line) =>
         isIts(line) && line.sentAt <= supersededAt && line.mono <= start.mono && start.mono - line.mono <= aftermathMs,
     )
+  }
+
+  /** When the process ended: monotonic; `null` when it did not, as far as is known. */
+  endOfLife(life: string): number | null {
+    return this.#lifeEnds.get(life) ?? null
+  }
+
+  /**
+   * For how long, at most, the storage did not hear that a process lives, in one stretch that began before one monotonic
+   * time and ended after another.
+   */
+  silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
+    const beats = this.#heartbeats.get(life) ?? []
+    let longest = 0
+    for (const [index, { sentAt }] of beats.entries()) {
+      if (sentAt > before) break
+      const next = beats[index + 1]?.mono ?? Number.POSITIVE_INFINITY
+      if (next >= after) longest = Math.max(longest, Math.min(next, before) - sentAt)
+    }
+    return longest
   }
 
   /** Whether the process was stopped, or did not get to run, at this monotonic time or just before it. */

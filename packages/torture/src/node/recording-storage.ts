@@ -6,6 +6,8 @@ import {
   type CreateAnswer,
   type CreateItem,
   type CreateOccurrencesRequest,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
   type ReapAnswer,
   type ReapRequest,
   type SettleAnswer,
@@ -41,6 +43,7 @@ export function recordingStorage(inner: Storage, options: RecordingOptions): Sto
     settle: (request) => recorder.settle(request),
     cancel: (request) => recorder.cancel(request),
     reap: (request) => recorder.reap(request),
+    heartbeat: (request) => recorder.heartbeat(request),
     ...(serverTime === undefined ? {} : { serverTime: () => recorder.readTime(() => serverTime.call(inner)) }),
   })
 }
@@ -139,6 +142,13 @@ class Recorder {
       this.#record({ event: 'reaped', occurrence, node: this.#nodeId, token, action, reason, now, sentAt })
     }
     return answers
+  }
+
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    const sentAt = hostTime().mono
+    const answer = await this.#inner.heartbeat(request)
+    if (request.own !== null) this.#record({ event: 'heartbeat', sentAt })
+    return answer
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {

@@ -60,6 +60,8 @@ export type NodeEvent = { readonly life: string } & (
     }
   /** The storage has canceled it; `sentAt` as above. */
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
+  /** The storage has heard that it lives; `sentAt` is the monotonic time before the call. */
+  | { readonly event: 'heartbeat'; readonly sentAt: number }
   /** Before a running occurrence is ended over the head of its owner. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
   | { readonly event: 'stalled'; readonly stall: Stall }

@@ -2,6 +2,7 @@ import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import { clockErrors } from '../checker/check-clocks.ts'
 import { RunView } from '../checker/run-view.ts'
 import type { RecordedRun } from '../checker/recorded-run.ts'
+import { takeoversOf } from './takeovers.ts'
 import type { TortureFigures } from './torture-report.ts'
 
 type Counted = Pick<
@@ -17,6 +18,8 @@ type Counted = Pick<
   | 'reapedAsFailed'
   | 'reapedToRetry'
   | 'rescued'
+  | 'nodesLost'
+  | 'takeovers'
   | 'refusedWrites'
   | 'storageFailures'
   | 'clockErrors'
@@ -40,6 +43,8 @@ export function countFigures(run: RecordedRun): Counted {
     reapedAsFailed: reaped.filter((line) => line.action === 'fail').length,
     reapedToRetry: reaped.filter((line) => line.action === 'retry').length,
     rescued: records.filter((record) => record.token > 1 && record.state !== 'failed_stale').length,
+    nodesLost: reaped.filter((line) => line.reason === 'node_lost').length,
+    takeovers: takeoversOf(view),
     refusedWrites: view.lines('refused').length,
     storageFailures: countBy(view.lines('storage-failed'), (line) => line.code),
     clockErrors: clockErrors(view),

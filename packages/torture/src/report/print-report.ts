@@ -37,6 +37,7 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
       'reaped',
       `${figures.reapedAsFailed} as failed, ${figures.reapedToRetry} to be run again, ${figures.rescued} rescued`,
     ),
+    row('dead nodes', `${figures.nodesLost} occurrences taken over, ${takeovers(figures.takeovers)}`),
     row('missed slots', `${figures.missedSlots} recorded, ${figures.recovered} run by recovery`),
     row('refused writes', figures.refusedWrites),
     row('storage', `calls that failed and were repeated: ${counts(figures.storageFailures)}`),
@@ -75,6 +76,11 @@ function commandLine(options: TortureReport['options']): string {
   const words = ['--storage', storage, '--nodes', nodes, '--minutes', minutes, '--kills', kills, '--seed', seed]
   words.push('--clock-skew', clockSkew)
   return (sabotage === null ? words : [...words, '--sabotage', sabotage]).join(' ')
+}
+
+function takeovers({ count, medianMs, longestMs }: TortureReport['figures']['takeovers']): string {
+  if (medianMs === null || longestMs === null) return 'none of a process that was killed'
+  return `${count} of processes that were killed: after ${ms(medianMs)} (median), ${ms(longestMs)} at most`
 }
 
 function counts(record: Readonly<Record<string, number>>): string {

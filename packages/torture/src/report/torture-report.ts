@@ -1,6 +1,7 @@
 import type { ClockErrors } from '../checker/check-clocks.ts'
 import type { Violation } from '../checker/violation.ts'
 import type { FaultFigures } from '../driver/fault-runner.ts'
+import type { Takeovers } from './takeovers.ts'
 import type { TortureOptions } from '../torture-options.ts'
 
 /** What a run showed. */
@@ -40,6 +41,10 @@ export interface TortureFigures extends FaultFigures {
   readonly reapedToRetry: number
   /** Occurrences that came to an end under another owner than their first. */
   readonly rescued: number
+  /** Occurrences that were taken from nodes that were taken for dead, whether they were or not. */
+  readonly nodesLost: number
+  /** Those whose process had been killed. */
+  readonly takeovers: Takeovers
   /** What former owners said, and the storage refused. */
   readonly refusedWrites: number
   /** Calls of the storage that failed, and were repeated, by the code of the error. */

@@ -7,7 +7,7 @@ export const sqlite: StorageKind = {
   usualSkewMinutes: 0,
   secondsPerKill: 0.4,
   slowdown: 1,
-  intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300 },
+  intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300, heartbeat: 250, deadAfter: 1500 },
   async prepare(folder) {
     return { location: join(folder, 'jobs.db'), server: null, stop: async () => {} }
   },

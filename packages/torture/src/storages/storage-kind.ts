@@ -9,7 +9,7 @@ export interface StorageKind {
   readonly secondsPerKill: number
   /** By how much more rarely jobs are due than on a fast storage: a whole number. */
   readonly slowdown: number
-  /** How often nodes look into the storage. */
+  /** How often nodes look into the storage, and say that they live; and after which silence others take them for dead. */
   readonly intervals: NodeIntervals
   /**
    * Makes empty data for one run, starting a server of its own where the kind has one. `folder` is the run's own.
@@ -24,6 +24,8 @@ export interface NodeIntervals {
   readonly pollInterval: number
   readonly reapInterval: number
   readonly definitionInterval: number
+  readonly heartbeat: number
+  readonly deadAfter: number
 }
 
 export interface PreparedStorage {

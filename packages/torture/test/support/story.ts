@@ -43,7 +43,8 @@ export class Story {
 
   run(): RecordedRun {
     const { clocks, witness, history, heads } = this
-    return { jobs: [exclusive, open], clocks, witness, history, ledger: { jobs: heads, occurrences: this.records } }
+    const ledger = { jobs: heads, occurrences: this.records }
+    return { jobs: [exclusive, open], clocks, deadAfterMs: 1500, witness, history, ledger }
   }
 
   slot(at: number, job: CheckedJob = exclusive): OccurrenceId {
@@ -93,6 +94,11 @@ export class Story {
     const now = origin + at + clockError
     const sentAt = mono(at)
     this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now, sentAt })
+  }
+
+  /** The storage hears that a process lives. */
+  heartbeat(at: number, life: string): void {
+    this.node(at, { event: 'heartbeat', life, sentAt: mono(at) })
   }
 
   /** A process's clock is set to so much ahead. */

@@ -112,7 +112,10 @@ export class Claimer {
     let calls = 0
     const answer = await storage.repeated('claim', (storage) => {
       calls++
-      return storage.claim({ now: this.#engine.now(), owner, limit, exceptHandlerKeys, sweep })
+      const now = this.#engine.now()
+      // Between two tries it may have got to know that it must take nothing.
+      const most = this.#engine.isHeldBack ? 0 : limit
+      return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
     if (calls > 1 && limit > 0) await this.#handBackUnanswered(answer.claimed)
     return answer

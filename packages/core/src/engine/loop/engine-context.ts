@@ -33,7 +33,7 @@ export interface EngineContext {
    * created, recovered, claimed, begun or reaped by it. Asked after `now`, which looks at the clocks.
    */
   readonly isTimeInDoubt: boolean
-  /** The time is in doubt, or the others may take this node for dead: it takes no new work. Asked after `now`. */
+  /** The time is in doubt, or the others cannot know of this node yet, or may take it for dead: it takes no new work. Asked after `now`. */
   readonly isHeldBack: boolean
   /** A handler of this job has held the event loop for so long. */
   heldLoop(jobName: string, forMs: number): void

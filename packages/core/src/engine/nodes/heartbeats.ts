@@ -89,6 +89,11 @@ export class Heartbeats {
     return this.#engine.clock.monotonic() - this.#heardAt > this.#isolatedAfterMs
   }
 
+  /** The others can know of this node: if it dies, they take over what it has. */
+  get isKnown(): boolean {
+    return this.#heardAt !== null
+  }
+
   get #isolatedAfterMs(): number {
     return isolatedAfter * this.#options.deadAfterMs
   }
@@ -181,7 +186,7 @@ export class Heartbeats {
 
   /** The node ends. With work left behind it falls silent, and the others take that over when they take it for dead. */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
-    const isKnown = this.#heardAt !== null
+    const { isKnown } = this
     this.#engine.agenda.cancelAlarm(this.#isolation)
     await Promise.race([this.#loop.stop(), this.#wait(farewellMs)])
     this.#endLife()

@@ -1,0 +1,46 @@
+import type { HistoryEvent } from '../history/history.ts'
+
+/** Calls that are slow, or take effect late, take no longer each way. */
+const longestWayMs = 8000
+
+/** Since when nothing has gone wrong in a world, and nobody has come or gone. */
+export class Quiet {
+  /** Monotonic. */
+  since: number = 0
+  /** Whether some clock was ever wrong: what is in doubt is held back for long. */
+  isTimeInDoubt: boolean = false
+
+  follow(event: HistoryEvent): void {
+    switch (event.kind) {
+      case 'fault':
+        if (event.fault === 'lost wake-up') return
+        this.#broken(event.mono + 2 * longestWayMs)
+        return
+      case 'node.clock-stepped':
+      case 'storage.clock-stepped':
+        if (event.offsetMs === 0) return
+        this.isTimeInDoubt = true
+        return
+      case 'node.clock-misread':
+        this.isTimeInDoubt = true
+        return
+      case 'node.starting':
+      case 'node.up':
+      case 'node.stopping':
+      case 'node.down':
+      case 'node.crashed':
+      case 'node.frozen':
+      case 'node.thawed':
+      case 'node.cut-off':
+      case 'node.connected':
+      case 'storage.away':
+      case 'storage.back':
+      case 'phase':
+        this.#broken(event.mono)
+    }
+  }
+
+  #broken(until: number): void {
+    this.since = Math.max(this.since, until)
+  }
+}

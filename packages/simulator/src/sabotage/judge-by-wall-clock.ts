@@ -1,0 +1,29 @@
+import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+
+/**
+ * Takes a node for dead by the instant of its last heartbeat, as its own wall clock has it, against the wall clock of
+ * whoever looks.
+ */
+export function judgeByWallClock(connection: Storage): Storage {
+  let looks = 0
+  return wrapStorage(connection, {
+    async heartbeat(request) {
+      const answer = await connection.heartbeat(stamped(request))
+      looks++
+      return { ...answer, nodes: answer.nodes.map((record) => judged(record, { now: request.now, looks })) }
+    },
+  })
+}
+
+function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
+  return { ...request, own: own && { ...own, about: { ...own.about, beatAt: request.now } } }
+}
+
+/** One that is dead stands still, and has no time to do so; any other one moves on with each look. */
+function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
+  const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }
+  if (beatAt === undefined) return record
+  const isDead = now - beatAt >= deadAfterMs
+  return { ...record, counter: isDead ? 0 : looks, about: { ...record.about, ...(isDead && { deadAfterMs: 0 }) } }
+}

@@ -1,0 +1,14 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { dropUniqueKey } from './drop-unique-key.ts'
+
+/** Nobody learns of the others, so everybody goes first, and the storage creates what is there once more. */
+export function putEverybodyFirst(storage: Storage): Storage {
+  const unconditional = dropUniqueKey(storage)
+  return wrapStorage(unconditional, {
+    async heartbeat(request) {
+      const answer = await unconditional.heartbeat(request)
+      return { ...answer, nodes: answer.nodes.filter(({ node }) => node === request.own?.node) }
+    },
+  })
+}

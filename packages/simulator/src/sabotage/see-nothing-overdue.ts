@@ -1,0 +1,11 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+
+/** Finds no job that is due: whoever stands by launches nothing. */
+export function seeNothingOverdue(storage: Storage): Storage {
+  return wrapStorage(storage, {
+    async listJobs(query) {
+      return query.due === undefined ? await storage.listJobs(query) : { items: [], cursor: null }
+    },
+  })
+}
