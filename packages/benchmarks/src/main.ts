@@ -9,6 +9,7 @@ import { nodesSuite } from './redis/nodes-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
 import { printTable, type Suite } from './suite.ts'
+import { takeoverSuite } from './takeover-suite.ts'
 import { tickersSuite } from './tickers-suite.ts'
 
 const suites: readonly Suite[] = [
@@ -23,6 +24,7 @@ const suites: readonly Suite[] = [
   requestsSuite,
   latenessSuite,
   nodesSuite,
+  takeoverSuite,
 ]
 const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
 

@@ -31,6 +31,8 @@ test('every benchmark runs and prints its rows', { timeout: 300_000 }, () => {
     'jobistemer, 100 at a time',
     'BullMQ, 100 at a time',
     '2 ',
+    'SQLite, kill -9',
+    'Redis, same name',
   ]
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''

@@ -1,4 +1,4 @@
-import { attemptId, defineJob, taskId, taskRunId, type TaskContext } from '@jobistemer/core'
+import { attemptId, defineJob, defineTask, taskId, taskRunId, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
@@ -122,6 +122,30 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs: [job] })
     await world.clock.advance({ minutes: 2 })
     expect(previous).toEqual([null, at(10)])
+  })
+
+  it('what a handler takes out of its context works by itself', async () => {
+    const world = createWorld(place)
+    const said: unknown[] = []
+    const first = defineTask({ name: 'first', run: () => 'done' })
+    const job = defineJob({
+      name: 'apart',
+      schedule: everySeconds(10, +at(10)),
+      tasks: [
+        first,
+        {
+          name: 'second',
+          run: async ({ now, sleep, result, previousRun }) => {
+            said.push(now(), result(first), await previousRun())
+            await sleep({ seconds: 5 })
+            said.push(now())
+          },
+        },
+      ],
+    })
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 1 })
+    expect(said).toEqual([at(10), 'done', null, at(15)])
   })
 
   it('the token grows with each owner', async () => {

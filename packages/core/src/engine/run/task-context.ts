@@ -87,11 +87,17 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
   }
 
-  now(): Date {
-    return new Date(this.#source.engine.now())
+  // Handlers take apart what they are given: `({ sleep }) => …` loses the object that a method belongs to.
+
+  get now(): () => Date {
+    return () => new Date(this.#source.engine.now())
   }
 
-  async previousRun(): Promise<PreviousRun | null> {
+  get previousRun(): () => Promise<PreviousRun | null> {
+    return () => this.#previousRun()
+  }
+
+  async #previousRun(): Promise<PreviousRun | null> {
     const { jobId, scheduledAt } = this.#source.occurrence
     const page = await this.#source.engine.storage.once((storage) =>
       storage.listOccurrences({
@@ -163,7 +169,11 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     return this.#task.signal()
   }
 
-  async sleep(duration: DurationInput): Promise<void> {
+  get sleep(): (duration: DurationInput) => Promise<void> {
+    return (duration) => this.#sleep(duration)
+  }
+
+  async #sleep(duration: DurationInput): Promise<void> {
     const milliseconds = toDurationMs(duration, 'duration')
     const { clock } = this.#source.engine
     await (clock.wait?.(milliseconds, this.signal) ?? sleepOn(clock, milliseconds, this.signal))
@@ -173,7 +183,11 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     return this.#source.results()
   }
 
-  result<Result>(task: TaskReference<Result>): Jsonify<Result> {
+  get result(): <Result>(task: TaskReference<Result>) => Jsonify<Result> {
+    return (task) => this.#resultOf(task)
+  }
+
+  #resultOf<Result>(task: TaskReference<Result>): Jsonify<Result> {
     const results = this.#source.results()
     if (Object.hasOwn(results, task.name)) return results[task.name] as Jsonify<Result>
     throw new JobistemerError('RESULT_NOT_AVAILABLE', {
