@@ -134,6 +134,31 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
+  it('nobody is dead for a node that looks rarely when the storage was away between two of its looks', async () => {
+    const world = createWorld(place)
+    let isAway = false
+    const storage = () =>
+      wrapStorage(world.connect(), {
+        around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+      })
+    const { job } = longJob(world)
+    const quick = { heartbeat: { milliseconds: 200 }, deadAfter: { milliseconds: 800 } }
+    await world.start({ jobs: [job], nodeId: 'quick', storage: storage(), ...quick })
+    await world.clock.advance({ milliseconds: 100 })
+    const slow = { heartbeat: { seconds: 10 }, deadAfter: { seconds: 60 } }
+    const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
+    const heard = listen(watching, 'node.lost')
+    // It looks at 30.1 s, 40.1 s, and so on. The other one is refused shortly before, and heard shortly after.
+    for (const seconds of [30, 40, 50]) {
+      await world.clock.advanceTo(at(seconds + 0.11))
+      isAway = true
+      await world.clock.advanceTo(at(seconds + 10.05))
+      isAway = false
+    }
+    await world.clock.advanceTo(at(80))
+    expect(heard).toEqual([])
+  })
+
   it('a node that stood still itself takes nobody for dead because of that', async () => {
     const world = createWorld(place)
     const { first, second, heard } = await twoNodes(world)

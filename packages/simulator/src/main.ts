@@ -15,8 +15,9 @@ function secondsSoFar(): number {
   return (systemClock.monotonic() - begin) / 1000
 }
 
-async function simulateOne({ from: seed, sabotage, verbose }: SimulatorOptions): Promise<number> {
-  const report = await simulate({ seed, sabotage })
+async function simulateOne(options: SimulatorOptions): Promise<number> {
+  const { from: seed, verbose } = options
+  const report = await simulate({ ...options, seed })
   if (verbose) {
     for (const [index, event] of report.events.entries())
       console.log(`${String(index).padStart(6)} ${printEvent(event)}`)
@@ -25,14 +26,15 @@ async function simulateOne({ from: seed, sabotage, verbose }: SimulatorOptions):
   addTotals(totals, report)
   console.log(printTotals(totals, secondsSoFar()))
   if (report.violations.length === 0) return 0
-  console.log(printFailure(seed, report.violations, sabotage))
+  console.log(printFailure(seed, report.violations, options))
   return 1
 }
 
-async function simulateMany({ from, seeds, sabotage }: SimulatorOptions): Promise<number> {
+async function simulateMany(options: SimulatorOptions): Promise<number> {
+  const { from, seeds, sabotage, onlyOutages } = options
   let toldAt = begin
-  const { totals, failures } = await runSeeds({ from, seeds, sabotage }, (done, soFar) => {
-    for (const failure of done.failures) console.log(printFailure(failure.seed, failure.violations, sabotage))
+  const { totals, failures } = await runSeeds({ from, seeds, sabotage, onlyOutages }, (done, soFar) => {
+    for (const failure of done.failures) console.log(printFailure(failure.seed, failure.violations, options))
     if (systemClock.monotonic() - toldAt < progressEveryMs) return
     toldAt = systemClock.monotonic()
     console.log(`[${secondsSoFar().toFixed(0).padStart(5)} s] ${soFar.seeds} of ${seeds} seeds`)

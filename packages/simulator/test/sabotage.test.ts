@@ -14,6 +14,11 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   recovery: ['recovery'],
   interruption: ['interrupted'],
   'every-reading': ['clock'],
+  'wall-clock-deaths': ['false death'],
+  'silence-through-outages': ['false death'],
+  'takeover-guard': ['token', 'stale write'],
+  'all-first': ['created twice'],
+  'blind-standby': ['late slot'],
 }
 
 it('each way to break the storage or the clocks has a consequence to look for', () => {

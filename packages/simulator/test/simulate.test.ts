@@ -25,6 +25,7 @@ it('between them, a hundred seeds have every fault, every operation and every st
     expect.arrayContaining([
       ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],
       ...['doubled', 'slow', 'partitioned', 'lost wake-up', 'crash', 'freeze', 'clock step'],
+      ...['outage', 'away', 'cut off', 'trouble: death', 'trouble: freeze', 'trouble: cut'],
       ...['clock jump', 'storage clock jump', 'wrong storage clock'],
       ...[
         'trigger',

@@ -10,6 +10,8 @@ interface Life {
   isEnding: boolean
   /** What keeps it from being heard at present: it is frozen, it is cut off. */
   readonly hindrances: Set<string>
+  /** It has not been heard since something kept it from that: meanwhile the storage may have been away, too. */
+  isUnheard: boolean
   /** Monotonic time up to which something kept it from being heard. */
   hinderedUntil: number
 }
@@ -36,7 +38,7 @@ export class DeathModel {
         this.#starting(event)
         return
       case 'heartbeat':
-        if (life !== undefined) this.#byIncarnation.set(event.incarnation, life)
+        if (life !== undefined) this.#heard(life, event)
         return
       case 'node.stopping':
       case 'node.crashed':
@@ -44,7 +46,9 @@ export class DeathModel {
         return
       case 'node.frozen':
       case 'node.cut-off':
-        life?.hindrances.add(event.kind)
+        if (life === undefined) return
+        life.hindrances.add(event.kind)
+        life.isUnheard = true
         return
       case 'node.thawed':
       case 'node.connected':
@@ -64,12 +68,26 @@ export class DeathModel {
   #starting({ life, deadAfterMs }: EventOf<'node.starting'>): void {
     const name = life as string
     const never = Number.NEGATIVE_INFINITY
-    this.#lives.set(name, { name, deadAfterMs, isEnding: false, hindrances: new Set(), hinderedUntil: never })
+    this.#lives.set(name, {
+      name,
+      deadAfterMs,
+      isEnding: false,
+      isUnheard: false,
+      hindrances: new Set(),
+      hinderedUntil: never,
+    })
+  }
+
+  #heard(life: Life, { incarnation, mono }: EventOf<'heartbeat'>): void {
+    this.#byIncarnation.set(incarnation, life)
+    if (!life.isUnheard || life.hindrances.size > 0) return
+    life.isUnheard = false
+    life.hinderedUntil = Math.max(life.hinderedUntil, mono)
   }
 
   #lost({ life: observer, incarnation, silentForMs, mono }: EventOf<'peer.lost'>, index: number): void {
     const lost = this.#byIncarnation.get(incarnation)
-    if (lost === undefined || lost.isEnding || lost.hindrances.size > 0) return
+    if (lost === undefined || lost.isEnding || lost.isUnheard) return
     if (lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs) return
     const message = `${observer} took ${lost.name} for dead, which ran all the time, after ${silentForMs} ms`
     this.violations.push({ rule: 'false death', message, jobId: null, occurrence: null, event: index })

@@ -1,16 +1,28 @@
 import type { Violation } from '../checker/violation.ts'
+import type { SimulatorOptions } from './simulator-options.ts'
 import type { Totals } from './totals.ts'
 
 /** A seed that broke a promise, and how to run it again. */
-export function printFailure(seed: number, violations: readonly Violation[], sabotage: string | null): string {
+export function printFailure(
+  seed: number,
+  violations: readonly Violation[],
+  how: Pick<SimulatorOptions, 'sabotage' | 'onlyOutages'>,
+): string {
   const most = 10
   const lines = violations.slice(0, most).map(({ rule, message, occurrence, jobId, event }) => {
     const where = event === null ? 'in the end' : `at event ${event}`
     return `  ${rule}, ${where}, ${occurrence ?? jobId ?? 'no job'}: ${message}`
   })
   if (violations.length > most) lines.push(`  and ${violations.length - most} more`)
-  const how = sabotage === null ? '' : ` --sabotage ${sabotage}`
-  return [`seed ${seed} breaks ${violations.length} promises:`, ...lines, `  ${replayHint(seed)}${how}`].join('\n')
+  const options = [
+    ...(how.onlyOutages ? ['--outages'] : []),
+    ...(how.sabotage === null ? [] : ['--sabotage', how.sabotage]),
+  ]
+  return [
+    `seed ${seed} breaks ${violations.length} promises:`,
+    ...lines,
+    `  ${[replayHint(seed), ...options].join(' ')}`,
+  ].join('\n')
 }
 
 function replayHint(seed: number): string {

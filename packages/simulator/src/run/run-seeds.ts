@@ -8,10 +8,10 @@ const seedsPerOrder = 20
 
 /** Runs many seeds in two threads, and tells of each group that is done. Stops giving out work after a failure. */
 export async function runSeeds(
-  options: { readonly from: number; readonly seeds: number; readonly sabotage: string | null },
+  options: WorkOrder,
   onDone: (done: WorkDone, totals: Totals) => void,
 ): Promise<{ readonly totals: Totals; readonly failures: WorkDone['failures'] }> {
-  const { from, seeds, sabotage } = options
+  const { from, seeds } = options
   const totals = emptyTotals()
   const failures: WorkDone['failures'][number][] = []
   let next = from
@@ -20,7 +20,7 @@ export async function runSeeds(
       const worker = new Worker(new URL('./worker.js', import.meta.url))
       try {
         while (next < from + seeds && failures.length === 0) {
-          const order: WorkOrder = { from: next, seeds: Math.min(seedsPerOrder, from + seeds - next), sabotage }
+          const order: WorkOrder = { ...options, from: next, seeds: Math.min(seedsPerOrder, from + seeds - next) }
           next += order.seeds
           const done = await carriedOut(worker, order)
           addTotals(totals, done.totals)

@@ -8,6 +8,8 @@ export interface SimulatorOptions {
   /** How many seeds. */
   readonly seeds: number
   readonly sabotage: string | null
+  /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. */
+  readonly onlyOutages: boolean
   /** Print every event. */
   readonly verbose: boolean
 }
@@ -16,6 +18,7 @@ const usage = `Usage: npm run simulate -- [options]
   --seeds N        so many seeds (default 1000)
   --from N         the first seed (default 1)
   --seed N         this seed alone
+  --outages        no other fault than a storage that is away for everybody
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 
@@ -28,6 +31,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
         seeds: { type: 'string' },
         from: { type: 'string' },
         seed: { type: 'string' },
+        outages: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         sabotage: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -44,6 +48,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
       from: readWhole(values.seed ?? values.from ?? '1', values.seed === undefined ? '--from' : '--seed', 0),
       seeds: values.seed === undefined ? readWhole(values.seeds ?? '1000', '--seeds', 1) : 1,
       sabotage: values.sabotage ?? null,
+      onlyOutages: values.outages,
       verbose: values.verbose,
     }
   } catch (error) {

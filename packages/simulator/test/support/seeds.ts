@@ -19,9 +19,18 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
-export async function assertSeedsHold({ from, to }: SeedRange): Promise<void> {
+export function assertSeedsHold(range: SeedRange): Promise<void> {
+  return assertHold(range, false)
+}
+
+/** With no other fault than a storage that is away. */
+export function assertOutagesHold(range: SeedRange): Promise<void> {
+  return assertHold(range, true)
+}
+
+async function assertHold({ from, to }: SeedRange, onlyOutages: boolean): Promise<void> {
   for (let seed = from; seed <= to; seed++) {
-    const { violations } = await simulate({ seed })
-    expect(violations, printFailure(seed, violations, null)).toEqual([])
+    const { violations } = await simulate({ seed, onlyOutages })
+    expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages })).toEqual([])
   }
 }

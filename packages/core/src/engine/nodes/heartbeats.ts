@@ -20,6 +20,9 @@ const isolatedAfter = 0.8
 /** A call that has no answer after so many heartbeats has none: the next is sent. */
 const patience = 2
 
+/** A node that looks rarely sees nobody as dead before it has looked so often. */
+const leastLooks = 4
+
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
 
@@ -76,7 +79,11 @@ export class Heartbeats {
     this.#options = options
     this.#about = aboutOf(options)
     const { deadAfterMs, heartbeatMs } = options
-    this.peers = new Peers(engine, { deadAfterMs, longestGapMs: (patience + 1) * heartbeatMs })
+    this.peers = new Peers(engine, {
+      deadAfterMs,
+      longestGapMs: (patience + 1) * heartbeatMs,
+      leastSilenceMs: leastLooks * heartbeatMs,
+    })
     this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
   }
 

@@ -27,17 +27,25 @@ export class Peers {
   readonly #engine: PeersContext
   readonly #deadAfterMs: number
   readonly #longestGapMs: number
+  readonly #leastSilenceMs: number
   readonly #sightings = new Map<string, Sighting>()
   /** Dead ones whose records are gone: one that comes again was not dead. */
   readonly #buried = new Set<string>()
   #beginsAnew = true
   #lookedAt = Number.NEGATIVE_INFINITY
 
-  /** `longestGapMs`: looks that are farther apart tell that this node stood still. */
-  constructor(engine: PeersContext, options: { readonly deadAfterMs: number; readonly longestGapMs: number }) {
+  /**
+   * `longestGapMs`: looks that are farther apart tell that this node stood still. `leastSilenceMs`: nobody is dead before,
+   * whatever they give: between two looks the storage may have been away.
+   */
+  constructor(
+    engine: PeersContext,
+    options: { readonly deadAfterMs: number; readonly longestGapMs: number; readonly leastSilenceMs: number },
+  ) {
     this.#engine = engine
     this.#deadAfterMs = options.deadAfterMs
     this.#longestGapMs = options.longestGapMs
+    this.#leastSilenceMs = options.leastSilenceMs
   }
 
   /** Those that this node takes for alive and that are not leaving, itself not among them. */
@@ -110,8 +118,8 @@ export class Peers {
       return true
     }
     if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt)
-    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < (deadAfterOf(record) ?? this.#deadAfterMs))
-      return false
+    const deadAfterMs = Math.max(deadAfterOf(record) ?? this.#deadAfterMs, this.#leastSilenceMs)
+    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < deadAfterMs) return false
     sighting.isLost = true
     this.#sayLost(sighting)
     return true

@@ -1,0 +1,162 @@
+import { jobId, occurrenceId } from '@jobistemer/core'
+import { expect, it } from 'vitest'
+import { DeathModel } from '../src/checker/check-deaths.ts'
+import { HistoryChecker } from '../src/checker/history-checker.ts'
+import { IsolationModel } from '../src/checker/check-isolation.ts'
+import { LatenessModel } from '../src/checker/check-lateness.ts'
+import { Quiet } from '../src/checker/quiet.ts'
+import { History, type HistoryEvent } from '../src/history/history.ts'
+
+// Hand-made histories about who lives: heartbeats each second, dead after five.
+
+type Told = Parameters<History['add']>[1]
+
+class Script {
+  #mono = 0
+  readonly #history = new History(() => this.#mono)
+
+  constructor() {
+    for (const life of ['a.1', 'b.1']) {
+      this.at(0, life, { kind: 'node.starting', node: life, build: 0, heartbeatMs: 1000, deadAfterMs: 5000 })
+      this.heard(0, life, 1).at(0, life, { kind: 'node.up' })
+    }
+  }
+
+  get events(): readonly HistoryEvent[] {
+    return this.#history.events
+  }
+
+  at(seconds: number, life: string | null, event: Told): this {
+    this.#mono = seconds * 1000
+    this.#history.add(life, event)
+    return this
+  }
+
+  heard(seconds: number, life: string, counter: number): this {
+    return this.at(seconds, life, { kind: 'heartbeat', incarnation: life, counter })
+  }
+
+  /** `b.1` takes `a.1` for dead, which it last saw move so long ago. */
+  lost(seconds: number, silentForMs = 6000): this {
+    return this.at(seconds, 'b.1', { kind: 'peer.lost', incarnation: 'a.1', silentForMs })
+  }
+
+  rulesOf(model: { follow(event: HistoryEvent, index: number): void; readonly violations: readonly unknown[] }) {
+    for (const [index, event] of this.events.entries()) model.follow(event, index)
+    return model.violations.map((violation) => (violation as { rule: string }).rule)
+  }
+}
+
+it('who ran on through an outage must not be taken for dead', () => {
+  const away = new Script().at(1, null, { kind: 'storage.away', hangs: false })
+  away.at(2, 'a.1', { kind: 'fault', fault: 'away', operation: 'heartbeat' }).at(9, null, { kind: 'storage.back' })
+  expect(away.lost(9.5).rulesOf(new DeathModel())).toEqual(['false death'])
+})
+
+it.each<[string, (script: Script) => Script]>([
+  ['died', (script) => script.at(1, 'a.1', { kind: 'node.crashed', where: 'here' })],
+  ['shuts down', (script) => script.at(1, 'a.1', { kind: 'node.stopping' })],
+  ['is frozen', (script) => script.at(1, 'a.1', { kind: 'node.frozen', forMs: 9000, where: 'here' })],
+  ['is cut off', (script) => script.at(1, 'a.1', { kind: 'node.cut-off', calls: 'heartbeats', hangs: false })],
+  ['lost a heartbeat', (script) => script.at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' })],
+])('one that %s may be', (_, trouble) => {
+  expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
+})
+
+it('one that was frozen may be taken for dead until it is heard again, and not for what was before', () => {
+  const thawed = () =>
+    new Script().at(1, 'a.1', { kind: 'node.frozen', forMs: 2000, where: 'here' }).at(3, 'a.1', { kind: 'node.thawed' })
+  expect(thawed().lost(40).rulesOf(new DeathModel())).toEqual([])
+  expect(thawed().heard(4, 'a.1', 2).lost(40).rulesOf(new DeathModel())).toEqual(['false death'])
+})
+
+it('who is not heard yet, or was not for 80 % of the time after which it is dead, must not ask for work', () => {
+  const asks = { kind: 'work.asked', operation: 'claim', ids: [] } as const
+  expect(new Script().at(4, 'a.1', asks).rulesOf(new IsolationModel())).toEqual([])
+  expect(new Script().at(4.1, 'a.1', asks).rulesOf(new IsolationModel())).toEqual(['isolated'])
+  const unheard = new Script()
+    .at(5, 'c.1', { kind: 'node.starting', node: 'c', build: 0, heartbeatMs: 1000, deadAfterMs: 5000 })
+    .at(6, 'c.1', asks)
+  expect(unheard.rulesOf(new IsolationModel())).toEqual(['isolated'])
+})
+
+const job = jobId('job')
+
+function slot(seconds: number, life: string | null, script: Script, at: number): Script {
+  const item = {
+    kind: 'slot',
+    id: occurrenceId(job, seconds * 1000),
+    jobId: job,
+    scheduledAt: seconds * 1000,
+    jobVersion: 1,
+    nextAt: null,
+    executionTimeoutMs: 100_000,
+    details: {},
+    runs: [],
+  } as const
+  const created = {
+    kind: 'created',
+    item,
+    state: 'running',
+    reason: null,
+    token: 1,
+    now: at * 1000,
+    displaced: [],
+  } as const
+  return script.at(at, life, created)
+}
+
+it('a slot that comes late is noted, unless something had gone wrong since it was due', () => {
+  const script = () => new Script().at(0, null, { kind: 'clocks', startMs: 0, hasClock: false, uncertaintyMs: 0 })
+  const late = (story: Script) => {
+    const quiet = new Quiet()
+    const model = new LatenessModel(quiet)
+    for (const [index, event] of story.events.entries()) {
+      quiet.follow(event)
+      model.follow(event, index)
+    }
+    return model.violations.length
+  }
+  expect(late(slot(10, 'b.1', script(), 20))).toBe(0)
+  expect(late(slot(10, 'b.1', script(), 30))).toBe(1)
+  expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
+})
+
+it('what a dead node ran has to be taken over in time, and by whoever takes it for dead', () => {
+  const died = () => {
+    const script = new Script()
+    const head = {
+      id: job,
+      definition: { settings: {} },
+      timeline: [],
+      watermark: 0,
+      nextAt: 1000,
+      pruneFloor: null,
+      paused: null,
+      deletedAt: null,
+      version: 1,
+      fingerprint: 'one',
+    }
+    const saved = { kind: 'job.saved', change: 'create', canceled: [], starting: true, setBackTo: null } as const
+    script.at(0, 'a.1', { ...saved, head: head as never })
+    return slot(1, 'a.1', script, 1).at(2, 'a.1', { kind: 'node.crashed', where: 'here' })
+  }
+  const reaped = {
+    kind: 'reaped',
+    id: occurrenceId(job, 1000),
+    jobId: job,
+    token: 1,
+    action: 'fail',
+    reason: 'node_lost',
+    runs: [],
+    now: 8000,
+  } as const
+  const rulesOf = (script: Script) => {
+    const checker = new HistoryChecker()
+    checker.follow(script.events)
+    return checker.violations.map(({ rule }) => rule).filter((rule) => rule === 'takeover' || rule === 'reaped early')
+  }
+  expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
+  expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
+  expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
+})
