@@ -25,6 +25,8 @@ export class ClockModel {
   readonly #lives = new Map<string, Life>()
   #world: EventOf<'clocks'> | null = null
   #storageOffsetMs = 0
+  /** Nobody sees the storage's clock. */
+  #isAway = false
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -34,7 +36,15 @@ export class ClockModel {
         this.#world = event
         return
       case 'storage.clock-stepped':
-        this.#storageStepped(event)
+        this.#storageOffsetMs = event.offsetMs
+        if (!this.#isAway) this.#storageShows(event.mono)
+        return
+      case 'storage.away':
+        this.#isAway = true
+        return
+      case 'storage.back':
+        this.#isAway = false
+        this.#storageShows(event.mono)
         return
       case 'node.starting':
         if (event.life !== null) this.#lives.set(event.life, this.#newLife(event.mono))
@@ -82,10 +92,10 @@ export class ClockModel {
     return { holds, isStarting: true, wallOffsetMs: 0 }
   }
 
-  #storageStepped({ offsetMs, mono }: EventOf<'storage.clock-stepped'>): void {
-    this.#storageOffsetMs = offsetMs
+  #storageShows(mono: number): void {
+    if (this.#world?.hasClock !== true) return
     for (const life of this.#lives.values()) {
-      life.holds.show(offsetMs, mono)
+      life.holds.show(this.#storageOffsetMs, mono)
       this.#compareAtStart(life)
     }
   }
