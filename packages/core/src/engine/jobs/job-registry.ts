@@ -30,6 +30,9 @@ export const cancelLimit = 250
 /** How long an update is left to whoever began it. */
 const updatePatienceMs = 5 * 60_000
 
+/** So many definitions of a list are stored or removed in one step: more would hold the event loop for long. */
+export const definitionsAtOnce = 100
+
 /** As {@link cancelLimit}, for each of so many changes in one call. */
 export function cancelLimitOf(changes: number): number {
   return Math.max(1, Math.floor(cancelLimit / changes))

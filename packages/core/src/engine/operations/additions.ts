@@ -5,7 +5,7 @@ import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { cancelLimitOf, type DefinitionChange, type JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimitOf, type DefinitionChange, definitionsAtOnce, type JobRegistry } from '../jobs/job-registry.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -138,9 +138,9 @@ export class Additions {
   }
 
   #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-    const { maxBatch } = this.#engine
-    return Array.from({ length: Math.ceil(items.length / maxBatch) }, (_, index) =>
-      items.slice(index * maxBatch, (index + 1) * maxBatch),
+    const most = Math.min(definitionsAtOnce, this.#engine.maxBatch)
+    return Array.from({ length: Math.ceil(items.length / most) }, (_, index) =>
+      items.slice(index * most, (index + 1) * most),
     )
   }
 }

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../json.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
-import { cancelLimitOf, type JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimitOf, definitionsAtOnce, type JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
@@ -58,11 +58,11 @@ export class Removals {
   async removeMany(names: readonly string[], options: CallOptions, asked: AskedCalls): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names)
-    const { maxBatch } = this.#engine
+    const most = Math.min(definitionsAtOnce, this.#engine.maxBatch)
     const removed: string[] = []
     asked.assertWanted()
-    for (let start = 0; start < jobs.length; start += maxBatch) {
-      const some = jobs.slice(start, start + maxBatch)
+    for (let start = 0; start < jobs.length; start += most) {
+      const some = jobs.slice(start, start + most)
       const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
       const answers = await this.#deleteAll(deletions, asked)
       for (const [index, job] of some.entries()) {
