@@ -182,7 +182,8 @@ describe('a job whose slots were decided ahead of the time', () => {
     await world.clock.advance({ minutes: 30 })
     node.clock.offsetMs = -10 * minute
     await world.clock.advance({ seconds: 20 })
-    expect(told.map(({ event }) => event.jobName)).toEqual(['recording'])
+    const said = told.map(({ event: { jobName, decidedUpTo, nextAt } }) => [jobName, Number(nextAt) - +decidedUpTo])
+    expect(said).toEqual([['recording', minute]])
   })
 
   it('is none of those that others have decided while this node slept', async () => {
