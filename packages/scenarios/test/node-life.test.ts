@@ -188,6 +188,25 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
+  it('the record of an earlier life goes when the node starts again and has settled what that ran', async () => {
+    const world = createWorld(place)
+    const { first, heard } = await twoNodes(world)
+    const storage = world.connect()
+    const incarnations = async () =>
+      (await recordsIn(storage)).filter(({ node }) => node === 'first').map(({ incarnation }) => incarnation)
+    const [earlier] = await incarnations()
+    world.crash(first)
+    await world.start({ jobs: [longJob(world).job], nodeId: 'first', ...life })
+    const [present, ...others] = await incarnations()
+    expect(others).toEqual([])
+    expect(present).not.toBe(earlier)
+    await world.clock.advance({ minutes: 1 })
+    const lost = heard
+      .filter(({ name }) => name === 'node.lost')
+      .map(({ event }) => 'node' in event && event.incarnation)
+    expect(lost).toEqual([earlier])
+  })
+
   it('a node that was taken for dead says again what it has code for', async () => {
     const world = createWorld(place)
     const { first } = await twoNodes(world)

@@ -56,6 +56,8 @@ export class Heartbeats {
   readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
   readonly #wantedProfiles = new Map<string, (profile: NodeProfile | null) => void>()
+  /** Records of this node's name, as they were at its start. */
+  #earlierLives: readonly NodeRecord[] = []
   #startedAt = 0
   #counter = 0
   /** Given with each heartbeat until one is accepted. */
@@ -134,6 +136,7 @@ export class Heartbeats {
   async lookAround(): Promise<void> {
     const { owner, clock } = this.#engine
     const before = await this.#look()
+    this.#earlierLives = before.filter(({ node }) => node === owner.node)
     // Under another clock all nodes are in one process, and whoever moves it knows which of them live.
     if (clock !== systemClock) return
     const doubtful = before.filter((record) => {
@@ -206,6 +209,11 @@ export class Heartbeats {
   /** What this node ran last is taken over: its record may go. */
   forget({ incarnation, counter }: NodeRecord): void {
     this.#remove.set(incarnation, { incarnation, counter })
+  }
+
+  /** What earlier lives of this node ran is settled: their records may go. */
+  forgetEarlierLives(): void {
+    for (const record of this.#earlierLives) this.forget(record)
   }
 
   /** Resolves with the profile of a node, after the next heartbeat; `null` for one that is not there any more. */

@@ -89,7 +89,9 @@ export class Reaper {
   /** Settles what an earlier life of this node left running: that owner will not come back. */
   async reapEarlierLives(): Promise<void> {
     const { node, incarnation } = this.#engine.owner
-    await this.#reapAll({ node }, 'owner_restarted', (record) => record.owner?.incarnation !== incarnation)
+    const reap = () => this.#reapAll({ node }, 'owner_restarted', (record) => record.owner?.incarnation !== incarnation)
+    // What the second look still finds has not gone through: then the others take it over in their time.
+    if ((await reap()) === 0 || (await reap()) === 0) this.#heartbeats.forgetEarlierLives()
   }
 
   async #reapOverdue(): Promise<void> {
