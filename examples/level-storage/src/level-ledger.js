@@ -6,7 +6,7 @@ import { batchOf, del, put } from './writes.js'
  * @import { JobId } from '@jobistemer/core'
  * @import {
  *   AsyncLedger, DuePage, DueQuery, GetAnswer, GetRequest, HeartbeatRequest, HistoryRemoval, JobQuery, JobRecord,
- *   LedgerStep, LiveCounts, LiveState, OccurrenceQuery, OccurrenceRecord, Owner, Page
+ *   LedgerStep, LiveCounts, LiveNeeds, OccurrenceQuery, OccurrenceRecord, Owner, Page
  * } from '@jobistemer/core/storage'
  * @import { Database } from './open-database.js'
  */
@@ -48,10 +48,11 @@ export class LevelLedger {
     })
   }
 
-  /** @param {JobId} jobId @param {{ readonly [State in LiveState]: number }} limits */
-  async liveOf(jobId, limits) {
+  /** Superseded ones are looked for among all that wait. @param {JobId} jobId @param {LiveNeeds} needs */
+  async liveOf(jobId, needs) {
     const lists = states.map(async (state) => {
-      const found = await this.recordsAt({ ...keys.below(`job/${jobId}/${state}/`), limit: limits[state] })
+      const limit = needs.superseded === null || state === 'running' ? needs[state] : -1
+      const found = await this.recordsAt({ ...keys.below(`job/${jobId}/${state}/`), limit })
       return [state, found.map((record) => ({ record }))]
     })
     return Object.fromEntries(await Promise.all(lists))
@@ -101,9 +102,12 @@ export class LevelLedger {
   }
 
   stranded() {
-    return this.database.alone(async () =>
-      (await this.recordsAt(keys.below('state/queued/'))).map(({ jobId }) => jobId),
-    )
+    return this.database.alone(async () => {
+      const waiting = await Promise.all(
+        ['queued', 'pending'].map((state) => this.recordsAt(keys.below(`state/${state}/`))),
+      )
+      return waiting.flat().map(({ jobId }) => jobId)
+    })
   }
 
   /** @param {GetRequest} request @returns {Promise<GetAnswer>} */

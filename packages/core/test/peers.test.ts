@@ -17,7 +17,14 @@ beforeEach(() => {
   const events = new EventHub(silentLogger)
   for (const name of eventNames) events.on(name, ({ node }) => told.push(`${name} ${node}`))
   const owner = { node: 'self', incarnation: 'self-1' }
-  peers = new Peers({ clock, events, logger: silentLogger, owner }, { deadAfterMs: 30_000, longestGapMs: 15_000 })
+  peers = new Peers(
+    { clock, events, logger: silentLogger, owner },
+    {
+      deadAfterMs: 30_000,
+      longestGapMs: 15_000,
+      leastSilenceMs: 7000,
+    },
+  )
 })
 
 function record(node: string, counter: number, others: Partial<NodeRecord> = {}): NodeRecord {
@@ -50,6 +57,15 @@ describe('a node', () => {
     await look(7, brief)
     expect(peers.lost()).toEqual([])
     await look(1, brief)
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('is not dead before this node has looked a few times, whatever it says', async () => {
+    const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
+    await look(0, brief)
+    await look(6.999, brief)
+    expect(peers.lost()).toEqual([])
+    await look(0.001, brief)
     expect(namesOf(peers.lost())).toEqual(['a'])
   })
 

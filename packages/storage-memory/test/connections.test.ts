@@ -157,6 +157,11 @@ describe('a closed memory storage', () => {
   it('says what it is good for', () => {
     const storage = memoryStorage()
     expect(storage.specVersion).toBe(1)
-    expect(storage.capabilities).toEqual({ maxBatch: 1000, multiProcess: false, durability: 'none' })
+    expect(storage.capabilities).toEqual({
+      maxBatch: 1000,
+      multiProcess: false,
+      durability: 'none',
+      findsDueJobs: true,
+    })
   })
 })

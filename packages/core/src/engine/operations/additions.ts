@@ -83,7 +83,13 @@ export class Additions {
   async #look(jobs: readonly Job[], asked: AskedCalls): Promise<readonly Addition[]> {
     const additions: Addition[] = []
     for (const some of this.#batches(jobs)) {
-      const read = ({ id }: Job) => this.#reads.send(asked, () => id)
+      // What cannot be read fails as a whole: no definition is to blame.
+      const read = ({ id }: Job) =>
+        this.#reads
+          .send(asked, () => id)
+          .catch((error) => {
+            throw error instanceof ItemRefused ? error.error : error
+          })
       const records = await asked.within(() => Promise.all(some.map(read)))
       const learning = this.#registry.learn(records)
       if (learning !== null) await learning
