@@ -128,6 +128,21 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await stored(world)).toEqual(['good'])
   })
 
+  it('what the storage says of reads that fail is what the caller hears', async () => {
+    const world = createWorld(place)
+    const { intercepted, scheduler } = await start(world)
+    await scheduler.add(dataJob('other'))
+    intercepted.intercept = (call) =>
+      call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
+    const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
+    // Meanwhile the storage takes other items.
+    for (let second = 0; second < 60; second++) {
+      await world.clock.advance({ seconds: 1 })
+      await scheduler.trigger('other')
+    }
+    expect(await heard).toEqual(new Error('unreadable'))
+  })
+
   it('a crash in the middle of a list leaves whole jobs, and the list can be added again', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 10)
