@@ -76,7 +76,7 @@ describe('wake-ups', () => {
     await addJob(open({ url: server.url }), 'alpha')
     expect(ears.heard).toEqual([])
     proxy.heal()
-    expect(await ears.next('jobs')).toEqual(['due', 'cancel', 'jobs'])
+    expect(await ears.next('jobs')).toEqual(['due', 'cancel', 'jobs', 'nodes'])
     await addJob(open({ url: server.url }), 'beta')
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
