@@ -63,6 +63,8 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
+        // Who goes first depends on names, and a scenario is to be the same each time.
+        nodeId: `node ${processes.size + 1}`,
         // As on a storage of one process, so that scenarios are the same everywhere, and long ones short.
         heartbeat: { minutes: 1 },
         deadAfter: { minutes: 6 },
