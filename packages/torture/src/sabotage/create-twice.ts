@@ -1,12 +1,19 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Has no unique key: whoever creates a slot that is there is told that it has created it. */
+/**
+ * Has no unique key: whoever creates a slot that is there is told that it has created it. And nobody hears of others, so
+ * that each node takes itself for the one that goes first.
+ */
 export function createTwice(storage: Storage): Storage {
   return wrapStorage(storage, {
     async createOccurrences(request) {
       const answers = await storage.createOccurrences(request)
       return answers.map((answer, index) => repeated(answer, request.items[index] as CreateItem))
+    },
+    async heartbeat(request) {
+      const { nodes, profiles } = await storage.heartbeat(request)
+      return { nodes: nodes.filter(({ incarnation }) => incarnation === request.own?.incarnation), profiles }
     },
   })
 }
