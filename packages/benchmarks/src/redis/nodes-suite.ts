@@ -39,7 +39,7 @@ export const nodesSuite: Suite = {
       rows,
       notes: [
         'backlog: occurrences that wait in the storage, worked off by all nodes, 100 at a time on each.',
-        'slots: jobs that are due every second; each node asks for each slot. Lateness from the scheduled instant to the start.',
+        'slots: jobs that are due every second; for each job one node goes first. Lateness from the scheduled instant to the start.',
         'calls: scripts that Redis ran, polls and reads included.',
       ],
     }

@@ -198,6 +198,7 @@ export class Engine implements Scheduler, EngineContext {
   /** Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. */
   async #readGauges(): Promise<GaugeValues> {
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    // A storage that is away, or too slow, is expected: the gauge is left out.
     const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
     return {
       scheduler_jobs_running: this.#pool.begun,

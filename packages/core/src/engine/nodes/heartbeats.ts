@@ -203,6 +203,7 @@ export class Heartbeats {
     if (!isKnown || !isEmpty) return
     this.#isLeaving = true
     this.#hasEnded = true
+    // A storage that is away hears no farewell: then the others take this node for dead, and find nothing of its work.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(farewellMs)])
   }
 
