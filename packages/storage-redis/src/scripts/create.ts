@@ -11,7 +11,7 @@ import {
   stateLayout,
 } from '../request-layouts.ts'
 import { headLayout } from '../stored-layouts.ts'
-import { address, canceledInPassing, prelude } from './prelude.ts'
+import { canceledInPassing, prelude } from './prelude.ts'
 
 /** How many of those that wait a displacement looks at while a replace has left some. */
 const displacedAtOnce = 1000
@@ -133,13 +133,7 @@ local function displace(h, job, isPassing)
     if not isSuperseded(h, r) then ids[#ids + 1], records[#ids + 1] = id, r end
     return false
   end)
-  local gone = {}
-  for index, id in ipairs(ids) do
-    local r = records[index]
-    finish(now, h, id, r, canceled, '=displaced')
-    gone[index] = ${address}
-  end
-  return table.concat(gone)
+  return cancelEach(now, h, ids, records, '=displaced')
 end
 
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a

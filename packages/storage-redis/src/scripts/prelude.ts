@@ -15,7 +15,7 @@ const idsAtOnce = 100
 const mostLooked = 20_000
 
 /** Lua for the id and the time of an occurrence, as they are answered. */
-export const address: string = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
+const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
 
 const printedRecord = writeFields(recordLayout, {
   ...allFields(recordLayout, 'r.'),
@@ -392,6 +392,17 @@ local function forEachLive(h, job, most, step)
   return not (first and step(firstId, first))
 end
 
+-- Cancels these, and returns their ids and times.
+local function cancelEach(now, h, ids, records, reason)
+  local gone = {}
+  for index, id in ipairs(ids) do
+    local r = records[index]
+    finish(now, h, id, r, canceled, reason)
+    gone[index] = ${address}
+  end
+  return table.concat(gone)
+end
+
 -- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Returns ids
 -- and times.
 local function cancelSuperseded(now, h, job, limit)
@@ -404,18 +415,13 @@ local function cancelSuperseded(now, h, job, limit)
     ids[#ids + 1], records[#ids + 1] = id, r
     return false
   end)
-  local gone = {}
-  for index, id in ipairs(ids) do
-    local r = records[index]
-    finish(now, h, id, r, canceled, '=updated')
-    gone[index] = ${address}
-  end
+  local gone = cancelEach(now, h, ids, records, '=updated')
   if isAll then
     h.cancelsBelow = 0
     touch(job, h)
     if h.policy == allow then wakeAll(now, h, job) end
   end
-  return table.concat(gone)
+  return gone
 end
 
 -- As wakeFirst, after some of what a replace has left before it are canceled.
