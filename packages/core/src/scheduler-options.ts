@@ -76,6 +76,12 @@ export interface SchedulerOptions {
   /** How often to look for definitions that other nodes have changed. Default 3 s. */
   readonly definitionInterval?: DurationInput
   /**
+   * How many jobs that are data alone this node holds in its memory. When more are stored that it can run, it looks up those
+   * that come due, and lets go the others: `nextRuns`, some events and gauges then know those that it holds alone. Has no
+   * effect on DynamoDB, where all are held. 0 to 10,000,000. Default 5,000.
+   */
+  readonly heldJobs?: number
+  /**
    * How long a call from outside (`trigger`, `cancel`, `occurrences` …) waits for each answer of the storage before it
    * rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` waits as long as it takes. Default 10 s.
    */
@@ -120,6 +126,7 @@ export interface CheckedSchedulerOptions {
   readonly deadAfterMs: number
   readonly standbyMs: number
   readonly definitionIntervalMs: number
+  readonly heldJobs: number
   readonly callTimeoutMs: number
   readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
@@ -145,6 +152,7 @@ const optionNames = [
   'deadAfter',
   'standby',
   'definitionInterval',
+  'heldJobs',
   'callTimeout',
   'maxClockSkew',
   'handleSignals',
@@ -208,6 +216,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       'definitionInterval',
       { min: 10 },
     ),
+    heldJobs: readInteger(orDefault(options.heldJobs, 5000), 'heldJobs', 0, 10_000_000),
     callTimeoutMs: toDurationMs(orDefault(options.callTimeout, 10_000), 'callTimeout', { min: 1 }),
     maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),

@@ -15,10 +15,11 @@ import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from 
 import { random } from '../system-clock.ts'
 import { Capacity } from './capacity/capacity.ts'
 import { Claimer } from './dispatch/claimer.ts'
+import { Horizon } from './dispatch/horizon.ts'
 import { SlotCreator } from './dispatch/slot-creator.ts'
 import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
-import { jobNotFound } from './jobs/job-not-found.ts'
+import { jobNotFound, jobNotHeld } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
 import type { RegisteredJob } from './jobs/registered-job.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
@@ -53,6 +54,7 @@ import {
   type InterventionOptions,
   Interventions,
 } from './operations/interventions.ts'
+import { JobLookup } from './operations/job-lookup.ts'
 import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type {
   ReplayOptions,
@@ -93,8 +95,10 @@ export class Engine implements Scheduler, EngineContext {
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
   readonly #standby: Standby
+  readonly #horizon: Horizon
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
+  readonly #lookup: JobLookup
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #definitions: Definitions
@@ -137,6 +141,7 @@ export class Engine implements Scheduler, EngineContext {
       recordMetrics(this.events, metrics)
       metrics.gauges(() => this.#readGauges())
     }
+    const findsDueJobs = options.storage.capabilities.findsDueJobs === true
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     const registry = new JobRegistry(this, {
@@ -145,6 +150,7 @@ export class Engine implements Scheduler, EngineContext {
       // The others look as often, if their options are the same.
       patienceMs: 2 * options.definitionIntervalMs,
       standbyMs: options.standbyMs,
+      mostHeld: findsDueJobs ? options.heldJobs : Number.POSITIVE_INFINITY,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
@@ -165,10 +171,14 @@ export class Engine implements Scheduler, EngineContext {
       registry,
       precedence,
       standbyMs: options.standbyMs,
-      findsDueJobs: options.storage.capabilities.findsDueJobs === true,
+      findsDueJobs,
     })
+    this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
     registry.definitions.listen(() => heartbeats.codeChanged())
-    heartbeats.changed.listen(() => this.#standby.membersChanged())
+    heartbeats.changed.listen(() => {
+      this.#standby.membersChanged()
+      this.#horizon.lookForAll()
+    })
     heartbeats.rejoined.listen(() => capacity.workAppeared())
     this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
     this.#launcher = new SlotLauncher(this, {
@@ -181,16 +191,19 @@ export class Engine implements Scheduler, EngineContext {
       standby: this.#standby,
     })
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
-    this.#requests = new Requests(this, { registry, capacity, pool })
+    this.#lookup = new JobLookup(this, registry)
+    const lookup = this.#lookup
+    this.#requests = new Requests(this, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
-    this.#removals = new Removals(this, registry)
+    this.#removals = new Removals(this, { registry, lookup })
     this.#additions = new Additions(this, registry)
     this.#definitions = new Definitions(this, { registry, removals: this.#removals })
     this.#realigner = new Realigner(this, registry)
     this.#history = new History(this)
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
+      this.#horizon.lookForAll()
       capacity.workAppeared()
     })
   }
@@ -252,6 +265,7 @@ export class Engine implements Scheduler, EngineContext {
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       await this.#heartbeats.start()
+      await this.#horizon.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
       if (this.#stopping === undefined) this.#endCalls()
@@ -264,7 +278,10 @@ export class Engine implements Scheduler, EngineContext {
       if (kind === 'due') this.#capacity.workAppeared()
       else if (kind === 'cancel') this.#claimer.poll()
       else if (kind === 'nodes') this.#heartbeats.wake()
-      else this.#watcher.wake()
+      else {
+        this.#watcher.wake()
+        this.#horizon.wake()
+      }
     })
     if (this.#options.handleSignals.length > 0) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
@@ -301,6 +318,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#reaper.stop()
     void this.#watcher.stop()
     void this.#standby.stop()
+    void this.#horizon.stop()
     this.#blockedLoop.stop()
     this.#heartbeats.leave()
     this.#pool.drain(graceMs)
@@ -343,6 +361,7 @@ export class Engine implements Scheduler, EngineContext {
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
     this.storage.stop()
+    this.#lookup.stop()
     this.#requests.stop()
     this.#additions.stop()
     this.#removals.stop()
@@ -350,7 +369,8 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
-    return this.#requests.trigger(this.#job(name), options, this.#asked(options), results)
+    const asked = this.#asked(options)
+    return this.#requests.trigger(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked, results)
   }
 
   async triggerMany(items: readonly TriggerItem[], options: CallOptions = {}): Promise<readonly TriggerManyResult[]> {
@@ -362,8 +382,9 @@ export class Engine implements Scheduler, EngineContext {
     this.#assertRunning()
     const asked = this.#asked(options)
     const original = await this.#interventions.find(id, asked)
-    const job = this.#registry.get(original.jobId)
-    if (job === undefined) throw jobNotFound(original.jobId)
+    const { jobId: id } = original
+    const job = this.#registry.get(id) ?? (await this.#lookup.byId(id, asked))
+    if (job === undefined) throw jobNotFound(id)
     return this.#requests.replay(job, original, options, asked)
   }
 
@@ -373,19 +394,24 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    return this.#interventions.cancelSlot(this.#job(name), toInstantMs(at, 'at'), options, this.#asked(options))
+    const asked = this.#asked(options)
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked)
   }
 
   async pause(name: string, options: InterventionOptions = {}): Promise<void> {
-    return this.#interventions.pause(this.#job(name), options, this.#asked(options))
+    const asked = this.#asked(options)
+    return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
   }
 
   async resume(name: string, options: CallOptions = {}): Promise<void> {
-    return this.#interventions.resume(this.#job(name), options, this.#asked(options))
+    const asked = this.#asked(options)
+    return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
   }
 
   async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    return this.#definitions.update(this.#job(name), change, options, this.#asked(options))
+    const asked = this.#asked(options)
+    return this.#definitions.update(this.#held(name) ?? (await this.#lookUp(name, asked)), change, options, asked)
   }
 
   async add(jobs: Job | readonly Job[], options: CallOptions = {}): Promise<void> {
@@ -397,10 +423,10 @@ export class Engine implements Scheduler, EngineContext {
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
   async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<never> {
     this.#assertRunning()
-    const removing = Array.isArray(names)
-      ? this.#removals.removeMany(names, options, this.#asked(options))
-      : this.#removals.remove(this.#job(names as string), options, this.#asked(options))
-    return (await removing) as never
+    const asked = this.#asked(options)
+    if (Array.isArray(names)) return (await this.#removals.removeMany(names, options, asked)) as never
+    const job = this.#held(names as string) ?? (await this.#lookUp(names as string, asked))
+    return (await this.#removals.remove(job, options, asked)) as never
   }
 
   async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
@@ -415,16 +441,18 @@ export class Engine implements Scheduler, EngineContext {
 
   async realign(name?: string, options: CallOptions = {}): Promise<readonly RealignedJob[]> {
     readObject(options, 'options', callOptionNames)
-    if (name !== undefined) return this.#realigner.realign(this.#job(name), this.#asked(options))
+    const asked = this.#asked(options)
+    if (name !== undefined) return this.#realigner.realign(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
     this.#assertRunning()
-    return this.#realigner.realignAll(this.#asked(options))
+    return this.#realigner.realignAll(asked)
   }
 
   async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
-    const job = this.#job(name)
+    const asked = this.#asked(options)
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
     const slot = { at: toInstantMs(at, 'at'), now: this.now() }
     readObject(options, 'options', callOptionNames)
-    return explain(this.#asked(options), this.#registry, job, slot)
+    return explain(asked, this.#registry, job, slot)
   }
 
   async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
@@ -447,7 +475,8 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
-    const job = this.#job(name)
+    const job = this.#held(name)
+    if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
     readInteger(count, 'count', 1, 100_000)
     return job.nextSlots(count).map((slot) => new Date(slot))
   }
@@ -466,10 +495,17 @@ export class Engine implements Scheduler, EngineContext {
     throw stateError('use', this.#phase, 'Start it first, and do not use it after shutdown.')
   }
 
-  #job(name: string): RegisteredJob {
+  /** A job that this node holds. What is done to it begins in the turn in which it was asked for. */
+  #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
     const job = this.#registry.get(jobId(readJobName(name)))
-    if (job === undefined) throw jobNotFound(name)
+    if (job !== undefined) this.#registry.loose.use(job)
+    return job
+  }
+
+  async #lookUp(name: string, asked: AskedCalls): Promise<RegisteredJob> {
+    const job = await this.#lookup.byName(name, asked)
+    this.#assertRunning()
     return job
   }
 }

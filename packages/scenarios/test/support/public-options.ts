@@ -110,6 +110,7 @@ export const entryPoints: readonly EntryPoint[] = [
       nodeId: 'name',
       maxConcurrentJobs: { integerFrom: 1, to: 100_000 },
       prefetch: { integerFrom: 0, to: 10_000 },
+      heldJobs: { integerFrom: 0, to: 10_000_000 },
       defaults: 'object',
       ...prefixed('defaults.', jobSettings),
       logger: 'object',

@@ -1,12 +1,14 @@
-import { createScheduler, type OccurrenceId, type Scheduler, silentLogger } from '@jobistemer/core'
+import { createScheduler, type Job, type OccurrenceId, type Scheduler, silentLogger } from '@jobistemer/core'
 import type { StorageCall } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 import { dataHandler, defineSimulatedJob, type HandlerWorld, runDataTask } from '../workload/define-jobs.ts'
 import { everyType } from '../workload/every.ts'
+import type { SimulatedJob } from '../workload/simulated-job.ts'
 import type { Barrier, CutCalls } from './barrier.ts'
 import type { CallFault, FaultProfile } from './fault-profile.ts'
 import { type CalledOperation, type ConnectionOwner, faultyConnection } from './faulty-connection.ts'
 import { NodeClock } from './node-clock.ts'
+import { tellRefusal } from './refused.ts'
 import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
@@ -66,10 +68,8 @@ export class NodeLife implements ConnectionOwner {
       storage: world.behind(faultyConnection(world.connect(this), this)),
       clock: this.clock,
       nodeId,
-      jobs: world.jobs.map((job) => {
-        const definition = job.builds[Math.min(build, job.builds.length - 1)] as (typeof job.builds)[number]
-        return defineSimulatedJob(job, definition, this.handlers)
-      }),
+      jobs: this.#define(world.jobs.filter(({ isData }) => !isData || world.heldJobs === null)),
+      ...(world.heldJobs !== null && { heldJobs: world.heldJobs }),
       handlers: { [dataHandler]: (context) => runDataTask(context, this.handlers) },
       scheduleTypes: [everyType],
       maxConcurrentJobs: options.maxConcurrentJobs,
@@ -122,11 +122,27 @@ export class NodeLife implements ConnectionOwner {
       () => {
         if (this.state === 'starting') this.state = 'up'
         history.add(this.name, { kind: 'node.up' })
+        this.#addDataJobs()
       },
       (error) => {
         if (this.state === 'starting') this.#fail('start', error)
       },
     )
+  }
+
+  #define(jobs: readonly SimulatedJob[]): Job[] {
+    return jobs.map((job) => {
+      const definition = job.builds[Math.min(this.build, job.builds.length - 1)] as (typeof job.builds)[number]
+      return defineSimulatedJob(job, definition, this.handlers)
+    })
+  }
+
+  /** What a node of its build does with jobs that are not given to it: it stores those that are not there. */
+  #addDataJobs(): void {
+    if (this.#world.heldJobs === null) return
+    const jobs = this.#define(this.#world.jobs.filter(({ isData }) => isData))
+    const asked = { operation: 'add', detail: `${jobs.length} jobs` }
+    this.scheduler.add(jobs).catch((error) => tellRefusal(this.#world, this, { ...asked, error }))
   }
 
   /** What runs may go on for a while, and then has some time to stop. */

@@ -49,6 +49,11 @@ export class World {
   readonly hasOutages: boolean
   /** Whether nodes are troubled in ways that have to do with their heartbeats. */
   readonly troublesNodes: boolean
+  /**
+   * Of jobs that are data, so many are held by a node: then they are added at run time, and looked up when they come due.
+   * `null`: they are given to each node, which holds all of them.
+   */
+  readonly heldJobs: number | null
   readonly timingOf: (life: string) => Timing
   /** How far ahead of the truth a clock was set at most, in one of these ways. */
   setAheadMs: number = 0
@@ -79,6 +84,8 @@ export class World {
     this.clocksJump = !onlyOutages && new SeededRandom(`jumps of ${seed}`).chance(0.4)
     this.hasOutages = onlyOutages || new SeededRandom(`outages or not in ${seed}`).chance(0.4)
     this.troublesNodes = !onlyOutages && new SeededRandom(`troubles or not in ${seed}`).chance(0.5)
+    const held = new SeededRandom(`held in ${seed}`)
+    this.heldJobs = held.chance(0.4) ? held.pick([0, 0, 1]) : null
     this.timingOf = timingsOf(seed)
     this.followsEveryReading = sabotage === followEveryReading
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()

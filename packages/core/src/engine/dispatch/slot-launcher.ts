@@ -141,7 +141,10 @@ export class SlotLauncher {
   }
 
   #create(due: readonly DueSlot[], now: number): void {
-    for (const { job } of due) this.#creating.set(job, false)
+    for (const { job } of due) {
+      this.#creating.set(job, false)
+      job.isInHand = true
+    }
     const call = this.#creator
       .create(due, now)
       .catch((error) => failInBackground(this.#engine, 'launch', error))
@@ -156,6 +159,7 @@ export class SlotLauncher {
   #created(job: RegisteredJob): void {
     const cameUpAgain = this.#creating.get(job)
     this.#creating.delete(job)
+    job.isInHand = false
     if (cameUpAgain) this.#registry.reload(job)
   }
 }

@@ -90,7 +90,8 @@ export class DefinitionWatcher {
       await this.#registry.learnTypesOf(page.items)
       for (const record of page.items) this.#considerAlone(record)
       cursor = page.cursor
-    } while (cursor !== null && !this.#loop.isStopped)
+      // Of more jobs than a node holds, many may have changed: what lies beyond a page is noticed when the job is used.
+    } while (cursor !== null && !this.#loop.isStopped && !this.#registry.loose.isPartial)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
   }
@@ -108,7 +109,7 @@ export class DefinitionWatcher {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
       // Some of it may wait already.
-      if (record.deletedAt === null && this.#registry.adoptStored(record) !== null) this.#capacity.workAppeared()
+      if (record.deletedAt === null && this.#canRun(record)) this.#capacity.workAppeared()
       return
     }
     // It was lost, or deleted, and has come back: its versions count from another beginning.
@@ -128,5 +129,11 @@ export class DefinitionWatcher {
     else job.paused = record.paused !== null
     // What waits may be for this node now: it has the handlers that the new version asks for.
     if (isResumed || isChanged) this.#capacity.workAppeared()
+  }
+
+  /** Takes over what this node can run, unless that is looked up when it comes due. */
+  #canRun(record: JobRecord): boolean {
+    const isLookedUp = this.#registry.loose.isPartial && this.#registry.runsAsData(record)
+    return isLookedUp || this.#registry.adoptStored(record) !== null
   }
 }

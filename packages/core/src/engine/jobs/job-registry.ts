@@ -16,6 +16,7 @@ import { isAhead } from './ahead.ts'
 import { checkedSeries } from './checked-series.ts'
 import { HeadReview } from './head-review.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
+import { isData, LooseJobs } from './loose-jobs.ts'
 import { type JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
 import { SkippedSlots } from './skipped-slots.ts'
@@ -26,6 +27,9 @@ export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed
 
 /** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
 export const cancelLimit = 250
+
+/** Of so many jobs it is remembered that something was said. */
+const mostSaid = 10_000
 
 /** How long an update is left to whoever began it. */
 const updatePatienceMs = 5 * 60_000
@@ -47,6 +51,8 @@ export class JobRegistry {
   readonly skipped: SkippedSlots
   /** Sent when this node has got or lost a definition of its own. */
   readonly definitions: Signal = new Signal()
+  /** Those that this node need not hold. */
+  readonly loose: LooseJobs
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
@@ -69,9 +75,16 @@ export class JobRegistry {
 
   constructor(
     engine: EngineContext,
-    options: { reviver: ScheduleReviver; handlers: Handlers; patienceMs: number; standbyMs: number },
+    options: {
+      reviver: ScheduleReviver
+      handlers: Handlers
+      patienceMs: number
+      standbyMs: number
+      mostHeld: number
+    },
   ) {
     this.#engine = engine
+    this.loose = new LooseJobs(options.mostHeld)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
@@ -200,7 +213,7 @@ export class JobRegistry {
 
   /** Imports the tickers of this project that jobs of this node need, and that nobody has imported yet. */
   async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
-    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.#runsAsData(record)))
+    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.runsAsData(record)))
   }
 
   /** As {@link learnTypesOf}; `null` when there is nothing to wait for. */
@@ -211,7 +224,8 @@ export class JobRegistry {
     return learning
   }
 
-  #runsAsData({ definition }: JobRecord): boolean {
+  /** Whether the job is data alone, and this node has its handlers. */
+  runsAsData({ definition }: JobRecord): boolean {
     const { tasks } = readJobDocument(definition)
     return tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
   }
@@ -298,6 +312,7 @@ export class JobRegistry {
     registered.paused = record.paused !== null
     registered.plan = local ? undefined : this.#planOfStored(registered, record)
     if (registered.plan === null) this.sayMissing(job, registered.missing)
+    this.loose.use(registered)
     this.moveOn(registered, record.watermark, record.nextAt)
     if (isNew && registered.isFollowing && registered.origin !== 'stored') this.#sayFollowing(registered)
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
@@ -335,13 +350,19 @@ export class JobRegistry {
    * slots are.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
+    const job = this.jobOfStored(record)
+    return job === null ? null : this.adopt(job, record)
+  }
+
+  /** A stored job that this node has code for; `null` for others. `isAnyData`: also one that lacks handlers here. */
+  jobOfStored(record: JobRecord, { isAnyData = false }: { readonly isAnyData?: boolean } = {}): Job | null {
     const dormant = this.#dormant.get(record.id)
-    if (dormant !== undefined) return this.adopt(dormant, record)
+    if (dormant !== undefined) return dormant
     const schedule = record.timeline.at(-1)?.schedule
-    if (schedule === undefined || !this.#runsAsData(record)) return null
+    if (schedule === undefined || !(this.runsAsData(record) || (isAnyData && isStoredData(record)))) return null
     const document = readJobDocument(record.definition)
     const { id, name, owner } = record
-    const job: Job = {
+    return {
       id,
       name,
       owner,
@@ -352,7 +373,6 @@ export class JobRegistry {
       onStart: undefined,
       onComplete: undefined,
     }
-    return this.adopt(job, record)
   }
 
   /** Takes over jobs that another node has stored, if this one can run them. */
@@ -390,6 +410,8 @@ export class JobRegistry {
   #emitRegistered(job: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
+    // Of those that come and go as they are due, only what somebody changes is worth a word.
+    if (this.loose.isPartial && isData(job.job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job.job
     events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
@@ -442,11 +464,45 @@ export class JobRegistry {
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
+    if (job.isDropped) return
     const now = this.#engine.now()
     job.isOverdue = nextAt !== null && nextAt <= now - this.#standbyMs
-    this.#engine.agenda.setSlot(job, job.isUnscheduled ? null : nextAt)
+    const slot = job.isUnscheduled ? null : nextAt
+    this.#engine.agenda.setSlot(job, slot)
+    if (slot === null) job.at = Number.POSITIVE_INFINITY
     // Otherwise it is looked at once the time is confirmed.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** Takes over what a look at a job's head has found, unless this node knows better by now. */
+  catchUp(job: RegisteredJob, record: JobRecord): void {
+    // It was lost, or deleted, and has come back: its versions count from another beginning.
+    if (record.createdAt !== job.createdAt) this.reload(job)
+    if (record.createdAt !== job.createdAt || record.version < job.version) return
+    if (record.version > job.version) {
+      this.adopt(job.job, record)
+      return
+    }
+    // Its slot is in hand: the answer says what there is to say.
+    if (job.heapIndex < 0 || job.isInHand) return
+    const { watermark, nextAt } = record
+    const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
+    if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
+  }
+
+  /** Lets go what this node need not hold: what has no slot up to the instant. */
+  dropUnneeded(upTo: number): void {
+    for (const job of this.loose.unneeded(upTo)) {
+      const { id } = job.job
+      // Somebody has to see it.
+      if (this.#ahead.has(id)) continue
+      this.#engine.agenda.setSlot(job, null)
+      job.isDropped = true
+      this.loose.remove(job)
+      this.#jobs.delete(id)
+      this.#saidMissing.delete(id)
+    }
+    if (this.#saidOf.size > mostSaid) this.#saidOf.clear()
   }
 
   /** The job's next slot is left to a node that goes before this one: this one is ready for the slot after it. */
@@ -499,8 +555,10 @@ export class JobRegistry {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     // Deleted and defined again meanwhile, it is another one that this says nothing of.
-    if (this.#jobs.get(jobId) !== job) return
+    const present = this.#jobs.get(jobId)
+    if (present === undefined ? !job.isDropped : present !== job) return
     this.#jobs.delete(jobId)
+    this.loose.remove(job)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, job.job)
@@ -527,4 +585,8 @@ export class JobRegistry {
   reviewSome(): Promise<void> {
     return this.#review.reviewSome()
   }
+}
+
+function isStoredData({ definition }: JobRecord): boolean {
+  return readJobDocument(definition).tasks.every(({ handler }) => handler !== undefined)
 }

@@ -17,7 +17,7 @@ export type JobOrigin = 'jobs' | 'added' | 'stored'
  * holds no more than it must: an idle job is this object and its place in the heap.
  */
 export class RegisteredJob implements HeapEntry {
-  /** The next instant that this node believes in; the storage decides. */
+  /** The next instant that this node believes in; the storage decides. Infinite when there is none. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
   job: Job
@@ -38,6 +38,10 @@ export class RegisteredJob implements HeapEntry {
   paused = false
   /** Its next slot was found overdue in the storage: whoever finds that launches it. */
   isOverdue = false
+  /** A slot of it is being created. */
+  isInHand = false
+  /** The node does not hold it any more: whoever still has it in hand moves nothing. */
+  isDropped = false
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
     this.job = job

@@ -37,8 +37,15 @@ export class Precedence {
     return this.#peers.length === 0
   }
 
+  /** The shards for whose jobs this node goes first; `null`: that depends on each job, or it does so for all. */
+  get ownShards(): readonly number[] | null {
+    const ranks = this.#ranks
+    if (ranks === null) return null
+    return Array.from({ length: shardCount }, (_, shard) => shard).filter((shard) => ranks[shard] === 0)
+  }
+
   /** How many living nodes that can run the job go before this one. */
-  rankOf({ job }: RegisteredJob): number {
+  rankOf({ job }: Pick<RegisteredJob, 'job'>): number {
     // Of code that it has got since, the others do not know.
     if (this.#peers.length === 0 || !this.#heartbeats.hasToldOf(job)) return 0
     const shard = shardOf(job.id)

@@ -129,8 +129,13 @@ export class Standby {
   }
 
   #takeOn(record: JobRecord): void {
+    if (record.deletedAt !== null) return
     const job = this.#registry.get(record.id)
-    if (job === undefined || record.deletedAt !== null) return
+    if (job === undefined) {
+      const { loose } = this.#registry
+      if (loose.isPartial && loose.hasRoom) this.#registry.adoptStored(record)
+      return
+    }
     if (record.version === job.version && record.createdAt === job.createdAt) {
       this.#registry.moveOn(job, record.watermark, record.nextAt)
     } else this.#registry.reload(job)

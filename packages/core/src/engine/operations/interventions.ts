@@ -75,19 +75,24 @@ export class Interventions {
     const record = await this.find(id, storage)
     const { jobId, scheduledAt } = record
     const mode = isForced ? 'force' : 'request'
+    const jobName = await this.#nameOf(jobId, storage)
     const now = this.#engine.now()
     const [answer] = await storage.once((calls) =>
       calls.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
     )
-    return this.#canceled(record, reason, answer as CancelAnswer)
+    return this.#canceled(record, { reason, jobName }, answer as CancelAnswer)
   }
 
-  #canceled(record: OccurrenceRecord, reason: string, answer: CancelAnswer): CancelResult {
+  #canceled(
+    record: OccurrenceRecord,
+    { reason, jobName }: { readonly reason: string; readonly jobName: string },
+    answer: CancelAnswer,
+  ): CancelResult {
     const { id } = record
     switch (answer.outcome) {
       case 'canceled':
         this.#pool.get(id)?.cancel(reason)
-        this.#emitCanceled(record.jobId, id, record.scheduledAt, reason)
+        this.#emitCanceled({ jobId: record.jobId, jobName, occurrenceId: id }, record.scheduledAt, reason)
         if (answer.woken !== null) this.#capacity.workAppeared()
         return { id, outcome: 'canceled', state: 'canceled' }
       case 'requested':
@@ -130,7 +135,7 @@ export class Interventions {
       const [answer] = await storage.once((calls) => calls.createOccurrences({ now, owner, items: [item] }))
       const { outcome } = answer as CreateAnswer
       if (outcome === 'created') {
-        this.#emitCanceled(jobId, id, slot, reason)
+        this.#emitCanceled({ jobId, jobName: job.job.name, occurrenceId: id }, slot, reason)
         return { id, outcome: 'canceled', state: 'canceled' }
       }
       if (outcome === 'exists') return this.cancel(id, options, storage)
@@ -173,10 +178,20 @@ export class Interventions {
     return outcome === 'saved'
   }
 
-  #emitCanceled(jobId: JobId, id: OccurrenceId, scheduledAt: number, reason: string): void {
-    const jobName = this.#registry.get(jobId)?.job.name ?? jobId
-    const event = { jobId, jobName, occurrenceId: id, scheduledAt: new Date(scheduledAt), reason }
-    this.#engine.events.emit('occurrence.canceled', event)
+  #emitCanceled(
+    names: { readonly jobId: JobId; readonly jobName: string; readonly occurrenceId: OccurrenceId },
+    scheduledAt: number,
+    reason: string,
+  ): void {
+    this.#engine.events.emit('occurrence.canceled', { ...names, scheduledAt: new Date(scheduledAt), reason })
+  }
+
+  /** Of a job that this node does not know, the id stands for it; but not of one that it has only not in its memory. */
+  async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
+    const job = this.#registry.get(jobId)
+    if (job !== undefined || !this.#registry.loose.isPartial) return job?.job.name ?? jobId
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
+    return jobs[0]?.name ?? jobId
   }
 }
 

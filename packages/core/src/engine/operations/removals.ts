@@ -12,6 +12,7 @@ import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { GatheredCalls } from '../loop/gathered-calls.ts'
+import type { JobLookup } from './job-lookup.ts'
 
 /** How to remove a job. */
 export interface RemoveOptions extends CallOptions {
@@ -29,11 +30,13 @@ interface Deletion {
 export class Removals {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #lookup: JobLookup
   readonly #deletes: GatheredCalls<JobChange, SaveJobAnswer>
 
-  constructor(engine: EngineContext, registry: JobRegistry) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
     this.#engine = engine
-    this.#registry = registry
+    this.#registry = options.registry
+    this.#lookup = options.lookup
     this.#deletes = new GatheredCalls(engine, {
       operation: 'saveJobs',
       isRepeated: false,
@@ -57,7 +60,7 @@ export class Removals {
   /** Answers the names of those that this call has deleted: others may have been deleted elsewhere meanwhile. */
   async removeMany(names: readonly string[], options: CallOptions, asked: AskedCalls): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
-    const jobs = await this.#readNames(names)
+    const jobs = await this.#readNames(names, asked)
     const most = Math.min(definitionsAtOnce, this.#engine.maxBatch)
     const removed: string[] = []
     asked.assertWanted()
@@ -73,13 +76,16 @@ export class Removals {
     return removed
   }
 
-  async #readNames(names: readonly string[]): Promise<readonly RegisteredJob[]> {
+  async #readNames(names: readonly string[], asked: AskedCalls): Promise<readonly RegisteredJob[]> {
     const jobs = new Set<RegisteredJob>()
-    for (const [index, name] of readLimitedList(names, 'names').slice().entries()) {
+    const list = readLimitedList(names, 'names').slice()
+    const lookedUp = await this.#lookup.byNames(list, asked)
+    for (const [index, name] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const field = `names[${index}]`
-      const job = this.#registry.get(jobId(readJobName(name, field)))
+      const id = jobId(readJobName(name, field))
+      const job = this.#registry.get(id) ?? lookedUp.get(id)
       if (job === undefined) throw jobNotFound(name, field)
       if (jobs.has(job)) throw duplicateJob(name, field)
       jobs.add(job)

@@ -1,6 +1,6 @@
 import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
-import { jobId } from '../../ids.ts'
+import { type JobId, jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
@@ -12,6 +12,7 @@ import { type AskedCalls, callOptionNames, type CallOptions } from '../loop/aske
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callsAtOnce } from '../loop/group-commit.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
+import type { JobLookup } from './job-lookup.ts'
 import { type Request, RequestCreator } from './request-creator.ts'
 import {
   detailsOf,
@@ -34,9 +35,14 @@ export class Requests {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #creator: RequestCreator
+  readonly #lookup: JobLookup
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; lookup: JobLookup },
+  ) {
     this.#engine = engine
+    this.#lookup = options.lookup
     this.#registry = options.registry
     this.#creator = new RequestCreator(engine, options)
   }
@@ -73,7 +79,7 @@ export class Requests {
     asked: AskedCalls,
   ): Promise<readonly TriggerManyResult[]> {
     readObject(options, 'options', callOptionNames)
-    const requests = await this.#readItems(items)
+    const requests = await this.#readItems(items, asked)
     asked.assertWanted()
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
@@ -119,15 +125,18 @@ export class Requests {
     return asked.within(() => answering)
   }
 
-  async #readItems(items: readonly TriggerItem[]): Promise<readonly JobRequest[]> {
+  async #readItems(items: readonly TriggerItem[], asked: AskedCalls): Promise<readonly JobRequest[]> {
     const requests: JobRequest[] = []
     const jobs = new Map<string, RegisteredJob>()
-    for (const [index, item] of readLimitedList(items, 'items').slice().entries()) {
+    const list = readLimitedList(items, 'items').slice()
+    const names = list.map((item: Partial<TriggerItem> | null | undefined) => item?.job)
+    const lookedUp = await this.#lookup.byNames(names, asked)
+    for (const [index, item] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const path = `items[${index}].`
       readObject(item, `items[${index}]`, ['job', ...triggerOptionNames])
-      const job = jobs.get(item.job) ?? this.#jobOf(item.job, `${path}job`)
+      const job = jobs.get(item.job) ?? this.#jobOf(item.job, `${path}job`, lookedUp)
       jobs.set(item.job, job)
       const details = detailsOf(item, path)
       planOfRequest(this.#registry, job, details, path)
@@ -136,8 +145,9 @@ export class Requests {
     return requests
   }
 
-  #jobOf(name: string, field: string): RegisteredJob {
-    const job = this.#registry.get(jobId(readJobName(name, field)))
+  #jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
+    const id = jobId(readJobName(name, field))
+    const job = this.#registry.get(id) ?? lookedUp.get(id)
     if (job === undefined) throw jobNotFound(name, field)
     return job
   }

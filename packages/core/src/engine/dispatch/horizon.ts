@@ -1,0 +1,149 @@
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { DueJobs, Page } from '../../storage/storage.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { Precedence } from '../nodes/precedence.ts'
+
+/** How far ahead of their time jobs are looked up: so late may a look be that nothing starts late for it, and more. */
+const aheadMs = 2000
+const lookEveryMs = 1000
+
+/** A look that ended because no more may be held goes on so soon. */
+const goOnMs = 100
+const wakeDelayMs = 200
+
+/** Every so many looks, all that is due is looked up, and not what has become so of late. */
+const looksPerFullLook = 60
+
+/** A look goes back so much further than the one before: others may have added or changed jobs since, or have been slow. */
+const overlapMs = 10_000
+
+/** A look that is to go on where it ended. */
+interface Rest {
+  readonly due: DueJobs
+  readonly cursor: string
+}
+
+/**
+ * Looks up which jobs come due, where more are stored than a node holds, and lets go those that it need not hold, see
+ * decision 13.
+ */
+export class Horizon {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #precedence: Precedence
+  readonly #isBlind: boolean
+  readonly #loop: BackgroundLoop
+  #lookedUpTo = Number.NEGATIVE_INFINITY
+  #looks = 0
+  #rest: Rest | null = null
+  #isWoken = false
+  #isStarted = false
+
+  /** `isBlind`: this node has no handlers, and looks nothing up. */
+  constructor(engine: EngineContext, options: { registry: JobRegistry; precedence: Precedence; isBlind: boolean }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#precedence = options.precedence
+    this.#isBlind = options.isBlind
+    this.#loop = new BackgroundLoop(engine, { name: 'look up due jobs', round: () => this.#lookAndGoOn() })
+    this.#registry.loose.overflowed.listen(() => this.lookForAll())
+  }
+
+  /** Resolves when what is due has been looked up. */
+  async start(): Promise<void> {
+    this.#isStarted = true
+    this.lookForAll()
+    await this.#loop.underWay
+  }
+
+  /** Begins no further look. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  wake(): void {
+    if (this.#isWoken || !this.#isNeeded) return
+    this.#isWoken = true
+    this.#loop.runIn(wakeDelayMs)
+  }
+
+  /** Looks up all that is due, now: the time has jumped, or this node goes first where others did. */
+  lookForAll(): void {
+    if (!this.#isNeeded) return
+    this.#looks = 0
+    this.#rest = null
+    this.#loop.run()
+  }
+
+  get #isNeeded(): boolean {
+    return this.#isStarted && this.#registry.loose.isPartial
+  }
+
+  async #lookAndGoOn(): Promise<void> {
+    this.#isWoken = false
+    try {
+      await this.#look()
+    } finally {
+      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? lookEveryMs : goOnMs)
+    }
+  }
+
+  async #look(): Promise<void> {
+    const now = this.#engine.now()
+    if (this.#engine.isHeldBack) return
+    const upTo = now + aheadMs
+    this.#registry.dropUnneeded(upTo)
+    if (this.#isBlind) return
+    const shards = this.#precedence.ownShards
+    if (shards?.length === 0) return
+    const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(upTo, shards), cursor: null }
+    this.#rest = null
+    const end = await this.#lookUp(due, cursor)
+    if (end === null) this.#lookedUpTo = due.upTo
+    else this.#rest ??= { due, cursor: end }
+  }
+
+  #dueUpTo(upTo: number, shards: readonly number[] | null): DueJobs {
+    const isFull = this.#looks++ % looksPerFullLook === 0
+    // A clock may have been set back.
+    const after = Math.min(this.#lookedUpTo, upTo) - overlapMs
+    const since = isFull || !Number.isFinite(after) ? {} : { after }
+    return { upTo, ...since, ...(shards !== null && { shards }) }
+  }
+
+  /** Answers where to go on; `null` when there is no more. */
+  async #lookUp(due: DueJobs, from: string | null): Promise<string | null> {
+    const { maxBatch: limit, storage } = this.#engine
+    let cursor = from
+    do {
+      if (!this.#registry.loose.hasRoom) return cursor
+      const page: Page<JobRecord> = await storage.repeated('listJobs', (calls) =>
+        calls.listJobs({ due, limit, cursor }),
+      )
+      await this.#registry.learnTypesOf(page.items)
+      for (const record of page.items) this.#takeOn(record)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+    return cursor
+  }
+
+  /** What is wrong with one job must not hide the others. */
+  #takeOn(record: JobRecord): void {
+    try {
+      const job = this.#registry.get(record.id)
+      if (job !== undefined) this.#registry.catchUp(job, record)
+      else this.#load(record)
+    } catch (error) {
+      this.#engine.fail(`job ${record.name}`, error)
+    }
+  }
+
+  /** What other nodes go first for is theirs, unless it is overdue: then the standby finds it. */
+  #load(record: JobRecord): void {
+    const job = this.#registry.jobOfStored(record)
+    if (job !== null && this.#precedence.rankOf({ job }) === 0) this.#registry.adopt(job, record)
+  }
+}

@@ -1,0 +1,90 @@
+import { isWellFormed } from '../../configuration/read-value.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { jobNotFound } from '../jobs/job-not-found.ts'
+import { definitionsAtOnce, type JobRegistry } from '../jobs/job-registry.ts'
+import type { RegisteredJob } from '../jobs/registered-job.ts'
+import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { GatheredCalls } from '../loop/gathered-calls.ts'
+import { ItemRefused } from '../loop/item-calls.ts'
+
+/** Jobs that somebody asks for and that this node does not hold, see decision 13. */
+export class JobLookup {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #reads: GatheredCalls<JobId, JobRecord | null>
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+    this.#reads = new GatheredCalls(engine, {
+      operation: 'get',
+      isRepeated: true,
+      call: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#reads.stop()
+  }
+
+  /** A job of this name that this node does not hold. @throws JobistemerError `JOB_NOT_FOUND` */
+  async byName(name: string, asked: AskedCalls): Promise<RegisteredJob> {
+    const job = await this.byId(jobId(readJobName(name)), asked)
+    if (job === undefined) throw jobNotFound(name)
+    return job
+  }
+
+  async byId(id: JobId, asked: AskedCalls): Promise<RegisteredJob | undefined> {
+    return (await this.#read([id], asked)).get(id)
+  }
+
+  /** Those of many names whose jobs are there and not held here. Names that are none are left out. */
+  async byNames(names: readonly unknown[], asked: AskedCalls): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+    const found = new Map<JobId, RegisteredJob>()
+    if (!this.#registry.loose.isPartial) return found
+    const ids = new Set<JobId>()
+    for (const name of new Set(names)) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
+      if (id !== null && this.#registry.get(id) === undefined) ids.add(id)
+    }
+    const open = [...ids]
+    for (let start = 0; start < open.length; start += definitionsAtOnce) {
+      const some = await this.#read(open.slice(start, start + definitionsAtOnce), asked)
+      for (const [id, job] of some) found.set(id, job)
+    }
+    return found
+  }
+
+  async #read(ids: readonly JobId[], asked: AskedCalls): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+    const found = new Map<JobId, RegisteredJob>()
+    if (!this.#registry.loose.isPartial) return found
+    const read = (id: JobId) =>
+      this.#reads
+        .send(asked, () => id)
+        .catch((error) => {
+          throw error instanceof ItemRefused ? error.error : error
+        })
+    const records = await asked.within(() => Promise.all(ids.map(read)))
+    const learning = this.#registry.learn(records)
+    if (learning !== null) await learning
+    for (const record of records) {
+      const job = record === null || record.deletedAt !== null ? null : this.#take(record)
+      if (job !== null) found.set(job.job.id, job)
+    }
+    return found
+  }
+
+  #take(record: JobRecord): RegisteredJob | null {
+    const held = this.#registry.get(record.id)
+    if (held !== undefined) return held
+    // What somebody does to a job needs no handlers.
+    const job = this.#registry.jobOfStored(record, { isAnyData: true })
+    return job === null ? null : this.#registry.adopt(job, record)
+  }
+}
