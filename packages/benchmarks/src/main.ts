@@ -1,9 +1,11 @@
+import { parseArgs } from 'node:util'
 import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
+import { millionSuite } from './million-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { nodesSuite } from './redis/nodes-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
@@ -20,24 +22,32 @@ const suites: readonly Suite[] = [
   queuesSuite,
   loopSuite,
   definitionsSuite,
+  millionSuite,
   redisSuite,
   requestsSuite,
   latenessSuite,
   nodesSuite,
   takeoverSuite,
 ]
-const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [${suites.map((suite) => suite.name).join('] [')}]`
 
-const names = process.argv.slice(2).filter((argument) => argument !== '--smoke')
+const { values, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { smoke: { type: 'boolean', default: false }, jobs: { type: 'string' } },
+})
+const { smoke } = values
+const jobs = values.jobs === undefined ? undefined : Number(values.jobs)
 const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
   process.exitCode = 2
+} else if (jobs !== undefined && !(Number.isSafeInteger(jobs) && jobs > 0)) {
+  console.error(`--jobs is not a number of jobs: ${values.jobs}.\n${usage}`)
+  process.exitCode = 2
 } else {
-  const smoke = process.argv.includes('--smoke')
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke })))
+    console.log(printTable(await suite.run({ smoke, ...(jobs !== undefined && { jobs }) })))
   }
 }

@@ -1,6 +1,8 @@
 /** How thorough a run is: `smoke` only shows that the benchmark works, in a few seconds. */
 export interface BenchmarkOptions {
   readonly smoke: boolean
+  /** How many jobs are stored, where that is what is measured. Default: as many as the benchmark is about. */
+  readonly jobs?: number
 }
 
 /** One benchmark: prints its table. */

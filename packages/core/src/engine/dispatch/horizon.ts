@@ -1,3 +1,4 @@
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { DueJobs, Page } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -134,8 +135,8 @@ export class Horizon {
   #takeOn(record: JobRecord): void {
     try {
       const job = this.#registry.get(record.id)
-      if (job !== undefined) this.#registry.catchUp(job, record)
-      else this.#load(record)
+      if (job === undefined) this.#load(record)
+      else if (this.#precedence.rankOf(job) === 0) this.#registry.catchUp(job, record)
     } catch (error) {
       this.#engine.fail(`job ${record.name}`, error)
     }
@@ -143,7 +144,7 @@ export class Horizon {
 
   /** What other nodes go first for is theirs, unless it is overdue: then the standby finds it. */
   #load(record: JobRecord): void {
-    const job = this.#registry.jobOfStored(record)
-    if (job !== null && this.#precedence.rankOf({ job }) === 0) this.#registry.adopt(job, record)
+    const tasks = tasksOf(readJobDocument(record.definition), [])
+    if (this.#precedence.rankOf({ job: { id: record.id, tasks } }) === 0) this.#registry.adoptStored(record)
   }
 }

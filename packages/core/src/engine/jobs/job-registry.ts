@@ -312,8 +312,8 @@ export class JobRegistry {
     registered.paused = record.paused !== null
     registered.plan = local ? undefined : this.#planOfStored(registered, record)
     if (registered.plan === null) this.sayMissing(job, registered.missing)
-    this.loose.use(registered)
     this.moveOn(registered, record.watermark, record.nextAt)
+    this.loose.use(registered)
     if (isNew && registered.isFollowing && registered.origin !== 'stored') this.#sayFollowing(registered)
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
@@ -478,14 +478,13 @@ export class JobRegistry {
   catchUp(job: RegisteredJob, record: JobRecord): void {
     // It was lost, or deleted, and has come back: its versions count from another beginning.
     if (record.createdAt !== job.createdAt) this.reload(job)
-    if (record.createdAt !== job.createdAt || record.version < job.version) return
-    if (record.version > job.version) {
-      this.adopt(job.job, record)
-      return
-    }
+    else if (record.version > job.version) this.adopt(job.job, record)
+    else if (record.version === job.version) this.#catchUpWithin(job, record)
+  }
+
+  #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
     // Its slot is in hand: the answer says what there is to say.
     if (job.heapIndex < 0 || job.isInHand) return
-    const { watermark, nextAt } = record
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
   }

@@ -1,5 +1,5 @@
+import type { Job } from '../../job/define-job.ts'
 import { type NodeRecord, shardCount, shardOf } from '../../storage/node-record.ts'
-import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
 
@@ -45,7 +45,7 @@ export class Precedence {
   }
 
   /** How many living nodes that can run the job go before this one. */
-  rankOf({ job }: Pick<RegisteredJob, 'job'>): number {
+  rankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
     // Of code that it has got since, the others do not know.
     if (this.#peers.length === 0 || !this.#heartbeats.hasToldOf(job)) return 0
     const shard = shardOf(job.id)

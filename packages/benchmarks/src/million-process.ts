@@ -1,0 +1,99 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { redisStorage } from '@jobistemer/storage-redis'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { cron } from '@jobistemer/ticker-cron'
+
+// One node of the benchmark of a million jobs, started with --expose-gc. Prints what it has measured as JSON.
+
+/** What a process of the benchmark is told. */
+export interface MillionOrder {
+  readonly url: string
+  /** `fill` stores the jobs; `watch` starts a node among them, and looks what it costs. */
+  readonly does: 'fill' | 'watch'
+  readonly count: number
+  /** Epoch milliseconds: nothing is due before. */
+  readonly dueFrom: number
+  /** What is looked at begins then, epoch milliseconds, and takes so long. */
+  readonly watchFrom: number
+  readonly watchMs: number
+}
+
+/** What storing the jobs took. */
+export interface Filled {
+  readonly perSecond: number
+}
+
+/** What a node among them cost. */
+export interface Watched {
+  readonly startMs: number
+  /** Of one core, over the time that was looked at. */
+  readonly cpuPercent: number
+  /** What the node holds beyond what the same process held before, after garbage collection. */
+  readonly heapMegabytes: number
+  /** Milliseconds from the slot to the first line of the handler. */
+  readonly lateness: readonly number[]
+}
+
+const listLength = 10_000
+
+/** Each job is due every 15 minutes, and each second as many as any other. */
+const phases = 900
+
+const order = JSON.parse(process.argv[2] ?? '') as MillionOrder
+const heapBefore = heapUsed()
+const beganAt = performance.now()
+const storage = order.url.startsWith('redis:') ? redisStorage({ url: order.url }) : sqliteStorage({ file: order.url })
+const lateness: number[] = []
+let isWatching = false
+const scheduler = createScheduler({
+  storage,
+  logger: silentLogger,
+  maxConcurrentJobs: 1000,
+  handlers: {
+    bill: ({ scheduledAt }) => {
+      if (isWatching) lateness.push(Date.now() - scheduledAt.getTime())
+    },
+  },
+})
+await scheduler.start()
+const startMs = performance.now() - beganAt
+const measured: Filled | Watched = order.does === 'fill' ? await fill() : await watch()
+await scheduler.shutdown()
+await storage.close()
+process.stdout.write(JSON.stringify(measured))
+
+async function fill(): Promise<Filled> {
+  const { count, dueFrom } = order
+  const filledFrom = performance.now()
+  for (let start = 0; start < count; start += listLength) {
+    const length = Math.min(listLength, count - start)
+    await scheduler.add(Array.from({ length }, (_, index) => billing(start + index, dueFrom)))
+  }
+  return { perSecond: (count * 1000) / (performance.now() - filledFrom) }
+}
+
+function billing(index: number, start: number) {
+  const phase = index % phases
+  const schedule = cron(`${phase % 60} ${Math.floor(phase / 60)}/15 * * * *`, { start })
+  const tasks = [{ name: 'bill', handler: 'bill', data: { tenant: `tenant-${index}` } }]
+  return defineJob({ name: `bill-${index}`, schedule, tasks })
+}
+
+async function watch(): Promise<Watched> {
+  const { watchFrom, watchMs } = order
+  await wait(Math.max(0, watchFrom - Date.now()))
+  const { user, system } = process.cpuUsage()
+  const watchedFrom = performance.now()
+  isWatching = true
+  await wait(watchMs)
+  isWatching = false
+  const used = process.cpuUsage({ user, system })
+  const cpuPercent = (used.user + used.system) / 10 / (performance.now() - watchedFrom)
+  return { startMs, cpuPercent, heapMegabytes: (heapUsed() - heapBefore) / 1e6, lateness }
+}
+
+function heapUsed(): number {
+  for (let turn = 0; turn < 4; turn++) globalThis.gc?.()
+  return process.memoryUsage().heapUsed
+}

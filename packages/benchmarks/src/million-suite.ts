@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startRedis } from '@jobistemer/test-servers'
+import type { Filled, MillionOrder, Watched } from './million-process.ts'
+import { formatRate, type Suite } from './suite.ts'
+
+const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
+
+/** At least so many are stored within a second: nothing is due until they are, and a node was looked at. */
+const slowestPerSecond = 4000
+
+const marginMs = 5000
+
+/** What a node costs among a million stored jobs that are data, when nothing is due, and when a thousand are each second. */
+export const millionSuite: Suite = {
+  name: 'million',
+  title: 'A node among a great many stored data jobs',
+  async run({ smoke, jobs }) {
+    const count = jobs ?? (smoke ? 9000 : 1_000_000)
+    const watchMs = smoke ? 2000 : 30_000
+    const rows: string[][] = []
+    const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
+    const redis = await startRedis({ config: { appendonly: 'yes' } })
+    try {
+      for (const [name, url] of [
+        ['SQLite', join(folder, 'jobs.db')],
+        ['Redis', redis.url],
+      ] as const) {
+        const measured = await measure(url, { count, watchMs })
+        for (const [part, figure] of measured) rows.push([`${name}, ${part}`, figure])
+      }
+    } finally {
+      await redis.stop()
+      await rm(folder, { recursive: true, force: true })
+    }
+    return {
+      columns: [`with ${count.toLocaleString('en-US')} jobs`, ''],
+      rows,
+      notes: [
+        'Added in lists of 10,000, of a cron schedule each that fires every 15 minutes, spread over its seconds. Two nodes, one',
+        `after the other, each in a process of its own: ${watchMs / 1000} s before the first slot, and ${watchMs / 1000} s when each second has its share.`,
+        'Heap: what the node holds after garbage collection, beyond what its process held before. Lateness: to the handler.',
+      ],
+    }
+  },
+}
+
+async function measure(
+  url: string,
+  { count, watchMs }: { readonly count: number; readonly watchMs: number },
+): Promise<readonly (readonly [string, string])[]> {
+  const perWatch = watchMs + 2 * marginMs
+  const dueFrom = Date.now() + (count * 1000) / slowestPerSecond + perWatch
+  const common = { url, count, dueFrom, watchFrom: 0, watchMs }
+  const { perSecond } = await run<Filled>({ ...common, does: 'fill' })
+  if (Date.now() + perWatch > dueFrom) throw new Error('this machine is too slow: slots are due before all jobs are stored')
+  const idle = await run<Watched>({ ...common, does: 'watch', watchFrom: Date.now() + marginMs })
+  await wait(Math.max(0, dueFrom - Date.now() - marginMs))
+  const busy = await run<Watched>({ ...common, does: 'watch', watchFrom: dueFrom + marginMs })
+  const sorted = [...busy.lateness].sort((left, right) => left - right)
+  const quantile = (share: number) => `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? '-'} ms`
+  return [
+    ['added', formatRate(perSecond)],
+    ['start', `${Math.round(idle.startMs)} ms`],
+    ['idle, of a core', `${idle.cpuPercent.toFixed(2)} %`],
+    ['idle, heap', `${idle.heapMegabytes.toFixed(1)} MB`],
+    ['busy, slots', formatRate((sorted.length * 1000) / watchMs)],
+    ['busy, lateness p50', quantile(0.5)],
+    ['busy, lateness p99', quantile(0.99)],
+    ['busy, largest lateness', quantile(1)],
+    ['busy, of a core', `${busy.cpuPercent.toFixed(1)} %`],
+    ['busy, heap', `${busy.heapMegabytes.toFixed(1)} MB`],
+  ]
+}
+
+async function run<Measured>(order: MillionOrder): Promise<Measured> {
+  const options = { maxBuffer: 64 * 1024 * 1024 }
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--expose-gc', program, JSON.stringify(order)],
+    options,
+  )
+  return JSON.parse(stdout) as Measured
+}
