@@ -84,11 +84,15 @@ export class Horizon {
   }
 
   async #lookAndGoOn(): Promise<void> {
+    const { clock } = this.#engine
+    const beganAt = clock.monotonic()
     this.#isWoken = false
     try {
       await this.#look()
     } finally {
-      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? lookEveryMs : goOnMs)
+      // A storage that was away has answered what was asked a while ago.
+      const inMs = this.#rest === null ? lookEveryMs - (clock.monotonic() - beganAt) : 0
+      if (!this.#isWoken) this.#loop.runIn(Math.max(goOnMs, inMs))
     }
   }
 

@@ -42,12 +42,16 @@ export class JobLookup {
     return (await this.#read([id], asked)).get(id)
   }
 
-  /** Those of many names whose jobs are there and not held here. Names that are none are left out. */
-  async byNames(names: readonly unknown[], asked: AskedCalls): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+  /** Those jobs of many names that are there and not held here. What is no name is left out. */
+  async byNames<Item>(
+    items: readonly Item[],
+    asked: AskedCalls,
+    nameOf: (item: Item) => unknown,
+  ): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.loose.isPartial) return found
     const ids = new Set<JobId>()
-    for (const name of new Set(names)) {
+    for (const name of new Set(items.map(nameOf))) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null

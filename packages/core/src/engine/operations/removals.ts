@@ -79,7 +79,7 @@ export class Removals {
   async #readNames(names: readonly string[], asked: AskedCalls): Promise<readonly RegisteredJob[]> {
     const jobs = new Set<RegisteredJob>()
     const list = readLimitedList(names, 'names').slice()
-    const lookedUp = await this.#lookup.byNames(list, asked)
+    const lookedUp = await this.#lookup.byNames(list, asked, (name) => name)
     for (const [index, name] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn

@@ -129,8 +129,7 @@ export class Requests {
     const requests: JobRequest[] = []
     const jobs = new Map<string, RegisteredJob>()
     const list = readLimitedList(items, 'items').slice()
-    const names = list.map((item: Partial<TriggerItem> | null | undefined) => item?.job)
-    const lookedUp = await this.#lookup.byNames(names, asked)
+    const lookedUp = await this.#lookup.byNames<Partial<TriggerItem> | null>(list, asked, (item) => item?.job)
     for (const [index, item] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
