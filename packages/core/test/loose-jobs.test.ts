@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { LooseJobs } from '../src/engine/jobs/loose-jobs.ts'
+import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
+
+/** A job that is data, whose next slot is on the agenda. */
+function dataJob(name: string, state: Partial<RegisteredJob> = {}): RegisteredJob {
+  const job = { name, onStart: undefined, onComplete: undefined, tasks: [{ handler: 'work' }] }
+  return { job, origin: 'stored', heapIndex: 0, at: 1000, isInHand: false, plan: undefined, ...state } as RegisteredJob
+}
+
+function looseOf(most: number, jobs: readonly RegisteredJob[]): { loose: LooseJobs; overflows: () => number } {
+  const loose = new LooseJobs(most)
+  let count = 0
+  loose.overflowed.listen(() => count++)
+  for (const job of jobs) loose.use(job)
+  return { loose, overflows: () => count }
+}
+
+/** The names of those that are let go. */
+function dropped(loose: LooseJobs, upTo: number): string[] {
+  return Array.from(loose.unneeded(upTo), (job) => {
+    loose.remove(job)
+    return job.job.name
+  })
+}
+
+describe('jobs that a node need not hold', () => {
+  it('all stay until there are more than may be held, which is said once', () => {
+    const jobs = ['a', 'b', 'c'].map((name) => dataJob(name))
+    const { loose, overflows } = looseOf(2, jobs.slice(0, 2))
+    expect(loose.isPartial).toBe(false)
+    expect(dropped(loose, 0)).toEqual([])
+    loose.use(jobs[2] as RegisteredJob)
+    loose.use(dataJob('d'))
+    expect(loose.isPartial).toBe(true)
+    expect(overflows()).toBe(1)
+  })
+
+  it('go by their last use, the longest unused first, until no more are held than may be', () => {
+    const jobs = ['a', 'b', 'c', 'd', 'e'].map((name) => dataJob(name))
+    const { loose } = looseOf(2, jobs)
+    loose.use(jobs[0] as RegisteredJob)
+    expect(dropped(loose, 0)).toEqual(['b', 'c', 'd'])
+  })
+
+  it('stay while a slot is near or in hand, but not when they have none, or lack handlers', () => {
+    const over = Number.POSITIVE_INFINITY
+    const { loose } = looseOf(0, [
+      dataJob('near', { at: 10 }),
+      dataJob('far', { at: 11 }),
+      dataJob('taken off the agenda', { heapIndex: -1 }),
+      dataJob('being created, and on the agenda', { at: 11, isInHand: true }),
+      dataJob('over', { heapIndex: -1, at: over }),
+      dataJob('left to others', { heapIndex: -1, plan: null }),
+    ])
+    expect(dropped(loose, 10)).toEqual(['far', 'over', 'left to others'])
+  })
+
+  it('are none with code of their own, hooks, or a place in the option `jobs`', () => {
+    const coded = (changes: object) => dataJob('', { job: { ...dataJob('').job, ...changes } as RegisteredJob['job'] })
+    const { loose } = looseOf(0, [
+      coded({ tasks: [{ handler: 'work' }, { handler: undefined }] }),
+      coded({ onStart: () => undefined }),
+      coded({ onComplete: () => undefined }),
+      dataJob('', { origin: 'jobs' }),
+    ])
+    expect(loose.isPartial).toBe(false)
+  })
+})
