@@ -259,19 +259,19 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 describe('a node that looks up what is due', () => {
-  it('goes on where it ended its look when more is due than it may hold', { timeout: 60_000 }, async () => {
+  it('goes on where it ended its look when more is due than it may hold', async () => {
     const world = createWorld(memory)
     const { ran, optionsOf } = noting(world)
-    const jobs = Array.from({ length: 25_000 }, (_, index) => dataJob(`job ${index}`, 3600))
-    for (let start = 0; start < jobs.length; start += 5000) await storeElsewhere(world, jobs.slice(start, start + 5000))
+    const jobs = Array.from({ length: 2500 }, (_, index) => dataJob(`job ${index}`, 3600))
+    await storeElsewhere(world, jobs)
     await world.clock.advanceTo(at(7000))
     const node = await world.start({ ...optionsOf('only'), maxConcurrentJobs: 100 })
     const held = heldOf(node, jobs).length
-    expect(held).toBeGreaterThan(10_000)
-    expect(held).toBeLessThan(25_000)
-    await world.clock.advance({ seconds: 60 })
-    expect(new Set(ran).size).toBe(25_000)
-    expect(ran).toHaveLength(25_000)
+    expect(held).toBeGreaterThan(500)
+    expect(held).toBeLessThanOrEqual(2000)
+    await world.clock.advance({ seconds: 30 })
+    expect(new Set(ran).size).toBe(2500)
+    expect(ran).toHaveLength(2500)
   })
 
   it('notices more jobs than it may hold as they are added, and tells of none that comes and goes', async () => {

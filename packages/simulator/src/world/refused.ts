@@ -6,6 +6,8 @@ import type { World } from './world.ts'
 /** What a user may be answered when others do things at the same time. */
 const expectedCodes = [
   'JOB_NOT_FOUND',
+  // It was never stored while its schedule lasted.
+  'SCHEDULE_NEVER_FIRES',
   'OCCURRENCE_NOT_FOUND',
   'VERSION_CONFLICT',
   'INVALID_ARGUMENT',

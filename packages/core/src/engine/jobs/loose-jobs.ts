@@ -2,8 +2,9 @@ import type { Job } from '../../job/define-job.ts'
 import { Signal } from '../loop/signal.ts'
 import type { RegisteredJob } from './registered-job.ts'
 
-/** So many are held beyond the others because they are due. */
-const mostDue = 20_000
+/** How many may be held beyond the others because they are due: so many times as many as the others, or a thousand. */
+const dueTimes = 4
+const fewestDue = 1000
 
 /** Whether the storage has all there is of a job, but for its handlers. */
 export function isData({ tasks, onStart, onComplete }: Job): boolean {
@@ -32,7 +33,7 @@ export class LooseJobs {
 
   /** Whether more may be held that are due. */
   get hasRoom(): boolean {
-    return this.#jobs.size < this.#most + mostDue
+    return this.#jobs.size < this.#most + Math.max(fewestDue, dueTimes * this.#most)
   }
 
   /** The job is in use. One that has code of its own is none of these. */
