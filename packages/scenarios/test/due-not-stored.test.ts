@@ -92,11 +92,11 @@ describe.each(everywhere)('on $name', (place) => {
     await storeElsewhere(world, jobs)
     const scheduler = await world.start(optionsOf('only'))
     let most = 0
-    for (let second = 1; second <= 300; second++) {
+    for (let second = 10; second <= 150; second += 10) {
       await world.clock.advanceTo(at(second + 0.5))
-      if (second > 2) most = Math.max(most, heldOf(scheduler, jobs).length)
+      most = Math.max(most, heldOf(scheduler, jobs).length)
     }
-    expect(ran.sort()).toEqual(slotsOf(200, 0, 300).sort())
+    expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
     // Of the crowd 18 at most are due within one second, and a look is two ahead.
     expect(most).toBeLessThan(60)
@@ -107,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     await storeElsewhere(
       world,
-      Array.from({ length: 3000 }, (_, index) => dataJob(`job ${index}`, 86_400)),
+      Array.from({ length: 1500 }, (_, index) => dataJob(`job ${index}`, 86_400)),
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
@@ -262,7 +262,7 @@ describe('a node that looks up what is due', () => {
   it('goes on where it ended its look when more is due than it may hold', async () => {
     const world = createWorld(memory)
     const { ran, optionsOf } = noting(world)
-    const jobs = Array.from({ length: 2500 }, (_, index) => dataJob(`job ${index}`, 3600))
+    const jobs = Array.from({ length: 2200 }, (_, index) => dataJob(`job ${index}`, 3600))
     await storeElsewhere(world, jobs)
     await world.clock.advanceTo(at(7000))
     const node = await world.start({ ...optionsOf('only'), maxConcurrentJobs: 100 })
@@ -270,8 +270,8 @@ describe('a node that looks up what is due', () => {
     expect(held).toBeGreaterThan(500)
     expect(held).toBeLessThanOrEqual(2000)
     await world.clock.advance({ seconds: 30 })
-    expect(new Set(ran).size).toBe(2500)
-    expect(ran).toHaveLength(2500)
+    expect(new Set(ran).size).toBe(2200)
+    expect(ran).toHaveLength(2200)
   })
 
   it('notices more jobs than it may hold as they are added, and tells of none that comes and goes', async () => {
