@@ -36,6 +36,7 @@ import type { NodeInfo } from './nodes/node-info.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
+import { Retainer } from './nodes/retention.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
 import {
@@ -96,6 +97,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #heartbeats: Heartbeats
   readonly #standby: Standby
   readonly #horizon: Horizon
+  readonly #retainer: Retainer
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #lookup: JobLookup
@@ -174,6 +176,7 @@ export class Engine implements Scheduler, EngineContext {
       findsDueJobs,
     })
     this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
+    this.#retainer = new Retainer(this, { precedence })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
@@ -288,6 +291,7 @@ export class Engine implements Scheduler, EngineContext {
     }
     this.#reaper.start()
     this.#standby.start()
+    this.#retainer.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -319,6 +323,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#watcher.stop()
     void this.#standby.stop()
     void this.#horizon.stop()
+    void this.#retainer.stop()
     this.#blockedLoop.stop()
     this.#heartbeats.leave()
     this.#pool.drain(graceMs)
