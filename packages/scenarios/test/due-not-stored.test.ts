@@ -113,7 +113,11 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
     // A page until there are more jobs than it holds, and one look at what is due.
     expect(counted.count('listJobs')).toBe(2)
-    const looks = await callsWithin(world, counted, 60, 'listJobs')
+    const listings = await callsWithin(world, counted, 60, 'listJobs')
+    // Once an hour, one node goes through all jobs for their retention.
+    const looks = listings.filter(
+      ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
+    )
     // One look at what is due each second, and one page of changes each three seconds at most.
     expect(looks.length).toBeGreaterThanOrEqual(59)
     expect(looks.length).toBeLessThanOrEqual(62 + 20)

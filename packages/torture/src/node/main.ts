@@ -67,11 +67,14 @@ const jobs = workload(kind.slowdown)
 const namesById = new Map<string, string>(jobNames.map((name) => [jobId(name), name]))
 const storage = recordingStorage(fragile, { record, nodeId, jobNames: namesById })
 
+const defined = defineWorkload(jobs, { seed, witness })
 const scheduler = createScheduler({
   storage,
   // Its tasks fail on purpose, and its storage too.
   logger: silentLogger,
-  jobs: defineWorkload(jobs, { seed, witness }),
+  jobs: defined.jobs,
+  handlers: defined.handlers,
+  heldJobs: 0,
   ...(nodeId !== null && { nodeId }),
   // Few, so that now and then work has to wait in the storage for another node.
   maxConcurrentJobs: 6,
@@ -122,6 +125,18 @@ function abandoned(): void {
 }
 process.on('disconnect', abandoned)
 
+/** As often as it takes: the storage may be away, and who starts a node would do so again. */
+async function addDataJobs(): Promise<void> {
+  for (;;) {
+    try {
+      return await scheduler.add(defined.dataJobs)
+    } catch (error) {
+      if (!JobistemerError.isInstance(error, 'STORAGE_TIMEOUT')) throw error
+    }
+  }
+}
+
 await scheduler.start()
+await addDataJobs()
 record({ event: 'up', node })
 send({ kind: 'ready', node })

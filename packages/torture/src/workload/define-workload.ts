@@ -1,4 +1,4 @@
-import { defineJob, type Job, systemClock, type TaskContext } from '@jobistemer/core'
+import { defineJob, type Job, systemClock, type TaskContext, type TaskHandler } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { behaviourOf } from './behaviour.ts'
 import type { WorkloadJob, WorkloadTask } from './workload-job.ts'
@@ -10,19 +10,37 @@ export interface Witness {
 }
 
 /** The workload as definitions whose handlers tell a witness. */
-export function defineWorkload(jobs: readonly WorkloadJob[], options: { seed: string; witness: Witness }): Job[] {
-  return jobs.map((job) =>
-    defineJob({
-      name: job.name,
-      schedule: cron(job.cron),
-      ...job.settings,
-      tasks: job.tasks.map((task) => ({
-        name: task.name,
-        ...task.settings,
-        run: (context: TaskContext) => runTask(task, context, options),
-      })),
-    }),
-  )
+interface DefinedWorkload {
+  /** Those with code of their own. */
+  readonly jobs: readonly Job[]
+  /** Every second job is data alone: nodes add it, hold none of them, and look up which come due. */
+  readonly dataJobs: readonly Job[]
+  readonly handlers: Readonly<Record<string, TaskHandler>>
+}
+
+export function defineWorkload(
+  jobs: readonly WorkloadJob[],
+  options: { readonly seed: string; readonly witness: Witness },
+): DefinedWorkload {
+  const handlers: Record<string, TaskHandler> = {}
+  const defined = jobs.map((job, index) => {
+    const tasks = job.tasks.map((task) => {
+      const run = (context: TaskContext) => runTask(task, context, options)
+      const handler = `${job.name}/${task.name}`
+      handlers[handler] = (context) => run(context as TaskContext)
+      return { name: task.name, ...task.settings, ...(isData(index) ? { handler } : { run }) }
+    })
+    return defineJob({ name: job.name, schedule: cron(job.cron), ...job.settings, tasks })
+  })
+  return {
+    jobs: defined.filter((_, index) => !isData(index)),
+    dataJobs: defined.filter((_, index) => isData(index)),
+    handlers,
+  }
+}
+
+function isData(index: number): boolean {
+  return index % 2 === 1
 }
 
 /** One attempt: what it returns is what the ledger is to hold. */
