@@ -17,8 +17,15 @@ const wakeDelayMs = 200
 /** Every so many looks, all that is due is looked up, and not what has become so of late. */
 const looksPerFullLook = 60
 
-/** A look goes back so much further than the one before: others may have added or changed jobs since, or have been slow. */
-const overlapMs = 10_000
+/** Every so many looks go far back, for what others were slow to write. */
+const looksPerFarLook = 10
+const farBackMs = 20_000
+
+/**
+ * A look begins so much before the time of the one before: others may have added or changed jobs since. What has been
+ * overdue for longer is held already, and waits for this node; to read it again would make one that is behind slower.
+ */
+const backMs = 1000
 
 /** A look that is to go on where it ended. */
 interface Rest {
@@ -36,7 +43,8 @@ export class Horizon {
   readonly #precedence: Precedence
   readonly #isBlind: boolean
   readonly #loop: BackgroundLoop
-  #lookedUpTo = Number.NEGATIVE_INFINITY
+  /** The time at the last look that came to its end. */
+  #lookedAt = Number.NEGATIVE_INFINITY
   #looks = 0
   #rest: Rest | null = null
   #isWoken = false
@@ -99,24 +107,23 @@ export class Horizon {
   async #look(): Promise<void> {
     const now = this.#engine.now()
     if (this.#engine.isHeldBack) return
-    const upTo = now + aheadMs
-    this.#registry.dropUnneeded(upTo)
+    this.#registry.dropUnneeded(now + aheadMs)
     if (this.#isBlind) return
     const shards = this.#precedence.ownShards
     if (shards?.length === 0) return
-    const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(upTo, shards), cursor: null }
+    const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
-    if (end === null) this.#lookedUpTo = due.upTo
+    if (end === null) this.#lookedAt = due.upTo - aheadMs
     else this.#rest ??= { due, cursor: end }
   }
 
-  #dueUpTo(upTo: number, shards: readonly number[] | null): DueJobs {
-    const isFull = this.#looks++ % looksPerFullLook === 0
+  #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
+    const look = this.#looks++
     // A clock may have been set back.
-    const after = Math.min(this.#lookedUpTo, upTo) - overlapMs
-    const since = isFull || !Number.isFinite(after) ? {} : { after }
-    return { upTo, ...since, ...(shards !== null && { shards }) }
+    const after = Math.min(this.#lookedAt, now) - (look % looksPerFarLook === 0 ? farBackMs : backMs)
+    const since = look % looksPerFullLook === 0 || !Number.isFinite(after) ? {} : { after }
+    return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }
 
   /** Answers where to go on; `null` when there is no more. */
