@@ -30,9 +30,17 @@ test('every benchmark runs and prints its rows', { timeout: 300_000 }, () => {
     'concurrency 1000',
     'jobistemer, 100 at a time',
     'BullMQ, 100 at a time',
-    '2 ',
+    'Redis, slots ',
+    'Redis, slots of each',
+    'Redis, backlog',
+    'SQLite, slots ',
+    'SQLite, backlog',
     'SQLite, kill -9',
     'Redis, same name',
+    'DynamoDB Local, kill -9',
+    'DynamoDB Local, shutdown',
+    'Redis, first node killed',
+    'SQLite, first node killed',
   ]
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''

@@ -1,0 +1,98 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { jobId, occurrenceId } from '@jobistemer/core'
+import type { CreateRequested } from '@jobistemer/core/storage'
+import type { Fleet } from './fleet.ts'
+import { jobNames, type NodeOrder } from './node-order.ts'
+import { openStorage } from './open-storage.ts'
+import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
+
+/** Where a fleet works. */
+export interface Site {
+  readonly address: string
+  readonly serverCpu: ServerCpu
+}
+
+/** Occurrences that wait in the storage, worked off by all nodes. */
+export async function workOff(
+  fleet: Fleet,
+  { address, serverCpu }: Site,
+  { occurrences, warmUp }: { readonly occurrences: number; readonly warmUp: number },
+): Promise<{ readonly spent: Spent; readonly ms: number }> {
+  const order: NodeOrder = { address, prefix: `backlog-${fleet.size}`, jobs: 100, isDueEverySecond: false }
+  await fleet.begin(order)
+  const storage = await openStorage(address, order.prefix)
+  const ids = jobNames(order.jobs).map((name) => jobId(name))
+  const fill = async (from: number, to: number) => {
+    const { maxBatch } = storage.capabilities
+    for (let first = from; first < to; first += maxBatch) {
+      const now = Date.now()
+      const items = Array.from({ length: Math.min(maxBatch, to - first) }, (_, index): CreateRequested => {
+        const job = ids[(first + index) % ids.length] ?? jobId('')
+        return {
+          kind: 'trigger',
+          id: occurrenceId(job, first + index),
+          jobId: job,
+          scheduledAt: now,
+          dueAt: now,
+          jobVersion: 1,
+          executionTimeoutMs: 60_000,
+          details: {},
+          runs: null,
+        }
+      })
+      await storage.createOccurrences({ now, owner: { node: 'filler', incarnation: 'filler' }, items })
+    }
+  }
+  await fill(0, warmUp)
+  await untilRun(fleet, warmUp)
+  let startedAt = 0
+  const spent = await spentUntil(fleet, {
+    serverCpu,
+    async prepare() {
+      await fleet.hold()
+      await fill(warmUp, warmUp + occurrences)
+      await storage.close()
+    },
+    async done() {
+      startedAt = Date.now()
+      fleet.release()
+      await untilRun(fleet, warmUp + occurrences)
+    },
+  })
+  return { spent, ms: spent.lastRunAt - startedAt }
+}
+
+/** Jobs that are due every second; for each job one node goes first. */
+export async function keepTime(
+  fleet: Fleet,
+  { address, serverCpu }: Site,
+  options: {
+    readonly prefix: string
+    readonly jobs: number
+    readonly seconds: number
+    readonly settleMs: number
+  },
+): Promise<Spent> {
+  const { prefix, jobs, seconds, settleMs } = options
+  await fleet.begin({ address, prefix, jobs, isDueEverySecond: true })
+  // Until all know of each other, all ask for each slot. Half a second is left until the next are due.
+  const now = Date.now()
+  await wait(Math.ceil((now + settleMs) / 1000) * 1000 + 500 - now)
+  return await rest(fleet, { serverCpu, seconds })
+}
+
+/** What a fleet spends while it goes on. */
+export async function rest(
+  fleet: Fleet,
+  { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },
+): Promise<Spent> {
+  return await spentUntil(fleet, { serverCpu, done: () => wait(seconds * 1000) })
+}
+
+async function untilRun(fleet: Fleet, occurrences: number): Promise<void> {
+  for (;;) {
+    const reports = await fleet.reports()
+    if (reports.reduce((sum, { runs }) => sum + runs, 0) >= occurrences) return
+    await wait(50)
+  }
+}
