@@ -11,8 +11,9 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { PassedOver } from './passed-over.ts'
 
-// What a damaged storage left behind is looked for once in so many polls.
-const pollsPerSweep = 60
+/** What a damaged storage left behind is looked for once in so long, and at least once in so many polls. */
+const sweepEveryMs = 60_000
+const mostPollsPerSweep = 60
 
 /** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
 type Sweep = 'none' | 'once' | 'to the end'
@@ -24,6 +25,7 @@ export class Claimer {
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #pollIntervalMs: number
+  readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
@@ -39,6 +41,8 @@ export class Claimer {
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
+    const pollsInTime = Math.ceil(sweepEveryMs / options.pollIntervalMs)
+    this.#pollsPerSweep = Math.min(mostPollsPerSweep, pollsInTime)
     this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
@@ -64,7 +68,7 @@ export class Claimer {
   }
 
   #sweepDue(): Sweep {
-    const isTurn = this.#polls++ % pollsPerSweep === 0
+    const isTurn = this.#polls++ % this.#pollsPerSweep === 0
     if (this.#registry.takeUnfinished()) return 'to the end'
     return isTurn ? 'once' : 'none'
   }
