@@ -16,6 +16,8 @@ export interface NodeReport {
   readonly lateness: readonly number[]
   /** Of the storage, by method. */
   readonly calls: Readonly<Record<string, number>>
+  /** How many slots it has asked for: more than are run when several nodes ask for the same. */
+  readonly asked: number
   /** Of the whole process since its start. */
   readonly cpuMs: number
 }

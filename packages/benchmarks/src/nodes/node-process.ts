@@ -16,15 +16,18 @@ let runs = 0
 let lastRunAt = 0
 let lateness: number[] = []
 let calls: Record<string, number> = {}
+let asked = 0
 
 async function begin(order: NodeOrder): Promise<void> {
   await end()
   runs = 0
   lateness = []
   calls = {}
+  asked = 0
   const storage = wrapStorage(await openStorage(order.address, order.prefix), {
     around: (call) => {
       calls[call.method] = (calls[call.method] ?? 0) + 1
+      if (call.method === 'createOccurrences') asked += call.request.items.length
       return call.proceed()
     },
   })
@@ -55,7 +58,7 @@ async function end(): Promise<void> {
 
 function report(): NodeReport {
   const { user, system } = process.cpuUsage()
-  return { runs, lastRunAt, lateness, calls, cpuMs: (user + system) / 1000 }
+  return { runs, lastRunAt, lateness, calls, asked, cpuMs: (user + system) / 1000 }
 }
 
 async function answer(request: NodeRequest): Promise<void> {

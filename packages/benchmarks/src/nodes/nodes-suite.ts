@@ -34,7 +34,7 @@ export const nodesSuite: Suite = {
     const client = new Redis(redis.url)
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
     try {
-      const few = { jobs: 20, jobsOfEach: 10, seconds: 2, backlog: 500 }
+      const few = { jobs: 20, jobsOfEach: 10, seconds: 2, backlog: 500, settleMs: 500 }
       const onRedis = { address: redis.url, serverCpu: () => cpuOf(client) }
       const loadOfRedis = {
         ...(smoke ? few : { jobs: 1000, jobsOfEach: 125, seconds: 6, backlog: 40_000 }),
@@ -85,7 +85,10 @@ async function compare(
     const late = spent.lateness.length === 0 ? [] : [0.5, 0.99].map((share) => `${quantile(spent.lateness, share)} ms`)
     rows.push([`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late])
     if (size !== 1 && size !== most) return
-    notes.push(`${name}, ${what}, ${size} nodes, calls for 1,000: ${printCalls(spent, spent.runs / 1000)}.`)
+    const calls = printCalls(spent, spent.runs / 1000)
+    const asked =
+      spent.asked === 0 ? '' : ` Slots asked for: ${(spent.asked / spent.runs).toFixed(2)} for each that ran.`
+    notes.push(`${name}, ${what}, ${size} nodes, calls for 1,000: ${calls}.${asked}`)
   }
   const { seconds, settleMs } = load
   for (const size of fleetSizes) {

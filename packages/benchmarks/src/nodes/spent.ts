@@ -11,6 +11,7 @@ export interface Spent {
   readonly nodeCpuMs: number
   readonly serverCpuMs: number | null
   readonly runs: number
+  readonly asked: number
   readonly lastRunAt: number
   /** Of each run, sorted, in milliseconds. */
   readonly lateness: readonly number[]
@@ -40,6 +41,7 @@ export async function spentUntil(
     nodeCpuMs: sum(({ cpuMs }) => cpuMs),
     serverCpuMs: serverBefore === undefined || serverAfter === undefined ? null : serverAfter - serverBefore,
     runs: sum(({ runs }) => runs),
+    asked: sum(({ asked }) => asked),
     lastRunAt: Math.max(...after.map(({ lastRunAt }) => lastRunAt)),
     lateness: after
       .flatMap(({ lateness }, index) => lateness.slice(before[index]?.lateness.length))
