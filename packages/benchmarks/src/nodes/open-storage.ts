@@ -31,6 +31,8 @@ export async function createDynamoDBTable(endpoint: string): Promise<void> {
 }
 
 async function clientOf(endpoint: string) {
+  // It warns of what its versions to come will need.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb')
   // DynamoDB Local takes any.
   const credentials = { accessKeyId: 'benchmark', secretAccessKey: 'benchmark' }
