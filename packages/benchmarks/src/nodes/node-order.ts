@@ -3,8 +3,8 @@ export interface NodeOrder {
   readonly address: string
   readonly prefix: string
   readonly jobs: number
-  /** Otherwise the jobs run only when they are triggered. */
-  readonly isDueEverySecond: boolean
+  /** From this instant on, in epoch milliseconds, the jobs are due every second; `null`: only when they are triggered. */
+  readonly dueFrom: number | null
 }
 
 /** What a node has done since its last order. */

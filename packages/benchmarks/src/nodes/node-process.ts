@@ -31,12 +31,14 @@ async function begin(order: NodeOrder): Promise<void> {
       return call.proceed()
     },
   })
+  const { dueFrom } = order
   // Far away: such a job runs only what is asked for.
-  const schedule = cron(order.isDueEverySecond ? '* * * * * *' : '0 0 0 1 1 * 2099')
+  const schedule =
+    dueFrom === null ? cron('0 0 0 1 1 * 2099') : cron('* * * * * *', { start: new Date(dueFrom).toISOString() })
   const run = async ({ scheduledAt }: { readonly scheduledAt: Date }) => {
     runs++
     lastRunAt = Date.now()
-    if (order.isDueEverySecond) lateness.push(lastRunAt - scheduledAt.getTime())
+    if (dueFrom !== null) lateness.push(lastRunAt - scheduledAt.getTime())
   }
   const scheduler = createScheduler({
     storage,

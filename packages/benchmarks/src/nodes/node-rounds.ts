@@ -6,6 +6,9 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
+/** How long a node takes to begin, when many do so together. */
+const startMs = 300
+
 /** Where a fleet works. */
 export interface Site {
   readonly address: string
@@ -18,7 +21,7 @@ export async function workOff(
   { address, serverCpu }: Site,
   { occurrences, warmUp }: { readonly occurrences: number; readonly warmUp: number },
 ): Promise<{ readonly spent: Spent; readonly ms: number }> {
-  const order: NodeOrder = { address, prefix: `backlog-${fleet.size}`, jobs: 100, isDueEverySecond: false }
+  const order: NodeOrder = { address, prefix: `backlog-${fleet.size}`, jobs: 100, dueFrom: null }
   await fleet.begin(order)
   const storage = await openStorage(address, order.prefix)
   const ids = jobNames(order.jobs).map((name) => jobId(name))
@@ -74,10 +77,11 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs } = options
-  await fleet.begin({ address, prefix, jobs, isDueEverySecond: true })
-  // Until all know of each other, all ask for each slot. Half a second is left until the next are due.
-  const now = Date.now()
-  await wait(Math.ceil((now + settleMs) / 1000) * 1000 + 500 - now)
+  // Until all know of each other, all ask for each slot: they get the time to start before the first is due.
+  const dueFrom = nextSecond(Date.now() + settleMs + startMs * fleet.size)
+  await fleet.begin({ address, prefix, jobs, dueFrom })
+  // Half a second is left until the next are due, and the first are not counted.
+  await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 - Date.now())
   return await rest(fleet, { serverCpu, seconds })
 }
 
@@ -87,6 +91,10 @@ export async function rest(
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },
 ): Promise<Spent> {
   return await spentUntil(fleet, { serverCpu, done: () => wait(seconds * 1000) })
+}
+
+function nextSecond(ms: number): number {
+  return Math.ceil(ms / 1000) * 1000
 }
 
 async function untilRun(fleet: Fleet, occurrences: number): Promise<void> {
