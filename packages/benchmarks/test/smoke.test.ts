@@ -7,7 +7,7 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 const run = (...options: string[]) => spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
 
-test('every benchmark runs and prints its rows', { timeout: 300_000 }, () => {
+test('every benchmark runs and prints its rows', { timeout: 600_000 }, () => {
   const { status, stdout, stderr } = run('--smoke')
   expect(stderr).toBe('')
   expect(status).toBe(0)

@@ -51,7 +51,7 @@ export async function killFirst(options: FailoverOptions): Promise<Failover> {
     await wait(watchMs)
     const end = Date.now()
     // Those of the last slots may be late.
-    await wait(5000)
+    await wait(Math.min(5000, watchMs))
     const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
     const slots = Math.floor(end / 1000) - begin / 1000 + 1
     const largest = (some: readonly SlotStart[]) => some.reduce((most, { lateness }) => Math.max(most, lateness), 0)
