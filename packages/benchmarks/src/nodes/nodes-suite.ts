@@ -36,16 +36,12 @@ export const nodesSuite: Suite = {
     try {
       const few = { jobs: 20, jobsOfEach: 10, seconds: 1, backlog: 500, settleMs: 500 }
       const onRedis = { address: redis.url, serverCpu: () => cpuOf(client) }
-      const loadOfRedis = {
-        ...(smoke ? few : { jobs: 1000, jobsOfEach: 125, seconds: 6, backlog: 40_000 }),
-        settleMs: 2000,
-      }
+      const loadOfRedis = smoke ? few : { jobs: 1000, jobsOfEach: 125, seconds: 6, backlog: 40_000, settleMs: 2000 }
       await compare('Redis', smoke ? [1, 2] : sizes, onRedis, loadOfRedis, { rows, notes })
       const onSqlite = { address: join(folder, 'jobs.db'), serverCpu: null }
-      const loadOfSqlite = {
-        ...(smoke ? { ...few, jobsOfEach: 0 } : { jobs: 500, jobsOfEach: 0, seconds: 6, backlog: 10_000 }),
-        settleMs: 6000,
-      }
+      const loadOfSqlite = smoke
+        ? { ...few, jobsOfEach: 0 }
+        : { jobs: 500, jobsOfEach: 0, seconds: 6, backlog: 10_000, settleMs: 6000 }
       await compare('SQLite', smoke ? [1, 2] : sqliteSizes, onSqlite, loadOfSqlite, { rows, notes })
     } finally {
       client.disconnect()
