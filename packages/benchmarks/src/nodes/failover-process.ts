@@ -24,6 +24,8 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, heartbeat } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
+// Also when whoever measures has ended, and the storage with it.
+process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
@@ -59,5 +61,4 @@ const scheduler = createScheduler({
   ),
 })
 await scheduler.start()
-process.on('disconnect', () => process.exit())
 process.send?.('ready')

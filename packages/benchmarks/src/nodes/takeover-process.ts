@@ -26,6 +26,8 @@ export interface Start {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, heartbeat } = order
+// Also when whoever measures has ended, and the storage with it.
+process.on('disconnect', () => process.exit())
 const storage = await openStorage(address)
 // Far away: such a job runs only what is asked for.
 const schedule = cron('0 0 0 1 1 * 2099')
@@ -62,8 +64,6 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// Also when whoever measures has ended.
-process.on('disconnect', () => process.exit())
 // The first look for work keeps all places, and what is triggered meanwhile waits for whoever takes it.
 await wait(500)
 process.send?.('ready')
