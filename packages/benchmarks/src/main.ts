@@ -4,6 +4,7 @@ import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
+import { backlogSuite } from './redis/backlog-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { nodesSuite } from './redis/nodes-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
@@ -21,6 +22,7 @@ const suites: readonly Suite[] = [
   loopSuite,
   definitionsSuite,
   redisSuite,
+  backlogSuite,
   requestsSuite,
   latenessSuite,
   nodesSuite,
