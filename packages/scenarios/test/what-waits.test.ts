@@ -149,6 +149,32 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual(expected)
   })
 
+  it('is not handed back when its end cannot be kept, whatever answer gets lost then: its handler was called', async () => {
+    const world = createWorld(place)
+    const { job, calls } = asked(world, 0.1)
+    const full = await fullNode(world, job)
+    await full.trigger('asked')
+    const choking = new InterceptedStorage(world.connect())
+    choking.intercept = (call) => {
+      const text = JSON.stringify(call.request)
+      const isPoisoned = call.operation === 'settle' && text.includes(job.id) && text.includes('"kind":"finish"')
+      if (isPoisoned) throw new RangeError('too deep')
+      return call.proceed()
+    }
+    const ticking = defineJob({ name: 'ticking', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
+    await world.start({
+      jobs: [job, ticking],
+      storage: choking.storage,
+      nodeId: 'chokes',
+      pollInterval: { seconds: 1 },
+    })
+    await world.clock.advance({ minutes: 2 })
+    choking.fail('claim', 1, 'before its effect')
+    await world.clock.advance({ minutes: 2 })
+    expect(calls).toHaveLength(1)
+    expect(await fates(full, 'asked')).toEqual(['0 running'])
+  })
+
   it('is told of to the storage first, when the answer to its claim was long on its way: it may be lost', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5, { onInterrupted: 'fail' })

@@ -161,7 +161,9 @@ export class Claimer implements NextTaker {
   async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
-    this.#looksForUnanswered = false
+    let isLeft = false
+    // Until all of it is looked through.
+    this.#looksForUnanswered = true
     let cursor: string | null = null
     do {
       const awaited = this.#pool.nextOnes.awaited()
@@ -179,9 +181,9 @@ export class Claimer implements NextTaker {
         // What was started by its creation has its first attempt with the first token; that answer is still to come.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
-        if (!mine || !wasClaimed || known.has(record.id) || this.#pool.get(record.id) !== undefined) continue
+        if (!mine || !wasClaimed || known.has(record.id) || this.#pool.knows(record.id)) continue
         // The answer that tells of it may be on its way, or have come since the look.
-        if (awaited.has(record.jobId) || this.#pool.nextOnes.isAwaited(record.jobId)) this.#looksForUnanswered = true
+        if (awaited.has(record.jobId) || this.#pool.nextOnes.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
           this.#capacity.workAppeared()
@@ -189,6 +191,7 @@ export class Claimer implements NextTaker {
       }
       cursor = page.cursor
     } while (cursor !== null)
+    this.#looksForUnanswered = isLeft
   }
 
   /** Another node may have added their jobs just now. */

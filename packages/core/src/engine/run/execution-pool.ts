@@ -18,6 +18,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #capacity: Capacity
   readonly #executions = new Map<OccurrenceId, Execution>()
   readonly #unsaid: UnsaidStarts
+  /** Still running in the storage, and nobody here runs them. */
+  readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
   #whenEmpty: (() => void) | undefined
@@ -49,6 +51,11 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
+  /** Whether this node runs it, or has run it and left it to the reaper. */
+  knows(id: OccurrenceId): boolean {
+    return this.#executions.has(id) || this.#left.has(id)
+  }
+
   run(options: {
     readonly job: RegisteredJob
     readonly plan: JobPlan
@@ -59,6 +66,7 @@ export class ExecutionPool implements ExecutionOwner {
     readonly isUnsaid?: boolean
   }): void {
     const { id } = options.occurrence
+    this.#left.delete(id)
     // It was taken from this node, and came back to it before the node had noticed.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
@@ -72,6 +80,10 @@ export class ExecutionPool implements ExecutionOwner {
   closing(execution: Execution): void {
     this.#unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
+  }
+
+  leftToReaper(execution: Execution): void {
+    this.#left.add(execution.occurrence.id)
   }
 
   closed(execution: Execution): void {

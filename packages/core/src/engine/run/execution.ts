@@ -26,6 +26,8 @@ export interface ExecutionOwner {
   readonly nextOnes: NextOnes
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
+  /** Its handlers were called, and the storage will never know: it is the reaper's. */
+  leftToReaper(execution: Execution): void
   /** It is over for this node: finished, released, lost. */
   closed(execution: Execution): void
   /** Its `onComplete` was called, or what its end took is about to run: a shutdown waits for it. */
@@ -236,6 +238,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
     if (this.#isRefused) {
       logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
+      this.#owner.leftToReaper(this)
       this.lose()
       return
     }
