@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+import { readPlan } from './src/plan.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -18,11 +20,26 @@ function builtModule(specifier, importer) {
   return existsSync(built) ? built : null
 }
 
+const { include } = readPlan()
+
+/** Files run in the order of the plan, which has the quickest first. */
+class AsPlanned extends BaseSequencer {
+  /** @override @param {Parameters<BaseSequencer['sort']>[0]} files */
+  async sort(files) {
+    const places = new Map(include.map((path, index) => [resolve(root, path), index]))
+    return files.toSorted((left, right) => (places.get(left.moduleId) ?? 0) - (places.get(right.moduleId) ?? 0))
+  }
+}
+
 export default defineConfig({
   root,
   plugins: [{ name: 'built-modules', enforce: 'pre', resolveId: builtModule }],
   test: {
-    include: JSON.parse(process.env.JOBISTEMER_MUTATION_TESTS ?? '[]'),
+    include: [...include],
+    setupFiles: [fileURLToPath(new URL('vitest.setup.mjs', import.meta.url))],
+    sequence: { sequencer: AsPlanned },
+    // As it was built, so that places in the code are those of the mutants.
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // They look at the repository's documents and declarations, which no mutant changes.
     exclude: ['**/documents.test.ts', '**/public-api.test.ts', '**/core-api.test.ts', '**/node_modules/**'],
     isolate: false,

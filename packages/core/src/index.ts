@@ -23,6 +23,8 @@ export type {
   JobSettingsInput,
   RecoveryStrategy,
   RecoveryStrategyInput,
+  Retention,
+  RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
   InterruptionStrategy,

@@ -34,6 +34,7 @@ describe('settings', () => {
         misfireThreshold: 'PT0S',
         onInterrupted: 'retry',
         maxRescues: 0,
+        retention: { olderThan: { days: 2 } },
         timezone: 'Europe/Berlin',
       }),
     ).toEqual({
@@ -48,6 +49,7 @@ describe('settings', () => {
       misfireThresholdMs: 0,
       onInterrupted: 'retry',
       maxRescues: 0,
+      retention: { olderThanMs: 172_800_000, keep: 10 },
       timezone: 'Europe/Berlin',
     })
   })
@@ -110,6 +112,8 @@ const badJobSettings: BadSetting[] = [
   ['onInterrupted', 'ignore', 'INVALID_ARGUMENT'],
   ['maxRescues', -1, 'INVALID_ARGUMENT'],
   ['maxRescues', 1001, 'INVALID_ARGUMENT'],
+  ['retention', 'never', 'INVALID_ARGUMENT'],
+  ['retention', null, 'INVALID_ARGUMENT'],
   ['timezone', 'Mars/Olympus', 'INVALID_TIMEZONE'],
   ['timezone', '', 'INVALID_TIMEZONE'],
   ['timezone', 2, 'INVALID_TIMEZONE'],

@@ -1,3 +1,4 @@
+import { executionAsyncResource } from 'node:async_hooks'
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
@@ -132,6 +133,31 @@ describe('a virtual clock', () => {
     })
     await clock.advance(1000)
     expect(log).toEqual(calls.map(() => ['answered', 100]))
+  })
+
+  it('knows who waits for it, also in work on another clock', async () => {
+    const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
+    let isDone = false
+    outer.perform?.(async () => {
+      await inner.perform?.(() => outer.sleep({ minutes: 1 }))
+      isDone = true
+    })
+    await outer.advance({ minutes: 1 })
+    expect(isDone).toBe(true)
+  })
+
+  it('leaves nothing behind that each later promise of the process has to carry', async () => {
+    const carried = async () => {
+      let properties = 0
+      await virtualClock(start).perform?.(async () => {
+        await Promise.resolve()
+        properties = Object.getOwnPropertySymbols(executionAsyncResource()).length
+      })
+      return properties
+    }
+    const first = await carried()
+    for (let clocks = 0; clocks < 10; clocks++) await carried()
+    expect(await carried()).toBe(first)
   })
 
   it('is set forwards and backwards by a jump, without the time that passes', async () => {

@@ -40,7 +40,13 @@ console.log(`${all.length} mutants in ${area.folder}, ${chosen.length} are tried
 const survivors = []
 let done = 0
 const waiting = [...chosen]
-await Promise.all(Array.from({ length: Number(values.workers) }, () => work(area.tests)))
+const benches = await Promise.all(Array.from({ length: Number(values.workers) }, () => Workbench.make(root)))
+try {
+  const reaching = await /** @type {Workbench} */ (benches[0]).findReaching(chosen, area.tests)
+  await Promise.all(benches.map((bench) => work(bench, reaching)))
+} finally {
+  for (const bench of benches) await bench.remove()
+}
 for (const survivor of survivors.sort()) console.log(survivor)
 const killed = chosen.length - survivors.length
 console.log(`${killed} of ${chosen.length} were noticed: ${((100 * killed) / Math.max(1, chosen.length)).toFixed(1)} %`)
@@ -62,6 +68,7 @@ async function mutantsOf(folder) {
         file,
         original,
         mutated,
+        start: mutant.start,
         title: `${place}: ${text}  →  ${mutant.replacement.replaceAll(/\s+/g, ' ')}`,
       })
     }
@@ -69,18 +76,13 @@ async function mutantsOf(folder) {
   return found
 }
 
-/** @param {readonly string[]} tests */
-async function work(tests) {
-  const bench = await Workbench.make(root)
-  try {
-    if (done === 0 && (await bench.run(tests)) !== 'survived') throw new Error('The tests fail without any mutant.')
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const verdict = await bench.judge(mutant, tests)
-      if (verdict === 'survived') survivors.push(mutant.title)
-      done++
-      console.log(`${done}/${chosen.length} ${verdict} ${mutant.title}`)
-    }
-  } finally {
-    await bench.remove()
+/** @param {Workbench} bench @param {Awaited<ReturnType<Workbench['findReaching']>>} reaching */
+async function work(bench, reaching) {
+  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+    const tests = reaching.get(mutant) ?? []
+    const verdict = await bench.judge(mutant, tests, area?.tests ?? [])
+    if (verdict === 'survived') survivors.push(mutant.title)
+    done++
+    console.log(`${done}/${chosen.length} ${verdict} (of ${tests.length} tests) ${mutant.title}`)
   }
 }

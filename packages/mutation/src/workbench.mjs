@@ -1,16 +1,40 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
+import { environmentOf } from './plan.mjs'
+
+/** @import { Plan } from './plan.mjs' */
 
 const run = promisify(execFile)
-const testLimitMs = 400_000
+
+/** How long all tests may take, and how much longer than without a mutant those that reach it may. */
+const longestMs = 900_000
+const mostTimesAsLong = 10
+const startingMs = 60_000
 
 /**
  * What the tests say of a mutant: one fails, all pass, or they come to no end. The last is most often an endless loop,
  * but may be a machine that is too busy, so it is told apart.
  * @typedef {'noticed' | 'survived' | 'timed out'} Verdict
+ */
+
+/**
+ * A change of a module, and the tests that reach it.
+ * @typedef {object} Change
+ * @property {string} file
+ * @property {string} original
+ * @property {string} mutated
+ * @property {number} start
+ */
+
+/**
+ * A test that reaches a place.
+ * @typedef {object} Reaching
+ * @property {string} id
+ * @property {string} file
+ * @property {number} durationMs
  */
 
 /** A copy of the repository in which one built module at a time is replaced. */
@@ -33,34 +57,76 @@ export class Workbench {
   }
 
   /**
-   * Runs the tests with a module replaced, until the first that fails.
-   * @param {{ readonly file: string, readonly original: string, readonly mutated: string }} change
+   * Runs all tests without a change, and notes which of the places each of them reaches.
+   * @param {readonly Change[]} changes
+   * @param {readonly string[]} tests
+   * @returns {Promise<Map<Change, Reaching[]>>}
+   * @throws when a test fails
+   */
+  async findReaching(changes, tests) {
+    const groups = groupByFile(changes)
+    const files = [...groups].map(([file, group]) => ({
+      path: join(this.#root, file),
+      starts: group.map(({ start }) => start),
+    }))
+    const output = join(this.#root, 'reached.jsonl')
+    await writeFile(output, '')
+    const verdict = await this.#run({ include: tests, record: { output, files } }, longestMs)
+    if (verdict !== 'survived') throw new Error('The tests fail without any mutant.')
+    /** @type {Map<Change, Reaching[]>} */
+    const reaching = new Map(changes.map((change) => [change, []]))
+    for (const line of (await readFile(output, 'utf8')).trim().split('\n')) {
+      const { id, file, durationMs, reached } = JSON.parse(line)
+      for (const [index, group] of [...groups.values()].entries()) {
+        const test = { id, file: relative(this.#root, file), durationMs }
+        for (const place of reached[index]) reaching.get(/** @type {Change} */ (group[place]))?.push(test)
+      }
+    }
+    return reaching
+  }
+
+  /**
+   * Runs the tests that reach a change with it, quick files first, until the first that fails. What no test reaches is
+   * run as a module is loaded, if ever, so all of them are tried.
+   * @param {Change} change
+   * @param {readonly Reaching[]} reaching
    * @param {readonly string[]} tests
    * @returns {Promise<Verdict>}
    */
-  async judge({ file, original, mutated }, tests) {
+  async judge({ file, original, mutated }, reaching, tests) {
     const target = join(this.#root, file)
     await writeFile(target, mutated)
     try {
-      return await this.run(tests)
+      if (reaching.length === 0) return await this.#run({ include: tests }, longestMs)
+      /** @type {Map<string, number>} */
+      const durations = new Map()
+      let sum = 0
+      for (const test of reaching) {
+        durations.set(test.file, (durations.get(test.file) ?? 0) + test.durationMs)
+        sum += test.durationMs
+      }
+      const include = [...durations].sort(([, left], [, right]) => left - right).map(([name]) => name)
+      return await this.#run({ include, only: reaching.map(({ id }) => id) }, startingMs + sum * mostTimesAsLong)
     } finally {
       await writeFile(target, original)
     }
   }
 
   /**
-   * @param {readonly string[]} tests
+   * @param {Plan} plan
+   * @param {number} limitMs
    * @returns {Promise<Verdict>}
    */
-  async run(tests) {
+  async #run(plan, limitMs) {
     const program = join(this.#root, 'node_modules/vitest/vitest.mjs')
     const config = join(this.#root, 'packages/mutation/vitest.mutants.config.mjs')
-    const environment = { ...process.env, JOBISTEMER_MUTATION_TESTS: JSON.stringify(tests) }
+    const planFile = join(this.#root, 'plan.json')
+    await writeFile(planFile, JSON.stringify(plan))
     try {
       await run(process.execPath, [program, 'run', '--bail', '1', '--config', config], {
         cwd: this.#root,
-        env: environment,
-        timeout: testLimitMs,
+        env: environmentOf(planFile),
+        timeout: Math.min(limitMs, longestMs),
         killSignal: 'SIGKILL',
         maxBuffer: 100 * 1024 * 1024,
       })
@@ -73,4 +139,12 @@ export class Workbench {
   async remove() {
     await rm(this.#root, { recursive: true, force: true })
   }
+}
+
+/** @param {readonly Change[]} changes */
+function groupByFile(changes) {
+  /** @type {Map<string, Change[]>} */
+  const groups = new Map()
+  for (const change of changes) groups.set(change.file, [...(groups.get(change.file) ?? []), change])
+  return groups
 }

@@ -18,6 +18,15 @@ function noting(schedule: Schedule, settings: { readonly timezone?: string } = {
   return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
 }
 
+/** What a node looks for again and again, and these scenarios are not about. */
+const rarely = {
+  pollInterval: { hours: 1 },
+  reapInterval: { hours: 1 },
+  definitionInterval: { hours: 1 },
+  heartbeat: { hours: 1 },
+  deadAfter: { hours: 6 },
+}
+
 /** Sets the clock to a minute before an instant and lets so many minutes pass. */
 async function visit(world: World, instant: string, minutes: number): Promise<void> {
   await world.clock.jumpTo(Date.parse(instant) - 60_000)
@@ -129,7 +138,7 @@ describe.each(everywhere)('on $name', (place) => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
-      const scheduler = await world.start({ jobs: [job] })
+      const scheduler = await world.start({ jobs: [job], ...rarely })
       expect(scheduler.nextRuns('noting', 3).map((run) => run.toISOString())).toEqual([
         '2026-03-29T01:00:00.000Z',
         '2026-03-30T00:00:00.000Z',
@@ -143,7 +152,7 @@ describe.each(everywhere)('on $name', (place) => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
-      await world.start({ jobs: [job] })
+      await world.start({ jobs: [job], ...rarely })
       await visit(world, '2026-10-25T00:30:00Z', 90)
       expect(ran).toEqual(['2026-10-25T00:30'])
     })
@@ -152,7 +161,7 @@ describe.each(everywhere)('on $name', (place) => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
-      await world.start({ jobs: [job] })
+      await world.start({ jobs: [job], ...rarely })
       await visit(world, '2026-10-25T00:30:00Z', 90)
       expect(ran).toEqual(['2026-10-25T00:30', '2026-10-25T01:30'])
     })
@@ -162,7 +171,7 @@ describe.each(everywhere)('on $name', (place) => {
     it('is the 28th after a 31st, and the 31st again after that', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0 0 L * *'))
-      await world.start({ jobs: [job] })
+      await world.start({ jobs: [job], ...rarely })
       for (const day of ['2026-01-31', '2026-02-28', '2026-03-31']) await visit(world, `${day}T00:00:00Z`, 3)
       expect(ran).toEqual(['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00'])
     })
@@ -175,12 +184,7 @@ describe.each(everywhere)('on $name', (place) => {
       const { ran, job } = noting(iso8601(interval, { timezone }))
       await world.clock.jumpTo(Date.parse(`${instants[0]}:00Z`) - 3_600_000)
       for (const instant of instants) {
-        const scheduler = await world.start({
-          jobs: [job],
-          pollInterval: { hours: 1 },
-          heartbeat: { hours: 1 },
-          deadAfter: { hours: 6 },
-        })
+        const scheduler = await world.start({ jobs: [job], ...rarely })
         await visit(world, `${instant}:00Z`, 75)
         await world.shutdown(scheduler)
       }
@@ -274,7 +278,6 @@ describe.each(everywhere)('on $name', (place) => {
           return world.clock.setTimer(delayMs, callback, options)
         },
       }
-      const rarely = { pollInterval: { hours: 1 }, reapInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
       const scheduler = createScheduler({ jobs: [job], storage: world.connect(), clock, ...rarely })
       await scheduler.start()
       await world.clock.advance({ minutes: 5 })

@@ -2,18 +2,21 @@ import { toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { OverlapPolicy } from '../storage/job-record.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
-import type {
-  FailureStrategy,
-  JobOverrides,
-  JobSettingsInput,
-  RecoveryStrategy,
-  RecoveryStrategyInput,
-  RetryPolicy,
-  RetryPolicyInput,
-  InterruptionStrategy,
-  TaskExecutionMode,
-  TaskOverrides,
-  TaskSettingsInput,
+import {
+  defaultSettings,
+  type FailureStrategy,
+  type InterruptionStrategy,
+  type JobOverrides,
+  type JobSettingsInput,
+  type RecoveryStrategy,
+  type RecoveryStrategyInput,
+  type Retention,
+  type RetentionInput,
+  type RetryPolicy,
+  type RetryPolicyInput,
+  type TaskExecutionMode,
+  type TaskOverrides,
+  type TaskSettingsInput,
 } from './settings.ts'
 
 export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout']
@@ -27,6 +30,7 @@ export const jobSettingNames: readonly string[] = [
   'misfireThreshold',
   'onInterrupted',
   'maxRescues',
+  'retention',
   'timezone',
 ]
 
@@ -79,6 +83,7 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.maxRescues !== undefined) {
     overrides.maxRescues = readInteger(input.maxRescues, `${path}maxRescues`, 0, 1000)
   }
+  if (input.retention !== undefined) overrides.retention = readRetention(input.retention, `${path}retention`)
   if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides
 }
@@ -124,6 +129,24 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
     maxOccurrences:
       maxOccurrences === undefined ? null : readInteger(maxOccurrences, `${field}.maxOccurrences`, 1, 1_000_000),
     maxAgeMs: maxAge === undefined ? null : toDurationMs(maxAge, `${field}.maxAge`, { min: 1 }),
+  }
+}
+
+function readRetention(input: RetentionInput, field: string): Retention | null {
+  if (input === 'forever') return null
+  if (typeof input !== 'object' || input === null) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field} is not a retention: ${printValue(input)}.`,
+      field,
+      value: input,
+      remedy: 'Allowed are "forever" and { olderThan, keep }.',
+    })
+  }
+  readObject(input, field, ['olderThan', 'keep'])
+  const { olderThanMs, keep } = defaultSettings.retention as Retention
+  return {
+    olderThanMs: toDurationMs(orDefault(input.olderThan, olderThanMs), `${field}.olderThan`),
+    keep: readInteger(orDefault(input.keep, keep), `${field}.keep`, 0, 1_000_000),
   }
 }
 

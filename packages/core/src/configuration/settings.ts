@@ -55,6 +55,17 @@ export type RecoveryStrategyInput =
   /** The last `maxOccurrences` slots not older than `maxAge` run; at least one bound is given. */
   | { readonly type: 'bounded_window'; readonly maxOccurrences?: number; readonly maxAge?: DurationInput }
 
+/** For how long history is kept. */
+export type RetentionInput =
+  /** Nothing is removed but by `prune`. */
+  | 'forever'
+  | {
+      /** Occurrences that have ended go when they were scheduled longer ago than this. Default 30 d. */
+      readonly olderThan?: DurationInput
+      /** The latest so many stay all the same, as long as the job has slots to come. Default 10. */
+      readonly keep?: number
+    }
+
 /** Settings that both a job and a task can have. */
 export interface TaskSettingsInput {
   /** Default `fail_fast`. */
@@ -86,6 +97,12 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * handed back at a shutdown does not count. Default 3.
    */
   readonly maxRescues?: number
+  /**
+   * For how long the history of the job is kept. The living nodes remove what is older, in small steps: within a day, or
+   * within hours where `olderThan` is short. A job that is data alone and whose schedule is over goes with its history.
+   * Default 30 d and the latest 10.
+   */
+  readonly retention?: RetentionInput
   /** Time zone of schedules that name none. Default `UTC`. */
   readonly timezone?: string
 }
@@ -108,6 +125,13 @@ export interface RetryPolicy {
 export type RecoveryStrategy =
   | { readonly type: 'execute_all' | 'execute_last' | 'mark_as_missed' | 'compressed' }
   | { readonly type: 'bounded_window'; readonly maxOccurrences: number | null; readonly maxAgeMs: number | null }
+
+/** For how long history is kept; `null`: for ever. */
+export interface Retention {
+  readonly olderThanMs: number
+  /** The latest so many stay all the same. */
+  readonly keep: number
+}
 
 /** The effective settings of a task. */
 export interface TaskSettings {
@@ -137,6 +161,8 @@ export interface JobSettings extends TaskSettings {
   readonly onInterrupted: InterruptionStrategy
   /** Under `onInterrupted: 'retry'`: how often it is taken from an owner that is gone. */
   readonly maxRescues: number
+  /** For how long history is kept; `null`: for ever. */
+  readonly retention: Retention | null
   /** IANA name: the zone of schedules that name none. */
   readonly timezone: string
 }
@@ -159,5 +185,6 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   misfireThresholdMs: 60_000,
   onInterrupted: 'retry',
   maxRescues: 3,
+  retention: { olderThanMs: 30 * 86_400_000, keep: 10 },
   timezone: 'UTC',
 })

@@ -35,6 +35,7 @@ import type { NodeInfo } from './nodes/node-info.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
+import { Retainer } from './nodes/retention.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
 import {
@@ -93,6 +94,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
   readonly #standby: Standby
+  readonly #retainer: Retainer
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #requests: Requests
@@ -168,6 +170,7 @@ export class Engine implements Scheduler, EngineContext {
       standbyMs: options.standbyMs,
       findsDueJobs: options.storage.capabilities.findsDueJobs === true,
     })
+    this.#retainer = new Retainer(this, { precedence })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => this.#standby.membersChanged())
     heartbeats.rejoined.listen(() => capacity.workAppeared())
@@ -272,6 +275,7 @@ export class Engine implements Scheduler, EngineContext {
     }
     this.#reaper.start()
     this.#standby.start()
+    this.#retainer.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -302,6 +306,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#reaper.stop()
     void this.#watcher.stop()
     void this.#standby.stop()
+    void this.#retainer.stop()
     this.#blockedLoop.stop()
     this.#heartbeats.leave()
     this.#pool.drain(graceMs)

@@ -2,18 +2,23 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** One call of a handler or a hook that has not ended. */
 interface Work {
+  readonly owner: UserWork
+  /** The work on another clock that called it: a handler may run a scheduler on a clock of its own. */
+  readonly caller: Work | undefined
   /** What it waits for of the virtual clock. */
   waits: number
   /** It has shown no sign of life for too long: nobody waits for it before it does. */
   isGivenUp: boolean
 }
 
+/** One for all clocks: each further one would cost something at every promise of the process, for as long as that lives. */
+const current = new AsyncLocalStorage<Work>()
+
 /**
  * Handlers and hooks that run. One that waits for the virtual clock lets time pass; any other may wait for something
  * real, and holds time still, until it is given up.
  */
 export class UserWork {
-  readonly #current = new AsyncLocalStorage<Work>()
   readonly #underWay = new Set<Work>()
   readonly #onChange: () => void
 
@@ -35,7 +40,8 @@ export class UserWork {
 
   /** Calls a handler or a hook, and follows what it returns to its end. */
   perform<T>(call: () => T): T {
-    const work: Work = { waits: 0, isGivenUp: false }
+    const caller = nearest((one) => one.owner !== this)
+    const work: Work = { owner: this, caller, waits: 0, isGivenUp: false }
     const end = () => {
       this.#underWay.delete(work)
       this.#onChange()
@@ -44,7 +50,7 @@ export class UserWork {
     this.#onChange()
     let isUnderWay = false
     try {
-      const returned = this.#current.run(work, call)
+      const returned = current.run(work, call)
       if (returned instanceof Promise) {
         // Not its own `then`, which may be anything.
         Promise.prototype.then.call(returned, end, end)
@@ -58,7 +64,7 @@ export class UserWork {
 
   /** The work that calls, if any does, waits for the clock from now on; call what is returned when that is over. */
   beginWait(): () => void {
-    const work = this.#current.getStore()
+    const work = nearest(({ owner }) => owner === this)
     if (work === undefined) return nothing
     work.waits++
     this.#onChange()
@@ -68,6 +74,13 @@ export class UserWork {
       this.#onChange()
     }
   }
+}
+
+/** Of the work that calls, the innermost one that fits. */
+function nearest(fits: (work: Work) => boolean): Work | undefined {
+  let work = current.getStore()
+  while (work !== undefined && !fits(work)) work = work.caller
+  return work
 }
 
 function nothing(): void {}

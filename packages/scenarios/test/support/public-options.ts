@@ -67,6 +67,8 @@ const jobSettings = {
   misfireThreshold: 'duration',
   onInterrupted: 'choice',
   maxRescues: { integerFrom: 0, to: 1000 },
+  'retention.olderThan': 'duration',
+  'retention.keep': { integerFrom: 0, to: 1_000_000 },
   timezone: 'timezone',
 } as const satisfies Record<string, OptionKind>
 

@@ -48,7 +48,8 @@ export interface World {
 }
 
 export function createWorld(kind: PlaceKind = memory): World {
-  const clock = virtualClock(startMs)
+  // Handlers of scenarios do nothing real that would have to be waited for.
+  const clock = virtualClock(startMs, { patience: 0 })
   const place = kind.open()
   const storages: Storage[] = []
   const processes = new Map<Scheduler, MortalProcess>()

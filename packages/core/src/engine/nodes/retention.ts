@@ -1,0 +1,149 @@
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import type { Retention } from '../../configuration/settings.ts'
+import { type JobDocument, readJobDocument } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { shardOf } from '../../storage/node-record.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import type { Precedence } from './precedence.ts'
+
+/** Every so often all jobs are gone through. */
+const passMs = 3_600_000
+
+/** The first time soon after the start, at some moment of this span: nodes that live for less than an hour take part. */
+const firstPassWithinMs = 120_000
+
+/** A job is looked at about so many times within the age at which its history goes, once in each pass at most, */
+const visitsPerAge = 30
+
+/** and at least once in so many passes. */
+const mostPassesBetween = 24
+
+const headsPerPage = 100
+const removedPerStep = 500
+const cancelLimit = 250
+
+/** Steps take up this part of a connection's time at most. */
+const restsPerStep = 4
+const shortestRestMs = 20
+const longestRestMs = 5000
+
+/**
+ * Removes history that is older than its job's retention, and jobs that are data alone once their schedule is over and
+ * their history has gone. One of the living nodes does so for all jobs: the first in their common order.
+ */
+export class Retainer {
+  readonly #engine: EngineContext
+  readonly #precedence: Precedence
+  readonly #loop: BackgroundLoop
+  /** Jobs of the present page that are still to be looked at. */
+  #heads: JobRecord[] = []
+  /** Where the next page begins; `null`: at the first job. */
+  #cursor: string | null = null
+  #isUnderWay = false
+  /** Jobs that are not looked at in each pass have their turn by its number. It begins anywhere: a node may live shortly. */
+  #pass: number
+
+  constructor(engine: EngineContext, { precedence }: { precedence: Precedence }) {
+    this.#engine = engine
+    this.#precedence = precedence
+    this.#pass = Math.floor(engine.random() * mostPassesBetween)
+    this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
+  }
+
+  /** The first step follows soon. */
+  start(): void {
+    this.#loop.runIn(this.#engine.random() * firstPassWithinMs)
+  }
+
+  /** Begins no further step. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  async #step(): Promise<void> {
+    const startedAt = this.#engine.clock.monotonic()
+    try {
+      const now = this.#engine.now()
+      if (this.#engine.isHeldBack) return
+      const head = this.#nextHead(now)
+      if (this.#precedence.commonRank > 0) this.#endPass()
+      else if (head !== undefined) await this.#removeOf(head, now)
+      else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
+      else await this.#turnPage()
+    } finally {
+      const restMs = (this.#engine.clock.monotonic() - startedAt) * restsPerStep
+      this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, shortestRestMs), longestRestMs) : passMs)
+    }
+  }
+
+  #endPass(): void {
+    this.#heads = []
+    this.#cursor = null
+    this.#isUnderWay = false
+  }
+
+  async #turnPage(): Promise<void> {
+    if (!this.#isUnderWay) this.#pass++
+    this.#isUnderWay = true
+    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
+      calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
+    )
+    this.#heads = [...page.items]
+    this.#cursor = page.cursor
+  }
+
+  /** The next job of the page that may have history which is too old. */
+  #nextHead(now: number): JobRecord | undefined {
+    for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
+      const retention = retentionOf(head)
+      if (retention === null || head.createdAt >= now - retention.olderThanMs) continue
+      const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), mostPassesBetween))
+      if ((shardOf(head.id) + this.#pass) % every === 0) return head
+    }
+    return undefined
+  }
+
+  async #removeOf(head: JobRecord, now: number): Promise<void> {
+    const { olderThanMs, keep } = retentionOf(head) as Retention
+    const isOver = head.deletedAt !== null || isFinished(head)
+    const { more } = await this.#engine.storage.repeated('prune', (calls) =>
+      calls.prune({
+        now,
+        jobId: head.id,
+        before: now - olderThanMs,
+        keep: isOver ? 0 : keep,
+        limit: removedPerStep,
+      }),
+    )
+    if (more) this.#heads.push(head)
+    else if (head.deletedAt === null && isOver) await this.#removeIfForgotten(head, now)
+  }
+
+  /** Deletes a job of which nothing is left but its definition. */
+  async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
+    const { items } = await this.#engine.storage.repeated('listOccurrences', (calls) =>
+      calls.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1, cursor: null }),
+    )
+    if (items.length > 0) return
+    await this.#engine.storage.repeated('saveJobs', (calls) =>
+      calls.saveJobs({ now, cancelLimit, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
+    )
+  }
+}
+
+/** `null`: for ever. */
+function retentionOf({ definition }: JobRecord): Retention | null {
+  const { defaults, settings } = readJobDocument(definition)
+  return resolveJobSettings(defaults, settings).retention
+}
+
+/** Whether it has no slot to come, and no code that would store it again. */
+function isFinished({ nextAt, paused, definition }: JobRecord): boolean {
+  return nextAt === null && paused === null && isData(readJobDocument(definition))
+}
+
+function isData({ tasks }: JobDocument): boolean {
+  return tasks.every(({ handler }) => handler !== undefined)
+}

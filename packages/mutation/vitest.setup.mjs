@@ -1,0 +1,70 @@
+// Before the tests of each file: notes which mutants each test reaches, or leaves out the tests that do not reach one.
+import { appendFileSync } from 'node:fs'
+import { Session } from 'node:inspector'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach } from 'vitest'
+import { readPlan } from './src/plan.mjs'
+
+/** @typedef {import('node:inspector').Profiler.CoverageRange} CoverageRange */
+
+const { record, only } = readPlan()
+if (only !== undefined) {
+  const wanted = new Set(only)
+  beforeEach((context) => {
+    if (!wanted.has(context.task.id)) context.skip()
+  })
+}
+if (record !== undefined) {
+  const session = startCoverage()
+  const places = record.files.map(({ path, starts }) => ({ url: pathToFileURL(path).href, starts }))
+  let startedAt = 0
+  beforeEach(() => {
+    takeCoverage(session)
+    startedAt = performance.now()
+  })
+  afterEach(({ task }) => {
+    const durationMs = performance.now() - startedAt
+    const ranges = new Map(takeCoverage(session).map(({ url, functions }) => [url, functions]))
+    const reached = places.map(({ url, starts }) => {
+      const all = (ranges.get(url) ?? []).flatMap((one) => one.ranges)
+      return starts.flatMap((start, index) => (isReached(all, start) ? [index] : []))
+    })
+    appendFileSync(record.output, `${JSON.stringify({ id: task.id, file: task.file.filepath, durationMs, reached })}\n`)
+  })
+}
+
+/** One session for all files that share the process: precise coverage starts once. @returns {Session} */
+function startCoverage() {
+  const key = Symbol.for('jobistemer.mutation.session')
+  const shared = /** @type {{ [key]?: Session }} */ (globalThis)
+  if (shared[key] !== undefined) return shared[key]
+  const session = new Session()
+  session.connect()
+  session.post('Profiler.enable')
+  session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+  shared[key] = session
+  return session
+}
+
+/** What ran since the last call. The answer of a session of the same thread comes before `post` returns. @param {Session} session */
+function takeCoverage(session) {
+  /** @type {import('node:inspector').Profiler.ScriptCoverage[]} */
+  let result = []
+  session.post('Profiler.takePreciseCoverage', (error, answer) => {
+    if (error) throw error
+    result = answer.result
+  })
+  return result
+}
+
+/** Whether the innermost range around a place was entered. @param {readonly CoverageRange[]} ranges @param {number} place */
+function isReached(ranges, place) {
+  /** @type {CoverageRange | undefined} */
+  let innermost
+  for (const range of ranges) {
+    if (range.startOffset > place || range.endOffset <= place) continue
+    const length = range.endOffset - range.startOffset
+    if (innermost === undefined || length <= innermost.endOffset - innermost.startOffset) innermost = range
+  }
+  return innermost !== undefined && innermost.count > 0
+}
