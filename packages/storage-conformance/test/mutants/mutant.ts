@@ -71,7 +71,7 @@ export function racing(
   return {
     name,
     rejectedBy,
-    capabilities: {},
+    capabilities: { takesNext: true },
     open: () => ledgerWorld(new Ledger(), (ledger) => ledgerStorage(ledger, methods(ledger))),
   }
 }
