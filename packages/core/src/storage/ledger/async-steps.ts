@@ -59,7 +59,8 @@ export class AsyncSteps implements LedgerSteps {
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
     const { now } = request
-    const isHeeded = ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
+    const isHeeded =
+      ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
     const items = isHeeded ? request.items : request.items.map(withoutTaking)
     if (ledger.quickSettle === undefined) return await this.#each(now, items, settles)
     const answers = new Array<SettleAnswer>(items.length)
