@@ -7,6 +7,7 @@ import { loopSuite } from './loop-suite.ts'
 import { failoverSuite } from './nodes/failover-suite.ts'
 import { nodesSuite } from './nodes/nodes-suite.ts'
 import { takeoverSuite } from './nodes/takeover-suite.ts'
+import { backlogSuite } from './redis/backlog-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
@@ -22,6 +23,7 @@ const suites: readonly Suite[] = [
   loopSuite,
   definitionsSuite,
   redisSuite,
+  backlogSuite,
   requestsSuite,
   latenessSuite,
   nodesSuite,

@@ -23,6 +23,8 @@ test('every benchmark runs and prints its rows', { timeout: 600_000 }, () => {
     'croner',
     'lists of 10,000',
     'one a call, 1,000 under way',
+    'many jobs',
+    'a queue of one job, long',
     'accepted ',
     'accepted and run',
     'from call to handler, p50',
