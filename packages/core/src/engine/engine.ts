@@ -20,7 +20,8 @@ import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
 import { jobNotFound } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
-import type { RegisteredJob } from './jobs/registered-job.ts'
+import { isOfBuild, type RegisteredJob } from './jobs/registered-job.ts'
+import { Restorer } from './jobs/restorer.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
@@ -29,9 +30,10 @@ import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
-import { profileOf } from './nodes/abilities.ts'
+import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
 import type { NodeInfo } from './nodes/node-info.ts'
+import { PeerProfiles } from './nodes/peer-profiles.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
@@ -105,6 +107,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #realigner: Realigner
   readonly #history: History
   readonly #watcher: DefinitionWatcher
+  readonly #restorer: Restorer
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -141,12 +144,24 @@ export class Engine implements Scheduler, EngineContext {
     }
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
+    this.#heartbeats = new Heartbeats(this, {
+      heartbeatMs: options.heartbeatMs,
+      deadAfterMs: options.deadAfterMs,
+      maxConcurrentJobs: options.maxConcurrentJobs,
+      running: () => this.#pool.begun,
+      code: () => this.#code(),
+    })
+    const heartbeats = this.#heartbeats
+    const profiles = new PeerProfiles(heartbeats)
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
       // The others look as often, if their options are the same.
       patienceMs: 2 * options.definitionIntervalMs,
       standbyMs: options.standbyMs,
+      others: profiles,
+      deadAfterMs: options.deadAfterMs,
+      release: options.release,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
@@ -154,15 +169,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#capacity = capacity
     this.#pool = pool
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs })
-    this.#heartbeats = new Heartbeats(this, {
-      heartbeatMs: options.heartbeatMs,
-      deadAfterMs: options.deadAfterMs,
-      maxConcurrentJobs: options.maxConcurrentJobs,
-      running: () => pool.begun,
-      profile: () => profileOf(ownJobs(registry), options.handlers.keys()),
-    })
-    const heartbeats = this.#heartbeats
-    const precedence = new Precedence({ node: this.nodeId, heartbeats })
+    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles })
     this.#standby = new Standby(this, {
       registry,
       precedence,
@@ -172,7 +179,13 @@ export class Engine implements Scheduler, EngineContext {
     this.#retainer = new Retainer(this, { precedence })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => this.#standby.membersChanged())
-    heartbeats.rejoined.listen(() => capacity.workAppeared())
+    heartbeats.isolated.listen(() => pool.isolated())
+    heartbeats.rejoined.listen(() => {
+      pool.rejoined()
+      capacity.workAppeared()
+    })
+    this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
+    for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
@@ -251,13 +264,17 @@ export class Engine implements Scheduler, EngineContext {
     try {
       await this.#time.start()
       await this.#heartbeats.lookAround()
+      await this.#heartbeats.announce()
       await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       await this.#heartbeats.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
-      if (this.#stopping === undefined) this.#endCalls()
+      if (this.#stopping === undefined) {
+        await this.#heartbeats.end({ isEmpty: true })
+        this.#endCalls()
+      }
       this.#phase = 'stopped'
       throw error
     }
@@ -304,6 +321,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#time.stop()
     void this.#reaper.stop()
     void this.#watcher.stop()
+    void this.#restorer.stop()
     void this.#standby.stop()
     void this.#retainer.stop()
     this.#blockedLoop.stop()
@@ -462,6 +480,16 @@ export class Engine implements Scheduler, EngineContext {
     return this.events.on(readEventName(event), listener)
   }
 
+  #code(): NodeCode {
+    const { jobs: given, handlers, defaults } = this.#options
+    // They are told of before they are registered.
+    if (this.#registry.size === 0)
+      return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
+    const jobs: Job[] = []
+    for (const job of this.#registry.all()) if (isOfBuild(job)) jobs.push(job.job)
+    return codeOf({ jobs, definitions: this.#registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
+  }
+
   #asked(options: CallOptions): AskedCalls {
     return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
@@ -477,9 +505,4 @@ export class Engine implements Scheduler, EngineContext {
     if (job === undefined) throw jobNotFound(name)
     return job
   }
-}
-
-/** Those that this node has code for, and not as data alone. */
-function* ownJobs(registry: JobRegistry): Generator<Job> {
-  for (const { job, origin } of registry.all()) if (origin !== 'stored') yield job
 }
