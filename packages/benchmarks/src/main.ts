@@ -4,12 +4,14 @@ import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
+import { failoverSuite } from './nodes/failover-suite.ts'
+import { nodesSuite } from './nodes/nodes-suite.ts'
+import { takeoverSuite } from './nodes/takeover-suite.ts'
+import { backlogSuite } from './redis/backlog-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
-import { nodesSuite } from './redis/nodes-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
 import { redisSuite } from './redis/throughput-suite.ts'
 import { printTable, type Suite } from './suite.ts'
-import { takeoverSuite } from './takeover-suite.ts'
 import { tickersSuite } from './tickers-suite.ts'
 
 const suites: readonly Suite[] = [
@@ -21,10 +23,12 @@ const suites: readonly Suite[] = [
   loopSuite,
   definitionsSuite,
   redisSuite,
+  backlogSuite,
   requestsSuite,
   latenessSuite,
   nodesSuite,
   takeoverSuite,
+  failoverSuite,
 ]
 const usage = `bench [--smoke] [${suites.map((suite) => suite.name).join('] [')}]`
 

@@ -23,9 +23,18 @@ const uuid = {
   attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8'),
 }
 
+// Whoever asks for many runs names the same few jobs each time. Bounded, so that many names cost no memory of their own.
+const jobIds = new Map<string, JobId>()
+const jobIdLimit = 1000
+
 /** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */
 export function jobId(name: string): JobId {
-  return `job_${uuid.job(readText(name, 'name'))}`
+  const known = jobIds.get(name)
+  if (known !== undefined) return known
+  const id: JobId = `job_${uuid.job(readText(name, 'name'))}`
+  if (jobIds.size >= jobIdLimit) jobIds.clear()
+  jobIds.set(name, id)
+  return id
 }
 
 /** The id of a job's task. @throws JobistemerError `INVALID_NAME` */

@@ -54,7 +54,10 @@ export interface SchedulerOptions {
   readonly metrics?: Metrics
   /** Default: the machine's. */
   readonly clock?: Clock
-  /** How often to look for work that other nodes left in the storage. Default 1 s. */
+  /**
+   * How often to look for work that other nodes left in the storage, beside what the storage tells of it. Default 1 s; 5 s
+   * where it sends wake-ups, as Redis does; 1 min where the storage belongs to this process alone.
+   */
   readonly pollInterval?: DurationInput
   /** How often to look for occurrences beyond their deadline. Default 15 s. */
   readonly reapInterval?: DurationInput
@@ -165,6 +168,10 @@ const optionNames = [
 // A storage that no other process uses changes only under our eyes: the poll is there for delayed work alone.
 const privatePollMs = 60_000
 
+// Where a storage tells what others leave, the poll is there for what was told and not heard. Each node polls, so this is
+// what many nodes cost when they have nothing to do.
+const toldPollMs = 5000
+
 /** In heartbeats. With fewer, a few calls that fail would look like a death. */
 const fewestHeartbeats = 4
 const defaultDeadAfter = 6
@@ -183,8 +190,9 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
   const defaultHeartbeatMs = storage.capabilities.heartbeatMs ?? 5000
-  const defaultPollMs = storage.capabilities.multiProcess || storage.subscribe === undefined ? 1000 : privatePollMs
-  const isPrivate = defaultPollMs === privatePollMs
+  const isTold = storage.subscribe !== undefined
+  const isPrivate = isTold && !storage.capabilities.multiProcess
+  const defaultPollMs = isPrivate ? privatePollMs : isTold ? toldPollMs : 1000
   const heartbeatMs = toDurationMs(
     orDefault(options.heartbeat, isPrivate ? privatePollMs : defaultHeartbeatMs),
     'heartbeat',

@@ -27,6 +27,8 @@ export interface DeclaredCapabilities {
   readonly durability?: StorageCapabilities['durability']
   /** As in {@link StorageCapabilities}. Default `false`. */
   readonly findsDueJobs?: boolean
+  /** As in {@link StorageCapabilities}. Default `false`. */
+  readonly takesNext?: boolean
   /** The storage has `serverTime`. Default `false`. */
   readonly serverTime?: boolean
   /** The storage has `subscribe`. Default `false`. */
@@ -39,6 +41,7 @@ export type CaseNeed =
   /** Data outlives the last connection. */
   | 'durability'
   | 'findsDueJobs'
+  | 'takesNext'
   | 'serverTime'
   | 'subscribe'
 

@@ -21,6 +21,7 @@ import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
+import { takeNextCases } from './cases/take-next.ts'
 import { textCases } from './cases/texts.ts'
 import { updateInStepsCases } from './cases/update-in-steps.ts'
 import { wakeCases } from './cases/wake.ts'
@@ -30,6 +31,7 @@ import { batchRaces } from './races/batch-races.ts'
 import { claimRaces } from './races/claim-races.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { heartbeatRaces } from './races/heartbeat-races.ts'
+import { takeNextRaces } from './races/take-next-races.ts'
 import { killRaces, processRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
@@ -56,6 +58,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...claimCases,
     ...settleCases,
     ...wakeCases,
+    ...takeNextCases,
     ...cancelCases,
     ...reapCases,
     ...rescueCases,
@@ -73,6 +76,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...subscribeCases,
     ...connectionRaces(effort),
     ...claimRaces(effort),
+    ...takeNextRaces(effort),
     ...batchRaces(effort),
     ...heartbeatRaces(effort),
     ...processRaces(effort),

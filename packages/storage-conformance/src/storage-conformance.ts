@@ -48,7 +48,7 @@ const runnerGraceMs = 15_000
  *   describe,
  *   it,
  *   name: 'memory',
- *   capabilities: { subscribe: true, findsDueJobs: true },
+ *   capabilities: { subscribe: true, findsDueJobs: true, takesNext: true },
  *   open() {
  *     const database = memoryDatabase()
  *     return { connect: async () => memoryStorage({ database }), dispose: async () => {} }

@@ -12,7 +12,7 @@ for (const options of [
     describe,
     it,
     name: `async ledger, unit ${options.unit}`,
-    capabilities: { findsDueJobs: true },
+    capabilities: { findsDueJobs: true, takesNext: true },
     open() {
       const data = new AsyncData()
       return {

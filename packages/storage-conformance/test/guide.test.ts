@@ -43,6 +43,7 @@ const members: Readonly<Record<Member, true>> = {
   serverTimeResolutionMs: true,
   maxQueued: true,
   findsDueJobs: true,
+  takesNext: true,
   heartbeatMs: true,
   heartbeat: true,
   keepsObjects: true,

@@ -6,7 +6,7 @@ storageConformance({
   describe,
   it,
   name: 'memory',
-  capabilities: { subscribe: true, findsDueJobs: true },
+  capabilities: { subscribe: true, findsDueJobs: true, takesNext: true },
   open() {
     const database = memoryDatabase()
     return { connect: async () => memoryStorage({ database }), dispose: async () => {} }

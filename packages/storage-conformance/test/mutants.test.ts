@@ -12,11 +12,13 @@ import { nodeMutants } from './mutants/node-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
+import { takeNextMutants } from './mutants/take-next-mutants.ts'
 import { textMutants } from './mutants/text-mutants.ts'
 
 const mutants = [
   ...createMutants,
   ...settleMutants,
+  ...takeNextMutants,
   ...jobMutants,
   ...requestMutants,
   ...countMutants,
@@ -33,6 +35,7 @@ const everything = storageCases({
   subscribe: true,
   serverTime: true,
   findsDueJobs: true,
+  takesNext: true,
 })
 
 function caseNamed(name: string, cases: readonly StorageCase[] = everything): StorageCase {
@@ -67,7 +70,7 @@ describe('some faults are seen by the cases that name them and by no other', () 
 })
 
 describe('the intact storage passes where its mutants fail', () => {
-  const cases = storageCases({ findsDueJobs: true })
+  const cases = storageCases({ findsDueJobs: true, takesNext: true })
   it.each(cases.map(({ name }) => name))('%s', async (name) => {
     await withWorld(
       () => ledgerWorld(new IndexedLedger()),

@@ -111,7 +111,7 @@ describe('the packed kit, in a project of its own', () => {
         describe,
         it,
         name: 'mine',
-        capabilities: { subscribe: true, findsDueJobs: true },
+        capabilities: { subscribe: true, findsDueJobs: true, takesNext: true },
         skip: [{ test: storageCases({})[0]!.name, reason: 'to see its type' }],
         open: () => ({ connect: async () => storage, dispose: async () => {} }),
       })

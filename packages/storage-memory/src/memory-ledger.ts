@@ -34,6 +34,7 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
     multiProcess: false,
     durability: 'none',
     findsDueJobs: true,
+    takesNext: true,
   }
   readonly #database: Database
 

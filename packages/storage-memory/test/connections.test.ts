@@ -162,6 +162,7 @@ describe('a closed memory storage', () => {
       multiProcess: false,
       durability: 'none',
       findsDueJobs: true,
+      takesNext: true,
     })
   })
 })

@@ -20,6 +20,7 @@ import { itemKinds, stateOf } from './record-codes.ts'
 import { readAddresses, readNotices } from './replies.ts'
 import {
   createItemLayout,
+  createRequestLayout,
   existsLayout,
   recoveryEntryLayout,
   recoveryLayout,
@@ -39,7 +40,11 @@ const started: CreateAnswer = Object.freeze({
   cancelRequested: Object.freeze([]),
 })
 
+/** One that nothing keeps from waiting, see `waits` in the script. */
+const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
+
 const running = { state: 'running', reason: null } as const
+const pending = { state: 'pending', reason: null } as const
 
 export async function createOccurrences(
   { connection, channel, sender }: Ledger,
@@ -51,8 +56,11 @@ export async function createOccurrences(
     jobOf: ({ jobId }) => jobId,
     idOf: ({ id }) => id,
     prepare: (group, spans) => {
-      const request = new ByteWriter(8)
-      request.number(now)
+      const request = new ByteWriter(createRequestLayout.size)
+      const requestStart = request.skip(createRequestLayout.size)
+      request.setNumber(requestStart + createRequestLayout.at.now, now)
+      const hasRequests = group.some(({ kind }) => kind === 'trigger' || kind === 'replay')
+      request.setByte(requestStart + createRequestLayout.at.hasRequests, hasRequests ? 1 : 0)
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item, owner, printedOwner, now)
       const addresses = printAddresses(group)
@@ -95,9 +103,10 @@ function writeContent(writer: ByteWriter, item: CreateItem, owner: Owner, printe
     case 'recovery':
       return writeRecovery(writer, item, now)
     default: {
-      // As it is when it starts at once: the script changes it where it does not.
-      const record = createdOccurrence(item, running, owner, now)
-      return writeOccurrence(writer, { ...record, owner: printedOwner })
+      // As it is when it starts at once, or may not: the script changes it where it comes to another state.
+      const starts = isStartable(item, now)
+      const record = createdOccurrence(item, starts ? running : pending, owner, now)
+      return writeOccurrence(writer, { ...record, owner: starts ? printedOwner : '' })
     }
   }
 }
@@ -134,6 +143,8 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly Cre
     switch (String.fromCharCode(letters[index] as number)) {
       case 'r':
         return started
+      case 'w':
+        return waiting
       case 'c': {
         const numbers = next()
         return {

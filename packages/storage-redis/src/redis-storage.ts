@@ -66,6 +66,7 @@ class RedisStorage implements Storage {
     multiProcess: true,
     durability: 'process',
     findsDueJobs: true,
+    takesNext: true,
   })
   readonly #connection: Connection
   readonly #ledger: Ledger

@@ -3,6 +3,8 @@ import { defineLayout, type Layout } from './layout.ts'
 // What goes to the scripts, item by item, and what comes back. None of it is stored. A size is that of a text behind
 // the fields; the texts lie in the order of their sizes.
 
+export const createRequestLayout: Layout<'now' | 'hasRequests'> = defineLayout({ now: 'number', hasRequests: 'byte' })
+
 export const createItemLayout: Layout<
   'kind' | 'isStartable' | 'scheduledAt' | 'version' | 'expected' | 'deadline' | 'recordSize'
 > = defineLayout({
@@ -31,7 +33,7 @@ export const recoveryEntryLayout: Layout<'id' | 'runs' | 'recordSize'> = defineL
 })
 
 export const settleItemLayout: Layout<
-  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize'
+  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize' | 'takerSize'
 > = defineLayout({
   token: 'uint32',
   sequence: 'uint32',
@@ -40,6 +42,8 @@ export const settleItemLayout: Layout<
   dueAt: 'number',
   reasonSize: 'uint32',
   runsSize: 'uint32',
+  // Whom the next one is for; 0: nobody takes it.
+  takerSize: 'uint32',
 })
 
 export const cancelItemLayout: Layout<'id' | 'isForced' | 'reasonSize' | 'cancelSize'> = defineLayout({

@@ -1,9 +1,9 @@
 import type { SettleAnswer, SettleItem, SettleRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printAddresses } from './ids.ts'
+import { printAddresses, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
-import { parseCancelRequest, printReason } from './occurrence-form.ts'
+import { parseCancelRequest, printOwner, printReason, readOccurrence } from './occurrence-form.ts'
 import { absentState, settleChanges, stateCodes, stateOf } from './record-codes.ts'
 import { readAddress } from './replies.ts'
 import { settleItemLayout, stateLayout } from './request-layouts.ts'
@@ -11,6 +11,7 @@ import { printRuns } from './runs-text.ts'
 import { scripts } from './script.ts'
 
 const { at: itemAt } = settleItemLayout
+const idSize = 16
 
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
@@ -33,7 +34,7 @@ export async function settleOccurrences(
   })
 }
 
-function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, change }: SettleItem): void {
+function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, change, takeNext }: SettleItem): void {
   const start = writer.skip(settleItemLayout.size)
   writer.setUint32(start + itemAt.token, token)
   writer.setUint32(start + itemAt.sequence, sequence)
@@ -43,6 +44,7 @@ function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, cha
   const reason = change.kind === 'progress' ? '' : printReason(change.reason)
   writer.setUint32(start + itemAt.reasonSize, writer.text(reason))
   writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt)))
+  writer.setUint32(start + itemAt.takerSize, takeNext === undefined ? 0 : writer.text(printOwner(takeNext)))
 }
 
 function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly SettleAnswer[] {
@@ -53,14 +55,23 @@ function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly Set
     switch (String.fromCharCode(letters[index] as number)) {
       case 'k':
         return accepted
-      case 'o': {
-        const woken = readAddress(next(), jobId)
-        return { outcome: 'ok', woken, cancelRequested: parseCancelRequest(next().toString())?.reason ?? null }
+      case 'o':
+        return { outcome: 'ok', woken: readAddress(next(), jobId), cancelRequested: readCancel(next()) }
+      case 't': {
+        const bytes = next()
+        const taken = readOccurrence(readOccurrenceId(bytes, 0), bytes.subarray(idSize))
+        return { outcome: 'ok', woken: null, cancelRequested: readCancel(next()), taken }
       }
+      case 'r':
+        return { outcome: 'ok', woken: null, cancelRequested: readCancel(next()), repeated: true }
       default:
         return readLost(next(), 0)
     }
   })
+}
+
+function readCancel(bytes: Buffer): string | null {
+  return parseCancelRequest(bytes.toString())?.reason ?? null
 }
 
 /** The answer to who has lost an occurrence: its state and its token. */

@@ -25,7 +25,14 @@ export function redisConformance(name: string, start: () => Promise<ConformanceS
     describe,
     it,
     name,
-    capabilities: { multiProcess: true, durability: 'process', findsDueJobs: true, serverTime: true, subscribe: true },
+    capabilities: {
+      multiProcess: true,
+      durability: 'process',
+      findsDueJobs: true,
+      takesNext: true,
+      serverTime: true,
+      subscribe: true,
+    },
     open() {
       const argument: StorageArgument = { ...server?.argument, prefix: newPrefix() }
       return {

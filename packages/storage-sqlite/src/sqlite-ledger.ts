@@ -67,7 +67,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     this.history = { prune: (request) => this.#connection.write(() => pruner.prune(request)) }
     const isInMemory = opened.database.memory
     const durability = isInMemory ? 'none' : options.synchronous === 'full' ? 'power' : 'process'
-    this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability, findsDueJobs: true }
+    this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability, findsDueJobs: true, takesNext: true }
   }
 
   transaction<T>(now: number, step: () => T): Promise<T> {

@@ -7,7 +7,7 @@ storageConformance({
   describe,
   it,
   name: 'sqlite',
-  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true },
+  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true },
   open() {
     const { file, remove } = makeScratch()
     return {

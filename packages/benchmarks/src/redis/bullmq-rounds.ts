@@ -1,4 +1,5 @@
 import { Queue, Worker } from 'bullmq'
+import { Meter, type UnitCost, unitCost } from './meter.ts'
 
 export interface Server {
   readonly host: string
@@ -6,14 +7,15 @@ export interface Server {
 }
 
 /**
- * Jobs per second that one BullMQ worker processes out of a queue that was filled before. Its settings are the
+ * What it costs one BullMQ worker to process jobs out of a queue that was filled before. Its settings are the
  * defaults; finished jobs stay, as finished occurrences do.
  */
-export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<number> {
+export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<UnitCost> {
   const { concurrency, jobs } = options
   const connection = { host: server.host, port: server.port }
   const name = `bench-${concurrency}-${jobs}`
   const queue = new Queue(name, { connection })
+  const meter = new Meter(server)
   try {
     for (let added = 0; added < jobs; added += 1000) {
       const length = Math.min(1000, jobs - added)
@@ -28,14 +30,15 @@ export async function runBullmq(server: Server, options: { concurrency: number; 
     worker.on('completed', () => {
       if (++done === jobs) onDone()
     })
-    const startedAt = performance.now()
+    const stop = await meter.start()
     const running = worker.run()
     await finished
-    const elapsedMs = performance.now() - startedAt
+    const cost = await stop()
     await worker.close()
     await running
-    return (jobs * 1000) / elapsedMs
+    return unitCost(cost, jobs)
   } finally {
+    meter.close()
     await queue.obliterate({ force: true })
     await queue.close()
   }

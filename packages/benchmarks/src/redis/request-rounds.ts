@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createScheduler, defineJob, type Scheduler, silentLogger } from '@jobistemer/core'
 import { redisStorage } from '@jobistemer/storage-redis'
+import type { RedisServer } from '@jobistemer/test-servers'
 import { cron } from '@jobistemer/ticker-cron'
 import { Queue, Worker } from 'bullmq'
 import { inFlight } from '../in-flight.ts'
 import type { Server } from './bullmq-rounds.ts'
+import { Meter, type UnitCost, unitCost } from './meter.ts'
 
 export interface RequestLoad {
   /** How many requests, and how many of them are under way at any time. */
@@ -16,10 +18,10 @@ export interface RequestLoad {
 }
 
 export interface RequestRound {
-  /** Requests that were stored, per second; nothing runs meanwhile. */
-  readonly accepted: number
-  /** Requests that were stored and run, per second. */
-  readonly run: number
+  /** Of requests that are stored; nothing runs meanwhile. */
+  readonly accepted: UnitCost
+  /** Of requests that are stored and run. */
+  readonly run: UnitCost
   /** From each call to its handler's first line, in milliseconds; one at a time. */
   readonly latencies: readonly number[]
 }
@@ -32,18 +34,18 @@ interface Asked {
   onRun: () => void
 }
 
-/** Rate of so many requests, until `count` have run; `null`: until all are stored. */
-async function rateOf(asked: Asked, { count, width }: RequestLoad, waits: boolean): Promise<number> {
+/** The cost of so many requests, until all of them are stored or, where that is waited for, have run. */
+async function costOf(meter: Meter, asked: Asked, { count, width }: RequestLoad, waits: boolean): Promise<UnitCost> {
   let ran = 0
   const allRan = new Promise<void>((resolve) => {
     asked.onRun = () => {
       if (++ran === count) resolve()
     }
   })
-  const startedAt = performance.now()
+  const stop = await meter.start()
   await inFlight({ count, width }, () => asked.ask())
   if (waits) await allRan
-  return (count * 1000) / (performance.now() - startedAt)
+  return unitCost(await stop(), count)
 }
 
 async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readonly number[]> {
@@ -64,18 +66,20 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
 }
 
 /** Requests by `trigger`. */
-export async function runTriggers(url: string, prefix: string, load: RequestLoad): Promise<RequestRound> {
-  const storage = redisStorage({ url, prefix, logger: { warn() {} } })
+export async function runTriggers(server: RedisServer, prefix: string, load: RequestLoad): Promise<RequestRound> {
+  const storage = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
+  const meter = new Meter(server)
   const node = await startNode(storage, load)
   try {
     await node.scheduler.pause('asked')
-    const accepted = await rateOf(node.asked, load, false)
+    const accepted = await costOf(meter, node.asked, load, false)
     await node.scheduler.remove('asked')
     await node.addJob()
-    const run = await rateOf(node.asked, load, true)
+    const run = await costOf(meter, node.asked, load, true)
     const latencies = await latenciesOf(node.asked, load)
     return { accepted, run, latencies }
   } finally {
+    meter.close()
     await node.scheduler.shutdown()
     await storage.close()
   }
@@ -104,20 +108,22 @@ async function startNode(
 /** Requests by BullMQ's `add`, with one worker in the same process where they are to run. */
 export async function runAdds({ host, port }: Server, load: RequestLoad): Promise<RequestRound> {
   const connection = { host, port }
+  const meter = new Meter(connection)
   const queue = new Queue('asked', { connection })
   const asked: Asked = { ask: () => queue.add('work', {}), onRun: () => undefined }
   try {
-    const accepted = await rateOf(asked, load, false)
+    const accepted = await costOf(meter, asked, load, false)
     await queue.obliterate({ force: true })
     const worker = new Worker('asked', async () => asked.onRun(), { connection, concurrency: load.concurrency })
     await worker.waitUntilReady()
     try {
-      const run = await rateOf(asked, load, true)
+      const run = await costOf(meter, asked, load, true)
       return { accepted, run, latencies: await latenciesOf(asked, load) }
     } finally {
       await worker.close()
     }
   } finally {
+    meter.close()
     await queue.obliterate({ force: true })
     await queue.close()
   }

@@ -1,6 +1,7 @@
 import { startRedis } from '@jobistemer/test-servers'
 import { quantile } from '../in-flight.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
+import type { UnitCost } from './meter.ts'
 import { type RequestLoad, type RequestRound, runAdds, runTriggers } from './request-rounds.ts'
 
 const concurrency = 100
@@ -19,7 +20,7 @@ export const requestsSuite: Suite = {
     try {
       for (let round = smoke ? 1 : 0; round <= rounds; round++) {
         const bullmq = await runAdds(server, load)
-        const jobistemer = await runTriggers(server.url, `requests-${round}`, load)
+        const jobistemer = await runTriggers(server, `requests-${round}`, load)
         // The first warms up.
         if (round === 0) continue
         theirs.push(bullmq)
@@ -28,19 +29,28 @@ export const requestsSuite: Suite = {
     } finally {
       await server.stop()
     }
-    const rate = (name: string, figureOf: (round: RequestRound) => number) => [
-      name,
-      formatRate(median(ours.map(figureOf))),
-      formatRate(median(theirs.map(figureOf))),
-      ratio(ours.map(figureOf), theirs.map(figureOf)),
-    ]
+    const rate = (name: string, costOf: (round: RequestRound) => UnitCost) => {
+      const perSecond = (round: RequestRound) => costOf(round).perSecond
+      const us = (all: readonly RequestRound[], of: 'nodeUs' | 'serverUs') =>
+        `${median(all.map((round) => costOf(round)[of])).toFixed(0)} µs`
+      return [
+        name,
+        formatRate(median(ours.map(perSecond))),
+        formatRate(median(theirs.map(perSecond))),
+        ratio(ours.map(perSecond), theirs.map(perSecond)),
+        us(ours, 'nodeUs'),
+        us(ours, 'serverUs'),
+        us(theirs, 'nodeUs'),
+        us(theirs, 'serverUs'),
+      ]
+    }
     const latency = (name: string, share: number) => {
       const figureOf = ({ latencies }: RequestRound) => quantile(latencies, share)
       const shown = (all: readonly RequestRound[]) => `${median(all.map(figureOf)).toFixed(2)} ms`
       return [name, shown(ours), shown(theirs), ratio(ours.map(figureOf), theirs.map(figureOf))]
     }
     return {
-      columns: ['', 'jobistemer', 'BullMQ', 'ratio'],
+      columns: ['', 'jobistemer', 'BullMQ', 'ratio', 'node', 'server', "BullMQ's node", 'its server'],
       rows: [
         rate('accepted', ({ accepted }) => accepted),
         rate('accepted and run', ({ run }) => run),
@@ -50,6 +60,7 @@ export const requestsSuite: Suite = {
       notes: [
         `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
         `${load.count.toLocaleString('en-US')} requests, ${width.toLocaleString('en-US')} of them under way at any time, one job of one task, ${concurrency} handlers at a time in the same process.`,
+        'node, server: microseconds of processor time for each request.',
         'accepted: nothing runs, since the job is paused, and there is no worker. From call to handler: one at a time.',
       ],
     }

@@ -84,7 +84,7 @@ async function alternate(
     const { perSecond } = await runEngine(storage, Math.ceil(jobs / count), { count, concurrency, prefetch })
     await storage.close()
     if (round === 0) continue
-    theirs.push(bullmq)
+    theirs.push(bullmq.perSecond)
     ours.push(perSecond)
   }
   return { ours, theirs }

@@ -168,7 +168,8 @@ export class Engine implements Scheduler, EngineContext {
     this.#registry = registry
     this.#capacity = capacity
     this.#pool = pool
-    this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs })
+    const { takesNext = false } = options.storage.capabilities
+    this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
     const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles })
     this.#standby = new Standby(this, {
       registry,
@@ -334,7 +335,7 @@ export class Engine implements Scheduler, EngineContext {
       this.clock.passUntil?.(stopping)
       await stopping
     }
-    const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 })
+    const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
     this.#phase = 'stopped'

@@ -91,6 +91,8 @@ export interface StorageCapabilities {
    * not how many there are. Default false.
    */
   readonly findsDueJobs?: boolean
+  /** Whether `settle` heeds `takeNext`. Default false: then it wakes what it would have taken. */
+  readonly takesNext?: boolean
   /** How often a node shall say that it lives, unless its options say otherwise, in milliseconds. Default 5,000. */
   readonly heartbeatMs?: number
 }
@@ -380,13 +382,18 @@ export interface SettleItem extends OccurrenceAddress {
   readonly runs: readonly TaskRunRecord[]
   /** What it means for the occurrence. */
   readonly change: SettleChange
+  /**
+   * Of a `finish`: what it would wake becomes running for this owner instead, as by a claim, if it is due and the job is
+   * not paused. Only with the capability `takesNext`.
+   */
+  readonly takeNext?: Owner
 }
 
 /** What becomes of a running occurrence. */
 export type SettleChange =
   /** Attempts started or ended; the occurrence goes on. */
   | { readonly kind: 'progress' }
-  /** It is over. Wakes the job's next queued occurrence (least `scheduledAt`) in the same step. */
+  /** It is over. Wakes, or takes, the job's next queued occurrence (least `scheduledAt`) in the same step. */
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string | null }
   /** Its owner stops working on it: pending again, for any node, not before `dueAt`. */
   | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }
@@ -399,6 +406,13 @@ export type SettleAnswer =
       readonly woken: OccurrenceAddress | null
       /** Set when somebody asked for cancellation. */
       readonly cancelRequested: string | null
+      /** What `takeNext` took: running now, `runs` included. Left out when it took nothing. */
+      readonly taken?: OccurrenceRecord
+      /**
+       * Set for an item with `takeNext` that was accepted before, and took nothing more now. What it took then, its owner
+       * finds among what is running for it.
+       */
+      readonly repeated?: true
     }
   /** The token is not live (any more). `absent` when there is no such record. */
   | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }

@@ -58,7 +58,13 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly opener = 'asyncFixture()'
   readonly keepsObjects = true
-  readonly capabilities = { maxBatch: 50, multiProcess: false, durability: 'none', findsDueJobs: true } as const
+  readonly capabilities = {
+    maxBatch: 50,
+    multiProcess: false,
+    durability: 'none',
+    findsDueJobs: true,
+    takesNext: true,
+  } as const
   readonly history: HistoryRemover = this
   readonly unit: 'call' | 'job'
   readonly itemsPerStep?: number

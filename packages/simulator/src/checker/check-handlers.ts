@@ -83,7 +83,9 @@ export class HandlerModel {
         `${life} has token ${token}, ${occurrence.life} was given ${occurrence.token}`,
       )
     }
-    if ((occurrence.attempts.get(task) ?? 0) < attempt) {
+    const isFounded =
+      (occurrence.attempts.get(task) ?? 0) >= attempt || (attempt === 1 && token === occurrence.beginsUnder)
+    if (!isFounded) {
       this.#note('unfounded start', jobId, id, `attempt ${attempt} of ${task} was not in the storage`)
     }
     if (event.origin !== occurrence.kind || (event.origin === 'slot' && event.scheduledAt !== occurrence.scheduledAt)) {

@@ -271,6 +271,7 @@ export class StorageModel {
       generation: (known?.generation ?? 0) + 1,
       earlierOwners: new Set(known === undefined ? [] : [...known.earlierOwners, `${known.token} ${known.life}`]),
       taken: new Map(),
+      beginsUnder: 0,
       attempts: new Map(),
     })
   }
@@ -289,6 +290,7 @@ export class StorageModel {
     }
     this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs, mono })
     this.#written(id, runs)
+    if (runs.length === 0) (this.occurrences.get(id) as OccurrenceModel).beginsUnder = token
   }
 
   #grant(

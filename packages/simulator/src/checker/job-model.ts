@@ -51,6 +51,8 @@ export interface OccurrenceModel {
   readonly generation: number
   /** Who owned the earlier lives of its id: `token life`. */
   readonly earlierOwners: ReadonlySet<string>
+  /** The token of a claim that stands for first attempts, since nothing was written of any before it; 0: none does. */
+  beginsUnder: number
   /** Attempts that are written, by task. */
   attempts: Map<string, number>
 }

@@ -11,6 +11,7 @@ import type {
   JobChange,
   JobRecord,
   OccurrenceQuery,
+  OccurrenceRecord,
   Page,
   PruneAnswer,
   PruneRequest,
@@ -137,16 +138,22 @@ class Recorder {
   }
 
   #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {
-    for (const { id, jobId, token, jobVersion, dueAt, executionTimeoutMs, runs } of claimed) {
+    this.#granted(now, claimed)
+  }
+
+  #granted(now: number, records: readonly OccurrenceRecord[]): void {
+    for (const { id, jobId, token, jobVersion, dueAt, executionTimeoutMs, runs } of records) {
       this.#add({ kind: 'claimed', id, jobId, token, jobVersion, dueAt, executionTimeoutMs, runs, now })
     }
   }
 
   #settled({ now, items }: SettleRequest, answers: readonly SettleAnswer[]): void {
     for (const [index, { id, jobId, token, sequence, runs, change }] of items.entries()) {
-      if (answers[index]?.outcome !== 'ok') continue
+      const answer = answers[index]
+      if (answer?.outcome !== 'ok') continue
       const state = change.kind === 'finish' ? change.state : null
       this.#add({ kind: 'settled', id, jobId, token, sequence, change: change.kind, state, runs, now })
+      if (answer.taken !== undefined) this.#granted(now, [answer.taken])
     }
   }
 

@@ -342,7 +342,14 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
   return caseGroup('capabilities', {
     'are those that the test file declares': async (world) => {
       const storage = await world.connect()
-      const { maxBatch, multiProcess, durability, findsDueJobs = false, heartbeatMs } = storage.capabilities
+      const {
+        maxBatch,
+        multiProcess,
+        durability,
+        findsDueJobs = false,
+        takesNext = false,
+        heartbeatMs,
+      } = storage.capabilities
       assert.equal(storage.specVersion, 1)
       assert.ok(Number.isInteger(maxBatch) && maxBatch >= 1, `maxBatch is ${maxBatch}`)
       assert.ok(heartbeatMs === undefined || heartbeatMs > 0, `heartbeatMs is ${heartbeatMs}`)
@@ -351,6 +358,7 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
           multiProcess,
           durability,
           findsDueJobs,
+          takesNext,
           serverTime: storage.serverTime !== undefined,
           subscribe: storage.subscribe !== undefined,
         },
@@ -358,6 +366,7 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
           multiProcess: declared.multiProcess ?? false,
           durability: declared.durability ?? 'none',
           findsDueJobs: declared.findsDueJobs ?? false,
+          takesNext: declared.takesNext ?? false,
           serverTime: declared.serverTime ?? false,
           subscribe: declared.subscribe ?? false,
         },

@@ -64,7 +64,7 @@ async function checkModel(world: CaseWorld, seed: number, numRuns: number): Prom
 /** Plays one history on a fresh world and on a fresh model. */
 async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
   const connections = [await world.connect(), await world.connect()] as const
-  const { findsDueJobs = false } = connections[0].capabilities
+  const { findsDueJobs = false, takesNext = false } = connections[0].capabilities
   const model = memoryStorage()
   let now = start
   let last: ModelCall | null = null
@@ -75,7 +75,8 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
       now += move.seconds * second
       continue
     }
-    const call: ModelCall | null = move.kind === 'repeat' ? last : resolveMove(move, await stateOf(model, now))
+    const call: ModelCall | null =
+      move.kind === 'repeat' ? last : resolveMove(move, await stateOf(model, now, takesNext))
     if (call === null || (call.method === 'listJobs' && !findsDueJobs)) continue
     last = call
     if (call.method === 'saveJobs') {
@@ -86,7 +87,7 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
     if ('now' in call.request) now = Math.max(now, call.request.now)
     try {
       const connection = connections[index % 2] ?? connections[0]
-      compareAnswers(call, await make(connection, call), await make(model, call), await stateOf(model, now))
+      compareAnswers(call, await make(connection, call), await make(model, call), await stateOf(model, now, takesNext))
       calls += 1
       if (calls % callsBetweenCounts === 0) await compareCounts(connection, model)
       if (calls % callsBetweenReadBacks === 0) await compareLedgers(connections[0], model)
@@ -129,8 +130,8 @@ async function make(storage: Storage, call: ModelCall): Promise<unknown> {
   }
 }
 
-async function stateOf(model: Storage, now: number): Promise<ModelState> {
+async function stateOf(model: Storage, now: number, takesNext: boolean): Promise<ModelState> {
   const jobs = await readJobs(model)
   const occurrences = (await Promise.all(jobs.map((job) => readHistory(model, job.id)))).flat()
-  return { now, jobs: new Map(jobs.map((job) => [job.id, job])), occurrences }
+  return { now, jobs: new Map(jobs.map((job) => [job.id, job])), occurrences, takesNext }
 }

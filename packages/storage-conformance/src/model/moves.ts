@@ -109,6 +109,8 @@ export interface SettleMove {
   readonly change: 'progress' | 'release' | FinalState
   readonly tokenOffset: number
   readonly sequenceOffset: number
+  /** The node that an end takes the next one for, where the storage does that. */
+  readonly taker: Index | null
 }
 
 /** How many jobs, nodes, request keys and lives of nodes there are. */
@@ -143,6 +145,7 @@ const settleMove: fc.Arbitrary<SettleMove> = fc.record({
     { weight: 8, arbitrary: fc.constant(1) },
     { weight: 3, arbitrary: fc.constantFrom(-1, 0, 3) },
   ),
+  taker: fc.option(fc.nat({ max: modelSize.nodes - 1 }), { freq: 2 }),
 })
 
 function move<T extends Move>(kind: T['kind'], members: object): fc.Arbitrary<Move> {

@@ -41,6 +41,8 @@ export interface ModelState {
   readonly jobs: ReadonlyMap<JobId, JobRecord>
   /** Every stored occurrence, in an order that does not depend on the storage under test. */
   readonly occurrences: readonly OccurrenceRecord[]
+  /** Whether ends may take the next one. */
+  readonly takesNext: boolean
 }
 
 /** The jobs that moves are about. Some may not exist. */
@@ -279,6 +281,7 @@ function settleItem(move: SettleMove, state: ModelState): SettleItem | null {
     sequence: Math.max(1, record.sequence + move.sequenceOffset),
     runs: isOver ? succeeded(record.startedAt ?? now, now) : firstAttempt(now),
     change: settleChange(move.change, now),
+    ...(state.takesNext && move.taker !== null && { takeNext: ownerAt(move.taker) }),
   }
 }
 

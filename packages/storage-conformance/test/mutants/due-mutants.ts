@@ -34,7 +34,7 @@ function dueMutant(name: string, rejectedBy: readonly string[], Broken: new () =
   return {
     name,
     rejectedBy: rejectedBy.map((sentence) => (sentence.includes(': ') ? sentence : `due jobs: ${sentence}`)),
-    capabilities: { findsDueJobs: true },
+    capabilities: { findsDueJobs: true, takesNext: true },
     open: () => ledgerWorld(new Broken()),
   }
 }

@@ -191,7 +191,10 @@ export const jobMutants: readonly Mutant[] = [
     },
   ),
   mutantFor(
-    ['update in steps: lets nothing of the rest start: not by a claim, nor when what runs ends'],
+    [
+      'take next: what an update has left is canceled on the way, and not taken',
+      'update in steps: lets nothing of the rest start: not by a claim, nor when what runs ends',
+    ],
     'wakes what an update has left',
     class extends Ledger {
       override wakeNext(jobId: JobId) {

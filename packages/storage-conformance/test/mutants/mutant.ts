@@ -34,7 +34,13 @@ export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): St
   return {
     ...(Object.fromEntries(entries) as unknown as Pick<Storage, StorageMethod>),
     specVersion: 1,
-    capabilities: { maxBatch: 500, multiProcess: false, durability: 'none', findsDueJobs: ledger.findsDueJobs },
+    capabilities: {
+      maxBatch: 500,
+      multiProcess: false,
+      durability: 'none',
+      findsDueJobs: ledger.findsDueJobs,
+      takesNext: ledger.takesNext,
+    },
     async close() {
       closed = true
     },
@@ -48,7 +54,7 @@ export function ledgerWorld(ledger: Ledger, connect: (ledger: Ledger) => Storage
 
 /** A mutant whose state machine is a broken subclass. */
 export function mutant(name: string, rejectedBy: readonly string[], Broken: new () => Ledger): Mutant {
-  return { name, rejectedBy, capabilities: {}, open: () => ledgerWorld(new Broken()) }
+  return { name, rejectedBy, capabilities: { takesNext: true }, open: () => ledgerWorld(new Broken()) }
 }
 
 /** A mutant that the named cases reject and no other. */
@@ -65,7 +71,7 @@ export function racing(
   return {
     name,
     rejectedBy,
-    capabilities: {},
+    capabilities: { takesNext: true },
     open: () => ledgerWorld(new Ledger(), (ledger) => ledgerStorage(ledger, methods(ledger))),
   }
 }

@@ -1,6 +1,8 @@
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import { addressLayout, claimedLayout, claimLayout, noticeLayout, seenLayout } from '../request-layouts.ts'
+import { stateCodes } from '../record-codes.ts'
+import { recordLayout } from '../stored-layouts.ts'
 import { canceledInPassing, prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
@@ -10,6 +12,17 @@ const promotedAtOnce = 2000
 const canceledAtOnce = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+
+/** The fields of a record that was taken; the texts behind them lose the reason. */
+const taken = {
+  ...allFields(recordLayout),
+  state: `${stateCodes.running}`,
+  token: 'token + 1',
+  sequence: '0',
+  ownerSize: '#owner',
+  reasonSize: '0',
+  startedAt: 'now',
+}
 
 /**
  * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end.
@@ -74,24 +87,89 @@ local taken, seen, more, nextDueAt = {}, {}, false, never
 local claimedJobs = {}
 local count, offset, left = 0, 0, 0
 local isDone = false
+
+-- The records of a page, read together, and the heads that are not known yet.
+local function readPage(page)
+  local byBucket, texts, jobs = {}, {}, {}
+  for index = 1, #page, 2 do
+    local id, job = sub(page[index], 1, 16), sub(page[index], 17)
+    local bucket = bucketOf(id)
+    local list = byBucket[bucket]
+    if not list then
+      list = { ids = {}, places = {} }
+      byBucket[bucket] = list
+    end
+    list.ids[#list.ids + 1], list.places[#list.ids + 1] = id, index
+    if known[job] == nil then
+      known[job] = false
+      jobs[#jobs + 1] = job
+    end
+  end
+  for bucket, list in pairs(byBucket) do
+    local found = call('HMGET', bucket, unpack(list.ids))
+    for place, index in ipairs(list.places) do texts[index] = found[place] end
+  end
+  if #jobs > 0 then
+    local found = call('HMGET', heads, unpack(jobs))
+    for place, job in ipairs(jobs) do known[job] = found[place] and parseHead(found[place]) end
+  end
+  return texts
+end
+
+-- What was taken of a page leaves the indexes together, and is written together.
+local gone, written = {}, {}
+
+local function storePage()
+  if #gone > 0 then
+    callWith('ZREM', ready, gone)
+    callWith('ZREM', pendingKey, gone)
+    gone = {}
+  end
+  for bucket, fields in pairs(written) do callWith('HSET', bucket, fields) end
+  written = {}
+end
+
+-- Makes a pending occurrence running for the owner.
+local function take(h, id, member, text)
+  ${readFields(recordLayout, 'text', { ...allFields(recordLayout), sequence: '_', startedAt: '_' })}
+  local detailsAt = recordSize + ownerSize
+  local reasonAt = detailsAt + detailsSize + cancelSize
+  text = ${writeFields(recordLayout, taken)} .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
+  h.pending, h.running = h.pending - 1, h.running + 1
+  touch(job, h)
+  gone[#gone + 1] = member
+  noteStart(now + timeout, member)
+  if cancelSize > 0 then call('HSET', cancelsKey, member, owner) end
+  local bucket = bucketOf(id)
+  local fields = written[bucket]
+  if not fields then
+    fields = {}
+    written[bucket] = fields
+  end
+  fields[#fields + 1], fields[#fields + 2] = id, text
+  return text
+end
+
 while not isDone do
   local page = call('ZRANGE', ready, offset, offset + math.min(limit, 500), 'WITHSCORES')
   if #page == 0 then break end
+  local texts = readPage(page)
   for index = 1, #page, 2 do
     local member, scheduledAt = page[index], tonumber(page[index + 1])
     local id, job = sub(member, 1, 16), sub(member, 17)
     if isExcepted(job) then
       offset = offset + 1
     else
-      local r = recordOf(id)
+      local text = texts[index]
       local h = headOf(job)
-      if r.dueAt > now then
+      ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
+      if dueAt > now then
         -- Another node's clock is ahead: for that one it was due.
-        if r.dueAt < nextDueAt then nextDueAt = r.dueAt end
+        if dueAt < nextDueAt then nextDueAt = dueAt end
         offset = offset + 1
       else
         local isLeft = h.deletedAt ~= never
-        if isSuperseded(h, r) then
+        if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
           -- Others of the page may be canceled with it, and what is woken instead may come before all that was seen.
           left = left + #cancelSuperseded(now, h, job, ${canceledInPassing}) / ${addressLayout.size}
           if left >= ${canceledAtOnce} then more, isDone = true, true end
@@ -119,24 +197,23 @@ while not isDone do
             claimedJobs[job] = true
           end
         elseif isLeft then
-          finish(now, h, id, r, canceled, '=deleted')
+          finish(now, h, id, parseRecord(text), canceled, '=deleted')
           left = left + 1
           if left >= ${canceledAtOnce} then
             more, isDone = true, true
             break
           end
         elseif isBlocked then
-          move(now, h, id, r, queued, '')
+          move(now, h, id, parseRecord(text), queued, '')
         else
           count = count + 1
-          r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
-          move(now, h, id, r, running, '')
           taken[#taken + 1] = id
-          taken[#taken + 1] = printRecord(r)
+          taken[#taken + 1] = take(h, id, member, text)
         end
       end
     end
   end
+  storePage()
 end
 
 local from = 0

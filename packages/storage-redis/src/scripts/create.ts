@@ -3,6 +3,7 @@ import { allFields, readFields, writeFields } from '../layout.ts'
 import { itemKinds, kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import {
   createItemLayout,
+  createRequestLayout,
   existsLayout,
   noticeLayout,
   recoveryEntryLayout,
@@ -10,7 +11,7 @@ import {
   scheduleLayout,
   stateLayout,
 } from '../request-layouts.ts'
-import { headLayout } from '../stored-layouts.ts'
+import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { canceledInPassing, prelude } from './prelude.ts'
 
 /** How many of those that wait a displacement looks at while a replace has left some. */
@@ -63,7 +64,7 @@ ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local skippedIds = ARGV[8]
-local now = read('<d', request)
+${readFields(createRequestLayout, 'request', allFields(createRequestLayout))}
 local isBulk = spans ~= ''
 
 local missing = missingRight(channel)
@@ -235,8 +236,92 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
-local function create(kind, isStartable, index, scheduledAt, version, nextAt, text)
+-- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
+local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+local hasRequested = false
+
+local function listOf(lists, key)
+  local list = lists[key]
+  if not list then
+    list = {}
+    lists[key] = list
+  end
+  return list
+end
+
+local function append(list, first, second)
+  local size = #list
+  list[size + 1], list[size + 2] = first, second
+end
+
+-- Before anything else looks at what they have left.
+local function storeRequested()
+  if not hasRequested then return end
+  for bucket, fields in pairs(requested.records) do callWith('HSET', bucket, fields) end
+  for key, members in pairs(requested.history) do callWith('ZADD', key, members) end
+  for key, members in pairs(requested.live) do callWith('ZADD', key, members) end
+  callWith('ZADD', pendingKey, requested.pending)
+  callWith('ZADD', ready, requested.ready)
+  callWith('ZADD', future, requested.future)
+  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+  hasRequested = false
+end
+
+-- The ids that are taken, as far as requests ask for them: read together, by hash.
+local taken = {}
+local function readPresent()
+  local byBucket = {}
+  for index = 1, #ids do
+    local list = listOf(byBucket, bucketOf(ids[index]))
+    list[#list + 1] = ids[index]
+  end
+  for bucket, list in pairs(byBucket) do
+    for first = 1, #list, 4000 do
+      local last = math.min(first + 3999, #list)
+      for place, text in ipairs(call('HMGET', bucket, unpack(list, first, last))) do
+        if text then taken[list[first + place - 1]] = true end
+      end
+    end
+  end
+end
+
+-- The ordinary request, that starts at once or waits for a node: the same as below, without the detours. Returns its
+-- letter; false for any other.
+local function takeRequest(index, isStartable, scheduledAt, version, deadline, text)
   local id, job = ids[index], jobs[index]
+  if taken[id] then return false end
+  if known[job] == nil and headTexts[index] then known[job] = parseHead(headTexts[index]) end
+  local h = headOf(job)
+  if not h or h.deletedAt ~= never or version ~= h.version or scheduledAt <= h.floor or h.cancelsBelow > 0
+    or (h.policy ~= allow and h.pending + h.running > 0) or (isStartable and h.paused == 1) then
+    return false
+  end
+  taken[id], hasRequested = true, true
+  h.uses = h.uses + 1
+  touch(job, h)
+  append(listOf(requested.records, bucketOf(id)), id, text)
+  append(listOf(requested.history, history .. job), scheduledAt, id)
+  if h.active == none then h.active = id else append(listOf(requested.live, liveOf .. job), scheduledAt, id) end
+  local member = sub(addresses, index * 32 - 31, index * 32)
+  if isStartable then
+    h.running = h.running + 1
+    noteStart(deadline, member)
+    return 'r'
+  end
+  h.pending = h.pending + 1
+  append(requested.pending, scheduledAt, member)
+  if h.paused == 0 then
+    ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
+    if dueAt <= now then append(requested.ready, scheduledAt, member) else append(requested.future, dueAt, member) end
+    due = true
+  end
+  return 'w'
+end
+
+local function create(kind, isStartable, index, scheduledAt, version, nextAt, text)
+  storeRequested()
+  local id, job = ids[index], jobs[index]
+  taken[id] = true
   local h = headOf(job)
   -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
   -- come again with the time of their repetition.
@@ -273,6 +358,7 @@ local function create(kind, isStartable, index, scheduledAt, version, nextAt, te
   end
 end
 
+if hasRequests == 1 then readPresent() end
 local at = 1
 forEachSpan(spans, ids, false, function(from, to)
   for index = from, to do
@@ -283,11 +369,19 @@ forEachSpan(spans, ids, false, function(from, to)
       count = count + 1
       letters[count] = 'r'
     else
-      create(kind, isStartable == 1, index, scheduledAt, version, nextAt, text)
+      local letter = (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay})
+        and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
+      if letter then
+        count = count + 1
+        letters[count] = letter
+      else
+        create(kind, isStartable == 1, index, scheduledAt, version, nextAt, text)
+      end
     end
   end
 end)
 
+storeRequested()
 store()
 tell(channel, sender)
 return { table.concat(letters), details }

@@ -320,13 +320,20 @@ local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
--- Wakes the next queued occurrence of a job that has no active one, unless it is to be canceled. Returns its id and time,
--- or ''. What a deleted job has left is never woken.
-local function wakeFirst(now, h, job)
-  if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return '' end
+-- The next queued occurrence of a job that has no active one, unless it is to be canceled: its id and its record. What a
+-- deleted job has left is never woken.
+local function firstToWake(h, job)
+  if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
-  if isSuperseded(h, r) then return '' end
+  if isSuperseded(h, r) then return nil end
+  return id, r
+end
+
+-- Wakes it. Returns its id and time, or ''.
+local function wakeFirst(now, h, job)
+  local id, r = firstToWake(h, job)
+  if not id then return '' end
   move(now, h, id, r, pending, '')
   return ${address}
 end

@@ -3,7 +3,7 @@ import { allFields, readFields, writeFields } from '../layout.ts'
 import { absentState, settleChanges } from '../record-codes.ts'
 import { settleItemLayout, stateLayout } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { prelude } from './prelude.ts'
+import { canceledInPassing, prelude } from './prelude.ts'
 
 /** The fields of a record that its owner changes, as locals. */
 const front = {
@@ -45,7 +45,7 @@ local function answer(letter, first, second)
 end
 
 -- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
-local function isRepeated(state, change, finalState)
+local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)
 end
@@ -60,6 +60,19 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
     enter(now, h, id, r)
     replace(id, r)
   end
+end
+
+-- As wakeNext, but what is due becomes running for this owner, if the job is not paused. Returns what was woken, or its id
+-- and its record.
+local function takeNext(h, job, owner)
+  if h.queued == 0 or h.deletedAt ~= never then return '' end
+  cancelSuperseded(now, h, job, ${canceledInPassing})
+  local id, r = firstToWake(h, job)
+  if not id then return '' end
+  if h.paused == 1 or r.dueAt > now then return wakeFirst(now, h, job) end
+  r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
+  move(now, h, id, r, running, '')
+  return '', id .. printRecord(r)
 end
 
 -- Takes a running occurrence out of the head of its job. Returns how many are queued there.
@@ -81,36 +94,51 @@ local at = 1
 local function settle(index, text)
   local id, job = ids[index], jobs[index]
   ${readFields(settleItemLayout, 'items', allFields(settleItemLayout), { place: 'at', next: 'first' })}
-  at = first + reasonSize + runsSize
+  local takerAt = first + reasonSize + runsSize
+  at = takerAt + takerSize
   if not text then return answer('l', ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}) end
   ${readFields(recordLayout, 'text', front)}
   local kept = recordSize + ownerSize + detailsSize + cancelSize
   local isApplied = state == running and sequence > itsSequence
   if itsToken ~= token or sequence < itsSequence
-    or (state ~= running and (sequence ~= itsSequence or not isRepeated(state, change, finalState))) then
+    or (state ~= running and (sequence ~= itsSequence or not wasAccepted(state, change, finalState))) then
     return answer('l', ${writeFields(stateLayout, { state: 'state', token: 'itsToken' })})
   end
-  local woken = ''
+  local woken, taken = '', nil
   if isApplied and change == ${settleChanges.progress} then
     -- The reason stays, the task runs are new.
     replaceText(id, ${writeFields(recordLayout, { ...front, sequence: 'sequence' })}
-      .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, at - 1))
+      .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, takerAt - 1))
   elseif isApplied and change == ${settleChanges.finish} then
     replaceText(id, ${writeFields(recordLayout, finished)}
-      .. sub(text, frontSize + 1, kept) .. sub(items, first, at - 1))
+      .. sub(text, frontSize + 1, kept) .. sub(items, first, takerAt - 1))
     local address = sub(addresses, index * 32 - 31, index * 32)
     if cancelSize > 0 then call('HDEL', cancelsKey, address) end
     noteStop(address)
-    if stopRunning(index) > 0 then woken = wakeNext(now, headOf(job), job) end
+    if stopRunning(index) > 0 then
+      if takerSize > 0 then
+        woken, taken = takeNext(headOf(job), job, sub(items, takerAt, at - 1))
+      else
+        woken = wakeNext(now, headOf(job), job)
+      end
+    end
   elseif isApplied then
     local reason = sub(items, first, first + reasonSize - 1)
-    release(headOf(job), id, parseRecord(text), sequence, dueAt, reason, sub(items, first + reasonSize, at - 1))
+    release(headOf(job), id, parseRecord(text), sequence, dueAt, reason, sub(items, first + reasonSize, takerAt - 1))
   end
-  if woken == '' and cancelSize == 0 then
+  local isRepeated = takerSize > 0 and not isApplied and change == ${settleChanges.finish}
+  if woken == '' and cancelSize == 0 and not taken and not isRepeated then
     count = count + 1
     letters[count] = 'k'
+    return
+  end
+  local cancel = sub(text, kept - cancelSize + 1, kept)
+  if taken then
+    answer('t', taken, cancel)
+  elseif isRepeated then
+    answer('r', cancel)
   else
-    answer('o', woken, sub(text, kept - cancelSize + 1, kept))
+    answer('o', woken, cancel)
   end
 end
 

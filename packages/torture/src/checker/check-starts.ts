@@ -27,7 +27,7 @@ export function checkStarts(view: RunView): readonly Violation[] {
     const record = view.record(start.occurrence)
     if (job === undefined) report('start-unknown', `there is no job ${start.job}`)
     else if (record !== undefined)
-      for (const [rule, message] of recordProblems(start, record, job, asked)) report(rule, message)
+      for (const [rule, message] of recordProblems(view, start, record, job, asked)) report(rule, message)
     else if (!isPruned(view, start))
       report('start-unknown', `${name(start)} started, and the ledger has no such occurrence`)
   }
@@ -68,6 +68,7 @@ function staleness(view: RunView, start: WitnessStart): string | null {
 }
 
 function* recordProblems(
+  view: RunView,
   start: WitnessStart,
   record: OccurrenceRecord,
   job: CheckedJob,
@@ -93,9 +94,15 @@ function* recordProblems(
     yield ['start-unwritten', `${name(start)} had token ${start.token}, the ledger has only come to ${record.token}`]
   }
   const run = record.runs.find((one) => one.task === start.task)
-  if (run?.attempts.some((attempt) => attempt.number === start.attempt) !== true) {
+  const isWritten = run?.attempts.some((attempt) => attempt.number === start.attempt) === true
+  if (!isWritten && !isKnownByClaim(view, start, record)) {
     yield ['start-unwritten', `${name(start)} started, and the ledger has ${run?.attempts.length ?? 0} attempts of it`]
   }
+}
+
+/** What was ended over the head of its owner keeps no word of the first attempts: its claim stood for them. */
+function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
+  return attempt === 1 && runs.length === 0 && view.wasForced(id)
 }
 
 function isPruned(view: RunView, start: WitnessStart): boolean {

@@ -8,6 +8,7 @@ import {
   type CreateOccurrencesRequest,
   type HeartbeatAnswer,
   type HeartbeatRequest,
+  type OccurrenceRecord,
   type ReapAnswer,
   type ReapRequest,
   type SettleAnswer,
@@ -106,14 +107,17 @@ class Recorder {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const sentAt = hostTime().mono
     const answer = await this.#inner.claim(request)
-    const { now, owner } = request
-    for (const { id, jobId, token, executionTimeoutMs } of answer.claimed) {
-      const job = this.#nameOf(jobId)
-      const deadline = now + executionTimeoutMs
-      const grant = { event: 'granted', by: 'claim', token, now, deadline, sentAt } as const
-      this.#record({ ...grant, occurrence: id, job, node: owner.node })
-    }
+    for (const record of answer.claimed) this.#granted(record, { ...request, sentAt })
     return answer
+  }
+
+  #granted(
+    { id, jobId, token, executionTimeoutMs }: OccurrenceRecord,
+    { now, owner, sentAt }: Pick<ClaimRequest, 'now' | 'owner'> & { readonly sentAt: number },
+  ): void {
+    const deadline = now + executionTimeoutMs
+    const grant = { event: 'granted', by: 'claim', token, now, deadline, sentAt } as const
+    this.#record({ ...grant, occurrence: id, job: this.#nameOf(jobId), node: owner.node })
   }
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
@@ -121,14 +125,19 @@ class Recorder {
     for (const item of request.items) this.#sending(keyOf(item))
     const answers = await this.#inner.settle(request)
     for (const [index, item] of request.items.entries()) {
-      const { id: occurrence, token, sequence, change } = item
+      const { id: occurrence, token, sequence, change, takeNext } = item
+      const answer = answers[index]
       const sentAt = this.#answered(keyOf(item))
-      if (answers[index]?.outcome !== 'ok') {
+      if (answer?.outcome !== 'ok') {
         this.#record({ event: 'refused', occurrence, token })
         continue
       }
       const state = change.kind === 'finish' ? change.state : null
       this.#record({ event: 'settled', occurrence, token, sequence, change: change.kind, state, sentAt })
+      const { now } = request
+      if (answer.taken !== undefined && takeNext !== undefined) {
+        this.#granted(answer.taken, { now, owner: takeNext, sentAt })
+      }
     }
     return answers
   }

@@ -38,7 +38,7 @@ export interface Occupant {
  * taken ahead while handlers are quick, see decision 0007: they wait here.
  *
  * Whoever wants to take something on asks here first: the slots that are due ({@link roomForSlot}), what waits in the
- * storage ({@link roomToClaim}), requests from outside ({@link roomForRequest}). A rule about who goes first, or who may
+ * storage ({@link roomToClaim}), requests from outside ({@link roomForRequest}), what an end may take ({@link roomForNext}). A rule about who goes first, or who may
  * have how much, belongs here and nowhere else.
  *
  * Nobody is called by name. {@link room} says that slots which are held may look for a place again, {@link requestRoom}
@@ -121,6 +121,15 @@ export class Capacity implements Alarm {
     if (this.#heldForMs > 0 || this.#backlog) return 0
     const share = Math.max(1, Math.floor(this.#limit / 2))
     return Math.min(this.#free, share - this.#requested)
+  }
+
+  /**
+   * Whether an end may take the next occurrence of its job in the same step. Whatever else waits here or in the storage
+   * may be older, and goes first.
+   */
+  roomForNext(): boolean {
+    const isWaitedFor = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.size > 0
+    return this.#free > 0 && !this.#backlog && !isWaitedFor && !this.#stopped
   }
 
   /**

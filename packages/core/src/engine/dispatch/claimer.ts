@@ -6,39 +6,59 @@ import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
+import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
+import type { NextTaker } from '../run/next-ones.ts'
+import { beginsByClaim, initialRuns } from '../run/task-run-records.ts'
 import { PassedOver } from './passed-over.ts'
 
-// What a damaged storage left behind is looked for once in so many polls.
-const pollsPerSweep = 60
+/** What a damaged storage left behind is looked for once in so long, and at least once in so many polls. */
+const sweepEveryMs = 60_000
+const mostPollsPerSweep = 60
+
+/**
+ * Whoever has waited for longer than that since it asked may have lost what it claimed: before a handler is called, the
+ * storage is told, and says whether that is so.
+ */
+const longestTrustMs = 1000
 
 /** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
 type Sweep = 'none' | 'once' | 'to the end'
 
 /** Takes what waits in the storage while this node has room for it. */
-export class Claimer {
+export class Claimer implements NextTaker {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #pollIntervalMs: number
+  readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   readonly #passedOver: PassedOver
   #polls = 0
+  /** The answer to an end that may have taken the next one got lost. */
+  #looksForUnanswered = false
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; pollIntervalMs: number },
+    options: {
+      registry: JobRegistry
+      capacity: Capacity
+      pool: ExecutionPool
+      pollIntervalMs: number
+      takesNext: boolean
+    },
   ) {
     this.#engine = engine
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
+    const pollsInTime = Math.ceil(sweepEveryMs / options.pollIntervalMs)
+    this.#pollsPerSweep = Math.min(mostPollsPerSweep, pollsInTime)
     this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
@@ -46,10 +66,29 @@ export class Claimer {
       again: () => this.#kick.ask(),
     })
     this.#capacity.work.listen(() => this.#kick.ask())
+    if (options.takesNext) this.#pool.nextOnes.takenBy(this)
   }
 
   /** Looks at once, also without room: cancellations are told in the answer to a claim. */
   poll(): void {
+    this.#loop.ring()
+  }
+
+  async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
+    try {
+      await this.#run(record, askedAt)
+    } catch (error) {
+      failInBackground(this.#engine, 'claim', error)
+    }
+  }
+
+  /** Something may be this node's that it has not found yet. */
+  get mayOwnMore(): boolean {
+    return this.#looksForUnanswered
+  }
+
+  lookForUnanswered(): void {
+    this.#looksForUnanswered = true
     this.#loop.ring()
   }
 
@@ -64,7 +103,7 @@ export class Claimer {
   }
 
   #sweepDue(): Sweep {
-    const isTurn = this.#polls++ % pollsPerSweep === 0
+    const isTurn = this.#polls++ % this.#pollsPerSweep === 0
     if (this.#registry.takeUnfinished()) return 'to the end'
     return isTurn ? 'once' : 'none'
   }
@@ -81,13 +120,14 @@ export class Claimer {
   /** Answers whether there is more to claim, and room for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
     const limit = this.#mostToClaim()
+    const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
     this.#capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none')
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
-      await Promise.all(answer.claimed.map((record) => this.#run(record)))
+      await Promise.all(answer.claimed.map((record) => this.#run(record, askedAt)))
     } finally {
       this.#capacity.unreserve(limit)
     }
@@ -117,16 +157,20 @@ export class Claimer {
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
-    if (calls > 1 && limit > 0) await this.#handBackUnanswered(answer.claimed)
+    if ((calls > 1 && limit > 0) || this.#looksForUnanswered) await this.#handBackUnanswered(answer.claimed)
     return answer
   }
 
-  /** A claim whose answer got lost may have taken work that this node does not know of. */
+  /** A claim or an end whose answer got lost may have taken work that this node does not know of. */
   async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
+    let isLeft = false
+    // Until all of it is looked through.
+    this.#looksForUnanswered = true
     let cursor: string | null = null
     do {
+      const awaited = this.#pool.nextOnes.awaited()
       const page = await storage.repeated('listOccurrences', (storage) =>
         storage.listOccurrences({
           kind: 'live',
@@ -141,13 +185,17 @@ export class Claimer {
         // What was started by its creation has its first attempt with the first token; that answer is still to come.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
-        if (mine && wasClaimed && !known.has(record.id) && this.#pool.get(record.id) === undefined) {
+        if (!mine || !wasClaimed || known.has(record.id) || this.#pool.knows(record.id)) continue
+        // The answer that tells of it may be on its way, or have come since the look.
+        if (awaited.has(record.jobId) || this.#pool.nextOnes.isAwaited(record.jobId)) isLeft = true
+        else {
           await this.#release(record, 'unanswered')
           this.#capacity.workAppeared()
         }
       }
       cursor = page.cursor
     } while (cursor !== null)
+    this.#looksForUnanswered = isLeft
   }
 
   /** Another node may have added their jobs just now. */
@@ -157,7 +205,8 @@ export class Claimer {
     if (unknown.size > 0 && !this.#loop.isStopped) await this.#registry.learnStored([...unknown])
   }
 
-  async #run(record: OccurrenceRecord): Promise<void> {
+  /** `askedAt`: monotonic. */
+  async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
     const job = this.#registry.get(record.jobId)
     const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
     if (this.#loop.isStopped) {
@@ -171,12 +220,20 @@ export class Claimer {
     const { overrides, tasks } = record.details
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
+    const startedAt = record.startedAt ?? this.#engine.now()
+    // By the definition that everybody finds: a reaper has to know what may have begun.
+    const isOwnVersion = plan.version === record.jobVersion
+    const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestTrustMs
+    // Somebody may have asked the owner before to cancel it: the storage says so when it is told of the first attempt.
+    const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
+    const isParallel = plan.settings.taskExecutionMode === 'parallel'
     this.#pool.run({
       job,
       plan,
-      occurrence: { ...record, jobVersion: plan.version, startedAt: record.startedAt ?? this.#engine.now() },
-      runs: record.runs,
-      fresh: false,
+      occurrence: { ...record, jobVersion: plan.version, startedAt },
+      runs: begins ? initialRuns(plan.tasks, isParallel, startedAt) : record.runs,
+      fresh: begins,
+      isUnsaid: begins,
     })
   }
 

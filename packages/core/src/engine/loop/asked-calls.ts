@@ -62,10 +62,10 @@ export class AskedCalls implements Asked, StorageCalls {
   }
 
   /** The answer to a call, or the refusal when it takes too long. @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` */
-  async within<T>(call: () => Promise<T>): Promise<T> {
-    this.assertWanted()
-    const answer = call()
+  within<T>(call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      this.assertWanted()
+      const answer = call()
       const endAt = this.#clock.monotonic() + this.#timeoutMs
       let timer: Timer
       const end = (): void => {
@@ -85,7 +85,16 @@ export class AskedCalls implements Asked, StorageCalls {
       }
       timer = this.#clock.setTimer(Math.min(this.#timeoutMs, longestTimerMs), look)
       this.#signal?.addEventListener('abort', abort, { once: true })
-      answer.finally(end).then(resolve, reject)
+      answer.then(
+        (value) => {
+          end()
+          resolve(value)
+        },
+        (error) => {
+          end()
+          reject(error)
+        },
+      )
     })
   }
 }

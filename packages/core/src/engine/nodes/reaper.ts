@@ -1,5 +1,4 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
-import type { JobSettings } from '../../configuration/settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
@@ -9,12 +8,15 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { abandoned, withLostAttempts } from '../run/task-run-records.ts'
+import { abandoned, runsOfLeft, withLostAttempts } from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself. */
 const graceMs = 10_000
+
+/** What becomes of an occurrence by its own version of its job. */
+type Definition = Parameters<typeof runsOfLeft>[1]
 
 /** A sweep that comes so much later than it was due was held up: owners on this machine may have been, too. */
 const stallMs = 5000
@@ -151,10 +153,12 @@ export class Reaper {
     const names: string[] = []
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
-      const { name, settings } = await this.#jobOf(record)
+      const { name, definition } = await this.#jobOf(record)
+      const settings = definition?.settings
       const retry = settings?.onInterrupted === 'retry' && record.rescues < settings.maxRescues
+      const left = definition === null ? record.runs : runsOfLeft(record, definition)
       // Of an occurrence that has ended, no task is left running.
-      const runs = record.runs.map((run) =>
+      const runs = left.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
       )
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
@@ -194,17 +198,17 @@ export class Reaper {
   }
 
   /** The job of an occurrence: this node need not know it, nor have its handlers. */
-  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; settings: JobSettings | null }> {
+  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Definition | null }> {
     const job = this.#registry.get(jobId)
     const plan = job?.version === jobVersion ? this.#registry.planOf(job) : null
-    if (job !== undefined && plan !== null) return { name: job.job.name, settings: plan.settings }
+    if (job !== undefined && plan !== null) return { name: job.job.name, definition: plan }
     const { jobs, versions } = await this.#engine.storage.repeated('get', (calls) =>
       calls.get({ jobs: [jobId], versions: [{ jobId, version: jobVersion }] }),
     )
     const name = jobs[0]?.name ?? jobId
     const [version] = versions
-    if (version == null) return { name, settings: null }
-    const { defaults, settings } = readJobDocument(version.definition)
-    return { name, settings: resolveJobSettings(defaults, settings) }
+    if (version == null) return { name, definition: null }
+    const { defaults, settings, tasks } = readJobDocument(version.definition)
+    return { name, definition: { settings: resolveJobSettings(defaults, settings), tasks } }
   }
 }

@@ -51,8 +51,8 @@ export class Requests {
     this.#creator.stop()
   }
 
-  /** `results` stand for those of tasks that do not run. */
-  async trigger(
+  /** `results` stand for those of tasks that do not run. @throws JobistemerError as it rejects, for options that are wrong */
+  trigger(
     job: RegisteredJob,
     options: TriggerOptions,
     asked: AskedCalls,
@@ -112,7 +112,8 @@ export class Requests {
     return this.#submit(job, { kind: 'replay', base: original.id, details }, asked)
   }
 
-  async #submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
+  #submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
     const answering = this.#creator.submit(job, request, asked)

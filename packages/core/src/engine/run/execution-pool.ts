@@ -5,16 +5,22 @@ import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
+import { NextOnes } from './next-ones.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
+import { UnsaidStarts } from './unsaid-starts.ts'
 
 /** The occurrences that are this node's. Each runs as soon as it has a place. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  readonly nextOnes: NextOnes
   readonly #capacity: Capacity
   readonly #executions = new Map<OccurrenceId, Execution>()
-  /** Calls of `onComplete` that have not ended. */
+  readonly #unsaid: UnsaidStarts
+  /** Still running in the storage, and nobody here runs them. */
+  readonly #left = new Set<OccurrenceId>()
+  /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
   #whenEmpty: (() => void) | undefined
   #isDraining = false
@@ -24,6 +30,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.engine = engine
     this.settler = new Settler(engine)
     this.#capacity = capacity
+    this.#unsaid = new UnsaidStarts(engine)
+    this.nextOnes = new NextOnes(engine, capacity)
   }
 
   get size(): number {
@@ -44,18 +52,27 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
+  /** Whether this node runs it, or has run it and left it to the reaper. */
+  knows(id: OccurrenceId): boolean {
+    return this.#executions.has(id) || this.#left.has(id)
+  }
+
   run(options: {
     readonly job: RegisteredJob
     readonly plan: JobPlan
     readonly occurrence: StartedOccurrence
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
+    /** Its claim stands for the attempts, and nothing else is stored of them. */
+    readonly isUnsaid?: boolean
   }): void {
     const { id } = options.occurrence
+    this.#left.delete(id)
     // It was taken from this node, and came back to it before the node had noticed.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
+    if (options.isUnsaid === true) this.#unsaid.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else this.#capacity.enter(execution)
@@ -75,10 +92,16 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
+    this.#unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
   }
 
+  leftToReaper(execution: Execution): void {
+    this.#left.add(execution.occurrence.id)
+  }
+
   closed(execution: Execution): void {
+    this.#unsaid.delete(execution)
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)

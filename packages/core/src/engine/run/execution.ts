@@ -11,6 +11,7 @@ import type { AbortReason } from './abort-errors.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
 import { ExecutionVoice } from './execution-voice.ts'
+import type { NextOnes } from './next-ones.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
@@ -22,11 +23,14 @@ import { runsWithoutTask } from './task-run-records.ts'
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  readonly nextOnes: NextOnes
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
+  /** Its handlers were called, and the storage will never know: it is the reaper's. */
+  leftToReaper(execution: Execution): void
   /** It is over for this node: finished, released, lost. */
   closed(execution: Execution): void
-  /** Its `onComplete` was called: a shutdown waits for it. */
+  /** Its `onComplete` was called, or what its end took is about to run: a shutdown waits for it. */
   reporting(hook: Promise<void>): void
   /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
   woken(): void
@@ -40,7 +44,7 @@ const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
 /**
  * One occurrence running on this node: decides which task comes next and when all is over, and says it to the storage.
- * A handler is called only once its attempt is in the storage.
+ * A handler is called only once its attempt is in the storage, or the claim that stands for it.
  */
 export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   at: number = 0
@@ -64,6 +68,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
+  /** Its end may take the next occurrence of its job. */
+  #isTaking = false
   #isRefused = false
   #failedFast = false
   #halt: Halt | null = notHalted
@@ -71,8 +77,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs` are what the storage has. With `fresh` its attempts are this execution's own, just started; otherwise they
-   * are an earlier owner's.
+   * `runs` are what the storage has, or what its claim stands for. With `fresh` its attempts are this execution's own,
+   * just started; otherwise they are an earlier owner's.
    */
   constructor(
     owner: ExecutionOwner,
@@ -194,10 +200,14 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#finalRuns = runs
       this.#finalChange = change
     }
-    return { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+    const item = { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+    this.#isTaking = change.kind === 'finish' && this.#owner.nextOnes.mayTake(jobId)
+    return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
+    // Also when it has been lost meanwhile: what was taken is this node's.
+    this.#endTaking(answer)
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
@@ -206,6 +216,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     }
     if (this.#finalChange !== null) {
       const change = this.#finalChange
+      if (change.kind === 'finish') this.#owner.nextOnes.ended(this.occurrence.jobId, answer)
       this.#close(change)
       // A storage tells the other nodes, if it tells anybody.
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
@@ -226,11 +237,13 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
    * too, nothing can be said any more.
    */
   refused(error: unknown): void {
+    this.#endTaking(null)
     if (this.#phase === 'closed') return
     const { logger } = this.engine
     const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
     if (this.#isRefused) {
       logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
+      this.#owner.leftToReaper(this)
       this.lose()
       return
     }
@@ -242,6 +255,13 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (!isClosing) return
     this.#halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
     this.say()
+  }
+
+  #endTaking(answer: SettleAnswer | null): void {
+    if (!this.#isTaking) return
+    this.#isTaking = false
+    const starting = this.#owner.nextOnes.answered(this.occurrence.jobId, answer)
+    if (starting !== null) this.#owner.reporting(starting)
   }
 
   #begin(): void {
@@ -341,6 +361,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (this.#saying) return
     this.#saying = true
     this.#owner.settler.enqueue(this)
+  }
+
+  /** It runs since its claim, and the storage has nothing of its attempts. */
+  sayStart(): void {
+    if (this.#phase === 'open' && this.#beganAt !== null && this.#sequence === 0) this.say()
   }
 
   /** Another owner has it: its handlers are told, and what they do changes nothing any more. */

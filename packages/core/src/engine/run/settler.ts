@@ -80,16 +80,22 @@ export class Settler {
       this.#speaking.add(settling)
     }
     if (items.length === 0) return
+    let calls = 0
+    const isFirst = () => calls === 1
     const answered = (index: number, answer: SettleAnswer | ItemRefused) => {
       const speaker = speakers[index] as Settling
       this.#speaking.delete(speaker)
+      const item = items[index] as SettleItem
       if (answer instanceof ItemRefused) speaker.refused(answer.error)
-      else speaker.settled(items[index] as SettleItem, answer)
+      else speaker.settled(item, isFirst() ? answer : asRepeated(item, answer))
     }
     const answers = await this.#engine.itemCalls.send(
       'settle',
       items,
-      (storage, some) => storage.settle({ now, items: some }),
+      (storage, some) => {
+        calls++
+        return storage.settle({ now, items: isFirst() ? some : this.#again(some) })
+      },
       (index, answer) => {
         answered(index, answer)
         // What it has had to say since was held back.
@@ -98,4 +104,20 @@ export class Settler {
     )
     for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
+
+  /** Between two tries the node may have got to know that it must take nothing. */
+  #again(items: readonly SettleItem[]): readonly SettleItem[] {
+    this.#engine.now()
+    return this.#engine.isHeldBack ? items.map(withoutTaking) : items
+  }
+}
+
+function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
+  return item
+}
+
+/** An earlier sending may have taken what no answer told of. */
+function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
+  const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
+  return mayHaveTaken ? { ...answer, repeated: true } : answer
 }

@@ -1,5 +1,11 @@
-import type { AttemptRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
-import type { TaskPlan } from '../jobs/job-plan.ts'
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import type { JobOverrides, JobSettings } from '../../configuration/settings.ts'
+import type { AttemptRecord, OccurrenceRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
+
+/** A task, as far as its name goes. */
+interface Named {
+  readonly name: string
+}
 
 /** The record with attempts that have not ended marked as lost. */
 export function withLostAttempts(record: TaskRunRecord, now: number | null): TaskRunRecord {
@@ -23,7 +29,7 @@ export function abandoned(
 }
 
 /** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
-export function initialRuns(plans: readonly TaskPlan[], parallel: boolean, now: number): TaskRunRecord[] {
+export function initialRuns(plans: readonly Named[], parallel: boolean, now: number): TaskRunRecord[] {
   const first = parallel ? plans : plans.slice(0, 1)
   return first.map((plan) => ({
     task: plan.name,
@@ -32,10 +38,30 @@ export function initialRuns(plans: readonly TaskPlan[], parallel: boolean, now: 
   }))
 }
 
+/** Nothing is stored of any attempt: whoever claims it may begin at once, since the claim stands for the first ones. */
+export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean {
+  return runs.length === 0
+}
+
+/**
+ * The task runs of an occurrence that its owner has left. If they had begun by the claim, they are those that its
+ * definition begins with, although nothing is stored of them: see decision 0012.
+ */
+export function runsOfLeft(
+  record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
+  definition: { readonly settings: JobSettings; readonly tasks: readonly Named[] },
+): readonly TaskRunRecord[] {
+  if (!beginsByClaim(record)) return record.runs
+  const { tasks: wanted, overrides = {} } = record.details
+  const { taskExecutionMode } = resolveJobSettings(definition.settings, overrides as JobOverrides)
+  const tasks = definition.tasks.filter(({ name }) => wanted === undefined || wanted.includes(name))
+  return initialRuns(tasks, taskExecutionMode === 'parallel', record.startedAt ?? record.createdAt)
+}
+
 /** The runs of tasks that the plan does not have (any more): they are over. */
 export function runsWithoutTask(
   runs: readonly TaskRunRecord[],
-  plans: readonly TaskPlan[],
+  plans: readonly Named[],
   now: number,
 ): readonly TaskRunRecord[] {
   return runs

@@ -12,6 +12,7 @@ import type {
   SaveJobAnswer,
   SaveJobsRequest,
   SettleAnswer,
+  SettleItem,
   SettleRequest,
   WakeUp,
 } from '../storage.ts'
@@ -55,15 +56,20 @@ export class AsyncSteps implements LedgerSteps {
     return await this.#each(now, items, creates(owner))
   }
 
-  async settle({ now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
+  async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
+    const { now } = request
+    const isHeeded =
+      ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
+    const items = isHeeded ? request.items : request.items.map(withoutTaking)
     if (ledger.quickSettle === undefined) return await this.#each(now, items, settles)
     const answers = new Array<SettleAnswer>(items.length)
     const placed = items.map((item, index) => ({ item, index }))
     const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
     await sideBySide(groups, ledger.concurrency ?? 1, async (group) => {
       for (const one of group) {
-        const answer = (await ledger.quickSettle?.(one.item, now)) ?? null
+        const { item } = one
+        const answer = item.takeNext === undefined ? ((await ledger.quickSettle?.(item, now)) ?? null) : null
         if (answer === null) await this.#run(now, [one], settles, answers)
         else answers[one.index] = answer
       }
@@ -261,6 +267,11 @@ function claims(
       return claimStep(context, job, entry, request.owner, tally)
     },
   }
+}
+
+/** A commit that is tried once more where its outcome is not known would not know what it took. */
+function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
+  return item
 }
 
 /** An item with its place among the answers. */

@@ -17,6 +17,7 @@ import type {
   ReapRequest,
   SaveJobAnswer,
   SaveJobsRequest,
+  SettleAnswer,
   SettleRequest,
 } from '../storage.ts'
 
@@ -49,8 +50,9 @@ export function ownClaimRequest(request: ClaimRequest): ClaimRequest {
 export function ownSettleRequest({ now, items }: SettleRequest): SettleRequest {
   return {
     now,
-    items: items.map(({ id, jobId, scheduledAt, token, sequence, runs, change }) => {
-      return { id, jobId, scheduledAt, token, sequence, runs: copyRuns(runs), change }
+    items: items.map(({ id, jobId, scheduledAt, token, sequence, runs, change, takeNext }) => {
+      const item = { id, jobId, scheduledAt, token, sequence, runs: copyRuns(runs), change }
+      return takeNext === undefined ? item : { ...item, takeNext: copyOwner(takeNext) }
     }),
   }
 }
@@ -106,6 +108,11 @@ export function ownCreateAnswer(answer: CreateAnswer): CreateAnswer {
 
 export function ownClaimAnswer(answer: ClaimAnswer): ClaimAnswer {
   return { ...answer, claimed: answer.claimed.map((record) => copyOccurrence(record, true)) }
+}
+
+export function ownSettleAnswer(answer: SettleAnswer): SettleAnswer {
+  if (answer.outcome !== 'ok' || answer.taken === undefined) return answer
+  return { ...answer, taken: copyOccurrence(answer.taken, true) }
 }
 
 export function ownCancelAnswer(answer: CancelAnswer): CancelAnswer {

@@ -42,6 +42,7 @@ import {
   ownReapRequest,
   ownSaveAnswer,
   ownSaveRequest,
+  ownSettleAnswer,
   ownSettleRequest,
 } from './copies.ts'
 import type { LedgerBase } from './ledger.ts'
@@ -109,7 +110,8 @@ export class LedgerStorage implements Storage {
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     this.#assertOpen()
-    return this.#steps.settle(this.#keepsObjects ? ownSettleRequest(request) : request)
+    if (!this.#keepsObjects) return this.#steps.settle(request)
+    return whenDone(this.#steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {

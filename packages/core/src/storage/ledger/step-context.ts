@@ -1,5 +1,5 @@
-import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
-import { askedToCancel, ended, woken } from '../occurrence-transitions.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import { askedToCancel, claimed, ended, woken } from '../occurrence-transitions.ts'
 import { isSuperseded, wakesAllQueued } from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
@@ -45,14 +45,42 @@ export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddres
   return wakeFirst(context, job)
 }
 
+/** What an end has done to the next occurrence of its job. */
+export interface NextOne {
+  readonly woken: OccurrenceAddress | null
+  /** As the owner has it now; left out when none was taken. */
+  readonly taken?: OccurrenceRecord
+}
+
+/** As {@link wakeNext}, but what is due becomes running for this owner instead of pending, if the job is not paused. */
+export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
+  if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
+  cancelSuperseded(context, job, canceledInPassing)
+  const next = firstToWake(job)
+  if (next === undefined) return { woken: null }
+  if (job.head.paused !== null || next.record.dueAt > context.now) return { woken: wake(context, job, next) }
+  const taken = claimed(next.record, owner, context.now)
+  replaceRecord(context, job, next, taken)
+  return { woken: null, taken }
+}
+
 /** As {@link wakeNext}, and nothing is canceled: nobody is woken while one that is to be canceled is the first. */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
+  const next = firstToWake(job)
+  return next === undefined ? null : wake(context, job, next)
+}
+
+function firstToWake(job: JobLedger): LedgerEntry | undefined {
   const { pending, queued, running } = job.counts
-  if (queued === 0 || pending > 0 || running > 0 || job.head.deletedAt !== null) return null
+  if (queued === 0 || pending > 0 || running > 0 || job.head.deletedAt !== null) return undefined
   const [next] = job.live('queued', 1)
-  if (next === undefined || isSuperseded(job.head, next.record)) return null
-  replaceRecord(context, job, next, woken(next.record))
-  return addressOf(next.record)
+  return next === undefined || isSuperseded(job.head, next.record) ? undefined : next
+}
+
+function wake(context: StepContext, job: JobLedger, entry: LedgerEntry): OccurrenceAddress {
+  const address = addressOf(entry.record)
+  replaceRecord(context, job, entry, woken(entry.record))
+  return address
 }
 
 /**

@@ -17,6 +17,8 @@ import { NodeSteps } from './node-steps.ts'
 export class Ledger extends NodeSteps {
   /** Whether `listJobs` takes `due`. */
   readonly findsDueJobs: boolean = false
+  /** Whether an end takes the next one. */
+  readonly takesNext: boolean = true
 
   prune({ jobId, before, keep, limit }: PruneRequest): PruneAnswer {
     const heads = jobId === null ? [...this.jobs.values()] : [this.jobs.get(jobId)].filter((head) => head !== undefined)

@@ -220,8 +220,28 @@ export class OccurrenceSteps extends JobSteps {
     if (record === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
     const verdict = judgeSettle(record, item)
     if (verdict === 'lost') return { outcome: 'lost', state: record.state, token: record.token }
-    const woken = verdict === 'apply' ? this.applySettle(record, item, now) : null
-    return { outcome: 'ok', woken, cancelRequested: record.cancelRequest?.reason ?? null }
+    const cancelRequested = record.cancelRequest?.reason ?? null
+    const taker = item.change.kind === 'finish' ? item.takeNext : undefined
+    if (verdict === 'repeated') return this.answerRepeated(item, cancelRequested)
+    const woken = this.applySettle(record, item, now)
+    const taken = woken === null || taker === undefined ? null : this.takeWoken(woken, taker, now)
+    return taken === null
+      ? { outcome: 'ok', woken, cancelRequested }
+      : { outcome: 'ok', woken: null, cancelRequested, taken }
+  }
+
+  answerRepeated({ change, takeNext }: SettleItem, cancelRequested: string | null): SettleAnswer {
+    const mayHaveTaken = change.kind === 'finish' && takeNext !== undefined
+    return { outcome: 'ok', woken: null, cancelRequested, ...(mayHaveTaken && { repeated: true }) }
+  }
+
+  /** What an end has just woken goes to its taker, if it may be claimed. */
+  takeWoken({ id, jobId }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
+    const record = this.occurrences.get(id)
+    if (record === undefined || record.dueAt > now || this.jobs.get(jobId)?.paused !== null) return null
+    const taken = claimed(record, taker, now)
+    this.put(taken)
+    return taken
   }
 
   applySettle(record: OccurrenceRecord, { change, runs, sequence }: SettleItem, now: number): OccurrenceAddress | null {

@@ -1,26 +1,34 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
-import { redisStorage } from '@jobistemer/storage-redis'
-import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
+import { openStorage } from './open-storage.ts'
 
 // One node of the benchmark of takeovers: with the default options, but for those that it is given.
 
 /** What a node of the benchmark is told. */
 export interface TakeoverOrder {
-  readonly url: string
+  readonly address: string
   readonly nodeId: string
-  /** The job that it begins at once; `null`: it begins none. */
-  readonly begins: string | null
   /** The names of all jobs. */
   readonly jobs: readonly string[]
   /** In milliseconds; `null`: the default. */
   readonly heartbeat: number | null
 }
 
+/** That a handler was called. */
+export interface Start {
+  readonly job: string
+  readonly node: string
+  readonly attempt: number
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
-const { url, nodeId, heartbeat } = order
-const storage = url.startsWith('redis:') ? redisStorage({ url }) : sqliteStorage({ file: url })
+const { address, nodeId, heartbeat } = order
+// Also when whoever measures has ended, and the storage with it.
+process.on('disconnect', () => process.exit())
+const storage = await openStorage(address)
 // Far away: such a job runs only what is asked for.
 const schedule = cron('0 0 0 1 1 * 2099')
 const scheduler = createScheduler({
@@ -37,8 +45,9 @@ const scheduler = createScheduler({
           name: 'work',
           taskTimeout: { minutes: 10 },
           run: async ({ attempt, sleep }) => {
-            process.send?.({ job: name, attempt, at: Date.now() })
-            await sleep({ minutes: 5 })
+            process.send?.({ job: name, node: nodeId, attempt, at: Date.now() } satisfies Start)
+            // Who takes it over keeps its place for others.
+            if (attempt === 1) await sleep({ minutes: 8 })
           },
         },
       ],
@@ -46,14 +55,15 @@ const scheduler = createScheduler({
   ),
 })
 await scheduler.start()
-process.on('message', async () => {
+process.on('message', async (message: { readonly trigger: string } | 'end') => {
+  if (message !== 'end') {
+    await scheduler.trigger(message.trigger)
+    return
+  }
   await scheduler.shutdown({ gracePeriod: 0 })
   await storage.close()
   process.disconnect()
 })
+// The first look for work keeps all places, and what is triggered meanwhile waits for whoever takes it.
+await wait(500)
 process.send?.('ready')
-if (order.begins !== null) {
-  // The first look for work keeps all places, and the run would wait for whoever takes it.
-  await wait(500)
-  await scheduler.trigger(order.begins)
-}

@@ -1,0 +1,79 @@
+import type { ChildProcess } from 'node:child_process'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { FailoverOrder, SlotStart } from './failover-process.ts'
+import { startNode } from './start-node.ts'
+
+const program = new URL('./failover-process.js', import.meta.url)
+
+/** Slots as they were before the kill, to be compared with. */
+const secondsBefore = 3
+
+export interface FailoverOptions {
+  readonly address: string
+  readonly prefix: string
+  readonly nodes: number
+  readonly jobs: number
+  readonly heartbeat: number | null
+  /** Until all know of each other. */
+  readonly settleMs: number
+  /** How long it is watched after the kill: until the node is known to be dead, and a little longer. */
+  readonly watchMs: number
+}
+
+export interface Failover {
+  /** For so many jobs the killed node went first. */
+  readonly orphans: number
+  /** The largest lateness of a slot, in milliseconds: of the seconds before the kill, and since. */
+  readonly before: number
+  readonly since: number
+  /** Slots that were never started. */
+  readonly missing: number
+}
+
+/** Nodes with jobs that are due every second; the one that goes first for most of them is killed. */
+export async function killFirst(options: FailoverOptions): Promise<Failover> {
+  const { address, prefix, nodes, jobs, heartbeat, settleMs, watchMs } = options
+  const starts: SlotStart[] = []
+  const children = new Map<string, ChildProcess>()
+  const hear = (message: unknown) => starts.push(...(message as readonly SlotStart[]))
+  try {
+    for (let index = 0; index < nodes; index++) {
+      const order: FailoverOrder = { address, prefix, nodeId: `node ${index}`, jobs, heartbeat }
+      children.set(order.nodeId, await startNode(program, order, hear))
+    }
+    await wait(settleMs)
+    const begin = nextSecond()
+    // Somewhere between two slots: what was running at the kill is not what is measured here.
+    await wait(begin - Date.now() + secondsBefore * 1000 + 300 + Math.random() * 500)
+    const { node, orphans } = firstForMost(starts.filter(({ slot }) => slot >= begin))
+    const killedAt = Date.now()
+    children.get(node)?.kill('SIGKILL')
+    await wait(watchMs)
+    const end = Date.now()
+    // Those of the last slots may be late.
+    await wait(Math.min(5000, watchMs))
+    const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
+    const slots = Math.floor(end / 1000) - begin / 1000 + 1
+    const largest = (some: readonly SlotStart[]) => some.reduce((most, { lateness }) => Math.max(most, lateness), 0)
+    return {
+      orphans,
+      before: largest(seen.filter(({ slot }) => slot <= killedAt)),
+      since: largest(seen.filter(({ slot }) => slot > killedAt)),
+      missing: slots * jobs - new Set(seen.map(({ job, slot }) => `${job} ${slot}`)).size,
+    }
+  } finally {
+    for (const child of children.values()) child.kill('SIGKILL')
+  }
+}
+
+function nextSecond(): number {
+  return Math.ceil(Date.now() / 1000) * 1000
+}
+
+function firstForMost(starts: readonly SlotStart[]): { readonly node: string; readonly orphans: number } {
+  const jobsOf = new Map<string, Set<string>>()
+  for (const { node, job } of starts) jobsOf.set(node, (jobsOf.get(node) ?? new Set()).add(job))
+  const [first] = [...jobsOf].sort(([, left], [, right]) => right.size - left.size)
+  if (first === undefined) throw new Error('No node has run anything for seconds: the machine is too busy for this.')
+  return { node: first[0], orphans: first[1].size }
+}

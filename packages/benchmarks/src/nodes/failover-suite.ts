@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startRedis } from '@jobistemer/test-servers'
+import { loadNote } from '../load-note.ts'
+import { median, type Suite } from '../suite.ts'
+import { type Failover, killFirst } from './failover-round.ts'
+
+/** How late slots are while the node that goes first for them is killed. */
+export const failoverSuite: Suite = {
+  name: 'failover',
+  title: 'Lateness of slots when the node that goes first for them is killed',
+  async run({ smoke }) {
+    const rows: string[][] = []
+    const kills = smoke ? 1 : 10
+    const options = smoke
+      ? { nodes: 2, jobs: 20, heartbeat: 100, settleMs: 1000, watchMs: 2000 }
+      : { nodes: 2, jobs: 200, heartbeat: null, settleMs: 12_000, watchMs: 38_000 }
+    // Side by side: each kill has nodes and jobs of its own.
+    const killAt = async (address: string) =>
+      await Promise.all(
+        Array.from({ length: kills }, async (_, index) => {
+          return await killFirst({ ...options, address, prefix: `failover-${index}` })
+        }),
+      )
+    const redis = await startRedis({ config: { appendonly: 'yes' } })
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-failover-'))
+    try {
+      rows.push(row('Redis', await killAt(redis.url)))
+      rows.push(row('SQLite', await killAt(join(folder, 'jobs.db'))))
+    } finally {
+      await redis.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+    return {
+      columns: ['', 'kills', 'orphans', 'largest before', 'largest since: median', 'longest', 'wanted', 'missing'],
+      rows,
+      notes: [
+        `Default options, ${options.nodes} processes for each kill, ${options.jobs} jobs that are due every second. Watched until the node`,
+        'is known to be dead, and a little longer. orphans: for so many jobs at least the killed node went first.',
+        `All ${kills} kills of a storage happen side by side, so largest before tells how late the machine is by itself.`,
+        'missing: slots that no node has started; a few may have been under way at the kill.',
+        loadNote(),
+      ],
+    }
+  },
+}
+
+function row(name: string, kills: readonly Failover[]): string[] {
+  const since = kills.map((kill) => kill.since)
+  return [
+    `${name}, first node killed`,
+    `${kills.length}`,
+    `${Math.min(...kills.map(({ orphans }) => orphans))}`,
+    `${Math.max(...kills.map(({ before }) => before))} ms`,
+    `${median(since)} ms`,
+    `${Math.max(...since)} ms`,
+    'below 2500 ms',
+    `${kills.reduce((sum, { missing }) => sum + missing, 0)}`,
+  ]
+}

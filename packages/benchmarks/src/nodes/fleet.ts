@@ -1,0 +1,68 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { NodeOrder, NodeReport, NodeRequest } from './node-order.ts'
+import { startNode } from './start-node.ts'
+
+const program = new URL('./node-process.js', import.meta.url)
+
+/** Node processes that work at the same orders. */
+export class Fleet {
+  readonly #nodes: readonly ChildProcess[]
+
+  private constructor(nodes: readonly ChildProcess[]) {
+    this.#nodes = nodes
+  }
+
+  static async start(size: number): Promise<Fleet> {
+    return new Fleet(await Promise.all(Array.from({ length: size }, () => startNode(program, null))))
+  }
+
+  get size(): number {
+    return this.#nodes.length
+  }
+
+  /** Lets all of them end what they work at, and begin this; resolves when they have. */
+  async begin(order: NodeOrder): Promise<void> {
+    await this.#ask(order)
+  }
+
+  async reports(): Promise<readonly NodeReport[]> {
+    return (await this.#ask('report')) as readonly NodeReport[]
+  }
+
+  /** Stops all of them at a moment at which they hold nothing. */
+  async hold(): Promise<void> {
+    await this.#ask('hold')
+  }
+
+  /** They go on. */
+  release(): void {
+    for (const node of this.#nodes) node.kill('SIGCONT')
+  }
+
+  /** Lets them shut down, and resolves when they have. */
+  async end(): Promise<void> {
+    await Promise.all(
+      this.#nodes.map(async (node) => {
+        const exited = once(node, 'exit')
+        node.disconnect()
+        await exited
+      }),
+    )
+  }
+
+  kill(): void {
+    for (const node of this.#nodes) node.kill('SIGKILL')
+  }
+
+  async #ask(request: NodeRequest): Promise<readonly unknown[]> {
+    return await Promise.all(
+      this.#nodes.map(async (node) => {
+        const answered = once(node, 'message')
+        node.send(request)
+        const [answer] = await answered
+        return answer
+      }),
+    )
+  }
+}

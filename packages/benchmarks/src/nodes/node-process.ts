@@ -1,0 +1,77 @@
+import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { cron } from '@jobistemer/ticker-cron'
+import { jobNames, type NodeOrder, type NodeReport, type NodeRequest } from './node-order.ts'
+import { openStorage } from './open-storage.ts'
+
+// One node of a fleet. It works at one order after another, so that its code is compiled when it is measured.
+
+const quiet = () => {}
+// That it was held is known.
+const logger = { debug: quiet, info: quiet, warn: quiet, error: console.error }
+
+let present: { readonly scheduler: Scheduler; readonly storage: Storage } | null = null
+let runs = 0
+let lastRunAt = 0
+let lateness: number[] = []
+let calls: Record<string, number> = {}
+let asked = 0
+
+async function begin(order: NodeOrder): Promise<void> {
+  await end()
+  runs = 0
+  lateness = []
+  calls = {}
+  asked = 0
+  const storage = wrapStorage(await openStorage(order.address, order.prefix), {
+    around: (call) => {
+      calls[call.method] = (calls[call.method] ?? 0) + 1
+      if (call.method === 'createOccurrences') asked += call.request.items.length
+      return call.proceed()
+    },
+  })
+  const { dueFrom } = order
+  // Far away: such a job runs only what is asked for.
+  const schedule =
+    dueFrom === null ? cron('0 0 0 1 1 * 2099') : cron('* * * * * *', { start: new Date(dueFrom).toISOString() })
+  const run = async ({ scheduledAt }: { readonly scheduledAt: Date }) => {
+    runs++
+    lastRunAt = Date.now()
+    if (dueFrom !== null) lateness.push(lastRunAt - scheduledAt.getTime())
+  }
+  const scheduler = createScheduler({
+    storage,
+    logger,
+    maxConcurrentJobs: 100,
+    jobs: jobNames(order.jobs).map((name) =>
+      defineJob({ name, schedule, overlapPolicy: 'allow', tasks: [{ name: 'work', run }] }),
+    ),
+  })
+  await scheduler.start()
+  present = { scheduler, storage }
+}
+
+async function end(): Promise<void> {
+  await present?.scheduler.shutdown()
+  await present?.storage.close()
+  present = null
+}
+
+function report(): NodeReport {
+  const { user, system } = process.cpuUsage()
+  return { runs, lastRunAt, lateness, calls, asked, cpuMs: (user + system) / 1000 }
+}
+
+async function answer(request: NodeRequest): Promise<void> {
+  if (request === 'report') process.send?.(report())
+  else if (request === 'hold') process.send?.('held', () => process.kill(process.pid, 'SIGSTOP'))
+  else {
+    await begin(request)
+    process.send?.('begun')
+  }
+}
+
+process.on('message', (request: NodeRequest) => void answer(request))
+process.on('disconnect', () => void end())
+process.send?.('ready')

@@ -1,0 +1,106 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { jobId, occurrenceId } from '@jobistemer/core'
+import type { CreateRequested } from '@jobistemer/core/storage'
+import type { Fleet } from './fleet.ts'
+import { jobNames, type NodeOrder } from './node-order.ts'
+import { openStorage } from './open-storage.ts'
+import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
+
+/** How long a node takes to begin, when many do so together. */
+const startMs = 300
+
+/** Where a fleet works. */
+export interface Site {
+  readonly address: string
+  readonly serverCpu: ServerCpu
+}
+
+/** Occurrences that wait in the storage, worked off by all nodes. */
+export async function workOff(
+  fleet: Fleet,
+  { address, serverCpu }: Site,
+  { occurrences, warmUp }: { readonly occurrences: number; readonly warmUp: number },
+): Promise<{ readonly spent: Spent; readonly ms: number }> {
+  const order: NodeOrder = { address, prefix: `backlog-${fleet.size}`, jobs: 100, dueFrom: null }
+  await fleet.begin(order)
+  const storage = await openStorage(address, order.prefix)
+  const ids = jobNames(order.jobs).map((name) => jobId(name))
+  const fill = async (from: number, to: number) => {
+    const { maxBatch } = storage.capabilities
+    for (let first = from; first < to; first += maxBatch) {
+      const now = Date.now()
+      const items = Array.from({ length: Math.min(maxBatch, to - first) }, (_, index): CreateRequested => {
+        const job = ids[(first + index) % ids.length] ?? jobId('')
+        return {
+          kind: 'trigger',
+          id: occurrenceId(job, first + index),
+          jobId: job,
+          scheduledAt: now,
+          dueAt: now,
+          jobVersion: 1,
+          executionTimeoutMs: 60_000,
+          details: {},
+          runs: null,
+        }
+      })
+      await storage.createOccurrences({ now, owner: { node: 'filler', incarnation: 'filler' }, items })
+    }
+  }
+  await fill(0, warmUp)
+  await untilRun(fleet, warmUp)
+  let startedAt = 0
+  const spent = await spentUntil(fleet, {
+    serverCpu,
+    async prepare() {
+      await fleet.hold()
+      await fill(warmUp, warmUp + occurrences)
+      await storage.close()
+    },
+    async done() {
+      startedAt = Date.now()
+      fleet.release()
+      await untilRun(fleet, warmUp + occurrences)
+    },
+  })
+  return { spent, ms: spent.lastRunAt - startedAt }
+}
+
+/** Jobs that are due every second; for each job one node goes first. */
+export async function keepTime(
+  fleet: Fleet,
+  { address, serverCpu }: Site,
+  options: {
+    readonly prefix: string
+    readonly jobs: number
+    readonly seconds: number
+    readonly settleMs: number
+  },
+): Promise<Spent> {
+  const { prefix, jobs, seconds, settleMs } = options
+  // Until all know of each other, all ask for each slot: they get the time to start before the first is due.
+  const dueFrom = nextSecond(Date.now() + settleMs + startMs * fleet.size)
+  await fleet.begin({ address, prefix, jobs, dueFrom })
+  // Half a second is left until the next are due, and the first are not counted.
+  await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 - Date.now())
+  return await rest(fleet, { serverCpu, seconds })
+}
+
+/** What a fleet spends while it goes on. */
+export async function rest(
+  fleet: Fleet,
+  { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },
+): Promise<Spent> {
+  return await spentUntil(fleet, { serverCpu, done: () => wait(seconds * 1000) })
+}
+
+function nextSecond(ms: number): number {
+  return Math.ceil(ms / 1000) * 1000
+}
+
+async function untilRun(fleet: Fleet, occurrences: number): Promise<void> {
+  for (;;) {
+    const reports = await fleet.reports()
+    if (reports.reduce((sum, { runs }) => sum + runs, 0) >= occurrences) return
+    await wait(50)
+  }
+}

@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startRedis } from '@jobistemer/test-servers'
+import { Redis } from 'ioredis'
+import { quantile } from '../in-flight.ts'
+import { loadNote } from '../load-note.ts'
+import { formatRate, type Suite } from '../suite.ts'
+import { Fleet } from './fleet.ts'
+import { keepTime, rest, type Site, workOff } from './node-rounds.ts'
+import { callsOf, printCalls, type Spent } from './spent.ts'
+
+const sizes = [1, 2, 4, 8, 16]
+const sqliteSizes = [1, 2, 4]
+
+interface Load {
+  readonly jobs: number
+  /** For the slots that grow with the fleet; 0: these are not measured. */
+  readonly jobsOfEach: number
+  readonly seconds: number
+  readonly backlog: number
+  /** Until nodes know of each other: without wake-ups they learn of it by their heartbeats. */
+  readonly settleMs: number
+}
+
+/** What a fleet of nodes costs, next to one node. */
+export const nodesSuite: Suite = {
+  name: 'nodes',
+  title: 'Several node processes on one Redis, and on one SQLite file',
+  async run({ smoke }) {
+    const rows: string[][] = []
+    const notes: string[] = []
+    const redis = await startRedis({ config: { appendonly: 'yes' } })
+    const client = new Redis(redis.url)
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
+    try {
+      const few = { jobs: 20, jobsOfEach: 10, seconds: 1, backlog: 500, settleMs: 500 }
+      const onRedis = { address: redis.url, serverCpu: () => cpuOf(client) }
+      const loadOfRedis = smoke ? few : { jobs: 1000, jobsOfEach: 125, seconds: 6, backlog: 40_000, settleMs: 2000 }
+      await compare('Redis', smoke ? [1, 2] : sizes, onRedis, loadOfRedis, { rows, notes })
+      const onSqlite = { address: join(folder, 'jobs.db'), serverCpu: null }
+      const loadOfSqlite = smoke
+        ? { ...few, jobsOfEach: 0 }
+        : { jobs: 500, jobsOfEach: 0, seconds: 6, backlog: 10_000, settleMs: 6000 }
+      await compare('SQLite', smoke ? [1, 2] : sqliteSizes, onSqlite, loadOfSqlite, { rows, notes })
+    } finally {
+      client.disconnect()
+      await redis.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+    return {
+      columns: ['', 'nodes', 'rate', 'calls', '× 1', 'server µs', '× 1', 'node µs', '× 1', 'p50', 'p99'],
+      rows,
+      notes: [
+        'calls: of the storage, polls and reads included. server µs, node µs: CPU of the server and of all nodes. All three are',
+        'per occurrence, and × 1 is the ratio to one node: 1.3 at most is wanted for calls and server at 16 nodes.',
+        'slots: 1,000 jobs (SQLite: 500) that are due each second, whatever the number of nodes: each has fewer for a call then.',
+        'slots of each: 125 jobs for each node. p50 and p99 are of the lateness.',
+        'backlog: 40,000 occurrences (SQLite: 10,000) that wait in the storage, 100 at a time on each node.',
+        'The sizes follow each other: a rate tells of more nodes only while there are cores for them.',
+        ...notes,
+        loadNote(),
+      ],
+    }
+  },
+}
+
+/** The rows of one storage, for each size of the fleet. */
+async function compare(
+  name: string,
+  fleetSizes: readonly number[],
+  site: Site,
+  load: Load,
+  { rows, notes }: { readonly rows: string[][]; readonly notes: string[] },
+): Promise<void> {
+  const ofOne = new Map<string, Spent>()
+  const most = Math.max(...fleetSizes)
+  const add = (size: number, what: string, spent: Spent, ms: number) => {
+    const base = ofOne.get(what) ?? spent
+    ofOne.set(what, base)
+    const late = spent.lateness.length === 0 ? [] : [0.5, 0.99].map((share) => `${quantile(spent.lateness, share)} ms`)
+    rows.push([`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late])
+    if (size !== 1 && size !== most) return
+    const calls = printCalls(spent, spent.runs / 1000)
+    const asked =
+      spent.asked === 0 ? '' : ` Slots asked for: ${(spent.asked / spent.runs).toFixed(2)} for each that ran.`
+    notes.push(`${name}, ${what}, ${size} nodes, calls for 1,000: ${calls}.${asked}`)
+  }
+  const { seconds, settleMs } = load
+  for (const size of fleetSizes) {
+    const fleet = await Fleet.start(size)
+    try {
+      const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: load.backlog >> 1 })
+      add(size, 'backlog', backlog.spent, backlog.ms)
+      if (size === most) {
+        notes.push(
+          `${name}, ${size} nodes at rest: ${printRest(await rest(fleet, { ...site, seconds }), size * seconds)}`,
+        )
+      }
+      const loads = [
+        { what: 'slots', jobs: load.jobs },
+        { what: 'slots of each', jobs: load.jobsOfEach * size },
+      ].filter(({ jobs }) => jobs > 0)
+      for (const { what, jobs } of loads) {
+        const prefix = `${what.replaceAll(' ', '-')}-${size}`
+        add(size, what, await keepTime(fleet, site, { prefix, jobs, seconds, settleMs }), seconds * 1000)
+      }
+      await fleet.end()
+    } finally {
+      fleet.kill()
+    }
+  }
+}
+
+/** Per occurrence, each with its ratio to what one node spent. */
+function costs(spent: Spent, ofOne: Spent): string[] {
+  const cost = (of: (spent: Spent) => number | null, digits: number) => {
+    const [total, base] = [of(spent), of(ofOne)]
+    if (total === null || base === null) return ['', '']
+    const each = total / spent.runs
+    return [each.toFixed(digits), (each / (base / ofOne.runs)).toFixed(2)]
+  }
+  return [
+    ...cost(callsOf, 3),
+    ...cost(({ serverCpuMs }) => serverCpuMs && serverCpuMs * 1000, 1),
+    ...cost(({ nodeCpuMs }) => nodeCpuMs * 1000, 1),
+  ]
+}
+
+function printRest(spent: Spent, nodeSeconds: number): string {
+  const micros = (ms: number) => `${Math.round((ms * 1000) / nodeSeconds)} µs`
+  const server = spent.serverCpuMs === null ? '' : ` and ${micros(spent.serverCpuMs)} of the server`
+  return `${micros(spent.nodeCpuMs)} of CPU${server} per node and second; calls: ${printCalls(spent, nodeSeconds)}.`
+}
+
+/** What the server has spent, in milliseconds of CPU. */
+async function cpuOf(client: Redis): Promise<number> {
+  const info = await client.info('cpu')
+  const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1] ?? Number.NaN)
+  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1000
+}

@@ -1,0 +1,63 @@
+import type { Fleet } from './fleet.ts'
+import type { NodeReport } from './node-order.ts'
+
+/** What the storage's server has spent so far, in milliseconds of CPU; `null`: it is part of the nodes. */
+export type ServerCpu = (() => Promise<number>) | null
+
+/** What a piece of work has cost. */
+export interface Spent {
+  /** Of the storage, by method. */
+  readonly calls: ReadonlyMap<string, number>
+  readonly nodeCpuMs: number
+  readonly serverCpuMs: number | null
+  readonly runs: number
+  readonly asked: number
+  readonly lastRunAt: number
+  /** Of each run, sorted, in milliseconds. */
+  readonly lateness: readonly number[]
+}
+
+/** Measures what a fleet and its server spend until `done` resolves; what `prepare` costs the server is left out. */
+export async function spentUntil(
+  fleet: Fleet,
+  options: {
+    readonly serverCpu: ServerCpu
+    readonly prepare?: () => Promise<void>
+    readonly done: () => Promise<void>
+  },
+): Promise<Spent> {
+  const { serverCpu, prepare, done } = options
+  const before = await fleet.reports()
+  await prepare?.()
+  const serverBefore = await serverCpu?.()
+  await done()
+  const serverAfter = await serverCpu?.()
+  const after = await fleet.reports()
+  const sum = (of: (report: NodeReport) => number) =>
+    after.reduce((total, report) => total + of(report), 0) - before.reduce((total, report) => total + of(report), 0)
+  const methods = new Set(after.flatMap(({ calls }) => Object.keys(calls)))
+  return {
+    calls: new Map([...methods].map((method) => [method, sum(({ calls }) => calls[method] ?? 0)])),
+    nodeCpuMs: sum(({ cpuMs }) => cpuMs),
+    serverCpuMs: serverBefore === undefined || serverAfter === undefined ? null : serverAfter - serverBefore,
+    runs: sum(({ runs }) => runs),
+    asked: sum(({ asked }) => asked),
+    lastRunAt: Math.max(...after.map(({ lastRunAt }) => lastRunAt)),
+    lateness: after
+      .flatMap(({ lateness }, index) => lateness.slice(before[index]?.lateness.length))
+      .sort((left, right) => left - right),
+  }
+}
+
+export function callsOf({ calls }: Spent): number {
+  return [...calls.values()].reduce((sum, count) => sum + count, 0)
+}
+
+/** The calls by method, those that are made most often first, each per `unit`. */
+export function printCalls({ calls }: Spent, unit: number): string {
+  return [...calls]
+    .filter(([, count]) => count > 0)
+    .sort(([, left], [, right]) => right - left)
+    .map(([method, count]) => `${method} ${(count / unit).toFixed(1)}`)
+    .join(', ')
+}

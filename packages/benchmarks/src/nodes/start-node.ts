@@ -1,0 +1,24 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+
+/**
+ * Starts a program as a node of its own; resolves when it has said `ready`. What else it says is told to `hear`.
+ * @throws Error when it ends before
+ */
+export async function startNode(
+  program: URL,
+  order: unknown,
+  hear: (message: unknown) => void = () => {},
+): Promise<ChildProcess> {
+  const child = fork(program, [JSON.stringify(order)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const ready = new Promise<void>((resolve) => {
+    child.on('message', (message) => (message === 'ready' ? resolve() : hear(message)))
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`A node ended with ${code ?? signal} before it was ready.`)
+  })
+  await Promise.race([ready, ended])
+  // From now on its end is expected.
+  ended.catch(() => {})
+  return child
+}

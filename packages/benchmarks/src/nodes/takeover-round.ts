@@ -1,0 +1,126 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { startNode } from './start-node.ts'
+import type { Start, TakeoverOrder } from './takeover-process.ts'
+
+const program = new URL('./takeover-process.js', import.meta.url)
+
+/** So many nodes start at the same time: more would make the others late. */
+const startsAtOnce = 4
+
+export type Way = 'kill -9' | 'shutdown' | 'same name'
+
+/** A node in the middle of a task. */
+interface Victim {
+  readonly node: string
+  readonly child: ChildProcess
+  readonly job: string
+}
+
+/** Nodes that end in the middle of a task, beside one that stays. */
+export class TakeoverRound {
+  readonly #address: string
+  readonly #count: number
+  readonly #heartbeat: number | null
+  /** A few more than are needed: some may begin on another node than they should. */
+  readonly #jobs: readonly string[]
+  readonly #starts: Start[] = []
+  readonly #children: ChildProcess[] = []
+  #used = 0
+
+  constructor(address: string, { count, heartbeat }: { readonly count: number; readonly heartbeat: number | null }) {
+    this.#address = address
+    this.#count = count
+    this.#heartbeat = heartbeat
+    this.#jobs = Array.from({ length: 4 * count + 4 }, (_, index) => `job ${index}`)
+  }
+
+  /** Ends so many nodes in each way. Answers for each of them how many milliseconds later its task was run again. */
+  async run(): Promise<Readonly<Record<Way, readonly number[]>>> {
+    try {
+      await this.#start('survivor')
+      const killed: Promise<number>[] = []
+      for (const victim of await this.#prepare('killed')) {
+        // Not all at the same moment between two heartbeats.
+        await wait(Math.random() * 500)
+        victim.child.kill('SIGKILL')
+        killed.push(this.#runAgain(victim, Date.now()))
+      }
+      // While those are still taken for living.
+      const shutdown = await this.#shutDown()
+      const restarted = await this.#restart()
+      return { 'kill -9': await Promise.all(killed), shutdown, 'same name': restarted }
+    } finally {
+      for (const child of this.#children) child.kill('SIGKILL')
+    }
+  }
+
+  async #shutDown(): Promise<readonly number[]> {
+    const times: number[] = []
+    for (const victim of await this.#prepare('shut down')) {
+      const endedAt = Date.now()
+      victim.child.send('end')
+      times.push(await this.#runAgain(victim, endedAt))
+    }
+    return times
+  }
+
+  async #restart(): Promise<readonly number[]> {
+    const times: number[] = []
+    for (const victim of await this.#prepare('restarted')) {
+      const ended = once(victim.child, 'exit')
+      victim.child.kill('SIGKILL')
+      await ended
+      const beginsAt = Date.now()
+      const next = this.#start(victim.node)
+      times.push(await this.#runAgain(victim, beginsAt))
+      ;(await next).kill('SIGKILL')
+    }
+    return times
+  }
+
+  async #prepare(name: string): Promise<readonly Victim[]> {
+    const victims: Victim[] = []
+    for (let first = 0; first < this.#count; first += startsAtOnce) {
+      const length = Math.min(startsAtOnce, this.#count - first)
+      const some = Array.from({ length }, (_, index) => this.#victim(`${name} ${first + index}`))
+      victims.push(...(await Promise.all(some)))
+    }
+    return victims
+  }
+
+  async #victim(node: string): Promise<Victim> {
+    const child = await this.#start(node)
+    for (;;) {
+      const job = this.#jobs[this.#used++]
+      if (job === undefined) throw new Error('Too many jobs began on another node than the one that was asked.')
+      child.send({ trigger: job })
+      if ((await this.#startOf(job, 1)).node === node) return { node, child, job }
+    }
+  }
+
+  async #start(nodeId: string): Promise<ChildProcess> {
+    const order: TakeoverOrder = {
+      address: this.#address,
+      nodeId,
+      jobs: this.#jobs,
+      heartbeat: this.#heartbeat,
+    }
+    const child = await startNode(program, order, (message) => this.#starts.push(message as Start))
+    this.#children.push(child)
+    return child
+  }
+
+  async #runAgain({ job }: Victim, since: number): Promise<number> {
+    return (await this.#startOf(job, 2)).at - since
+  }
+
+  async #startOf(job: string, attempt: number): Promise<Start> {
+    for (;;) {
+      const found = this.#starts.find((start) => start.job === job && start.attempt === attempt)
+      if (found !== undefined) return found
+      await wait(20)
+    }
+  }
+}

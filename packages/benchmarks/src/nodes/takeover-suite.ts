@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startDynamoDB, startRedis } from '@jobistemer/test-servers'
+import { loadNote } from '../load-note.ts'
+import { median, type Suite } from '../suite.ts'
+import { createDynamoDBTable } from './open-storage.ts'
+import { TakeoverRound, type Way } from './takeover-round.ts'
+
+/** How long it takes until another node goes on with what a node that ends was running. */
+export const takeoverSuite: Suite = {
+  name: 'takeover',
+  title: 'From the end of a node in the middle of a task until another one runs that again',
+  async run({ smoke }) {
+    const rows: string[][] = []
+    const measure = async (name: string, address: string) => {
+      const times = await new TakeoverRound(address, {
+        count: smoke ? 1 : 20,
+        heartbeat: smoke ? 100 : null,
+      }).run()
+      for (const [way, ms] of Object.entries(times)) {
+        rows.push([
+          `${name}, ${way}`,
+          `${ms.length}`,
+          seconds(median(ms)),
+          seconds(Math.max(...ms)),
+          goalOf(name, way as Way),
+        ])
+      }
+    }
+    await onSqlite((file) => measure('SQLite', file))
+    await onRedis((url) => measure('Redis', url))
+    await onDynamoDB((endpoint) => measure('DynamoDB Local', endpoint))
+    return {
+      columns: ['ends by', 'nodes', 'median', 'longest', 'wanted'],
+      rows,
+      notes: [
+        'Default options: heartbeats of 5 s, dead after 30 s; on DynamoDB 10 s and 60 s. One more node lives throughout.',
+        'shutdown: without a grace period. same name: a node of this name starts after the kill -9, and is counted from there,',
+        'the start of its process included.',
+        loadNote(),
+      ],
+    }
+  },
+}
+
+function goalOf(name: string, way: Way): string {
+  if (way !== 'kill -9') return 'below 2 s'
+  return name === 'DynamoDB Local' ? 'below 75 s' : 'below 40 s'
+}
+
+async function onSqlite(measure: (file: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-takeover-'))
+  try {
+    await measure(join(folder, 'jobs.db'))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function onRedis(measure: (url: string) => Promise<void>): Promise<void> {
+  const server = await startRedis({ config: { appendonly: 'yes' } })
+  try {
+    await measure(server.url)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function onDynamoDB(measure: (endpoint: string) => Promise<void>): Promise<void> {
+  const server = await startDynamoDB()
+  try {
+    await createDynamoDBTable(server.endpoint)
+    await measure(server.endpoint)
+  } finally {
+    await server.stop()
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`
+}

@@ -1,0 +1,71 @@
+import { type RedisServer, startRedis } from '@jobistemer/test-servers'
+import { formatRate, median, type Suite } from '../suite.ts'
+import { type Backlog, workOff } from './backlog-rounds.ts'
+import { runBullmq } from './bullmq-rounds.ts'
+import type { UnitCost } from './meter.ts'
+
+/** What waits in the storage, worked off by one node, next to BullMQ's worker on the same server. */
+export const backlogSuite: Suite = {
+  name: 'backlog',
+  title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',
+  async run({ smoke }) {
+    const rounds = smoke ? 1 : 5
+    const scale = (count: number) => (smoke ? count / 50 : count)
+    const many = { length: scale(50_000), count: scale(50_000), overlapPolicy: 'allow', concurrency: 100 } as const
+    const one = { jobs: 1, count: scale(10_000), overlapPolicy: 'queue', concurrency: 100 } as const
+    const loads: readonly { readonly name: string; readonly backlog: Backlog; readonly bullmq: number }[] = [
+      { name: 'many jobs', backlog: { ...many, jobs: scale(1000) }, bullmq: 100 },
+      { name: 'one job that may overlap', backlog: { ...many, jobs: 1 }, bullmq: 100 },
+      { name: 'a queue of one job, short', backlog: { ...one, length: scale(10_000) }, bullmq: 1 },
+      { name: 'a queue of one job, long', backlog: { ...one, length: scale(100_000) }, bullmq: 1 },
+    ]
+    const server = await startRedis({ config: { appendonly: 'no' } })
+    const rows: string[][] = []
+    try {
+      for (const { name, backlog, bullmq } of loads)
+        rows.push([name, ...(await compare(server, backlog, bullmq, rounds))])
+    } finally {
+      await server.stop()
+    }
+    return {
+      columns: ['', 'jobistemer', 'BullMQ', 'ratio', 'calls', 'node', 'server', "BullMQ's node", 'its server'],
+      rows,
+      notes: [
+        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        'calls: calls of the storage for each occurrence. node, server: microseconds of processor time for each.',
+        '100 handlers at a time; a queue of one job runs one after another, next to a BullMQ worker of concurrency 1.',
+        `short and long: ${scale(10_000).toLocaleString('en-US')} and ${scale(100_000).toLocaleString('en-US')} wait, and the first ${scale(10_000).toLocaleString('en-US')} are measured.`,
+      ],
+    }
+  },
+}
+
+async function compare(
+  server: RedisServer,
+  backlog: Backlog,
+  bullmqConcurrency: number,
+  rounds: number,
+): Promise<readonly string[]> {
+  const ours: (UnitCost & { readonly callsPerOccurrence: number })[] = []
+  const theirs: UnitCost[] = []
+  for (let round = rounds === 1 ? 1 : 0; round <= rounds; round++) {
+    const bullmq = await runBullmq(server, { concurrency: bullmqConcurrency, jobs: backlog.count })
+    const jobistemer = await workOff(server, `backlog-${backlog.jobs}-${backlog.length}-${round}`, backlog)
+    // The first warms up.
+    if (round === 0) continue
+    theirs.push(bullmq)
+    ours.push(jobistemer)
+  }
+  const us = (costs: readonly UnitCost[], of: 'nodeUs' | 'serverUs') =>
+    `${median(costs.map((cost) => cost[of])).toFixed(0)} µs`
+  return [
+    formatRate(median(ours.map(({ perSecond }) => perSecond))),
+    formatRate(median(theirs.map(({ perSecond }) => perSecond))),
+    median(ours.map(({ perSecond }, index) => perSecond / (theirs[index]?.perSecond ?? perSecond))).toFixed(2),
+    median(ours.map(({ callsPerOccurrence }) => callsPerOccurrence)).toFixed(3),
+    us(ours, 'nodeUs'),
+    us(ours, 'serverUs'),
+    us(theirs, 'nodeUs'),
+    us(theirs, 'serverUs'),
+  ]
+}
