@@ -44,6 +44,17 @@ export interface SchedulerEvents {
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
     readonly nextAt: Date | null
   }
+  /**
+   * This node goes by another definition of the job than its own, said once for each version. `lower_release`: a build of
+   * a higher release has stored it. `updated`: `update` or `apply` has changed what this node has. `newer_build`: it has
+   * replaced this node's own one, and a living node has it.
+   */
+  'job.followed': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly version: number
+    readonly reason: 'lower_release' | 'updated' | 'newer_build'
+  }
   'job.paused': { readonly jobId: JobId; readonly jobName: string; readonly reason: string | null }
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /** This node, or another, removed it; what runs of it may end. */
@@ -139,8 +150,8 @@ export interface SchedulerEvents {
   /** Another node has said nothing for `deadAfter`: what it ran is taken over. */
   'node.lost': NodeEvent & { readonly silentForMs: number }
   /**
-   * None of this node's own heartbeats was accepted for 80 % of `deadAfter`. It takes no new work, what it runs goes on,
-   * and others may take that over.
+   * None of this node's own heartbeats was accepted for 80 % of `deadAfter`. It takes no new work, what it runs goes on or
+   * is aborted, as `whileIsolated` says, and others may take it over.
    */
   'node.isolated': { readonly node: string; readonly unheardForMs: number }
   /** The heartbeats of this node are accepted again. */
@@ -162,6 +173,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'scheduler.started': true,
   'scheduler.stopped': true,
   'job.registered': true,
+  'job.followed': true,
   'job.paused': true,
   'job.resumed': true,
   'job.removed': true,

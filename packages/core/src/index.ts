@@ -28,6 +28,7 @@ export type {
   RetryPolicy,
   RetryPolicyInput,
   InterruptionStrategy,
+  IsolationStrategy,
   TaskExecutionMode,
   TaskOverrides,
   TaskSettings,

@@ -111,6 +111,12 @@ export interface SchedulerOptions {
    * `registerScheduleType` was told of.
    */
   readonly scheduleTypes?: readonly ScheduleType[]
+  /**
+   * The number of this node's build, from 0: the higher one decides which definition of a job is in force, whatever lives,
+   * and a node of a lower one follows. To go back, give the earlier definitions a higher number. Default: none; then a
+   * definition that was replaced is back in force once no living node has the one that replaced it.
+   */
+  readonly release?: number
 }
 
 export interface CheckedSchedulerOptions {
@@ -137,6 +143,7 @@ export interface CheckedSchedulerOptions {
   readonly abortGracePeriodMs: number
   readonly handlers: Handlers
   readonly scheduleTypes: readonly ScheduleType[]
+  readonly release: number | undefined
 }
 
 const optionNames = [
@@ -163,6 +170,7 @@ const optionNames = [
   'abortGracePeriod',
   'handlers',
   'scheduleTypes',
+  'release',
 ]
 
 // A storage that no other process uses changes only under our eyes: the poll is there for delayed work alone.
@@ -232,6 +240,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     abortGracePeriodMs: toDurationMs(orDefault(options.abortGracePeriod, 5000), 'abortGracePeriod'),
     handlers: readHandlers(orDefault(options.handlers, {})),
     scheduleTypes: readScheduleTypes(orDefault(options.scheduleTypes, [])),
+    release:
+      options.release === undefined ? undefined : readInteger(options.release, 'release', 0, Number.MAX_SAFE_INTEGER),
   }
 }
 

@@ -1,18 +1,26 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { digestOf, profileOf, readAbilities } from '../src/engine/nodes/abilities.ts'
+import { codeOf, readAbilities } from '../src/engine/nodes/abilities.ts'
 import type { Heartbeats } from '../src/engine/nodes/heartbeats.ts'
+import { PeerProfiles } from '../src/engine/nodes/peer-profiles.ts'
 import { Precedence } from '../src/engine/nodes/precedence.ts'
 import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
 import { jobId } from '../src/ids.ts'
+import { fingerprintOfJob } from '../src/job/job-content.ts'
 import type { NodeProfile, NodeRecord } from '../src/storage/node-record.ts'
 
-type Member = { readonly name: string; readonly profile?: NodeProfile | null }
+type Member = { readonly name: string; readonly profile?: NodeProfile | null; readonly counter?: number }
 
 const plain: NodeProfile = { handlers: ['work'], jobs: '' }
 
-function codeOf({ name, profile = plain }: Member): string {
-  return digestOf(profile, name)
+function digestOf({ name, profile = plain }: Member): string {
+  return profile === null ? name : JSON.stringify(profile)
+}
+
+/** What a node of a build with these jobs says. */
+function codeWith(jobs: readonly RegisteredJob[], handlers: readonly string[] = []) {
+  const own = jobs.map(({ job }) => job)
+  return codeOf({ jobs: own, definitions: own, handlers, defaults: {} })
 }
 
 /** What the node of this name thinks of who goes first, when these live beside it. */
@@ -22,22 +30,22 @@ async function precedenceOf(self: Member, others: readonly Member[]): Promise<Pr
     (member): NodeRecord => ({
       node: member.name,
       incarnation: member.name,
-      counter: 1,
+      counter: member.counter ?? 1,
       startedAt: 0,
       leaving: false,
-      about: { code: codeOf(member) },
+      about: { code: digestOf(member) },
     }),
   )
   const profiles = new Map(others.map(({ name, profile = plain }) => [name, profile]))
   const heartbeats = {
-    code: codeOf(self),
+    code: digestOf(self),
     hasToldOf: (job: RegisteredJob['job']) =>
       readAbilities(self.profile === undefined ? plain : self.profile).canRun(job),
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
     profileOf: async (name: string) => profiles.get(name) ?? null,
   } as unknown as Heartbeats
-  const precedence = new Precedence({ node: self.name, heartbeats })
+  const precedence = new Precedence({ node: self.name, heartbeats, profiles: new PeerProfiles(heartbeats) })
   send()
   await new Promise((resolve) => setImmediate(resolve))
   return precedence
@@ -46,7 +54,8 @@ async function precedenceOf(self: Member, others: readonly Member[]): Promise<Pr
 const jobs = Array.from({ length: 500 }, (_, index) => jobNamed(`job ${index}`))
 
 function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] = [{ handler: 'work' }]) {
-  return { job: { id: jobId(name), name, tasks } } as unknown as RegisteredJob
+  const schedule = { toJSON: () => ({ type: 'none' }) }
+  return { job: { id: jobId(name), name, tasks, schedule, owner: null, overrides: {} } } as unknown as RegisteredJob
 }
 
 /** By job: who goes first, when each of these nodes knows all others. */
@@ -99,7 +108,7 @@ describe('who goes first', () => {
 
   it('a node that lacks the code does not count, whatever its place', async () => {
     const code = jobNamed('coded', [{}])
-    const able: Member = { name: 'able', profile: profileOf([code.job], ['work']) }
+    const able: Member = { name: 'able', profile: codeWith([code], ['work']).profile }
     const lacking: Member[] = members(5)
     const precedence = await precedenceOf(able, lacking)
     expect(precedence.rankOf(code)).toBe(0)
@@ -111,6 +120,13 @@ describe('who goes first', () => {
     expect(precedence.rankOf(jobNamed('new here', [{}]))).toBe(0)
   })
 
+  it('a node that is starting does not count', async () => {
+    const others = members(5).map((member) => ({ ...member, counter: -7 }))
+    const precedence = await precedenceOf({ name: 'a' }, others)
+    expect(precedence.isAlone).toBe(true)
+    expect(jobs.every((job) => precedence.rankOf(job) === 0)).toBe(true)
+  })
+
   it('a node whose code nobody knows yet goes before nobody', async () => {
     const precedence = await precedenceOf({ name: 'a' }, [{ name: 'b', profile: null }])
     expect(jobs.every((job) => precedence.rankOf(job) === 0)).toBe(true)
@@ -118,28 +134,51 @@ describe('who goes first', () => {
 })
 
 describe('a profile', () => {
-  const coded = jobNamed('coded', [{}, { handler: 'work' }]).job
-  const data = jobNamed('data', [{ handler: 'work' }, { handler: 'other' }]).job
+  const coded = jobNamed('coded', [{}, { handler: 'work' }])
+  const data = jobNamed('data', [{ handler: 'work' }, { handler: 'other' }])
+  const fingerprint = fingerprintOfJob(coded.job, {})
 
   it('says what a node has code for', () => {
-    const abilities = readAbilities(profileOf([coded], ['work', 'other']))
-    expect([abilities.canRun(coded), abilities.canRun(data)]).toEqual([true, true])
-    const less = readAbilities(profileOf([jobNamed('another', [{}]).job], ['work']))
-    expect([less.canRun(coded), less.canRun(data)]).toEqual([false, false])
+    const abilities = readAbilities(codeWith([coded], ['work', 'other']).profile)
+    expect([abilities.canRun(coded.job), abilities.canRun(data.job)]).toEqual([true, true])
+    const less = readAbilities(codeWith([jobNamed('another', [{}])], ['work']).profile)
+    expect([less.canRun(coded.job), less.canRun(data.job)]).toEqual([false, false])
   })
 
-  it('is the same for nodes of the same code, whatever the order, and does not name jobs that are data', () => {
-    const first = profileOf([coded, data], ['work', 'other'])
-    const second = profileOf([coded], ['other', 'work'])
-    expect(first).toEqual(second)
-    expect(digestOf(first, 'x')).toBe(digestOf(second, 'y'))
+  it('says which definitions a node has, each of its job', () => {
+    const { hasDefinition } = readAbilities(codeWith([coded, data]).profile)
+    expect(hasDefinition(coded.job.id, fingerprint)).toBe(true)
+    expect(hasDefinition(coded.job.id, 'another')).toBe(false)
+    expect(hasDefinition(data.job.id, fingerprint)).toBe(false)
+    expect(readAbilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
   })
 
-  it('is left out when there is too much to say: then the node is one of its own', () => {
-    const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]).job)
-    expect(profileOf(many, [])).toBeNull()
-    expect(JSON.stringify(profileOf(many.slice(1), [])).length).toBeLessThan(131_072)
-    expect(profileOf([], ['x'.repeat(30_001)])).toBeNull()
-    expect(digestOf(null, 'x')).not.toBe(digestOf(null, 'y'))
+  it('goes by the defaults of the scheduler, which are a part of its definitions', () => {
+    const own = [coded.job]
+    const of = (defaults: object) => codeOf({ jobs: own, definitions: own, handlers: [], defaults }).digest
+    expect(of({ maxRescues: 1 })).not.toBe(of({}))
+  })
+
+  it('is the same for nodes of the same build, whatever the order', () => {
+    expect(codeWith([coded, data], ['work', 'other'])).toEqual(codeWith([data, coded], ['other', 'work']))
+    expect(codeWith([coded], ['work']).digest).not.toBe(codeWith([coded], ['work', 'other']).digest)
+    expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
+  })
+
+  it('fits into what storages hold: of a node with too much code it says none, and of one with too many definitions none of these', () => {
+    const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
+    const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
+    expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)
+    expect(codeWith(many).profile).toBeNull()
+    expect(codeWith([], ['\u{10ffff}'.repeat(5000)]).profile).toBeNull()
+    const manyOfData = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
+    const { profile, digest } = codeWith(manyOfData, ['work'])
+    const { canRun, hasDefinition } = readAbilities(profile)
+    // What is not known, it may have.
+    expect([canRun(data.job), canRun(manyOfData[0]?.job as never)]).toEqual([false, true])
+    expect(hasDefinition(coded.job.id, 'any')).toBe(true)
+    // Its digest tells of all of them.
+    expect(digest).not.toBe(codeWith([...manyOfData.slice(1), coded], ['work']).digest)
+    expect(digest).toBe(codeWith(manyOfData.toReversed(), ['work']).digest)
   })
 })

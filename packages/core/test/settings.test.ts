@@ -34,6 +34,7 @@ describe('settings', () => {
         misfireThreshold: 'PT0S',
         onInterrupted: 'retry',
         maxRescues: 0,
+        whileIsolated: 'abort',
         retention: { olderThan: { days: 2 } },
         timezone: 'Europe/Berlin',
       }),
@@ -49,6 +50,7 @@ describe('settings', () => {
       misfireThresholdMs: 0,
       onInterrupted: 'retry',
       maxRescues: 0,
+      whileIsolated: 'abort',
       retention: { olderThanMs: 172_800_000, keep: 10 },
       timezone: 'Europe/Berlin',
     })
@@ -112,6 +114,7 @@ const badJobSettings: BadSetting[] = [
   ['onInterrupted', 'ignore', 'INVALID_ARGUMENT'],
   ['maxRescues', -1, 'INVALID_ARGUMENT'],
   ['maxRescues', 1001, 'INVALID_ARGUMENT'],
+  ['whileIsolated', 'stop', 'INVALID_ARGUMENT'],
   ['retention', 'never', 'INVALID_ARGUMENT'],
   ['retention', null, 'INVALID_ARGUMENT'],
   ['timezone', 'Mars/Olympus', 'INVALID_TIMEZONE'],

@@ -63,7 +63,8 @@ it('a slot that is being created is not created once more when a look at its job
       // A newer build starts elsewhere.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      await newer.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+      // Nobody knows yet that it is dead.
+      world.crash(newer)
     }
     const answer = await call.proceed()
     if (createsChanged && nth === 2) await held.creation.released

@@ -300,7 +300,9 @@ describe('also heard is, once', () => {
       level: 'warn',
       message: 'this node follows another definition of the job than its own',
       job: 'slow',
-      remedy: 'Deploy that one here too, or bring the one of this node into force by update().',
+      reason: 'newer_build',
+      remedy:
+        'In a rolling deploy this is as it should be. To go back, shut down the nodes of the other build, or use update().',
     }
     expect(older.loud()).toEqual([{ ...follows, version: 2 }])
     expect(newer.loud()).toEqual([])
@@ -309,7 +311,7 @@ describe('also heard is, once', () => {
     expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
     expect(newer.loud()).toEqual([])
     await world.shutdown(old)
-    // A definition that was in force once is followed from the start.
+    // A definition that was in force once is followed from the start, while a node of the newer build lives.
     const again = collectingLogger()
     await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
     await world.clock.advanceTo(at(185))

@@ -148,6 +148,23 @@ describe('a storage that loses everything', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
+  it('gets the newer of two definitions back, which stays in force while a node lives that has it, and no longer', async () => {
+    const { world, losing, start } = lossyWorld()
+    const old = await start({ jobs: [noting(world).job], nodeId: 'old', heartbeat: 5000, deadAfter: 30_000 })
+    const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
+    const young = await start({ jobs: [job], nodeId: 'young', heartbeat: 10_000, deadAfter: 60_000 })
+    const heard = listen(old, 'job.registered')
+    await world.clock.advanceTo(at(21))
+    // With them all that nodes have said of themselves, which the newer one says again later than the older one looks.
+    losing.loseAll()
+    await world.clock.advanceTo(at(1502))
+    expect(old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
+    expect(heard.map(({ event }) => event.change)).not.toContain('updated')
+    await world.shutdown(young)
+    await world.clock.advanceTo(at(1602))
+    expect(old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
+  })
+
   it('gets a paused job back paused', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)

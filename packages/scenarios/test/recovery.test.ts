@@ -391,7 +391,8 @@ describe.each(everywhere)('on $name', (place) => {
         isChanged = true
         const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
         await newer.start()
-        await newer.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+        // Nobody knows yet that it is dead.
+        world.crash(newer)
       }
       return call.proceed()
     }

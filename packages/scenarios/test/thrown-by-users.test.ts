@@ -43,6 +43,7 @@ const events: { readonly [Name in SchedulerEventName]: Stage } = {
   'job.paused': stages.isIntervenedIn,
   'job.resumed': stages.isIntervenedIn,
   'job.removed': stages.isIntervenedIn,
+  'job.followed': stages.isOlder,
   'job.vanished': stages.storageIsEmptied,
   'job.ahead': stages.isAhead,
   'occurrence.created': stages.runs,

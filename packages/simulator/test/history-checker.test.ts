@@ -361,14 +361,6 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
         .created('a.1', 10, { version: 2 })
         .started('a.1', 10, { version: 1 }),
   ],
-  [
-    'flip back',
-    'an older build restores its definition',
-    () =>
-      script()
-        .saved('replace', head({ version: 2, fingerprint: 'second' }), true)
-        .saved('replace', head({ version: 3, fingerprint: 'first' }), true),
-  ],
   ['started twice', 'an attempt starts twice', () => script().created('a.1', 10).started('a.1', 10).started('a.1', 10)],
   ['unfounded start', 'a node starts what another one has', () => script().created('a.1', 10).started('b.1', 10)],
   [

@@ -6,6 +6,7 @@ import {
   defaultSettings,
   type FailureStrategy,
   type InterruptionStrategy,
+  type IsolationStrategy,
   type JobOverrides,
   type JobSettingsInput,
   type RecoveryStrategy,
@@ -30,6 +31,7 @@ export const jobSettingNames: readonly string[] = [
   'misfireThreshold',
   'onInterrupted',
   'maxRescues',
+  'whileIsolated',
   'retention',
   'timezone',
 ]
@@ -38,6 +40,7 @@ const executionModes: readonly TaskExecutionMode[] = ['sequential', 'parallel']
 const failureStrategies: readonly FailureStrategy[] = ['fail_fast', 'continue', 'retry_on_failure']
 const overlapPolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 const interruptionStrategies: readonly InterruptionStrategy[] = ['fail', 'retry']
+const isolationStrategies: readonly IsolationStrategy[] = ['continue', 'abort']
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -83,6 +86,8 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.maxRescues !== undefined) {
     overrides.maxRescues = readInteger(input.maxRescues, `${path}maxRescues`, 0, 1000)
   }
+  if (input.whileIsolated !== undefined)
+    overrides.whileIsolated = readChoice(input.whileIsolated, isolationStrategies, `${path}whileIsolated`)
   if (input.retention !== undefined) overrides.retention = readRetention(input.retention, `${path}retention`)
   if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides

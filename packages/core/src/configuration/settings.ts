@@ -25,6 +25,13 @@ export type InterruptionStrategy =
   /** It fails: a handler that was interrupted is never called again for that occurrence, whatever ended its node. */
   | 'fail'
 
+/** What a node does with what it runs while none of its heartbeats is accepted, so that others may take it for dead. */
+export type IsolationStrategy =
+  /** It goes on. If others take it over meanwhile, it runs twice at once, and what it says here is refused. */
+  | 'continue'
+  /** It is told to stop: rather none than two. What it leaves is treated as `onInterrupted` says. */
+  | 'abort'
+
 /** How a failed attempt is tried again: `retryInterval × backoffFactor^n` after the n-th retry, counted from 0. */
 export interface RetryPolicyInput {
   /** How often a task is tried again after its first failure; 0 to 1,000. */
@@ -98,6 +105,11 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxRescues?: number
   /**
+   * What becomes of runs on a node none of whose heartbeats was accepted for 80 % of `deadAfter`. `abort` fires their
+   * signals, with `isolated` as the reason. Default `continue`.
+   */
+  readonly whileIsolated?: IsolationStrategy
+  /**
    * For how long the history of the job is kept. The living nodes remove what is older, in small steps: within a day, or
    * within hours where `olderThan` is short. A job that is data alone and whose schedule is over goes with its history.
    * Default 30 d and the latest 10.
@@ -161,6 +173,8 @@ export interface JobSettings extends TaskSettings {
   readonly onInterrupted: InterruptionStrategy
   /** Under `onInterrupted: 'retry'`: how often it is taken from an owner that is gone. */
   readonly maxRescues: number
+  /** What becomes of runs on a node that nobody hears. */
+  readonly whileIsolated: IsolationStrategy
   /** For how long history is kept; `null`: for ever. */
   readonly retention: Retention | null
   /** IANA name: the zone of schedules that name none. */
@@ -185,6 +199,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   misfireThresholdMs: 60_000,
   onInterrupted: 'retry',
   maxRescues: 3,
+  whileIsolated: 'continue',
   retention: { olderThanMs: 30 * 86_400_000, keep: 10 },
   timezone: 'UTC',
 })

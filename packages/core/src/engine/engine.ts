@@ -21,7 +21,8 @@ import { SlotLauncher } from './dispatch/slot-launcher.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
 import { jobNotFound, jobNotHeld } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
-import type { RegisteredJob } from './jobs/registered-job.ts'
+import { isOfBuild, type RegisteredJob } from './jobs/registered-job.ts'
+import { Restorer } from './jobs/restorer.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
@@ -30,9 +31,10 @@ import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
-import { profileOf } from './nodes/abilities.ts'
+import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
 import type { NodeInfo } from './nodes/node-info.ts'
+import { PeerProfiles } from './nodes/peer-profiles.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
@@ -109,6 +111,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #realigner: Realigner
   readonly #history: History
   readonly #watcher: DefinitionWatcher
+  readonly #restorer: Restorer
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -146,6 +149,15 @@ export class Engine implements Scheduler, EngineContext {
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
+    this.#heartbeats = new Heartbeats(this, {
+      heartbeatMs: options.heartbeatMs,
+      deadAfterMs: options.deadAfterMs,
+      maxConcurrentJobs: options.maxConcurrentJobs,
+      running: () => this.#pool.begun,
+      code: () => this.#code(),
+    })
+    const heartbeats = this.#heartbeats
+    const profiles = new PeerProfiles(heartbeats)
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -153,6 +165,9 @@ export class Engine implements Scheduler, EngineContext {
       patienceMs: 2 * options.definitionIntervalMs,
       standbyMs: options.standbyMs,
       mostHeld: findsDueJobs ? options.heldJobs : Number.POSITIVE_INFINITY,
+      others: profiles,
+      deadAfterMs: options.deadAfterMs,
+      release: options.release,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
@@ -161,15 +176,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#pool = pool
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
-    this.#heartbeats = new Heartbeats(this, {
-      heartbeatMs: options.heartbeatMs,
-      deadAfterMs: options.deadAfterMs,
-      maxConcurrentJobs: options.maxConcurrentJobs,
-      running: () => pool.begun,
-      profile: () => profileOf(ownJobs(registry), options.handlers.keys()),
-    })
-    const heartbeats = this.#heartbeats
-    const precedence = new Precedence({ node: this.nodeId, heartbeats })
+    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles })
     this.#standby = new Standby(this, {
       registry,
       precedence,
@@ -183,7 +190,13 @@ export class Engine implements Scheduler, EngineContext {
       this.#standby.membersChanged()
       this.#horizon.lookForAll()
     })
-    heartbeats.rejoined.listen(() => capacity.workAppeared())
+    heartbeats.isolated.listen(() => pool.isolated())
+    heartbeats.rejoined.listen(() => {
+      pool.rejoined()
+      capacity.workAppeared()
+    })
+    this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
+    for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
@@ -265,6 +278,7 @@ export class Engine implements Scheduler, EngineContext {
     try {
       await this.#time.start()
       await this.#heartbeats.lookAround()
+      await this.#heartbeats.announce()
       await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
@@ -272,7 +286,10 @@ export class Engine implements Scheduler, EngineContext {
       await this.#horizon.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
     } catch (error) {
-      if (this.#stopping === undefined) this.#endCalls()
+      if (this.#stopping === undefined) {
+        await this.#heartbeats.end({ isEmpty: true })
+        this.#endCalls()
+      }
       this.#phase = 'stopped'
       throw error
     }
@@ -322,6 +339,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#time.stop()
     void this.#reaper.stop()
     void this.#watcher.stop()
+    void this.#restorer.stop()
     void this.#standby.stop()
     void this.#horizon.stop()
     void this.#retainer.stop()
@@ -491,6 +509,16 @@ export class Engine implements Scheduler, EngineContext {
     return this.events.on(readEventName(event), listener)
   }
 
+  #code(): NodeCode {
+    const { jobs: given, handlers, defaults } = this.#options
+    // They are told of before they are registered.
+    if (this.#registry.size === 0)
+      return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
+    const jobs: Job[] = []
+    for (const job of this.#registry.all()) if (isOfBuild(job)) jobs.push(job.job)
+    return codeOf({ jobs, definitions: this.#registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
+  }
+
   #asked(options: CallOptions): AskedCalls {
     return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
@@ -513,9 +541,4 @@ export class Engine implements Scheduler, EngineContext {
     this.#assertRunning()
     return job
   }
-}
-
-/** Those that this node has code for, and not as data alone. */
-function* ownJobs(registry: JobRegistry): Generator<Job> {
-  for (const { job, origin } of registry.all()) if (origin !== 'stored') yield job
 }

@@ -6,7 +6,10 @@ import type { ScheduleSegment } from '../storage/job-record.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { handlerKeyOf, toJobDocument } from './job-document.ts'
+import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
+
+/** Who has brought a definition into force. */
+export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates'>
 
 // Some storages bound a record's size, and a definition that fits here is to fit everywhere.
 const mostBytes = 262_144
@@ -50,11 +53,13 @@ export function contentOf(
     readonly nextAt: number | null
     /** Default: that of the definition. */
     readonly fingerprint?: string
+    /** As the definition is stored with it. */
+    readonly origin: DefinitionOrigin
   },
 ): JobContent {
   const { defaults, timeline, nextAt } = options
   const settings = resolveJobSettings(defaults, job.overrides)
-  const definition = toJobDocument(job, defaults) as unknown as JsonObject
+  const definition = { ...toJobDocument(job, defaults), ...options.origin } as unknown as JsonObject
   refuseTooLarge(job, definition)
   refuseTooMany(job, settings, options.mostQueued)
   return {

@@ -8,6 +8,13 @@ export interface JobDocument {
   readonly defaults: JobOverrides
   readonly settings: JobOverrides
   readonly tasks: readonly TaskDocument[]
+  /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
+  readonly release?: number
+  /**
+   * Of a version that somebody has asked for, by `update` or `apply`: the fingerprint of the build's definition that it
+   * took the place of. Nodes of that build go by it.
+   */
+  readonly updates?: string
 }
 
 export interface TaskDocument {

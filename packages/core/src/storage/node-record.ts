@@ -4,7 +4,7 @@ import type { Owner } from './occurrence-record.ts'
 
 /** One life of a node, as it says itself. Records are kept by incarnation: no life of a node overwrites another's. */
 export interface NodeRecord extends Owner {
-  /** Grows with each heartbeat. Whoever sees it stand still for long enough, by a clock of its own, takes the node for dead. */
+  /** Grows with each heartbeat; below 1 while the node starts. Whoever sees it stand still for long enough, by a clock of its own, takes the node for dead. */
   readonly counter: number
   /** Epoch milliseconds, by the node's own time: for people to read, and never compared with another node's. */
   readonly startedAt: number
@@ -14,7 +14,7 @@ export interface NodeRecord extends Owner {
   readonly about: JsonObject
 }
 
-/** What a node can do: said once in its life. At most 131,072 bytes of JSON. Storages never look inside. */
+/** What a node can do: said when it starts, and when that has changed. At most 131,072 bytes of JSON. Storages never look inside. */
 export type NodeProfile = JsonObject
 
 /** The order in which nodes are listed. */

@@ -67,6 +67,7 @@ const jobSettings = {
   misfireThreshold: 'duration',
   onInterrupted: 'choice',
   maxRescues: { integerFrom: 0, to: 1000 },
+  whileIsolated: 'choice',
   'retention.olderThan': 'duration',
   'retention.keep': { integerFrom: 0, to: 1_000_000 },
   timezone: 'timezone',

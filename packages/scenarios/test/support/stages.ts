@@ -306,6 +306,17 @@ export const isOlder: Stage = async (cast) => {
   return 65
 }
 
+/** The only node of the build that brought another definition of the job into force is gone. */
+export const goesBack: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)] })
+  const other = await world.start(cast.options({ jobs: [odd(cast, { schedule: everySeconds(20) })] }))
+  await world.clock.advanceTo(at(35))
+  await world.shutdown(other)
+  await world.clock.advanceTo(at(65))
+  return 65
+}
+
 /** Another node has died whose run is not tried again. */
 export const takesOverForGood: Stage = async (cast) => {
   const world = createWorld()

@@ -100,7 +100,7 @@ export class StorageModel {
     return excluded.has(slot) || (slot <= setBackFrom && this.occurrences.has(occurrenceId(head.id, slot)))
   }
 
-  #jobSaved({ change, head, starting, canceled, setBackTo }: EventOf<'job.saved'>): void {
+  #jobSaved({ change, head, canceled, setBackTo }: EventOf<'job.saved'>): void {
     const job = this.jobs.get(head.id)
     for (const id of canceled) this.#end(id, 'canceled')
     if (change === 'create') {
@@ -114,10 +114,6 @@ export class StorageModel {
       if (head.version !== job.head.version + 1) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
       }
-      if (starting && job.fingerprints.has(head.fingerprint)) {
-        this.#note('flip back', head.id, null, `version ${head.version} is the definition of an earlier one`)
-      }
-      job.fingerprints.add(head.fingerprint)
     }
     job.head = head
     job.overlaps ||= mayOverlap(head)
@@ -153,7 +149,6 @@ export class StorageModel {
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
       excluded: isAnew ? new Map() : (job?.excluded ?? new Map()),
-      fingerprints: new Set([head.fingerprint]),
     })
   }
 

@@ -1,4 +1,5 @@
 import type { HistoryEvent } from '../history/history.ts'
+import { BuildModel } from './check-builds.ts'
 import { ClockModel } from './check-clocks.ts'
 import { DeathModel } from './check-deaths.ts'
 import { HandlerModel } from './check-handlers.ts'
@@ -19,6 +20,7 @@ export class HistoryChecker {
   readonly #clocks = new ClockModel()
   readonly #quiet = new Quiet()
   readonly #nodes = [
+    new BuildModel(),
     new DeathModel(),
     new IsolationModel(),
     new TakeoverModel(this.model, this.#quiet),

@@ -19,7 +19,6 @@ export interface JobModel {
   prunedBefore: number
   /** Slots that were canceled ahead: when, and whether they lay behind by then, and nobody had decided about them. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
-  readonly fingerprints: Set<string>
 }
 
 export interface OccurrenceModel {

@@ -30,8 +30,10 @@ export type Rule =
   | 'pause'
   /** Created under a version that had been superseded, or run under an older one than it was created under. */
   | 'version'
-  /** An older build put back a definition that had been replaced. */
+  /** An older build put back a definition that had been replaced, although a node lived that had the newer one. */
   | 'flip back'
+  /** Only nodes of one build live, and the definition of another one is in force. */
+  | 'in force'
   /** An attempt of a task had two starts. */
   | 'started twice'
   /** A handler started that had no right to: not granted, not written ahead, its node dead or shut down. */

@@ -31,7 +31,11 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
 
   'a greater counter brings all of the record up to date': async (world) => {
     const storage = await world.connect()
-    await beat(storage, nodeRecord('life-1', 1))
+    // Those of a node that is starting lie below 1.
+    for (const counter of [-1_000_000, -999_999, 1]) {
+      const own = nodeRecord('life-1', counter)
+      assert.deepEqual((await beat(storage, own)).nodes, [own], `with the counter ${counter}`)
+    }
     const later = nodeRecord('life-1', 9, { startedAt: start + 5, about: { pid: 8, runs: 3 } })
     assert.deepEqual((await beat(storage, later)).nodes, [later])
     const last = nodeRecord('life-1', 10, { leaving: true, about: {} })

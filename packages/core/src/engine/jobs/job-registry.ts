@@ -1,7 +1,8 @@
+import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
-import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
+import { contentOf, type DefinitionOrigin, fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
@@ -14,10 +15,12 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
 import { checkedSeries } from './checked-series.ts'
+import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
+import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import { isData, LooseJobs } from './loose-jobs.ts'
-import { type JobOrigin, RegisteredJob } from './registered-job.ts'
+import { isOfBuild, type JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './timeline.ts'
@@ -45,6 +48,17 @@ export function cancelLimitOf(changes: number): number {
 /** What has to be stored for a definition to hold. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
 
+/** How definitions are registered. */
+interface Registration {
+  readonly storage: StorageCalls
+  /** They are those of the option `jobs`. */
+  readonly isStart?: boolean
+  /** Somebody has asked for them: they hold, whatever other nodes have. */
+  readonly isAsked?: boolean
+  /** They are this node's own, and are put back into force where they are stored at all. */
+  readonly isReturn?: boolean
+}
+
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   /** What is said of slots that are skipped. */
@@ -53,14 +67,22 @@ export class JobRegistry {
   readonly definitions: Signal = new Signal()
   /** Those that this node need not hold. */
   readonly loose: LooseJobs
+  /** Jobs of which another definition is in force than this node's own. */
+  readonly followed: FollowedJobs
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
   readonly #standbyMs: number
+  readonly #others: OtherNodes
+  readonly #release: number | undefined
   readonly #review: HeadReview
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Jobs of the option `jobs` that somebody has removed: whoever defines them again gets them back here, too. */
   readonly #dormant = new Map<JobId, Job>()
+  /** This node's own definitions of jobs that were updated on it. */
+  readonly #ownOfUpdated = new Map<JobId, Job>()
+  /** Definitions that this node is about to bring into force, and tells the others of before. */
+  readonly #announced = new Map<JobId, Job>()
   /** Those whose watermark lies ahead of the time, and of which that was said. */
   readonly #ahead = new Set<JobId>()
   /** Plans of versions other than the ones in force, for occurrences that started under them. */
@@ -81,10 +103,16 @@ export class JobRegistry {
       patienceMs: number
       standbyMs: number
       mostHeld: number
+      others: OtherNodes
+      deadAfterMs: number
+      release: number | undefined
     },
   ) {
     this.#engine = engine
     this.loose = new LooseJobs(options.mostHeld)
+    this.#others = options.others
+    this.#release = options.release
+    this.followed = new FollowedJobs(engine, options)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
@@ -121,13 +149,10 @@ export class JobRegistry {
    * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
    * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
    */
-  async register(
-    jobs: readonly Job[],
-    { isStart = false, storage }: { readonly isStart?: boolean; readonly storage: StorageCalls },
-  ): Promise<void> {
+  async register(jobs: readonly Job[], how: Registration): Promise<void> {
     const { maxBatch } = this.#engine
     for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch), isStart, storage)
+      await this.#registerGroup(jobs.slice(start, start + maxBatch), how)
     }
     for (const { id, tasks } of jobs) {
       const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#jobs.get(id) : undefined
@@ -135,7 +160,8 @@ export class JobRegistry {
     }
   }
 
-  async #registerGroup(jobs: readonly Job[], isStart: boolean, storage: StorageCalls): Promise<void> {
+  async #registerGroup(jobs: readonly Job[], how: Registration): Promise<void> {
+    const { storage, isStart = false, isAsked = false, isReturn = false } = how
     let open = jobs
     // Another node can store a change between the read and the write; then the job is looked at again.
     while (open.length > 0) {
@@ -143,17 +169,25 @@ export class JobRegistry {
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
       const learning = this.learn(records)
       if (learning !== null) await learning
+      const decide = (now: number) =>
+        open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
       // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
-      const now = this.#engine.now()
+      let now = this.#engine.now()
+      let decided = decide(now)
+      if (await this.lookIfGoingBack(decided, records, isReturn)) {
+        now = this.#engine.now()
+        decided = decide(now)
+      }
       const changing: { job: Job; change: JobChange }[] = []
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
+        if (isReturn && this.#hasBecomeAnother(job, record)) continue
         // One that is stored has had its time: a restart after its end is no mistake.
         const error = record === null ? errorOfWhatIsOver(job, now) : null
         // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
         if (error !== null && !isStart) throw error
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
-        const change = this.changeFor(job, record, now)
+        const change = decided[index] ?? null
         if (change !== null) changing.push({ job, change })
         else this.#adoptOwn(job, record as JobRecord, undefined, isStart)
       }
@@ -172,8 +206,53 @@ export class JobRegistry {
     }
   }
 
-  /** What has to be stored, at `now`, for a local definition to hold; `null` when nothing. */
-  changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
+  /** The job is gone from the storage, or has come back: whoever looks at heads takes care of that. */
+  #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
+    const registered = this.#jobs.get(id)
+    if (record === null || record.deletedAt !== null || registered === undefined) return true
+    if (record.createdAt === registered.createdAt) return false
+    this.adopt(registered.job, record)
+    return true
+  }
+
+  /**
+   * A definition goes back into force only where no other node has the one that replaced it: whoever has stored that has
+   * told the others of itself before, so a look shows it. Answers whether it was looked: then it is decided again.
+   */
+  async lookIfGoingBack(
+    changes: readonly (JobChange | null)[],
+    records: readonly (JobRecord | null)[],
+    isReturn = false,
+  ): Promise<boolean> {
+    const isGoingBack = changes.some((change, index) => goesBack(change, records[index] ?? null))
+    if (!isGoingBack && !(isReturn && changes.some((change) => change !== null))) return false
+    await this.#others.look()
+    return true
+  }
+
+  /** Puts this node's own definitions of these jobs back into force, where nothing has happened to them meanwhile. */
+  async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
+    const { storage } = this.#engine
+    const definitions = jobs.filter((job) => this.#jobs.get(job.job.id) === job).map((job) => this.definitionOf(job))
+    for (const { id } of definitions) this.followed.putBack(id)
+    await this.register(definitions, { storage, isReturn: true })
+  }
+
+  /** This node's own definition of a job, whatever updates have made of it. */
+  definitionOf({ job }: RegisteredJob): Job {
+    return this.#ownOfUpdated.get(job.id) ?? job
+  }
+
+  /**
+   * What has to be stored, at `now`, for a local definition to hold; `null` when nothing. `isAsked`: somebody asks for it,
+   * and not a build by being there. `isReturn`: this node has followed another one.
+   */
+  changeFor(
+    job: Job,
+    record: JobRecord | null,
+    now: number,
+    { isAsked = false, isReturn = false }: Pick<Registration, 'isAsked' | 'isReturn'> = {},
+  ): DefinitionChange | null {
     this.#addTypeOf(job)
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
@@ -185,20 +264,43 @@ export class JobRegistry {
         mostQueued,
         timeline,
         nextAt: checkedSeries(job.schedule).nextMs(after),
+        origin: this.#origin,
       })
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)
-    // A definition that was in force once and was replaced is that of an older build in a rolling deploy: it follows.
-    if (record.fingerprint === fingerprint || record.lineage.includes(fingerprint)) return null
-    return {
+    if (record.fingerprint === fingerprint) return null
+    const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
+    const reason = reasonToFollow(own, record, this.#others)
+    if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
+    const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
+    const replacement = (): DefinitionChange => ({
       kind: 'replace',
       id: job.id,
-      content: contentOf(job, { defaults, mostQueued, ...this.#immediately(job, record, now) }),
+      content: contentOf(job, { defaults, mostQueued, origin, ...this.#immediately(job, record, now) }),
       expectedVersion: record.version,
       expectedWatermark: record.watermark,
       waiting: 'keep',
+    })
+    const isNews = isAsked || !(isReturn || record.lineage.includes(fingerprint))
+    return isNews ? replacement() : this.#unlessUnrevived(replacement)
+  }
+
+  /**
+   * The newer build may have a schedule that this one cannot revive, and that has slots to decide before an earlier
+   * definition is back: it is followed then, and whoever adopts it says why its slots are left to others.
+   */
+  #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
+    try {
+      return replacement()
+    } catch (error) {
+      if (JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) return null
+      throw error
     }
+  }
+
+  get #origin(): DefinitionOrigin {
+    return this.#release === undefined ? {} : { release: this.#release }
   }
 
   /** Slots that lie behind still belong to the schedule that was in force then. */
@@ -271,11 +373,51 @@ export class JobRegistry {
   }
 
   #adoptOwn(job: Job, record: JobRecord, change: RegistrationChange | undefined, isStart: boolean): void {
-    this.adopt(job, record, change, isStart ? 'jobs' : 'added')
+    this.adoptDefinition(job, record, change, isStart ? 'jobs' : 'added')
+  }
+
+  /** As {@link adopt}, by a definition of this node's own. */
+  adoptDefinition(
+    job: Job,
+    record: JobRecord,
+    change: RegistrationChange | undefined,
+    origin: JobOrigin,
+  ): RegisteredJob {
+    this.#ownOfUpdated.delete(job.id)
+    if ((this.#jobs.get(job.id)?.job ?? job) !== job) this.definitions.send()
+    return this.adopt(job, record, change, origin)
+  }
+
+  /** As {@link adopt}, by what somebody has asked this node for. What its build defines stays that. */
+  adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin?: JobOrigin): RegisteredJob {
+    const registered = this.#jobs.get(job.id)
+    const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
+    if (own !== undefined && !this.#ownOfUpdated.has(job.id)) this.#ownOfUpdated.set(job.id, own)
+    return this.adopt(job, record, change, origin)
+  }
+
+  /** Tells the other nodes of definitions before they are brought into force. */
+  async announce(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) this.#announced.set(job.id, job)
+    if (jobs.length > 0) await this.#others.tell()
+  }
+
+  /** They are in force, or will not be. */
+  announced(jobs: readonly Job[]): void {
+    const some = jobs.filter(({ id }) => this.#announced.delete(id))
+    // What it replaced is this node's definition no longer.
+    if (some.length > 0) this.definitions.send()
+  }
+
+  /** What the build of this node defines. */
+  *definitionsOfBuild(): Generator<Job> {
+    yield* this.#announced.values()
+    for (const job of this.#jobs.values()) if (isOfBuild(job)) yield this.definitionOf(job)
   }
 
   /** Takes over a head as it is stored now. `origin`: where the job is from, if this node has not had it before. */
-  adopt(job: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
+  adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
+    const job = this.#isOwnAgain(record) ? this.#takeOwn(known) : known
     // Its own ones this node sees through itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
@@ -314,7 +456,8 @@ export class JobRegistry {
     if (registered.plan === null) this.sayMissing(job, registered.missing)
     this.moveOn(registered, record.watermark, record.nextAt)
     this.loose.use(registered)
-    if (isNew && registered.isFollowing && registered.origin !== 'stored') this.#sayFollowing(registered)
+    this.#noteFollowed(registered, record)
+    if (local && change === 'updated') this.#sayBack(registered, record)
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
   }
@@ -328,11 +471,35 @@ export class JobRegistry {
     return plan
   }
 
-  /** Whoever deploys a build and sees another definition at work would look for the reason for long. */
-  #sayFollowing({ job, version }: RegisteredJob): void {
-    const remedy = 'Deploy that one here too, or bring the one of this node into force by update().'
-    const fields = { job: job.name, version, remedy }
-    this.#engine.logger.warn(fields, 'this node follows another definition of the job than its own')
+  /** What updates have made of a job on this node was replaced by the definition that it was made of. */
+  #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
+    const own = this.#ownOfUpdated.get(id)
+    return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
+  }
+
+  #takeOwn(job: Job): Job {
+    const own = this.#ownOfUpdated.get(job.id) ?? job
+    this.#ownOfUpdated.delete(job.id)
+    return own
+  }
+
+  #noteFollowed(registered: RegisteredJob, record: JobRecord): void {
+    if (!registered.isFollowing || registered.origin === 'stored') {
+      this.followed.delete(record.id)
+      return
+    }
+    const fingerprint = fingerprintOfJob(this.definitionOf(registered), this.#engine.defaults)
+    this.followed.add(registered, { fingerprint, release: this.#release, hasFollowed: true }, record)
+  }
+
+  #sayBack({ job, origin }: RegisteredJob, { version, fingerprint, lineage, definition }: JobRecord): void {
+    if (origin === 'stored' || readJobDocument(definition).updates !== undefined) return
+    // To set a job back to the present is a version, too.
+    if (lineage[0] === fingerprint || !lineage.includes(fingerprint)) return
+    this.#engine.logger.warn(
+      { job: job.name, version },
+      'an earlier definition of the job, that of this node, is in force again',
+    )
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
@@ -499,6 +666,8 @@ export class JobRegistry {
       job.isDropped = true
       this.loose.remove(job)
       this.#jobs.delete(id)
+      this.#ownOfUpdated.delete(id)
+      this.followed.delete(id)
       this.#saidMissing.delete(id)
     }
     if (this.#saidOf.size > mostSaid) this.#saidOf.clear()
@@ -560,7 +729,9 @@ export class JobRegistry {
     this.loose.remove(job)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
-    if (job.origin === 'jobs') this.#dormant.set(jobId, job.job)
+    if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
+    this.#ownOfUpdated.delete(jobId)
+    this.followed.delete(jobId)
     this.#saidOf.delete(jobId)
     this.#saidMissing.delete(jobId)
     this.#engine.events.emit('job.removed', { jobId, jobName })

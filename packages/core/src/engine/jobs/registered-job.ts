@@ -13,6 +13,14 @@ const none: readonly string[] = Object.freeze([])
 export type JobOrigin = 'jobs' | 'added' | 'stored'
 
 /**
+ * Whether a node's build defines the job. What was added as data alone is kept by the storage: whoever adds it again
+ * decides.
+ */
+export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>): boolean {
+  return origin === 'jobs' || (origin === 'added' && job.tasks.some(({ run }) => run !== undefined))
+}
+
+/**
  * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
  * holds no more than it must: an idle job is this object and its place in the heap.
  */

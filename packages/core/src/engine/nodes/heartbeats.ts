@@ -9,7 +9,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
 import { systemClock } from '../../system-clock.ts'
-import { digestOf, readAbilities } from './abilities.ts'
+import { type NodeCode, readAbilities } from './abilities.ts'
 import { aboutOf, type NodeInfo, nodeInfoOf } from './node-info.ts'
 import { Peers } from './peers.ts'
 import { lives, livesHere } from './process-mark.ts'
@@ -26,10 +26,19 @@ const leastLooks = 4
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
 
+/** The counter of a node that starts is below 1: with no more heartbeats than that. */
+const beforeStart = -1_000_000
+
 /** A heartbeat that failed is tried again after so long. */
 const longestRetryMs = 1000
 
 const wakeDelayMs = 200
+
+/** Somebody waits for the profile of a node. */
+interface WantedProfile {
+  readonly incarnation: string
+  readonly resolve: (profile: NodeProfile | null) => void
+}
 
 /** What the heartbeats of a node are made with. */
 export interface HeartbeatOptions {
@@ -38,14 +47,16 @@ export interface HeartbeatOptions {
   readonly maxConcurrentJobs: number
   /** How many occurrences the node runs. */
   readonly running: () => number
-  /** What the node can do: asked once, when it has started. */
-  readonly profile: () => NodeProfile | null
+  /** What the node can do, and which definitions it has: asked at its start, and when that has changed. */
+  readonly code: () => NodeCode
 }
 
 /** Says in the storage that this node lives, and learns who else does. */
 export class Heartbeats {
   /** Others have come, gone, or died; or what is known of them may have changed. */
   readonly changed: Signal = new Signal()
+  /** Nobody has heard this node for so long that others may take it for dead. */
+  readonly isolated: Signal = new Signal()
   /** This node is heard again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
@@ -55,16 +66,17 @@ export class Heartbeats {
   readonly #isolation: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayIsolated() }
   readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
-  readonly #wantedProfiles = new Map<string, (profile: NodeProfile | null) => void>()
+  #wantedProfiles: readonly WantedProfile[] = []
   /** Records of this node's name, as they were at its start. */
   #earlierLives: readonly NodeRecord[] = []
   #startedAt = 0
-  #counter = 0
+  #counter = beforeStart
   /** Given with each heartbeat until one is accepted. */
   #profile: NodeProfile | null = null
   #code = ''
   #abilities = readAbilities(null)
   #isCodeStale = false
+  #isStarting = true
   #isLeaving = false
   #isWoken = false
   #hasEnded = false
@@ -98,9 +110,9 @@ export class Heartbeats {
     return this.#engine.clock.monotonic() - this.#heardAt > this.#isolatedAfterMs
   }
 
-  /** The others can know of this node: if it dies, they take over what it has. */
+  /** It has started, and the others can know of it: if it dies, they take over what it has. */
   get isKnown(): boolean {
-    return this.#heardAt !== null
+    return this.#heardAt !== null && !this.#isStarting
   }
 
   get #isolatedAfterMs(): number {
@@ -122,10 +134,17 @@ export class Heartbeats {
     this.#isCodeStale = true
   }
 
+  /** As {@link codeChanged}, at once. */
+  async tell(): Promise<void> {
+    this.#isCodeStale = true
+    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+  }
+
   #readCode(): void {
     this.#isCodeStale = false
-    this.#profile = this.#options.profile()
-    this.#code = digestOf(this.#profile, this.#engine.owner.incarnation)
+    const { profile, digest } = this.#options.code()
+    this.#profile = profile
+    this.#code = digest
     this.#abilities = readAbilities(this.#profile)
   }
 
@@ -155,12 +174,28 @@ export class Heartbeats {
     }
   }
 
+  /** Looks at once who is there, and reads the profiles that are wanted. */
+  async look(): Promise<void> {
+    await this.#look()
+  }
+
   async #look(): Promise<readonly NodeRecord[]> {
-    const askedAt = this.#engine.clock.monotonic()
-    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: [] }
-    const { nodes } = await this.#engine.storage.repeated('heartbeat', (calls) => calls.heartbeat(request))
-    this.peers.observe(nodes, askedAt)
-    return nodes
+    const wanted = this.#wantedProfiles
+    const profilesOf = wanted.map(({ incarnation }) => incarnation)
+    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf }
+    let askedAt = 0
+    const answer = await this.#engine.storage.repeated('heartbeat', (calls) => {
+      askedAt = this.#engine.clock.monotonic()
+      return calls.heartbeat(request)
+    })
+    this.#answerWanted(wanted, answer)
+    if (this.peers.observe(answer.nodes, askedAt)) this.changed.send()
+    return answer.nodes
+  }
+
+  #answerWanted(wanted: readonly WantedProfile[], { profiles }: HeartbeatAnswer): void {
+    this.#wantedProfiles = this.#wantedProfiles.filter((one) => !wanted.includes(one))
+    for (const [index, { resolve }] of wanted.entries()) resolve(profiles[index] ?? null)
   }
 
   #wait(delayMs: number): Promise<void> {
@@ -169,11 +204,23 @@ export class Heartbeats {
     })
   }
 
-  /** Resolves when the others can know of this node: it may take work from then on. */
-  async start(): Promise<void> {
+  /**
+   * Tells the others which definitions this node has, before it brings them into force: whoever finds one in force knows
+   * of a node that has it. It takes no work yet, and its counter is below 1.
+   */
+  async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
     this.#readCode()
     this.#endLife = livesHere(this.#engine.owner.incarnation)
+    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+    this.#loop.runIn(this.#options.heartbeatMs)
+  }
+
+  /** Resolves when the others can know of this node: it may take work from then on. */
+  async start(): Promise<void> {
+    this.#isStarting = false
+    this.#counter = 0
+    this.#readCode()
     await this.#engine.storage.repeated('heartbeat', () => this.#say())
     // What this node can do is known only now, and so is who goes before it.
     this.changed.send()
@@ -196,11 +243,11 @@ export class Heartbeats {
 
   /** The node ends. With work left behind it falls silent, and the others take that over when they take it for dead. */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
-    const { isKnown } = this
+    const isHeard = this.#heardAt !== null
     this.#engine.agenda.cancelAlarm(this.#isolation)
     await Promise.race([this.#loop.stop(), this.#wait(farewellMs)])
     this.#endLife()
-    if (!isKnown || !isEmpty) return
+    if (!isHeard || !isEmpty) return
     this.#isLeaving = true
     this.#hasEnded = true
     // A storage that is away hears no farewell: then the others take this node for dead, and find nothing of its work.
@@ -219,7 +266,9 @@ export class Heartbeats {
 
   /** Resolves with the profile of a node, after the next heartbeat; `null` for one that is not there any more. */
   profileOf(incarnation: string): Promise<NodeProfile | null> {
-    return new Promise((resolve) => this.#wantedProfiles.set(incarnation, resolve))
+    return new Promise((resolve) => {
+      this.#wantedProfiles = [...this.#wantedProfiles, { incarnation, resolve }]
+    })
   }
 
   /** Reads all nodes, for people. */
@@ -259,25 +308,22 @@ export class Heartbeats {
     // Whoever was not heard may have been taken for dead, and its record away, with what it has said of its code.
     if (hasNewCode || this.isIsolated) this.#readCode()
     const profile = this.#profile
-    const wanted = [...this.#wantedProfiles]
+    const wanted = this.#wantedProfiles
     const request: HeartbeatRequest = {
       now: this.#engine.now(),
       own: this.#record(),
       ...(profile !== null && { profile }),
       remove: [...this.#remove.values(), ...this.peers.ended()],
-      profilesOf: wanted.map(([incarnation]) => incarnation),
+      profilesOf: wanted.map(({ incarnation }) => incarnation),
     }
     const askedAt = clock.monotonic()
     const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
-    this.#profile = null
+    if (this.#profile === profile) this.#profile = null
     for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
     this.#heardAt = Math.max(this.#heardAt ?? 0, askedAt)
     agenda.setAlarm(this.#isolation, this.#isolatedAfterMs - (clock.monotonic() - askedAt))
     if (this.#isSaidIsolated) this.#sayRejoined()
-    for (const [index, [incarnation, resolve]] of wanted.entries()) {
-      this.#wantedProfiles.delete(incarnation)
-      resolve(answer.profiles[index] ?? null)
-    }
+    this.#answerWanted(wanted, answer)
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
     this.#lookForNamesakes(answer.nodes)
     if (hasChanged || hasNewCode || this.peers.lost().length > 0) this.changed.send()
@@ -315,7 +361,7 @@ export class Heartbeats {
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#namesakes.has(incarnation) || lives(incarnation, record.about.process) === false) continue
       // Whether it lives, its next heartbeat tells.
-      if ((this.peers.silentForMs(incarnation) ?? 0) > 0 || record.counter === 1) continue
+      if ((this.peers.silentForMs(incarnation) ?? 0) > 0 || record.counter <= 1) continue
       this.#namesakes.add(incarnation)
       logger.error({ err: inUse(record) }, 'two living nodes have one name')
     }
@@ -331,6 +377,7 @@ export class Heartbeats {
       { node: owner.node, unheardForMs },
       'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
     )
+    this.isolated.send()
   }
 
   #sayRejoined(): void {

@@ -1,7 +1,11 @@
 import type { Job } from '../../job/define-job.ts'
-import { type NodeRecord, shardCount, shardOf } from '../../storage/node-record.ts'
+import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
+import type { PeerProfiles } from './peer-profiles.ts'
+
+/** Until it is known what a node can do, it goes before nobody. */
+const unknown = readAbilities(null)
 
 /** Beside the shards of jobs, what the nodes do for all jobs together has a place in their order. */
 const common = shardCount
@@ -19,17 +23,18 @@ interface Peer {
  */
 export class Precedence {
   readonly #heartbeats: Heartbeats
+  readonly #profiles: PeerProfiles
   readonly #own: Uint32Array
-  readonly #known = new Map<string, Abilities>()
-  readonly #asked = new Set<string>()
   #peers: readonly Peer[] = []
   /** Of shards, while all nodes have the same code. */
   #ranks: Uint16Array | null = null
 
-  constructor({ node, heartbeats }: { node: string; heartbeats: Heartbeats }) {
+  constructor({ node, heartbeats, profiles }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles }) {
     this.#heartbeats = heartbeats
+    this.#profiles = profiles
     this.#own = scoresOf(node)
     heartbeats.changed.listen(() => this.#look())
+    profiles.learned.listen(() => this.#look())
   }
 
   /** Whether no other node is known to live. */
@@ -66,39 +71,17 @@ export class Precedence {
   }
 
   #look(): void {
-    const own = this.#heartbeats.code
-    const living = this.#heartbeats.peers.living()
+    // One that is starting takes no work yet.
+    const living = this.#heartbeats.peers.living().filter(({ counter }) => counter > 0)
     this.#peers = living.map((record) => ({
       scores: scoresOf(record.node),
-      abilities: codeOf(record) === own ? null : this.#abilitiesOf(record),
+      abilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),
     }))
     const isUniform = this.#peers.length > 0 && this.#peers.every(({ abilities }) => abilities === null)
     this.#ranks = isUniform
       ? Uint16Array.from({ length: shardCount }, (_, shard) => this.#rankIn(shard, () => true))
       : null
   }
-
-  #abilitiesOf(record: NodeRecord): Abilities {
-    const code = codeOf(record)
-    const known = this.#known.get(code)
-    if (known !== undefined) return known
-    if (!this.#asked.has(code)) {
-      this.#asked.add(code)
-      void this.#heartbeats.profileOf(record.incarnation).then((profile) => {
-        this.#asked.delete(code)
-        if (profile === null) return
-        if (this.#known.size > 100) this.#known.clear()
-        this.#known.set(code, readAbilities(profile))
-        this.#look()
-      })
-    }
-    // Until it is known what a node can do, it goes before nobody.
-    return readAbilities(null)
-  }
-}
-
-function codeOf({ about }: NodeRecord): string {
-  return String(about.code)
 }
 
 /** The scores of a node, by shard: the highest goes first. */

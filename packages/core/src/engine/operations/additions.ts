@@ -51,8 +51,16 @@ export class Additions {
   async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
     const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
-    const { timezone } = this.#engine.defaults
     asked.assertWanted()
+    try {
+      await this.#add(jobs, asked)
+    } finally {
+      this.#registry.announced(jobs)
+    }
+  }
+
+  async #add(jobs: readonly Job[], asked: AskedCalls): Promise<void> {
+    const { timezone } = this.#engine.defaults
     // Of a list with one that is wrong, nothing is stored.
     let open = await this.#look(
       jobs.map((job) => withDefaultTimezone(job, timezone)),
@@ -94,6 +102,7 @@ export class Additions {
       const learning = this.#registry.learn(records)
       if (learning !== null) await learning
       const now = this.#engine.now()
+      const found: Addition[] = []
       for (const [index, job] of some.entries()) {
         const turn = this.#engine.storage.turn()
         if (turn !== null) await turn
@@ -101,8 +110,16 @@ export class Additions {
         // One that is stored has had its time.
         const error = record === null ? errorOfWhatIsOver(job, now) : null
         if (error !== null) throw error
-        additions.push({ job, record, change: this.#registry.changeFor(job, record, now) })
+        found.push({ job, record, change: this.#changeFor(job, record, now) })
       }
+      const changes = found.map(({ job, change }) => (isData(job) ? null : change))
+      const isDecidedAgain = await asked.within(() => this.#registry.lookIfGoingBack(changes, records))
+      for (const one of found) {
+        const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.#engine.now()) : one.change
+        additions.push({ ...one, change })
+      }
+      const replacing = additions.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
+      await asked.within(() => this.#registry.announce(replacing.map(({ job }) => job)))
     }
     return additions
   }
@@ -128,7 +145,7 @@ export class Additions {
     const { nextAt } = change.content
     // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
     const prepare = (now: number): JobChange =>
-      nextAt === null || nextAt > now ? change : (this.#registry.changeFor(job, record, now) ?? change)
+      nextAt === null || nextAt > now ? change : (this.#changeFor(job, record, now) ?? change)
     const answer = await this.#saves.send(asked, prepare).catch((error) => {
       if (!(error instanceof ItemRefused)) throw error
       throw refusedItem(error, `the definition of job ${printValue(job.name)}`, 'tasks')
@@ -139,8 +156,15 @@ export class Additions {
   }
 
   #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
-    const registered = this.#registry.adopt(job, record, change, 'added')
+    const registered = isData(job)
+      ? this.#registry.adoptAsked(job, record, change, 'added')
+      : this.#registry.adoptDefinition(job, record, change, 'added')
     if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.planOf(registered)
+  }
+
+  /** Data are of no build: whoever adds them asks for them. */
+  #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
+    return this.#registry.changeFor(job, record, now, { isAsked: isData(job) })
   }
 
   #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
@@ -149,4 +173,8 @@ export class Additions {
       items.slice(index * most, (index + 1) * most),
     )
   }
+}
+
+function isData({ tasks }: Job): boolean {
+  return tasks.every(({ run }) => run === undefined)
 }

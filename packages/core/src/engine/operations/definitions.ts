@@ -13,6 +13,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { originOfUpdate } from '../jobs/deference.ts'
 import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import {
@@ -143,7 +144,7 @@ export class Definitions {
       const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
       const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
-        this.#registry.adopt(updated, answer.job, 'updated')
+        this.#registry.adoptAsked(updated, answer.job, 'updated')
         const { version, nextAt } = answer.job
         const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
           this.#registry.noteUnfinished()
@@ -185,12 +186,13 @@ export class Definitions {
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
-    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint })
+    const origin = originOfUpdate(record)
+    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint, origin })
     const series = this.#registry.seriesOf(record.timeline, job)
     const { watermark } = record
     const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
     const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
-    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint })
+    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint, origin })
   }
 
   async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
@@ -209,7 +211,7 @@ export class Definitions {
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
       stored.delete(job.id)
-      const change = this.#registry.changeFor(job, record, now)
+      const change = this.#registry.changeFor(job, record, now, { isAsked: true })
       if (change === null) unchanged.push(job.name)
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
@@ -234,7 +236,7 @@ export class Definitions {
     const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
     await this.#registry.register(
       plan.jobs.filter((job) => names.has(job.name)),
-      { storage },
+      { storage, isAsked: true },
     )
     for (const { name, version } of plan.removed) {
       const record = stored.get(name)

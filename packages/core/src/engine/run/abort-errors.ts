@@ -10,12 +10,15 @@ export type AbortReason =
   | 'shutdown'
   | 'no_capacity'
   | 'clock_unconfirmed'
+  | 'isolated'
   | 'lost'
   | 'storage_refused'
 
+const handOvers: readonly AbortReason[] = ['shutdown', 'no_capacity', 'clock_unconfirmed', 'isolated']
+
 /** Whether an attempt was stopped only so that another owner can make the next one. */
 export function isHandOver(reason: AbortReason): boolean {
-  return reason === 'shutdown' || reason === 'no_capacity' || reason === 'clock_unconfirmed'
+  return handOvers.includes(reason)
 }
 
 /** What the signal of an attempt aborts with. */

@@ -24,6 +24,7 @@ export class ExecutionPool implements ExecutionOwner {
   #hooks = 0
   #whenEmpty: (() => void) | undefined
   #isDraining = false
+  #isIsolated = false
 
   constructor(engine: EngineContext, capacity: Capacity) {
     this.engine = engine
@@ -75,6 +76,19 @@ export class ExecutionPool implements ExecutionOwner {
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else this.#capacity.enter(execution)
+    if (this.#isIsolated) execution.isolate()
+  }
+
+  /** Nobody hears this node: runs that are not to go on then are told to stop. */
+  isolated(): void {
+    this.#isIsolated = true
+    for (const execution of [...this.#executions.values()]) execution.isolate()
+  }
+
+  /** This node is heard again. What was taken from it meanwhile would go on until it says something: so it says it now. */
+  rejoined(): void {
+    this.#isIsolated = false
+    for (const execution of this.#executions.values()) if (execution.isOpen) execution.say()
   }
 
   closing(execution: Execution): void {

@@ -173,6 +173,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
 
+  /** Nobody hears the node, and others may take over what it runs: what must not run twice at once stops here. */
+  isolate(): void {
+    if (this.#plan.settings.whileIsolated === 'abort') this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
+  }
+
   /** It was taken ahead and has found no place: it is handed back untouched. */
   handBack(): void {
     this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')

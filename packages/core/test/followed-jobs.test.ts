@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest'
+import { FollowedJobs } from '../src/engine/jobs/followed-jobs.ts'
+import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
+import { jobId } from '../src/ids.ts'
+import type { JobRecord } from '../src/storage/job-record.ts'
+
+const deadAfterMs = 30_000
+const own = { fingerprint: 'own', release: undefined, hasFollowed: true }
+const job = { origin: 'jobs' } as RegisteredJob
+
+/** What a node follows that sees no other node, and by which monotonic time. */
+function followedBy() {
+  const clock = { monotonic: () => followed.at }
+  const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }
+  const others = { tell: async () => {}, look: async () => {}, have: () => false }
+  const jobs = new FollowedJobs(engine as never, { others, deadAfterMs })
+  const followed = { jobs, at: 1000 }
+  return followed
+}
+
+function record(changes: Partial<JobRecord> = {}): JobRecord {
+  const stored = { version: 2, createdAt: 1, fingerprint: 'other', lineage: ['own'], definition: {} }
+  return { id: jobId('job'), name: 'job', ...stored, ...changes } as JobRecord
+}
+
+it('what no other node has is not followed any longer', () => {
+  const { jobs } = followedBy()
+  jobs.add(job, own, record())
+  expect(jobs.returning()).toEqual([job])
+})
+
+it('a job that the storage has lost and got back is followed until nodes have had the time to say what they have', () => {
+  const followed = followedBy()
+  followed.jobs.add(job, own, record())
+  followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))
+  followed.at += deadAfterMs - 1
+  expect(followed.jobs.returning()).toEqual([])
+  followed.at++
+  expect(followed.jobs.returning()).toEqual([job])
+})
+
+it('a definition that was put back, and replaced again, is not put back before deadAfter has passed', () => {
+  const followed = followedBy()
+  followed.jobs.add(job, own, record())
+  followed.jobs.putBack(jobId('job'))
+  followed.jobs.delete(jobId('job'))
+  followed.jobs.add(job, own, record({ version: 4 }))
+  expect(followed.jobs.returning()).toEqual([])
+  followed.at += deadAfterMs
+  expect(followed.jobs.returning()).toEqual([job])
+})

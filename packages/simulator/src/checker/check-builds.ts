@@ -1,0 +1,106 @@
+import type { JobId } from '@jobistemer/core'
+import type { HistoryEvent } from '../history/history.ts'
+import type { Rule, Violation } from './violation.ts'
+
+type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
+
+interface Life {
+  readonly build: number
+  state: 'starting' | 'up' | 'stopping' | 'gone'
+  /** Index of the event since which it is up. */
+  upAt: number
+  incarnation: string | null
+}
+
+/** What is known of a job's definitions, by their fingerprints. */
+interface JobBuilds {
+  /** The builds that have brought them into force. */
+  readonly builds: Map<string, Set<number>>
+  fingerprint: string
+  /** Of the definition in force, when a user has asked for it: what that took the place of. */
+  updates: string | null
+  /** Index of the event. */
+  savedAt: number
+}
+
+/** Which build's definitions are in force: an older one changes nothing back while a newer one lives, and does afterwards. */
+export class BuildModel {
+  readonly violations: Violation[] = []
+  readonly #lives = new Map<string, Life>()
+  readonly #jobs = new Map<JobId, JobBuilds>()
+  /** Those that were removed: what a node has of them is not known any more. */
+  readonly #removed = new Set<JobId>()
+  /** Whoever was taken for dead, rightly or not. */
+  readonly #lost = new Set<string | null>()
+  #index = 0
+
+  follow(event: HistoryEvent, index: number): void {
+    this.#index = index
+    if (event.kind === 'job.saved') this.#saved(event)
+    else if (event.kind === 'peer.lost') this.#lost.add(event.incarnation)
+    else if (event.kind === 'phase' && event.phase === 'shutdown') this.#checkInForce()
+    else if (event.kind === 'node.starting') {
+      const { build } = event
+      this.#lives.set(event.life as string, { build, state: 'starting', upAt: index, incarnation: null })
+    } else this.#followLife(event)
+  }
+
+  #followLife(event: HistoryEvent): void {
+    const life = this.#lives.get(event.life ?? '')
+    if (life === undefined) return
+    if (event.kind === 'heartbeat') life.incarnation = event.incarnation
+    else if (event.kind === 'node.up') {
+      life.state = 'up'
+      life.upAt = this.#index
+    } else if (event.kind === 'node.stopping') life.state = 'stopping'
+    else if (event.kind === 'node.down' || event.kind === 'node.crashed') life.state = 'gone'
+  }
+
+  #saved({ change, head, life, setBackTo }: EventOf<'job.saved'>): void {
+    if (change === 'delete') this.#removed.add(head.id)
+    if (this.#removed.has(head.id) || (change !== 'create' && change !== 'replace')) return
+    const { id, fingerprint, definition } = head
+    const updates = typeof definition.updates === 'string' ? definition.updates : null
+    const job = this.#jobs.get(id) ?? { builds: new Map(), fingerprint, updates, savedAt: this.#index }
+    const saver = this.#lives.get(life ?? '')
+    if (setBackTo === null && updates === null) {
+      if (job.builds.has(fingerprint) && fingerprint !== job.fingerprint) this.#goneBack(id, job, saver)
+      const builds = job.builds.get(fingerprint) ?? new Set()
+      if (saver !== undefined) builds.add(saver.build)
+      job.builds.set(fingerprint, builds)
+    }
+    this.#jobs.set(id, { ...job, fingerprint, updates, savedAt: this.#index })
+  }
+
+  /** Whoever lived already when the replaced definition came into force, and has it, is seen by whoever looks. */
+  #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
+    for (const [name, life] of this.#lives) {
+      const { state, upAt, incarnation, build } = life
+      if (life === saver || state !== 'up' || upAt > job.savedAt || this.#lost.has(incarnation)) continue
+      if (hasInForce(job, build))
+        this.#note('flip back', id, `an earlier definition is back, and ${name} has the other one`)
+    }
+  }
+
+  #checkInForce(): void {
+    const living = [...this.#lives.values()].filter(({ state }) => state !== 'gone')
+    const [build, ...others] = new Set(living.map((life) => life.build))
+    if (build === undefined || others.length > 0) return
+    for (const [id, job] of this.#jobs) {
+      const isKnown = [...job.builds.values()].some((builds) => builds.has(build))
+      if (isKnown && !this.#removed.has(id) && !hasInForce(job, build)) {
+        this.#note('in force', id, `only nodes of build ${build} live, and the definition of another one is in force`)
+      }
+    }
+  }
+
+  #note(rule: Rule, jobId: JobId, message: string): void {
+    this.violations.push({ rule, message, jobId, occurrence: null, event: this.#index })
+  }
+}
+
+/** Whether a build has the definition in force, or the one that a user has changed. */
+function hasInForce({ builds, fingerprint, updates }: JobBuilds, build: number): boolean {
+  const isOf = (one: string | null) => one !== null && builds.get(one)?.has(build) === true
+  return isOf(fingerprint) || isOf(updates)
+}

@@ -1,0 +1,80 @@
+import { jobId } from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
+import { expect, it } from 'vitest'
+import { BuildModel } from '../src/checker/check-builds.ts'
+import { History } from '../src/history/history.ts'
+
+// Hand-made histories of two builds of one job.
+
+type Told = Parameters<History['add']>[1]
+
+class Script {
+  readonly #history = new History(() => 0)
+
+  add(life: string | null, event: Told): this {
+    this.#history.add(life, event)
+    return this
+  }
+
+  /** A node that comes up. */
+  up(life: string, build: number): this {
+    return this.add(life, { kind: 'node.starting', node: life, build, heartbeatMs: 1000, deadAfterMs: 5000 })
+      .add(life, { kind: 'heartbeat', incarnation: life, counter: 1 })
+      .add(life, { kind: 'node.up' })
+  }
+
+  saved(life: string, fingerprint: string, options: { updates?: string; setBackTo?: number } = {}): this {
+    const { updates, setBackTo = null } = options
+    const definition = updates === undefined ? {} : { updates }
+    const head = { id: jobId('job'), fingerprint, definition } as unknown as JobRecord
+    return this.add(life, { kind: 'job.saved', change: 'replace', head, canceled: [], starting: false, setBackTo })
+  }
+
+  removed(life: string): this {
+    const head = { id: jobId('job'), fingerprint: 'any', definition: {} } as unknown as JobRecord
+    return this.add(life, { kind: 'job.saved', change: 'delete', head, canceled: [], starting: false, setBackTo: null })
+  }
+
+  end(): string[] {
+    this.add(null, { kind: 'phase', phase: 'shutdown' })
+    const model = new BuildModel()
+    for (const [index, event] of this.#history.events.entries()) model.follow(event, index)
+    return model.violations.map(({ rule }) => rule)
+  }
+}
+
+/** Two builds, of which the newer one has replaced the definition of the older. */
+const deployed = () => new Script().up('old', 0).saved('old', 'v1').up('new', 1).saved('new', 'v2').up('other', 1)
+
+it('while nodes of two builds live, the newer definition may be in force', () => {
+  expect(deployed().end()).toEqual([])
+})
+
+it('an older build must not put its definition back while a node lives that had the newer one', () => {
+  expect(deployed().saved('old', 'v1').end()).toEqual(['flip back'])
+})
+
+it.each<[string, (script: Script) => Script]>([
+  ['is shut down', (script) => script.add('new', { kind: 'node.stopping' })],
+  ['has died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
+  ['was taken for dead', (script) => script.add('old', { kind: 'peer.lost', incarnation: 'new', silentForMs: 9 })],
+])('it may when that node %s, also when another one has come since', (_, go) => {
+  expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
+})
+
+it('what a user asks for, and a job that is set back, are nothing that a build puts back', () => {
+  expect(deployed().saved('old', 'v1', { updates: 'v2' }).end()).toEqual([])
+  expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
+})
+
+it('when only nodes of one build are left, its definition must be in force, or what a user has made of it', () => {
+  const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
+  expect(left().end()).toEqual(['in force'])
+  expect(left().saved('old', 'v1').end()).toEqual([])
+  expect(left().saved('old', 'v1').saved('old', 'mine', { updates: 'v1' }).end()).toEqual([])
+  expect(left().saved('old', 'mine', { updates: 'v2' }).end()).toEqual(['in force'])
+})
+
+it('of a job that was removed it is not known who has what', () => {
+  expect(deployed().removed('old').saved('old', 'v1').end()).toEqual([])
+})
