@@ -47,7 +47,7 @@ it('what the packages export is found', () => {
   const counts = entryPoints.map(({ specifier, exports }) => [specifier, exports.length > 0])
   expect(counts).toContainEqual(['@jobistemer/core/storage', true])
   expect(counts.filter(([, isFound]) => !isFound)).toEqual([])
-  expect(byName.get('Scheduler')?.members.find(({ name }) => name === 'trigger')).toEqual({
+  expect(byName.get('JobOperations')?.members.find(({ name }) => name === 'trigger')).toEqual({
     name: 'trigger',
     isMethod: true,
     isDocumented: true,
@@ -66,7 +66,7 @@ describe.each(publicPackages())('%s', (folder) => {
 })
 
 it('what a declaration mentions is found', () => {
-  expect(byName.get('Scheduler')?.mentions).toEqual(expect.arrayContaining(['TriggerOptions', 'Occurrence', 'Job']))
+  expect(byName.get('JobOperations')?.mentions).toEqual(expect.arrayContaining(['TriggerOptions', 'Occurrence', 'Job']))
 })
 
 describe.each(entryPoints.map((entryPoint) => [entryPoint.specifier, entryPoint.exports] as const))(

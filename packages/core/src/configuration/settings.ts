@@ -140,6 +140,7 @@ export type RecoveryStrategy =
 
 /** For how long history is kept; `null`: for ever. */
 export interface Retention {
+  /** Occurrences that were scheduled longer ago go. */
   readonly olderThanMs: number
   /** The latest so many stay all the same. */
   readonly keep: number

@@ -9,9 +9,11 @@ import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import type { Occurrence } from '../occurrence.ts'
+import { type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
-import type { OccurrenceFilter, PruneOptions, Scheduler, ShutdownOptions } from '../scheduler.ts'
+import type { OccurrenceFilter, PruneOptions } from '../job-operations.ts'
+import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
+import type { LiveCounts } from '../storage/storage.ts'
 import { random } from '../system-clock.ts'
 import { Capacity } from './capacity/capacity.ts'
 import { Claimer } from './dispatch/claimer.ts'
@@ -51,6 +53,7 @@ import {
 } from './operations/definitions.ts'
 import { type Explanation, explain } from './operations/explain.ts'
 import { History } from './operations/history.ts'
+import { JobCatalog, type JobInfo, type JobsFilter, type JobsPage } from './operations/job-catalog.ts'
 import {
   type CancelOptions,
   type CancelResult,
@@ -69,7 +72,7 @@ import type {
 import { type RemoveOptions, Removals } from './operations/removals.ts'
 import { Requests } from './operations/requests.ts'
 import { Recovery } from './recovery/recovery.ts'
-import { type Phase, stateError } from './refusals.ts'
+import { clientClosed, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 
@@ -110,15 +113,20 @@ export class Engine implements Scheduler, EngineContext {
   readonly #removals: Removals
   readonly #realigner: Realigner
   readonly #history: History
+  readonly #catalog: JobCatalog
   readonly #watcher: DefinitionWatcher
   readonly #restorer: Restorer
+  /** It runs nothing: a client, which asks the storage alone. */
+  readonly #isClient: boolean
+  #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
 
-  constructor(options: CheckedSchedulerOptions) {
+  constructor(options: CheckedSchedulerOptions, { isClient = false }: { readonly isClient?: boolean } = {}) {
     this.#options = options
+    this.#isClient = isClient
     this.nodeId = options.nodeId
     this.clock = options.clock
     this.logger = options.logger
@@ -168,6 +176,7 @@ export class Engine implements Scheduler, EngineContext {
       others: profiles,
       deadAfterMs: options.deadAfterMs,
       release: options.release,
+      isClient,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     const pool = new ExecutionPool(this, capacity)
@@ -208,16 +217,17 @@ export class Engine implements Scheduler, EngineContext {
       standby: this.#standby,
     })
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
-    this.#lookup = new JobLookup(this, registry)
+    this.#lookup = new JobLookup(this, registry, { isClient })
     const lookup = this.#lookup
     this.#requests = new Requests(this, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
     this.#additions = new Additions(this, registry)
-    this.#definitions = new Definitions(this, { registry, removals: this.#removals })
+    this.#definitions = new Definitions(this, { registry, removals: this.#removals, isClient })
     this.#realigner = new Realigner(this, registry)
     this.#history = new History(this)
+    this.#catalog = new JobCatalog(registry)
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
       this.#horizon.lookForAll()
@@ -317,6 +327,41 @@ export class Engine implements Scheduler, EngineContext {
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
   }
 
+  /** As a client: resolves when the storage's clock is known. The next call tries again when one fails. */
+  async connect(options: CallOptions): Promise<void> {
+    if (this.#phase === 'running') return
+    if (this.#phase !== 'new') throw clientClosed()
+    const asked = this.#asked(options)
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = null
+    })
+    const connecting = this.#connecting
+    await asked.within(() => connecting)
+  }
+
+  async #connect(): Promise<void> {
+    void this.#claimer.stop()
+    this.agenda.start()
+    await this.#time.start()
+    if (this.#stopping !== undefined) throw clientClosed()
+    this.#phase = 'running'
+    this.storage.started()
+  }
+
+  /** As a client: resolves when nothing is under way any more. */
+  disconnect(): Promise<void> {
+    this.#stopping ??= this.#disconnect()
+    return this.#stopping
+  }
+
+  async #disconnect(): Promise<void> {
+    this.#phase = 'stopping'
+    void this.#time.stop()
+    await this.#requests.answered()
+    this.#phase = 'stopped'
+    this.#endCalls()
+  }
+
   shutdown(options: ShutdownOptions = {}): Promise<void> {
     readObject(options, 'shutdown', ['gracePeriod', 'abortGracePeriod'])
     const graceMs = toDurationMs(orDefault(options.gracePeriod, this.#options.gracePeriodMs), 'gracePeriod')
@@ -406,7 +451,8 @@ export class Engine implements Scheduler, EngineContext {
     this.#assertRunning()
     const asked = this.#asked(options)
     const original = await this.#interventions.find(id, asked)
-    const job = this.#registry.get(original.jobId) ?? (await this.#lookup.byId(original.jobId, asked))
+    const held = this.#isClient ? undefined : this.#registry.get(original.jobId)
+    const job = held ?? (await this.#lookup.byId(original.jobId, asked))
     if (job === undefined) throw jobNotFound(original.jobId)
     return this.#requests.replay(job, original, options, asked)
   }
@@ -497,6 +543,32 @@ export class Engine implements Scheduler, EngineContext {
     return this.#history.occurrences(filter, this.#asked(options))
   }
 
+  async jobs(filter: JobsFilter = {}, options: CallOptions = {}): Promise<JobsPage> {
+    return this.#catalog.jobs(filter, options, this.#asked(options))
+  }
+
+  async job(name: string, options: CallOptions = {}): Promise<JobInfo> {
+    return this.#catalog.job(name, options, this.#asked(options))
+  }
+
+  async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<Occurrence> {
+    readObject(options, 'options', callOptionNames)
+    return occurrenceOf(await this.#interventions.find(id, this.#asked(options)))
+  }
+
+  async counts(name?: string, options: CallOptions = {}): Promise<LiveCounts> {
+    return this.#history.counts(name, options, this.#asked(options))
+  }
+
+  /** As {@link nextRuns}, of any stored job. */
+  async nextRunsOf(name: string, count: number, options: CallOptions): Promise<readonly Date[]> {
+    readInteger(count, 'count', 1, 100_000)
+    readObject(options, 'options', callOptionNames)
+    const asked = this.#asked(options)
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return job.nextSlots(count).map((slot) => new Date(slot))
+  }
+
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#held(name)
     if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
@@ -525,13 +597,16 @@ export class Engine implements Scheduler, EngineContext {
 
   #assertRunning(): void {
     if (this.#phase === 'running') return
+    if (this.#isClient) throw clientClosed()
     throw stateError('use', this.#phase, 'Start it first, and do not use it after shutdown.')
   }
 
   /** A job that this node holds. What is done to it begins in the turn in which it was asked for. */
   #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
-    const job = this.#registry.get(jobId(readJobName(name)))
+    const id = jobId(readJobName(name))
+    if (this.#isClient) return undefined
+    const job = this.#registry.get(id)
     if (job !== undefined) this.#registry.loose.use(job)
     return job
   }

@@ -11,3 +11,12 @@ export function stateError(action: string, phase: Phase, remedy: string): Jobist
     remedy,
   })
 }
+
+export function clientClosed(): JobistemerError {
+  return new JobistemerError('SCHEDULER_STATE', {
+    message: 'Cannot use a client that is closed.',
+    field: 'client',
+    value: 'closed',
+    remedy: 'Create another one.',
+  })
+}

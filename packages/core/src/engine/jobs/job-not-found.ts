@@ -2,10 +2,11 @@ import { JobistemerError, printValue } from '../../errors.ts'
 
 export function jobNotFound(name: string, field = 'name'): JobistemerError {
   return new JobistemerError('JOB_NOT_FOUND', {
-    message: `This scheduler has no job ${printValue(name)}.`,
+    message: `There is no job ${printValue(name)} here.`,
     field,
     value: name,
-    remedy: 'Pass the job to createScheduler({ jobs }), or add it.',
+    remedy:
+      'Mend the name, add the job, or pass it to createScheduler({ jobs }). Jobs of other processes: createClient({ storage }).',
   })
 }
 

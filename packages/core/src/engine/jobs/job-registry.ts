@@ -15,6 +15,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
 import { checkedSeries } from './checked-series.ts'
+import { anyHandler, codeElsewhere } from './code-elsewhere.ts'
 import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
 import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
@@ -72,6 +73,7 @@ export class JobRegistry {
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #handlers: Handlers
+  readonly #isClient: boolean
   readonly #standbyMs: number
   readonly #others: OtherNodes
   readonly #release: number | undefined
@@ -106,10 +108,13 @@ export class JobRegistry {
       others: OtherNodes
       deadAfterMs: number
       release: number | undefined
+      /** It runs nothing: whoever uses it looks up each job that is asked for. Default false. */
+      isClient?: boolean
     },
   ) {
     this.#engine = engine
-    this.loose = new LooseJobs(options.mostHeld)
+    this.#isClient = options.isClient === true
+    this.loose = new LooseJobs(options.mostHeld, { isPartial: this.#isClient })
     this.#others = options.others
     this.#release = options.release
     this.followed = new FollowedJobs(engine, options)
@@ -117,7 +122,7 @@ export class JobRegistry {
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
-    this.#handlers = options.handlers
+    this.#handlers = this.#isClient ? anyHandler : options.handlers
   }
 
   get size(): number {
@@ -455,11 +460,16 @@ export class JobRegistry {
     registered.plan = local ? undefined : this.#planOfStored(registered, record)
     if (registered.plan === null) this.sayMissing(job, registered.missing)
     this.moveOn(registered, record.watermark, record.nextAt)
-    this.loose.use(registered)
-    this.#noteFollowed(registered, record)
-    if (local && change === 'updated') this.#sayBack(registered, record)
+    if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
+  }
+
+  /** What only a node has to do with a job that it takes over. */
+  #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
+    this.loose.use(registered)
+    this.#noteFollowed(registered, record)
+    if (isBack) this.#sayBack(registered, record)
   }
 
   /** A node of another build may lack code for tasks that its own definition of the job does not have. */
@@ -503,6 +513,8 @@ export class JobRegistry {
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
+    // A client leaves all slots to others.
+    if (this.#isClient) return
     const scheduleTypes = [...new Set(timeline.map(({ schedule }) => schedule.type))]
     const said = scheduleTypes.join()
     if (this.#saidOf.get(id) === said) return
@@ -526,7 +538,8 @@ export class JobRegistry {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
     const schedule = record.timeline.at(-1)?.schedule
-    if (schedule === undefined || !(this.runsAsData(record) || (isAnyData && isStoredData(record)))) return null
+    const isOpen = this.#isClient || this.runsAsData(record) || (isAnyData && isStoredData(record))
+    if (schedule === undefined || !isOpen) return null
     const document = readJobDocument(record.definition)
     const { id, name, owner } = record
     return {
@@ -536,7 +549,7 @@ export class JobRegistry {
       schedule: this.#revived(schedule, name),
       unbound: null,
       overrides: document.settings,
-      tasks: tasksOf(document, []),
+      tasks: tasksOf(document, this.#isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
       onComplete: undefined,
     }
@@ -631,7 +644,7 @@ export class JobRegistry {
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
-    if (job.isDropped) return
+    if (job.isDropped || this.#isClient) return
     const now = this.#engine.now()
     job.isOverdue = nextAt !== null && nextAt <= now - this.#standbyMs
     const slot = job.isUnscheduled ? null : nextAt
@@ -639,6 +652,11 @@ export class JobRegistry {
     if (slot === null) job.at = Number.POSITIVE_INFINITY
     // Otherwise it is looked at once the time is confirmed.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** Lets go of what a client has looked up; what is under way keeps what it has. */
+  dropAll(): void {
+    this.#jobs.clear()
   }
 
   /** Takes over what a look at a job's head has found, unless this node knows better by now. */

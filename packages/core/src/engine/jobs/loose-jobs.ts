@@ -20,10 +20,11 @@ export class LooseJobs {
   readonly overflowed: Signal = new Signal()
   readonly #most: number
   readonly #jobs = new Set<RegisteredJob>()
-  #isPartial = false
+  #isPartial: boolean
 
-  constructor(most: number) {
+  constructor(most: number, { isPartial = false }: { readonly isPartial?: boolean } = {}) {
     this.#most = most
+    this.#isPartial = isPartial
   }
 
   /** Whether there may be jobs that this node can run and does not hold. */

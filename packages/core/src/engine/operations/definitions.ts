@@ -1,6 +1,6 @@
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
 import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
-import type { JobSettingsInput } from '../../configuration/settings.ts'
+import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
@@ -112,9 +112,14 @@ export class Definitions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #removals: Removals
+  readonly #isClient: boolean
 
-  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly removals: Removals }) {
+  constructor(
+    engine: EngineContext,
+    options: { readonly registry: JobRegistry; readonly removals: Removals; readonly isClient?: boolean },
+  ) {
     this.#engine = engine
+    this.#isClient = options.isClient === true
     this.#registry = options.registry
     this.#removals = options.removals
   }
@@ -160,7 +165,7 @@ export class Definitions {
     const tasks = tasksOf(document, job.job.tasks)
     const { schedule } = change
     const overrides = { ...document.settings, ...readJobSettings(change) }
-    const timezone = overrides.timezone ?? this.#engine.defaults.timezone
+    const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
     const bound = schedule === undefined ? undefined : readSchedule(schedule, job.job.name, timezone)
     return {
       ...job.job,
@@ -171,6 +176,11 @@ export class Definitions {
     }
   }
 
+  /** A client has none of its own for jobs that others run: those that they gave stay. */
+  #defaultsOf({ definition }: JobRecord): JobOverrides {
+    return this.#isClient ? readJobDocument(definition).defaults : this.#engine.defaults
+  }
+
   #presentSchedule(job: RegisteredJob, record: JobRecord): Schedule {
     const present = record.timeline.at(-1)?.schedule
     const { schedule } = job.job
@@ -179,7 +189,8 @@ export class Definitions {
   }
 
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {
-    const { defaults, mostQueued } = this.#engine
+    const { mostQueued } = this.#engine
+    const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
     // A window passes, and the definition after it is the old one: it is part of what tells versions apart.

@@ -3,7 +3,7 @@ import { toDurationMs } from '../../duration.ts'
 import { jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
-import type { OccurrenceFilter, PruneOptions } from '../../scheduler.ts'
+import type { OccurrenceFilter, PruneOptions } from '../../job-operations.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -48,6 +48,14 @@ export class History {
     readObject(options, 'options', callOptionNames)
     const { counts } = await storage.once((calls) => calls.get({ counts: [id] }))
     return (counts[0] as LiveCounts).running > 0
+  }
+
+  /** How many occurrences of a job, or of all jobs, wait and run. */
+  async counts(name: string | undefined, options: CallOptions, storage: StorageCalls): Promise<LiveCounts> {
+    const target = name === undefined ? 'all' : jobId(readJobName(name))
+    readObject(options, 'options', callOptionNames)
+    const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
+    return counts[0] as LiveCounts
   }
 
   /** How many occurrences of all jobs wait in the storage. */

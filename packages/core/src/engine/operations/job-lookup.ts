@@ -15,10 +15,17 @@ export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: GatheredCalls<JobId, JobRecord | null>
+  /** Nobody tells a client of changes: it looks again each time. */
+  readonly #isClient: boolean
 
-  constructor(engine: EngineContext, registry: JobRegistry) {
+  constructor(
+    engine: EngineContext,
+    registry: JobRegistry,
+    { isClient = false }: { readonly isClient?: boolean } = {},
+  ) {
     this.#engine = engine
     this.#registry = registry
+    this.#isClient = isClient
     this.#reads = new GatheredCalls(engine, {
       operation: 'get',
       isRepeated: true,
@@ -55,7 +62,7 @@ export class JobLookup {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
-      if (id !== null && this.#registry.get(id) === undefined) ids.add(id)
+      if (id !== null && (this.#isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     const open = [...ids]
     for (let start = 0; start < open.length; start += definitionsAtOnce) {
@@ -75,6 +82,7 @@ export class JobLookup {
           throw error instanceof ItemRefused ? error.error : error
         })
     const records = await asked.within(() => Promise.all(ids.map(read)))
+    if (this.#isClient) this.#registry.dropAll()
     const learning = this.#registry.learn(records)
     if (learning !== null) await learning
     for (const record of records) {

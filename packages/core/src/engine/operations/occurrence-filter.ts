@@ -2,7 +2,7 @@ import { orDefault, readChoice, readInteger, readList, readObject } from '../../
 import { type JobId, jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
-import type { OccurrenceFilter } from '../../scheduler.ts'
+import type { OccurrenceFilter } from '../../job-operations.ts'
 import { finalStates, liveStates, type OccurrenceState } from '../../storage/occurrence-record.ts'
 
 export interface CheckedOccurrenceFilter {

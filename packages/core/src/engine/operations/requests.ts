@@ -147,7 +147,7 @@ export class Requests {
 
   #jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
     const id = jobId(readJobName(name, field))
-    const job = this.#registry.get(id) ?? lookedUp.get(id)
+    const job = lookedUp.get(id) ?? this.#registry.get(id)
     if (job === undefined) throw jobNotFound(name, field)
     return job
   }

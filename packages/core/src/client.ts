@@ -1,0 +1,44 @@
+import type { Clock } from './clock.ts'
+import type { JobSettingsInput } from './configuration/settings.ts'
+import type { DurationInput } from './duration.ts'
+import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type { JobOperations } from './job-operations.ts'
+import type { Logger } from './logger.ts'
+import type { ScheduleType } from './schedule/schedule.ts'
+import type { Storage } from './storage/storage.ts'
+
+/** What `createClient` takes. */
+export interface ClientOptions {
+  /** Where the schedulers keep everything. The client does not close it. */
+  readonly storage: Storage
+  /** Settings for jobs that this client adds or applies, which each job can override. Updates leave those of the schedulers. */
+  readonly defaults?: JobSettingsInput
+  /**
+   * How long a call waits for each answer of the storage before it rejects with `STORAGE_TIMEOUT`. At least 1 ms.
+   * Default 10 s.
+   */
+  readonly callTimeout?: DurationInput
+  /** Types of schedules of your own, as of a scheduler. */
+  readonly scheduleTypes?: readonly ScheduleType[]
+  /** Default: warnings and errors go to stderr. */
+  readonly logger?: Logger
+  /** Default: the machine's. */
+  readonly clock?: Clock
+}
+
+/**
+ * Asks for everything that a scheduler can be asked for, from a process that runs no jobs and has no code of them. It is
+ * no node: others do not see it, and what it triggers runs where the job's code is.
+ *
+ * Jobs are looked up by name in the storage, with each call. The first call connects.
+ */
+export interface Client extends JobOperations, AsyncDisposable {
+  /**
+   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive
+   * the job's schedule
+   */
+  nextRuns(name: string, count?: number, options?: CallOptions): Promise<readonly Date[]>
+  /** Waits for the requests that are under way. Further calls reject with `SCHEDULER_STATE`. */
+  close(): Promise<void>
+}

@@ -1,0 +1,181 @@
+import type { DurationInput } from './duration.ts'
+import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type { NodeInfo } from './engine/nodes/node-info.ts'
+import type {
+  DefinitionPlan,
+  JobUpdate,
+  PlanOptions,
+  UpdateOptions,
+  UpdateResult,
+} from './engine/operations/definitions.ts'
+import type { Explanation } from './engine/operations/explain.ts'
+import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+import type { JobInfo, JobsFilter, JobsPage } from './engine/operations/job-catalog.ts'
+import type { RealignedJob } from './engine/operations/realign.ts'
+import type { RemoveOptions } from './engine/operations/removals.ts'
+import type {
+  ReplayOptions,
+  TriggerItem,
+  TriggerManyResult,
+  TriggerOptions,
+  TriggerResult,
+} from './engine/operations/request-options.ts'
+import type { OccurrenceId } from './ids.ts'
+import type { InstantInput } from './instant.ts'
+import type { Job } from './job/define-job.ts'
+import type { Occurrence } from './occurrence.ts'
+import type { OccurrenceState } from './storage/occurrence-record.ts'
+import type { LiveCounts } from './storage/storage.ts'
+
+/** Which occurrences of a job to read. */
+export interface OccurrenceFilter {
+  /** Its name. */
+  readonly job: string
+  /** Inclusive. */
+  readonly from?: InstantInput
+  /** Exclusive. */
+  readonly to?: InstantInput
+  /** Only those in one of these states. Default: all. */
+  readonly states?: readonly OccurrenceState[]
+  /** Default `ascending` by `scheduledAt`. */
+  readonly order?: 'ascending' | 'descending'
+  /** At most so many. Default 100. */
+  readonly limit?: number
+}
+
+/** Which old occurrences to remove. */
+export interface PruneOptions extends CallOptions {
+  /** Default: all jobs. */
+  readonly job?: string
+  /** Occurrences that ended and were scheduled longer ago than this are removed. */
+  readonly olderThan: DurationInput
+  /** The latest so many of each job are kept all the same. Default 0. */
+  readonly keep?: number
+}
+
+/** What can be asked of stored jobs and their occurrences: by a scheduler, and by a client, which runs nothing. */
+export interface JobOperations {
+  /**
+   * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
+   * has ended.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
+   * or `UNKNOWN_OPTION` for a bad option
+   */
+  trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
+  /**
+   * Runs many jobs now, or one many times: what {@link trigger} does for each item, in few calls to the storage. At most
+   * 10,000 items.
+   *
+   * Each item is a request of its own: they are not stored together or not at all. A list with a wrong item is refused
+   * before anything is sent. After that the call does not reject any more: it answers in the order of the items, with an
+   * `error` for each item that the storage refuses (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`),
+   * or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
+   * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
+   */
+  triggerMany(items: readonly TriggerItem[], options?: CallOptions): Promise<readonly TriggerManyResult[]>
+  /**
+   * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`
+   */
+  replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
+  /**
+   * Cancels a waiting occurrence at once, and asks the owner of a running one to stop.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`
+   */
+  cancel(occurrenceId: OccurrenceId, options?: CancelOptions): Promise<CancelResult>
+  /**
+   * Cancels a slot that lies ahead: no node will run it.
+   * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot there, or it lies behind;
+   * `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive the job's schedule
+   */
+  cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
+  /**
+   * Stops a job on all nodes until it is resumed: slots meanwhile are recorded as skipped, nothing of it starts, what
+   * runs may end.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  pause(name: string, options?: InterventionOptions): Promise<void>
+  /**
+   * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
+   * @throws JobistemerError `JOB_NOT_FOUND`
+   */
+  resume(name: string, options?: CallOptions): Promise<void>
+  /**
+   * Changes a job on all nodes, as a new version. What runs keeps the version that it started with.
+   * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`
+   */
+  update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
+  /**
+   * Stores a job at run time, or up to 10,000 of them. One that is data alone (`handler`, not `run`) runs on every node
+   * with its handlers; one that exists becomes its next version.
+   *
+   * A list goes out in few calls to the storage. If one of its jobs is wrong, none is stored. Each job is stored whole, but
+   * the list is not: when the storage fails in the middle, some are stored, and the same call can be repeated.
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind;
+   * `DUPLICATE_JOB` for two of one name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for one that the storage cannot keep
+   */
+  add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
+  /**
+   * Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
+   */
+  remove(name: string, options?: RemoveOptions): Promise<void>
+  /**
+   * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, none is deleted.
+   * Answers the names of those that were deleted by this call: all, but for those that were deleted elsewhere meanwhile.
+   * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a name that is there twice; `INVALID_NAME`,
+   * `INVALID_ARGUMENT`
+   */
+  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
+  /**
+   * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
+   * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
+   */
+  plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
+  /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
+  apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
+  /**
+   * Sets a job back to the present, or all jobs of the storage, whose slots were decided ahead by a clock that was wrong
+   * (event `job.ahead`). Answers those that were: none, when all are well. Slots that ran ahead of their time do not run
+   * again, nor does one that was recorded as missed by itself. Those for which a range of missed slots or a later run
+   * stood run when their time comes.
+   * Slots up to where history was pruned never run. Deleting a job and adding it again does not set it back.
+   * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
+   * `UNKNOWN_SCHEDULE_TYPE`
+   */
+  realign(name?: string, options?: CallOptions): Promise<readonly RealignedJob[]>
+  /**
+   * What became of an instant of a job, or will, and why.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,
+   * when this node cannot revive the job's schedule
+   */
+  explain(name: string, at: InstantInput, options?: CallOptions): Promise<Explanation>
+  /**
+   * The nodes on the storage, by name: those that work, those that are leaving, and those that have ended or died not long
+   * ago.
+   */
+  nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
+  /**
+   * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
+   * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+   */
+  prune(options: PruneOptions): Promise<number>
+  /** Whether an occurrence of the job is running on any node: asks the storage. */
+  isRunning(name: string, options?: CallOptions): Promise<boolean>
+  /**
+   * Reads occurrences of a job, also of one that this node does not know; none for a job that does not exist.
+   * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
+   */
+  occurrences(filter: OccurrenceFilter, options?: CallOptions): Promise<readonly Occurrence[]>
+  /**
+   * Reads stored jobs, page by page, whoever has their code.
+   * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  jobs(filter?: JobsFilter, options?: CallOptions): Promise<JobsPage>
+  /** Reads a stored job. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME` */
+  job(name: string, options?: CallOptions): Promise<JobInfo>
+  /** Reads an occurrence with its tasks and attempts. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
+  occurrence(id: OccurrenceId, options?: CallOptions): Promise<Occurrence>
+  /** How many occurrences of a job, or of all jobs, are pending, queued and running. Costs the same however many. */
+  counts(name?: string, options?: CallOptions): Promise<LiveCounts>
+}
