@@ -122,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     updating.update('crowded', later, { waiting: 'cancel' }).catch(() => undefined)
     await world.clock.settle()
     end()
-    await world.clock.advance({ minutes: 10 })
+    await world.clock.advance({ minutes: 11 })
     expect(steps).toBe(1)
     expect(started).toEqual([1, 3000])
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
