@@ -289,7 +289,7 @@ export class Engine implements Scheduler, EngineContext {
       await this.#time.start()
       await this.#heartbeats.lookAround()
       await this.#heartbeats.announce()
-      await this.#registry.register(this.#options.jobs, { isStart: true, storage: this.storage })
+      await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
       await this.#reaper.reapEarlierLives()
       await this.#heartbeats.start()

@@ -243,10 +243,10 @@ export class Claimer implements NextTaker {
    * version than its own never does: a node that is behind learns of the newer one first.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
-    const plan = await this.#registry.planOfVersion(job, record.jobVersion)
+    const plan = await this.#registry.plans.planOfVersion(job, record.jobVersion)
     if (plan !== null) return plan
     const present = job.version < record.jobVersion ? await this.#registry.reloadNow(job) : job
-    return present === null || present.version < record.jobVersion ? null : this.#registry.planOf(present)
+    return present === null || present.version < record.jobVersion ? null : this.#registry.plans.planOf(present)
   }
 
   /** A job that was removed meanwhile is nobody's: its occurrence ends with the release. */

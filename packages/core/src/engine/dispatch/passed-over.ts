@@ -45,6 +45,6 @@ export class PassedOver {
     }
     const isNew = !this.#entries.has(job.handlerKey)
     this.#entries.set(job.handlerKey, { job, until: Number.POSITIVE_INFINITY })
-    if (isNew) this.#registry.sayMissing(job, missing)
+    if (isNew) this.#registry.plans.sayMissing(job, missing)
   }
 }

@@ -114,7 +114,7 @@ export class SlotLauncher {
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#agenda.peekDueSlot(now)
       if (job === undefined) break
-      const plan = this.#registry.planOf(job)
+      const plan = this.#registry.plans.planOf(job)
       const rank = plan === null || job.isOverdue ? 0 : this.#precedence.rankOf(job)
       if (rank > 0) {
         this.#standby.passed(job, job.at, rank)

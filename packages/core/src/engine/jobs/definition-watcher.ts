@@ -133,7 +133,7 @@ export class DefinitionWatcher {
 
   /** Takes over what this node can run, unless that is looked up when it comes due. */
   #canRun(record: JobRecord): boolean {
-    const isLookedUp = this.#registry.loose.isPartial && this.#registry.runsAsData(record)
+    const isLookedUp = this.#registry.loose.isPartial && this.#registry.plans.runsAsData(record)
     return isLookedUp || this.#registry.adoptStored(record) !== null
   }
 }

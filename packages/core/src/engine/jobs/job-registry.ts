@@ -1,36 +1,30 @@
-import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
-import type { Job, JobTask } from '../../job/define-job.ts'
+import type { Job } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
-import { contentOf, type DefinitionOrigin, fingerprintOfJob } from '../../job/job-content.ts'
+import { fingerprintOfJob } from '../../job/job-content.ts'
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
-import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import { decidedUpTo } from '../../storage/rules.ts'
-import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
-import { nextTurn } from '../loop/after-turn.ts'
 import { Signal } from '../loop/signal.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
 import { checkedSeries } from './checked-series.ts'
 import { anyHandler, codeElsewhere } from './code-elsewhere.ts'
-import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
+import type { OtherNodes } from './deference.ts'
 import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
-import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
+import type { Handlers } from './job-plan.ts'
+import { JobPlans } from './job-plans.ts'
 import { isData, LooseJobs } from './loose-jobs.ts'
 import { isOfBuild, type JobOrigin, RegisteredJob } from './registered-job.ts'
+import { Registrations } from './registrations.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
 import { SkippedSlots } from './skipped-slots.ts'
-import { type SlotSeries, seriesOf, seriesThatFails, switchSchedule } from './timeline.ts'
+import { type SlotSeries, seriesOf, seriesThatFails } from './timeline.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
-
-/** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
-export const cancelLimit = 250
 
 /** Of so many jobs it is remembered that something was said. */
 const mostSaid = 10_000
@@ -38,41 +32,22 @@ const mostSaid = 10_000
 /** How long an update is left to whoever began it. */
 const updatePatienceMs = 5 * 60_000
 
-/** So many definitions of a list are stored or removed in one step: more would hold the event loop for long. */
-export const definitionsAtOnce = 100
-
-/** As {@link cancelLimit}, for each of so many changes in one call. */
-export function cancelLimitOf(changes: number): number {
-  return Math.max(1, Math.floor(cancelLimit / changes))
-}
-
-/** What has to be stored for a definition to hold. */
-export type DefinitionChange = JobChange & { readonly content: JobContent }
-
-/** How definitions are registered. */
-interface Registration {
-  readonly storage: StorageCalls
-  /** They are those of the option `jobs`. */
-  readonly isStart?: boolean
-  /** Somebody has asked for them: they hold, whatever other nodes have. */
-  readonly isAsked?: boolean
-  /** They are this node's own, and are put back into force where they are stored at all. */
-  readonly isReturn?: boolean
-}
-
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry {
   /** What is said of slots that are skipped. */
   readonly skipped: SkippedSlots
   /** Sent when this node has got or lost a definition of its own. */
   readonly definitions: Signal = new Signal()
+  /** What this node can run of them. */
+  readonly plans: JobPlans
+  /** How definitions of this node come into the storage. */
+  readonly registrations: Registrations
   /** Those that this node need not hold. */
   readonly loose: LooseJobs
   /** Jobs of which another definition is in force than this node's own. */
   readonly followed: FollowedJobs
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
-  readonly #handlers: Handlers
   readonly #isClient: boolean
   readonly #standbyMs: number
   readonly #others: OtherNodes
@@ -87,12 +62,8 @@ export class JobRegistry {
   readonly #announced = new Map<JobId, Job>()
   /** Those whose watermark lies ahead of the time, and of which that was said. */
   readonly #ahead = new Set<JobId>()
-  /** Plans of versions other than the ones in force, for occurrences that started under them. */
-  readonly #otherPlans = new Map<string, JobPlan | null>()
   /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
   readonly #saidOf = new Map<JobId, string>()
-  /** What was said of jobs that lack handlers. */
-  readonly #saidMissing = new Map<JobId, string>()
 
   /** Monotonic instant at which a head was seen of which an update has still to cancel what waits; `null`: none was. */
   #unfinishedSince: number | null = null
@@ -122,7 +93,8 @@ export class JobRegistry {
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
-    this.#handlers = this.#isClient ? anyHandler : options.handlers
+    this.plans = new JobPlans(engine, this.#isClient ? anyHandler : options.handlers)
+    this.registrations = new Registrations(engine, { registry: this, others: options.others, release: options.release })
   }
 
   get size(): number {
@@ -149,178 +121,14 @@ export class JobRegistry {
     return this.#jobs.values()
   }
 
-  /**
-   * Stores what is new or changed of these definitions, and follows what the storage knows better.
-   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
-   * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
-   */
-  async register(jobs: readonly Job[], how: Registration): Promise<void> {
-    const { maxBatch } = this.#engine
-    for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch), how)
-    }
-    for (const { id, tasks } of jobs) {
-      const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#jobs.get(id) : undefined
-      if (registered !== undefined) this.planOf(registered)
-    }
-  }
-
-  async #registerGroup(jobs: readonly Job[], how: Registration): Promise<void> {
-    const { storage, isStart = false, isAsked = false, isReturn = false } = how
-    let open = jobs
-    // Another node can store a change between the read and the write; then the job is looked at again.
-    while (open.length > 0) {
-      const ids = open.map((job) => job.id)
-      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      const learning = this.learn(records)
-      if (learning !== null) await learning
-      const decide = (now: number) =>
-        open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
-      // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
-      let now = this.#engine.now()
-      let decided = decide(now)
-      if (await this.lookIfGoingBack(decided, records, isReturn)) {
-        now = this.#engine.now()
-        decided = decide(now)
-      }
-      const changing: { job: Job; change: JobChange }[] = []
-      for (const [index, job] of open.entries()) {
-        const record = records[index] ?? null
-        if (isReturn && this.#hasBecomeAnother(job, record)) continue
-        // One that is stored has had its time: a restart after its end is no mistake.
-        const error = record === null ? errorOfWhatIsOver(job, now) : null
-        // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
-        if (error !== null && !isStart) throw error
-        if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
-        const change = decided[index] ?? null
-        if (change !== null) changing.push({ job, change })
-        else this.#adoptOwn(job, record as JobRecord, undefined, isStart)
-      }
-      if (changing.length === 0) return
-      const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes, cancelLimit }))
-      const again: Job[] = []
-      for (const [index, { job, change }] of changing.entries()) {
-        const answer = answers[index] as SaveJobAnswer
-        if (answer.outcome !== 'saved') again.push(job)
-        else this.#adoptOwn(job, answer.job, change.kind === 'create' ? 'created' : 'updated', isStart)
-      }
-      open = again
-      // A deleted job that comes back waits until what was left of it is canceled, some with each look.
-      if (again.length > 0) await nextTurn()
-    }
-  }
-
-  /** The job is gone from the storage, or has come back: whoever looks at heads takes care of that. */
-  #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
-    const registered = this.#jobs.get(id)
-    if (record === null || record.deletedAt !== null || registered === undefined) return true
-    if (record.createdAt === registered.createdAt) return false
-    this.adopt(registered.job, record)
-    return true
-  }
-
-  /**
-   * A definition goes back into force only where no other node has the one that replaced it: whoever has stored that has
-   * told the others of itself before, so a look shows it. Answers whether it was looked: then it is decided again.
-   */
-  async lookIfGoingBack(
-    changes: readonly (JobChange | null)[],
-    records: readonly (JobRecord | null)[],
-    isReturn = false,
-  ): Promise<boolean> {
-    const isGoingBack = changes.some((change, index) => goesBack(change, records[index] ?? null))
-    if (!isGoingBack && !(isReturn && changes.some((change) => change !== null))) return false
-    await this.#others.look()
-    return true
-  }
-
-  /** Puts this node's own definitions of these jobs back into force, where nothing has happened to them meanwhile. */
-  async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
-    const { storage } = this.#engine
-    const definitions = jobs.filter((job) => this.#jobs.get(job.job.id) === job).map((job) => this.definitionOf(job))
-    for (const { id } of definitions) this.followed.putBack(id)
-    await this.register(definitions, { storage, isReturn: true })
-  }
-
   /** This node's own definition of a job, whatever updates have made of it. */
   definitionOf({ job }: RegisteredJob): Job {
     return this.#ownOfUpdated.get(job.id) ?? job
   }
 
-  /**
-   * What has to be stored, at `now`, for a local definition to hold; `null` when nothing. `isAsked`: somebody asks for it,
-   * and not a build by being there. `isReturn`: this node has followed another one.
-   */
-  changeFor(
-    job: Job,
-    record: JobRecord | null,
-    now: number,
-    { isAsked = false, isReturn = false }: Pick<Registration, 'isAsked' | 'isReturn'> = {},
-  ): DefinitionChange | null {
-    this.#addTypeOf(job)
-    const { defaults, mostQueued } = this.#engine
-    if (record === null || record.deletedAt !== null) {
-      const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
-      // Of a deleted job that comes back, nothing before its deletion is made up for.
-      const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
-      const content = contentOf(job, {
-        defaults,
-        mostQueued,
-        timeline,
-        nextAt: checkedSeries(job.schedule).nextMs(after),
-        origin: this.#origin,
-      })
-      return { kind: 'create', id: job.id, content }
-    }
-    const fingerprint = fingerprintOfJob(job, defaults)
-    if (record.fingerprint === fingerprint) return null
-    const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
-    const reason = reasonToFollow(own, record, this.#others)
-    if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
-    const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
-    const replacement = (): DefinitionChange => ({
-      kind: 'replace',
-      id: job.id,
-      content: contentOf(job, { defaults, mostQueued, origin, ...this.#immediately(job, record, now) }),
-      expectedVersion: record.version,
-      expectedWatermark: record.watermark,
-      waiting: 'keep',
-    })
-    const isNews = isAsked || !(isReturn || record.lineage.includes(fingerprint))
-    return isNews ? replacement() : this.#unlessUnrevived(replacement)
-  }
-
-  /**
-   * The newer build may have a schedule that this one cannot revive, and that has slots to decide before an earlier
-   * definition is back: it is followed then, and whoever adopts it says why its slots are left to others.
-   */
-  #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
-    try {
-      return replacement()
-    } catch (error) {
-      if (JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) return null
-      throw error
-    }
-  }
-
-  get #origin(): DefinitionOrigin {
-    return this.#release === undefined ? {} : { release: this.#release }
-  }
-
-  /** Slots that lie behind still belong to the schedule that was in force then. */
-  #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
-    const schedule = job.schedule.toJSON()
-    const { timeline: present, nextAt, watermark } = record
-    if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
-    const from = Math.max(now, watermark)
-    const timeline = switchSchedule(present, schedule, { from, watermark })
-    return { timeline, nextAt: this.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
-  }
-
   /** Imports the tickers of this project that jobs of this node need, and that nobody has imported yet. */
   async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
-    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.runsAsData(record)))
+    await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.plans.runsAsData(record)))
   }
 
   /** As {@link learnTypesOf}; `null` when there is nothing to wait for. */
@@ -331,20 +139,15 @@ export class JobRegistry {
     return learning
   }
 
-  /** Whether the job is data alone, and this node has its handlers. */
-  runsAsData({ definition }: JobRecord): boolean {
-    const { tasks } = readJobDocument(definition)
-    return tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
-  }
-
-  #addTypeOf({ schedule }: Job): void {
+  /** The type of its schedule is known from now on. */
+  learnTypeOf({ schedule }: Job): void {
     if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
   }
 
   /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
     if (job !== null && !(job.schedule instanceof UnrevivedSchedule)) {
-      this.#addTypeOf(job)
+      this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
       // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
@@ -375,10 +178,6 @@ export class JobRegistry {
   /** An update has still to cancel what waits, and may never come to do so. */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
-  }
-
-  #adoptOwn(job: Job, record: JobRecord, change: RegistrationChange | undefined, isStart: boolean): void {
-    this.adoptDefinition(job, record, change, isStart ? 'jobs' : 'added')
   }
 
   /** As {@link adopt}, by a definition of this node's own. */
@@ -457,8 +256,8 @@ export class JobRegistry {
     registered.isUnscheduled = isUnscheduled
     if (!isUnscheduled) this.#saidOf.delete(job.id)
     registered.paused = record.paused !== null
-    registered.plan = local ? undefined : this.#planOfStored(registered, record)
-    if (registered.plan === null) this.sayMissing(job, registered.missing)
+    registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
+    if (registered.plan === null) this.plans.sayMissing(job, registered.missing)
     this.moveOn(registered, record.watermark, record.nextAt)
     if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
@@ -470,15 +269,6 @@ export class JobRegistry {
     this.loose.use(registered)
     this.#noteFollowed(registered, record)
     if (isBack) this.#sayBack(registered, record)
-  }
-
-  /** A node of another build may lack code for tasks that its own definition of the job does not have. */
-  #planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
-    const document = readJobDocument(definition)
-    const { tasks } = registered.job
-    const plan = planFromDocument(document, version, { tasks, handlers: this.#handlers })
-    if (plan === null) registered.missing = this.#lackingOf(tasksOf(document, tasks))
-    return plan
   }
 
   /** What updates have made of a job on this node was replaced by the definition that it was made of. */
@@ -538,7 +328,7 @@ export class JobRegistry {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
     const schedule = record.timeline.at(-1)?.schedule
-    const isOpen = this.#isClient || this.runsAsData(record) || (isAnyData && isStoredData(record))
+    const isOpen = this.#isClient || this.plans.runsAsData(record) || (isAnyData && isStoredData(record))
     if (schedule === undefined || !isOpen) return null
     const document = readJobDocument(record.definition)
     const { id, name, owner } = record
@@ -568,8 +358,8 @@ export class JobRegistry {
   }
 
   /** The names of the handlers that this node lacks for a stored job, and of the tasks whose code it lacks. */
-  missingFor({ id, definition }: JobRecord): readonly string[] {
-    return this.#lackingOf(tasksOf(readJobDocument(definition), this.#jobs.get(id)?.job.tasks ?? []))
+  missingFor(record: JobRecord): readonly string[] {
+    return this.plans.missingFor(record, this.#jobs.get(record.id)?.job.tasks ?? [])
   }
 
   #revived(schedule: SerializedSchedule, jobName: string): Schedule {
@@ -595,50 +385,6 @@ export class JobRegistry {
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job.job
     events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
-  }
-
-  /** The plan of the version in force; `null` when this node cannot run it. */
-  planOf(job: RegisteredJob): JobPlan | null {
-    if (job.plan === undefined) {
-      job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
-      if (job.plan === null) {
-        job.missing = this.#lackingOf(job.job.tasks)
-        this.sayMissing(job.job, job.missing)
-      }
-    }
-    return job.plan
-  }
-
-  /** A name with a slip in it would otherwise be found when nothing runs, and by whoever looks for the reason. */
-  sayMissing({ id, name }: Pick<Job, 'id' | 'name'>, missing: readonly string[]): void {
-    const said = missing.join()
-    if (this.#saidMissing.get(id) === said) return
-    this.#saidMissing.set(id, said)
-    this.#engine.logger.warn({ job: name, missing }, 'no handlers on this node: the job is left to others')
-  }
-
-  #lackingOf(tasks: readonly JobTask[]): readonly string[] {
-    return tasks
-      .filter(({ run, handler }) => (handler === undefined ? run === undefined : !this.#handlers.has(handler)))
-      .map(({ name, handler }) => handler ?? name)
-  }
-
-  /** The plan of whatever version an occurrence was created under. */
-  async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
-    if (version === job.version) return this.planOf(job)
-    // A storage that has lost everything counts versions from 1 again.
-    const key = `${job.job.id}:${job.createdAt}:${version}`
-    const known = this.#otherPlans.get(key)
-    if (known !== undefined) return known
-    const { versions } = await this.#engine.storage.repeated('get', (calls) =>
-      calls.get({ versions: [{ jobId: job.job.id, version }] }),
-    )
-    const record = versions[0] ?? null
-    const own = { tasks: job.job.tasks, handlers: this.#handlers }
-    const plan = record === null ? null : planFromDocument(readJobDocument(record.definition), version, own)
-    if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
-    this.#otherPlans.set(key, plan)
-    return plan
   }
 
   /** The head's course as the storage has it. */
@@ -686,7 +432,7 @@ export class JobRegistry {
       this.#jobs.delete(id)
       this.#ownOfUpdated.delete(id)
       this.followed.delete(id)
-      this.#saidMissing.delete(id)
+      this.plans.forget(id)
     }
     if (this.#saidOf.size > mostSaid) this.#saidOf.clear()
   }
@@ -751,7 +497,7 @@ export class JobRegistry {
     this.#ownOfUpdated.delete(jobId)
     this.followed.delete(jobId)
     this.#saidOf.delete(jobId)
-    this.#saidMissing.delete(jobId)
+    this.plans.forget(jobId)
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 

@@ -31,7 +31,8 @@ export class Restorer {
     try {
       // From when on the schedule holds is a matter of this node's time; and who is cut off does not know who lives.
       this.#engine.now()
-      if (!this.#engine.isHeldBack) await this.#registry.putBack(await this.#registry.followed.returningNow())
+      if (!this.#engine.isHeldBack)
+        await this.#registry.registrations.putBack(await this.#registry.followed.returningNow())
     } finally {
       if (this.#registry.followed.size > 0) this.#loop.runIn(this.#intervalMs)
     }

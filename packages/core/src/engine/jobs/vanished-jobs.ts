@@ -114,7 +114,7 @@ export class VanishedJobs {
     const changes: JobChange[] = []
     for (const job of jobs) {
       try {
-        changes.push(this.#registry.changeFor(job.job, null, now) as JobChange)
+        changes.push(this.#registry.registrations.changeFor(job.job, null, now) as JobChange)
         changing.push(job)
       } catch (error) {
         this.#engine.fail(`schedule of job ${job.job.name}`, error)

@@ -200,7 +200,7 @@ export class Reaper {
   /** The job of an occurrence: this node need not know it, nor have its handlers. */
   async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Definition | null }> {
     const job = this.#registry.get(jobId)
-    const plan = job?.version === jobVersion ? this.#registry.planOf(job) : null
+    const plan = job?.version === jobVersion ? this.#registry.plans.planOf(job) : null
     if (job !== undefined && plan !== null) return { name: job.job.name, definition: plan }
     const { jobs, versions } = await this.#engine.storage.repeated('get', (calls) =>
       calls.get({ jobs: [jobId], versions: [{ jobId, version: jobVersion }] }),

@@ -3,6 +3,7 @@ import type { Retention } from '../../configuration/settings.ts'
 import { type JobDocument, readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
+import { cancelLimit } from '../jobs/save-limits.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { Precedence } from './precedence.ts'
@@ -21,7 +22,6 @@ const mostPassesBetween = 24
 
 const headsPerPage = 100
 const removedPerStep = 500
-const cancelLimit = 250
 
 /** Steps take up this part of a connection's time at most. */
 const restsPerStep = 4

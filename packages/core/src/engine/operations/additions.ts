@@ -5,7 +5,9 @@ import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { cancelLimitOf, type DefinitionChange, definitionsAtOnce, type JobRegistry } from '../jobs/job-registry.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimitOf, definitionsAtOnce } from '../jobs/save-limits.ts'
+import type { DefinitionChange } from '../jobs/registrations.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -113,7 +115,7 @@ export class Additions {
         found.push({ job, record, change: this.#changeFor(job, record, now) })
       }
       const changes = found.map(({ job, change }) => (isData(job) ? null : change))
-      const isDecidedAgain = await asked.within(() => this.#registry.lookIfGoingBack(changes, records))
+      const isDecidedAgain = await asked.within(() => this.#registry.registrations.lookIfGoingBack(changes, records))
       for (const one of found) {
         const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.#engine.now()) : one.change
         additions.push({ ...one, change })
@@ -159,12 +161,12 @@ export class Additions {
     const registered = isData(job)
       ? this.#registry.adoptAsked(job, record, change, 'added')
       : this.#registry.adoptDefinition(job, record, change, 'added')
-    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.planOf(registered)
+    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.plans.planOf(registered)
   }
 
   /** Data are of no build: whoever adds them asks for them. */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
-    return this.#registry.changeFor(job, record, now, { isAsked: isData(job) })
+    return this.#registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
 
   #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {

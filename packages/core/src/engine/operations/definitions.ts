@@ -14,7 +14,8 @@ import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { originOfUpdate } from '../jobs/deference.ts'
-import { cancelLimit, type JobRegistry } from '../jobs/job-registry.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import { cancelLimit } from '../jobs/save-limits.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import {
   type CheckedUpdatePolicy,
@@ -222,7 +223,7 @@ export class Definitions {
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
       stored.delete(job.id)
-      const change = this.#registry.changeFor(job, record, now, { isAsked: true })
+      const change = this.#registry.registrations.changeFor(job, record, now, { isAsked: true })
       if (change === null) unchanged.push(job.name)
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
@@ -245,7 +246,7 @@ export class Definitions {
       if ((alive?.version ?? null) !== version) throw versionConflict(name, version, alive)
     }
     const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
-    await this.#registry.register(
+    await this.#registry.registrations.register(
       plan.jobs.filter((job) => names.has(job.name)),
       { storage, isAsked: true },
     )

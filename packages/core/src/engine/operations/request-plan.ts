@@ -31,7 +31,7 @@ export function tasksFrom(registry: JobRegistry, job: RegisteredJob, first: stri
 }
 
 function planWithHandlers(registry: JobRegistry, job: RegisteredJob, path: string): JobPlan {
-  const plan = registry.planOf(job)
+  const plan = registry.plans.planOf(job)
   if (plan === null) throw noHandlers(job, path)
   return plan
 }
