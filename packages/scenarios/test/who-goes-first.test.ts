@@ -1,6 +1,14 @@
-import { defineJob, type Job, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere, memory, type PlaceKind } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
@@ -57,6 +65,43 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
 }
 
 describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
+  it('nodes that are late, but alive, are not asked after every second', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const counts = new Map<string, number>()
+    const isLate = new Set<string>()
+    // Time passes while the storage is asked.
+    const { track: _, ...clock } = world.clock
+    for (const nodeId of ['a', 'b']) {
+      const options = counting(world, counts, nodeId)
+      // What it sends takes effect two seconds later: each slot is overdue by then.
+      const storage = wrapStorage(options.storage as Storage, {
+        around: async (call) => {
+          if (call.method === 'createOccurrences' && isLate.has(nodeId)) await world.clock.sleep({ seconds: 2 })
+          return call.proceed()
+        },
+      })
+      const node = createScheduler({ ...options, storage, clock, logger: silentLogger, jobs: define(nodeId) })
+      const starting = node.start()
+      await world.clock.settle()
+      await starting
+      onTestFinished(async () => {
+        isLate.clear()
+        const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+        await world.clock.advance({ seconds: 30 })
+        await stopping
+      })
+    }
+    await world.clock.advanceTo(at(20.5))
+    isLate.add('a').add('b')
+    await world.clock.advanceTo(at(30.5))
+    counts.clear()
+    ran.splice(0)
+    await world.clock.advanceTo(at(90.5))
+    const asked = [...counts.values()].reduce((sum, count) => sum + count, 0)
+    expect(asked / ran.length).toBeLessThan(1.7)
+  })
+
   it('of many nodes one alone asks for each slot, each for its share', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)

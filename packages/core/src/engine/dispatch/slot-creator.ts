@@ -150,6 +150,9 @@ export class SlotCreator {
         // would ask for the same slot again at once, and for ever.
         if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
         else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        // Whoever has launched it lives, and launches the next one too, however late: to ask for that as well would make
+        // all of them later still.
+        job.isOverdue = false
         return
       case 'off_schedule':
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
