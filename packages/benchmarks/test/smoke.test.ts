@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { formatRate, median, printTable } from '../src/suite.ts'
 
@@ -7,53 +8,93 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 const run = (...options: string[]) => spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' })
 
-test('every benchmark runs and prints its rows', { timeout: 600_000 }, () => {
-  const { status, stdout, stderr } = run('--smoke')
+interface Run {
+  readonly suites: readonly string[]
+  /** How the rows begin that are to have a figure. */
+  readonly rows: readonly string[]
+}
+
+/** Side by side: most of them wait for most of their time. */
+const runs: readonly Run[] = [
+  {
+    suites: [
+      'tickers',
+      'engine',
+      'history',
+      'heap',
+      'queues',
+      'loop',
+      'definitions',
+      'redis',
+      'backlog',
+      'requests',
+      'lateness',
+    ],
+    rows: [
+      '0 2 * * *',
+      'sqlite (synchronous = FULL)',
+      'memory',
+      '8,000 finished',
+      'jobistemer (SQLite)',
+      'Redis, 10 queued',
+      'Redis, 1,000 queued',
+      'Redis, ratio',
+      'croner',
+      'lists of 10,000',
+      'one a call, 1,000 under way',
+      'many jobs',
+      'a queue of one job, long',
+      'accepted ',
+      'accepted and run',
+      'from call to handler, p50',
+      'concurrency 1 ',
+      'concurrency 1000',
+      'jobistemer, 100 at a time',
+      'BullMQ, 100 at a time',
+    ],
+  },
+  {
+    suites: ['million', 'nodes'],
+    rows: [
+      'SQLite, start',
+      'SQLite, busy, slots',
+      'SQLite, busy, lateness p99',
+      'Redis, start',
+      'Redis, busy, slots',
+      'Redis, slots ',
+      'Redis, slots of each',
+      'Redis, backlog',
+      'SQLite, slots ',
+      'SQLite, backlog',
+    ],
+  },
+  {
+    suites: ['takeover', 'failover'],
+    rows: [
+      'SQLite, kill -9',
+      'Redis, same name',
+      'DynamoDB Local, kill -9',
+      'DynamoDB Local, shutdown',
+      'Redis, first node killed',
+      'SQLite, first node killed',
+    ],
+  },
+]
+
+test.concurrent.each(runs)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
   expect(stderr).toBe('')
-  expect(status).toBe(0)
-  const rows = [
-    '0 2 * * *',
-    'sqlite (synchronous = FULL)',
-    'memory',
-    '8,000 finished',
-    'jobistemer (SQLite)',
-    'Redis, 10 queued',
-    'Redis, 1,000 queued',
-    'Redis, ratio',
-    'croner',
-    'lists of 10,000',
-    'one a call, 1,000 under way',
-    'SQLite, start',
-    'SQLite, busy, slots',
-    'SQLite, busy, lateness p99',
-    'Redis, start',
-    'Redis, busy, slots',
-    'many jobs',
-    'a queue of one job, long',
-    'accepted ',
-    'accepted and run',
-    'from call to handler, p50',
-    'concurrency 1 ',
-    'concurrency 1000',
-    'jobistemer, 100 at a time',
-    'BullMQ, 100 at a time',
-    'Redis, slots ',
-    'Redis, slots of each',
-    'Redis, backlog',
-    'SQLite, slots ',
-    'SQLite, backlog',
-    'SQLite, kill -9',
-    'Redis, same name',
-    'DynamoDB Local, kill -9',
-    'DynamoDB Local, shutdown',
-    'Redis, first node killed',
-    'SQLite, first node killed',
-  ]
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
     expect(line.replace(row, ''), row).toMatch(/[1-9]/)
   }
   expect(stdout).not.toContain('NaN')
+})
+
+test('every benchmark is among those that are tried', () => {
+  const { stderr } = run('nonsense')
+  const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z]+)\]/g)].map(([, name]) => name)
+  expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())
 })
 
 test('an unknown benchmark is refused with the ones that there are', () => {
