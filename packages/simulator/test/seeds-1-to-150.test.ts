@@ -1,4 +1,0 @@
-import { it } from 'vitest'
-import { assertSeedsHold, groupsOf } from './support/seeds.ts'
-
-it.each(groupsOf({ from: 1, to: 150 }))('the worlds of seeds $from to $to keep every promise', assertSeedsHold)

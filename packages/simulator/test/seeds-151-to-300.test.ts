@@ -1,4 +1,0 @@
-import { it } from 'vitest'
-import { assertSeedsHold, groupsOf } from './support/seeds.ts'
-
-it.each(groupsOf({ from: 151, to: 300 }))('the worlds of seeds $from to $to keep every promise', assertSeedsHold)
