@@ -1,4 +1,35 @@
-import { it } from 'vitest'
+import { expect, it } from 'vitest'
 import { assertSeedsHold, groupsOf } from './support/seeds.ts'
 
-it.each(groupsOf({ from: 1, to: 75 }))('the worlds of seeds $from to $to keep every promise', assertSeedsHold)
+const seen = new Set<string>()
+
+it.each(groupsOf({ from: 1, to: 75 }))('the worlds of seeds $from to $to keep every promise', async (range) => {
+  await assertSeedsHold(range, seen)
+})
+
+it('between them they have every fault, every operation and every state of an occurrence', () => {
+  expect([...seen]).toEqual(
+    expect.arrayContaining([
+      ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],
+      ...['doubled', 'slow', 'partitioned', 'lost wake-up', 'crash', 'freeze', 'clock step'],
+      ...['outage', 'away', 'cut off', 'trouble: death', 'trouble: freeze', 'trouble: cut'],
+      ...['clock jump', 'storage clock jump', 'wrong storage clock'],
+      ...[
+        'trigger',
+        'replay',
+        'cancel',
+        'cancelSlot',
+        'pause',
+        'resume',
+        'update',
+        'add',
+        'remove',
+        'prune',
+        'realign',
+        'explain',
+        'ask again',
+      ],
+      ...['completed', 'completed_with_errors', 'failed', 'canceled', 'failed_stale', 'skipped', 'missed'],
+    ]),
+  )
+})

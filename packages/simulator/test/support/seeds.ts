@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { printFailure } from '../../src/run/print-report.ts'
-import { simulate } from '../../src/simulate.ts'
+import { simulate, type SimulationReport } from '../../src/simulate.ts'
 
 /** Seeds from one to another, both inclusive. */
 export interface SeedRange {
@@ -19,18 +19,27 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
-export function assertSeedsHold(range: SeedRange): Promise<void> {
-  return assertHold(range, false)
+/** Adds the faults, operations and states that come up to `seen`. */
+export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
+  for await (const report of held(range, false)) note(report, seen)
 }
 
 /** With no other fault than a storage that is away. */
-export function assertOutagesHold(range: SeedRange): Promise<void> {
-  return assertHold(range, true)
+export async function assertOutagesHold(range: SeedRange): Promise<void> {
+  for await (const _ of held(range, true));
 }
 
-async function assertHold({ from, to }: SeedRange, onlyOutages: boolean): Promise<void> {
+async function* held({ from, to }: SeedRange, onlyOutages: boolean): AsyncGenerator<SimulationReport> {
   for (let seed = from; seed <= to; seed++) {
-    const { violations } = await simulate({ seed, onlyOutages })
+    const report = await simulate({ seed, onlyOutages })
+    const { violations } = report
     expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages })).toEqual([])
+    yield report
   }
+}
+
+function note({ faults, occurrences, events }: SimulationReport, seen: Set<string>): void {
+  for (const fault of Object.keys(faults)) seen.add(fault)
+  for (const state of Object.keys(occurrences)) seen.add(state)
+  for (const event of events) if (event.kind === 'operation') seen.add(event.operation)
 }
