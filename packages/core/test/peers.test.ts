@@ -51,6 +51,14 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a'])
   })
 
+  it('is not dead because an answer does not know it that was asked for before the last one', async () => {
+    await look(0, record('a', 5))
+    const askedAt = clock.monotonic()
+    await look(1, record('a', 5), record('b', 1))
+    expect(peers.observe([record('a', 4)], askedAt)).toBe(false)
+    expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], []])
+  })
+
   it('says itself for how long it may say nothing', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)

@@ -33,6 +33,7 @@ export class Peers {
   readonly #buried = new Set<string>()
   #beginsAnew = true
   #lookedAt = Number.NEGATIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
 
   /**
    * `longestGapMs`: looks that are farther apart tell that this node stood still. `leastSilenceMs`: nobody is dead before,
@@ -83,6 +84,9 @@ export class Peers {
   observe(records: readonly NodeRecord[], askedAt: number): boolean {
     const { clock, owner } = this.#engine
     const answeredAt = clock.monotonic()
+    // Of two looks that were under way at once, the older one does not know who has come since.
+    if (askedAt < this.#askedAt) return false
+    this.#askedAt = askedAt
     if (this.#beginsAnew || answeredAt - this.#lookedAt > this.#longestGapMs) this.#restart(answeredAt)
     this.#beginsAnew = false
     this.#lookedAt = answeredAt
