@@ -224,6 +224,15 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
+it('a change that is sent once more, and goes on canceling what it left, is no other version', () => {
+  const step = head({ version: 2, cancelsBelow: 2 })
+  const history = script()
+    .saved('replace', step)
+    .saved('replace', step)
+    .saved('replace', head({ version: 2 }))
+  expect(rulesBrokenBy(history)).toEqual([])
+})
+
 it('a history that keeps every promise has no violation', () => {
   const kept = script()
     .ran('a.1', 10)
@@ -351,6 +360,14 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
       script()
         .saved('replace', head({ version: 2, fingerprint: 'second' }))
         .created('a.1', 10),
+  ],
+  [
+    'version',
+    'a version comes twice that has left nothing to cancel',
+    () =>
+      script()
+        .saved('replace', head({ version: 2 }))
+        .saved('replace', head({ version: 2 })),
   ],
   [
     'version',

@@ -111,7 +111,9 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      if (head.version !== job.head.version + 1) {
+      // The same change once more, which goes on canceling what its first step has left, is no other version.
+      const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
+      if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
       }
     }
