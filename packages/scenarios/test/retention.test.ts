@@ -4,20 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
+import { rarely } from './support/rarely.ts'
 import { at, createWorld, secondsOf } from './support/world.ts'
 
 const minute = 60
 const hour = 60 * minute
 const day = 24 * hour
-
-/** What a node looks for again and again, and these scenarios are not about. */
-const rarely = {
-  pollInterval: { hours: 1 },
-  reapInterval: { hours: 1 },
-  definitionInterval: { hours: 1 },
-  heartbeat: { hours: 1 },
-  deadAfter: { hours: 6 },
-}
 
 const handlers = { note: () => undefined }
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
+import { rarely } from './support/rarely.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
 /** A job that notes the slots which ran. */
@@ -16,15 +17,6 @@ function noting(schedule: Schedule, settings: { readonly timezone?: string } = {
     ran.push(scheduledAt.toISOString().replace(':00.000Z', ''))
   }
   return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
-}
-
-/** What a node looks for again and again, and these scenarios are not about. */
-const rarely = {
-  pollInterval: { hours: 1 },
-  reapInterval: { hours: 1 },
-  definitionInterval: { hours: 1 },
-  heartbeat: { hours: 1 },
-  deadAfter: { hours: 6 },
 }
 
 /** Sets the clock to a minute before an instant and lets so many minutes pass. */

@@ -43,6 +43,11 @@ export function readJobDocument(stored: JsonObject): JobDocument {
   return stored as unknown as JobDocument
 }
 
+/** Whether the tasks name handlers, and none of them has code of its own. */
+export function isDataAlone({ tasks }: JobDocument): boolean {
+  return tasks.every(({ handler }) => handler !== undefined)
+}
+
 /** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data }) => ({

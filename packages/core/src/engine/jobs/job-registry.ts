@@ -2,7 +2,7 @@ import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { isDataAlone, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { Signal } from '../loop/signal.ts'
@@ -328,7 +328,8 @@ export class JobRegistry {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
     const schedule = record.timeline.at(-1)?.schedule
-    const isOpen = this.#isClient || this.plans.runsAsData(record) || (isAnyData && isStoredData(record))
+    const isOpen =
+      this.#isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
     if (schedule === undefined || !isOpen) return null
     const document = readJobDocument(record.definition)
     const { id, name, owner } = record
@@ -519,8 +520,4 @@ export class JobRegistry {
   reviewSome(): Promise<void> {
     return this.#review.reviewSome()
   }
-}
-
-function isStoredData({ definition }: JobRecord): boolean {
-  return readJobDocument(definition).tasks.every(({ handler }) => handler !== undefined)
 }

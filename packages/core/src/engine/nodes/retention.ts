@@ -1,6 +1,6 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { Retention } from '../../configuration/settings.ts'
-import { type JobDocument, readJobDocument } from '../../job/job-document.ts'
+import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
 import { cancelLimit } from '../jobs/save-limits.ts'
@@ -63,9 +63,13 @@ export class Retainer {
 
   async #step(): Promise<void> {
     const startedAt = this.#engine.clock.monotonic()
+    let leastRestMs = shortestRestMs
     try {
       const now = this.#engine.now()
-      if (this.#engine.isHeldBack) return
+      if (this.#engine.isHeldBack) {
+        leastRestMs = longestRestMs
+        return
+      }
       const head = this.#nextHead(now)
       if (this.#precedence.commonRank > 0) this.#endPass()
       else if (head !== undefined) await this.#removeOf(head, now)
@@ -73,7 +77,7 @@ export class Retainer {
       else await this.#turnPage()
     } finally {
       const restMs = (this.#engine.clock.monotonic() - startedAt) * restsPerStep
-      this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, shortestRestMs), longestRestMs) : passMs)
+      this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, leastRestMs), longestRestMs) : passMs)
     }
   }
 
@@ -141,9 +145,5 @@ function retentionOf({ definition }: JobRecord): Retention | null {
 
 /** Whether it has no slot to come, and no code that would store it again. */
 function isFinished({ nextAt, paused, definition }: JobRecord): boolean {
-  return nextAt === null && paused === null && isData(readJobDocument(definition))
-}
-
-function isData({ tasks }: JobDocument): boolean {
-  return tasks.every(({ handler }) => handler !== undefined)
+  return nextAt === null && paused === null && isDataAlone(readJobDocument(definition))
 }
