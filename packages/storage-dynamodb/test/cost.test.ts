@@ -1,26 +1,22 @@
 import { readFileSync } from 'node:fs'
 import type { JobId } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord, OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from './job.ts'
 import { type Meter, meteredClient, type Usage } from './metered-client.ts'
 
-let server: DynamoDBServer
 let meter: Meter
 let storage: Storage
 let tests = 0
 
 beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  meter = meteredClient(server)
+  meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'cost' })
 })
 
-afterAll(async () => {
+afterAll(() => {
   meter?.client.destroy()
-  await server?.stop()
 })
 
 beforeEach(() => {

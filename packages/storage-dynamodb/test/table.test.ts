@@ -6,23 +6,19 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb'
 import { JobistemerError } from '@jobistemer/core'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { cloudFormationTemplate, createTable, dynamodbStorage, iamPolicy, tableDefinition } from '../src/index.ts'
 import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
 import { localClient } from './local-client.ts'
 
-let server: DynamoDBServer
 let client: DynamoDBClient
 
 beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
+  client = localClient(inject('dynamodb'))
 })
 
-afterAll(async () => {
+afterAll(() => {
   client?.destroy()
-  await server?.stop()
 })
 
 async function rejection(call: Promise<unknown>): Promise<JobistemerError> {
