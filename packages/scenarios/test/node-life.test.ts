@@ -84,7 +84,8 @@ it('where heartbeats are sent every 10 s, what a node ran is taken over within 7
   }
   // Not before five heartbeats: a few of them may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
-  expect(Math.max(...took)).toBeLessThanOrEqual(71)
+  // Here all looks come exactly a heartbeat after one another; elsewhere it may take one more.
+  expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
 describe.each(everywhere)('on $name', (place) => {
