@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { leanScript } from './lean-script.ts'
 import { cancelScript, reapScript } from './scripts/cancel.ts'
 import { claimScript } from './scripts/claim.ts'
 import { createScript } from './scripts/create.ts'
@@ -35,7 +36,8 @@ type ScriptName =
   | 'serverTime'
   | 'settle'
 
-export function script(source: string): Script {
+export function script(text: string): Script {
+  const source = leanScript(text)
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 

@@ -25,6 +25,8 @@ import {
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
 
+const triggerNames = [...triggerOptionNames, ...callOptionNames]
+
 interface JobRequest {
   readonly job: RegisteredJob
   readonly request: Request
@@ -64,8 +66,9 @@ export class Requests {
     asked: AskedCalls,
     results?: JsonObject,
   ): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
-    const details = { ...detailsOf(options), ...(results !== undefined && { results }) }
+    readObject(options, 'options', triggerNames)
+    const given = detailsOf(options)
+    const details = results === undefined ? given : { ...given, results }
     return this.#submit(job, { kind: 'trigger', base: job.job.id, details }, asked)
   }
 
