@@ -1,10 +1,11 @@
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
-import { readName, readObject, readOptionalFunction } from '../configuration/read-value.ts'
+import { readDescription, readName, readObject, readOptionalFunction, readTags } from '../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
+import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
@@ -23,12 +24,19 @@ export interface AnyTask extends TaskSettingsInput {
 export interface JobOptions extends JobSettingsInput {
   /** Unique; 1 to 255 characters. The job's id derives from it. */
   readonly name: string
-  /** When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. */
-  readonly schedule: Schedule
+  /**
+   * When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. Default: never by itself, only
+   * when it is triggered or an occurrence of it is replayed.
+   */
+  readonly schedule?: Schedule
   /** At least one. Under `sequential` they run in this order. */
   readonly tasks: readonly AnyTask[]
   /** Tag of whoever declares the job, so that definitions that were removed from the code can be found. */
   readonly owner?: string
+  /** Names to find it by, among others: at most 32, each of 1 to 64 characters, none twice. */
+  readonly tags?: readonly string[]
+  /** What it is for, for people: 1 to 1,000 characters. */
+  readonly description?: string
   /** Called when an occurrence starts on this node, before its first task. What it throws is logged. */
   onStart?(context: OccurrenceContext): void | Promise<void>
   /** Called when an occurrence has ended on this node, whatever its outcome. What it throws is logged. */
@@ -54,7 +62,11 @@ export interface Job {
   readonly name: string
   /** The tag of whoever declared it; `null` when untagged. */
   readonly owner: string | null
-  /** Bound to the job. */
+  /** As they were given. */
+  readonly tags: readonly string[]
+  /** What it is for; `null` when nobody said. */
+  readonly description: string | null
+  /** Bound to the job. One that never fires where none was given: it describes itself as `on request`. */
   readonly schedule: Schedule
   /**
    * The schedule before it was bound, where neither it nor the job names a time zone: the scheduler's default zone
@@ -77,7 +89,18 @@ export type TaskList<Datas extends readonly unknown[]> = {
 }
 
 const noOverrides: JobOverrides = Object.freeze({})
-const jobOptionNames = [...jobSettingNames, 'name', 'schedule', 'tasks', 'owner', 'onStart', 'onComplete']
+const noTags: readonly string[] = Object.freeze([])
+const jobOptionNames = [
+  ...jobSettingNames,
+  'name',
+  'schedule',
+  'tasks',
+  'owner',
+  'tags',
+  'description',
+  'onStart',
+  'onComplete',
+]
 const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
 
 /**
@@ -100,12 +123,15 @@ export function defineJob<const Datas extends readonly unknown[]>(
   readObject(options, '', jobOptionNames)
   const name = readName(options.name, 'name')
   const overrides = readJobSettings(options)
+  const { schedule } = options
   return {
     id: jobId(name),
     name,
     owner: options.owner === undefined ? null : readName(options.owner, 'owner'),
-    schedule: readSchedule(options.schedule, name, overrides.timezone),
-    unbound: overrides.timezone === undefined && isUnbound(options.schedule) ? options.schedule : null,
+    tags: options.tags === undefined ? noTags : readTags(options.tags, 'tags'),
+    description: options.description === undefined ? null : readDescription(options.description, 'description'),
+    schedule: schedule === undefined ? noSchedule : readSchedule(schedule, name, overrides.timezone),
+    unbound: schedule !== undefined && overrides.timezone === undefined && isUnbound(schedule) ? schedule : null,
     overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
     tasks: readTasks(options.tasks),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
