@@ -3,10 +3,12 @@ import { readDescription, readName, readObject, readOptionalFunction, readTags }
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
-import { type JsonValue, toJsonValue } from '../json.ts'
+import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
 import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
+import type { StandardSchema } from '../standard-schema.ts'
+import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
@@ -37,6 +39,13 @@ export interface JobOptions extends JobSettingsInput {
   readonly tags?: readonly string[]
   /** What it is for, for people: 1 to 1,000 characters. */
   readonly description?: string
+  /**
+   * What the data of `trigger` and `replay` are to be: a Standard Schema, such as zod, valibot and arktype make. What it
+   * makes of them is kept as JSON, and handed to the tasks as `context.input`. Data that do not fit are refused with
+   * `INVALID_PAYLOAD` where the job's code is; what another process asks for, the node that runs it checks, before the
+   * first task. Slots have no data, and are not checked.
+   */
+  readonly payload?: StandardSchema<unknown, unknown>
   /** Called when an occurrence starts on this node, before its first task. What it throws is logged. */
   onStart?(context: OccurrenceContext): void | Promise<void>
   /** Called when an occurrence has ended on this node, whatever its outcome. What it throws is logged. */
@@ -56,8 +65,8 @@ export interface JobTask {
   readonly handler: string | undefined
 }
 
-/** A checked definition. Make one with {@link defineJob}. */
-export interface Job {
+/** A checked definition. Make one with {@link defineJob}. `Input` is what its payload schema takes. */
+export interface Job<Input = unknown> {
   readonly id: JobId
   readonly name: string
   /** The tag of whoever declared it; `null` when untagged. */
@@ -77,6 +86,8 @@ export interface Job {
   readonly overrides: JobOverrides
   /** In their order. */
   readonly tasks: readonly JobTask[]
+  /** The schema of the data of triggers and replays; `null` where none was given. */
+  readonly payload: StandardSchema<Input, unknown> | null
   /** Called before the first task of an occurrence, when it was given. */
   readonly onStart: JobOptions['onStart']
   /** Called with the report of an occurrence that has ended, when it was given. */
@@ -84,9 +95,18 @@ export interface Job {
 }
 
 /** Tasks, each with the type of its own data. */
-export type TaskList<Datas extends readonly unknown[]> = {
-  readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown>
+export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undefined> = {
+  readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
+
+/** What the tasks of a job find in `context.input`: slots have no data. */
+export type TaskInput<Payload, Planned> =
+  Payload extends StandardSchema<infer _, infer Output>
+    ? Jsonify<Output> | (Planned extends Schedule ? undefined : never)
+    : JsonValue | undefined
+
+/** What `trigger` takes as the data of a job. */
+export type PayloadInput<Payload> = Payload extends StandardSchema<infer Input, infer _> ? Input : unknown
 
 const noOverrides: JobOverrides = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
@@ -98,6 +118,7 @@ const jobOptionNames = [
   'owner',
   'tags',
   'description',
+  'payload',
   'onStart',
   'onComplete',
 ]
@@ -117,13 +138,21 @@ const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
  * @throws JobistemerError naming the field: `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
  * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_TASK`, `INVALID_SCHEDULE`.
  */
-export function defineJob<const Datas extends readonly unknown[]>(
-  options: Omit<JobOptions, 'tasks'> & { readonly tasks: TaskList<Datas> },
-): Job {
+export function defineJob<
+  const Datas extends readonly unknown[],
+  Payload extends StandardSchema<unknown, unknown> | undefined = undefined,
+  Planned extends Schedule | undefined = undefined,
+>(
+  options: Omit<JobOptions, 'tasks' | 'payload' | 'schedule'> & {
+    readonly schedule?: Planned
+    readonly payload?: Payload
+    readonly tasks: TaskList<Datas, TaskInput<Payload, Planned>>
+  },
+): Job<PayloadInput<Payload>> {
   readObject(options, '', jobOptionNames)
   const name = readName(options.name, 'name')
   const overrides = readJobSettings(options)
-  const { schedule } = options
+  const { schedule, payload } = options as JobOptions
   return {
     id: jobId(name),
     name,
@@ -134,6 +163,7 @@ export function defineJob<const Datas extends readonly unknown[]>(
     unbound: schedule !== undefined && overrides.timezone === undefined && isUnbound(schedule) ? schedule : null,
     overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
     tasks: readTasks(options.tasks),
+    payload: payload === undefined ? null : (readPayloadSchema(payload, 'payload') as PayloadSchema<never>),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
     onComplete: readOptionalFunction(options.onComplete, 'onComplete'),
   }

@@ -341,6 +341,7 @@ export class JobRegistry {
       schedule: this.#revived(schedule, name),
       unbound: null,
       overrides: document.settings,
+      payload: null,
       tasks: tasksOf(document, this.#isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
       onComplete: undefined,

@@ -4,6 +4,7 @@ import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type JsonObject, toJsonValue } from '../../json.ts'
+import type { Job } from '../../job/define-job.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { CallOptions } from '../loop/asked-calls.ts'
@@ -37,10 +38,20 @@ export interface RequestOptions {
 /** How to run a job outside its schedule. */
 export interface TriggerOptions extends RequestOptions, CallOptions {}
 
+/** As {@link TriggerOptions}, with data as the job's payload schema takes them. */
+export interface TypedTriggerOptions<Input> extends TriggerOptions {
+  readonly data?: Input
+}
+
+/** The options of a trigger: they can be left out where the job's data can. */
+export type TriggerArguments<Input> = undefined extends Input
+  ? [options?: TypedTriggerOptions<Input>]
+  : [options: TypedTriggerOptions<Input> & { readonly data: Input }]
+
 /** One job to run, in a list of them. */
 export interface TriggerItem extends RequestOptions {
-  /** Its name. */
-  readonly job: string
+  /** Its name, or what `defineJob` has made of it. */
+  readonly job: string | Job
 }
 
 /** How to replay an occurrence. */
