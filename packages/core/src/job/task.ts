@@ -31,7 +31,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot; for a trigger or a replay, when it was asked for. */
+  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   /** When the present owner took it. */
   readonly startedAt: Date

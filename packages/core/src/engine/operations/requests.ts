@@ -17,6 +17,7 @@ import type { JobLookup } from './job-lookup.ts'
 import { type Request, RequestCreator } from './request-creator.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import {
+  readStart,
   type ReplayOptions,
   type TriggerItem,
   type TriggerManyResult,
@@ -69,11 +70,12 @@ export class Requests {
     given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
     readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
+    const startAt = readStart(options, this.#engine.now())
     const read = parsedDetailsOf(options, withSchema(job.job, given.job))
     const details = read instanceof Promise ? await read : read
     const { results } = given
     const request = { ...details, ...(results !== undefined && { results }) }
-    return this.#submit(job, { kind: 'trigger', base: job.job.id, details: request }, asked)
+    return this.#submit(job, { kind: 'trigger', base: job.job.id, details: request, startAt }, asked)
   }
 
   /**
@@ -113,6 +115,7 @@ export class Requests {
         remedy: 'Wait until it has ended, or cancel it.',
       })
     }
+    const startAt = readStart(options, this.#engine.now())
     const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const { data, isParsed } = original.details
@@ -126,7 +129,7 @@ export class Requests {
       replayOf: original.id,
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: original.id, details }, asked)
+    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked)
   }
 
   /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
@@ -153,10 +156,11 @@ export class Requests {
       const name = nameOfJob(given) as string
       const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
+      const startAt = readStart(options, this.#engine.now(), path)
       const read = parsedDetailsOf(options, withSchema(job.job, given), path)
       const details = read instanceof Promise ? await read : read
       planOfRequest(this.#registry, job, details, path)
-      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details } })
+      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt } })
     }
     return requests
   }
