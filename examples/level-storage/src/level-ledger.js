@@ -13,6 +13,8 @@ import { batchOf, del, put } from './writes.js'
 
 /** @type {LiveCounts} */
 const noCounts = { pending: 0, queued: 0, running: 0 }
+/** What users are told of the counts of a job. @param {LiveCounts} counts @returns {LiveCounts} */
+const countsOf = ({ pending, queued, running }) => ({ pending, queued, running })
 const states = /** @type {const} */ (['pending', 'queued', 'running'])
 const synced = { sync: true }
 
@@ -121,7 +123,7 @@ export class LevelLedger {
         jobs: (await many(jobs.map(keys.jobKey))).map((found) => found?.job ?? null),
         versions: await many(versions.map(({ jobId, version }) => keys.versionKey(jobId, version))),
         occurrences: await many(occurrences.map((id, index) => keys.occurrenceKey(jobIds[index], id))),
-        counts: heads.map((found) => found?.counts ?? found ?? noCounts),
+        counts: heads.map((found) => countsOf(found?.counts ?? found ?? noCounts)),
       }
     })
   }

@@ -3,6 +3,8 @@ import { readObject } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
+import type { TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
+import type { Job } from './job/define-job.ts'
 import type { JobOperations } from './job-operations.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
 
@@ -31,7 +33,9 @@ class EngineClient implements Client {
     this.#engine = engine
   }
 
-  trigger: JobOperations['trigger'] = async (name, options) => (await this.#connected(options)).trigger(name, options)
+  async trigger(job: string | Job, options?: TriggerOptions): Promise<TriggerResult> {
+    return (await this.#connected(options)).trigger(job, options)
+  }
 
   triggerMany: JobOperations['triggerMany'] = async (items, options) =>
     (await this.#connected(options)).triggerMany(items, options)

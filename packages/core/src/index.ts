@@ -54,10 +54,12 @@ export type {
   ReplayOptions,
   RequestOptions,
   RunOverrides,
+  TriggerArguments,
   TriggerItem,
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,
+  TypedTriggerOptions,
 } from './engine/operations/request-options.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
@@ -69,7 +71,16 @@ export type {
   SchedulerEvents,
   SchedulerListener,
 } from './events.ts'
-export { type AnyTask, defineJob, type Job, type JobOptions, type JobTask, type TaskList } from './job/define-job.ts'
+export {
+  type AnyTask,
+  defineJob,
+  type Job,
+  type JobOptions,
+  type JobTask,
+  type PayloadInput,
+  type TaskInput,
+  type TaskList,
+} from './job/define-job.ts'
 export {
   type CoveredSpan,
   defineTask,
@@ -94,6 +105,7 @@ export type { JobInfo, JobsFilter, JobsPage, JobTaskInfo } from './engine/operat
 export type { LiveCounts } from './storage/storage.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
+export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 export { systemClock } from './system-clock.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
 export type { Tick } from './ticker/tick-stream.ts'

@@ -15,6 +15,7 @@ import type { RealignedJob } from './engine/operations/realign.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
 import type {
   ReplayOptions,
+  TriggerArguments,
   TriggerItem,
   TriggerManyResult,
   TriggerOptions,
@@ -59,9 +60,15 @@ export interface JobOperations {
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
-   * or `UNKNOWN_OPTION` for a bad option
+   * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
+   * process has that
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
+  /**
+   * The same of a job as `defineJob` has made it: its payload schema says what `data` can be, to the compiler too, and
+   * holds also where this process does not run the job.
+   */
+  trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
    * Runs many jobs now, or one many times: what {@link trigger} does for each item, in few calls to the storage. At most
    * 10,000 items.
@@ -75,7 +82,8 @@ export interface JobOperations {
   triggerMany(items: readonly TriggerItem[], options?: CallOptions): Promise<readonly TriggerManyResult[]>
   /**
    * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
-   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`,
+   * `INVALID_PAYLOAD`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**

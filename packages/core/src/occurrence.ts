@@ -20,7 +20,7 @@ export interface Occurrence {
   readonly state: OccurrenceState
   /** Why it is in its state, where that alone does not say. */
   readonly reason: OccurrenceReason | null
-  /** The slot; for a trigger or a replay, when it was asked for. */
+  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   readonly createdAt: Date
   /** When the present or last owner took it; `null` before the first. */

@@ -10,6 +10,7 @@ import {
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
+import { delayedCases } from './cases/delayed.ts'
 import { deleteInStepsCases } from './cases/delete-in-steps.ts'
 import { dueJobsCases } from './cases/due-jobs.ts'
 import { heartbeatCases } from './cases/heartbeat.ts'
@@ -53,6 +54,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...slotCases,
     ...overlapCases,
     ...requestedCases,
+    ...delayedCases,
     ...exclusionCases,
     ...recoveryCases,
     ...claimCases,

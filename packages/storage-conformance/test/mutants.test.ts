@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
@@ -24,6 +25,7 @@ const mutants = [
   ...countMutants,
   ...textMutants,
   ...nodeMutants,
+  ...delayedMutants,
   ...dueMutants,
   ...raceMutants,
   ...interleavingMutants,

@@ -41,7 +41,8 @@ export async function get(
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
   await job.lookAtActive()
-  return job.counts
+  const { pending, queued, running } = job.counts
+  return { pending, queued, running }
 }
 
 /** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */

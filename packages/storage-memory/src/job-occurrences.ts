@@ -1,9 +1,11 @@
-import type { LiveCounts, LiveState } from '@jobistemer/core/storage'
+import type { JobCounts, LiveState } from '@jobistemer/core/storage'
 import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and how many of them live. */
-export class JobOccurrences implements LiveCounts {
+export class JobOccurrences implements JobCounts {
+  /** Of the pending ones. */
+  delayed = 0
   /** All of them, live ones too. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
   readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {

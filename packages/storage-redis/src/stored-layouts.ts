@@ -10,6 +10,7 @@ type HeadField =
   | 'uses'
   | 'watermark'
   | 'nextAt'
+  | 'delayed'
   | 'version'
   | 'paused'
   | 'policy'
@@ -33,6 +34,8 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   uses: 'uint32',
   watermark: 'number',
   nextAt: 'number',
+  // Those of the pending ones that wait for their time.
+  delayed: 'uint32',
   version: 'uint32',
   paused: 'byte',
   policy: 'byte',

@@ -83,6 +83,7 @@ export const migrations: readonly string[] = [
     requested_until INTEGER,
     cancels_below INTEGER,
     pending INTEGER NOT NULL DEFAULT 0,
+    delayed INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
     key BLOB NOT NULL

@@ -148,7 +148,8 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     const { jobs, live } = this.#tables
     const head = jobs.headOf(id)
     if (head === undefined) return noCounts
-    return { ...head.waiting, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
+    const { pending, queued } = head.waiting
+    return { pending, queued, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
   }
 
   listJobs(query: JobQuery): Promise<Page<JobRecord>> {

@@ -1,12 +1,13 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  countRecord,
   isFinal,
   type LiveState,
   liveStates,
   type OccurrenceAddress,
   type OccurrenceRecord,
-  type OccurrenceState,
   type Owner,
+  type RunningCounts,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { DueIndex } from './due-index.ts'
@@ -110,7 +111,7 @@ export class Tables implements RowNames {
   /** Stores a new occurrence. */
   add(job: Head, record: OccurrenceRecord, now: number): void {
     this.#put(job, record, keyOf(record.id), now)
-    this.#count(job.row, null, record.state)
+    this.#count(job.row, null, record)
   }
 
   /** Stores a live occurrence as it is from now on. */
@@ -118,7 +119,7 @@ export class Tables implements RowNames {
     if (before.state === 'running') this.live.removeRunning(job.row, before.scheduledAt, key)
     else this.live.removeWaiting(job.row, lane, before.scheduledAt, key)
     this.#put(job, record, key, now)
-    this.#count(job.row, before.state, record.state)
+    this.#count(job.row, before, record)
   }
 
   /** One that runs was added or has ended in a way of its own. */
@@ -132,13 +133,12 @@ export class Tables implements RowNames {
     else this.live.addWaiting(job.row, record, key, laneOf(job, record, now))
   }
 
-  #count(job: number, before: OccurrenceState | null, after: OccurrenceState): void {
-    if (before === after) return
-    const change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-    if (before !== null && !isFinal(before)) change[before] -= 1
-    if (!isFinal(after)) change[after] += 1
-    if (before === null && isFinal(after)) return
-    if (change.pending !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
+  #count(job: number, before: OccurrenceRecord | null, after: OccurrenceRecord): void {
+    if (before === null && isFinal(after.state)) return
+    const change: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
+    if (before !== null) countRecord(change, before, -1)
+    countRecord(change, after, 1)
+    if (change.pending !== 0 || change.delayed !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
     for (const state of liveStates) this.#change[state] += change[state]
   }
 

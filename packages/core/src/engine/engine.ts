@@ -4,7 +4,7 @@ import { EventHub, readEventName, type SchedulerEventName, type SchedulerListene
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
-import { readJobName } from '../job/read-jobs.ts'
+import { nameOfJob, readJobName } from '../job/read-jobs.ts'
 import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
@@ -437,9 +437,11 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.stop()
   }
 
-  async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+  async trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
     const asked = this.#asked(options)
-    return this.#requests.trigger(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked, results)
+    const name = nameOfJob(given) as string
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return this.#requests.trigger(job, options, asked, { job: given, ...(results !== undefined && { results }) })
   }
 
   async triggerMany(items: readonly TriggerItem[], options: CallOptions = {}): Promise<readonly TriggerManyResult[]> {

@@ -78,6 +78,8 @@ export interface OccurrenceDetails {
   readonly tasks?: readonly string[]
   /** Data handed to `trigger` or `replay`. */
   readonly data?: JsonValue
+  /** The data have been through the job's payload schema. */
+  readonly isParsed?: true
   /** Configuration of this one trigger, over the job's and the tasks' own. */
   readonly overrides?: JsonObject
   /** The occurrence that this one replays. */

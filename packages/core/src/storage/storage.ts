@@ -219,7 +219,10 @@ export interface CreateSlot extends CreateItemBase {
  */
 export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
-  /** Not to be claimed before; later than `now` only for a delayed trigger, which `runs` may not start. */
+  /**
+   * Not to be claimed before. Later than `now` only for a delayed one, which `runs` may not start: it is created pending
+   * with the reason `delayed`, whatever the overlap policy and whatever else there is of the job, see `isDelayed`.
+   */
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
@@ -293,7 +296,7 @@ export type CreateAnswer =
       /** Of the occurrence; of a recovery: of its last entry. */
       readonly state: OccurrenceState
       readonly token: number
-      /** For `skipped` and `canceled`. */
+      /** For `skipped` and `canceled`, and `delayed` for a request that waits for its time. */
       readonly reason: string | null
       /** Waiting occurrences that this one displaced (`queue_one`, `cancel_running`): now `canceled`. */
       readonly displaced: readonly OccurrenceAddress[]

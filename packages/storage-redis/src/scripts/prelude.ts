@@ -77,6 +77,8 @@ local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
 local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
+-- The reason of a pending one that waits for its time: it keeps no others of its job from starting.
+local delayed = '=delayed'
 local allow = ${policyCodes.allow}
 
 -- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
@@ -264,6 +266,7 @@ local function enter(now, h, id, r)
   touch(r.job, h)
   if r.state == pending then
     h.pending = h.pending + 1
+    if r.reason == delayed then h.delayed = h.delayed + 1 end
     call('ZADD', pendingKey, r.scheduledAt, id .. r.job)
     if h.paused == 0 then offer(now, id, r) end
   elseif r.state == queued then
@@ -282,6 +285,7 @@ local function leave(h, id, r)
   touch(r.job, h)
   if r.state == pending then
     h.pending = h.pending - 1
+    if r.reason == delayed then h.delayed = h.delayed - 1 end
     call('ZREM', pendingKey, id .. r.job)
     if h.paused == 0 then withdraw(id, r) end
   elseif r.state == queued then
@@ -320,10 +324,15 @@ local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
+-- How many occurrences keep others of the job from starting.
+local function activeCount(h)
+  return h.pending - h.delayed + h.running
+end
+
 -- The next queued occurrence of a job that has no active one, unless it is to be canceled: its id and its record. What a
 -- deleted job has left is never woken.
 local function firstToWake(h, job)
-  if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return nil end
+  if h.queued == 0 or activeCount(h) > 0 or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
   if isSuperseded(h, r) then return nil end

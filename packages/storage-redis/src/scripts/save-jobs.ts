@@ -14,6 +14,7 @@ const newHead = writeFields(headLayout, {
   uses: '0',
   watermark: 'watermark',
   nextAt: 'nextAt',
+  delayed: 'counts[4]',
   version: 'number',
   paused: '0',
   policy: 'policy',
@@ -88,7 +89,7 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     if h.pending + h.queued > 0 then return answer('c', job, h) end
   end
   local watermark, floor, taken, number, lineage = now, always, always, 1, ''
-  local counts = { 0, 0, 0 }
+  local counts = { 0, 0, 0, 0 }
   local active = none
   if h then
     local decided = math.max(h.watermark, h.floor)
@@ -96,7 +97,7 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     watermark, floor, taken, number = math.max(decided, now), h.floor, h.taken, h.version + 1
     lineage = nextLineage(job, h)
     countAnew(job, h)
-    counts, active = { h.running, h.pending, h.queued }, h.active
+    counts, active = { h.running, h.pending, h.queued, h.delayed }, h.active
   end
   local made = parseHead(${newHead} .. handler)
   -- A job that is new, or was deleted, is not in the index.

@@ -2,7 +2,7 @@ import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
-import { isDataAlone, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { isDataAlone, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { Signal } from '../loop/signal.ts'
@@ -336,9 +336,11 @@ export class JobRegistry {
       id,
       name,
       owner,
+      ...labelsOf(document),
       schedule: this.#revived(schedule, name),
       unbound: null,
       overrides: document.settings,
+      payload: null,
       tasks: tasksOf(document, this.#isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
       onComplete: undefined,

@@ -1,10 +1,11 @@
-import { orDefault, readBoolean, readInteger, readName, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { readJobDocument } from '../../job/job-document.ts'
+import { labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
@@ -19,6 +20,8 @@ const mostPerPage = 10_000
 export interface JobsFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
+  /** Only those with this tag. All jobs are read for it, or all of the owner. */
+  readonly tag?: string
   /** Only those whose name has this text, whatever its case. All names are read for it. */
   readonly text?: string
   /** Only those that are paused, or only the others. */
@@ -44,10 +47,13 @@ export interface JobInfo {
   readonly owner: string | null
   /** The version in force: 1, 2, 3 … */
   readonly version: number
-  /** As plain data. */
-  readonly schedule: SerializedSchedule | null
-  /** In words; `null` where this process cannot revive the schedule. */
+  readonly tags: readonly string[]
+  /** What it is for; `null` when nobody said. */
   readonly description: string | null
+  /** As plain data; `null` of a job that runs on request alone. */
+  readonly schedule: SerializedSchedule | null
+  /** In words, `on request` where there is none; `null` where this process cannot revive it. */
+  readonly scheduleDescription: string | null
   /** The next slot as the storage has it; `null` when there is none. */
   readonly nextAt: Date | null
   /** Since when, why, and by whom; `null` while it is not paused. */
@@ -79,9 +85,10 @@ export class JobCatalog {
   }
 
   async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls): Promise<JobsPage> {
-    readObject(filter, 'filter', ['owner', 'text', 'paused', 'limit', 'cursor'])
+    readObject(filter, 'filter', ['owner', 'tag', 'text', 'paused', 'limit', 'cursor'])
     readObject(options, 'options', callOptionNames)
     const owner = filter.owner === undefined ? undefined : readName(filter.owner, 'filter.owner')
+    const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
     const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
@@ -95,7 +102,8 @@ export class JobCatalog {
       )
       for (const record of page.items) {
         const isNamed = text === undefined || record.name.toLowerCase().includes(text)
-        if (isNamed && (paused === undefined || (record.paused !== null) === paused))
+        const isTagged = tag === undefined || labelsOf(readJobDocument(record.definition)).tags.includes(tag)
+        if (isNamed && isTagged && (paused === undefined || (record.paused !== null) === paused))
           items.push(await this.#infoOf(record))
       }
       cursor = page.cursor
@@ -114,7 +122,8 @@ export class JobCatalog {
   }
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {
-    const { defaults, settings, tasks } = readJobDocument(record.definition)
+    const document = readJobDocument(record.definition)
+    const { defaults, settings, tasks } = document
     const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
@@ -122,8 +131,9 @@ export class JobCatalog {
       name,
       owner,
       version,
-      schedule,
-      description: schedule === null ? null : await this.#describe(record, schedule),
+      ...labelsOf(document),
+      schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
+      scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused === null ? null : { ...paused, at: new Date(paused.at) },
       settings: resolveJobSettings(defaults, settings),

@@ -1,25 +1,18 @@
 import type { JobId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import {
-  isFinal,
-  type LiveState,
-  type OccurrenceAddress,
-  type OccurrenceRecord,
-  type Owner,
-} from '../occurrence-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import type {
   GetAnswer,
   GetRequest,
   HeartbeatAnswer,
   HeartbeatRequest,
   JobQuery,
-  LiveCounts,
   OccurrenceQuery,
   Page,
   StorageCapabilities,
 } from '../storage.ts'
 import { isSuperseded } from '../rules.ts'
-import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
@@ -130,8 +123,8 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
 
   stranded(): readonly JobId[] {
     const jobs = [...this.#records.jobs.values()].filter(({ id, cancelsBelow }) => {
-      const { pending, queued, running } = countLive(this.#records.live.values(), id)
-      return queued > 0 && ((pending === 0 && running === 0) || cancelsBelow !== null)
+      const { pending, delayed, queued, running } = countLive(this.#records.live.values(), id)
+      return queued > 0 && ((pending === delayed && running === 0) || cancelsBelow !== null)
     })
     return jobs.map(({ id }) => id)
   }
@@ -206,7 +199,7 @@ class RecordJob implements JobLedger {
     return this.job
   }
 
-  get counts(): LiveCounts {
+  get counts(): JobCounts {
     return countLive(this.#records.live.values(), this.#id)
   }
 
@@ -260,8 +253,8 @@ function sorted(
   return [...records.values()].filter(wanted).sort(compareAddresses)
 }
 
-function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): LiveCounts {
-  const counts = { pending: 0, queued: 0, running: 0 }
-  for (const { state, jobId } of live) if ((job === 'all' || job === jobId) && !isFinal(state)) counts[state] += 1
+function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCounts {
+  const counts: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
+  for (const record of live) if (job === 'all' || job === record.jobId) countRecord(counts, record, 1)
   return counts
 }
