@@ -4,6 +4,7 @@ import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
+import { failureMutants } from './mutants/failure-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
@@ -25,6 +26,7 @@ const mutants = [
   ...textMutants,
   ...nodeMutants,
   ...dueMutants,
+  ...failureMutants,
   ...raceMutants,
   ...interleavingMutants,
 ]
