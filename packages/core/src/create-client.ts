@@ -4,6 +4,7 @@ import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
 import type { JobOperations } from './job-operations.ts'
+import { listing, pageOf } from './listing.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
 
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'clock']
@@ -68,10 +69,17 @@ class EngineClient implements Client {
   isRunning: JobOperations['isRunning'] = async (name, options) =>
     (await this.#connected(options)).isRunning(name, options)
 
-  occurrences: JobOperations['occurrences'] = async (filter, options) =>
-    (await this.#connected(options)).occurrences(filter, options)
+  occurrences: JobOperations['occurrences'] = (filter, options) =>
+    listing(async (cursor) => (await this.#connected(options)).occurrences(pageOf(filter, cursor), options))
 
-  jobs: JobOperations['jobs'] = async (filter, options) => (await this.#connected(options)).jobs(filter, options)
+  failures: JobOperations['failures'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).failures(pageOf(filter, cursor), options))
+
+  live: JobOperations['live'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).live(pageOf(filter, cursor), options))
+
+  jobs: JobOperations['jobs'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).jobs(pageOf(filter, cursor), options))
 
   job: JobOperations['job'] = async (name, options) => (await this.#connected(options)).job(name, options)
 
