@@ -9,9 +9,10 @@ import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Occurrence, occurrenceOf } from '../occurrence.ts'
+import { type Listing, listing, pageOf } from '../listing.ts'
+import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
-import type { OccurrenceFilter, PruneOptions } from '../job-operations.ts'
+import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
 import { random } from '../system-clock.ts'
@@ -53,7 +54,7 @@ import {
 } from './operations/definitions.ts'
 import { type Explanation, explain } from './operations/explain.ts'
 import { History } from './operations/history.ts'
-import { JobCatalog, type JobInfo, type JobsFilter, type JobsPage } from './operations/job-catalog.ts'
+import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './operations/job-catalog.ts'
 import {
   type CancelOptions,
   type CancelResult,
@@ -61,6 +62,13 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { JobLookup } from './operations/job-lookup.ts'
+import {
+  type CheckedFilter,
+  readFailuresFilter,
+  readLiveFilter,
+  readOccurrenceFilter,
+} from './operations/occurrence-filter.ts'
+import { listOccurrences } from './operations/occurrence-lists.ts'
 import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type {
   ReplayOptions,
@@ -540,16 +548,27 @@ export class Engine implements Scheduler, EngineContext {
     return this.#history.isRunning(name, options, this.#asked(options))
   }
 
-  async occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Promise<readonly Occurrence[]> {
-    readObject(options, 'options', callOptionNames)
-    return this.#history.occurrences(filter, this.#asked(options))
+  occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readOccurrenceFilter, options)
   }
 
-  async jobs(filter: JobsFilter = {}, options: CallOptions = {}): Promise<JobsPage> {
-    return this.#catalog.jobs(filter, options, this.#asked(options))
+  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readFailuresFilter, options)
   }
 
-  async job(name: string, options: CallOptions = {}): Promise<JobInfo> {
+  live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readLiveFilter, options)
+  }
+
+  #listed<Filter extends object>(filter: Filter, read: (filter: Filter) => CheckedFilter, options: CallOptions) {
+    return listing(async (cursor) => listOccurrences(read(pageOf(filter, cursor)), options, this.#asked(options)))
+  }
+
+  jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
+    return listing(async (cursor) => this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options)))
+  }
+
+  async job(name: string, options: CallOptions = {}): Promise<JobDetails> {
     return this.#catalog.job(name, options, this.#asked(options))
   }
 

@@ -206,7 +206,7 @@ export const entryPoints: readonly EntryPoint[] = [
     },
     async call(path, value, scheduler) {
       if (path === 'occurrenceId') return scheduler.replay(value as never)
-      const [ended] = await scheduler.occurrences({ job: 'a', states: ['completed'], limit: 1 })
+      const [ended] = (await scheduler.occurrences({ job: 'a', states: ['completed'], limit: 1 })).items
       const overrides = aroundOf(path.replace('overrides.', ''))
       const options = withMember(path, value, path.startsWith('overrides.') ? { overrides } : {})
       return scheduler.replay(ended?.id as never, path === 'options' ? (value as never) : options)
