@@ -94,6 +94,8 @@ export interface SchedulerEvents {
   /** It was canceled through this node while it waited, or by force. What runs and stops tells `occurrence.finished`. */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
+  /** Its handler has said how far it has come. At most about once a second, with the last that it has said. */
+  'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
   'attempt.ended': AttemptEvent & {
     readonly state: AttemptState
     readonly durationMs: number
@@ -187,6 +189,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'occurrence.reaped': true,
   'occurrence.canceled': true,
   'attempt.started': true,
+  'attempt.progressed': true,
   'attempt.ended': true,
   'recovery.decided': true,
   'storage.failed': true,

@@ -27,6 +27,8 @@ export type {
   RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
+  KeepLogs,
+  KeepLogsInput,
   InterruptionStrategy,
   IsolationStrategy,
   TaskExecutionMode,
@@ -85,7 +87,7 @@ export { type Logger, silentLogger } from './logger.ts'
 export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Occurrence } from './occurrence.ts'
-export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
+export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'

@@ -13,8 +13,8 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 
 /** Effective settings of a task: its own overrides over its job's effective settings. */
 export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
-  const { failureStrategy, retryPolicy, taskTimeoutMs } = job
-  return intern(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs }, ...levels))
+  const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
+  return intern(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }, ...levels))
 }
 
 // Thousands of jobs have the same settings: equal ones are one object. Bounded, so that settings which differ in every
