@@ -37,9 +37,8 @@ class LineCopy {
   }
 
   members(value: object): JsonObject {
-    // An error in place of fields: its own members are not to be listed.
-    const members = value instanceof Error ? { err: value } : value
-    return this.#readable(() => this.#membersOf(members, 0), {})
+    // An error may stand in place of the fields.
+    return this.#readable(() => this.#membersOf(value instanceof Error ? { err: value } : value, 0), {})
   }
 
   #of(value: unknown, depth: number): JsonValue {
