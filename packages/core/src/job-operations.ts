@@ -10,7 +10,7 @@ import type {
 } from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
-import type { JobInfo, JobsFilter, JobsPage } from './engine/operations/job-catalog.ts'
+import type { JobDetails, JobsFilter, JobsPage } from './engine/operations/job-catalog.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
 import type {
@@ -172,8 +172,11 @@ export interface JobOperations {
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   jobs(filter?: JobsFilter, options?: CallOptions): Promise<JobsPage>
-  /** Reads a stored job. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME` */
-  job(name: string, options?: CallOptions): Promise<JobInfo>
+  /**
+   * Reads a stored job, with its last success, and whether it is silent.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`
+   */
+  job(name: string, options?: CallOptions): Promise<JobDetails>
   /** Reads an occurrence with its tasks and attempts. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
   occurrence(id: OccurrenceId, options?: CallOptions): Promise<Occurrence>
   /** How many occurrences of a job, or of all jobs, are pending, queued and running. Costs the same however many. */

@@ -1,6 +1,11 @@
-import { defineJob, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient, defineJob, type Scheduler, type TaskContext } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
-import { describe, expect, it } from 'vitest'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Child } from './support/child-process.ts'
 import { collectingLogger } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -149,6 +154,26 @@ it('one trigger can keep the logs of a job that keeps none, and a change of the 
   const { tasks } = await scheduler.occurrence(id)
   expect(tasks[0]?.attempts[0]?.logs.map(({ message }) => message)).toEqual(['seen'])
   expect((await scheduler.update('job', { keepLogs: true })).version).toBe(2)
+})
+
+it('of a process that is killed, what it had said a good second before is there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-killed-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'jobs.db')
+  const child = new Child(new URL('./fixtures/telling-node.mjs', import.meta.url), { file })
+  expect(await child.next()).toBe('told')
+  child.kill('SIGKILL')
+  await child.ended
+  const storage = sqliteStorage({ file })
+  const client = createClient({ storage })
+  onTestFinished(() => client.close().finally(() => storage.close()))
+  const [occurrence] = await client.occurrences({ job: 'work' })
+  const [attempt] = occurrence?.tasks[0]?.attempts ?? []
+  expect(attempt).toMatchObject({
+    state: 'running',
+    progress: { fraction: 0.25, message: 'copying' },
+    logs: [{ level: 'info', message: 'copied', fields: { rows: 3 } }],
+  })
 })
 
 /** A storage that refuses to keep more than so many bytes of one occurrence's runs. */

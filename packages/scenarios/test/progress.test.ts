@@ -107,22 +107,22 @@ it('what is said after the attempt has ended does nothing', async () => {
   const contexts: TaskContext<undefined>[] = []
   const run: Handler = async (context) => {
     contexts.push(context)
-    context.progress(0.5)
+    context.progress(context.attempt / 10)
     await world.clock.sleep(100)
     if (context.attempt === 1) throw new Error('no')
     contexts[0]?.progress(0.9)
     await world.clock.sleep(5000)
   }
   const { counted, scheduler } = await startWith(world, run, { retryPolicy: { maxRetries: 1, retryInterval: 1000 } })
-  await world.clock.advanceTo(at(12))
+  await world.clock.advanceTo(at(12.5))
   const first = await onlyOccurrence(scheduler, 'job')
-  expect(first.tasks[0]?.attempts.map(({ progress }) => progress?.fraction)).toEqual([0.5, undefined])
+  expect(first.tasks[0]?.attempts.map(({ progress }) => progress?.fraction)).toEqual([0.1, 0.2])
   await world.clock.advanceTo(at(20))
   counted.reset()
   contexts[1]?.progress(0.9)
   await world.clock.advanceTo(at(25))
   expect(counted.writeCount).toBe(0)
-  expect(await progressOf(scheduler)).toMatchObject({ fraction: 0.5 })
+  expect(await progressOf(scheduler)).toMatchObject({ fraction: 0.2 })
 })
 
 it('listeners hear of it about once a second', async () => {

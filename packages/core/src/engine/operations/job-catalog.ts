@@ -9,11 +9,15 @@ import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
+import { lastSuccess } from '../jobs/last-success.ts'
+import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 
 const pageSize = 500
 const mostPerPage = 10_000
+/** The last success is looked for with so many calls. */
+const mostSearches = 10
 
 /** Which stored jobs to read. */
 export interface JobsFilter {
@@ -61,6 +65,17 @@ export interface JobInfo {
   readonly changedAt: Date
 }
 
+/** What is known of one stored job. */
+export interface JobDetails extends JobInfo {
+  /**
+   * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
+   * at, which is thousands of the latest occurrences.
+   */
+  readonly lastSuccessAt: Date | null
+  /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
+  readonly silentSince: Date | null
+}
+
 /** A task of a stored job. */
 export interface JobTaskInfo {
   readonly name: string
@@ -104,13 +119,22 @@ export class JobCatalog {
   }
 
   /** @throws JobistemerError `JOB_NOT_FOUND` */
-  async job(name: string, options: CallOptions, storage: StorageCalls): Promise<JobInfo> {
+  async job(name: string, options: CallOptions, storage: StorageCalls, now: number): Promise<JobDetails> {
     const id = jobId(readJobName(name))
     readObject(options, 'options', callOptionNames)
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
     const record = jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
-    return this.#infoOf(record)
+    const { at, isCertain } = await lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
+      storage.once((calls) => calls.listOccurrences(query)),
+    )
+    const rule = isCertain ? silenceRuleOf(record) : null
+    const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
+    return {
+      ...(await this.#infoOf(record)),
+      lastSuccessAt: at === null ? null : new Date(at),
+      silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
+    }
   }
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {
