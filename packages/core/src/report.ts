@@ -96,6 +96,7 @@ export interface ProgressReport {
 export interface LogLine {
   /** When it was logged. */
   readonly at: Date
+  /** How much it matters, as its handler has said. */
   readonly level: LogLevel
   readonly message: string
   /** The fields that the handler gave, made printable; `null` when it gave none. */

@@ -1,4 +1,4 @@
-import { createClient, defineJob, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import { createClient, defineJob, type Job, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
 import { metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { collectingLogger } from './support/collecting-logger.ts'
@@ -11,7 +11,12 @@ import { at, createWorld, secondsOf, startMs, type World } from './support/world
 const minute = 60
 const hour = 60 * minute
 
-const nodeOptions = { ...rarely, heartbeat: { minutes: 1 }, deadAfter: { minutes: 5 } } as const
+const nodeOptions = {
+  ...rarely,
+  heartbeat: { minutes: 1 },
+  deadAfter: { minutes: 5 },
+  standby: { minutes: 1 },
+} as const
 
 /** A job by the minute that fails while `isFailing` says so, and is silent without a success for ten of them. */
 function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
@@ -64,7 +69,11 @@ describe.each(everywhere)('on $name', (place) => {
     const job = jobOf(() => world.clock.now() > +at(5.5 * minute) && world.clock.now() < +at(31.5 * minute))
     await listeningNode(world, said, { jobs: [job] })
     await world.clock.advance({ hours: 1 })
-    expect(said.lines).toEqual(['job silent, since 5, at 15', 'job silent, since 5, at 25', 'job heard, of 32, at 33'])
+    expect(said.lines).toEqual([
+      'job silent, since 5, at 15',
+      'job silent, since 5, at 25',
+      expect.stringMatching(/^job heard, of 32, at 3[23]$/),
+    ])
   })
 
   it('a job that has never succeeded is told of by the time since it was stored', async () => {
@@ -86,15 +95,12 @@ it.each([
   const said = new Said(world)
   await listeningNode(world, said, {})
   const client = createClient({ storage: world.connect(), clock: world.clock })
-  const others_ = Array.from({ length: others }, (_, index) =>
-    defineJob({
-      name: `other ${index}`,
-      schedule: everySeconds(24 * hour),
-      tasks: [{ name: 'work', handler: 'none' }],
-    }),
-  )
-  await client.add(others_)
-  if (others > 0) await client.add(jobOf(() => true, { tasks: [{ name: 'work', handler: 'nowhere' }] }))
+  const many: Job[] = []
+  const tasks = [{ name: 'work', handler: 'nowhere' }]
+  const daily = { schedule: everySeconds(24 * hour), tasks }
+  for (let index = 0; index < others; index++) many.push(defineJob({ name: `other ${index}`, ...daily }))
+  await client.add(many)
+  if (others > 0) await client.add(jobOf(() => true, { tasks }))
   else await listeningNode(world, said, { jobs: [jobOf(() => true, settings)] })
   await client.close()
   await world.clock.advance({ minutes: 15 })

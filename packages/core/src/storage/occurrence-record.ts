@@ -147,6 +147,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export interface LogLineRecord {
   /** When, in epoch milliseconds. */
   readonly at: number
+  /** As its handler has said. */
   readonly level: LogLevel
   readonly message: string
   /** Made printable; absent when there are none. */

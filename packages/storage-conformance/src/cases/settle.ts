@@ -317,7 +317,10 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
     } as const
     const said = {
       progress: { fraction: 1, message: 'クリーン', at: slotAt(1) + 7 },
-      logs: { lines: [line, { at: slotAt(1) + 7, level: 'error', message: '', cut: true as const }], dropped: 12 },
+      logs: {
+        lines: [line, { at: slotAt(1) + 7, level: 'error' as const, message: '', cut: true as const }],
+        dropped: 12,
+      },
     }
     const runs: readonly TaskRunRecord[] = [
       {
