@@ -27,6 +27,8 @@ export type {
   RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
+  KeepLogs,
+  KeepLogsInput,
   InterruptionStrategy,
   IsolationStrategy,
   TaskExecutionMode,
@@ -97,7 +99,7 @@ export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Listing, ListPage } from './listing.ts'
 export type { ListedOccurrence, Occurrence } from './occurrence.ts'
-export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
+export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'

@@ -217,7 +217,10 @@ export interface JobOperations {
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   jobs(filter?: JobsFilter, options?: CallOptions): Listing<JobInfo>
-  /** Reads a stored job, with its `lastRun` and its `counts`. @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME` */
+  /**
+   * Reads a stored job, with its `lastRun`, its `counts`, its last success, and whether it is silent.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`
+   */
   job(name: string, options?: CallOptions): Promise<JobDetails>
   /** Reads an occurrence with its tasks and attempts. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
   occurrence(id: OccurrenceId, options?: CallOptions): Promise<Occurrence>

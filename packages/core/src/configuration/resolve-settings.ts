@@ -17,8 +17,9 @@ export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOv
   const isItsJobs = levels.every(isEmpty)
   const known = isItsJobs ? taskSettings.get(job) : undefined
   if (known !== undefined) return known
-  const { failureStrategy, retryPolicy, taskTimeoutMs } = job
-  const settings = intern<TaskSettings>(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs }, ...levels))
+  const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
+  const own = { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }
+  const settings = intern<TaskSettings>(Object.assign(own, ...levels))
   if (isItsJobs) taskSettings.set(job, settings)
   return settings
 }

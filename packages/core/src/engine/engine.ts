@@ -42,6 +42,7 @@ import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
 import { Retainer } from './nodes/retention.ts'
+import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
 import {
@@ -111,6 +112,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #standby: Standby
   readonly #horizon: Horizon
   readonly #retainer: Retainer
+  readonly #silentJobs: SilentJobs
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #lookup: JobLookup
@@ -202,6 +204,7 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
     this.#retainer = new Retainer(this, { precedence })
+    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, deadAfterMs: options.deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
@@ -248,11 +251,13 @@ export class Engine implements Scheduler, EngineContext {
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
     // A storage that is away, or too slow, is expected: the gauge is left out.
     const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
+    const silent = this.#silentJobs.count
     return {
       scheduler_jobs_running: this.#pool.begun,
       ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_jobs_ahead: this.#registry.aheadCount,
+      ...(silent !== null && { scheduler_jobs_silent: silent }),
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
       scheduler_nodes: this.#heartbeats.peers.living().length + 1,
       scheduler_node_isolated: this.#heartbeats.isIsolated ? 1 : 0,
@@ -328,6 +333,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#reaper.start()
     this.#standby.start()
     this.#retainer.start()
+    this.#silentJobs.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -396,6 +402,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#standby.stop()
     void this.#horizon.stop()
     void this.#retainer.stop()
+    void this.#silentJobs.stop()
     this.#blockedLoop.stop()
     this.#heartbeats.leave()
     this.#pool.drain(graceMs)
@@ -569,7 +576,7 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   async job(name: string, options: CallOptions = {}): Promise<JobDetails> {
-    return this.#catalog.job(name, options, this.#asked(options))
+    return this.#catalog.job(name, options, this.#asked(options), this.now())
   }
 
   async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<Occurrence> {

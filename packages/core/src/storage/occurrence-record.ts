@@ -143,6 +143,40 @@ export interface ErrorRecord {
   readonly errors?: readonly ErrorRecord[]
 }
 
+/** How far an attempt has come, as its handler has said last. */
+export interface ProgressRecord {
+  /** 0 to 1. */
+  readonly fraction: number
+  /** At most 200 characters; `null` when nothing was said. */
+  readonly message: string | null
+  /** When it was said, in epoch milliseconds. */
+  readonly at: number
+}
+
+/** How much a line of a log matters. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** A line that a handler has logged. */
+export interface LogLineRecord {
+  /** When, in epoch milliseconds. */
+  readonly at: number
+  /** As its handler has said. */
+  readonly level: LogLevel
+  readonly message: string
+  /** Made printable; absent when there are none. */
+  readonly fields?: JsonObject
+  /** The line was longer than 1,000 characters: something of it is not here. */
+  readonly cut?: true
+}
+
+/** What is kept of what the handler of an attempt has logged. */
+export interface LogsRecord {
+  /** The last ones, in their order. */
+  readonly lines: readonly LogLineRecord[]
+  /** How many came before them, and are not kept. */
+  readonly dropped: number
+}
+
 /** One try of a task. Written before its handler is called. All instants are epoch milliseconds. */
 export interface AttemptRecord {
   /** 1, 2, 3 … without gap or repeat, across owners. */
@@ -156,6 +190,10 @@ export interface AttemptRecord {
   readonly error?: ErrorRecord
   /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
   readonly reason?: string
+  /** How far it has come; absent when its handler has not said. */
+  readonly progress?: ProgressRecord
+  /** Absent when nothing was logged that is kept. */
+  readonly logs?: LogsRecord
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */

@@ -53,6 +53,7 @@ const runSettings = {
   'retryPolicy.maxInterval': 'duration',
   'retryPolicy.jitter': { numberFrom: 0, to: 1 },
   taskTimeout: 'positive duration',
+  'keepLogs.lines': { integerFrom: 1, to: 1000 },
 } as const satisfies Record<string, OptionKind>
 
 const jobSettings = {
@@ -69,6 +70,7 @@ const jobSettings = {
   maxRescues: { integerFrom: 0, to: 1000 },
   whileIsolated: 'choice',
   'retention.olderThan': 'duration',
+  alertAfter: 'positive duration',
   'retention.keep': { integerFrom: 0, to: 1_000_000 },
   timezone: 'timezone',
 } as const satisfies Record<string, OptionKind>

@@ -14,6 +14,8 @@ import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
+import { lastSuccess } from '../jobs/last-success.ts'
+import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
@@ -21,6 +23,8 @@ import { lastRunOf, readExtras, withExtras } from './job-extras.ts'
 
 const pageSize = 500
 const mostPerPage = 10_000
+/** The last success is looked for with so many calls. */
+const mostSearches = 10
 
 /** Which stored jobs to read. */
 export interface JobsFilter {
@@ -78,7 +82,15 @@ export interface JobInfo {
 }
 
 /** A stored job that was asked for by its name: everything is there. */
-export type JobDetails = JobInfo & Required<Pick<JobInfo, 'lastRun' | 'counts'>>
+export interface JobDetails extends JobInfo, Required<Pick<JobInfo, 'lastRun' | 'counts'>> {
+  /**
+   * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
+   * at, which is thousands of the latest occurrences.
+   */
+  readonly lastSuccessAt: Date | null
+  /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
+  readonly silentSince: Date | null
+}
 
 /**
  * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
@@ -136,14 +148,24 @@ export class JobCatalog {
   }
 
   /** @throws JobistemerError `JOB_NOT_FOUND` */
-  async job(name: string, options: CallOptions, storage: StorageCalls): Promise<JobDetails> {
+  async job(name: string, options: CallOptions, storage: StorageCalls, now: number): Promise<JobDetails> {
     const id = jobId(readJobName(name))
     readObject(options, 'options', callOptionNames)
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
-    const lastRun = lastRunOf(found.latest[0] ?? null)
-    return { ...(await this.#infoOf(record)), lastRun, counts: found.counts[0] as LiveCounts }
+    const { at, isCertain } = await lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
+      storage.once((calls) => calls.listOccurrences(query)),
+    )
+    const rule = isCertain ? silenceRuleOf(record) : null
+    const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
+    return {
+      ...(await this.#infoOf(record)),
+      lastRun: lastRunOf(found.latest[0] ?? null),
+      counts: found.counts[0] as LiveCounts,
+      lastSuccessAt: at === null ? null : new Date(at),
+      silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
+    }
   }
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {

@@ -187,6 +187,8 @@ function copyAttempt(attempt: AttemptRecord): AttemptRecord {
   }
   if (attempt.error !== undefined) copy.error = copyJson(attempt.error)
   if (attempt.reason !== undefined) copy.reason = attempt.reason
+  if (attempt.progress !== undefined) copy.progress = { ...attempt.progress }
+  if (attempt.logs !== undefined) copy.logs = copyJson(attempt.logs)
   return copy
 }
 
