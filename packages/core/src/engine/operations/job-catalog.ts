@@ -82,7 +82,9 @@ export interface JobInfo {
 }
 
 /** A stored job that was asked for by its name: everything is there. */
-export interface JobDetails extends JobInfo, Required<Pick<JobInfo, 'lastRun' | 'counts'>> {
+export interface JobDetails extends JobInfo {
+  readonly lastRun: LastRun | null
+  readonly counts: LiveCounts
   /**
    * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
    * at, which is thousands of the latest occurrences.
