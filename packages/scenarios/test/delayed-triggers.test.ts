@@ -1,4 +1,5 @@
-import { createClient, defineJob, type OverlapPolicy, type TaskContext } from '@jobistemer/core'
+import { createClient, defineJob, type TaskContext } from '@jobistemer/core'
+import type { OverlapPolicy } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { everywhere } from './support/places.ts'
