@@ -129,7 +129,11 @@ function indexUnits(before: Item | undefined, after: Item | undefined): number {
   return unitsOf(before, after, ['lp', 'lo']) + unitsOf(before, after, ['fp', 'fo'])
 }
 
-function unitsOf(before: Item | undefined, after: Item | undefined, [partition, order]: readonly [string, string]): number {
+function unitsOf(
+  before: Item | undefined,
+  after: Item | undefined,
+  [partition, order]: readonly [string, string],
+): number {
   const place = (item: Item | undefined) =>
     item?.[partition] === undefined ? null : `${item[partition].S} ${item[order]?.N ?? item[order]?.S}`
   if (place(before) === place(after)) return 0
