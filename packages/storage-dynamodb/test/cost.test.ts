@@ -77,6 +77,12 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
     await create(slotItem(id, 1))
     return await meter.measure(() => settle(finishItem(id, 1)))
   },
+  'finish as failed': async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    await create(slotItem(id, 1))
+    const change = { kind: 'finish', state: 'failed', reason: null } as const
+    return await meter.measure(() => settle({ ...finishItem(id, 1), change }))
+  },
   'a further task, or a retry': async () => {
     const { id } = await addJob(storage, 'nightly-report')
     await create(slotItem(id, 1))
