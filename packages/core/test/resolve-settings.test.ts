@@ -30,6 +30,7 @@ describe('effective settings', () => {
       failureStrategy: 'fail_fast',
       retryPolicy,
       taskTimeoutMs: 7,
+      keepLogs: null,
     })
   })
 
