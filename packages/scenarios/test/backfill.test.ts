@@ -88,18 +88,18 @@ describe.each(everywhere)('on $name a backfill', (place: PlaceKind) => {
       const order = 'newest_first'
       return (await node.backfill('job', { ...span, which, order, dryRun: true })).next.map(secondsOf)
     }
-    expect(await dry('missed')).toEqual([360, 300, 240, 0])
+    expect(await dry('missed')).toEqual([300, 240, 0])
     expect(await dry('failed')).toEqual([60])
-    expect(await dry('missed_and_failed')).toEqual([360, 300, 240, 60, 0])
+    expect(await dry('missed_and_failed')).toEqual([300, 240, 60, 0])
     expect(await dry('all')).toEqual([360, 300, 240, 180, 120, 60, 0])
     await node.backfill('job', { ...span, which: 'missed', order: 'newest_first' })
     await world.clock.advance({ seconds: 5 })
-    expect(backfilled(ran)).toEqual(['backfill 360', 'backfill 300', 'backfill 240', 'backfill 0'])
+    expect(backfilled(ran)).toEqual(['backfill 300', 'backfill 240', 'backfill 0'])
     fails = false
     expect(await dry('missed')).toEqual([])
     await node.backfill('job', { ...span, which: 'failed' })
     await world.clock.advance({ seconds: 5 })
-    expect(backfilled(ran).slice(4)).toEqual([0, 60, 240, 300, 360].map((slot) => `backfill ${slot}`))
+    expect(backfilled(ran).slice(3)).toEqual([0, 60, 240, 300].map((slot) => `backfill ${slot}`))
     expect(await dry('failed')).toEqual([])
     // No slot's own record has changed.
     expect((await fates(node, 'job')).filter((fate) => before.includes(fate))).toEqual(before)
