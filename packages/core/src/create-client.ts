@@ -6,6 +6,7 @@ import type { RemoveOptions } from './engine/operations/removals.ts'
 import type { TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
 import type { Job } from './job/define-job.ts'
 import type { JobOperations } from './job-operations.ts'
+import { listing, pageOf } from './listing.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
 
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'clock']
@@ -83,10 +84,17 @@ class EngineClient implements Client {
   isRunning: JobOperations['isRunning'] = async (name, options) =>
     (await this.#connected(options)).isRunning(name, options)
 
-  occurrences: JobOperations['occurrences'] = async (filter, options) =>
-    (await this.#connected(options)).occurrences(filter, options)
+  occurrences: JobOperations['occurrences'] = (filter, options) =>
+    listing(async (cursor) => (await this.#connected(options)).occurrences(pageOf(filter, cursor), options))
 
-  jobs: JobOperations['jobs'] = async (filter, options) => (await this.#connected(options)).jobs(filter, options)
+  failures: JobOperations['failures'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).failures(pageOf(filter, cursor), options))
+
+  live: JobOperations['live'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).live(pageOf(filter, cursor), options))
+
+  jobs: JobOperations['jobs'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).jobs(pageOf(filter, cursor), options))
 
   job: JobOperations['job'] = async (name, options) => (await this.#connected(options)).job(name, options)
 

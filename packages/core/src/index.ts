@@ -27,6 +27,8 @@ export type {
   RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
+  KeepLogs,
+  KeepLogsInput,
   InterruptionStrategy,
   IsolationStrategy,
   TaskExecutionMode,
@@ -98,13 +100,14 @@ export {
 export { type Logger, silentLogger } from './logger.ts'
 export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
-export type { Occurrence } from './occurrence.ts'
-export type { AttemptReport, ExecutionReport, TaskReport } from './report.ts'
+export type { Listing, ListPage } from './listing.ts'
+export type { ListedOccurrence, Occurrence } from './occurrence.ts'
+export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'
-export type { JobOperations, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type { JobInfo, JobsFilter, JobsPage, JobTaskInfo } from './engine/operations/job-catalog.ts'
+export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
+export type { JobDetails, JobInfo, JobsFilter, JobTaskInfo, LastRun } from './engine/operations/job-catalog.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'

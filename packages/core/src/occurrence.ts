@@ -55,6 +55,12 @@ export interface Occurrence {
   readonly tasks: readonly TaskReport[]
 }
 
+/** An occurrence in a list. */
+export interface ListedOccurrence extends Occurrence {
+  /** The name of its job. `null` when that is gone: it was deleted, and has been pruned since the list was read. */
+  readonly job: string | null
+}
+
 export function occurrenceOf(record: OccurrenceRecord): Occurrence {
   const { details } = record
   return {

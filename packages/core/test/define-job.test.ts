@@ -25,6 +25,7 @@ describe('a job', () => {
       name: 'nightly',
       owner: 'team',
       tags: [],
+      payload: null,
       description: null,
       schedule: every(1000),
       unbound: null,

@@ -98,7 +98,7 @@ describe.each(everywhere)('on $name a client', (place) => {
     expect((await client.explain('report', at(120))).verdict).toBe('will_run')
     await world.clock.advance({ seconds: 121 })
     expect(ran).toEqual(['120 null'])
-    const [canceled, completed] = await client.occurrences({ job: 'report' })
+    const [canceled, completed] = (await client.occurrences({ job: 'report' })).items
     expect([canceled?.state, completed?.state]).toEqual(['canceled', 'completed'])
     if (completed !== undefined) await client.replay(completed.id)
     await settle(world)

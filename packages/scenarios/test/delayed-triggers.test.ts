@@ -1,4 +1,5 @@
-import { createClient, defineJob, type OverlapPolicy, type TaskContext } from '@jobistemer/core'
+import { createClient, defineJob, type TaskContext } from '@jobistemer/core'
+import type { OverlapPolicy } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { everywhere } from './support/places.ts'
@@ -86,5 +87,5 @@ it('both times of one trigger, and wrong ones, are refused', async () => {
     code: 'INVALID_INSTANT',
     field: 'items[1].at',
   })
-  expect(await node.occurrences({ job: 'job' })).toEqual([])
+  expect((await node.occurrences({ job: 'job' })).items).toEqual([])
 })

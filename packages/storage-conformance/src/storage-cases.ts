@@ -13,6 +13,7 @@ import { countCases } from './cases/counts.ts'
 import { delayedCases } from './cases/delayed.ts'
 import { deleteInStepsCases } from './cases/delete-in-steps.ts'
 import { dueJobsCases } from './cases/due-jobs.ts'
+import { failureCases, latestCases } from './cases/failures.ts'
 import { heartbeatCases } from './cases/heartbeat.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
@@ -70,6 +71,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...getCases,
     ...listJobsCases,
     ...listOccurrencesCases,
+    ...failureCases,
+    ...latestCases,
     ...dueJobsCases,
     ...heartbeatCases,
     ...pruneCases,

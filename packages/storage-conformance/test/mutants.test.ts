@@ -5,6 +5,7 @@ import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
 import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
+import { failureMutants } from './mutants/failure-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
@@ -27,6 +28,7 @@ const mutants = [
   ...nodeMutants,
   ...delayedMutants,
   ...dueMutants,
+  ...failureMutants,
   ...raceMutants,
   ...interleavingMutants,
 ]

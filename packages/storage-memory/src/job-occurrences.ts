@@ -1,5 +1,5 @@
 import type { JobCounts, LiveState } from '@jobistemer/core/storage'
-import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byEnd, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and how many of them live. */
@@ -12,6 +12,14 @@ export class JobOccurrences implements JobCounts {
     pending: new SortedList(bySchedule),
     queued: new SortedList(bySchedule),
     running: new SortedList(bySchedule),
+  }
+  /** `null` until the first: most jobs have none. */
+  failed: SortedList<OccurrenceEntry> | null = null
+
+  /** Those that failed, by their end. */
+  get failures(): SortedList<OccurrenceEntry> {
+    this.failed ??= new SortedList(byEnd)
+    return this.failed
   }
 
   get pending(): number {

@@ -11,8 +11,10 @@ import {
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { DueIndex } from './due-index.ts'
+import { Failures } from './failures.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
+import { LatestRuns } from './latest-runs.ts'
 import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
@@ -39,6 +41,8 @@ export class Tables implements RowNames {
   readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
+  readonly failures: Failures
+  readonly latestRuns: LatestRuns
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** How many were queued when the step began; `null` when it has not asked yet. */
@@ -51,6 +55,8 @@ export class Tables implements RowNames {
     this.due = new DueIndex(database)
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
+    this.failures = new Failures(database)
+    this.latestRuns = new LatestRuns(database)
   }
 
   /** To be called at the start of each write step. */

@@ -9,9 +9,10 @@ import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Occurrence, occurrenceOf } from '../occurrence.ts'
+import { type Listing, listing, pageOf } from '../listing.ts'
+import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
-import type { OccurrenceFilter, PruneOptions } from '../job-operations.ts'
+import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
 import { random } from '../system-clock.ts'
@@ -41,6 +42,7 @@ import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
 import { Retainer } from './nodes/retention.ts'
+import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
 import {
@@ -53,7 +55,7 @@ import {
 } from './operations/definitions.ts'
 import { type Explanation, explain } from './operations/explain.ts'
 import { History } from './operations/history.ts'
-import { JobCatalog, type JobInfo, type JobsFilter, type JobsPage } from './operations/job-catalog.ts'
+import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './operations/job-catalog.ts'
 import {
   type CancelOptions,
   type CancelResult,
@@ -63,6 +65,13 @@ import {
 import { JobLookup } from './operations/job-lookup.ts'
 import { type JobSelection, namesOf } from './operations/bulk-pauses.ts'
 import { type JobVersion, type VersionsOptions, versionsOf } from './operations/job-versions.ts'
+import {
+  type CheckedFilter,
+  readFailuresFilter,
+  readLiveFilter,
+  readOccurrenceFilter,
+} from './operations/occurrence-filter.ts'
+import { listOccurrences } from './operations/occurrence-lists.ts'
 import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type {
   ReplayOptions,
@@ -106,6 +115,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #standby: Standby
   readonly #horizon: Horizon
   readonly #retainer: Retainer
+  readonly #silentJobs: SilentJobs
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #lookup: JobLookup
@@ -198,6 +208,7 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
     this.#retainer = new Retainer(this, { precedence })
+    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, deadAfterMs: options.deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
@@ -248,11 +259,13 @@ export class Engine implements Scheduler, EngineContext {
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
     // A storage that is away, or too slow, is expected: the gauge is left out.
     const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
+    const silent = this.#silentJobs.count
     return {
       scheduler_jobs_running: this.#pool.begun,
       ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_jobs_ahead: this.#registry.aheadCount,
+      ...(silent !== null && { scheduler_jobs_silent: silent }),
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
       scheduler_nodes: this.#heartbeats.peers.living().length + 1,
       scheduler_node_isolated: this.#heartbeats.isIsolated ? 1 : 0,
@@ -328,6 +341,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#reaper.start()
     this.#standby.start()
     this.#retainer.start()
+    this.#silentJobs.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -396,6 +410,7 @@ export class Engine implements Scheduler, EngineContext {
     void this.#standby.stop()
     void this.#horizon.stop()
     void this.#retainer.stop()
+    void this.#silentJobs.stop()
     this.#blockedLoop.stop()
     this.#heartbeats.leave()
     this.#pool.drain(graceMs)
@@ -569,17 +584,28 @@ export class Engine implements Scheduler, EngineContext {
     return this.#history.isRunning(name, options, this.#asked(options))
   }
 
-  async occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Promise<readonly Occurrence[]> {
-    readObject(options, 'options', callOptionNames)
-    return this.#history.occurrences(filter, this.#asked(options))
+  occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readOccurrenceFilter, options)
   }
 
-  async jobs(filter: JobsFilter = {}, options: CallOptions = {}): Promise<JobsPage> {
-    return this.#catalog.jobs(filter, options, this.#asked(options))
+  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readFailuresFilter, options)
   }
 
-  async job(name: string, options: CallOptions = {}): Promise<JobInfo> {
-    return this.#catalog.job(name, options, this.#asked(options))
+  live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readLiveFilter, options)
+  }
+
+  #listed<Filter extends object>(filter: Filter, read: (filter: Filter) => CheckedFilter, options: CallOptions) {
+    return listing(async (cursor) => listOccurrences(read(pageOf(filter, cursor)), options, this.#asked(options)))
+  }
+
+  jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
+    return listing(async (cursor) => this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options)))
+  }
+
+  async job(name: string, options: CallOptions = {}): Promise<JobDetails> {
+    return this.#catalog.job(name, options, this.#asked(options), this.now())
   }
 
   async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<Occurrence> {

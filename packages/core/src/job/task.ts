@@ -50,7 +50,10 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly fencingToken: number
   /** Data handed to `trigger` or `replay`; of a job with a payload schema what that has made of them. */
   readonly input: Input
-  /** The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. */
+  /**
+   * The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. With
+   * `keepLogs` the lines of a task are also kept with its attempt.
+   */
   readonly logger: Logger
   /** The present time, as the scheduler has it: the storage's where that has a clock, and in tests the virtual one. */
   now(): Date
@@ -72,6 +75,14 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   readonly data: Data
   /** Fires on timeout, fail-fast, cancellation, shutdown, and when the occurrence was taken from this node. */
   readonly signal: AbortSignal
+  /**
+   * Says how far the attempt has come, 0 to 1, and what it is at: a text that is cut after 200 characters. Everybody can
+   * read it, in `occurrence(id)`. The last one counts. It is written about a second later at most, with what is written
+   * anyway; so it may be called as often as one likes. Once the attempt has ended it does nothing, and a retry begins
+   * without.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a text
+   */
+  progress(fraction: number, message?: string): void
   /** Results of the tasks of this occurrence that have completed, by name. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
   /**

@@ -1,3 +1,4 @@
+import { failedStates } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
@@ -72,6 +73,7 @@ local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
+local failedKey, failedOf = shard .. 'failed', shard .. 'f:'
 
 local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
@@ -80,6 +82,7 @@ local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
 -- The reason of a pending one that waits for its time: it keeps no others of its job from starting.
 local delayed = '=delayed'
 local allow = ${policyCodes.allow}
+local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
 
 -- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
 local function isBefore(left, right)
@@ -222,6 +225,27 @@ local function replace(id, r)
   put(id, printRecord(r))
 end
 
+-- ------------------------------------------------------------------------------------------------------------- ends
+
+-- Failures go into two sets by their end: those of the shard, which are gathered, and those of the job.
+local failed, failedCount = {}, 0
+
+local function noteFailure(now, id, job)
+  failed[failedCount + 1], failed[failedCount + 2] = now, id .. job
+  failedCount = failedCount + 2
+  call('ZADD', failedOf .. job, now, id)
+end
+
+-- Whether one occurrence comes after another: by time, then by id.
+local function isLater(scheduledAt, id, thanAt, thanId)
+  return scheduledAt > thanAt or (scheduledAt == thanAt and isBefore(thanId, id))
+end
+
+-- Notes in the head an occurrence that ends, if it was run.
+local function noteEnd(h, id, r)
+  if r.token > 0 and isLater(r.scheduledAt, id, h.lastAt, h.last) then h.last, h.lastAt = id, r.scheduledAt end
+end
+
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
 -- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
@@ -315,7 +339,9 @@ end
 local function finish(now, h, id, r, state, reason)
   leave(h, id, r)
   if r.state ~= queued then leaveActive(h, r.job, id) end
+  noteEnd(h, id, r)
   r.state, r.reason, r.finishedAt = state, reason, now
+  if isFailure[state] then noteFailure(now, id, r.job) end
   replace(id, r)
 end
 
@@ -537,6 +563,7 @@ end
 local function store()
   if startedCount > 0 then callWith('ZADD', runningKey, started) end
   if stoppedCount > 0 then callWith('ZREM', runningKey, stopped) end
+  if failedCount > 0 then callWith('ZADD', failedKey, failed) end
   local isMany = movedCount >= ${manyMoves}
   for index = 1, isMany and 0 or movedCount do nextAts[moved[index]] = movedTo[index] end
   local fields = {}

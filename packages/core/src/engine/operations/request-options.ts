@@ -14,7 +14,7 @@ import type { CallOptions } from '../loop/asked-calls.ts'
 /** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
 export type RunOverrides = Pick<
   JobSettingsInput,
-  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'taskExecutionMode' | 'executionTimeout'
+  'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
 >
 
 /** What a request to run a job outside its schedule says. */
@@ -91,6 +91,7 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
   'failureStrategy',
   'retryPolicy',
   'taskTimeout',
+  'keepLogs',
   'taskExecutionMode',
   'executionTimeout',
 ]

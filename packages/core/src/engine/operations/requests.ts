@@ -27,6 +27,8 @@ import {
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
 
+const triggerNames = [...triggerOptionNames, ...callOptionNames]
+
 interface JobRequest {
   readonly job: RegisteredJob
   readonly request: Request
@@ -69,7 +71,7 @@ export class Requests {
     asked: AskedCalls,
     given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
+    readObject(options, 'options', triggerNames)
     const startAt = readStart(options, this.#engine.now())
     const read = parsedDetailsOf(options, withSchema(job.job, given.job))
     const details = read instanceof Promise ? await read : read

@@ -13,6 +13,7 @@ import type { AbortReason } from './abort-errors.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
 import { ExecutionVoice } from './execution-voice.ts'
+import { KeptLogs } from './kept-logs.ts'
 import type { NextOnes } from './next-ones.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
@@ -20,12 +21,14 @@ import { RunningOccurrenceContext } from './task-context.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { TaskProgress } from './task-progress.ts'
 import { runsWithoutTask } from './task-run-records.ts'
+import type { UnsaidThings } from './unsaid.ts'
 
 /** What an execution tells whoever started it. */
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly nextOnes: NextOnes
+  readonly unsaid: UnsaidThings
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
   /** Its handlers were called, and the storage will never know: it is the reaper's. */
@@ -70,6 +73,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
+  /** Handlers have said what the storage was not told. */
+  #isNoted = false
+  #keptLogs: KeptLogs | null = null
   /** Its end may take the next occurrence of its job. */
   #isTaking = false
   #isRefused = false
@@ -234,8 +240,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#saying = false
     if (this.#phase === 'closed') return null
     this.#sequence++
+    this.#owner.unsaid.delete(this)
     const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs()
+    if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
+    this.#isNoted = false
     let change = progressed
     if (this.#phase === 'closing') {
       change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
@@ -275,14 +284,19 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   }
 
   /**
-   * The storage cannot keep what this occurrence says, so it says less: that it has failed, and why. If that is refused
-   * too, nothing can be said any more.
+   * The storage cannot keep what this occurrence says, so it says less: first without what was logged, then that it has
+   * failed, and why. If that is refused too, nothing can be said any more.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
     if (this.#phase === 'closed') return
     const { logger } = this.engine
     const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
+    if (this.#keptLogs?.refuse() === true) {
+      logger.warn(fields, 'the storage cannot keep what this occurrence says: what it has logged is left out')
+      this.say()
+      return
+    }
     if (this.#isRefused) {
       logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
       this.#owner.leftToReaper(this)
@@ -413,9 +427,20 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#owner.settler.enqueue(this)
   }
 
-  /** It runs since its claim, and the storage has nothing of its attempts. */
-  sayStart(): void {
-    if (this.#phase === 'open' && this.#beganAt !== null && this.#sequence === 0) this.say()
+  get keptLogs(): KeptLogs {
+    this.#keptLogs ??= new KeptLogs()
+    return this.#keptLogs
+  }
+
+  noted(): void {
+    if (this.#isNoted) return
+    this.#isNoted = true
+    this.#owner.unsaid.add(this)
+  }
+
+  /** The storage does not know all of it: nothing of its attempts since its claim, or not what its handlers have said. */
+  sayUnsaid(): void {
+    if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
   /** Another owner has it: its handlers are told, and what they do changes nothing any more. */

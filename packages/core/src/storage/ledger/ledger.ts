@@ -54,7 +54,7 @@ export interface LedgerBase {
    */
   readonly keepsObjects: boolean
 
-  /** As in `Storage`. What comes out is the caller's. */
+  /** As in `Storage`. What comes out is the caller's. Task runs of `latest` may be there: core takes them out. */
   get(request: GetRequest): MaybePromise<GetAnswer>
   /** As in `Storage`. What comes out is the caller's. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>

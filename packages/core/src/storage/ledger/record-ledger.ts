@@ -14,7 +14,7 @@ import type {
 import { isSuperseded } from '../rules.ts'
 import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
-import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
+import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -129,13 +129,14 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return jobs.map(({ id }) => id)
   }
 
-  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {
+  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest): GetAnswer {
     const records = this.#records
     return {
       jobs: jobs.map((id) => records.jobs.get(id) ?? null),
       versions: versions.map((version) => records.versions.get(versionKey(version)) ?? null),
       occurrences: occurrences.map((id) => records.occurrences.get(id) ?? null),
       counts: counts.map((id) => countLive(records.live.values(), id)),
+      latest: latest.length === 0 ? [] : latestOf(records.occurrences.values(), latest),
     }
   }
 
@@ -144,8 +145,8 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
-    const { live, occurrences } = this.#records
-    return pageOfOccurrences((query.kind === 'live' ? live : occurrences).values(), query)
+    const { live, failed, occurrences } = this.#records
+    return pageOfOccurrences({ live, failed, job: occurrences }[query.kind].values(), query)
   }
 
   heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
