@@ -2,7 +2,7 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ListPage } from '../../listing.ts'
@@ -109,6 +109,11 @@ export interface JobTaskInfo {
   readonly data: JsonValue | undefined
 }
 
+/** The tasks of a stored definition. */
+export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
+  return tasks.map(({ name, handler = null, data }) => ({ name, handler, data }))
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
@@ -126,7 +131,7 @@ export class JobCatalog {
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
     const extras = readExtras(filter)
-    const cursors = new Cursors('jobs', { owner, text, paused, outcomes: extras.outcomes })
+    const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
     const items: JobInfo[] = []
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
     do {
@@ -172,7 +177,7 @@ export class JobCatalog {
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {
     const document = readJobDocument(record.definition)
-    const { defaults, settings, tasks } = document
+    const { defaults, settings } = document
     const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
@@ -186,7 +191,7 @@ export class JobCatalog {
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused === null ? null : { ...paused, at: new Date(paused.at) },
       settings: resolveJobSettings(defaults, settings),
-      tasks: tasks.map(({ name: task, handler = null, data }) => ({ name: task, handler, data })),
+      tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),
       changedAt: new Date(changedAt),
     }
