@@ -75,7 +75,7 @@ export interface JobInfo {
   readonly createdAt: Date
   /** When its definition or its pause last changed. */
   readonly changedAt: Date
-  /** How it ended last; `null` when no run of it has ended. Absent where it was not asked for. */
+  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
   readonly lastRun?: LastRun | null
   /** How many of its occurrences live. Absent where they were not asked for. */
   readonly counts?: LiveCounts
