@@ -208,7 +208,8 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
     this.#retainer = new Retainer(this, { precedence })
-    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, deadAfterMs: options.deadAfterMs })
+    const { heartbeatMs, deadAfterMs } = options
+    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
