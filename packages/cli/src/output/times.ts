@@ -27,7 +27,7 @@ export class Times {
   at(instant: Date): string {
     const parts = Object.fromEntries(this.#format.formatToParts(instant).map(({ type, value }) => [type, value]))
     const { year, month, day, hour, minute, second, timeZoneName = '' } = parts
-    const offset = timeZoneName.replace('GMT', '') || 'Z'
+    const offset = timeZoneName.replace('GMT', '').replace('+00:00', '') || 'Z'
     const milliseconds = instant.getUTCMilliseconds()
     const fraction = milliseconds === 0 ? '' : `.${String(milliseconds).padStart(3, '0')}`
     return `${year?.padStart(4, '0')}-${month}-${day} ${hour}:${minute}:${second}${fraction}${offset}`
