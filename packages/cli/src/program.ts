@@ -19,7 +19,11 @@ export async function buildProgram(load: ReadonlySet<string>, runner: Runner): P
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    .configureHelp({ showGlobalOptions: true, optionTerm: ({ flags }) => flags, optionDescription: ({ description }) => description })
+    .configureHelp({
+      showGlobalOptions: true,
+      optionTerm: ({ flags }) => flags,
+      optionDescription: ({ description }) => description,
+    })
     .showSuggestionAfterError()
   for (const option of globalOptions) program.addOption(optionOf(option))
   for (const listed of commandList) {

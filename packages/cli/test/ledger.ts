@@ -33,7 +33,9 @@ export function nightlyReport(): Job {
 function diskFull(): Error {
   const error = Object.assign(new Error('the disk\u001b[2J is full'), { code: 'ENOSPC' })
   error.stack = 'Error: the disk\u001b[2J is full\n    at upload (/app/upload.ts:12:9)'
-  error.cause = Object.assign(new Error('write failed'), { stack: 'Error: write failed\n    at write (/app/disk.ts:3:1)' })
+  error.cause = Object.assign(new Error('write failed'), {
+    stack: 'Error: write failed\n    at write (/app/disk.ts:3:1)',
+  })
   return error
 }
 
@@ -54,7 +56,11 @@ export async function fillLedger(storage: Storage): Promise<void> {
       overlapPolicy: 'queue',
       tasks: [{ name: 'rows', handler: 'import-rows', data: { table: 'orders' } }],
     }),
-    defineJob({ name: evilName, schedule: cron('0 6 * * *', { timezone: 'UTC' }), tasks: [{ name: 'a', handler: 'nothing' }] }),
+    defineJob({
+      name: evilName,
+      schedule: cron('0 6 * * *', { timezone: 'UTC' }),
+      tasks: [{ name: 'a', handler: 'nothing' }],
+    }),
   ])
   await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
   for (const key of ['a', 'b', 'c']) await client.trigger('import', { key, data: { file: `${key}.csv` }, actor: 'ann' })

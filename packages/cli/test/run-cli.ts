@@ -19,15 +19,20 @@ export interface RunOptions {
   /** Both ends are a terminal of so many columns. */
   readonly terminal?: number
   readonly input?: string
+  /** Without --utc. */
+  readonly isLocal?: boolean
   /** Told of how the program can be interrupted. */
   readonly interruptible?: (interrupt: () => void) => void
   /** Told of each text that is written. */
   readonly onWrite?: (text: string) => void
 }
 
+/** Requests of one instant have ids by chance, and two calls are not to have the same. */
+let calls = 0
+
 /** The program in this process. A JSON document that it writes is compared with the published schema of the command. */
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { cwd = '/', env = {}, now = '2026-01-03T12:00:00Z', terminal, input, interruptible, onWrite } = options
+  const { cwd = '/', env = {}, now = '2026-01-02T12:30:00Z', terminal, input, interruptible, onWrite } = options
   let out = ''
   let err = ''
   const tty = terminal === undefined ? {} : { isTTY: true, columns: terminal }
@@ -55,13 +60,13 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
         onWrite?.(text)
       },
     },
-    ...(now !== null && { clock: typeof now === 'string' ? virtualClock(now) : now }),
+    ...(now !== null && { clock: typeof now === 'string' ? virtualClock(now, { seed: ++calls }) : now }),
     onInterrupt: (listener) => {
       interruptible?.(listener)
       return () => undefined
     },
   }
-  const code = await main([...argv, '--utc'], io)
+  const code = await main(options.isLocal === true ? argv : [...argv, '--utc'], io)
   if (argv.includes('--json')) {
     if (out !== '') assertDocument(argv[0] as string, JSON.parse(out))
     if (err !== '') assertDocument('error', JSON.parse(err))

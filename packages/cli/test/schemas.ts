@@ -22,7 +22,9 @@ export function assertDocument(command: string, document: unknown): void {
 function closed(schema: AnySchemaObject): AnySchemaObject {
   if (Array.isArray(schema)) return schema.map((part) => closed(part)) as unknown as AnySchemaObject
   if (typeof schema !== 'object' || schema === null) return schema
-  const parts = Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, closed(part as AnySchemaObject)]))
+  const parts = Object.fromEntries(
+    Object.entries(schema).map(([name, part]) => [name, closed(part as AnySchemaObject)]),
+  )
   const names = typeof schema.properties === 'object' && schema.type === 'object'
   return names && !('additionalProperties' in schema) ? { ...parts, additionalProperties: false } : parts
 }

@@ -48,6 +48,7 @@ export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
+export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abilities.ts'
 export type { NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {

@@ -1,3 +1,4 @@
+import { counted } from '../output/counted.ts'
 import type { CancelResult, OccurrenceId } from '@jobistemer/core'
 import { doToAll } from '../bulk.ts'
 import { CliError } from '../cli-error.ts'
@@ -100,7 +101,7 @@ async function selected(
     }
     return null
   }
-  if (found.length > 0) await confirm(context, text`Cancel ${found.length} runs of ${job}?`, yes)
+  if (found.length > 0) await confirm(context, text`Cancel ${counted(found.length, 'run')} of ${job}?`, yes)
   return found.map(({ id }) => id)
 }
 

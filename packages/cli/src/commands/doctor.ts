@@ -1,3 +1,4 @@
+import { counted } from '../output/counted.ts'
 import type { Command, Context } from '../command.ts'
 import { allChecks } from '../doctor/all-checks.ts'
 import type { Finding, Severity } from '../doctor/finding.ts'
@@ -93,12 +94,12 @@ function printFindings(
     out.line(text`${bold(styles[severity](severity.padEnd(7)))}  ${bold(code)}  ${message}`)
     out.line(text`         ${dim(remedy)}`)
   }
-  const counts = severities.map(
-    (severity) => `${findings.filter((one) => one.severity === severity).length} ${severity}`,
+  const counts = severities.map((severity) =>
+    counted(findings.filter((one) => one.severity === severity).length, severity),
   )
   const part = isPartial ? ' (there are more: --limit)' : ''
   if (findings.length > 0) out.line()
   out.line(
-    text`${session.place}: ${jobs} jobs${part}, ${nodes} nodes, ${Object.keys(allChecks).length} checks: ${counts.join(', ')}.`,
+    text`${session.place}: ${counted(jobs, 'job')}${part}, ${counted(nodes, 'node')}, ${Object.keys(allChecks).length} checks: ${counts.join(', ')}.`,
   )
 }

@@ -1,3 +1,4 @@
+import { counted } from '../output/counted.ts'
 import { doToAll } from '../bulk.ts'
 import type { Command, Context } from '../command.ts'
 import { confirm, confirmOptions } from '../confirm.ts'
@@ -57,7 +58,8 @@ async function change(
   const { names, areMatched } = await selectJobs(context, named, options)
   const isDry = options.dryRun === true
   if (!isDry) {
-    if (areMatched && names.length > 0) await confirm(context, text`${question} ${names.length} jobs?`, options.yes)
+    if (areMatched && names.length > 0)
+      await confirm(context, text`${question} ${counted(names.length, 'job')}?`, options.yes)
     await doToAll(context, names, { verb, act })
   }
   if (out.isJson) return out.json({ dryRun: isDry, jobs: names })

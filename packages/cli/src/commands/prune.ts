@@ -1,3 +1,4 @@
+import { counted } from '../output/counted.ts'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { confirm } from '../confirm.ts'
@@ -53,6 +54,6 @@ export const prune: Command = {
     const filter = { olderThan, keep, ...(job !== undefined && { job }) }
     const removed = await client.prune({ ...filter, ...context.call })
     if (context.out.isJson) return context.out.json({ job: job ?? null, removed })
-    context.out.line(text`Removed ${removed} runs.`)
+    context.out.line(text`Removed ${counted(removed, 'run')}.`)
   },
 }

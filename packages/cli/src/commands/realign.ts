@@ -1,3 +1,4 @@
+import { counted } from '../output/counted.ts'
 import type { Command, Context } from '../command.ts'
 import { withNearNames } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
@@ -18,7 +19,7 @@ export const realign: Command = {
     for (const { name: job, decidedUpTo, nextAt, waiting } of realigned) {
       const next = nextAt === null ? 'never' : times.at(nextAt)
       out.line(
-        text`${job}: was decided up to ${times.at(decidedUpTo)}; next ${next}; ${waiting.length} slots ahead wait`,
+        text`${job}: was decided up to ${times.at(decidedUpTo)}; next ${next}; ${counted(waiting.length, 'slot')} ahead wait`,
       )
     }
   },

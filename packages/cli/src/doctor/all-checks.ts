@@ -1,9 +1,11 @@
 import { buildsDiffer } from './checks/builds-differ.ts'
 import { clockOffset } from './checks/clock-offset.ts'
+import { definitionDiffers } from './checks/definition-differs.ts'
 import { jobAhead } from './checks/job-ahead.ts'
 import { jobFailing } from './checks/job-failing.ts'
 import { jobLate } from './checks/job-late.ts'
 import { jobPaused } from './checks/job-paused.ts'
+import { jobWithoutCode } from './checks/job-without-code.ts'
 import { longQueue } from './checks/long-queue.ts'
 import { noNodeLives } from './checks/no-node-lives.ts'
 import { nodeSilent } from './checks/node-silent.ts'
@@ -26,6 +28,8 @@ export const allChecks: Readonly<Record<string, Check>> = {
   'a node lives': noNodeLives,
   'all nodes give heartbeats': nodeSilent,
   'all nodes have one version': buildsDiffer,
+  'all nodes define jobs as they are stored': definitionDiffers,
+  'a node has the code of each job': jobWithoutCode,
   'no job is ahead of the clocks': jobAhead,
   'no job is late': jobLate,
   'no run is stuck': runStuck,

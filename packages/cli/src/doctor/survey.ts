@@ -1,4 +1,4 @@
-import type { Clock } from '@jobistemer/core'
+import { type Abilities, type Clock, readAbilities } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
@@ -13,7 +13,7 @@ export interface Survey {
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
   /** Those that are not known to be dead, and have not ended. */
-  readonly living: readonly ObservedNode[]
+  readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** There are more jobs than were looked at. */
   readonly isPartial: boolean
@@ -21,6 +21,11 @@ export interface Survey {
   readonly pending: readonly OccurrenceRecord[]
   readonly settings: DoctorSettings
   readonly signal: AbortSignal
+}
+
+/** A node, and what it has code for; `null` where it does not say. */
+export interface LivingNode extends ObservedNode {
+  readonly abilities: Abilities | null
 }
 
 /** What people set. */
@@ -62,7 +67,7 @@ export async function survey(
     clockOffsetMs,
     warnings,
     nodes,
-    living: nodes.filter(({ record, isAlive }) => isAlive !== false && !hasEnded(record)),
+    living: await livingOf(storage, nodes),
     jobs,
     isPartial,
     running,
@@ -70,6 +75,16 @@ export async function survey(
     settings,
     signal,
   }
+}
+
+async function livingOf(storage: Storage, nodes: readonly ObservedNode[]): Promise<readonly LivingNode[]> {
+  const living = nodes.filter(({ record, isAlive }) => isAlive !== false && !hasEnded(record))
+  const profilesOf = living.map(({ record }) => record.incarnation)
+  const { profiles } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf })
+  return living.map((node, index) => {
+    const profile = profiles[index] ?? null
+    return { ...node, abilities: profile === null ? null : readAbilities(profile) }
+  })
 }
 
 async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { CliError } from '../cli-error.ts'
 
 /** The members of a module of the user's: JavaScript, TypeScript or JSON. @throws CliError with the place of the fault */
@@ -37,10 +37,11 @@ function textOf(error: unknown): string {
 function placeOf(error: unknown, file: string): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   for (const line of stack.split('\n')) {
-    const place = /(?:\(|at |^)((?:file:\/\/)?[^()\s]+):(\d+)(?::(\d+))?\)?$/.exec(line.trim())
-    const [, path = '', row, column] = place ?? []
-    const plain = path.startsWith('file://') ? fileURLToPath(path) : path
-    if (plain === file) return ` (at line ${row}${column === undefined ? '' : `, column ${column}`})`
+    for (const name of [file, pathToFileURL(file).href]) {
+      const start = line.indexOf(`${name}:`)
+      const [, row, column] = start === -1 ? [] : (/^(\d+):(\d+)/.exec(line.slice(start + name.length + 1)) ?? [])
+      if (row !== undefined) return ` (at line ${row}, column ${column})`
+    }
   }
   return ''
 }

@@ -1,3 +1,4 @@
+import { counted } from '../../output/counted.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
@@ -9,7 +10,7 @@ export async function noNodeLives({ living, jobs, pending }: Survey): Promise<re
     {
       code: 'NO_NODE_LIVES',
       severity: 'error',
-      message: `No node lives: nobody runs the ${scheduled} scheduled jobs, and ${pending.length} runs wait.`,
+      message: `No node lives: ${counted(scheduled, 'scheduled job')} and ${counted(pending.length, 'pending run')} wait for one.`,
       remedy: 'Start a process that runs createScheduler(…).start() on this storage, or find out why it ended.',
     },
   ]

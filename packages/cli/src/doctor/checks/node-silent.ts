@@ -1,3 +1,4 @@
+import { counted } from '../../output/counted.ts'
 import type { Finding } from '../finding.ts'
 import { hasEnded } from '../../observe-nodes.ts'
 import type { Survey } from '../survey.ts'
@@ -12,7 +13,7 @@ export async function nodeSilent({ nodes, running, settings }: Survey): Promise<
         code: 'NODE_SILENT',
         severity: 'warning',
         node,
-        message: `Node ${node} gave no heartbeat in ${settings.observeMs / 1000} s, and has ${owned} runs.`,
+        message: `Node ${node} gave no heartbeat in ${settings.observeMs / 1000} s, and has ${counted(owned, 'run')}.`,
         remedy:
           'Living nodes take over what it ran within a minute or so. If it should be there, look at its process and its log.',
       }

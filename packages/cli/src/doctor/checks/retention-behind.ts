@@ -2,7 +2,7 @@ import { type OccurrenceState, finalStates } from '@jobistemer/core/storage'
 import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import { forEachJob } from '../for-each-job.ts'
-import { settingsOf } from '../settings-of.ts'
+import { retentionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
 
 /** Nodes remove old history in small steps, and get round to each job once in this time at most. */
@@ -12,7 +12,7 @@ const slackMs = 86_400_000
 export async function retentionBehind(survey: Survey): Promise<readonly Finding[]> {
   const { storage, now } = survey
   return forEachJob(survey, async (job) => {
-    const { retention } = settingsOf(job)
+    const retention = retentionOf(job)
     if (retention === null) return null
     const { olderThanMs, keep } = retention
     const states: readonly OccurrenceState[] = finalStates

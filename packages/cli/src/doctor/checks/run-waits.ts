@@ -1,3 +1,4 @@
+import { counted } from '../../output/counted.ts'
 import type { JobId } from '@jobistemer/core'
 import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import { duration } from '../../output/times.ts'
@@ -21,7 +22,7 @@ export async function runWaits(survey: Survey): Promise<readonly Finding[]> {
       severity: 'warning',
       job,
       run: oldest.id,
-      message: `${records.length} runs of ${job} wait for a node, the oldest for ${duration(now - oldest.dueAt)}.`,
+      message: `${counted(records.length, 'pending run')} of ${job}, the oldest for ${duration(now - oldest.dueAt)}.`,
       remedy:
         'All nodes are full, or none has the code: see the other findings, raise maxConcurrentJobs, or start more nodes.',
     }

@@ -17,9 +17,9 @@ export function definitionOf({ definition }: Pick<JobRecord, 'definition'>): Def
   return definition as unknown as Definition
 }
 
-/** What a job sets, with the defaults filled in. `null`: history is kept for ever. */
-export function settingsOf(job: Pick<JobRecord, 'definition'>): { readonly retention: Retention | null } {
+/** For how long the history of a job is kept, with the default filled in; `null`: for ever. */
+export function retentionOf(job: Pick<JobRecord, 'definition'>): Retention | null {
   const { defaults, settings } = definitionOf(job)
   const own = settings.retention === undefined ? defaults.retention : settings.retention
-  return { retention: own === undefined ? retentionByDefault : own }
+  return own === undefined ? retentionByDefault : own
 }
