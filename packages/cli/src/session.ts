@@ -1,6 +1,7 @@
 import type { Client, Clock, Logger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { CliError } from './cli-error.ts'
+import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
 import { printLocation, readLocation } from './storage/location.ts'
@@ -24,7 +25,10 @@ export class Session {
   readonly #options: SessionOptions
   readonly #logger: Logger
   #config: Promise<LoadedConfig> | undefined
+  /** How far this machine's clock is ahead of the storage's. */
+  #aheadMs = 0
   #storage: Promise<Storage> | undefined
+  #answering: Promise<Storage> | undefined
   #client: Promise<Client> | undefined
 
   constructor(io: Io, options: SessionOptions) {
@@ -41,9 +45,11 @@ export class Session {
     return this.#config
   }
 
+  /** @throws CliError, and what the storage throws, when it is not there */
   storage(): Promise<Storage> {
     this.#storage ??= this.#openStorage()
-    return this.#storage
+    this.#answering ??= this.#storage.then((storage) => this.#answers(storage))
+    return this.#answering
   }
 
   client(): Promise<Client> {
@@ -55,6 +61,7 @@ export class Session {
     return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
   }
 
+  /** Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
     // What failed to open has been told of, and what fails to close now has done its work.
@@ -89,6 +96,34 @@ export class Session {
     return given
   }
 
+  /** Asks it once: a client would ask again and again until its time is over, and then not know why. */
+  async #answers(storage: Storage): Promise<Storage> {
+    const reading = storage.serverTime?.bind(storage)
+    if (reading === undefined) return storage
+    const { timeoutMs } = this.#options
+    const clock = await this.clock()
+    const askedAt = clock.now()
+    const time = await new Promise<number>((resolve, reject) => {
+      const timer = clock.setTimer(timeoutMs, () => reject(silent(this.place, timeoutMs)))
+      reading()
+        .finally(() => timer.cancel())
+        .then(resolve, reject)
+    })
+    this.#aheadMs = (askedAt + clock.now()) / 2 - time
+    return storage
+  }
+
+  /**
+   * That of the storage, as far as it is known, and not in doubt: a client whose own clock contradicts it would wait for
+   * it to be confirmed.
+   */
+  async #clockOfClient(): Promise<Clock> {
+    const clock = await this.clock()
+    if (clock.isAuthoritative === true) return clock
+    const aheadMs = this.#aheadMs
+    return { ...clock, isAuthoritative: true, now: () => Math.floor(clock.now() - aheadMs) }
+  }
+
   #open(text: string, field: string, options: Parameters<typeof openStorage>[1]): Promise<Storage> {
     const location = readLocation(text, field)
     this.place = printLocation(location)
@@ -108,7 +143,17 @@ export class Session {
       logger: this.#logger,
       ...(scheduleTypes !== undefined && { scheduleTypes }),
       ...(defaults !== undefined && { defaults }),
-      ...(this.#io.clock !== undefined && { clock: this.#io.clock }),
+      clock: await this.#clockOfClient(),
     })
   }
+}
+
+function silent(place: string, timeoutMs: number): CliError {
+  return new CliError({
+    code: 'STORAGE_TIMEOUT',
+    message: `The storage has not answered within ${timeoutMs} ms: ${place}.`,
+    field: '--timeout',
+    remedy: 'Look whether it is overloaded or behind a firewall, or give it more time.',
+    exitCode: exitCodes.storage,
+  })
 }

@@ -66,7 +66,7 @@ it('plan says what is wrong with a file of definitions', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   writeFileSync(join(folder, 'none.mjs'), 'export const jobs = []')
-  writeFileSync(join(folder, 'throws.ts'), 'const jobs: number = 1\n\nthrow new Error(`no ${jobs}`)\n')
+  writeFileSync(join(folder, 'throws.ts'), 'const jobs: number = 1\n\nthrow new Error("no " + jobs)\n')
   expect(await ask('plan', 'none.mjs')).toMatchObject({ code: 2, err: expect.stringContaining('--owner') })
   expect(await ask('plan', 'none.mjs', '--owner', 'a')).toMatchObject({
     code: 2,

@@ -23,7 +23,7 @@ it('the help lists all commands and all exit codes', async () => {
   const { out } = await runCli(['--help'])
   for (const { name, summary } of commandList) expect(out).toMatch(new RegExp(`^  ${name} .*${summary}`, 'm'))
   for (const [code, meaning] of exitCodeMeanings) expect(out).toContain(`  ${String(code).padEnd(4)} ${meaning}`)
-  expect((await runCli([])).out).toContain('Usage: jobistemer')
+  expect((await runCli([], { isLocal: true })).out).toContain('Usage: jobistemer')
   expect((await runCli(['help', 'jobs'])).out).toContain('--owner')
 })
 

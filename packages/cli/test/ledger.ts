@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createClient, createScheduler, defineJob, type Job, silentLogger } from '@jobistemer/core'
+import { type Client, createClient, createScheduler, defineJob, type Job, silentLogger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { virtualClock } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -12,7 +12,7 @@ import { afterAll, afterEach } from 'vitest'
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
 /** The report's upload fails in the first night, and is tried again in the second. */
-export function nightlyReport(): Job {
+export function nightlyReport(place = 'the disk\u001b[2J'): Job {
   return defineJob({
     name: 'nightly-report',
     owner: 'reports',
@@ -23,16 +23,16 @@ export function nightlyReport(): Job {
         name: 'upload',
         retryPolicy: { maxRetries: 1, retryInterval: { seconds: 10 } },
         run: async ({ scheduledAt, attempt }) => {
-          if (scheduledAt.getUTCDate() === 2 || attempt === 1) throw diskFull()
+          if (scheduledAt.getUTCDate() === 2 || attempt === 1) throw diskFull(place)
         },
       },
     ],
   })
 }
 
-function diskFull(): Error {
-  const error = Object.assign(new Error('the disk\u001b[2J is full'), { code: 'ENOSPC' })
-  error.stack = 'Error: the disk\u001b[2J is full\n    at upload (/app/upload.ts:12:9)'
+function diskFull(place: string): Error {
+  const error = Object.assign(new Error(`${place} is full`), { code: 'ENOSPC' })
+  error.stack = `Error: ${place} is full\n    at upload (/app/upload.ts:12:9)`
   error.cause = Object.assign(new Error('write failed'), {
     stack: 'Error: write failed\n    at write (/app/disk.ts:3:1)',
   })
@@ -43,9 +43,10 @@ function diskFull(): Error {
  * What happened from the 1st to the 3rd of January 2026: two reports, of which the second failed; an import of which one
  * run waits for a node and two queue; and a job with an evil name, which is paused.
  */
-export async function fillLedger(storage: Storage): Promise<void> {
-  await night(storage, '2026-01-01')
-  await night(storage, '2026-01-02')
+export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Promise<void> {
+  const report = hasEvil ? nightlyReport() : nightlyReport('the disk')
+  await night(storage, report, '2026-01-01')
+  await night(storage, report, '2026-01-02')
   const clock = virtualClock('2026-01-02T12:00:00Z')
   const client = createClient({ storage, clock, logger: silentLogger })
   await client.add([
@@ -56,25 +57,31 @@ export async function fillLedger(storage: Storage): Promise<void> {
       overlapPolicy: 'queue',
       tasks: [{ name: 'rows', handler: 'import-rows', data: { table: 'orders' } }],
     }),
+  ])
+  if (hasEvil) await addEvil(client)
+  for (const key of ['a', 'b', 'c']) await client.trigger('import', { key, data: { file: `${key}.csv` }, actor: 'ann' })
+  await client.close()
+}
+
+async function addEvil(client: Client): Promise<void> {
+  await client.add(
     defineJob({
       name: evilName,
       schedule: cron('0 6 * * *', { timezone: 'UTC' }),
       tasks: [{ name: 'a', handler: 'nothing' }],
     }),
-  ])
+  )
   await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
-  for (const key of ['a', 'b', 'c']) await client.trigger('import', { key, data: { file: `${key}.csv` }, actor: 'ann' })
-  await client.close()
 }
 
 /** A node that lives around the slot of one night: hours of heartbeats take their time, even virtual ones. */
-async function night(storage: Storage, day: string): Promise<void> {
+async function night(storage: Storage, report: Job, day: string): Promise<void> {
   const clock = virtualClock(`${day}T00:59:58Z`)
   const scheduler = createScheduler({
     storage,
     clock,
     nodeId: 'night-1',
-    jobs: [nightlyReport()],
+    jobs: [report],
     logger: silentLogger,
   })
   await scheduler.start()

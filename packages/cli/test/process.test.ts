@@ -6,16 +6,16 @@ import { useScratch } from './ledger.ts'
 import { startCli, startShell } from './spawn-cli.ts'
 
 const scratch = useScratch()
-const escape = '\u001b['
+const sequence = '\u001b['
 
 describe('the program as a process', () => {
   it('answers without colours in a pipe, with them where FORCE_COLOR asks for them', async () => {
     const { place } = await scratch.ledger()
     const plain = await startCli(['jobs', '-s', place]).ended
     expect(plain).toMatchObject({ code: 0, err: '' })
-    expect(plain.out).not.toContain(escape)
+    expect(plain.out).not.toContain(sequence)
     const colored = await startCli(['jobs', '-s', place], { FORCE_COLOR: '1' }).ended
-    expect(colored.out).toContain(`${escape}33mpaused${escape}39m`)
+    expect(colored.out).toContain(`${sequence}33mpaused${sequence}39m`)
   })
 
   it('ends quietly when a pipe closes', async () => {
@@ -52,10 +52,10 @@ describe.runIf(process.platform === 'linux')('the program on a terminal', () => 
   it('has colours, and none with NO_COLOR; names from the storage do nothing', async () => {
     const { place } = await scratch.ledger()
     const colored = await startShell(`jobistemer jobs -s '${place}'`, { terminal: true }).ended
-    expect(colored.out).toContain(`${escape}33mpaused${escape}39m`)
+    expect(colored.out).toContain(`${sequence}33mpaused${sequence}39m`)
     expect(colored.out).toContain('evil\\x1b]0;owned\\x07\\x9b31m')
     const plain = await startShell(`jobistemer jobs -s '${place}'`, { terminal: true, env: { NO_COLOR: '1' } }).ended
-    expect(plain.out).not.toContain(escape)
+    expect(plain.out).not.toContain(sequence)
   })
 
   it('asks before it cancels many, and exits with 130 when Ctrl-C answers', async () => {

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { defineJob, silentLogger, systemClock } from '@jobistemer/core'
+import { createClient, defineJob, silentLogger, systemClock } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
-import { createClient } from '@jobistemer/core'
 import { createTable } from '@jobistemer/storage-dynamodb'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { type RedisServer, startDynamoDB, startRedis } from '@jobistemer/test-servers'
@@ -48,8 +49,10 @@ describe('on Redis', () => {
 
   it('the doctor finds REDIS_NOT_PERSISTENT, and CLOCK_OFFSET when the clock of its machine is an hour ahead', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
-    expect(codesOf((await ask(examine, server.url)).out)).toEqual(['REDIS_NOT_PERSISTENT', 'NO_NODE_LIVES'])
-    const ahead = virtualClock(systemClock.now() + 3_600_000)
+    // Each process warns once, and this one has.
+    const { out: said } = await startCli([...examine, '-s', server.url]).ended
+    expect(codesOf(said)).toEqual(['REDIS_NOT_PERSISTENT', 'NO_NODE_LIVES'])
+    const ahead = virtualClock(systemClock.now() + 3_610_000)
     const { out } = await runCli([...examine, '-s', server.url], { now: ahead, cwd })
     expect(JSON.parse(out).findings).toContainEqual(
       expect.objectContaining({
@@ -58,6 +61,22 @@ describe('on Redis', () => {
         message: expect.stringMatching(/1 h ahead of/),
       }),
     )
+  })
+
+  it('a machine whose clock is wrong can look and step in all the same, by the clock of the storage', async () => {
+    const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
+    const { code, out } = await runCli(
+      ['trigger', 'import', '--prefix', 'cli', '--key', 'k', '-s', server.url, '--json'],
+      {
+        now: ahead,
+        cwd,
+      },
+    )
+    expect(code).toBe(1)
+    const { id } = JSON.parse(out)
+    const { out: shown } = await ask(['run', id, '--json', '--prefix', 'cli'], server.url)
+    const createdAt = Date.parse(JSON.parse(shown).occurrence.createdAt)
+    expect(Math.abs(createdAt - systemClock.now())).toBeLessThan(60_000)
   })
 
   it('the doctor finds STORAGE_EVICTS and STORAGE_SCHEMA_NEWER, with exit code 3', async () => {
@@ -75,6 +94,15 @@ describe('on Redis', () => {
     const { code, err } = await ask(['jobs'], server.url.replace('right', 'secret'))
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('refuses the user name or the password') })
     expect(err).not.toContain('secret')
+  })
+
+  it('a server that takes connections and never answers is told of within the timeout', async () => {
+    const mute = createServer().listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const { port } = mute.address() as AddressInfo
+    const { code, err } = await startCli(['jobs', '-s', `redis://127.0.0.1:${port}`, '--timeout', '300ms']).ended
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|TIMEOUT)/) })
+    mute.close()
   })
 
   it('a server that is not there is told of within the timeout', async () => {

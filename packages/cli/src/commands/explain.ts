@@ -5,18 +5,6 @@ import { text } from '../output/rendered.ts'
 import { readInstant } from '../values.ts'
 import { printRun } from './run.ts'
 
-const verdicts = {
-  recorded: 'There is a record of it.',
-  covered: 'A recovery decided about it together with others.',
-  will_run: 'It lies ahead, and will run.',
-  paused: 'The job is paused: it will be skipped unless the job is resumed before.',
-  due: 'It is due, and no node has decided about it yet. Is a node up that can run the job? See jobistemer doctor.',
-  not_a_slot: 'The schedule has no slot there.',
-  before_creation: 'The job was not there yet.',
-  pruned: 'Its record was too old to be kept.',
-  unknown: 'It was a slot by a schedule that is not in force any more, or never was one.',
-} as const
-
 /** `jobistemer explain`. */
 export const explain: Command = {
   description: 'Says what became of an instant of a job, past or ahead, and why.',
@@ -34,7 +22,7 @@ export const explain: Command = {
     if (out.isJson) return out.json({ job: name, ...explanation })
     out.line(text`${name} at ${times.full(at)}: ${out.styles.bold(verdict)}`)
     out.line(occurrence === null ? reason : whyOf(occurrence))
-    if (occurrence === null && verdict !== 'not_a_slot') out.line(verdicts[verdict])
+    if (verdict === 'due') out.line('Is a node up that can run the job? jobistemer doctor tells.')
     if (occurrence !== null) {
       out.line()
       printRun(context, name, occurrence)

@@ -61,7 +61,10 @@ function printNames({ out }: Context, items: readonly JobInfo[]): void {
 }
 
 function printJobs({ out, times }: Context, items: readonly JobInfo[]): void {
-  if (items.length === 0) return out.line('No jobs.')
+  if (items.length === 0) {
+    out.line('No jobs.')
+    return
+  }
   out.table(
     [
       { title: 'JOB', shrinks: true },

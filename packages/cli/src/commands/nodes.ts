@@ -34,7 +34,10 @@ export const nodes: Command = {
 }
 
 function printNodes({ out, times }: Context, items: readonly (NodeInfo & { readonly observed: Life })[]): void {
-  if (items.length === 0) return out.line('No nodes.')
+  if (items.length === 0) {
+    out.line('No nodes.')
+    return
+  }
   const { dim, green, red } = out.styles
   const styles = { alive: green, silent: red, unknown: dim }
   out.table(

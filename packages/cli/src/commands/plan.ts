@@ -79,8 +79,10 @@ function isEmpty({ added, changed, removed }: DefinitionPlan): boolean {
 
 function print({ out, times }: Context, planned: DefinitionPlan, isApplied: boolean): void {
   const { owner, added, changed, removed, unchanged } = planned
-  if (out.isJson)
-    return out.json({ owner, applied: isApplied && !isEmpty(planned), added, changed, removed, unchanged })
+  if (out.isJson) {
+    out.json({ owner, applied: isApplied && !isEmpty(planned), added, changed, removed, unchanged })
+    return
+  }
   const { green, yellow, red } = out.styles
   const slots = (dates: readonly Date[]) =>
     dates.length === 0 ? 'none' : dates.map((date) => times.at(date)).join(', ')
