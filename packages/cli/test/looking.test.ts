@@ -192,7 +192,6 @@ describe('explain', () => {
     expect((await ask('explain', 'nightly-report', '2026-01-03T01:00:00Z')).out).toMatchInlineSnapshot(`
       "nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run
       The slot will run under version 1.
-      It lies ahead, and will run.
       "
     `)
     expect((await ask('explain', 'nightly-report', '2026-01-02T01:00:00')).out).toContain(': recorded\n')
