@@ -12,7 +12,7 @@ import { afterAll, afterEach } from 'vitest'
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
 /** The report's upload fails in the first night, and is tried again in the second. */
-export function nightlyReport(place = 'the disk\u001b[2J'): Job {
+function nightlyReport(place = 'the disk\u001b[2J'): Job {
   return defineJob({
     name: 'nightly-report',
     owner: 'reports',

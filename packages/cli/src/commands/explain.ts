@@ -1,6 +1,5 @@
 import type { Command, Context } from '../command.ts'
 import { withNearNames } from '../job-of.ts'
-import { whyOf } from '../output/reasons.ts'
 import { text } from '../output/rendered.ts'
 import { readInstant } from '../values.ts'
 import { printRun } from './run.ts'
@@ -21,7 +20,7 @@ export const explain: Command = {
     const { out, times } = context
     if (out.isJson) return out.json({ job: name, ...explanation })
     out.line(text`${name} at ${times.full(at)}: ${out.styles.bold(verdict)}`)
-    out.line(occurrence === null ? reason : whyOf(occurrence))
+    if (occurrence === null) out.line(reason)
     if (verdict === 'due') out.line('Is a node up that can run the job? jobistemer doctor tells.')
     if (occurrence !== null) {
       out.line()

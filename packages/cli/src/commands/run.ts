@@ -1,6 +1,7 @@
 import type { AttemptReport, Occurrence, TaskReport } from '@jobistemer/core'
 import type { ErrorRecord } from '@jobistemer/core/storage'
 import type { Command, Context } from '../command.ts'
+import { counted } from '../output/counted.ts'
 import { whyOf } from '../output/reasons.ts'
 import { joined, type Part, text } from '../output/rendered.ts'
 import { tookOf } from '../output/runs-table.ts'
@@ -46,7 +47,10 @@ export function printRun(context: Context, job: string | null, occurrence: Occur
     ['finished', occurrence.finishedAt === null ? null : times.full(occurrence.finishedAt)],
     ['took', tookOf(occurrence, now()) || null],
     ['node', occurrence.node === null ? null : text`${occurrence.node}, owner ${occurrence.fencingToken} of this run`],
-    ['rescues', occurrence.rescues === 0 ? null : occurrence.rescues],
+    [
+      'taken over',
+      occurrence.rescues === 0 ? null : text`${counted(occurrence.rescues, 'time')}, from a node that was gone`,
+    ],
     ['replay of', occurrence.replayOf],
     ['key', occurrence.requestKey],
     ['asked by', occurrence.requestActor],

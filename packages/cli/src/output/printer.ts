@@ -49,7 +49,7 @@ export class Printer {
 }
 
 /** JSON that a terminal does not obey either: beyond what JSON escapes, all that {@link visible} would make visible. */
-export function jsonText(document: object): string {
+function jsonText(document: object): string {
   return JSON.stringify(document, null, 2).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })

@@ -56,7 +56,7 @@ function lineOf(row: readonly Cell[], columns: readonly Column[], widths: readon
 }
 
 /** The beginning of a text, with … at its end when something is missing. */
-export function cutTo(text: string, width: number): string {
+function cutTo(text: string, width: number): string {
   if (stringWidth(text) <= width) return text
   let kept = ''
   let used = 1
