@@ -67,11 +67,19 @@ function taskReport(occurrence: Occurrence['id'], name: string, states: readonly
   const attempts = states.map((state, index): AttemptReport => {
     const id = attemptId(runId, index + 1)
     const at = new Date(firstSlotMs)
-    return { id, number: index + 1, state, startedAt: at, endedAt: at, durationMs: 0, error: null, reason: null }
+    const told = { error: null, reason: null, progress: null, logs: [], droppedLogs: 0 }
+    return { id, number: index + 1, state, startedAt: at, endedAt: at, durationMs: 0, ...told }
   })
   const id = taskId(job, name)
   const attemptCount = attempts.length
-  const outcome = { state: 'completed', reason: null, durationMs: 0, result: undefined, error: null } as const
+  const outcome = {
+    state: 'completed',
+    reason: null,
+    durationMs: 0,
+    result: undefined,
+    error: null,
+    progress: null,
+  } as const
   return { id, runId, name, ...outcome, attempts, attemptCount }
 }
 

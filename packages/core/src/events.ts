@@ -69,6 +69,21 @@ export interface SchedulerEvents {
     readonly jobName: string
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
+  /**
+   * No run of the job was `completed` for its `alertAfter`. Told by one of the living nodes for all jobs, within about a
+   * minute, and again each time that `alertAfter` has passed. `since`: from when on that is counted: the last success, or
+   * when the job was stored, changed or resumed.
+   */
+  'job.silent': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly alertAfterMs: number
+    readonly since: Date
+    /** `null` when none was found. */
+    readonly lastSuccessAt: Date | null
+  }
+  /** A run of a job that was silent was `completed`. Told by the node that has said `job.silent`, a minute later at most. */
+  'job.heard': { readonly jobId: JobId; readonly jobName: string; readonly succeededAt: Date }
   /** This node created the record; it may be running, waiting or already decided. */
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
@@ -94,6 +109,8 @@ export interface SchedulerEvents {
   /** It was canceled through this node while it waited, or by force. What runs and stops tells `occurrence.finished`. */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
+  /** Its handler has said how far it has come. At most about once a second, with the last that it has said. */
+  'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
   'attempt.ended': AttemptEvent & {
     readonly state: AttemptState
     readonly durationMs: number
@@ -179,6 +196,8 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'job.removed': true,
   'job.vanished': true,
   'job.ahead': true,
+  'job.silent': true,
+  'job.heard': true,
   'occurrence.created': true,
   'occurrence.started': true,
   'occurrence.finished': true,
@@ -187,6 +206,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'occurrence.reaped': true,
   'occurrence.canceled': true,
   'attempt.started': true,
+  'attempt.progressed': true,
   'attempt.ended': true,
   'recovery.decided': true,
   'storage.failed': true,

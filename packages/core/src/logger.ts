@@ -1,5 +1,6 @@
 import { printError } from './print-error.ts'
 import { catchRejection } from './rejection.ts'
+import type { LogLevel } from './storage/occurrence-record.ts'
 import { systemClock } from './system-clock.ts'
 
 /** What Jobistemer logs to: `console` and a pino logger both fit. Fields come first, as pino wants them. */
@@ -52,6 +53,18 @@ export function guardedLogger(logger: Logger): Logger {
       }
     }
   return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
+}
+
+/** A logger whose lines are also handed on, as whoever logs gives them. */
+export function keepingLogger(
+  logger: Logger,
+  keep: (level: LogLevel, fields: unknown, message: unknown) => void,
+): Logger {
+  const keeping = (level: LogLevel) => (fields: object, message: string) => {
+    logger[level](fields, message)
+    keep(level, fields, message)
+  }
+  return { debug: keeping('debug'), info: keeping('info'), warn: keeping('warn'), error: keeping('error') }
 }
 
 /** A logger that adds fields to each line. */

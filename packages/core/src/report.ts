@@ -1,11 +1,12 @@
 import type { FailureStrategy, TaskExecutionMode } from './configuration/settings.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from './ids.ts'
-import type { JsonValue } from './json.ts'
+import type { JsonObject, JsonValue } from './json.ts'
 import type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 import type {
   AttemptState,
   ErrorRecord,
   FinalState,
+  LogLevel,
   OccurrenceKind,
   TaskRunState,
 } from './storage/occurrence-record.ts'
@@ -16,7 +17,7 @@ export interface ExecutionReport {
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot; for a trigger or a replay, when it was asked for. */
+  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   /** When its last owner took it. */
   readonly startedAt: Date
@@ -51,6 +52,8 @@ export interface TaskReport {
   readonly result: JsonValue | undefined
   /** Of the last attempt. */
   readonly error: ErrorRecord | null
+  /** Of the last attempt. */
+  readonly progress: ProgressReport | null
   /** The tries, across owners. Of more than twenty the first five and the last fifteen are kept. */
   readonly attempts: readonly AttemptReport[]
   /** How many tries there were. */
@@ -71,4 +74,33 @@ export interface AttemptReport {
   /** What its handler threw; `null` when it threw nothing. */
   readonly error: ErrorRecord | null
   readonly reason: TaskReason | null
+  /** How far it has come, as its handler has said last; `null` when it has not. */
+  readonly progress: ProgressReport | null
+  /** With `keepLogs`: the last lines that its handler has logged, as far as there was room for them. */
+  readonly logs: readonly LogLine[]
+  /** How many lines came before these, and are not kept. */
+  readonly droppedLogs: number
+}
+
+/** How far an attempt has come. */
+export interface ProgressReport {
+  /** 0 to 1. */
+  readonly fraction: number
+  /** What it was at; `null` when its handler gave no text. */
+  readonly message: string | null
+  /** When its handler said so. */
+  readonly at: Date
+}
+
+/** A line that a handler has logged. */
+export interface LogLine {
+  /** When it was logged. */
+  readonly at: Date
+  /** How much it matters, as its handler has said. */
+  readonly level: LogLevel
+  readonly message: string
+  /** The fields that the handler gave, made printable; `null` when it gave none. */
+  readonly fields: JsonObject | null
+  /** It was longer than 1,000 characters, and is not whole. */
+  readonly isCut: boolean
 }

@@ -69,7 +69,10 @@ describe('a plan', () => {
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
     expect(overridden.tasks).toEqual([
-      { ...plan.tasks[2], settings: { failureStrategy: 'continue', retryPolicy: null, taskTimeoutMs: 1 } },
+      {
+        ...plan.tasks[2],
+        settings: { failureStrategy: 'continue', retryPolicy: null, taskTimeoutMs: 1, keepLogs: null },
+      },
     ])
     expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
   })

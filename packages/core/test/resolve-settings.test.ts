@@ -19,12 +19,18 @@ describe('effective settings', () => {
   })
 
   it('of a task are its job’s, apart from its own', () => {
-    const job = resolveJobSettings({ failureStrategy: 'continue', taskTimeoutMs: 7 })
-    expect(resolveTaskSettings(job, {})).toEqual({ failureStrategy: 'continue', retryPolicy: null, taskTimeoutMs: 7 })
+    const job = resolveJobSettings({ failureStrategy: 'continue', taskTimeoutMs: 7, keepLogs: null })
+    expect(resolveTaskSettings(job, {})).toEqual({
+      failureStrategy: 'continue',
+      retryPolicy: null,
+      taskTimeoutMs: 7,
+      keepLogs: null,
+    })
     expect(resolveTaskSettings(job, { retryPolicy, failureStrategy: 'fail_fast' })).toEqual({
       failureStrategy: 'fail_fast',
       retryPolicy,
       taskTimeoutMs: 7,
+      keepLogs: null,
     })
   })
 

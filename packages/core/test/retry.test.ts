@@ -19,7 +19,7 @@ function delayAfter(options: {
 }): number | null {
   const { states, retryPolicy = policy, failureStrategy = 'fail_fast', random = 0 } = options
   const failed = failuresOf({ attempts: attempts(...states), omitted: undefined })
-  return retryDelay({ retryPolicy, failureStrategy, taskTimeoutMs: 1 }, failed, () => random)
+  return retryDelay({ retryPolicy, failureStrategy, keepLogs: null, taskTimeoutMs: 1 }, failed, () => random)
 }
 
 const failures = (count: number): AttemptState[] => Array.from({ length: count }, () => 'failed')

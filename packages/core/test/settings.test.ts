@@ -36,6 +36,8 @@ describe('settings', () => {
         maxRescues: 0,
         whileIsolated: 'abort',
         retention: { olderThan: { days: 2 } },
+        keepLogs: { lines: 7 },
+        alertAfter: { hours: 26 },
         timezone: 'Europe/Berlin',
       }),
     ).toEqual({
@@ -52,8 +54,17 @@ describe('settings', () => {
       maxRescues: 0,
       whileIsolated: 'abort',
       retention: { olderThanMs: 172_800_000, keep: 10 },
+      keepLogs: { lines: 7 },
+      alertAfterMs: 93_600_000,
       timezone: 'Europe/Berlin',
     })
+  })
+
+  it('of kept logs are a hundred lines, or none', () => {
+    expect(readTask({ keepLogs: true })).toEqual({ keepLogs: { lines: 100 } })
+    expect(readTask({ keepLogs: {} })).toEqual({ keepLogs: { lines: 100 } })
+    expect(readTask({ keepLogs: false })).toEqual({ keepLogs: null })
+    expect(readJob({ alertAfter: 'never' })).toEqual({ alertAfterMs: null })
   })
 
   it('of a retry policy default to one second, no back-off, no jitter and at most an hour between attempts', () => {
@@ -95,6 +106,9 @@ const badTaskSettings: BadSetting[] = [
   ['retryPolicy', [], 'INVALID_ARGUMENT'],
   ['taskTimeout', 0, 'INVALID_DURATION'],
   ['taskTimeout', 'soon', 'INVALID_DURATION'],
+  ['keepLogs', 100, 'INVALID_ARGUMENT'],
+  ['keepLogs', null, 'INVALID_ARGUMENT'],
+  ['keepLogs', [], 'INVALID_ARGUMENT'],
 ]
 
 const badJobSettings: BadSetting[] = [
@@ -117,6 +131,9 @@ const badJobSettings: BadSetting[] = [
   ['whileIsolated', 'stop', 'INVALID_ARGUMENT'],
   ['retention', 'never', 'INVALID_ARGUMENT'],
   ['retention', null, 'INVALID_ARGUMENT'],
+  ['alertAfter', 999, 'INVALID_DURATION'],
+  ['alertAfter', 'forever', 'INVALID_DURATION'],
+  ['alertAfter', null, 'INVALID_DURATION'],
   ['timezone', 'Mars/Olympus', 'INVALID_TIMEZONE'],
   ['timezone', '', 'INVALID_TIMEZONE'],
   ['timezone', 2, 'INVALID_TIMEZONE'],

@@ -50,6 +50,7 @@ const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_jobs_in_queue: 'Occurrences that wait in the storage, of all nodes.',
   scheduler_jobs_paused: 'Paused jobs.',
   scheduler_jobs_ahead: 'Jobs that a clock which was wrong has decided ahead of the time: they do not run.',
+  scheduler_jobs_silent: 'Jobs that had no success for their alertAfter. One of the nodes shows it.',
   scheduler_clock_skew_seconds: 'How far the clock of this node is ahead of the clock of the storage.',
   scheduler_nodes: 'Living nodes, as far as this one knows.',
   scheduler_node_isolated: '1 while no heartbeat of this node is accepted, and it takes no new work.',

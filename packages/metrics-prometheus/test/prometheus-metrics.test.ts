@@ -206,6 +206,26 @@ test('gauges do not end in _total, as counters do, unless the old names are wish
   }
 })
 
+test('how many jobs are silent shows on the node that looks for them alone', async () => {
+  const others = {
+    scheduler_jobs_running: 0,
+    scheduler_jobs_paused: 0,
+    scheduler_jobs_ahead: 0,
+    scheduler_clock_skew_seconds: 0,
+    scheduler_nodes: 1,
+    scheduler_node_isolated: 0,
+    scheduler_clock_unconfirmed: 0,
+  }
+  const registry = new Registry()
+  let silent: { readonly scheduler_jobs_silent?: number } = {}
+  prometheusMetrics({ registry }).gauges(async () => ({ ...others, ...silent }))
+  expect(await registry.metrics()).not.toMatch(/^scheduler_jobs_silent /m)
+  silent = { scheduler_jobs_silent: 2 }
+  expect(await registry.metrics()).toMatch(/^scheduler_jobs_silent 2$/m)
+  silent = {}
+  expect(await registry.metrics()).not.toMatch(/^scheduler_jobs_silent /m)
+})
+
 test('the time of the last success of a job shows, and nothing of a job that was removed', async () => {
   const registry = new Registry()
   const clock = virtualClock('2026-01-01T00:00:00Z')

@@ -9,6 +9,8 @@ import {
   type IsolationStrategy,
   type JobOverrides,
   type JobSettingsInput,
+  type KeepLogs,
+  type KeepLogsInput,
   type RecoveryStrategy,
   type RecoveryStrategyInput,
   type Retention,
@@ -20,7 +22,7 @@ import {
   type TaskSettingsInput,
 } from './settings.ts'
 
-export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout']
+export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout', 'keepLogs']
 export const jobSettingNames: readonly string[] = [
   ...taskSettingNames,
   'taskExecutionMode',
@@ -33,6 +35,7 @@ export const jobSettingNames: readonly string[] = [
   'maxRescues',
   'whileIsolated',
   'retention',
+  'alertAfter',
   'timezone',
 ]
 
@@ -57,6 +60,7 @@ export function readTaskSettings(input: TaskSettingsInput, path: string): TaskOv
   if (input.taskTimeout !== undefined) {
     overrides.taskTimeoutMs = toDurationMs(input.taskTimeout, `${path}taskTimeout`, { min: 1 })
   }
+  if (input.keepLogs !== undefined) overrides.keepLogs = readKeepLogs(input.keepLogs, `${path}keepLogs`)
   return overrides
 }
 
@@ -89,6 +93,10 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.whileIsolated !== undefined)
     overrides.whileIsolated = readChoice(input.whileIsolated, isolationStrategies, `${path}whileIsolated`)
   if (input.retention !== undefined) overrides.retention = readRetention(input.retention, `${path}retention`)
+  if (input.alertAfter !== undefined) {
+    overrides.alertAfterMs =
+      input.alertAfter === 'never' ? null : toDurationMs(input.alertAfter, `${path}alertAfter`, { min: 1000 })
+  }
   if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides
 }
@@ -135,6 +143,20 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
       maxOccurrences === undefined ? null : readInteger(maxOccurrences, `${field}.maxOccurrences`, 1, 1_000_000),
     maxAgeMs: maxAge === undefined ? null : toDurationMs(maxAge, `${field}.maxAge`, { min: 1 }),
   }
+}
+
+function readKeepLogs(input: KeepLogsInput, field: string): KeepLogs | null {
+  if (input === false) return null
+  if (input !== true && (typeof input !== 'object' || input === null)) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field} does not say what to keep: ${printValue(input)}.`,
+      field,
+      value: input,
+      remedy: 'Allowed are true, false and { lines }.',
+    })
+  }
+  const { lines } = input === true ? {} : readObject(input, field, ['lines'])
+  return { lines: readInteger(orDefault(lines, 100), `${field}.lines`, 1, 1000) }
 }
 
 function readRetention(input: RetentionInput, field: string): Retention | null {

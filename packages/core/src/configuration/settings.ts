@@ -73,6 +73,15 @@ export type RetentionInput =
       readonly keep?: number
     }
 
+/** Whether what a handler logs through `context.logger` is kept with its attempt. */
+export type KeepLogsInput =
+  /** The last 100 lines, or none. */
+  | boolean
+  | {
+      /** The last so many lines, 1 to 1,000. Default 100. */
+      readonly lines?: number
+    }
+
 /** Settings that both a job and a task can have. */
 export interface TaskSettingsInput {
   /** Default `fail_fast`. */
@@ -81,6 +90,12 @@ export interface TaskSettingsInput {
   readonly retryPolicy?: RetryPolicyInput
   /** For one attempt. Default 5 min. */
   readonly taskTimeout?: DurationInput
+  /**
+   * Keeps what handlers log through `context.logger`, on all levels, with their attempts: the last lines, each cut after
+   * 1,000 characters, in at most 65,536 bytes for an occurrence. What is logged is stored then, with whatever secrets are in
+   * it. Default false.
+   */
+  readonly keepLogs?: KeepLogsInput
 }
 
 /** Settings of a job; a scheduler takes the same as defaults for its jobs. */
@@ -115,6 +130,12 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
+  /**
+   * The job is silent when no run of it was `completed` for so long, whatever the reason. A living node says so: by the
+   * event `job.silent`, an error in its log, and the gauge `scheduler_jobs_silent`. Counted from the last success, or from
+   * when the job was stored, changed or resumed, if that was later; not while it is paused. At least 1 s. Default `never`.
+   */
+  readonly alertAfter?: DurationInput | 'never'
   /** Time zone of schedules that name none. Default `UTC`. */
   readonly timezone?: string
 }
@@ -146,6 +167,12 @@ export interface Retention {
   readonly keep: number
 }
 
+/** How much of what a handler logs is kept. */
+export interface KeepLogs {
+  /** The last so many lines of an attempt. */
+  readonly lines: number
+}
+
 /** The effective settings of a task. */
 export interface TaskSettings {
   /** What a failure means for the other tasks. */
@@ -154,6 +181,8 @@ export interface TaskSettings {
   readonly retryPolicy: RetryPolicy | null
   /** For one attempt. */
   readonly taskTimeoutMs: number
+  /** Of what its handler logs; `null`: nothing is kept. */
+  readonly keepLogs: KeepLogs | null
 }
 
 /** The effective settings of a job. */
@@ -178,6 +207,8 @@ export interface JobSettings extends TaskSettings {
   readonly whileIsolated: IsolationStrategy
   /** For how long history is kept; `null`: for ever. */
   readonly retention: Retention | null
+  /** Without a success for so long the job is silent; `null`: never. */
+  readonly alertAfterMs: number | null
   /** IANA name: the zone of schedules that name none. */
   readonly timezone: string
 }
@@ -194,6 +225,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   retryPolicy: null,
   executionTimeoutMs: 3_600_000,
   taskTimeoutMs: 300_000,
+  keepLogs: null,
   overlapPolicy: 'skip',
   maxQueued: 1000,
   recoveryStrategy: { type: 'execute_last' },
@@ -202,5 +234,6 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   maxRescues: 3,
   whileIsolated: 'continue',
   retention: { olderThanMs: 30 * 86_400_000, keep: 10 },
+  alertAfterMs: null,
   timezone: 'UTC',
 })

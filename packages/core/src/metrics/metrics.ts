@@ -38,6 +38,10 @@ export interface GaugeValues {
   readonly scheduler_jobs_paused: number
   /** Jobs whose slots are decided up to an instant that lies ahead, as far as this node knows. */
   readonly scheduler_jobs_ahead: number
+  /**
+   * Jobs that had no success for their `alertAfter`. One of the living nodes looks for them; the others leave it out.
+   */
+  readonly scheduler_jobs_silent?: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
   /** Living nodes, this one among them, as far as this node knows. */

@@ -41,6 +41,17 @@ export const finalStates: readonly FinalState[] = [
   'missed',
 ]
 
+/** The terminal states of what was run and did not go well. What was canceled, skipped or missed is no failure. */
+export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
+
+/** The states of failures. A storage finds occurrences in these states without a look at the others. */
+export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
+
+/** Whether a state is that of a failure. */
+export function isFailure(state: OccurrenceState): state is FailedState {
+  return state === 'failed' || state === 'completed_with_errors' || state === 'failed_stale'
+}
+
 /** Whether a state is terminal. */
 export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
@@ -78,6 +89,8 @@ export interface OccurrenceDetails {
   readonly tasks?: readonly string[]
   /** Data handed to `trigger` or `replay`. */
   readonly data?: JsonValue
+  /** The data have been through the job's payload schema. */
+  readonly isParsed?: true
   /** Configuration of this one trigger, over the job's and the tasks' own. */
   readonly overrides?: JsonObject
   /** The occurrence that this one replays. */
@@ -130,6 +143,40 @@ export interface ErrorRecord {
   readonly errors?: readonly ErrorRecord[]
 }
 
+/** How far an attempt has come, as its handler has said last. */
+export interface ProgressRecord {
+  /** 0 to 1. */
+  readonly fraction: number
+  /** At most 200 characters; `null` when nothing was said. */
+  readonly message: string | null
+  /** When it was said, in epoch milliseconds. */
+  readonly at: number
+}
+
+/** How much a line of a log matters. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** A line that a handler has logged. */
+export interface LogLineRecord {
+  /** When, in epoch milliseconds. */
+  readonly at: number
+  /** As its handler has said. */
+  readonly level: LogLevel
+  readonly message: string
+  /** Made printable; absent when there are none. */
+  readonly fields?: JsonObject
+  /** The line was longer than 1,000 characters: something of it is not here. */
+  readonly cut?: true
+}
+
+/** What is kept of what the handler of an attempt has logged. */
+export interface LogsRecord {
+  /** The last ones, in their order. */
+  readonly lines: readonly LogLineRecord[]
+  /** How many came before them, and are not kept. */
+  readonly dropped: number
+}
+
 /** One try of a task. Written before its handler is called. All instants are epoch milliseconds. */
 export interface AttemptRecord {
   /** 1, 2, 3 … without gap or repeat, across owners. */
@@ -143,6 +190,10 @@ export interface AttemptRecord {
   readonly error?: ErrorRecord
   /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
   readonly reason?: string
+  /** How far it has come; absent when its handler has not said. */
+  readonly progress?: ProgressRecord
+  /** Absent when nothing was logged that is kept. */
+  readonly logs?: LogsRecord
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */

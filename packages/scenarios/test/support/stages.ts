@@ -6,6 +6,7 @@ import {
   type Scheduler,
   type SchedulerOptions,
   systemClock,
+  type TaskContext,
 } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { ClockWorld, hour } from './clock-world.ts'
@@ -442,6 +443,37 @@ export const isRefused: Stage = async (cast) => {
   await cast.watched(world.scheduler, { jobs: [job], storage })
   await world.clock.advanceTo(at(125))
   return 125
+}
+
+/** A handler says how far it has come, and logs more than the storage keeps. */
+export const saysTooMuch: Stage = async (cast) => {
+  const world = createWorld()
+  const run = async ({ progress, logger }: TaskContext<undefined>) => {
+    progress(0.5)
+    logger.info({}, 'said by a handler')
+    await world.clock.sleep(2000)
+  }
+  const job = odd(cast, { schedule: everySeconds(10, +at(10)), keepLogs: true, tasks: [{ name: 'work', run }] })
+  const storage = wrapStorage(world.connect(), {
+    around(call) {
+      const hasLogs = call.method === 'settle' && JSON.stringify(call.request).includes('"lines":[{')
+      if (hasLogs) throw new RangeError('too large')
+      return call.proceed()
+    },
+  })
+  await cast.watched(world.scheduler, { jobs: [job], storage })
+  await world.clock.advanceTo(at(65))
+  return 65
+}
+
+/** A job has its first success long after its `alertAfter`. */
+export const isSilent: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, {
+    jobs: [odd(cast, { schedule: everySeconds(150), alertAfter: { seconds: 70 } })],
+  })
+  await world.clock.advanceTo(at(225))
+  return 225
 }
 
 function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {

@@ -26,6 +26,7 @@ export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefin
     tasks: definition.tasks.map((task) => ({
       name: task.name,
       ...task.settings,
+      keepLogs: task.failing > 0 && { lines: 2 },
       data: task as never,
       ...(job.isData
         ? { handler: dataHandler }
@@ -64,6 +65,9 @@ async function runSimulatedTask(
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
   const fails = random.chance(task.failing)
+  // Of those that take longer than a second, that is told in between.
+  if (random.chance(0.5)) context.progress(random.next(), 'begun')
+  context.logger.debug({ attempt }, 'begun')
   const { signal } = context
   const tell = (): void => history.add(life, { kind: 'handler.told', ...names, reason: reasonOf(signal) })
   if (signal.aborted) tell()

@@ -309,6 +309,19 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
       errors,
     }
     const ended = { startedAt: slotAt(1), endedAt: slotAt(1) + 9 }
+    const line = {
+      at: slotAt(1) + 6,
+      level: 'info',
+      message: 'naïve 🦊 \u0000 "x"',
+      fields: { rows: [3], ok: null },
+    } as const
+    const said = {
+      progress: { fraction: 1, message: 'クリーン', at: slotAt(1) + 7 },
+      logs: {
+        lines: [line, { at: slotAt(1) + 7, level: 'error' as const, message: '', cut: true as const }],
+        dropped: 12,
+      },
+    }
     const runs: readonly TaskRunRecord[] = [
       {
         task: 'export',
@@ -317,8 +330,8 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
           { number: 1, state: 'failed', ...ended, error },
           { number: 2, state: 'timed_out', ...ended, error: { name: 'E', message: '' } },
           { number: 3, state: 'aborted', ...ended, reason: 'shutdown' },
-          { number: 4, state: 'lost', ...ended },
-          { number: 5, state: 'succeeded', ...ended },
+          { number: 4, state: 'lost', ...ended, progress: { fraction: 0.25, message: null, at: slotAt(1) + 5 } },
+          { number: 5, state: 'succeeded', ...ended, ...said },
         ],
         result: { rows: [1, 'two', null, { three: [] }], long: 'y'.repeat(100_000) },
       },

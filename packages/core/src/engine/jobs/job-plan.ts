@@ -70,11 +70,12 @@ function toTaskPlan(
 
 /** The plan with the overrides and the choice of tasks of one trigger on top. */
 export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
-  const { failureStrategy, retryPolicy, taskTimeoutMs } = overrides
+  const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {
     ...(failureStrategy !== undefined && { failureStrategy }),
     ...(retryPolicy !== undefined && { retryPolicy }),
     ...(taskTimeoutMs !== undefined && { taskTimeoutMs }),
+    ...(keepLogs !== undefined && { keepLogs }),
   }
   const settings = resolveJobSettings(plan.settings, overrides)
   return {

@@ -8,16 +8,16 @@ import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOnes } from './next-ones.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
-import { UnsaidStarts } from './unsaid-starts.ts'
+import { UnsaidThings } from './unsaid.ts'
 
 /** The occurrences that are this node's. Each runs as soon as it has a place. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly nextOnes: NextOnes
+  readonly unsaid: UnsaidThings
   readonly #capacity: Capacity
   readonly #executions = new Map<OccurrenceId, Execution>()
-  readonly #unsaid: UnsaidStarts
   /** Still running in the storage, and nobody here runs them. */
   readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
@@ -30,7 +30,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.engine = engine
     this.settler = new Settler(engine)
     this.#capacity = capacity
-    this.#unsaid = new UnsaidStarts(engine)
+    this.unsaid = new UnsaidThings(engine)
     this.nextOnes = new NextOnes(engine, capacity)
   }
 
@@ -72,7 +72,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
-    if (options.isUnsaid === true) this.#unsaid.add(execution)
+    if (options.isUnsaid === true) this.unsaid.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else this.#capacity.enter(execution)
@@ -92,7 +92,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.#unsaid.delete(execution)
+    this.unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
   }
 
@@ -101,7 +101,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closed(execution: Execution): void {
-    this.#unsaid.delete(execution)
+    this.unsaid.delete(execution)
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)

@@ -1,8 +1,10 @@
 import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
-import type { AttemptReport, ExecutionReport, TaskReport } from '../../report.ts'
-import type { FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from '../../report.ts'
+import type { AttemptRecord, FinalState, LogLineRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
+
+const noLines: readonly LogLine[] = Object.freeze([])
 
 /** The report on an occurrence that has ended. */
 export function reportOf(options: {
@@ -46,6 +48,7 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
     durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - first.startedAt,
     result: run.result,
     error: last?.error ?? null,
+    progress: progressOf(last),
     attemptCount: run.attempts.length + (run.omitted?.attempts ?? 0),
     attempts: run.attempts.map(
       (attempt): AttemptReport => ({
@@ -57,7 +60,19 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
         durationMs: attempt.endedAt === null ? null : attempt.endedAt - attempt.startedAt,
         error: attempt.error ?? null,
         reason: attempt.reason ?? null,
+        progress: progressOf(attempt),
+        logs: attempt.logs?.lines.map(logLineOf) ?? noLines,
+        droppedLogs: attempt.logs?.dropped ?? 0,
       }),
     ),
   }
+}
+
+function progressOf(attempt: AttemptRecord | undefined): ProgressReport | null {
+  const progress = attempt?.progress
+  return progress === undefined ? null : { ...progress, at: new Date(progress.at) }
+}
+
+function logLineOf({ at, level, message, fields, cut }: LogLineRecord): LogLine {
+  return { at: new Date(at), level, message, fields: fields ?? null, isCut: cut === true }
 }

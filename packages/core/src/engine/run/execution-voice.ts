@@ -1,5 +1,5 @@
 import type { ExecutionReport } from '../../report.ts'
-import type { AttemptRecord } from '../../storage/occurrence-record.ts'
+import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 import { perform } from '../loop/perform.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
@@ -28,6 +28,12 @@ export class ExecutionVoice {
   attemptStarted(task: string, attempt: number): void {
     const { events } = this.#source.engine
     if (events.hears('attempt.started')) events.emit('attempt.started', { ...this.#names(), task, attempt })
+  }
+
+  attemptProgressed(task: string, attempt: number, { fraction, message }: ProgressRecord): void {
+    const { events } = this.#source.engine
+    if (!events.hears('attempt.progressed')) return
+    events.emit('attempt.progressed', { ...this.#names(), task, attempt, fraction, message })
   }
 
   /** `error` is what the handler threw, if it did. */

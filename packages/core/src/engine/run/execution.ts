@@ -1,3 +1,5 @@
+import { JobistemerError } from '../../errors.ts'
+import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
@@ -11,6 +13,7 @@ import type { AbortReason } from './abort-errors.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
 import { ExecutionVoice } from './execution-voice.ts'
+import { KeptLogs } from './kept-logs.ts'
 import type { NextOnes } from './next-ones.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
@@ -18,12 +21,14 @@ import { RunningOccurrenceContext } from './task-context.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { TaskProgress } from './task-progress.ts'
 import { runsWithoutTask } from './task-run-records.ts'
+import type { UnsaidThings } from './unsaid.ts'
 
 /** What an execution tells whoever started it. */
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly nextOnes: NextOnes
+  readonly unsaid: UnsaidThings
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
   /** Its handlers were called, and the storage will never know: it is the reaper's. */
@@ -50,7 +55,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   at: number = 0
   heapIndex: number = -1
   readonly job: RegisteredJob
-  readonly occurrence: StartedOccurrence
+  occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
   readonly #plan: JobPlan
@@ -68,9 +73,13 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #drainsUntil: number | null = null
   #phase: 'open' | 'closing' | 'closed' = 'open'
   #saying = false
+  /** Handlers have said what the storage was not told. */
+  #isNoted = false
+  #keptLogs: KeptLogs | null = null
   /** Its end may take the next occurrence of its job. */
   #isTaking = false
   #isRefused = false
+  #misfit: JobistemerError | null = null
   #failedFast = false
   #halt: Halt | null = notHalted
   #finalChange: SettleChange | null = null
@@ -138,8 +147,47 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     }
     this.engine.agenda.setAlarm(this, leftMs)
     for (const task of this.#tasks) task.startsAt(now)
+    const checking = this.#checkInput()
+    if (checking === null) this.#callOnStart()
+    else {
+      checking
+        .then(() => {
+          if (this.#phase === 'open') this.#callOnStart()
+        })
+        .catch((error) => this.engine.fail('start', error))
+    }
+  }
+
+  /** What a process without the job's code has handed over is seen by its schema here for the first time. */
+  #checkInput(): Promise<void> | null {
+    const { name, payload } = this.job.job
+    const { kind, details } = this.occurrence
+    if (payload === null || kind === 'slot' || details.isParsed === true) return null
+    const take = (data: JsonValue | undefined): void => {
+      this.occurrence = { ...this.occurrence, details: { ...details, ...(data !== undefined && { data }) } }
+    }
+    const refuse = (error: unknown): void => {
+      if (!JobistemerError.isInstance(error)) throw error
+      this.#misfit = error
+    }
+    try {
+      const parsed = parsePayload(payload, details.data, { jobName: name, field: 'data' })
+      if (!(parsed instanceof Promise)) {
+        take(parsed)
+        return null
+      }
+      const checking = parsed.then(take, refuse)
+      this.engine.clock.track?.(checking)
+      return checking
+    } catch (error) {
+      refuse(error)
+      return null
+    }
+  }
+
+  #callOnStart(): void {
     const { onStart } = this.job.job
-    if (onStart === undefined) this.#begin()
+    if (onStart === undefined || this.#misfit !== null) this.#begin()
     else {
       this.voice
         .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
@@ -192,8 +240,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#saying = false
     if (this.#phase === 'closed') return null
     this.#sequence++
+    this.#owner.unsaid.delete(this)
     const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs()
+    if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
+    this.#isNoted = false
     let change = progressed
     if (this.#phase === 'closing') {
       change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
@@ -233,14 +284,19 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   }
 
   /**
-   * The storage cannot keep what this occurrence says, so it says less: that it has failed, and why. If that is refused
-   * too, nothing can be said any more.
+   * The storage cannot keep what this occurrence says, so it says less: first without what was logged, then that it has
+   * failed, and why. If that is refused too, nothing can be said any more.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
     if (this.#phase === 'closed') return
     const { logger } = this.engine
     const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
+    if (this.#keptLogs?.refuse() === true) {
+      logger.warn(fields, 'the storage cannot keep what this occurrence says: what it has logged is left out')
+      this.say()
+      return
+    }
     if (this.#isRefused) {
       logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
       this.#owner.leftToReaper(this)
@@ -312,6 +368,14 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (this.#halt?.kind === 'release') this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
   }
 
+  get misfit(): JobistemerError | null {
+    return this.#misfit
+  }
+
+  failMisfit(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'invalid_payload' }, 'invalid_payload')
+  }
+
   mayRetry(plan: TaskPlan): boolean {
     return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
   }
@@ -363,9 +427,20 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#owner.settler.enqueue(this)
   }
 
-  /** It runs since its claim, and the storage has nothing of its attempts. */
-  sayStart(): void {
-    if (this.#phase === 'open' && this.#beganAt !== null && this.#sequence === 0) this.say()
+  get keptLogs(): KeptLogs {
+    this.#keptLogs ??= new KeptLogs()
+    return this.#keptLogs
+  }
+
+  noted(): void {
+    if (this.#isNoted) return
+    this.#isNoted = true
+    this.#owner.unsaid.add(this)
+  }
+
+  /** The storage does not know all of it: nothing of its attempts since its claim, or not what its handlers have said. */
+  sayUnsaid(): void {
+    if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
   /** Another owner has it: its handlers are told, and what they do changes nothing any more. */

@@ -1,3 +1,4 @@
+import { readNumber } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import {
@@ -11,13 +12,16 @@ import {
 } from '../../ids.ts'
 import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
-import { boundLogger, type Logger } from '../../logger.ts'
+import { boundLogger, keepingLogger, type Logger } from '../../logger.ts'
 import { sleepOn } from '../../sleep.ts'
-import type { OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { LogLevel, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { cutText } from './cut-text.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
+
+const longestProgressMessage = 200
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
@@ -126,6 +130,9 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 export interface AttemptSource {
   readonly plan: TaskPlan
   signal(): AbortSignal
+  /** The handler of the attempt with this number says how far it has come, or logs something that is to be kept. */
+  progress(attempt: number, fraction: number, message: string | null): void
+  log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
 }
 
 /** What a task's context asks of its execution. */
@@ -151,6 +158,29 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
 
   protected override logFields(): object {
     return { ...super.logFields(), task: this.#task.plan.name, attempt: this.attempt }
+  }
+
+  override get logger(): Logger {
+    const logger = super.logger
+    if (this.#task.plan.settings.keepLogs === null) return logger
+    return keepingLogger(logger, (level, fields, message) => this.#task.log(this.attempt, level, fields, message))
+  }
+
+  get progress(): (fraction: number, message?: string) => void {
+    return (fraction, message) => this.#progress(fraction, message)
+  }
+
+  #progress(fraction: number, message: string | undefined): void {
+    readNumber(fraction, 'fraction', 0, 1)
+    if (message !== undefined && typeof message !== 'string') {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `message is not a text: ${printValue(message)}.`,
+        field: 'message',
+        value: message,
+        remedy: 'Give a string or leave it out.',
+      })
+    }
+    this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestProgressMessage))
   }
 
   get taskRunId(): TaskRunId {

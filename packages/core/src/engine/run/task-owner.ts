@@ -1,10 +1,14 @@
+import type { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { ExecutionVoice } from './execution-voice.ts'
+import type { KeptLogs } from './kept-logs.ts'
 import type { TaskContextSource } from './task-context.ts'
 
 /** The occurrence that a task is part of. */
 export interface TaskOwner extends TaskContextSource {
   readonly voice: ExecutionVoice
+  /** What is kept of what its handlers log. */
+  readonly keptLogs: KeptLogs
   /** Nothing has ended it yet: attempts begin, and their ends count. */
   readonly isOpen: boolean
   /** It is to go on with another owner. */
@@ -17,10 +21,16 @@ export interface TaskOwner extends TaskContextSource {
   interrupted(): void
   /** Whether a task of this plan may have a further attempt here. */
   mayRetry(plan: TaskPlan): boolean
+  /** Why no handler of it is to be called: its data do not fit. */
+  readonly misfit: JobistemerError | null
+  /** An attempt has said so: the occurrence fails. */
+  failMisfit(): void
   /** Its time is over, and its alarm is about to say so. */
   readonly isOverdue: boolean
   /** There is something to say to the storage. */
   say(): void
+  /** There is something that the storage is to be told soon, with whatever else there is to say. */
+  noted(): void
   /** A task has failed that the others must not outlive. */
   failFast(): void
   /** A task does nothing for the moment: others may start. */

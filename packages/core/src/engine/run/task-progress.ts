@@ -3,6 +3,7 @@ import { type JsonValue, toJsonValue } from '../../json.ts'
 import type {
   AttemptRecord,
   AttemptState,
+  LogLevel,
   OmittedAttempts,
   TaskRunRecord,
   TaskRunState,
@@ -13,8 +14,10 @@ import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { toErrorRecord } from './error-record.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
+import { toLogLine } from './log-line.ts'
 import { retryDelay } from './retry.ts'
 import { RunningTaskContext } from './task-context.ts'
+import { TaskNotes } from './task-notes.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { withLostAttempts } from './task-run-records.ts'
 
@@ -57,6 +60,8 @@ export class TaskProgress implements Alarm {
   /** Why the last attempt was told to stop. */
   #abortReason: AbortReason | undefined = undefined
   #controller: AbortController | undefined = undefined
+  /** Most handlers say nothing. */
+  #notes: TaskNotes | null = null
 
   constructor(plan: TaskPlan, owner: TaskOwner) {
     this.plan = plan
@@ -105,7 +110,7 @@ export class TaskProgress implements Alarm {
     return {
       task: this.plan.name,
       state: this.#state,
-      attempts: this.#attempts,
+      attempts: this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts),
       ...(this.#omitted !== undefined && { omitted: this.#omitted }),
       ...(this.#result !== undefined && { result: this.#result }),
       ...(this.#reason !== undefined && { reason: this.#reason }),
@@ -127,6 +132,7 @@ export class TaskProgress implements Alarm {
     this.#result = record.result
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
+    if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
     // Why it was handed back is said by its attempt, and is not why it will end.
     if (this.ended) this.#reason = record.reason
     else this.#state = 'retrying'
@@ -151,6 +157,7 @@ export class TaskProgress implements Alarm {
     const kept = withAttempt(this.#kept, attempt)
     this.#attempts = kept.attempts
     this.#omitted = kept.omitted
+    this.#notes?.supersede(kept.attempts)
     this.#state = number === 1 ? 'running' : 'retrying'
     this.#step = waits ? 'announced_early' : 'announced'
     this.#abortReason = undefined
@@ -184,6 +191,7 @@ export class TaskProgress implements Alarm {
     let returned: unknown
     const calledAt = engine.clock.monotonic()
     try {
+      if (this.#owner.misfit !== null) throw this.#owner.misfit
       returned = perform(engine.clock, () => {
         const answer = this.plan.run(context as never)
         // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
@@ -212,6 +220,40 @@ export class TaskProgress implements Alarm {
       if (this.#abortReason !== undefined) this.#controller.abort(abortErrorOf(this.plan, this.#abortReason))
     }
     return this.#controller.signal
+  }
+
+  // ------------------------------------------------------------------------------------------- what its handler says
+
+  /** The handler of this attempt says how far it has come. Once that has ended, it says nothing any more. */
+  progress(number: number, fraction: number, message: string | null): void {
+    if (!this.#isUnderWay(number)) return
+    this.#takeNotes().progressed({ fraction, message, at: this.#owner.engine.now() })
+    this.#owner.noted()
+  }
+
+  /** The handler of this attempt has logged a line that is to be kept. */
+  log(number: number, level: LogLevel, fields: unknown, message: unknown): void {
+    if (!this.#isUnderWay(number) || !this.#owner.keptLogs.isKeeping) return
+    this.#takeNotes().logged(number, toLogLine(this.#owner.engine.now(), level, fields, message))
+    this.#owner.noted()
+  }
+
+  /** The listeners are told how far it has come, if it has said so since. */
+  tellProgress(): void {
+    const progress = this.#notes?.newProgress ?? null
+    const number = this.#lastAttempt?.number
+    if (progress === null || number === undefined) return
+    this.#owner.voice.attemptProgressed(this.plan.name, number, progress)
+  }
+
+  #isUnderWay(number: number): boolean {
+    const isCalled = this.#step === 'running' || this.#step === 'stopping'
+    return isCalled && this.#lastAttempt?.number === number && this.#owner.isOpen
+  }
+
+  #takeNotes(): TaskNotes {
+    this.#notes ??= new TaskNotes(this.#owner.keptLogs, this.plan.settings.keepLogs?.lines ?? 0)
+    return this.#notes
   }
 
   // ------------------------------------------------------------------------------------------------------------ ending
@@ -303,8 +345,7 @@ export class TaskProgress implements Alarm {
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
     // A handler that was given up earlier comes back here too late to matter.
-    const isCalled = this.#step === 'running' || this.#step === 'stopping'
-    if (!this.#owner.isOpen || !isCalled || this.#lastAttempt?.number !== number) return
+    if (!this.#isUnderWay(number)) return
     const { engine, voice } = this.#owner
     engine.agenda.cancelAlarm(this)
     this.#step = 'none'
@@ -328,6 +369,7 @@ export class TaskProgress implements Alarm {
       endedAt: engine.now(),
       ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
       ...(state === 'aborted' && reason !== undefined && { reason }),
+      ...this.#notes?.ended(),
     })
     const retryInMs = this.#judge(state, result)
     voice.attemptEnded(this.plan.name, attempt, error, retryInMs)
@@ -349,6 +391,11 @@ export class TaskProgress implements Alarm {
         this.#state = 'failed'
         owner.interrupted()
       }
+      return null
+    }
+    if (owner.misfit !== null) {
+      this.#state = 'failed'
+      owner.failMisfit()
       return null
     }
     const retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())

@@ -1,19 +1,23 @@
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 
-/** An occurrence that still runs so long after its claim says what it does, for people who look. */
+/** What an execution has not told the storage yet is told so long after it came up, for people who look. */
 const longestSilenceMs = 1000
 
-/** Who has begun by a claim, and has said nothing yet. */
+/** What comes up within so much time is told together. */
+const gatherMs = 50
+
+/** Who has something to say that can wait. */
 interface Unsaid {
-  sayStart(): void
+  sayUnsaid(): void
 }
 
 /**
- * Occurrences that began by their claim: nothing is stored of their attempts until they say something. The quick ones end
- * before that matters; the others say so, all of them behind one alarm.
+ * Executions that the storage does not know all of: they began by their claim and nothing is stored of their attempts, or
+ * a handler has said how far it has come, or has logged. Nearly always something is to be said soon anyway, and takes that
+ * along; the others say so after a second, all of them behind one alarm.
  */
-export class UnsaidStarts implements Alarm {
+export class UnsaidThings implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
@@ -24,11 +28,14 @@ export class UnsaidStarts implements Alarm {
     this.#engine = engine
   }
 
+  /** One that waits already goes on waiting from then. */
   add(unsaid: Unsaid): void {
+    if (this.#since.has(unsaid)) return
     this.#since.set(unsaid, this.#engine.clock.monotonic())
     if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, longestSilenceMs)
   }
 
+  /** It has said all there is, or has ended. */
   delete(unsaid: Unsaid): void {
     this.#since.delete(unsaid)
   }
@@ -38,11 +45,11 @@ export class UnsaidStarts implements Alarm {
     for (const [unsaid, since] of this.#since) {
       const leftMs = since + longestSilenceMs - now
       if (leftMs > 0) {
-        this.#engine.agenda.setAlarm(this, leftMs)
+        this.#engine.agenda.setAlarm(this, Math.max(leftMs, gatherMs))
         return
       }
       this.#since.delete(unsaid)
-      unsaid.sayStart()
+      unsaid.sayUnsaid()
     }
   }
 }

@@ -1,0 +1,32 @@
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+
+/** When a job counts as silent. */
+export interface SilenceRule {
+  /** Without a success for so long. */
+  readonly alertAfterMs: number
+  /** The time counts from then at the earliest, epoch milliseconds: it was stored, changed or resumed. */
+  readonly notBefore: number
+  /** For how long a run may take: one that was scheduled so much earlier may still end. */
+  readonly executionTimeoutMs: number
+}
+
+/** The rule of a stored job; `null` for one that is never silent, or not now: it is paused or gone. */
+export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobRecord): SilenceRule | null {
+  if (paused !== null || deletedAt !== null) return null
+  const { defaults, settings } = readJobDocument(definition)
+  const { alertAfterMs, executionTimeoutMs } = resolveJobSettings(defaults, settings)
+  return alertAfterMs === null ? null : { alertAfterMs, executionTimeoutMs, notBefore: changedAt }
+}
+
+/** Since when the time counts after which the job is silent. */
+export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number | null): number {
+  return lastSuccessAt === null ? notBefore : Math.max(notBefore, lastSuccessAt)
+}
+
+/** From where on to look for a success that ended within `alertAfter`. */
+export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, now: number): number {
+  // Also of one that has waited in a queue for a while.
+  return now - 2 * alertAfterMs - executionTimeoutMs
+}

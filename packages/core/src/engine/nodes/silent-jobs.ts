@@ -1,0 +1,228 @@
+import type { JobId } from '../../ids.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { lastSuccess } from '../jobs/last-success.ts'
+import { countedSince, searchedFrom, silenceRuleOf } from '../jobs/silence.ts'
+import { BackgroundLoop } from '../loop/background-loop.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { IndexedHeap } from '../loop/indexed-heap.ts'
+import type { Heartbeats } from './heartbeats.ts'
+import type { Precedence } from './precedence.ts'
+import { WatchedJob } from './watched-job.ts'
+
+/** So often it is looked which jobs have changed, and whether those that are silent have succeeded. */
+const lookEveryMs = 60_000
+
+// As for other changes: by the wall time of the node that made them, with a margin, and now and then a wide one.
+const marginMs = 5000
+const farMarginMs = 600_000
+const looksPerFarLook = 60
+
+/** Steps take up this part of a connection's time at most. */
+const restsPerStep = 4
+const shortestRestMs = 20
+const longestRestMs = 5000
+
+/** Heads that are being read: all of them, or those that have changed since. */
+interface Listing {
+  readonly changedSince: number | null
+  /** What has changed since then is found by the next look. */
+  readonly begunAt: number
+  cursor: string | null
+}
+
+/**
+ * Says which jobs are silent: no run of them was completed within their `alertAfter`. One of the living nodes does so for
+ * all jobs, also for those whose code nobody has: the first in their common order. Only jobs with that setting cost more
+ * than the look at what has changed.
+ *
+ * What is said when is the same on every node: at each multiple of `alertAfter` since the last success. So whoever takes
+ * this over says nothing again, and leaves nothing out.
+ */
+export class SilentJobs {
+  readonly #engine: EngineContext
+  readonly #precedence: Precedence
+  readonly #heartbeats: Heartbeats
+  readonly #handOverMs: number
+  readonly #loop: BackgroundLoop
+  readonly #jobs = new Map<JobId, WatchedJob>()
+  readonly #checks = new IndexedHeap<WatchedJob>()
+  #startedAt = 0
+  /** What was to be said at this instant or before has been said by others; `null` while this node does not look. */
+  #saidUpTo: number | null = null
+  #listing: Listing | null = null
+  /** When the last look began that has come to its end; `null` before the first. */
+  #lookedAt: number | null = null
+  #looks = 0
+
+  constructor(
+    engine: EngineContext,
+    options: { readonly precedence: Precedence; readonly heartbeats: Heartbeats; readonly deadAfterMs: number },
+  ) {
+    this.#engine = engine
+    this.#precedence = options.precedence
+    this.#heartbeats = options.heartbeats
+    // A dead node is noticed after so long, and whoever comes after it looks up to a minute later.
+    this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
+    this.#loop = new BackgroundLoop(engine, { name: 'look for silent jobs', round: () => this.#step() })
+  }
+
+  /** The first look follows in a minute: a node that fails at its start again and again says nothing each time. */
+  start(): void {
+    this.#startedAt = this.#engine.now()
+    this.#loop.runIn(lookEveryMs)
+  }
+
+  /** Begins no further step. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** How many jobs are silent; `null` on a node that does not look, or has not looked at all of them yet. */
+  get count(): number | null {
+    if (this.#lookedAt === null) return null
+    let count = 0
+    for (const { isSilent } of this.#jobs.values()) if (isSilent) count++
+    return count
+  }
+
+  async #step(): Promise<void> {
+    const startedAt = this.#engine.clock.monotonic()
+    const now = this.#engine.now()
+    let isHeldBack = false
+    try {
+      isHeldBack = this.#engine.isHeldBack
+      if (isHeldBack) return
+      if (this.#precedence.commonRank > 0) this.#leaveToOthers()
+      else await this.#lookOrCheck(now)
+    } finally {
+      const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
+      this.#loop.runIn(isHeldBack ? longestRestMs : Math.max(Math.min(restMs, longestRestMs), this.#idleMs()))
+    }
+  }
+
+  #leaveToOthers(): void {
+    this.#saidUpTo = null
+    this.#listing = null
+    this.#lookedAt = null
+    for (const job of this.#jobs.values()) this.#checks.remove(job)
+    this.#jobs.clear()
+  }
+
+  /** For how long there is nothing to do. */
+  #idleMs(): number {
+    if (this.#listing !== null) return 0
+    if (this.#lookedAt === null) return lookEveryMs
+    const next = Math.min(this.#lookedAt + lookEveryMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
+    return Math.min(Math.max(next - this.#engine.now(), 0), lookEveryMs)
+  }
+
+  async #lookOrCheck(now: number): Promise<void> {
+    if (this.#saidUpTo === null) this.#begin(now)
+    const due = this.#checks.peek()
+    const sinceMs = this.#lookedAt === null ? 0 : now - this.#lookedAt
+    if (this.#listing !== null) await this.#readOn(this.#listing)
+    else if (sinceMs >= lookEveryMs || sinceMs < 0) this.#lookForChanges(now)
+    else if (due !== undefined && due.at <= now) await this.#check(due, now)
+  }
+
+  #begin(now: number): void {
+    const before = now - this.#handOverMs
+    const others = this.#heartbeats.peers.living()
+    // Whoever went first before this node has said what was to be said, if there was anybody.
+    const wasLookedAt = this.#startedAt <= before || others.some(({ startedAt }) => startedAt <= before)
+    this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
+    this.#listing = { changedSince: null, begunAt: now, cursor: null }
+  }
+
+  #lookForChanges(now: number): void {
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    this.#listing = { changedSince: (this.#lookedAt ?? now) - margin, begunAt: now, cursor: null }
+  }
+
+  async #readOn(listing: Listing): Promise<void> {
+    const { changedSince, cursor } = listing
+    const limit = Math.min(500, this.#engine.maxBatch)
+    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
+      calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
+    )
+    for (const head of page.items) this.#consider(head)
+    listing.cursor = page.cursor
+    if (page.cursor !== null) return
+    this.#listing = null
+    this.#lookedAt = listing.begunAt
+  }
+
+  #consider(head: JobRecord): void {
+    const job = this.#jobs.get(head.id)
+    const rule = silenceRuleOf(head)
+    if (rule === null) this.#forget(head.id)
+    else if (job === undefined || job.hasChanged(rule)) {
+      this.#forget(head.id)
+      const watched = new WatchedJob(head, rule)
+      this.#jobs.set(head.id, watched)
+      this.#checks.update(watched, rule.notBefore + rule.alertAfterMs)
+    }
+  }
+
+  #forget(id: JobId): void {
+    const job = this.#jobs.get(id)
+    if (job !== undefined) this.#checks.remove(job)
+    this.#jobs.delete(id)
+  }
+
+  async #check(job: WatchedJob, now: number): Promise<void> {
+    const { id, rule } = job
+    await this.#lookForSuccess(job, now)
+    const since = countedSince(rule, job.lastSuccessAt)
+    const times = Math.floor((now - since) / rule.alertAfterMs)
+    if (times < 1) {
+      if (job.isSilent) this.#sayHeard(job, now)
+      this.#checks.update(job, since + rule.alertAfterMs)
+      return
+    }
+    const dueAt = since + times * rule.alertAfterMs
+    const isToBeSaid = dueAt > Math.max(job.saidUpTo, this.#saidUpTo ?? now)
+    if (isToBeSaid && !(await this.#isAsKnown(job))) return
+    if (this.#jobs.get(id) !== job) return
+    job.isSilent = true
+    job.saidUpTo = dueAt
+    if (isToBeSaid) this.#saySilent(job, since)
+    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + lookEveryMs))
+  }
+
+  async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
+    const { id: jobId, rule, checkedAt } = job
+    // One that is silent is asked for again and again: what was looked at is not looked at once more.
+    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - lookEveryMs
+    const from = Math.max(searchedFrom(rule, now), seen)
+    const { at } = await lastSuccess({ jobId, from }, (query) =>
+      this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences(query)),
+    )
+    job.checkedAt = now
+    if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
+  }
+
+  /** It may have been paused, changed or removed a moment ago. */
+  async #isAsKnown(job: WatchedJob): Promise<boolean> {
+    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
+    const [head = null] = jobs
+    if (head === null) this.#forget(job.id)
+    else this.#consider(head)
+    return this.#jobs.get(job.id) === job
+  }
+
+  #saySilent({ id: jobId, name: jobName, rule, lastSuccessAt }: WatchedJob, since: number): void {
+    const { alertAfterMs } = rule
+    const times = { since: new Date(since), lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt) }
+    this.#engine.events.emit('job.silent', { jobId, jobName, alertAfterMs, ...times })
+    this.#engine.logger.error({ job: jobName, alertAfterMs, ...times }, 'job is silent: no run of it was completed')
+  }
+
+  #sayHeard(job: WatchedJob, now: number): void {
+    const { id: jobId, name: jobName } = job
+    job.isSilent = false
+    const succeededAt = new Date(job.lastSuccessAt ?? now)
+    this.#engine.events.emit('job.heard', { jobId, jobName, succeededAt })
+    this.#engine.logger.warn({ job: jobName, succeededAt }, 'job is heard again: a run of it was completed')
+  }
+}

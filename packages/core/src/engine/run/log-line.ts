@@ -1,0 +1,120 @@
+import type { JsonObject, JsonValue } from '../../json.ts'
+import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts'
+import { cutText } from './cut-text.ts'
+import { toErrorRecord } from './error-record.ts'
+
+/** Message and fields have so many characters together. */
+const longestLine = 1000
+const deepest = 5
+const unreadable = '[unreadable]'
+
+/**
+ * A line as it is kept. What its fields hold that JSON does not know is made printable; what is too long is cut. Whatever
+ * a handler logs, this never throws.
+ */
+export function toLogLine(at: number, level: LogLevel, fields: unknown, message: unknown): LogLineRecord {
+  const copy = new LineCopy()
+  // Loggers that take a text alone are common.
+  const text = message === undefined && typeof fields === 'string' ? fields : message
+  const kept = { at, level, message: copy.text(typeof text === 'string' ? text : print(text)) }
+  const members = typeof fields === 'object' && fields !== null ? copy.members(fields) : {}
+  return {
+    ...kept,
+    ...(Object.keys(members).length > 0 && { fields: members }),
+    ...(copy.isCut && { cut: true as const }),
+  }
+}
+
+/** Copies what belongs to one line, as long as there is room. */
+class LineCopy {
+  isCut = false
+  #left = longestLine
+
+  text(text: string): string {
+    const kept = cutText(text, this.#left)
+    this.#count(text.length)
+    return kept
+  }
+
+  members(value: object): JsonObject {
+    // An error may stand in place of the fields.
+    return this.#readable(() => this.#membersOf(value instanceof Error ? { err: value } : value, 0), {})
+  }
+
+  #of(value: unknown, depth: number): JsonValue {
+    switch (typeof value) {
+      case 'string':
+        return this.text(value)
+      case 'number':
+        this.#count(1)
+        return Number.isFinite(value) ? value : String(value)
+      case 'boolean':
+        this.#count(1)
+        return value
+      case 'object':
+        return value === null ? null : this.#readable(() => this.#ofObject(value, depth), unreadable)
+      default:
+        return this.text(print(value))
+    }
+  }
+
+  #ofObject(value: object, depth: number): JsonValue {
+    if (value instanceof Date) return this.text(Number.isNaN(+value) ? 'Invalid Date' : value.toISOString())
+    if (value instanceof Error) return this.#membersOf(toErrorRecord(value), depth)
+    if (depth === deepest) return this.text('[…]')
+    if (ArrayBuffer.isView(value)) return this.text(`[${value.byteLength} bytes]`)
+    if ('toJSON' in value && typeof value.toJSON === 'function') return this.#of(value.toJSON(), depth + 1)
+    if (value instanceof Map) return this.#listOf(value.entries(), depth)
+    if (value instanceof Set || Array.isArray(value)) return this.#listOf(value.values(), depth)
+    return this.#membersOf(value, depth)
+  }
+
+  #listOf(values: Iterable<unknown>, depth: number): JsonValue {
+    const list: JsonValue[] = []
+    for (const value of values) {
+      if (!this.#hasRoom()) break
+      list.push(this.#of(value, depth + 1))
+    }
+    return list
+  }
+
+  #membersOf(value: object, depth: number): JsonObject {
+    const copy: Record<string, JsonValue> = {}
+    for (const name of Object.keys(value)) {
+      if (!this.#hasRoom()) break
+      const member = this.#readable(() => (value as Record<string, unknown>)[name], unreadable)
+      if (member === undefined || name === '__proto__') continue
+      copy[this.text(name)] = this.#of(member, depth + 1)
+    }
+    return copy
+  }
+
+  #hasRoom(): boolean {
+    if (this.#left === 0) this.isCut = true
+    return this.#left > 0
+  }
+
+  #count(characters: number): void {
+    if (characters > this.#left) this.isCut = true
+    this.#left = Math.max(0, this.#left - characters)
+  }
+
+  /** Members can be getters that throw, and a proxy can refuse everything. */
+  #readable<T>(read: () => T, otherwise: T): T {
+    try {
+      return read()
+    } catch {
+      return otherwise
+    }
+  }
+}
+
+function print(value: unknown): string {
+  try {
+    if (typeof value === 'function') return `[function ${value.name}]`
+    return value === undefined ? '' : String(value)
+  } catch {
+    // An object without a usable toString can be logged too.
+    return unreadable
+  }
+}

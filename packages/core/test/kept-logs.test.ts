@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { AttemptLog, KeptLogs } from '../src/engine/run/kept-logs.ts'
+import type { LogLineRecord } from '../src/storage/occurrence-record.ts'
+
+const line = (message: string): LogLineRecord => ({ at: 0, level: 'info', message })
+const messagesOf = (log: AttemptLog) => log.toRecord()?.lines.map(({ message }) => message)
+const bytesOf = (...logs: readonly AttemptLog[]) => Buffer.byteLength(JSON.stringify(logs.map((log) => log.toRecord())))
+
+describe('the lines of an attempt', () => {
+  it('are the last ones, with how many came before', () => {
+    const log = new AttemptLog(new KeptLogs(), 3)
+    for (const text of ['a', 'b', 'c', 'd', 'e']) log.add(line(text))
+    expect(log.toRecord()).toEqual({ lines: ['c', 'd', 'e'].map(line), dropped: 2 })
+  })
+
+  it('do not change in what was given away of them', () => {
+    const log = new AttemptLog(new KeptLogs(), 2)
+    log.add(line('a'))
+    const before = log.toRecord()
+    log.add(line('b'))
+    log.add(line('c'))
+    expect(before).toEqual({ lines: [line('a')], dropped: 0 })
+  })
+
+  it('go on from what an earlier owner has left', () => {
+    const log = new AttemptLog(new KeptLogs(), 2, { lines: [line('a'), line('b')], dropped: 5 })
+    expect(log.toRecord()).toEqual({ lines: [line('a'), line('b')], dropped: 5 })
+  })
+})
+
+describe('the logs of one occurrence', () => {
+  it('have 65,536 bytes of JSON at most, whatever is logged', () => {
+    const kept = new KeptLogs()
+    const logs = [new AttemptLog(kept, 1000), new AttemptLog(kept, 1000)]
+    // JSON writes each of these in six bytes.
+    for (let index = 0; index < 200; index++) for (const log of logs) log.add(line('\u0001'.repeat(1000)))
+    expect(bytesOf(...logs)).toBeLessThanOrEqual(65_536 + 100)
+    expect(bytesOf(...logs)).toBeGreaterThan(50_000)
+  })
+
+  it('lose lines of attempts that were followed by others first', () => {
+    const kept = new KeptLogs()
+    const [first, second, third] = [new AttemptLog(kept, 100), new AttemptLog(kept, 100), new AttemptLog(kept, 100)]
+    for (const log of [first, second]) for (let index = 0; index < 30; index++) log.add(line('x'.repeat(800)))
+    first.isSuperseded = second.isSuperseded = true
+    for (let index = 0; index < 50; index++) third.add(line('x'.repeat(800)))
+    expect(third.toRecord()?.lines).toHaveLength(50)
+    expect(messagesOf(first)).toEqual([])
+    expect(messagesOf(second)?.length).toBeGreaterThan(20)
+  })
+
+  it('of tasks that run at once: one that logs much does not take all from the others', () => {
+    const kept = new KeptLogs()
+    const [quiet, loud] = [new AttemptLog(kept, 100), new AttemptLog(kept, 1000)]
+    quiet.add(line('started'))
+    for (let index = 0; index < 500; index++) loud.add(line('x'.repeat(800)))
+    expect(messagesOf(quiet)).toEqual(['started'])
+  })
+
+  it('are all gone when the storage refuses them, and how many there were is known', () => {
+    const kept = new KeptLogs()
+    const log = new AttemptLog(kept, 100)
+    expect(kept.refuse()).toBe(false)
+    log.add(line('a'))
+    expect(kept.refuse()).toBe(true)
+    expect(log.toRecord()).toEqual({ lines: [], dropped: 1 })
+    expect(kept.isKeeping).toBe(false)
+  })
+})

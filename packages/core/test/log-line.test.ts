@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { toLogLine } from '../src/engine/run/log-line.ts'
+
+const lineOf = (fields: unknown, message: unknown = 'said') => toLogLine(7, 'info', fields, message)
+const fieldsOf = (fields: unknown) => lineOf(fields).fields
+
+describe('a line that is kept', () => {
+  it('is what was logged, and survives JSON as it is', () => {
+    const line = lineOf({ rows: 3, file: 'a.csv', tags: ['x', null], done: false, gone: undefined })
+    const fields = { rows: 3, file: 'a.csv', tags: ['x', null], done: false }
+    expect(line).toEqual({ at: 7, level: 'info', message: 'said', fields })
+    expect(JSON.parse(JSON.stringify(line))).toEqual(line)
+    expect(lineOf({})).toEqual({ at: 7, level: 'info', message: 'said' })
+  })
+
+  it('is the text, for a handler that gives nothing else', () => {
+    expect(toLogLine(7, 'warn', 'low on space', undefined)).toEqual({ at: 7, level: 'warn', message: 'low on space' })
+    expect(lineOf(undefined, { not: 'a text' }).message).toBe('[object Object]')
+  })
+
+  it('has fields that JSON does not know in a printable form', () => {
+    class Point {
+      x = 1
+    }
+    const cyclic: { name: string; self?: unknown } = { name: 'c' }
+    cyclic.self = cyclic
+    expect(
+      fieldsOf({
+        big: 12n,
+        nan: Number.NaN,
+        when: new Date(0),
+        never: new Date(Number.NaN),
+        sign: Symbol('s'),
+        call: function work() {},
+        map: new Map([['a', 1]]),
+        set: new Set(['b']),
+        bytes: new Uint8Array(9),
+        point: new Point(),
+        own: { toJSON: () => 'itself' },
+        cyclic,
+      }),
+    ).toEqual({
+      big: '12',
+      nan: 'NaN',
+      when: '1970-01-01T00:00:00.000Z',
+      never: 'Invalid Date',
+      sign: 'Symbol(s)',
+      call: '[function work]',
+      map: [['a', 1]],
+      set: ['b'],
+      bytes: '[9 bytes]',
+      point: { x: 1 },
+      own: 'itself',
+      cyclic: { name: 'c', self: { name: 'c', self: { name: 'c', self: { name: 'c', self: '[…]' } } } },
+    })
+  })
+
+  it('has errors with name, message, code and cause', () => {
+    const err = Object.assign(new Error('no space', { cause: new Error('disk') }), { code: 'ENOSPC', stack: 'at 1' })
+    const cause = { name: 'Error', message: 'disk' }
+    expect(fieldsOf({ err })).toMatchObject({ err: { name: 'Error', message: 'no space', code: 'ENOSPC', cause } })
+    expect(fieldsOf(err)).toMatchObject({ err: { message: 'no space' } })
+  })
+
+  it('never throws, whatever its members do', () => {
+    const throwing = {
+      good: 1,
+      get bad(): never {
+        throw new Error('no')
+      },
+    }
+    const refusing = new Proxy({}, { ownKeys: () => throwing.bad, getPrototypeOf: () => throwing.bad })
+    expect(fieldsOf(throwing)).toEqual({ good: 1, bad: '[unreadable]' })
+    expect(fieldsOf({ refusing })).toEqual({ refusing: '[unreadable]' })
+    expect(fieldsOf({ own: { toJSON: () => throwing.bad } })).toEqual({ own: '[unreadable]' })
+    expect(lineOf({}, { toString: () => throwing.bad }).message).toBe('[unreadable]')
+    expect(lineOf(refusing)).toMatchObject({ message: 'said' })
+  })
+
+  it('is cut after 1,000 characters, and says so', () => {
+    expect(lineOf({ a: 1 }, 'x'.repeat(1001))).toEqual({ at: 7, level: 'info', message: 'x'.repeat(1000), cut: true })
+    const { fields, cut } = lineOf({ first: 'y'.repeat(900), second: 'z'.repeat(900), third: 1 })
+    expect(cut).toBe(true)
+    expect(Object.keys(fields ?? {})).toEqual(['first', 'second'])
+    expect(JSON.stringify(fields).length).toBeLessThan(1100)
+    expect(JSON.stringify(lineOf({ list: Array.from({ length: 1e6 }, () => 1) })).length).toBeLessThan(2200)
+    expect(lineOf({}, `${'x'.repeat(999)}😀`).message).toBe('x'.repeat(999))
+  })
+})
