@@ -1,4 +1,4 @@
-import type { JobInfo } from '@jobistemer/core'
+import type { JobDetails } from '@jobistemer/core'
 import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -8,7 +8,7 @@ import { nearest } from './nearest.ts'
 const mostNames = 10_000
 
 /** A stored job. @throws CliError that names the nearest ones when there is none of this name */
-export async function jobOf(context: Context, name: string): Promise<JobInfo> {
+export async function jobOf(context: Context, name: string): Promise<JobDetails> {
   const client = await context.client()
   try {
     return await client.job(name, context.call)

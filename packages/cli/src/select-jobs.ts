@@ -7,11 +7,13 @@ import { readText } from './values.ts'
 export interface JobSelection {
   readonly owner?: string
   readonly match?: string
+  readonly tag?: string
 }
 
 /** The options of it. */
 export const selectionOptions: readonly CommandOption[] = [
   { flags: '--owner <tag>', description: 'all jobs with this owner tag', parse: readText('--owner') },
+  { flags: '--tag <tag>', description: 'all jobs with this tag', parse: readText('--tag') },
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
@@ -19,15 +21,15 @@ export const selectionOptions: readonly CommandOption[] = [
 export async function selectJobs(
   context: Context,
   named: readonly string[],
-  { owner, match }: JobSelection,
+  { owner, match, tag }: JobSelection,
 ): Promise<{ readonly names: readonly string[]; readonly areMatched: boolean }> {
-  const isMatching = owner !== undefined || match !== undefined
+  const isMatching = owner !== undefined || match !== undefined || tag !== undefined
   if (named.length > 0 === isMatching) {
     throw new CliError({
       code: 'USAGE',
       message: 'It is not said which jobs are meant: by their names, or by what they have in common.',
       field: 'NAME',
-      remedy: 'Give names, or --owner or --match.',
+      remedy: 'Give names, or --owner, --tag or --match.',
     })
   }
   if (!isMatching) {
@@ -44,6 +46,7 @@ export async function selectJobs(
       cursor,
       ...(owner !== undefined && { owner }),
       ...(match !== undefined && { text: match }),
+      ...(tag !== undefined && { tag }),
     }
     const page = await client.jobs(filter, context.call)
     names.push(...page.items.map(({ name }) => name))

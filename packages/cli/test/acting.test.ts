@@ -90,11 +90,11 @@ describe('replay', () => {
   it('runs once more what has failed, from a task on', async () => {
     const { json } = await ledger()
     const [failed] = (await json('failures')).failures
-    const replayed = await json('replay', failed.occurrence.id, '--from', 'upload')
+    const replayed = await json('replay', failed.id, '--from', 'upload')
     expect(replayed).toMatchObject({ job: 'nightly-report', state: 'pending', created: true })
     expect((await json('run', replayed.id)).occurrence).toMatchObject({
       kind: 'replay',
-      replayOf: failed.occurrence.id,
+      replayOf: failed.id,
     })
   })
 })

@@ -6,7 +6,7 @@ const scratch = useScratch()
 let place = ''
 const ask = (...argv: string[]) => runCli([...argv, '-s', place])
 const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)
-const failedRun = async (): Promise<string> => (await json('failures')).failures[0].occurrence.id
+const failedRun = async (): Promise<string> => (await json('failures')).failures[0].id
 
 beforeAll(async () => {
   place = (await scratch.ledger()).place
@@ -28,6 +28,8 @@ describe('jobs', () => {
       (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
     expect(await names('REPORT')).toEqual(['nightly-report'])
     expect(await names('--owner', 'imports')).toEqual(['import'])
+    expect(await names('--outcome', 'failed,failed_stale')).toEqual(['nightly-report'])
+    expect(await names('--tag', 'none')).toEqual([])
     expect(await names('--no-paused')).toEqual(['import', 'nightly-report'])
     const page = await json('jobs', '--limit', '2')
     expect(await names('--cursor', page.cursor)).toEqual(['nightly-report'])
@@ -66,7 +68,7 @@ describe('job', () => {
       rows  handler import-rows  {"table":"orders"}
       "
     `)
-    expect(await json('job', 'import')).toMatchObject({ counts: { pending: 1, queued: 2 }, job: { name: 'import' } })
+    expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
   })
 
   it('names those that are like one that is not there', async () => {
@@ -183,7 +185,7 @@ describe('failures', () => {
       "No failures since 2026-01-02 11:30:00Z (1 h ago).
       "
     `)
-    expect(await json('failures', '--owner', 'imports')).toMatchObject({ failures: [], more: false })
+    expect(await json('failures', '--job', 'import')).toMatchObject({ failures: [], cursor: null })
   })
 })
 

@@ -88,7 +88,7 @@ async function selected(
 ): Promise<readonly OccurrenceId[] | null> {
   const client = await context.client()
   await jobOf(context, job)
-  const found = await client.occurrences({ job, states: state, limit, order: 'ascending' }, context.call)
+  const { items: found } = await client.occurrences({ job, states: state, limit, order: 'ascending' }, context.call)
   if (dryRun === true) {
     if (context.out.isJson)
       context.out.json({ dryRun: true, job, results: found.map(({ id, state }) => ({ id, outcome: null, state })) })

@@ -41,7 +41,7 @@ export const history: Command = {
     const client = await context.client()
     const instantOf = (field: string, value: string) =>
       readInstant(value, { field, now: context.now(), isUtc: context.isUtc })
-    const occurrences = await client.occurrences(
+    const { items: occurrences } = await client.occurrences(
       {
         job: name,
         limit,

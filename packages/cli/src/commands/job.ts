@@ -11,22 +11,28 @@ export const job: Command = {
   examples: [['job nightly-report', 'everything about it']],
   async run(context: Context, [name = '']) {
     const info = await jobOf(context, name)
-    const client = await context.client()
-    const counts = await client.counts(name, context.call)
-    if (context.out.isJson) return context.out.json({ job: info, counts })
+    if (context.out.isJson) return context.out.json({ job: info })
     const { out, times } = context
-    const { paused } = info
+    const { counts, lastRun, lastSuccessAt, paused, silentSince } = info
     out.fields([
       ['job', out.styles.bold(info.name)],
       ['id', info.id],
+      ['for', info.description],
       ['owner', info.owner],
+      ['tags', info.tags.length === 0 ? null : info.tags.join(', ')],
       ['version', text`${info.version}, changed ${times.full(info.changedAt)}`],
       ['created', times.full(info.createdAt)],
-      ['schedule', info.description ?? scheduleText(info)],
+      ['schedule', info.scheduleDescription ?? scheduleText(info)],
       ['next', info.nextAt === null ? 'never' : times.full(info.nextAt)],
       ['paused', paused === null ? null : out.styles.yellow(text`since ${times.full(paused.at)}`)],
       ['reason', paused?.reason ?? null],
       ['by', paused?.actor ?? null],
+      [
+        'last run',
+        lastRun === null ? 'none' : text`${lastRun.state}, ${times.full(lastRun.scheduledAt)}, ${lastRun.id}`,
+      ],
+      ['last success', lastSuccessAt === null ? null : times.full(lastSuccessAt)],
+      ['silent', silentSince === null ? null : out.styles.red(text`since ${times.full(silentSince)}`)],
       ['live', text`${counts.running} running, ${counts.pending} pending, ${counts.queued} queued`],
     ])
     out.line()

@@ -1,17 +1,25 @@
 import type { JobInfo } from '@jobistemer/core'
+import type { FinalState } from '@jobistemer/core/storage'
 import type { Command, Context } from '../command.ts'
 import { text } from '../output/rendered.ts'
 import type { Cell } from '../output/table.ts'
-import { readCount, readText } from '../values.ts'
+import { allStates, stateCell } from '../output/states.ts'
+import { readCount, readList, readText } from '../values.ts'
 
 interface Options {
   readonly owner?: string
   readonly match?: string
+  readonly tag?: string
+  readonly outcome?: readonly FinalState[]
   readonly paused?: boolean
   readonly limit: number
   readonly cursor?: string
   readonly names?: true
 }
+
+const finalStateNames = allStates.filter(
+  (state): state is FinalState & (typeof allStates)[number] => !['pending', 'queued', 'running'].includes(state),
+)
 
 /** `jobistemer jobs`. */
 export const jobs: Command = {
@@ -19,6 +27,12 @@ export const jobs: Command = {
   arguments: '[text]',
   options: [
     { flags: '--owner <tag>', description: 'only those with this owner tag', parse: readText('--owner') },
+    { flags: '--tag <tag>', description: 'only those with this tag', parse: readText('--tag') },
+    {
+      flags: '--outcome <states>',
+      description: `only those whose last run ended so, separated by commas: ${finalStateNames.join(', ')}`,
+      parse: readList('--outcome', finalStateNames),
+    },
     { flags: '--paused', description: 'only those that are paused' },
     { flags: '--no-paused', description: 'only those that are not paused' },
     {
@@ -39,10 +53,13 @@ export const jobs: Command = {
     ['jobs report --paused', 'the paused ones whose name contains "report"'],
     ['jobs --json --limit 10000', 'many, for a program'],
   ],
-  async run(context: Context, [search], { owner, paused, limit, cursor, names }: Options) {
+  async run(context: Context, [search], { owner, tag, outcome, paused, limit, cursor, names }: Options) {
     const client = await context.client()
     const filter = {
       limit,
+      ...(names !== true && { include: ['lastRun'] as const }),
+      ...(tag !== undefined && { tag }),
+      ...(outcome !== undefined && { lastOutcome: outcome }),
       ...(owner !== undefined && { owner }),
       ...(search !== undefined && { text: search }),
       ...(paused !== undefined && { paused }),
@@ -71,6 +88,7 @@ function printJobs({ out, times }: Context, items: readonly JobInfo[]): void {
       { title: 'STATE' },
       { title: 'NEXT' },
       { title: 'IN' },
+      { title: 'LAST' },
       { title: 'SCHEDULE', shrinks: true },
       { title: 'OWNER', shrinks: true },
     ],
@@ -79,7 +97,8 @@ function printJobs({ out, times }: Context, items: readonly JobInfo[]): void {
       job.paused === null ? 'active' : { text: 'paused', style: out.styles.yellow },
       job.nextAt === null ? 'never' : times.at(job.nextAt),
       job.nextAt === null ? '' : times.relative(job.nextAt),
-      job.description ?? job.schedule?.type ?? 'none',
+      job.lastRun == null ? '' : stateCell(job.lastRun.state, out.styles),
+      job.scheduleDescription ?? job.schedule?.type ?? 'none',
       job.owner ?? '',
     ]),
   )

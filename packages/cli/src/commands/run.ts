@@ -81,11 +81,21 @@ function printTask(context: Context, task: TaskReport): void {
   if (task.result !== undefined) out.block(`result ${JSON.stringify(task.result)}`, '  ')
 }
 
-function printAttempt(context: Context, { number, state, startedAt, durationMs, error, reason }: AttemptReport): void {
+function printAttempt(context: Context, attempt: AttemptReport): void {
   const { out, times } = context
+  const { number, state, startedAt, durationMs, error, reason, progress, logs, droppedLogs } = attempt
   const took = durationMs === null ? '' : ` after ${duration(durationMs)}`
   const why = reason === null ? '' : ` (${reason})`
   out.line(text`  attempt ${number}  ${times.at(startedAt)}  ${styled(context, state)}${why}${took}`)
+  if (progress !== null) {
+    const message = progress.message === null ? '' : `: ${progress.message}`
+    out.line(text`    ${Math.floor(progress.fraction * 100)} % at ${times.at(progress.at)}${message}`)
+  }
+  if (droppedLogs > 0) out.line(text`    … ${counted(droppedLogs, 'line')} before, not kept`)
+  for (const { at, level, message, fields, isCut } of logs) {
+    const more = `${isCut ? '…' : ''}${fields === null ? '' : ` ${JSON.stringify(fields)}`}`
+    out.line(text`    ${times.at(at)}  ${level}  ${message}${more}`)
+  }
   if (error !== null) printErrorRecord(context, error, '    ')
 }
 

@@ -25,9 +25,6 @@ export function stateCell(state: State, styles: Styles): Cell {
   return { text: state, style: styles[style ?? 'dim'] }
 }
 
-/** The states of runs that have failed, in whole or in part. */
-export const failedStates = ['failed', 'failed_stale', 'completed_with_errors'] as const
-
 /** All states of runs. */
 export const allStates = [
   'pending',
