@@ -53,6 +53,7 @@ export type { JobSelection } from './engine/operations/bulk-pauses.ts'
 export type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 export type { WaitOptions } from './engine/operations/waits.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
+export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abilities.ts'
 export type { NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
