@@ -179,6 +179,11 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     await world.clock.advanceTo(at(1000))
     intercepted.reset()
     expect(await saidOf(scheduler, 15)).toEqual(['unknown'])
-    expect(intercepted.calls.map(({ operation }) => operation)).toEqual(['get', 'listOccurrences', 'listOccurrences'])
+    expect(intercepted.calls.map(({ operation }) => operation)).toEqual([
+      'get',
+      'listOccurrences',
+      'listOccurrences',
+      'listOccurrences',
+    ])
   })
 })

@@ -81,10 +81,10 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     await world.clock.advance({ hours: 8 })
     const { items } = await node.jobs()
     expect(items.map(({ name }) => name).sort()).toEqual(['added', 'planned'])
-    expect(await node.occurrences({ job: 'added' })).toHaveLength(3)
+    expect((await node.occurrences({ job: 'added' })).items).toHaveLength(3)
     await node.trigger('added')
     await world.clock.advance({ seconds: 1 })
-    expect(await node.occurrences({ job: 'added' })).toHaveLength(4)
+    expect((await node.occurrences({ job: 'added' })).items).toHaveLength(4)
   })
 })
 

@@ -71,7 +71,7 @@ describe.each(schemas)('with a schema of %s', (_, schema) => {
         ]),
       ).rejects.toMatchObject({ code: 'INVALID_PAYLOAD', field: 'items[1].data' })
       await expect(node.trigger('report')).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })
-      expect(await node.occurrences({ job: 'report' })).toHaveLength(3)
+      expect((await node.occurrences({ job: 'report' })).items).toHaveLength(3)
     },
   )
 
