@@ -51,7 +51,8 @@ function exitCodeOf(code: string): number {
   if (notFoundCodes.test(code)) return exitCodes.notFound
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (usageCodes.test(code)) return exitCodes.usage
-  return code.startsWith('STORAGE_') ? exitCodes.storage : exitCodes.internal
+  // What a driver says of its own stands for the storage too.
+  return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 
 function membersOf(error: unknown) {

@@ -15,10 +15,10 @@ beforeAll(async () => {
 describe('jobs', () => {
   it('lists the stored jobs with their next slots, and what a terminal would obey made visible', async () => {
     expect((await ask('jobs')).out).toMatchInlineSnapshot(`
-      "JOB                          STATE   NEXT                  IN        SCHEDULE                           OWNER
-      evil\\x1b]0;owned\\x07\\x9b31m  paused  2026-01-03 06:00:00Z  in 17 h   at 06:00, UTC
-      import                       active  2027-01-01 00:00:00Z  in 363 d  at 00:00 on day 1 of January, UTC  imports
-      nightly-report               active  2026-01-03 01:00:00Z  in 12 h   at 02:00, Europe/Berlin            reports
+      "JOB                          STATE   NEXT                  IN        LAST    SCHEDULE                           OWNER
+      evil\\x1b]0;owned\\x07\\x9b31m  paused  2026-01-03 06:00:00Z  in 17 h           at 06:00, UTC
+      import                       active  2027-01-01 00:00:00Z  in 363 d          at 00:00 on day 1 of January, UTC  imports
+      nightly-report               active  2026-01-03 01:00:00Z  in 12 h   failed  at 02:00, Europe/Berlin            reports
       "
     `)
   })
@@ -47,6 +47,7 @@ describe('job', () => {
       created   2026-01-02 12:00:00Z (30 min ago)
       schedule  at 00:00 on day 1 of January, UTC
       next      2027-01-01 00:00:00Z (in 363 d)
+      last run  none
       live      0 running, 1 pending, 2 queued
 
       taskExecutionMode  sequential
@@ -54,6 +55,7 @@ describe('job', () => {
       retryPolicy        null
       executionTimeout   1 h
       taskTimeout        5 min
+      keepLogs           null
       overlapPolicy      queue
       maxQueued          1000
       recoveryStrategy   {"type":"execute_last"}
@@ -62,6 +64,7 @@ describe('job', () => {
       maxRescues         3
       whileIsolated      continue
       retention          {"olderThanMs":2592000000,"keep":10}
+      alertAfter         null
       timezone           UTC
 
       TASK  RUNS                 DATA
