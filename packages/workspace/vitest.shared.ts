@@ -8,5 +8,7 @@ export const sharedSettings: ReturnType<typeof defineConfig> = defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     allowOnly: false,
+    // Tests make worlds of their own, so that files can share the modules: loading them took as long as the tests.
+    isolate: false,
   },
 })

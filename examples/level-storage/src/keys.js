@@ -1,6 +1,6 @@
 /**
  * @import { JobId, OccurrenceId } from '@jobistemer/core'
- * @import { LiveState, OccurrenceAddress } from '@jobistemer/core/storage'
+ * @import { LiveState, OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
  */
 
 // A job's whole tree shares a prefix. What comes behind `!` sorts before `/` and every id.
@@ -31,6 +31,12 @@ export const liveKey = (state, { jobId, scheduledAt, id }) => `job/${jobId}/${st
 
 /** The live occurrences of all jobs by state and time. @param {LiveState} state @param {OccurrenceAddress} address */
 export const stateKey = (state, { scheduledAt, id }) => `state/${state}/${sortable(scheduledAt)}/${id}`
+
+/** What failed by its end, of all jobs. @param {OccurrenceRecord} record */
+export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?? 0)}/${id}`
+
+/** A job's failures by their end. @param {OccurrenceRecord} record */
+export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
 /** Which job an occurrence is of. @param {OccurrenceId} id */
 export const addressKey = (id) => `address/${id}`

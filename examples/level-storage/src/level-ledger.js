@@ -1,6 +1,6 @@
-import { pageOfJobs, pageOfOccurrences } from '@jobistemer/core/storage'
+import { isFinal, pageOfJobs, pageOfOccurrences } from '@jobistemer/core/storage'
 import * as keys from './keys.js'
-import { batchOf, del, put } from './writes.js'
+import { batchOf, del, indexesOf, put } from './writes.js'
 
 /**
  * @import { JobId } from '@jobistemer/core'
@@ -13,6 +13,8 @@ import { batchOf, del, put } from './writes.js'
 
 /** @type {LiveCounts} */
 const noCounts = { pending: 0, queued: 0, running: 0 }
+/** What users are told of the counts of a job. @param {LiveCounts} counts @returns {LiveCounts} */
+const countsOf = ({ pending, queued, running }) => ({ pending, queued, running })
 const states = /** @type {const} */ (['pending', 'queued', 'running'])
 const synced = { sync: true }
 
@@ -111,7 +113,7 @@ export class LevelLedger {
   }
 
   /** @param {GetRequest} request @returns {Promise<GetAnswer>} */
-  get({ jobs = [], versions = [], occurrences = [], counts = [] }) {
+  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }) {
     return this.database.alone(async () => {
       const many = async (/** @type {string[]} */ wanted) =>
         (await this.level.getMany(wanted)).map((found) => found ?? null)
@@ -121,7 +123,8 @@ export class LevelLedger {
         jobs: (await many(jobs.map(keys.jobKey))).map((found) => found?.job ?? null),
         versions: await many(versions.map(({ jobId, version }) => keys.versionKey(jobId, version))),
         occurrences: await many(occurrences.map((id, index) => keys.occurrenceKey(jobIds[index], id))),
-        counts: heads.map((found) => found?.counts ?? found ?? noCounts),
+        counts: heads.map((found) => countsOf(found?.counts ?? found ?? noCounts)),
+        latest: await Promise.all(latest.map((id) => this.latestOf(id))),
       }
     })
   }
@@ -139,6 +142,7 @@ export class LevelLedger {
   listOccurrences(query) {
     return this.database.alone(async () => {
       if (query.kind === 'job') return pageOf(await this.historyOf(query), query.limit, keys.timeKey)
+      if (query.kind === 'failed') return pageOf(await this.failuresIn(query), query.limit, keys.failedKey)
       return pageOfOccurrences(await this.recordsAt(keys.below(`state/${query.state}/`)), query)
     })
   }
@@ -160,18 +164,41 @@ export class LevelLedger {
     return found
   }
 
+  /** One more than the page takes, if there are as many. @param {Extract<OccurrenceQuery, { kind: 'failed' }>} query */
+  async failuresIn({ jobId, from, to, order, cursor, limit }) {
+    const tree = jobId === undefined ? '' : `job/${jobId}/`
+    const gte = from === undefined ? `${tree}failed/` : `${tree}failed/${keys.sortable(from)}`
+    const lt = to === undefined ? `${tree}failed/\uffff` : `${tree}failed/${keys.sortable(to)}`
+    if (cursor === null) return await this.recordsAt({ gte, lt, reverse: order === 'descending', limit: limit + 1 })
+    const place = `${tree}${cursor}`
+    // One that is gone by now may be in the place of the cursor, and one that is there is not wanted again.
+    return order === 'descending'
+      ? await this.recordsAt({ gte, lt: place < lt ? place : lt, reverse: true, limit: limit + 1 })
+      : await this.recordsAt({ gte: place > gte ? `${place}!` : gte, lt, limit: limit + 1 })
+  }
+
+  /** The latest that was run and has ended. @param {JobId} jobId */
+  async latestOf(jobId) {
+    for await (const id of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
+      const record = await this.level.get(keys.occurrenceKey(jobId, id))
+      if (isFinal(record.state) && record.token > 0) return record
+    }
+    return null
+  }
+
   /** @param {HistoryRemoval} removal */
   removeHistory({ jobId, occurrences, floor }) {
     return this.database.alone(async () => {
       const head = await this.level.get(keys.jobKey(jobId))
       if (head === undefined || (head.job.nextAt !== null && head.job.nextAt <= floor)) return null
       const found = await this.level.getMany(occurrences.map(({ id }) => keys.occurrenceKey(jobId, id)))
-      const there = occurrences.filter((_, index) => found[index] !== undefined)
+      const there = found.filter((record) => record !== undefined)
       const job = { ...head.job, pruneFloor: Math.max(head.job.pruneFloor ?? floor, floor) }
-      const removals = there.flatMap(({ id, scheduledAt }) => [
-        del(keys.occurrenceKey(jobId, id)),
-        del(keys.addressKey(id)),
-        del(keys.timeKey({ jobId, scheduledAt, id })),
+      const removals = there.flatMap((record) => [
+        del(keys.occurrenceKey(jobId, record.id)),
+        del(keys.addressKey(record.id)),
+        del(keys.timeKey(record)),
+        ...indexesOf(record).map(del),
       ])
       await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...removals], synced)
       return there.length

@@ -1,4 +1,4 @@
-import { isFinal } from '@jobistemer/core/storage'
+import { isFailure, isFinal } from '@jobistemer/core/storage'
 import * as keys from './keys.js'
 
 /**
@@ -33,9 +33,10 @@ function jobWrites({ jobId, before: known, after, versions, occurrences }) {
   ]
 }
 
-/** Where a live occurrence stands besides its record. @param {OccurrenceRecord} record */
-function indexesOf(record) {
+/** Where an occurrence that lives or has failed stands besides its record. @param {OccurrenceRecord} record */
+export function indexesOf(record) {
   const { state } = record
+  if (isFailure(state)) return [keys.failedKey(record), keys.failedOfJobKey(record)]
   return isFinal(state) ? [] : [keys.liveKey(state, record), keys.stateKey(state, record)]
 }
 

@@ -77,7 +77,7 @@ export class LedgerWatch {
   async #look(): Promise<readonly Occurrence[]> {
     const before = this.#last
     const at = new Date()
-    const occurrences = await this.#reader.occurrences({ job: this.#jobName, limit: mostOccurrences })
+    const occurrences = (await this.#reader.occurrences({ job: this.#jobName, limit: mostOccurrences })).items
     this.#last = { at, occurrences }
     this.#onLook(before, this.#last)
     this.#noticeSilence()

@@ -82,7 +82,7 @@ it.each(kinds)(
 
     const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
     onTestFinished(() => storage.close())
-    const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
+    const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
     expect(occurrences.length).toBeGreaterThan(3)
     expect(new Set(occurrences.map(({ state }) => state))).toEqual(new Set(['completed']))
     const rescued = occurrences.filter(({ fencingToken }) => fencingToken > 1)
@@ -118,7 +118,7 @@ it('starts its only node again, which goes on at once and makes up what it misse
 
   const storage = (await loadLedger('sqlite')).open({ address: folder, name: 'ledger.db' })
   onTestFinished(() => storage.close())
-  const occurrences = await createScheduler({ storage }).occurrences({ job: jobName })
+  const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
   expect(attemptsOf(occurrences.find(({ fencingToken }) => fencingToken === 2))).toEqual(interrupted)
   expect(occurrences.some(({ recovered }) => recovered)).toBe(true)
   const processes = new Set(readWitness(join(folder, 'witness.jsonl')).map((line) => line.process))

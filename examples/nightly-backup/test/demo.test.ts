@@ -53,7 +53,7 @@ it('lets its nodes write down that they end before it ends its server, when a Ct
   onTestFinished(() => revived.stop())
   const storage = redisStorage({ url: revived.url, prefix: 'jobistemer-demo' })
   onTestFinished(() => storage.close())
-  const [occurrence] = await createScheduler({ storage }).occurrences({ job: jobName })
+  const [occurrence] = (await createScheduler({ storage }).occurrences({ job: jobName })).items
   expect(occurrence?.state).toBe('pending')
   expect(occurrence?.tasks.at(-1)?.attempts.map(({ state }) => state)).toEqual(['aborted'])
 })
@@ -77,7 +77,7 @@ it('keeps its ledger on a server that is given, and leaves that running', async 
   await demo.stop()
   const storage = redisStorage({ url: server.url, prefix: prefix as string })
   onTestFinished(() => storage.close())
-  expect((await createScheduler({ storage }).occurrences({ job: jobName })).length).toBeGreaterThan(0)
+  expect((await createScheduler({ storage }).occurrences({ job: jobName })).items.length).toBeGreaterThan(0)
 })
 
 it('refuses a server that does not answer, without showing its password', async () => {

@@ -62,30 +62,25 @@ function nodeOf(slot: number, life: number): string {
   return slot > 1 || life > 1 ? 'B' : 'A'
 }
 
-const nothingSaid = { progress: null }
-
 function taskReport(occurrence: Occurrence['id'], name: string, states: readonly AttemptReport['state'][]): TaskReport {
   const runId = taskRunId(occurrence, taskId(job, name))
   const attempts = states.map((state, index): AttemptReport => {
     const id = attemptId(runId, index + 1)
     const at = new Date(firstSlotMs)
-    const times = { startedAt: at, endedAt: at, durationMs: 0 }
-    return {
-      id,
-      number: index + 1,
-      state,
-      ...times,
-      error: null,
-      reason: null,
-      ...nothingSaid,
-      logs: [],
-      droppedLogs: 0,
-    }
+    const told = { error: null, reason: null, progress: null, logs: [], droppedLogs: 0 }
+    return { id, number: index + 1, state, startedAt: at, endedAt: at, durationMs: 0, ...told }
   })
   const id = taskId(job, name)
   const attemptCount = attempts.length
-  const outcome = { state: 'completed', reason: null, durationMs: 0, result: undefined, error: null } as const
-  return { id, runId, name, ...outcome, ...nothingSaid, attempts, attemptCount }
+  const outcome = {
+    state: 'completed',
+    reason: null,
+    durationMs: 0,
+    result: undefined,
+    error: null,
+    progress: null,
+  } as const
+  return { id, runId, name, ...outcome, attempts, attemptCount }
 }
 
 function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<Occurrence> = {}): Occurrence {

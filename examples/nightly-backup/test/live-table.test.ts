@@ -32,7 +32,7 @@ async function realOccurrence(): Promise<Occurrence> {
   const finished = new Promise((resolve) => scheduler.on('occurrence.finished', resolve))
   await scheduler.trigger('backup')
   await finished
-  const [occurrence] = await scheduler.occurrences({ job: 'backup' })
+  const [occurrence] = (await scheduler.occurrences({ job: 'backup' })).items
   return { ...(occurrence as Occurrence), scheduledAt: new Date('2026-01-01T02:00:03Z') }
 }
 

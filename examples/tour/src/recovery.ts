@@ -43,6 +43,6 @@ await using after = createScheduler({ storage, jobs, clock })
 await after.start()
 await clock.advance({ minutes: 1 })
 for (const name of Object.keys(strategies)) {
-  const missed = await after.occurrences({ job: name, states: ['missed'] })
+  const missed = (await after.occurrences({ job: name, states: ['missed'] })).items
   for (const { span } of missed) console.log(`${name}: ${span?.count} slots recorded as missed`)
 }

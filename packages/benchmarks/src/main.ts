@@ -3,6 +3,7 @@ import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
+import { listsSuite } from './lists-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
 import { millionSuite } from './million-suite.ts'
@@ -22,6 +23,7 @@ const suites: readonly Suite[] = [
   historySuite,
   heapSuite,
   queuesSuite,
+  listsSuite,
   loopSuite,
   definitionsSuite,
   millionSuite,

@@ -1,36 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { redisStorage } from '@jobistemer/storage-redis'
-import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { startRedis } from '@jobistemer/test-servers'
-import type { Storage } from '@jobistemer/core/storage'
+import { candidates } from './candidates.ts'
 import { operations, QueueRound, type Timings } from './queue-round.ts'
 import { median, type Suite } from './suite.ts'
-
-/** A storage to measure: `open` gives a new and empty one each time. */
-interface Candidate {
-  readonly name: string
-  start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
-}
-
-const candidates: readonly Candidate[] = [
-  {
-    name: 'SQLite',
-    async start() {
-      const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
-      const open = (name: string) => sqliteStorage({ file: join(folder, `${name}.db`) })
-      return { open, stop: () => rm(folder, { recursive: true, force: true }) }
-    },
-  },
-  {
-    name: 'Redis',
-    async start() {
-      const server = await startRedis({ config: { appendonly: 'yes' } })
-      return { open: (prefix) => redisStorage({ url: server.url, prefix }), stop: () => server.stop() }
-    },
-  },
-]
 
 /** Whether a long queue of one job makes its steps, or a look at how long it is, slower. */
 export const queuesSuite: Suite = {

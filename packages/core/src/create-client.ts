@@ -3,7 +3,10 @@ import { readObject } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
+import type { TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
+import type { Job } from './job/define-job.ts'
 import type { JobOperations } from './job-operations.ts'
+import { listing, pageOf } from './listing.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
 
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'clock']
@@ -31,7 +34,9 @@ class EngineClient implements Client {
     this.#engine = engine
   }
 
-  trigger: JobOperations['trigger'] = async (name, options) => (await this.#connected(options)).trigger(name, options)
+  async trigger(job: string | Job, options?: TriggerOptions): Promise<TriggerResult> {
+    return (await this.#connected(options)).trigger(job, options)
+  }
 
   triggerMany: JobOperations['triggerMany'] = async (items, options) =>
     (await this.#connected(options)).triggerMany(items, options)
@@ -68,10 +73,17 @@ class EngineClient implements Client {
   isRunning: JobOperations['isRunning'] = async (name, options) =>
     (await this.#connected(options)).isRunning(name, options)
 
-  occurrences: JobOperations['occurrences'] = async (filter, options) =>
-    (await this.#connected(options)).occurrences(filter, options)
+  occurrences: JobOperations['occurrences'] = (filter, options) =>
+    listing(async (cursor) => (await this.#connected(options)).occurrences(pageOf(filter, cursor), options))
 
-  jobs: JobOperations['jobs'] = async (filter, options) => (await this.#connected(options)).jobs(filter, options)
+  failures: JobOperations['failures'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).failures(pageOf(filter, cursor), options))
+
+  live: JobOperations['live'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).live(pageOf(filter, cursor), options))
+
+  jobs: JobOperations['jobs'] = (filter = {}, options) =>
+    listing(async (cursor) => (await this.#connected(options)).jobs(pageOf(filter, cursor), options))
 
   job: JobOperations['job'] = async (name, options) => (await this.#connected(options)).job(name, options)
 

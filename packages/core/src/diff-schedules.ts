@@ -12,13 +12,13 @@ export interface ScheduleDifference {
 }
 
 /**
- * Compares the slots of two schedules in `[from, to)`. Every slot of both is listed, so keep the stretch short for
+ * Compares the slots of two schedules in `[from, to)`; `null` stands for none. Every slot of both is listed, so keep the stretch short for
  * schedules by the second.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function diffSchedules(
-  before: Pick<Schedule, 'nextMs'>,
-  after: Pick<Schedule, 'nextMs'>,
+  before: Pick<Schedule, 'nextMs'> | null,
+  after: Pick<Schedule, 'nextMs'> | null,
   from: InstantInput,
   to: InstantInput,
 ): ScheduleDifference {
@@ -27,7 +27,8 @@ export function diffSchedules(
   const added: Date[] = []
   const removed: Date[] = []
   const kept: Date[] = []
-  const nextOf = (schedule: Pick<Schedule, 'nextMs'>, at: number) => schedule.nextMs(at) ?? Number.POSITIVE_INFINITY
+  const nextOf = (schedule: Pick<Schedule, 'nextMs'> | null, at: number) =>
+    schedule?.nextMs(at) ?? Number.POSITIVE_INFINITY
   let old = nextOf(before, start)
   let fresh = nextOf(after, start)
   while (Math.min(old, fresh) < end) {

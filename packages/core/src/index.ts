@@ -56,10 +56,12 @@ export type {
   ReplayOptions,
   RequestOptions,
   RunOverrides,
+  TriggerArguments,
   TriggerItem,
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,
+  TypedTriggerOptions,
 } from './engine/operations/request-options.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
@@ -71,7 +73,16 @@ export type {
   SchedulerEvents,
   SchedulerListener,
 } from './events.ts'
-export { type AnyTask, defineJob, type Job, type JobOptions, type JobTask, type TaskList } from './job/define-job.ts'
+export {
+  type AnyTask,
+  defineJob,
+  type Job,
+  type JobOptions,
+  type JobTask,
+  type PayloadInput,
+  type TaskInput,
+  type TaskList,
+} from './job/define-job.ts'
 export {
   type CoveredSpan,
   defineTask,
@@ -86,16 +97,18 @@ export {
 export { type Logger, silentLogger } from './logger.ts'
 export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from './metrics/metrics.ts'
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
-export type { Occurrence } from './occurrence.ts'
+export type { Listing, ListPage } from './listing.ts'
+export type { ListedOccurrence, Occurrence } from './occurrence.ts'
 export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'
-export type { JobOperations, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type { JobDetails, JobInfo, JobsFilter, JobsPage, JobTaskInfo } from './engine/operations/job-catalog.ts'
+export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
+export type { JobDetails, JobInfo, JobsFilter, JobTaskInfo, LastRun } from './engine/operations/job-catalog.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
+export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 export { systemClock } from './system-clock.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
 export type { Tick } from './ticker/tick-stream.ts'

@@ -10,11 +10,12 @@ import type {
 } from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
-import type { JobDetails, JobsFilter, JobsPage } from './engine/operations/job-catalog.ts'
+import type { JobDetails, JobInfo, JobsFilter } from './engine/operations/job-catalog.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
 import type {
   ReplayOptions,
+  TriggerArguments,
   TriggerItem,
   TriggerManyResult,
   TriggerOptions,
@@ -23,8 +24,9 @@ import type {
 import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
 import type { Job } from './job/define-job.ts'
-import type { Occurrence } from './occurrence.ts'
-import type { OccurrenceState } from './storage/occurrence-record.ts'
+import type { Listing } from './listing.ts'
+import type { ListedOccurrence, Occurrence } from './occurrence.ts'
+import type { LiveState, OccurrenceState } from './storage/occurrence-record.ts'
 import type { LiveCounts } from './storage/storage.ts'
 
 /** Which occurrences of a job to read. */
@@ -39,8 +41,32 @@ export interface OccurrenceFilter {
   readonly states?: readonly OccurrenceState[]
   /** Default `ascending` by `scheduledAt`. */
   readonly order?: 'ascending' | 'descending'
-  /** At most so many. Default 100. */
+  /** False leaves their `tasks` empty, which is quicker. Default true. */
+  readonly tasks?: boolean
+  /** At most so many on a page, 1 to 1,000,000. Default 100. */
   readonly limit?: number
+  /** Of the page before. Default: from the first one. */
+  readonly cursor?: string | null
+}
+
+/** Which failures to read. */
+export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
+  /** The name of their job. Default: all jobs. */
+  readonly job?: string
+  /** Ended at this instant or after it. */
+  readonly from?: InstantInput
+  /** Ended before this instant. */
+  readonly to?: InstantInput
+  /** Default `descending` by `finishedAt`: the newest first. */
+  readonly order?: 'ascending' | 'descending'
+}
+
+/** Which occurrences that are not over to read. */
+export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
+  /** Default `running`. */
+  readonly state?: LiveState
+  /** Only what this node runs, in any of its lives. */
+  readonly node?: string
 }
 
 /** Which old occurrences to remove. */
@@ -59,9 +85,15 @@ export interface JobOperations {
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
-   * or `UNKNOWN_OPTION` for a bad option
+   * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
+   * process has that
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
+  /**
+   * The same of a job as `defineJob` has made it: its payload schema says what `data` can be, to the compiler too, and
+   * holds also where this process does not run the job.
+   */
+  trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
    * Runs many jobs now, or one many times: what {@link trigger} does for each item, in few calls to the storage. At most
    * 10,000 items.
@@ -75,7 +107,8 @@ export interface JobOperations {
   triggerMany(items: readonly TriggerItem[], options?: CallOptions): Promise<readonly TriggerManyResult[]>
   /**
    * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
-   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`,
+   * `INVALID_PAYLOAD`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**
@@ -166,14 +199,26 @@ export interface JobOperations {
    * Reads occurrences of a job, also of one that this node does not know; none for a job that does not exist.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
-  occurrences(filter: OccurrenceFilter, options?: CallOptions): Promise<readonly Occurrence[]>
+  occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads stored jobs, page by page, whoever has their code.
+   * Reads what failed, of all jobs or of one, the newest first: occurrences that are `failed`, `failed_stale` (no node
+   * ended them) or `completed_with_errors`. Costs the same however long the history is.
+   * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
+   */
+  failures(filter?: FailuresFilter, options?: CallOptions): Listing<ListedOccurrence>
+  /**
+   * Reads what runs, and where, or what waits, of all jobs, in an order of the storage's choice.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
-  jobs(filter?: JobsFilter, options?: CallOptions): Promise<JobsPage>
+  live(filter?: LiveFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads a stored job, with its last success, and whether it is silent.
+   * Reads stored jobs, page by page, whoever has their code; with `include` also how each ended last, and how many of
+   * its occurrences live.
+   * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  jobs(filter?: JobsFilter, options?: CallOptions): Listing<JobInfo>
+  /**
+   * Reads a stored job, with its `lastRun`, its `counts`, its last success, and whether it is silent.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`
    */
   job(name: string, options?: CallOptions): Promise<JobDetails>

@@ -5,10 +5,10 @@
  * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
  *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
- *   `storage_refused` (the storage cannot keep what it returned or threw).
+ *   `invalid_payload` (its data do not fit the job's schema), `storage_refused` (the storage cannot keep what it returned or threw).
  * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node came back
  *   without it), `execution_timeout`.
- * - Waiting after it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
+ * - Waiting: `delayed` (a trigger whose time has not come). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
  *   (that node's clock jumped before it began).
  * - Missed: the recovery strategy that decided so, or `paused`.
@@ -17,6 +17,7 @@
  */
 export type OccurrenceReason =
   | 'overlap'
+  | 'delayed'
   | 'queue_full'
   | 'paused'
   | 'displaced'
@@ -26,6 +27,7 @@ export type OccurrenceReason =
   | 'fail_fast'
   | 'execution_timeout'
   | 'storage_refused'
+  | 'invalid_payload'
   | 'node_lost'
   | 'owner_restarted'
   | 'shutdown'
@@ -43,7 +45,7 @@ export type OccurrenceReason =
 /**
  * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
  *
- * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`.
+ * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
  * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
  * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has code for it any more).
  *
@@ -54,6 +56,7 @@ export type TaskReason =
   | 'canceled'
   | 'execution_timeout'
   | 'storage_refused'
+  | 'invalid_payload'
   | 'node_lost'
   | 'owner_restarted'
   | 'shutdown'

@@ -20,7 +20,7 @@ export interface Occurrence {
   readonly state: OccurrenceState
   /** Why it is in its state, where that alone does not say. */
   readonly reason: OccurrenceReason | null
-  /** The slot; for a trigger or a replay, when it was asked for. */
+  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   readonly createdAt: Date
   /** When the present or last owner took it; `null` before the first. */
@@ -53,6 +53,12 @@ export interface Occurrence {
   readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
   /** Those that have started, in the job's order. */
   readonly tasks: readonly TaskReport[]
+}
+
+/** An occurrence in a list. */
+export interface ListedOccurrence extends Occurrence {
+  /** The name of its job. `null` when that is gone: it was deleted, and has been pruned since the list was read. */
+  readonly job: string | null
 }
 
 export function occurrenceOf(record: OccurrenceRecord): Occurrence {

@@ -68,7 +68,7 @@ export interface SchedulerOptions {
   readonly heartbeat?: DurationInput
   /**
    * When the others have heard nothing of this node for so long, each by its own clock, it is dead for them, and they take
-   * over what it ran. At least four heartbeats. Default: six heartbeats, 30 s; 1 min on DynamoDB.
+   * over what it ran. At least four heartbeats. Default: six heartbeats, 30 s; five on DynamoDB, 50 s.
    */
   readonly deadAfter?: DurationInput
   /**
@@ -76,7 +76,10 @@ export interface SchedulerOptions {
    * Default 1 s.
    */
   readonly standby?: DurationInput
-  /** How often to look for definitions that other nodes have changed. Default 3 s. */
+  /**
+   * How often to look for definitions that other nodes have changed, beside what the storage tells of it. Default 3 s; 10 s
+   * where it sends wake-ups, as Redis does; 1 min where the storage belongs to this process alone.
+   */
   readonly definitionInterval?: DurationInput
   /**
    * How many jobs that are data alone this node holds in its memory. When more are stored that it can run, it looks up those
@@ -179,10 +182,13 @@ const privatePollMs = 60_000
 // Where a storage tells what others leave, the poll is there for what was told and not heard. Each node polls, so this is
 // what many nodes cost when they have nothing to do.
 const toldPollMs = 5000
+const toldDefinitionMs = 10_000
 
 /** In heartbeats. With fewer, a few calls that fail would look like a death. */
 const fewestHeartbeats = 4
 const defaultDeadAfter = 6
+/** Where the storage wants them to be rare: one fewer, since a node is seen to be dead up to two of them later. */
+const defaultDeadAfterRare = 5
 
 export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedulerOptions {
   readObject(options, '', optionNames)
@@ -197,10 +203,13 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   }
   const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
-  const defaultHeartbeatMs = storage.capabilities.heartbeatMs ?? 5000
+  const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
+  const defaultHeartbeatMs = rareHeartbeatMs ?? 5000
+  const deadAfterHeartbeats = rareHeartbeatMs === undefined ? defaultDeadAfter : defaultDeadAfterRare
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const defaultPollMs = isPrivate ? privatePollMs : isTold ? toldPollMs : 1000
+  const defaultDefinitionMs = isPrivate ? privatePollMs : isTold ? toldDefinitionMs : 3000
   const heartbeatMs = toDurationMs(
     orDefault(options.heartbeat, isPrivate ? privatePollMs : defaultHeartbeatMs),
     'heartbeat',
@@ -223,12 +232,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(orDefault(options.reapInterval, 15_000), 'reapInterval', { min: 10 }),
     heartbeatMs,
-    deadAfterMs: toDurationMs(orDefault(options.deadAfter, defaultDeadAfter * heartbeatMs), 'deadAfter', {
+    deadAfterMs: toDurationMs(orDefault(options.deadAfter, deadAfterHeartbeats * heartbeatMs), 'deadAfter', {
       min: fewestHeartbeats * heartbeatMs,
     }),
     standbyMs: toDurationMs(orDefault(options.standby, 1000), 'standby', { min: 10 }),
     definitionIntervalMs: toDurationMs(
-      orDefault(options.definitionInterval, isPrivate ? privatePollMs : 3000),
+      orDefault(options.definitionInterval, defaultDefinitionMs),
       'definitionInterval',
       { min: 10 },
     ),

@@ -24,6 +24,9 @@ describe('a job', () => {
       id: jobId('nightly'),
       name: 'nightly',
       owner: 'team',
+      tags: [],
+      payload: null,
+      description: null,
       schedule: every(1000),
       unbound: null,
       overrides: { overlapPolicy: 'allow' },
@@ -33,7 +36,8 @@ describe('a job', () => {
     })
   })
 
-  it('needs no more than a name, a schedule and a task', () => {
+  it('needs no more than a name and a task', () => {
+    expect(defineJob({ name: 'nightly', tasks: [{ name: 'work', run }] }).schedule.describe()).toBe('on request')
     expect(define({})).toMatchObject({ owner: null, overrides: {}, onStart: undefined, onComplete: undefined })
   })
 
@@ -83,7 +87,21 @@ describe('a definition is refused, with the field and its value, when', () => {
     ['its name has half a surrogate pair', { name: 'a\udc00' }, 'INVALID_NAME', 'name', 'a\udc00'],
     ['its name is a number', { name: 5 }, 'INVALID_NAME', 'name', 5],
     ['its owner is empty', { owner: '' }, 'INVALID_NAME', 'owner', ''],
-    ['it has no schedule', { schedule: undefined }, 'INVALID_SCHEDULE', 'schedule', undefined],
+    ['its schedule is null', { schedule: null }, 'INVALID_SCHEDULE', 'schedule', null],
+    ['its tags are no list', { tags: 'a' }, 'INVALID_ARGUMENT', 'tags', 'a'],
+    ['a tag is there twice', { tags: ['a', 'b', 'a'] }, 'INVALID_ARGUMENT', 'tags[2]', 'a'],
+    ['a tag is empty', { tags: ['a', ''] }, 'INVALID_NAME', 'tags[1]', ''],
+    ['a tag has 65 characters', { tags: [long.slice(0, 65)] }, 'INVALID_NAME', 'tags[0]', long.slice(0, 65)],
+    ['it has 33 tags', { tags: Array.from({ length: 33 }, String) }, 'INVALID_ARGUMENT', 'tags', 33],
+    ['its description is empty', { description: '' }, 'INVALID_ARGUMENT', 'description', ''],
+    ['its description is no text', { description: 5 }, 'INVALID_ARGUMENT', 'description', 5],
+    [
+      'its description has 1,001 characters',
+      { description: long.repeat(4).slice(0, 1001) },
+      'INVALID_ARGUMENT',
+      'description',
+      long.repeat(4).slice(0, 1001),
+    ],
     ['its schedule is a string', { schedule: '0 2 * * *' }, 'INVALID_SCHEDULE', 'schedule', '0 2 * * *'],
     ['its schedule is some object', { schedule: { a: 1 } }, 'INVALID_SCHEDULE', 'schedule', { a: 1 }],
     ['it has no list of tasks', { tasks: undefined }, 'INVALID_ARGUMENT', 'tasks', undefined],

@@ -21,6 +21,30 @@ describe('an instant', () => {
     expect(toInstantMs(input)).toBe(at)
   })
 
+  it('in the form that is stored is read as luxon reads it, whether it means an instant or not', () => {
+    const two = fc.integer({ min: 0, max: 70 }).map((number) => String(number).padStart(2, '0'))
+    const fraction = fc.constantFrom('', '.5', '.25', '.125')
+    fc.assert(
+      fc.property(fc.tuple(two, two, two, two, two), fraction, ([month, day, hour, minute, second], rest) => {
+        const text = `2024-${month}-${day}T${hour}:${minute}:${second}${rest}Z`
+        const expected = DateTime.fromISO(text, { zone: 'utc' }).toMillis()
+        if (Number.isNaN(expected)) expect(() => toInstantMs(text)).toThrow()
+        else expect(toInstantMs(text)).toBe(expected)
+      }),
+      { numRuns: 2000 },
+    )
+    for (let day = 27; day <= 32; day++) {
+      for (const month of ['02', '04', '12']) {
+        for (const hour of ['00', '24', '25']) {
+          const text = `2023-${month}-${day}T${hour}:00:00Z`
+          const expected = DateTime.fromISO(text, { zone: 'utc' }).toMillis()
+          if (Number.isNaN(expected)) expect(() => toInstantMs(text)).toThrow()
+          else expect(toInstantMs(text)).toBe(expected)
+        }
+      }
+    }
+  })
+
   it('given as a date alone is its first moment in UTC', () => {
     expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
   })

@@ -10,7 +10,7 @@ const version: JobVersionRecord = { jobId: id, version: 1, fingerprint: 'alpha-1
 
 function load(
   records: readonly OccurrenceRecord[],
-  counts = { pending: 0, queued: 0, running: 0 },
+  counts = { pending: 0, delayed: 0, queued: 0, running: 0 },
   job: JobRecord | null = head,
 ): LoadedJob {
   return new LoadedJob(
@@ -40,14 +40,14 @@ describe('a loaded job', () => {
 
   it('counts what the step changes, and the storage has counted before', () => {
     const queued = record(id, 200, { state: 'queued' })
-    const job = load([queued], { pending: 1, queued: 4, running: 2 })
+    const job = load([queued], { pending: 1, delayed: 0, queued: 4, running: 2 })
     job.create(record(id, 300, { state: 'running' }))
     job.create(record(id, 400, { state: 'skipped' }))
     const [entry] = job.live('queued', 1)
     job.replace(entry as NonNullable<typeof entry>, { ...queued, state: 'pending' })
-    expect(job.counts).toEqual({ pending: 2, queued: 3, running: 3 })
+    expect(job.counts).toEqual({ pending: 2, delayed: 0, queued: 3, running: 3 })
     job.replace(entry as NonNullable<typeof entry>, { ...queued, state: 'canceled' })
-    expect(job.counts).toEqual({ pending: 1, queued: 3, running: 3 })
+    expect(job.counts).toEqual({ pending: 1, delayed: 0, queued: 3, running: 3 })
   })
 
   it('finds what the step has created, as the step has left it, and nothing that was not read', () => {
@@ -71,7 +71,7 @@ describe('a loaded job', () => {
 
   it('writes only what has changed, each once, with what the ledger had handed out', () => {
     const read = { record: record(id, 100), revision: 7 }
-    const stored = { head, counts: { pending: 2, queued: 0, running: 0 }, job: head, etag: 'x' }
+    const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }])
     const [entry] = job.live('pending', 1)
     job.replace(entry as NonNullable<typeof entry>, { ...read.record, state: 'running' })
@@ -84,7 +84,7 @@ describe('a loaded job', () => {
       ['pending', 'completed'],
       [undefined, 'pending'],
     ])
-    expect(write?.after).toEqual({ head, counts: { pending: 2, queued: 0, running: 0 }, job: head })
+    expect(write?.after).toEqual({ head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head })
     expect(write?.versions).toEqual([])
   })
 
@@ -118,7 +118,7 @@ describe('a loaded job', () => {
     expect(write).toEqual({
       jobId: id,
       before: null,
-      after: { head, counts: { pending: 0, queued: 0, running: 0 }, job: head },
+      after: { head, counts: { pending: 0, delayed: 0, queued: 0, running: 0 }, job: head },
       versions: [version],
       occurrences: [],
     })

@@ -55,7 +55,9 @@ const jobs = Array.from({ length: 500 }, (_, index) => jobNamed(`job ${index}`))
 
 function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] = [{ handler: 'work' }]) {
   const schedule = { toJSON: () => ({ type: 'none' }) }
-  return { job: { id: jobId(name), name, tasks, schedule, owner: null, overrides: {} } } as unknown as RegisteredJob
+  return {
+    job: { id: jobId(name), name, tasks, schedule, owner: null, tags: [], description: null, overrides: {} },
+  } as unknown as RegisteredJob
 }
 
 /** By job: who goes first, when each of these nodes knows all others. */

@@ -66,7 +66,7 @@ const slot: CreateItem & { kind: 'slot' } = {
 }
 
 function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}): OverlapSituation {
-  const counts = { pending: 0, running: 0, queued: 0, superseded: false }
+  const counts = { pending: 0, running: 0, queued: 0, superseded: false, delayed: false }
   return { kind: 'slot', overlap: { policy, maxQueued: 2 }, paused: false, startable: true, ...counts, ...change }
 }
 

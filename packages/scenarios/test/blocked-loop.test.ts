@@ -66,7 +66,7 @@ async function endOf(file: string, job: string) {
   const scheduler = createScheduler({ storage, logger: silentLogger })
   try {
     await scheduler.start()
-    const occurrences = await scheduler.occurrences({ job })
+    const occurrences = (await scheduler.occurrences({ job })).items
     return occurrences.map(({ state, node, fencingToken, tasks: [task] }) => ({
       state,
       node,

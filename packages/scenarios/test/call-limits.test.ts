@@ -210,7 +210,7 @@ describe('a trigger whose caller waits no more', () => {
     await node.clock.advance({ minutes: 3 })
     expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
     expect(node.called).toEqual(['trigger'])
-    expect((await node.scheduler.occurrences({ job: 'a' })).map(({ state }) => state)).toEqual([
+    expect((await node.scheduler.occurrences({ job: 'a' })).items.map(({ state }) => state)).toEqual([
       'completed',
       'completed',
     ])

@@ -155,7 +155,7 @@ it('a place that was kept for a slot which does not need it goes to what has com
   }
   await world.clock.advanceTo(at(21))
   // The other node runs it already, so its slot is skipped here.
-  expect((await full.occurrences({ job: 'slow' })).map(({ state }) => state)).toEqual(['running', 'skipped'])
+  expect((await full.occurrences({ job: 'slow' })).items.map(({ state }) => state)).toEqual(['running', 'skipped'])
   expect(called).toEqual(['asked 20'])
 })
 

@@ -88,7 +88,7 @@ describe.each(everywhere)('on $name', (place) => {
     await stopping
     expect(called).toEqual([])
     expect(limits(intercepted)).toEqual([1])
-    const tokens = names.map(async (name) => (await full.occurrences({ job: name }))[0]?.fencingToken)
+    const tokens = names.map(async (name) => (await full.occurrences({ job: name })).items[0]?.fencingToken)
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 

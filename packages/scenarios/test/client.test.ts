@@ -56,9 +56,9 @@ describe.each(everywhere)('on $name a client', (place) => {
     await client.resume('report')
     const change: JobUpdate = { schedule: everySeconds(30), maxQueued: 5 }
     expect(await client.update('report', change, { expectedVersion: 1 })).toMatchObject({ version: 2, changed: true })
-    const { settings, description, tasks } = await client.job('report')
+    const { settings, scheduleDescription, tasks } = await client.job('report')
     expect([settings.executionTimeoutMs, settings.maxQueued]).toEqual([420_000, 5])
-    expect(description).toBe('every 30000 ms')
+    expect(scheduleDescription).toBe('every 30000 ms')
     expect(tasks).toEqual([{ name: 'export', handler: null, data: undefined }])
     await world.clock.advance({ minutes: 1 })
     expect(ran).toHaveLength(2)
@@ -98,7 +98,7 @@ describe.each(everywhere)('on $name a client', (place) => {
     expect((await client.explain('report', at(120))).verdict).toBe('will_run')
     await world.clock.advance({ seconds: 121 })
     expect(ran).toEqual(['120 null'])
-    const [canceled, completed] = await client.occurrences({ job: 'report' })
+    const [canceled, completed] = (await client.occurrences({ job: 'report' })).items
     expect([canceled?.state, completed?.state]).toEqual(['canceled', 'completed'])
     if (completed !== undefined) await client.replay(completed.id)
     await settle(world)

@@ -30,7 +30,7 @@ describe('on a storage that has a clock', () => {
       expect(at).toEqual(ran)
       expect([...left.told(), ...node.told()]).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
       await world.clock.advance({ hours: 4 })
-      expect((await node.scheduler.occurrences({ job: 'long' })).map(({ state }) => state)).toEqual(['completed'])
+      expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
     })
 
     it('for 12 seconds, nothing is created, recovered or reaped by it, and slots run when it is over', async () => {
@@ -122,7 +122,7 @@ describe('on a storage that has a clock', () => {
     expect(ran).toEqual([minute, ...minutes(60, 63)])
     expect(at.slice(-2)).toEqual(minutes(62, 63))
     await world.clock.advance({ hours: 4 })
-    expect((await node.scheduler.occurrences({ job: 'long' })).map(({ state }) => state)).toEqual(['completed'])
+    expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
   it('a start that waits for the clocks ends with a shutdown', async () => {

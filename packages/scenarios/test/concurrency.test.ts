@@ -107,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     const jobs = [...early.jobs, ...later.flatMap((one) => one.jobs)]
     const scheduler = await world.start({ jobs, maxConcurrentJobs: 1 })
     await world.clock.advance({ seconds: 15 })
-    expect((await scheduler.occurrences({ job: 'e' })).map(({ state, node }) => [state, node])).toEqual([
+    expect((await scheduler.occurrences({ job: 'e' })).items.map(({ state, node }) => [state, node])).toEqual([
       ['pending', null],
     ])
     await world.clock.advance({ minutes: 2 })
@@ -133,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs, maxConcurrentJobs: 1, nodeId: 'idle' })
     await world.clock.advance({ seconds: 2 })
     expect(started).toHaveLength(2)
-    const nodes = await Promise.all(['a', 'b'].map(async (job) => (await busy.occurrences({ job }))[0]?.node))
+    const nodes = await Promise.all(['a', 'b'].map(async (job) => (await busy.occurrences({ job })).items[0]?.node))
     expect(nodes.sort()).toEqual(['busy', 'idle'])
   })
 
@@ -146,7 +146,10 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 55 })
     expect([...known.started, ...foreign.started]).toHaveLength(1)
     await world.clock.advance({ minutes: 5 })
-    const all = [...(await full.occurrences({ job: 'known' })), ...(await full.occurrences({ job: 'foreign' }))]
+    const all = [
+      ...(await full.occurrences({ job: 'known' })).items,
+      ...(await full.occurrences({ job: 'foreign' })).items,
+    ]
     expect(all.map(({ state, node }) => [state, node])).toEqual([
       ['completed', 'full'],
       ['completed', 'full'],

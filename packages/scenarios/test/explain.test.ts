@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
   it('of an instant after the missed ones that it was no slot', async () => {
     const world = createWorld(place)
     const scheduler = await outage(world, ticking(), 15, 205)
-    const [, range] = await scheduler.occurrences({ job: 'tick', states: ['missed', 'completed'] })
+    const [, range] = (await scheduler.occurrences({ job: 'tick', states: ['missed', 'completed'] })).items
     const last = secondsOf(range?.span?.to ?? 0)
     expect(await saidOf(scheduler, last, last + 5, last + 10, last + 15)).toEqual([
       'covered missed',
@@ -179,6 +179,11 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     await world.clock.advanceTo(at(1000))
     intercepted.reset()
     expect(await saidOf(scheduler, 15)).toEqual(['unknown'])
-    expect(intercepted.calls.map(({ operation }) => operation)).toEqual(['get', 'listOccurrences', 'listOccurrences'])
+    expect(intercepted.calls.map(({ operation }) => operation)).toEqual([
+      'get',
+      'listOccurrences',
+      'listOccurrences',
+      'listOccurrences',
+    ])
   })
 })

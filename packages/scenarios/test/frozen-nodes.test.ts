@@ -115,7 +115,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advanceTo(at(665))
       await world.thaw(first.scheduler, clock)
       await world.clock.advanceTo(at(1500))
-      const [occurrence, ...others] = await second.scheduler.occurrences({ job: 'minutely' })
+      const [occurrence, ...others] = (await second.scheduler.occurrences({ job: 'minutely' })).items
       expect(occurrence).toMatchObject({ state: 'completed', node: 'second', fencingToken: 2 })
       expect(occurrence?.tasks[0]?.result).toBe('second')
       expect(occurrence?.tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['lost', 'succeeded'])

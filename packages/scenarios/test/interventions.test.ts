@@ -136,7 +136,7 @@ describe.each(everywhere)('on $name', (place) => {
       const stranger = await world.start()
       const heard = listen(stranger, 'occurrence.canceled')
       await world.clock.advance({ seconds: 22 })
-      const waiting = (await first.occurrences({ job: 'tick', states: ['queued'] }))[0]
+      const waiting = (await first.occurrences({ job: 'tick', states: ['queued'] })).items[0]
       await stranger.cancel(waiting?.id as never, { reason: 'wrong data' })
       expect(heard.map(({ event }) => event)).toEqual([
         { jobId: job.id, jobName: job.id, occurrenceId: waiting?.id, scheduledAt: at(20), reason: 'wrong data' },
@@ -148,7 +148,7 @@ describe.each(everywhere)('on $name', (place) => {
       const { job, ran } = ticking(world, { until: 30, takes: 25, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
       await world.clock.advance({ seconds: 22 })
-      const waiting = (await scheduler.occurrences({ job: 'tick', states: ['queued'] }))[0]
+      const waiting = (await scheduler.occurrences({ job: 'tick', states: ['queued'] })).items[0]
       expect(await scheduler.cancel(waiting?.id as never)).toMatchObject({ outcome: 'canceled' })
       await world.clock.advance({ minutes: 2 })
       expect(ran).toEqual([10, 30])
@@ -162,7 +162,7 @@ describe.each(everywhere)('on $name', (place) => {
       const lost = listen(owner, 'occurrence.lost')
       await world.clock.advance({ seconds: 12 })
       const other = await world.start({ jobs: [job] })
-      const running = (await other.occurrences({ job: 'tick', states: ['running'] }))[0]
+      const running = (await other.occurrences({ job: 'tick', states: ['running'] })).items[0]
       expect(await other.cancel(running?.id as never, { force: true })).toMatchObject({ state: 'canceled' })
       expect(await fates(other, 'tick')).toEqual(['10 canceled canceled'])
       await world.clock.advance({ minutes: 1 })
@@ -275,7 +275,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ seconds: 1 })
       expect(created).toBe(true)
       expect(called).toEqual(['first', 'second after 7', 'third true 5'])
-      const [original, replay] = await scheduler.occurrences({ job: 'chain' })
+      const [original, replay] = (await scheduler.occurrences({ job: 'chain' })).items
       expect(original).toMatchObject({ id, state: 'failed', replayOf: null })
       expect(replay).toMatchObject({ id: replayId, kind: 'replay', state: 'completed', replayOf: id })
     })

@@ -167,8 +167,8 @@ it('of a process that is killed, what it had said a good second before is there'
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })
   onTestFinished(() => client.close().finally(() => storage.close()))
-  const [occurrence] = await client.occurrences({ job: 'work' })
-  const [attempt] = occurrence?.tasks[0]?.attempts ?? []
+  const { items } = await client.occurrences({ job: 'work' })
+  const [attempt] = items[0]?.tasks[0]?.attempts ?? []
   expect(attempt).toMatchObject({
     state: 'running',
     progress: { fraction: 0.25, message: 'copying' },

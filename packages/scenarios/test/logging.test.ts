@@ -274,7 +274,7 @@ describe('also heard is, once', () => {
     })
     await world.start({ jobs: [job()], handlers: { send: () => 1 }, logger })
     await world.clock.advance({ minutes: 3 })
-    expect((await able.occurrences({ job: 'letter' })).some(({ state }) => state === 'pending')).toBe(true)
+    expect((await able.occurrences({ job: 'letter' })).items.some(({ state }) => state === 'pending')).toBe(true)
     expect(loud().filter(({ missing }) => missing !== undefined)).toEqual([
       {
         level: 'warn',

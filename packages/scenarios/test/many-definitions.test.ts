@@ -227,7 +227,7 @@ describe.each(everywhere)('on $name', (place) => {
     intercepted.reset()
     await scheduler.remove(jobs(5).map(({ name }) => name))
     for (const { name } of jobs(5)) {
-      const states = (await scheduler.occurrences({ job: name, limit: 1000 })).map(({ state }) => state)
+      const states = (await scheduler.occurrences({ job: name, limit: 1000 })).items.map(({ state }) => state)
       expect([states.length, new Set(states)]).toEqual([200, new Set(['canceled'])])
     }
     const limits = intercepted.calls.flatMap(({ operation, request }) => {

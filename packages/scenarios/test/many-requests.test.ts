@@ -186,7 +186,7 @@ describe.each(everywhere)('a list of requests, on $name', (place) => {
     // That of a key which is under way waits for it.
     expect(intercepted.count('createOccurrences')).toBe(2)
     expect(ran.sort()).toEqual(['a', 'c'])
-    const occurrences = await scheduler.occurrences({ job: 'asked' })
+    const occurrences = (await scheduler.occurrences({ job: 'asked' })).items
     expect(occurrences.find(({ requestKey }) => requestKey === 'same')).toMatchObject({
       input: 'a',
       requestKey: 'same',

@@ -83,7 +83,10 @@ describe.each(everywhere)('on $name', (place) => {
     const job = defineJob({ name: 'job', schedule: everySeconds(10, +at(20)), tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = await world.start({ jobs: [job], metrics })
     await world.clock.advance({ minutes: 1 })
-    expect((await scheduler.occurrences({ job: 'job' })).map(({ state }) => state)).toEqual(['completed', 'completed'])
+    expect((await scheduler.occurrences({ job: 'job' })).items.map(({ state }) => state)).toEqual([
+      'completed',
+      'completed',
+    ])
   })
 })
 

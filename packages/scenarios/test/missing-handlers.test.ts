@@ -103,7 +103,7 @@ describe.each(everywhere)('on $name', (place) => {
     await adder.trigger('ann')
     await world.clock.advance({ seconds: 10 })
     expect(greeted.map((line) => line.split(' ')[1])).toEqual(['ann'])
-    expect((await node.occurrences({ job: 'gone' })).map(({ state, reason }) => [state, reason])).toEqual([
+    expect((await node.occurrences({ job: 'gone' })).items.map(({ state, reason }) => [state, reason])).toEqual([
       ['canceled', 'deleted'],
     ])
   })
@@ -122,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     await adder.trigger('ann')
     await world.clock.advance({ seconds: 5 })
     expect(greeted.map((line) => line.split(' ')[1])).toEqual(['rare', 'ann'])
-    expect((await node.occurrences({ job: 'rare' })).map(({ state }) => state)).toEqual(['completed'])
+    expect((await node.occurrences({ job: 'rare' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
   it('a node takes over what others store only where it has all that it needs to run it', async () => {
@@ -197,7 +197,10 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 4 })
     expect(released).toEqual([])
     expect(lines.map(({ fields }) => fields)).toEqual([{ job: 'song', missing: ['sing'] }])
-    expect((await other.occurrences({ job: 'song' })).map(({ state }) => state).sort()).toEqual(['pending', 'queued'])
+    expect((await other.occurrences({ job: 'song' })).items.map(({ state }) => state).sort()).toEqual([
+      'pending',
+      'queued',
+    ])
     // Others of the node's own go on meanwhile.
     await knowing.add(dataJob('ann'))
     await knowing.trigger('ann')
@@ -234,7 +237,7 @@ describe.each(everywhere)('on $name', (place) => {
     await second.start()
     await world.clock.advance({ seconds: 5 })
     await stopping
-    const [occurrence] = await first.occurrences({ job: 'job' })
+    const [occurrence] = (await first.occurrences({ job: 'job' })).items
     expect(occurrence).toMatchObject({ state: 'pending', reason: 'shutdown', fencingToken: 2 })
   })
 })

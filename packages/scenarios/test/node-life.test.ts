@@ -4,6 +4,7 @@ import {
   JobistemerError,
   type JobSettingsInput,
   type Scheduler,
+  type SchedulerOptions,
   silentLogger,
   systemClock,
 } from '@jobistemer/core'
@@ -53,6 +54,39 @@ async function twoNodes(world: World, settings: JobSettingsInput = {}) {
   const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
   return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
 }
+
+// One that wants heartbeats to be rare, as DynamoDB does.
+it('where heartbeats are sent every 10 s, what a node ran is taken over within 75 s whenever it dies', async () => {
+  const took: number[] = []
+  for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {
+    const world = createWorld()
+    const rare = () => {
+      const storage = world.connect()
+      return wrapStorage(storage, {
+        capabilities: { ...storage.capabilities, heartbeatMs: 10_000 },
+        subscribe: undefined,
+      })
+    }
+    const { job, called } = longJob(world)
+    const byDefault = {
+      jobs: [job],
+      heartbeat: undefined,
+      deadAfter: undefined,
+    } as unknown as Partial<SchedulerOptions>
+    const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
+    await world.clock.advanceTo(at(20 + phase))
+    await world.start({ ...byDefault, nodeId: 'second', storage: rare() })
+    // It has just been heard, and the other one sees that late.
+    await world.clock.advanceTo(at(40.1))
+    world.crash(first)
+    await world.clock.advance({ seconds: 90 })
+    took.push(Number.parseInt(called[1] as string, 10) - 40)
+  }
+  // Not before five heartbeats: a few of them may fail.
+  expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
+  // Here all looks come exactly a heartbeat after one another; elsewhere it may take one more.
+  expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
+})
 
 describe.each(everywhere)('on $name', (place) => {
   it('what a node ran is taken over soon after its death, and goes on with the next attempt', async () => {

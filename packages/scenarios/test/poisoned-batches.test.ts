@@ -51,7 +51,7 @@ describe('one item that the storage can never take', () => {
       expect(await fates(scheduler, name)).toEqual(['60 completed', '120 completed', '180 completed'])
     }
     expect(await fates(scheduler, 'bad')).toEqual(['60 failed storage_refused', '120 completed', '180 completed'])
-    const [first] = await scheduler.occurrences({ job: 'bad' })
+    const [first] = (await scheduler.occurrences({ job: 'bad' })).items
     expect(first?.tasks).toMatchObject([{ state: 'failed', error: { code: 'STORAGE_REFUSED' } }])
     expect(lines).toContain('bad: the storage cannot keep what this occurrence says: it fails')
   })

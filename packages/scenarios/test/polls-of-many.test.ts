@@ -49,15 +49,19 @@ async function startNodes(world: World, nodeIds: readonly string[]) {
 
 describe('many nodes that have nothing to do', () => {
   it.each([
-    { hasWakeUps: true, claims: 12 },
-    { hasWakeUps: false, claims: 60 },
-  ])('look for work %o times a minute each', async ({ hasWakeUps, claims }) => {
+    { hasWakeUps: true, claims: 12, looks: 6 },
+    { hasWakeUps: false, claims: 60, looks: 20 },
+  ])('look for work, and for changed definitions, %o times a minute each', async ({ hasWakeUps, claims, looks }) => {
     const world = createWorld(shared({ hasWakeUps }))
     const { nodes } = await startNodes(world, ['a', 'b', 'c', 'd'])
     await world.clock.advance({ seconds: 30 })
     for (const { counted } of nodes) counted.reset()
     await world.clock.advance({ minutes: 1 })
-    expect(nodes.map(({ counted }) => counted.count('claim'))).toEqual([claims, claims, claims, claims])
+    const looksOf = ({ calls }: InterceptedStorage) =>
+      calls.filter(({ operation, request }) => operation === 'listJobs' && 'changedSince' in (request as object))
+    for (const { counted } of nodes) {
+      expect([counted.count('claim'), looksOf(counted).length, counted.count('get')]).toEqual([claims, looks, looks])
+    }
   })
 
   it('and are told of work take it at once', async () => {

@@ -59,7 +59,7 @@ async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOpti
   await world.clock.advanceTo(at(19))
   intercepted.reset()
   const occurrenceOf = async (job: string) => {
-    const [occurrence, ...others] = await scheduler.occurrences({ job, from: at(19) })
+    const [occurrence, ...others] = (await scheduler.occurrences({ job, from: at(19) })).items
     if (occurrence === undefined || others.length > 0)
       throw new Error(`${others.length + 1} occurrences instead of one`)
     return occurrence
@@ -128,7 +128,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 5 })
     expect(called.map((call) => call.replace(/ .*/, '')).sort()).toEqual(jobs.map(({ name }) => `${name}/1`).sort())
     const stale = await Promise.all(
-      jobs.map(async ({ name }) => other.occurrences({ job: name, states: ['failed_stale'] })),
+      jobs.map(async ({ name }) => (await other.occurrences({ job: name, states: ['failed_stale'] })).items),
     )
     expect(stale.flat()).toHaveLength(1)
   })
@@ -323,7 +323,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
     const next = await world.start({ jobs, maxConcurrentJobs: 10 })
     expect(called).toEqual(expect.arrayContaining(['job-0/2 21.05', 'job-1/2 21.05', 'job-2/2 21.05']))
-    const [occurrence] = await next.occurrences({ job: 'job-1', from: at(20) })
+    const [occurrence] = (await next.occurrences({ job: 'job-1', from: at(20) })).items
     expect(occurrence).toMatchObject({ state: 'completed', tasks: [{ state: 'completed', reason: null }] })
     expect(occurrence?.tasks[0]?.attempts).toMatchObject([
       { state: 'aborted', reason: 'shutdown' },

@@ -155,7 +155,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
     const [realigned] = await scheduler.realign()
-    const waiting = await scheduler.occurrences({ job: 'recording', states: ['pending'] })
+    const waiting = (await scheduler.occurrences({ job: 'recording', states: ['pending'] })).items
     expect(waiting.length).toBeGreaterThan(0)
     expect(realigned?.waiting).toEqual(waiting.map(({ id }) => id))
     await world.clock.advance({ minutes: 70 })
@@ -239,5 +239,5 @@ it('a well job is left alone', async () => {
   expect(await scheduler.realign()).toEqual([])
   await world.clock.advance({ minutes: 2 })
   expect(ran).toEqual(minutes(1, 4))
-  expect((await scheduler.occurrences({ job: 'recording' })).map(fateOf)).toHaveLength(4)
+  expect((await scheduler.occurrences({ job: 'recording' })).items.map(fateOf)).toHaveLength(4)
 })

@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(steps).toEqual([250, 250, 100])
     await world.clock.advance({ minutes: 5 })
     expect(called).toEqual([])
-    const left = await scheduler.occurrences({ job: 'crowded', limit: 1000 })
+    const left = (await scheduler.occurrences({ job: 'crowded', limit: 1000 })).items
     expect(new Set(left.map(({ state, reason }) => `${state} ${reason}`))).toEqual(new Set(['canceled deleted']))
     expect(left).toHaveLength(waiting)
   })
@@ -80,7 +80,7 @@ describe.each(everywhere)('on $name', (place) => {
     await other.trigger('crowded')
     await world.clock.advance({ seconds: 10 })
     expect(called).toHaveLength(1)
-    const states = (await other.occurrences({ job: 'crowded', limit: 1000 })).map(({ state }) => state)
+    const states = (await other.occurrences({ job: 'crowded', limit: 1000 })).items.map(({ state }) => state)
     expect(states.filter((state) => state === 'canceled')).toHaveLength(waiting)
     expect(states.filter((state) => state === 'completed')).toHaveLength(1)
   })

@@ -97,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
     const storage = world.connect()
     const capabilities = { ...storage.capabilities, maxBatch: 2 }
     const second = await world.start({ jobs: [job], nodeId: 'node', storage: wrapStorage(storage, { capabilities }) })
-    const states = (await second.occurrences({ job: 'wide' })).map(({ state }) => state)
+    const states = (await second.occurrences({ job: 'wide' })).items.map(({ state }) => state)
     expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 

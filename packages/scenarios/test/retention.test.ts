@@ -35,7 +35,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (let life = 0; life < 3; life++) {
       const node = await world.start({ ...rarely, jobs: [job] })
       await world.clock.advance({ hours: 12 })
-      const left = await node.occurrences({ job: 'job', limit: 1000 })
+      const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
       // Two hours' worth, and what has come since the pass before.
       expect(left.length).toBeGreaterThanOrEqual(12)
       expect(left.length).toBeLessThanOrEqual(12 + 7)
@@ -54,7 +54,7 @@ describe.each(everywhere)('on $name', (place) => {
       const node = await world.start({ ...rarely, jobs: [every(everyDays * day, retention)] })
       await world.clock.advance({ minutes: 2, ...(today + everyDays > days && { hours: 26 }) })
       if (today + everyDays > days) {
-        const left = await node.occurrences({ job: 'job', states: ['completed'], limit: 1000 })
+        const left = (await node.occurrences({ job: 'job', states: ['completed'], limit: 1000 })).items
         return left.map(({ scheduledAt }) => secondsOf(scheduledAt) / day)
       }
       await world.shutdown(node)
@@ -96,16 +96,16 @@ describe.each(everywhere)('on $name', (place) => {
       defineJob({ name: 'asked for', schedule: once(at(minute)), retention, tasks }),
     ])
     await world.clock.advance({ minutes: 90 })
-    expect(await node.occurrences({ job: 'over' })).toHaveLength(1)
+    expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     await node.trigger('asked for')
     await world.clock.advance({ minutes: 105 })
-    expect(await node.occurrences({ job: 'over' })).toEqual([])
-    expect(await node.occurrences({ job: 'asked for' })).toHaveLength(1)
+    expect((await node.occurrences({ job: 'over' })).items).toEqual([])
+    expect((await node.occurrences({ job: 'asked for' })).items).toHaveLength(1)
     await world.clock.advance({ hours: 3 })
     const storage = world.connect()
     const { items } = await storage.listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name).sort()).toEqual(['code', 'to come'])
-    expect(await node.occurrences({ job: 'code' })).toHaveLength(1)
+    expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
   })
 
   it('one of the nodes does it for all, and another when that one is gone', async () => {

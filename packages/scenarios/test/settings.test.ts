@@ -95,7 +95,7 @@ describe.each(everywhere)('on $name', (place) => {
         '20 failed execution_timeout',
         '30 skipped queue_full',
       ])
-      const [{ tasks: reports } = { tasks: [] }] = await scheduler.occurrences({ job: 'job' })
+      const [{ tasks: reports } = { tasks: [] }] = (await scheduler.occurrences({ job: 'job' })).items
       expect(reports.map((task) => [task.state, task.attempts.length])).toEqual([
         ['failed', 2],
         ['canceled', 1],
@@ -110,7 +110,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advanceTo(at(130))
       const scheduler = await world.start({ jobs: [job], defaults })
       await world.clock.advance({ seconds: 1 })
-      const recovered = await scheduler.occurrences({ job: 'job' })
+      const recovered = (await scheduler.occurrences({ job: 'job' })).items
       expect(recovered.map((one) => [secondsOf(one.scheduledAt), one.recovered])).toEqual([
         [60, true],
         [120, true],

@@ -570,7 +570,7 @@ describe('work that was on its way when the shutdown began', () => {
       await stopping
       expect(called).toHaveLength(before)
       const reader = world.scheduler()
-      const states = await Promise.all(names.map(async (job) => (await reader.occurrences({ job }))[0]?.state))
+      const states = await Promise.all(names.map(async (job) => (await reader.occurrences({ job })).items[0]?.state))
       expect(states.filter((state) => state === 'running')).toEqual([])
       await world.start({ jobs })
       await world.clock.advance({ minutes: 1 })

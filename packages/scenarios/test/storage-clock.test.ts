@@ -138,7 +138,7 @@ describe('a node on a storage that has a clock', () => {
     const starting = ahead.start()
     await clock.advance({ minutes: 8 })
     await starting
-    const [first] = await right.occurrences({ job: 'job' })
+    const [first] = (await right.occurrences({ job: 'job' })).items
     expect(first).toMatchObject({ state: 'completed', fencingToken: 1 })
     await stop(right, ahead)
   })

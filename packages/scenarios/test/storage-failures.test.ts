@@ -152,7 +152,7 @@ describe.each(everywhere)('on $name', (place) => {
       const { id } = await asked
       await world.clock.advance({ minutes: 3 })
       expect(called).toHaveLength(1)
-      expect((await scheduler.occurrences({ job: 'asked' })).map((one) => [one.id, one.state])).toEqual([
+      expect((await scheduler.occurrences({ job: 'asked' })).items.map((one) => [one.id, one.state])).toEqual([
         [id, 'completed'],
       ])
     })
@@ -322,7 +322,7 @@ describe.each(refusals)('a storage that refuses with %s', (code) => {
 /** The id of the only occurrence of the job `long`. */
 async function idOf(world: World): Promise<unknown> {
   const reader = world.scheduler()
-  const [occurrence] = await reader.occurrences({ job: 'long' })
+  const [occurrence] = (await reader.occurrences({ job: 'long' })).items
   return occurrence?.id
 }
 

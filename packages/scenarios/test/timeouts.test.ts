@@ -169,7 +169,7 @@ describe.each(everywhere)('on $name', (place) => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'skip', 300)] })
       await clock.advance({ minutes: 3 })
-      const [first, ...others] = await scheduler.occurrences({ job: 'slow' })
+      const [first, ...others] = (await scheduler.occurrences({ job: 'slow' })).items
       expect([first?.state, first?.finishedAt]).toEqual(['failed', at(55)])
       expect(others.map((one) => one.state)).toEqual(['skipped', 'skipped', 'skipped', 'skipped', 'failed'])
     })
@@ -178,13 +178,13 @@ describe.each(everywhere)('on $name', (place) => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'queue', 300)] })
       await clock.advance({ minutes: 6 })
-      const queued = await scheduler.occurrences({ job: 'slow' })
+      const queued = (await scheduler.occurrences({ job: 'slow' })).items
       expect(queued.map((one) => one.finishedAt)).toEqual([55, 100, 145, 190, 235, 280].map(at))
 
       const other = createWorld(place)
       const overlapping = await other.start({ jobs: [slow(other.clock, 'allow', 300)] })
       await other.clock.advance({ minutes: 3 })
-      const all = await overlapping.occurrences({ job: 'slow' })
+      const all = (await overlapping.occurrences({ job: 'slow' })).items
       expect(all.map((one) => one.finishedAt)).toEqual([55, 65, 75, 85, 95, 105].map(at))
     })
 
@@ -195,7 +195,7 @@ describe.each(everywhere)('on $name', (place) => {
       await clock.advance({ seconds: 15 })
       await start({ jobs: [job], nodeId: 'second', reapInterval: { seconds: 1 } })
       await clock.advance({ seconds: 36 })
-      const [occurrence] = await first.occurrences({ job: 'slow' })
+      const [occurrence] = (await first.occurrences({ job: 'slow' })).items
       expect(occurrence).toMatchObject({ state: 'completed', node: 'first', finishedAt: at(50) })
     })
   })

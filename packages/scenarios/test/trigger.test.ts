@@ -36,7 +36,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['59 first', '59 second', '59 third'])
     expect(scheduler.nextRuns('asked', 3)).toEqual(before)
     await world.clock.advance({ seconds: 2 })
-    const occurrences = await scheduler.occurrences({ job: 'asked' })
+    const occurrences = (await scheduler.occurrences({ job: 'asked' })).items
     expect(occurrences.map((one) => [one.kind, secondsOf(one.scheduledAt), one.state])).toEqual([
       ['trigger', 59, 'completed'],
       ['slot', 60, 'completed'],
@@ -51,7 +51,10 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 60 })
     await scheduler.trigger('asked')
     await world.clock.advance({ seconds: 1 })
-    expect((await scheduler.occurrences({ job: 'asked' })).map(({ kind }) => kind).sort()).toEqual(['slot', 'trigger'])
+    expect((await scheduler.occurrences({ job: 'asked' })).items.map(({ kind }) => kind).sort()).toEqual([
+      'slot',
+      'trigger',
+    ])
   })
 
   it('the same key is the same request, from whichever node, and does not run again', async () => {
@@ -68,7 +71,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 1 })
     for (const one of again) expect(one).toMatchObject({ id: answer.id, created: false, state: 'completed' })
     expect(called).toHaveLength(3)
-    expect((await first.occurrences({ job: 'asked' })).map(({ requestKey }) => requestKey)).toEqual(['order-7'])
+    expect((await first.occurrences({ job: 'asked' })).items.map(({ requestKey }) => requestKey)).toEqual(['order-7'])
   })
 
   it('a key that was used while its run is still running says so', async () => {
@@ -111,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 1 })
     expect(await scheduler.trigger('asked', { key: 'order-7' })).toMatchObject({ id: accepted.id, created: false })
     expect(called).toHaveLength(6)
-    const entries = await scheduler.occurrences({ job: 'asked' })
+    const entries = (await scheduler.occurrences({ job: 'asked' })).items
     expect(entries.map(({ id, state, reason, requestKey }) => [id, state, reason, requestKey]).sort()).toEqual(
       [
         [running.id, 'completed', null, null],
@@ -130,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 1 })
     const again = await scheduler.trigger('asked', { key: 'order-7' })
     expect(again).toEqual({ id, state: 'canceled', reason: 'ordered twice', created: false })
-    const [entry] = await scheduler.occurrences({ job: 'asked' })
+    const [entry] = (await scheduler.occurrences({ job: 'asked' })).items
     expect(entry?.cancelRequest).toEqual({ at: at(0), reason: 'ordered twice', actor: 'bob' })
   })
 
@@ -157,7 +160,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(contexts.map(({ input, occurrence }) => [input, occurrence.kind])).toEqual(
       [1, 2, 3].map(() => [{ customer: 7, at: '1970-01-01T00:00:00.000Z' }, 'trigger']),
     )
-    const [occurrence] = await scheduler.occurrences({ job: 'asked' })
+    const [occurrence] = (await scheduler.occurrences({ job: 'asked' })).items
     expect(occurrence).toMatchObject({
       input: { customer: 7, at: '1970-01-01T00:00:00.000Z' },
       requestReason: 'complaint',
@@ -172,7 +175,7 @@ describe.each(everywhere)('on $name', (place) => {
     await scheduler.trigger('asked', { tasks: ['third', 'first'] })
     await world.clock.advance({ seconds: 1 })
     expect(called).toEqual(['0 first', '0 third'])
-    const [occurrence] = await scheduler.occurrences({ job: 'asked' })
+    const [occurrence] = (await scheduler.occurrences({ job: 'asked' })).items
     expect(occurrence?.tasks.map(({ name }) => name)).toEqual(['first', 'third'])
   })
 
@@ -184,7 +187,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ minutes: 1 })
     await scheduler.trigger('asked', { key: 'parallel', overrides: { taskExecutionMode: 'parallel' } })
     await world.clock.advance({ minutes: 1 })
-    const [short, parallel] = await scheduler.occurrences({ job: 'asked' })
+    const [short, parallel] = (await scheduler.occurrences({ job: 'asked' })).items
     expect(short).toMatchObject({ state: 'failed', tasks: [{ error: { code: 'TASK_TIMEOUT' } }, {}, {}] })
     expect(parallel?.state).toBe('completed')
     expect(parallel?.finishedAt?.getTime()).toBe(Number(parallel?.startedAt) + 5000)
@@ -203,7 +206,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 20 })
     expect(called).toEqual(['0 second'])
     expect(contexts.at(-1)?.input).toBe(7)
-    const occurrences = await second.occurrences({ job: 'asked', states: ['failed'] })
+    const occurrences = (await second.occurrences({ job: 'asked', states: ['failed'] })).items
     expect(occurrences).toMatchObject([{ tasks: [{ name: 'second', error: { code: 'TASK_TIMEOUT' } }] }])
   })
 

@@ -53,7 +53,9 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   const storage = world.connect()
   await storage.createOccurrences({ now: +at(1), owner, items: [{ ...item, ...course, entries }] })
   await world.clock.advance({ seconds: waiting + 1 })
-  expect(await scheduler.occurrences({ job: 'crowded', states: ['queued'], limit: 10_000 })).toHaveLength(waiting)
+  expect((await scheduler.occurrences({ job: 'crowded', states: ['queued'], limit: 10_000 })).items).toHaveLength(
+    waiting,
+  )
 }
 
 /** What a call of the update has canceled; `null` for another call. */
@@ -65,7 +67,7 @@ function canceledBy({ operation, request }: Call, answers: unknown): number | nu
 }
 
 async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
-  const occurrences = await scheduler.occurrences({ job: 'crowded', limit: 10_000 })
+  const occurrences = (await scheduler.occurrences({ job: 'crowded', limit: 10_000 })).items
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 

@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
       await world.clock.advance({ seconds: 25 })
       expect(log).toEqual(['20 v2 a', 'notifies ann'])
-      const [occurrence] = await scheduler.occurrences({ job: 'tick' })
+      const [occurrence] = (await scheduler.occurrences({ job: 'tick' })).items
       expect(occurrence?.tasks.map((task) => [task.name, task.state, task.error?.code])).toEqual([
         ['a', 'failed', 'TASK_TIMEOUT'],
         ['mail', 'completed', undefined],
@@ -191,7 +191,7 @@ describe.each(everywhere)('on $name', (place) => {
       const { job } = ticking(world, { takes: 10 })
       const scheduler = await world.start({ jobs: [job] })
       await world.clock.advance({ seconds: 45 })
-      const [finished] = await scheduler.occurrences({ job: 'tick', states: ['completed'] })
+      const [finished] = (await scheduler.occurrences({ job: 'tick', states: ['completed'] })).items
       const replay = await scheduler.replay(finished?.id as NonNullable<typeof finished>['id'])
       expect(replay).toMatchObject({ state: 'skipped', reason: 'overlap' })
     })

@@ -148,7 +148,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 25 })
     await world.start({ jobs: [build('new', 20, { taskTimeout: { seconds: 1 } })] })
     await world.clock.advance({ seconds: 40 })
-    const [occurrence] = await first.occurrences({ job: 'job' })
+    const [occurrence] = (await first.occurrences({ job: 'job' })).items
     expect(occurrence).toMatchObject({ state: 'completed', jobVersion: 1 })
     expect(calls.at(-1)?.version).toBe(2)
   })
@@ -234,7 +234,7 @@ describe.each(everywhere)('on $name', (place) => {
     const second = await world.start({ jobs: [build(['first', 'last'])], nodeId: 'node' })
     await world.clock.advance({ minutes: 3 })
     expect(ran).toEqual(['first 1', 'gone 1', 'last 1'])
-    const [occurrence] = await second.occurrences({ job: 'job' })
+    const [occurrence] = (await second.occurrences({ job: 'job' })).items
     expect(occurrence?.state).toBe('completed')
     const tasks = occurrence?.tasks.map(({ name, state, reason }) => `${name} ${state} ${reason}`).sort()
     expect(tasks).toEqual(['first completed null', 'gone canceled no_handler', 'last completed null'])
@@ -256,7 +256,7 @@ describe.each(everywhere)('on $name', (place) => {
     const second = await world.start({ jobs: [more], nodeId: 'new' })
     await world.clock.advance({ seconds: 25 })
     expect(ran).toEqual(['work', 'extra', 'work', 'extra'])
-    const nodes = (await second.occurrences({ job: 'job' })).map(({ node }) => node)
+    const nodes = (await second.occurrences({ job: 'job' })).items.map(({ node }) => node)
     expect(nodes).toEqual(['new', 'new'])
   })
 

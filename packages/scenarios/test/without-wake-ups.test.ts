@@ -80,11 +80,11 @@ describe('without a word from the storage', () => {
     const owner = await startDeaf(world, { jobs: [job] })
     await world.clock.advance({ seconds: 12 })
     const other = await startDeaf(world, { jobs: [] })
-    const [running] = await other.occurrences({ job: 'chain' })
+    const [running] = (await other.occurrences({ job: 'chain' })).items
     await other.cancel(running?.id as never)
     await world.clock.advance({ minutes: 1 })
     expect(heard).toEqual(['first ends'])
-    expect(await owner.occurrences({ job: 'chain' })).toMatchObject([{ state: 'canceled', finishedAt: at(15) }])
+    expect((await owner.occurrences({ job: 'chain' })).items).toMatchObject([{ state: 'canceled', finishedAt: at(15) }])
   })
 
   it('what waits behind it begins when the running one ends', async () => {
@@ -127,7 +127,7 @@ describe('without a word from the storage', () => {
     world.crash(gone)
     await world.clock.advance({ seconds: 18 })
     expect(heard).toEqual(['10 begins'])
-    const [running] = await node.occurrences({ job: 'work', states: ['running'] })
+    const [running] = (await node.occurrences({ job: 'work', states: ['running'] })).items
     await node.cancel(running?.id as never, { force: true })
     await world.clock.settle()
     expect(heard).toEqual(['10 begins', '30 begins'])

@@ -295,7 +295,7 @@ it('an answer from before an update brings back no slot of the old schedule', as
   letGo()
   await clock.advance(30_000)
   expect(slots).toEqual([60])
-  const stored = await other.occurrences({ job: 'changing' })
+  const stored = (await other.occurrences({ job: 'changing' })).items
   expect(stored.map(({ scheduledAt }) => scheduledAt.getTime() - startMs)).toEqual([60_000])
 })
 

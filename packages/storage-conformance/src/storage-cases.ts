@@ -10,8 +10,10 @@ import {
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
+import { delayedCases } from './cases/delayed.ts'
 import { deleteInStepsCases } from './cases/delete-in-steps.ts'
 import { dueJobsCases } from './cases/due-jobs.ts'
+import { failureCases, latestCases } from './cases/failures.ts'
 import { heartbeatCases } from './cases/heartbeat.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
@@ -53,6 +55,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...slotCases,
     ...overlapCases,
     ...requestedCases,
+    ...delayedCases,
     ...exclusionCases,
     ...recoveryCases,
     ...claimCases,
@@ -68,6 +71,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...getCases,
     ...listJobsCases,
     ...listOccurrencesCases,
+    ...failureCases,
+    ...latestCases,
     ...dueJobsCases,
     ...heartbeatCases,
     ...pruneCases,

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
+import { failureMutants } from './mutants/failure-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
@@ -24,7 +26,9 @@ const mutants = [
   ...countMutants,
   ...textMutants,
   ...nodeMutants,
+  ...delayedMutants,
   ...dueMutants,
+  ...failureMutants,
   ...raceMutants,
   ...interleavingMutants,
 ]

@@ -33,8 +33,8 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
 async function takeAway(table: Table, head: StoredHead): Promise<void> {
   const job = new JobReading(table, head.id, head)
   await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0, superseded: null })
-  const { queued, running, pending } = job.counts
-  const [first] = queued > 0 && running + pending === 0 ? (job.state().live.get(head.id)?.queued ?? []) : []
+  const { queued, running, pending, delayed } = job.counts
+  const [first] = queued > 0 && running + pending === delayed ? (job.state().live.get(head.id)?.queued ?? []) : []
   const next = first === undefined || isSuperseded(head, first.record) ? undefined : first
   const plan = Array.from({ length: head.planParts }, (_, part) => remove(table, table.keys.plan(head.id, part)))
   const after = { ...head, active: job.active, revision: head.revision + 1, planParts: 0 }
@@ -44,7 +44,7 @@ async function takeAway(table: Table, head: StoredHead): Promise<void> {
   }
   const { record, revision } = next as StoredOccurrence
   const woke = await writesOf(table, [{ record: woken(record), marked: false, revision, staleAddress: null }])
-  const lists = { active: [addressOf(record)], queued: head.queued.filter(({ id }) => id !== record.id) }
+  const lists = { active: [...job.active, addressOf(record)], queued: head.queued.filter(({ id }) => id !== record.id) }
   await table.requests.transact([putHead(table, { ...after, ...lists }, head.revision), ...woke, ...plan])
 }
 

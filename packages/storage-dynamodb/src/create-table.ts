@@ -8,7 +8,7 @@ import { type DurationInput, toDurationMs } from '@jobistemer/core'
 import { busyError, foreignTable, storageError } from './dynamodb-errors.ts'
 import { readClient, readObject, readTableName } from './options.ts'
 import { pause } from './pauses.ts'
-import { liveIndex, tableDefinition } from './table-definition.ts'
+import { tableDefinition } from './table-definition.ts'
 
 /** What {@link createTable} takes. */
 export interface CreateTableOptions {
@@ -43,7 +43,8 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
   }
   for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
     const table = await describe(client, tableName)
-    const isReady = table?.TableStatus === 'ACTIVE' && table.GlobalSecondaryIndexes?.[0]?.IndexStatus === 'ACTIVE'
+    const indexes = table?.GlobalSecondaryIndexes ?? []
+    const isReady = table?.TableStatus === 'ACTIVE' && indexes.every(({ IndexStatus: status }) => status === 'ACTIVE')
     if (table !== null) assertOwnSchema(table, tableName)
     if (isReady) return
     if (waitedMs >= timeoutMs) throw busyError(tableName, 'DescribeTable', new Error(`still ${table?.TableStatus}`))
@@ -64,17 +65,14 @@ async function describe(client: Pick<DynamoDBClient, 'send'>, tableName: string)
 /** @throws JobistemerError `STORAGE_FOREIGN` when the table's keys or indexes are others */
 function assertOwnSchema(table: TableDescription, tableName: string): void {
   const wanted = tableDefinition({ tableName })
-  const index = table.GlobalSecondaryIndexes?.find(({ IndexName: name }) => name === liveIndex)
-  const found = [
-    keysOf(table.KeySchema, table.AttributeDefinitions),
-    keysOf(index?.KeySchema, table.AttributeDefinitions),
-  ]
-  const expected = [
-    keysOf(wanted.KeySchema, wanted.AttributeDefinitions),
-    keysOf(wanted.GlobalSecondaryIndexes?.[0]?.KeySchema, wanted.AttributeDefinitions),
-  ]
-  if (JSON.stringify(found) === JSON.stringify(expected)) return
-  throw foreignTable(tableName, `keys ${found[0]}, index ${liveIndex}: ${found[1] || 'none'}`)
+  const found = keysOf(table.KeySchema, table.AttributeDefinitions)
+  if (found !== keysOf(wanted.KeySchema, wanted.AttributeDefinitions)) throw foreignTable(tableName, `keys ${found}`)
+  for (const { IndexName: name, KeySchema: keys } of wanted.GlobalSecondaryIndexes ?? []) {
+    const index = table.GlobalSecondaryIndexes?.find(({ IndexName: other }) => other === name)
+    const its = keysOf(index?.KeySchema, table.AttributeDefinitions)
+    if (its !== keysOf(keys, wanted.AttributeDefinitions))
+      throw foreignTable(tableName, `index ${name}: ${its || 'none'}`)
+  }
 }
 
 function keysOf(schema: TableDescription['KeySchema'], attributes: TableDescription['AttributeDefinitions']): string {

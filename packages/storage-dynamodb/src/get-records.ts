@@ -4,19 +4,21 @@ import { readVersion } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import type { LiveGroup } from './keys.ts'
 import { liveQuery, shardsOf } from './live-index.ts'
+import { latestRuns } from './query-failures.ts'
 import { loadJobs } from './query-jobs.ts'
 import { findAddresses, loadHead, loadOccurrences, type Table } from './table.ts'
 
 export async function get(
   table: Table,
-  { jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest,
+  { jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest,
 ): Promise<GetAnswer> {
   const { requests, keys } = table
-  const [foundJobs, foundVersions, addresses, foundCounts] = await Promise.all([
+  const [foundJobs, foundVersions, addresses, foundCounts, foundLatest] = await Promise.all([
     loadJobs(table, jobs),
     requests.getAll(versions.map(({ jobId, version }) => keys.version(jobId, version))),
     findAddresses(table, occurrences),
     Promise.all(counts.map(async (of) => (of === 'all' ? await countAll(table) : await countOfJob(table, of)))),
+    latestRuns(table, latest),
   ])
   const stored = await loadOccurrences(
     table,
@@ -34,6 +36,7 @@ export async function get(
       return record === undefined ? null : structuredClone(record)
     }),
     counts: foundCounts,
+    latest: foundLatest,
   }
 }
 
@@ -41,7 +44,8 @@ export async function get(
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
   await job.lookAtActive()
-  return job.counts
+  const { pending, queued, running } = job.counts
+  return { pending, queued, running }
 }
 
 /** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */

@@ -1,10 +1,11 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  isDelayed,
   isFinal,
   isSuperseded,
   type JobRecord,
   type LedgerStep,
-  type LiveCounts,
+  type JobCounts,
   type LiveNeeds,
   type NamedOccurrence,
   type OccurrenceAddress,
@@ -66,10 +67,16 @@ export class JobReading {
     return this.#active !== null
   }
 
-  get counts(): LiveCounts {
-    const active = this.active.map(({ id }) => this.records.get(id)?.record.state)
-    const pending = active.filter((state) => state === 'pending').length
-    return { pending, queued: this.head?.queued.length ?? 0, running: active.length - pending }
+  get counts(): JobCounts {
+    const { active } = this
+    const found = active.flatMap(({ id }) => this.records.get(id)?.record ?? [])
+    const pending = found.filter(({ state }) => state === 'pending').length
+    return {
+      pending,
+      delayed: found.filter(isDelayed).length,
+      queued: this.head?.queued.length ?? 0,
+      running: active.length - pending,
+    }
   }
 
   heads(): StepHeads {

@@ -12,6 +12,9 @@ export interface Key {
 /** How many partitions of the index hold occurrences of one state. Part of the data's format. */
 export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
 
+/** How many partitions of the index hold failures. Part of the data's format. */
+export const failedShardCount = 8
+
 /** Which partitions of the index a live occurrence lies in; `canceling` ones run and were asked to cancel. */
 export type LiveGroup = keyof typeof shardCounts
 
@@ -99,6 +102,11 @@ export class Keys {
     return `${this.#prefix}${group}/${shard}`
   }
 
+  /** The partition of the index that failures lie in. */
+  failedPartition(shard: number): string {
+    return `${this.#prefix}failed/${shard}`
+  }
+
   /** The partition of the index with plans that are not carried out yet. */
   get planPartition(): string {
     return `${this.#prefix}plan/0`
@@ -112,6 +120,16 @@ export class Keys {
 /** Spreads occurrences over the partitions of the index. */
 export function shardOf(id: OccurrenceId, group: LiveGroup): number {
   return Number.parseInt(id.slice(-4), 16) % shardCounts[group]
+}
+
+/** Those of one job lie in one partition, so that they are found without a look at all others. */
+export function failedShardOf(job: JobId): number {
+  return Number.parseInt(job.slice(-4), 16) % failedShardCount
+}
+
+/** Where a failure stands among others: by its end, then by its id. */
+export function failedOrder(id: OccurrenceId, finishedAt: number): string {
+  return `${sortableInstant(finishedAt)}/${uuidOf(id)}`
 }
 
 /** The address of the occurrence with this key. */

@@ -1,13 +1,15 @@
-import type {
-  CancelRequest,
-  OccurrenceDetails,
-  OccurrenceKind,
-  OccurrenceRecord,
-  OccurrenceState,
-  TaskRunRecord,
+import {
+  type CancelRequest,
+  isFailure,
+  type OccurrenceAddress,
+  type OccurrenceDetails,
+  type OccurrenceKind,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type TaskRunRecord,
 } from '@jobistemer/core/storage'
 import { type Item, json, number, numberOf, optionalJson, optionalNumber, text, textOf } from './attributes.ts'
-import { addressOfKey, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
+import { addressOfKey, failedOrder, failedShardOf, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
 
 /** An occurrence as it is stored. */
 export interface StoredOccurrence {
@@ -46,6 +48,9 @@ export const names = {
   /** Partition and sort key of the index of live occurrences; absent once it is final. */
   livePartition: 'lp',
   liveOrder: 'lo',
+  /** Partition and sort key of the index of failures; absent for all others. */
+  failedPartition: 'fp',
+  failedOrder: 'fo',
 } as const
 
 export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredOccurrence): Item {
@@ -73,12 +78,21 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredO
   if (!isEmpty(record.details)) item[names.details] = json(record.details)
   if (record.runs.length > 0) item[names.runs] = json(record.runs)
   if (marked) item[names.marked] = { BOOL: true }
+  if (isFailure(record.state)) Object.assign(item, failedPlace(keys, record, record.finishedAt as number))
   const place = livePlace(record)
   if (place !== null) {
     item[names.livePartition] = text(keys.livePartition(place.group, shardOf(record.id, place.group)))
     item[names.liveOrder] = number(place.order)
   }
   return item
+}
+
+/** The attributes that put an occurrence into the index of failures. */
+export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finishedAt: number): Item {
+  return {
+    [names.failedPartition]: text(keys.failedPartition(failedShardOf(jobId))),
+    [names.failedOrder]: text(failedOrder(id, finishedAt)),
+  }
 }
 
 /** Where in the index of live occurrences a record lies: pending by `dueAt`, running by their deadline. */

@@ -2,6 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import { type Item, number, numberOf, optionalNumber, text } from './attributes.ts'
 import type { Form, Migration } from './form.ts'
 import { liveQuery } from './live-index.ts'
+import { failedQuery } from './query-failures.ts'
 import { hasRevision } from './record-writes.ts'
 import type { Table } from './table.ts'
 
@@ -17,7 +18,7 @@ interface FormMark {
 }
 
 /**
- * Looks whether the table has Jobistemer's keys and index and whether the namespace is in a form that this version
+ * Looks whether the table has Jobistemer's keys and indexes and whether the namespace is in a form that this version
  * understands, before anything is written. Marks a namespace that is new, and migrates one that is older.
  *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and those of every request
@@ -26,6 +27,7 @@ export async function openTable(table: Table, form: Form): Promise<void> {
   const { requests, keys } = table
   const [first] = await Promise.all([
     requests.get(keys.form),
+    requests.query({ ...failedQuery(table, 0), Limit: 1 }),
     requests.query({ ...liveQuery(table, 'running', 0, { from: 0 }), Limit: 1 }),
   ])
   let mark = first === null ? null : readMark(first)

@@ -3,10 +3,12 @@ import { isFinal } from '@jobistemer/core/storage'
 import { type Item, text } from './attributes.ts'
 import { hasBulk } from './bulk.ts'
 import { readHead } from './job-item.ts'
+import { boundsOf } from './key-bounds.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
 import { hintOf, liveQuery, shardsOf } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
 import { readOccurrence } from './occurrence-item.ts'
+import { listFailed } from './query-failures.ts'
 import { cursorError } from './query-jobs.ts'
 import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
@@ -17,6 +19,7 @@ const lookLimit = 5000
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
   if (query.kind === 'live') return await listLive(table, query)
+  if (query.kind === 'failed') return await listFailed(table, query)
   const onlyLive = query.states?.some(isFinal) === false
   return onlyLive ? await listLiveOfJob(table, query) : await listHistory(table, query)
 }
@@ -27,7 +30,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   const { requests, keys } = table
   const { limit, order, states } = query
   const wanted = states === undefined ? null : new Set<OccurrenceState>(states)
-  const { lower, upper } = boundsOf(query)
+  const { lower, upper } = boundsOf(query, query.cursor === null ? null : readPlace(query.cursor))
   if (lower > upper) return { items: [], cursor: null }
   const items: OccurrenceRecord[] = []
   let looked = 0
@@ -62,28 +65,6 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
     start = page.last
   } while (start !== null)
   return { items, cursor: null }
-}
-
-/** The sort keys, inclusive, between which the page lies. */
-function boundsOf({ from, to, order, cursor }: Query<'job'>): { readonly lower: string; readonly upper: string } {
-  // No key has an id of which a `/` alone is left, or one that begins with a `~`.
-  let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
-  let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
-  if (cursor === null) return { lower, upper }
-  const place = readPlace(cursor)
-  // Just after, or just before, every key with this text.
-  if (order === 'ascending') lower = max(lower, `${place}~`)
-  else upper = upper < place ? upper : before(place)
-  return { lower, upper }
-}
-
-function max(left: string, right: string): string {
-  return left > right ? left : right
-}
-
-/** A text that sorts right before: the last character is lowered and followed by the highest one. */
-function before(place: string): string {
-  return `${place.slice(0, -1)}${String.fromCharCode(place.charCodeAt(place.length - 1) - 1)}~`
 }
 
 /** The live ones alone, by the head of the job: asking for them costs no walk through the history. */

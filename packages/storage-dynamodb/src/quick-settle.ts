@@ -1,9 +1,9 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
-import { judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
+import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
 import { bulkKeys, hasBulk, referenceTo, storeBulk } from './bulk.ts'
 import { shardOf } from './keys.ts'
-import { names, readOccurrence } from './occurrence-item.ts'
+import { failedPlace, names, readOccurrence } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
 import type { Table } from './table.ts'
 
@@ -71,6 +71,10 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
     sets.push(`${names.finishedAt} = :now`)
     values[':now'] = number(now)
     removes.push(names.livePartition, names.liveOrder)
+    for (const [name, value] of Object.entries(isFailure(change.state) ? failedPlace(keys, item, now) : {})) {
+      sets.push(`${name} = :${name}`)
+      values[`:${name}`] = value
+    }
   }
   if (change.kind === 'release') {
     sets.push(`${names.dueAt} = :dueAt`, `${names.liveOrder} = :dueAt`, `${names.livePartition} = :place`)

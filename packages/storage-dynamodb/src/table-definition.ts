@@ -4,6 +4,9 @@ import { readTableName } from './options.ts'
 /** The index of live occurrences. It is sparse: only what lives has the attributes that are its keys. */
 export const liveIndex = 'live'
 
+/** The index of failures, sparse as well: only what failed has its keys, and pays for it. */
+export const failedIndex = 'failed'
+
 /**
  * The table as `CreateTable` takes it: billed by request, without time to live, encrypted by DynamoDB's own key.
  *
@@ -18,6 +21,8 @@ export function tableDefinition({ tableName }: { readonly tableName: string }): 
       { AttributeName: 'sk', AttributeType: 'S' },
       { AttributeName: 'lp', AttributeType: 'S' },
       { AttributeName: 'lo', AttributeType: 'N' },
+      { AttributeName: 'fp', AttributeType: 'S' },
+      { AttributeName: 'fo', AttributeType: 'S' },
     ],
     KeySchema: [
       { AttributeName: 'pk', KeyType: 'HASH' },
@@ -29,6 +34,14 @@ export function tableDefinition({ tableName }: { readonly tableName: string }): 
         KeySchema: [
           { AttributeName: 'lp', KeyType: 'HASH' },
           { AttributeName: 'lo', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+      {
+        IndexName: failedIndex,
+        KeySchema: [
+          { AttributeName: 'fp', KeyType: 'HASH' },
+          { AttributeName: 'fo', KeyType: 'RANGE' },
         ],
         Projection: { ProjectionType: 'KEYS_ONLY' },
       },
@@ -105,16 +118,17 @@ const usedActions = [
 ] as const
 
 /**
- * The least policy for a node: the actions that a storage uses, on one table and its index. `createTable` takes
+ * The least policy for a node: the actions that a storage uses, on one table and its indexes. `createTable` takes
  * `dynamodb:CreateTable` and `dynamodb:DescribeTable` on top.
  *
  * @param tableArn `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
  */
 export function iamPolicy({ tableArn }: { readonly tableArn: string }): IamPolicy {
   readTableName(tableArn)
+  const indexes = [liveIndex, failedIndex].map((name) => `${tableArn}/index/${name}`)
   return {
     Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Action: [...usedActions], Resource: [tableArn, `${tableArn}/index/${liveIndex}`] }],
+    Statement: [{ Effect: 'Allow', Action: [...usedActions], Resource: [tableArn, ...indexes] }],
   }
 }
 

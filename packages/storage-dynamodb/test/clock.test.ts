@@ -1,22 +1,12 @@
 import { systemClock } from '@jobistemer/core'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 
 const tableName = 'clock'
-let server: DynamoDBServer
-
-beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-})
-
-afterAll(async () => {
-  await server?.stop()
-})
 
 it('the clock is that of the server, to the second', async () => {
-  const client = localClient(server)
+  const client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
   const storage = dynamodbStorage({ client, tableName })
   const before = systemClock.now()
@@ -29,7 +19,7 @@ it('the clock is that of the server, to the second', async () => {
 })
 
 it('an answer without a date is an error that names the remedy', async () => {
-  const client = localClient(server)
+  const client = localClient(inject('dynamodb'))
   client.middlewareStack.add(
     (next) => async (request) => {
       const result = await next(request)

@@ -1,26 +1,22 @@
 import { readFileSync } from 'node:fs'
 import type { JobId } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord, OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from './job.ts'
 import { type Meter, meteredClient, type Usage } from './metered-client.ts'
 
-let server: DynamoDBServer
 let meter: Meter
 let storage: Storage
 let tests = 0
 
 beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  meter = meteredClient(server)
+  meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'cost' })
 })
 
-afterAll(async () => {
+afterAll(() => {
   meter?.client.destroy()
-  await server?.stop()
 })
 
 beforeEach(() => {
@@ -80,6 +76,12 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
     const { id } = await addJob(storage, 'nightly-report')
     await create(slotItem(id, 1))
     return await meter.measure(() => settle(finishItem(id, 1)))
+  },
+  'finish as failed': async () => {
+    const { id } = await addJob(storage, 'nightly-report')
+    await create(slotItem(id, 1))
+    const change = { kind: 'finish', state: 'failed', reason: null } as const
+    return await meter.measure(() => settle({ ...finishItem(id, 1), change }))
   },
   'a further task, or a retry': async () => {
     const { id } = await addJob(storage, 'nightly-report')

@@ -20,7 +20,7 @@ type Item = Record<string, AttributeValue>
 export interface Usage {
   /** Of the table: one for each kilobyte begun of an item, two in a transaction. */
   tableWrites: number
-  /** Of the index: one for each entry that is put or removed. */
+  /** Of the indexes: one for each entry that is put or removed. */
   indexWrites: number
   /** One for each 4 KB begun that are read consistently, half of it for the index. Nothing found counts as a block. */
   reads: number
@@ -126,7 +126,16 @@ function keyOf({ pk, sk }: Item = {}): Item {
 }
 
 function indexUnits(before: Item | undefined, after: Item | undefined): number {
-  const place = (item: Item | undefined) => (item?.lp === undefined ? null : `${item.lp.S} ${item.lo?.N}`)
+  return unitsOf(before, after, ['lp', 'lo']) + unitsOf(before, after, ['fp', 'fo'])
+}
+
+function unitsOf(
+  before: Item | undefined,
+  after: Item | undefined,
+  [partition, order]: readonly [string, string],
+): number {
+  const place = (item: Item | undefined) =>
+    item?.[partition] === undefined ? null : `${item[partition].S} ${item[order]?.N ?? item[order]?.S}`
   if (place(before) === place(after)) return 0
   return (place(before) === null ? 0 : 1) + (place(after) === null ? 0 : 1)
 }

@@ -1,7 +1,6 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, start } from './job.ts'
@@ -10,15 +9,14 @@ import { localClient } from './local-client.ts'
 const processCount = 8
 // Every process wants every slot: so many times eight creates, of which seven lose.
 const jobCount = 20
-const rounds = 25
+const rounds = 8
 
-let server: DynamoDBServer
+const { endpoint } = inject('dynamodb')
 let client: DynamoDBClient
 let children: Child[] = []
 
 beforeEach(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
+  client = localClient({ endpoint })
   await createTable({ client, tableName: 'race' })
 })
 
@@ -26,16 +24,15 @@ afterEach(async () => {
   for (const child of children) await child.kill()
   children = []
   client?.destroy()
-  await server?.stop()
 })
 
-it('eight processes race for 500 occurrences: each is created, started and finished exactly once', {
+it('eight processes race for 160 occurrences: each is created, started and finished exactly once', {
   timeout: 600_000,
 }, async () => {
   const storage = dynamodbStorage({ client, tableName: 'race' })
   const jobs: JobId[] = []
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
-  const place = { endpoint: server.endpoint, tableName: 'race', prefix: 'jobistemer' }
+  const place = { endpoint, tableName: 'race', prefix: 'jobistemer' }
   const module = new URL('./fixtures/race-child.mjs', import.meta.url)
   for (let index = 0; index < processCount; index++) {
     children.push(new Child(module, { place, jobs, rounds, start, periodMs: minute, node: `node-${index}` }))

@@ -6,23 +6,19 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb'
 import { JobistemerError } from '@jobistemer/core'
-import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { cloudFormationTemplate, createTable, dynamodbStorage, iamPolicy, tableDefinition } from '../src/index.ts'
 import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
 import { localClient } from './local-client.ts'
 
-let server: DynamoDBServer
 let client: DynamoDBClient
 
 beforeAll(async () => {
-  server = await startDynamoDB({ data: 'memory' })
-  client = localClient(server)
+  client = localClient(inject('dynamodb'))
 })
 
-afterAll(async () => {
+afterAll(() => {
   client?.destroy()
-  await server?.stop()
 })
 
 async function rejection(call: Promise<unknown>): Promise<JobistemerError> {
@@ -56,12 +52,16 @@ describe('the table', () => {
       BillingMode: table?.BillingModeSummary?.BillingMode,
       KeySchema: table?.KeySchema,
       AttributeDefinitions: byName(table?.AttributeDefinitions),
-      GlobalSecondaryIndexes: table?.GlobalSecondaryIndexes?.map(({ IndexName, KeySchema, Projection }) => ({
+      GlobalSecondaryIndexes: byIndex(table?.GlobalSecondaryIndexes).map(({ IndexName, KeySchema, Projection }) => ({
         IndexName,
         KeySchema,
         Projection,
       })),
-    }).toEqual({ ...definition, AttributeDefinitions: byName(definition.AttributeDefinitions) })
+    }).toEqual({
+      ...definition,
+      AttributeDefinitions: byName(definition.AttributeDefinitions),
+      GlobalSecondaryIndexes: byIndex(definition.GlobalSecondaryIndexes),
+    })
   })
 
   it('that somebody else has made with other keys is refused, and nothing is written to it', async () => {
@@ -128,6 +128,10 @@ function byName<Attribute extends { readonly AttributeName?: string | undefined 
   )
 }
 
+function byIndex<Index extends { readonly IndexName?: string | undefined }>(indexes: readonly Index[] = []): Index[] {
+  return [...indexes].sort((left, right) => ((left.IndexName ?? '') < (right.IndexName ?? '') ? -1 : 1))
+}
+
 // What of IAM allows the request of each command.
 const actions: Readonly<Record<string, (input: never) => readonly string[]>> = {
   GetItemCommand: () => ['GetItem'],
@@ -168,7 +172,7 @@ it('the least policy lists exactly the actions that a storage uses', async () =>
   expect(pruned.removed).toBe(2)
   const tableArn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/policy'
   const [statement] = iamPolicy({ tableArn }).Statement
-  expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`])
+  expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`, `${tableArn}/index/failed`])
   expect([...used].sort()).toEqual(statement?.Action)
   // All of it is gone but the mark of the form.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)

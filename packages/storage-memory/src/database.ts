@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  isFailure,
   isFinal,
   type JobRecord,
   type JobVersionRecord,
@@ -10,7 +11,7 @@ import { DueJobs } from './due-jobs.ts'
 import { JobOccurrences } from './job-occurrences.ts'
 import { LiveIndex } from './live-index.ts'
 import { byChange, byId, MemoryJob } from './memory-job.ts'
-import type { OccurrenceEntry } from './occurrence-entry.ts'
+import { byEnd, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 import { WakeUps } from './wake-ups.ts'
 
@@ -24,6 +25,8 @@ export class Database {
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
   readonly live: LiveIndex = new LiveIndex()
+  /** What failed, of all jobs, by its end. */
+  readonly failed: SortedList<OccurrenceEntry> = new SortedList(byEnd)
   readonly wakeUps: WakeUps = new WakeUps()
   #ordinal = 0
 
@@ -74,6 +77,10 @@ export class Database {
     const { job } = entry
     this.occurrences.delete(id)
     job.occurrences?.history.delete(entry)
+    if (isFailure(entry.record.state)) {
+      this.failed.delete(entry)
+      job.occurrences?.failed?.delete(entry)
+    }
     const version = job.versionOf(entry.record.jobVersion)
     if (version !== undefined) version.references--
     return true
@@ -91,5 +98,9 @@ export class Database {
     this.live.leave(entry)
     entry.record = record
     this.live.enter(entry)
+    if (isFailure(record.state)) {
+      this.failed.add(entry)
+      entry.job.occurrences?.failures.add(entry)
+    }
   }
 }

@@ -1,15 +1,25 @@
-import type { LiveCounts, LiveState } from '@jobistemer/core/storage'
-import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import type { JobCounts, LiveState } from '@jobistemer/core/storage'
+import { byEnd, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and how many of them live. */
-export class JobOccurrences implements LiveCounts {
+export class JobOccurrences implements JobCounts {
+  /** Of the pending ones. */
+  delayed = 0
   /** All of them, live ones too. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
   readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
     pending: new SortedList(bySchedule),
     queued: new SortedList(bySchedule),
     running: new SortedList(bySchedule),
+  }
+  /** `null` until the first: most jobs have none. */
+  failed: SortedList<OccurrenceEntry> | null = null
+
+  /** Those that failed, by their end. */
+  get failures(): SortedList<OccurrenceEntry> {
+    this.failed ??= new SortedList(byEnd)
+    return this.failed
   }
 
   get pending(): number {

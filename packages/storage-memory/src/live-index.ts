@@ -1,4 +1,4 @@
-import type { LiveCounts } from '@jobistemer/core/storage'
+import { isDelayed, type LiveCounts } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
 import { byDeadline, byDue, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
@@ -29,6 +29,7 @@ export class LiveIndex {
     switch (entry.record.state) {
       case 'pending':
         occurrences?.live.pending.add(entry)
+        if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed++
         this.pending.add(entry)
         if (head.paused === null) this.#offer(entry)
         return
@@ -50,6 +51,7 @@ export class LiveIndex {
     switch (entry.record.state) {
       case 'pending':
         occurrences?.live.pending.delete(entry)
+        if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed--
         this.pending.delete(entry)
         if (head.paused === null) this.#withdraw(entry)
         return

@@ -1,9 +1,9 @@
 import type { JobId } from '@jobistemer/core'
 import type {
+  JobCounts,
   JobLedger,
   JobRecord,
   JobVersionRecord,
-  LiveCounts,
   LiveState,
   OccurrenceAddress,
   OccurrenceRecord,
@@ -21,7 +21,7 @@ export interface VersionEntry {
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+const noCounts: JobCounts = Object.freeze({ pending: 0, delayed: 0, queued: 0, running: 0 })
 
 /** A job: its head, and what hangs on it. */
 export class MemoryJob implements JobLedger<OccurrenceEntry> {
@@ -47,7 +47,7 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     return this.head
   }
 
-  get counts(): LiveCounts {
+  get counts(): JobCounts {
     return this.occurrences ?? noCounts
   }
 

@@ -90,7 +90,9 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
 
   stranded(): readonly JobId[] {
     return [...this.#database.live.waitingJobs]
-      .filter(({ head, counts }) => head.cancelsBelow !== null || (counts.pending === 0 && counts.running === 0))
+      .filter(
+        ({ head, counts }) => head.cancelsBelow !== null || (counts.pending === counts.delayed && counts.running === 0),
+      )
       .map(({ id }) => id)
   }
 

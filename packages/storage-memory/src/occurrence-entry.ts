@@ -20,6 +20,11 @@ export function byDue(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return left.record.dueAt - right.record.dueAt || left.ordinal - right.ordinal
 }
 
+/** For failures, which have always ended. */
+export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
+}
+
 /** For running ones, which always have a deadline. */
 export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal

@@ -28,6 +28,7 @@ export function get(database: Database, request: GetRequest): GetAnswer {
     jobs: (request.jobs ?? []).map((id) => jobs.get(id)?.head ?? null),
     versions: (request.versions ?? []).map(({ jobId, version }) => jobs.get(jobId)?.versionOf(version)?.record ?? null),
     occurrences: (request.occurrences ?? []).map((id) => occurrences.get(id)?.record ?? null),
+    latest: (request.latest ?? []).map((id) => latestOf(jobs.get(id))),
     counts: (request.counts ?? []).map((id) => (id === 'all' ? live.counts : countsOf(jobs.get(id)))),
   }
 }
@@ -36,6 +37,14 @@ export function get(database: Database, request: GetRequest): GetAnswer {
 function countsOf(job: MemoryJob | undefined): LiveCounts {
   const { pending, queued, running } = job?.counts ?? noCounts
   return { pending, queued, running }
+}
+
+/** The latest that was run and has ended. */
+function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
+  for (const { record } of job?.occurrences?.history.descending() ?? []) {
+    if (record.token > 0 && isFinal(record.state)) return record
+  }
+  return null
 }
 
 export function listJobs(database: Database, query: JobQuery): Page<JobRecord> {
@@ -82,6 +91,7 @@ function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterab
 }
 
 export function listOccurrences(database: Database, query: OccurrenceQuery): Page<OccurrenceRecord> {
+  if (query.kind === 'failed') return listFailed(database, query)
   return query.kind === 'job' ? listOfJob(database, query) : listLive(database, query)
 }
 
@@ -126,6 +136,26 @@ function historyOf(
   // No id is before the empty one.
   const key = scheduleKey(last ?? { order: bound, id: '' })
   return rising ? history.ascending(key) : history.descending(key)
+}
+
+function listFailed(database: Database, query: Query<'failed'>): Page<OccurrenceRecord> {
+  const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query
+  const failed = jobId === undefined ? database.failed : (database.jobs.get(jobId)?.occurrences?.failed ?? null)
+  if (failed === null) return { items: [], cursor: null }
+  const last = query.cursor === null ? null : readCursor(query.cursor)
+  const rising = query.order === 'ascending'
+  const key = endKey(last ?? { order: rising ? from : to, id: '' })
+  return page(rising ? failed.ascending(key) : failed.descending(key), query.limit, {
+    stops: (entry) => (rising ? endOf(entry) >= to : endOf(entry) < from),
+    // The walk downwards begins before the place, the one upwards at it.
+    accepts: (entry) => endOf(entry) >= from && endOf(entry) < to && (last === null || entry.id !== last.id),
+    print: ({ record }) => record,
+    cursorOf: (entry) => `${endOf(entry)} ${entry.id}`,
+  })
+}
+
+function endOf({ record }: OccurrenceEntry): number {
+  return record.finishedAt as number
 }
 
 function listLive(database: Database, query: Query<'live'>): Page<OccurrenceRecord> {
@@ -203,6 +233,10 @@ function compareKey(entry: OccurrenceEntry, key: CursorKey): number {
 
 function scheduleKey(key: CursorKey): OccurrenceEntry {
   return { scheduledAt: key.order, id: key.id } as OccurrenceEntry
+}
+
+function endKey(key: CursorKey): OccurrenceEntry {
+  return { record: { finishedAt: key.order }, id: key.id } as OccurrenceEntry
 }
 
 function deadlineKey(key: CursorKey): OccurrenceEntry {

@@ -10,6 +10,9 @@ const firstSize = 16_384
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
+  /** The last id that was set, and where: the next one is often the same. */
+  #lastId: JobId | OccurrenceId | null = null
+  #lastIdAt = 0
 
   constructor(size: number = firstSize) {
     this.#bytes = Buffer.allocUnsafe(size)
@@ -76,7 +79,10 @@ export class ByteWriter {
   }
 
   setId(offset: number, id: JobId | OccurrenceId): void {
-    writeId(this.#bytes, offset, id)
+    if (id === this.#lastId) this.#bytes.copyWithin(offset, this.#lastIdAt, this.#lastIdAt + 16)
+    else writeId(this.#bytes, offset, id)
+    this.#lastId = id
+    this.#lastIdAt = offset
   }
 
   /** What was written. The writer must not be used afterwards. */

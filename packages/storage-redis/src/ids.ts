@@ -42,9 +42,13 @@ export function bytesOfId(id: JobId | OccurrenceId): Buffer {
 export function printAddresses(items: readonly { readonly id: OccurrenceId; readonly jobId: JobId }[]): Buffer {
   const bytes = Buffer.allocUnsafe(items.length * 32)
   let offset = 0
+  let lastJob: JobId | null = null
   for (const { id, jobId } of items) {
     writeId(bytes, offset, id)
-    writeId(bytes, offset + 16, jobId)
+    // What is asked for is often of one job.
+    if (jobId === lastJob) bytes.copyWithin(offset + 16, offset - 16, offset)
+    else writeId(bytes, offset + 16, jobId)
+    lastJob = jobId
     offset += 32
   }
   return bytes

@@ -61,7 +61,7 @@ function printWanted(shards: readonly number[]): Buffer {
   return wanted
 }
 
-function readPage(reply: unknown): ShardPage<Place> {
+function readPage(reply: unknown): ShardPage<JobRecord, Place> {
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const { at } = duePlaceLayout
   const seenUpTo =

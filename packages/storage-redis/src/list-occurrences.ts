@@ -1,6 +1,7 @@
 import { isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
 import { bytesOfId, readOccurrenceId, shardOf } from './ids.ts'
 import type { Ledger } from './ledger.ts'
+import { mergePages } from './merge-pages.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
 import { stateCodes } from './record-codes.ts'
@@ -21,6 +22,7 @@ const none = Buffer.alloc(0)
 
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
   if (query.kind === 'live') return await listLive(ledger, query)
+  if (query.kind === 'failed') return await listFailed(ledger, query)
   const { states } = query
   return states?.every((state) => !isFinal(state)) === true
     ? await listLiveOfJob(ledger, query)
@@ -87,7 +89,7 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
   for (;;) {
     const [reply] = await connection.read([
       {
-        script: scripts.listLive,
+        script: scripts.listSet,
         shard,
         shards,
         arguments: [
@@ -108,6 +110,43 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
     if (shard === shards) return { items, cursor: null }
     if (items.length >= limit) return { items, cursor: `${shard}/` }
   }
+}
+
+/** Of one job from its shard, of all jobs merged from all shards: one call for each, all at the same time. */
+async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
+  const { jobId, limit, order, runs, from = always, to = never } = query
+  const shards = await connection.shards()
+  const place = query.cursor === null ? null : readCursor(query.cursor)
+  const values = [
+    printPaging({ limit, from, to, isDescending: order === 'descending', runs }),
+    place?.score ?? '',
+    place === null ? none : Buffer.from(place.member, 'hex'),
+    String(from),
+    jobId === undefined ? 'failed' : Buffer.concat([Buffer.from('f:'), bytesOfId(jobId)]),
+    '',
+  ]
+  const asked = jobId === undefined ? Array.from({ length: shards }, (_, shard) => shard) : [shardOf(jobId, shards)]
+  const replies = await connection.read(
+    asked.map((shard) => ({ script: scripts.listSet, shard, shards, arguments: values })),
+  )
+  const pages = replies.map((reply) => {
+    const { items, cursor } = readPage(reply, '')
+    return { items, seenUpTo: cursor === null ? null : readCursor(cursor) }
+  })
+  const sign = order === 'ascending' ? 1 : -1
+  const { items, next } = mergePages(pages, limit, {
+    placeOf: ({ id, jobId: itsJob, finishedAt }) => {
+      const member = jobId === undefined ? [bytesOfId(id), bytesOfId(itsJob)] : [bytesOfId(id)]
+      return { score: String(finishedAt), member: Buffer.concat(member).toString('hex') }
+    },
+    compare: (left, right) => sign * compareCursors(left, right),
+  })
+  return { items, cursor: next === null ? null : `${next.score} ${next.member}` }
+}
+
+function compareCursors(left: Cursor, right: Cursor): number {
+  const order = Number(left.score) - Number(right.score)
+  return order || (left.member < right.member ? -1 : left.member > right.member ? 1 : 0)
 }
 
 interface Paging {

@@ -11,7 +11,7 @@ import type {
 } from '@jobistemer/core/storage'
 import { ByteWriter } from './byte-writer.ts'
 import type { Connection, ScriptCall } from './connection.ts'
-import { bytesOfId, readJobId, shardOf } from './ids.ts'
+import { bytesOfId, readJobId, readOccurrenceId, shardOf } from './ids.ts'
 import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
@@ -26,6 +26,7 @@ type GetReply = readonly [
   occurrences: readonly Buffer[],
   counts: readonly Buffer[],
   countsOfShard: Buffer,
+  latest: readonly Buffer[],
 ]
 
 type Version = Pick<JobVersionRecord, 'jobId' | 'version'>
@@ -36,25 +37,25 @@ interface ShardQuestion {
   readonly jobs: number[]
   readonly versions: number[]
   readonly counts: number[]
+  readonly latest: number[]
 }
 
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 /** Occurrences are looked for in all shards: an id does not tell its job. Sums over all jobs are kept by shard. */
 export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
-  const { jobs = [], versions = [], occurrences = [], counts = [] } = request
+  const { jobs = [], versions = [], occurrences = [], counts = [], latest = [] } = request
   const shards = await connection.shards()
   const isAboutAll = occurrences.length > 0 || counts.includes('all')
   const questions = Array.from({ length: shards }, (_, shard): ShardQuestion => {
-    return { shard, jobs: [], versions: [], counts: [] }
+    return { shard, jobs: [], versions: [], counts: [], latest: [] }
   })
   const questionOf = (job: JobId) => questions[shardOf(job, shards)] as ShardQuestion
   for (const [index, job] of jobs.entries()) questionOf(job).jobs.push(index)
   for (const [index, { jobId }] of versions.entries()) questionOf(jobId).versions.push(index)
   for (const [index, job] of counts.entries()) if (job !== 'all') questionOf(job).counts.push(index)
-  const asked = questions.filter(
-    (question) => isAboutAll || question.jobs.length + question.versions.length + question.counts.length > 0,
-  )
+  for (const [index, job] of latest.entries()) questionOf(job).latest.push(index)
+  const asked = questions.filter(({ shard: _, ...parts }) => isAboutAll || Object.values(parts).flat().length > 0)
   const occurrenceKeys = Buffer.concat(occurrences.map(bytesOfId))
   const calls = asked.map((question): ScriptCall => {
     return {
@@ -67,6 +68,7 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
         occurrenceKeys,
         Buffer.concat(question.counts.map((index) => bytesOfId(counts[index] as JobId))),
         counts.includes('all') ? '1' : '',
+        Buffer.concat(question.latest.map((index) => bytesOfId(latest[index] as JobId))),
       ],
     }
   })
@@ -75,8 +77,9 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
   const foundVersions: (JobVersionRecord | null)[] = versions.map(() => null)
   const foundOccurrences: (OccurrenceRecord | null)[] = occurrences.map(() => null)
   const foundCounts: LiveCounts[] = counts.map(() => nothing)
+  const foundLatest: (OccurrenceRecord | null)[] = latest.map(() => null)
   let all = nothing
-  for (const [call, [jobParts, versionTexts, texts, jobCounts, countsOfShard]] of replies.entries()) {
+  for (const [call, [jobParts, versionTexts, texts, jobCounts, countsOfShard, lastOnes]] of replies.entries()) {
     const here = asked[call] as ShardQuestion
     for (const [position, index] of here.jobs.entries()) {
       const parts = jobParts[position] as readonly Buffer[]
@@ -94,6 +97,10 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
     for (const [position, index] of here.counts.entries()) {
       foundCounts[index] = readCounts(jobCounts[position] as Buffer)
     }
+    for (const [position, index] of here.latest.entries()) {
+      const record = lastOnes[position] as Buffer
+      if (record.length > 0) foundLatest[index] = readOccurrence(readOccurrenceId(record, 0), record.subarray(16))
+    }
     all = sum(all, readCounts(countsOfShard))
   }
   return {
@@ -101,6 +108,7 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
     versions: foundVersions,
     occurrences: foundOccurrences,
     counts: foundCounts.map((found, index) => (counts[index] === 'all' ? all : found)),
+    latest: foundLatest,
   }
 }
 
@@ -149,7 +157,7 @@ async function readPage(
   connection: Connection,
   place: Pick<ScriptCall, 'shard' | 'shards'>,
   query: JobQuery,
-): Promise<ShardPage<JobId>> {
+): Promise<ShardPage<JobRecord, JobId>> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
   const values = Buffer.allocUnsafe(listJobsLayout.size)
   values.writeUInt32LE(Math.min(limit, 1000), listJobsLayout.at.limit)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { leanScript } from './lean-script.ts'
 import { cancelScript, reapScript } from './scripts/cancel.ts'
 import { claimScript } from './scripts/claim.ts'
 import { createScript } from './scripts/create.ts'
@@ -6,7 +7,7 @@ import { getScript } from './scripts/get.ts'
 import { heartbeatScript } from './scripts/heartbeat.ts'
 import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 import { listJobsScript } from './scripts/list-jobs.ts'
-import { listHistoryScript, listLiveOfJobScript, listLiveScript } from './scripts/list-occurrences.ts'
+import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/list-occurrences.ts'
 import { pruneScript } from './scripts/prune.ts'
 import { saveJobsScript } from './scripts/save-jobs.ts'
 import { serverTimeScript } from './scripts/server-time.ts'
@@ -27,15 +28,16 @@ type ScriptName =
   | 'listDueJobs'
   | 'listHistory'
   | 'listJobs'
-  | 'listLive'
   | 'listLiveOfJob'
+  | 'listSet'
   | 'prune'
   | 'reap'
   | 'saveJobs'
   | 'serverTime'
   | 'settle'
 
-export function script(source: string): Script {
+export function script(text: string): Script {
+  const source = leanScript(text)
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
@@ -49,8 +51,8 @@ export const scripts: Readonly<Record<ScriptName, Script>> = {
   listDueJobs: script(listDueJobsScript),
   listHistory: script(listHistoryScript),
   listJobs: script(listJobsScript),
-  listLive: script(listLiveScript),
   listLiveOfJob: script(listLiveOfJobScript),
+  listSet: script(listSetScript),
   prune: script(pruneScript),
   reap: script(reapScript),
   saveJobs: script(saveJobsScript),

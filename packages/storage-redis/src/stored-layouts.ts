@@ -3,6 +3,8 @@ import { defineLayout, type Layout } from './layout.ts'
 // What is part of every user's data. Whoever changes it raises the version of the form, see `stored-form.ts`.
 
 type HeadField =
+  | 'last'
+  | 'lastAt'
   | 'active'
   | 'running'
   | 'pending'
@@ -10,6 +12,7 @@ type HeadField =
   | 'uses'
   | 'watermark'
   | 'nextAt'
+  | 'delayed'
   | 'version'
   | 'paused'
   | 'policy'
@@ -24,6 +27,9 @@ type HeadField =
  * steps rewrite only that. Behind it lies the handler key, where it is not the job's own id.
  */
 export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
+  // The latest occurrence that was run and has ended. It costs no write, as each end of a run changes the head.
+  last: 'id',
+  lastAt: 'number',
   // The first of the pending and running occurrences.
   active: 'id',
   running: 'uint32',
@@ -33,6 +39,8 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   uses: 'uint32',
   watermark: 'number',
   nextAt: 'number',
+  // Those of the pending ones that wait for their time.
+  delayed: 'uint32',
   version: 'uint32',
   paused: 'byte',
   policy: 'byte',

@@ -1,7 +1,11 @@
 import { sharedRedis } from '@jobistemer/test-servers'
-import { redisConformance } from './redis-conformance.ts'
+import { fewRounds, redisConformance } from './redis-conformance.ts'
 
-redisConformance('valkey', async () => {
-  const server = await sharedRedis('valkey')
-  return { argument: { url: server.url }, stop: () => server.stop() }
-})
+redisConformance(
+  'valkey',
+  async () => {
+    const server = await sharedRedis('valkey')
+    return { argument: { url: server.url }, stop: () => server.stop() }
+  },
+  fewRounds,
+)

@@ -1,4 +1,4 @@
-import { storageConformance } from '@jobistemer/storage-conformance'
+import { type EffortOptions, storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { connect, type StorageArgument } from './fixtures/connect.mjs'
 import { newPrefix } from './prefixes.ts'
@@ -9,8 +9,18 @@ export interface ConformanceServer {
   stop(): Promise<void>
 }
 
+/**
+ * What the kit does where the same scripts run on another server: every case, and fewer rounds of what chance decides.
+ * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
+ */
+export const fewRounds: EffortOptions = { scale: 0.25, seeds: [1] }
+
 /** Registers the whole kit for a server that all cases share, under prefixes of their own. */
-export function redisConformance(name: string, start: () => Promise<ConformanceServer>): void {
+export function redisConformance(
+  name: string,
+  start: () => Promise<ConformanceServer>,
+  effort: EffortOptions = {},
+): void {
   let server: ConformanceServer | undefined
 
   beforeAll(async () => {
@@ -25,6 +35,7 @@ export function redisConformance(name: string, start: () => Promise<ConformanceS
     describe,
     it,
     name,
+    ...effort,
     capabilities: {
       multiProcess: true,
       durability: 'process',

@@ -235,7 +235,7 @@ function prepareStatements(database: Database.Database) {
     lastRow: database.prepare('SELECT max(row) FROM history').pluck(),
     // Sorted input is what makes these cheap: each run is written from one end to the other.
     indexTimes: database.prepare(
-      `INSERT INTO history_times SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM history
+      `INSERT INTO history_times SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM history
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,
     ),
     indexIds: database.prepare(

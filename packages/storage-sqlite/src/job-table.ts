@@ -3,6 +3,7 @@ import type {
   JobRecord,
   JobVersionRecord,
   LedgerHead,
+  JobCounts,
   LiveCounts,
   PauseRecord,
   ScheduleSegment,
@@ -11,7 +12,7 @@ import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import { policyCodes, policyOf } from './record-codes.ts'
 
-export type WaitingCounts = Pick<LiveCounts, 'pending' | 'queued'>
+export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
 /** What the atomic steps on a job look at: narrow, and apart from its definition, which they never touch. */
 export interface Head extends LedgerHead {
@@ -44,6 +45,7 @@ type HeadRow = readonly [
   requestedUntil: number | null,
   cancelsBelow: number | null,
   pending: number,
+  delayed: number,
   queued: number,
 ]
 
@@ -153,7 +155,7 @@ export class JobTable {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
     const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
-    const [excludedUntil, requestedUntil, cancelsBelow, pending, queued] = rest
+    const [excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
     return {
       row,
       id,
@@ -168,7 +170,7 @@ export class JobTable {
       excludedUntil,
       requestedUntil,
       cancelsBelow,
-      waiting: { pending, queued },
+      waiting: { pending, delayed, queued },
     }
   }
 
@@ -181,8 +183,8 @@ export class JobTable {
     this.#statements.addToTotals.run(pending, queued, running)
   }
 
-  addToWaiting(row: number, { pending, queued }: WaitingCounts): void {
-    this.#statements.addToWaiting.run(pending, queued, row)
+  addToWaiting(row: number, { pending, delayed, queued }: WaitingCounts): void {
+    this.#statements.addToWaiting.run(pending, delayed, queued, row)
   }
 
   /** Jobs with queued occurrences, and with no active one or some that are to be canceled. */
@@ -410,7 +412,7 @@ function prepareStatements(database: Database.Database) {
     readHead: database
       .prepare(
         `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, queued FROM heads WHERE row = ?`,
+           requested_until, cancels_below, pending, delayed, queued FROM heads WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?'),
@@ -424,11 +426,13 @@ function prepareStatements(database: Database.Database) {
     addToTotals: database.prepare(
       'UPDATE live_counts SET pending = pending + ?, queued = queued + ?, running = running + ?',
     ),
-    addToWaiting: database.prepare('UPDATE heads SET pending = pending + ?, queued = queued + ? WHERE row = ?'),
+    addToWaiting: database.prepare(
+      'UPDATE heads SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
+    ),
     stranded: database
       .prepare(
         `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND (cancels_below IS NOT NULL
-           OR (pending = 0 AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
+           OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
       )
       .pluck(),
     endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),
@@ -458,7 +462,9 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertHead: database.prepare('INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, ?, ?)'),
+    insertHead: database.prepare(
+      'INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+    ),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
       `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,

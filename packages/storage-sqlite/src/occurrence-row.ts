@@ -48,6 +48,11 @@ export function dueAtOf(row: OccurrenceRow): number {
   return row[11]
 }
 
+/** Of a finished one. */
+export function finishedAtOf(row: OccurrenceRow): number {
+  return row[14] as number
+}
+
 /** What turns the numbers of a row into names. */
 export interface RowNames {
   jobIdOf(row: number): JobId

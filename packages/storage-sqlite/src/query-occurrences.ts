@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
 import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
-import { dueAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
+import { dueAtOf, finishedAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
 import { lanes } from './schema.ts'
 import { cursorError } from './sqlite-errors.ts'
@@ -28,6 +28,7 @@ export class OccurrenceQueries {
   }
 
   list(query: OccurrenceQuery): Page<OccurrenceRecord> {
+    if (query.kind === 'failed') return this.#listFailed(query)
     if (query.kind === 'job') return this.#listOfJob(query)
     return query.state === 'running' ? this.#listRunning(query) : this.#listWaiting(query)
   }
@@ -88,6 +89,17 @@ export class OccurrenceQueries {
     return rows.sort((left, right) => sign * compareEntries(placeOf(left), placeOf(right))).slice(0, limit)
   }
 
+  // ---------------------------------------------------------------------------------------------------------- failures
+
+  #listFailed(query: Query<'failed'>): Page<OccurrenceRecord> {
+    const { jobs, failures } = this.#tables
+    const job = query.jobId === undefined ? null : jobs.rowOf(query.jobId)
+    if (job === undefined) return { items: [], cursor: null }
+    const after = query.cursor === null ? null : readPlace(query.cursor)
+    const rows = failures.list(query, job, after === null ? null : { endedAt: after.scheduledAt, key: after.key })
+    return this.#page(rows, query, (row) => `${finishedAtOf(row)} ${idOf(row[3])}`)
+  }
+
   // -------------------------------------------------------------------------------------------------------------- live
 
   #listRunning(query: Query<'live'>): Page<OccurrenceRecord> {
@@ -107,7 +119,7 @@ export class OccurrenceQueries {
 
   #page(
     rows: readonly OccurrenceRow[],
-    { limit, runs }: Query<'live'>,
+    { limit, runs }: Query<'live' | 'failed'>,
     cursorOf: (row: OccurrenceRow) => string,
   ): Page<OccurrenceRecord> {
     const items = rows.slice(0, limit).map((row) => this.#tables.read(row, runs))

@@ -40,7 +40,7 @@ export class QuickSteps {
         WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
           AND (excluded_until IS NULL OR excluded_until < next_at)
           AND (policy = ${policyCodes.allow} OR (
-            pending = 0 AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
+            pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
     this.#start = database.prepare(`
       INSERT INTO running VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
     // The token is live, the sequence a new one, and nobody asked for cancellation.

@@ -20,6 +20,12 @@ export const lanes = {
 
 export type Lane = (typeof lanes)[keyof typeof lanes]
 
+/** When a row of the history ended: what the index of failures is in the order of, and so what asks for it must say. */
+export const endedAt = '(scheduled_at + created_in + finished_in)'
+
+/** Which rows of the history are failures, in the words of their index. The numbers are those of `stateCodes`. */
+export const isFailedRow = 'state IN (4, 5, 7)'
+
 const liveColumns = `
   kind INTEGER NOT NULL,
   token INTEGER NOT NULL,
@@ -83,6 +89,7 @@ export const migrations: readonly string[] = [
     requested_until INTEGER,
     cancels_below INTEGER,
     pending INTEGER NOT NULL DEFAULT 0,
+    delayed INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
     key BLOB NOT NULL
@@ -159,6 +166,8 @@ export const migrations: readonly string[] = [
     details TEXT,
     runs TEXT
   ) STRICT;
+  CREATE INDEX history_failed ON history (${endedAt}, id) WHERE ${isFailedRow};
+  CREATE INDEX history_failed_of_job ON history (job, ${endedAt}, id) WHERE ${isFailedRow};
   CREATE TABLE history_times (
     block INTEGER NOT NULL,
     job INTEGER NOT NULL,
@@ -166,6 +175,7 @@ export const migrations: readonly string[] = [
     id ANY NOT NULL,
     row INTEGER NOT NULL,
     job_version INTEGER NOT NULL,
+    ran INTEGER NOT NULL,
     PRIMARY KEY (block, job, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
   CREATE TABLE history_ids (

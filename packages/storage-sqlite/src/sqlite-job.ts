@@ -1,13 +1,14 @@
 import type {
+  JobCounts,
   JobLedger,
   JobRecord,
   JobVersionRecord,
-  LiveCounts,
   LiveState,
   OccurrenceAddress,
   OccurrenceRecord,
+  RunningCounts,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
+import { countRecord } from '@jobistemer/core/storage'
 import type { Head, StoredJob } from './job-table.ts'
 import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
@@ -20,7 +21,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   readonly #tables: Tables
   readonly #now: number
   #head: Head
-  #counts: { -readonly [State in LiveState]: LiveCounts[State] }
+  readonly #counts: RunningCounts
 
   constructor(tables: Tables, head: Head, now: number) {
     this.#tables = tables
@@ -33,7 +34,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#head
   }
 
-  get counts(): LiveCounts {
+  get counts(): JobCounts {
     return this.#counts
   }
 
@@ -68,7 +69,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const { jobs } = this.#tables
     const { row, watermark } = this.#head
     this.#tables.add(this.#head, record, this.#now)
-    this.#count(record, 1)
+    countRecord(this.#counts, record, 1)
     if (record.kind !== 'slot') {
       jobs.noteRequest(row, record.scheduledAt)
       this.#refresh()
@@ -80,8 +81,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
 
   replace(entry: StoredOccurrence, record: OccurrenceRecord): void {
     this.#tables.replace(this.#head, entry, record, this.#now)
-    this.#count(entry.record, -1)
-    this.#count(record, 1)
+    countRecord(this.#counts, entry.record, -1)
+    countRecord(this.#counts, record, 1)
   }
 
   advance(watermark: number, nextAt: number | null): void {
@@ -115,9 +116,5 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
 
   #refresh(): void {
     this.#head = this.#tables.jobs.headAt(this.#head.row) as Head
-  }
-
-  #count({ state }: OccurrenceRecord, by: 1 | -1): void {
-    if (!isFinal(state)) this.#counts[state] += by
   }
 }

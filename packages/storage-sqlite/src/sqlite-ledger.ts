@@ -134,13 +134,14 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     return this.#tables.jobs.stranded()
   }
 
-  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): Promise<GetAnswer> {
+  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest): Promise<GetAnswer> {
     const tables = this.#tables
     return this.#connection.read(() => ({
       jobs: jobs.map((id) => tables.jobs.find(id)?.job ?? null),
       versions: versions.map(({ jobId, version }) => tables.jobs.readVersion(jobId, version) ?? null),
       occurrences: occurrences.map((id) => tables.findById(id)?.record ?? null),
       counts: counts.map((id) => (id === 'all' ? tables.jobs.totals() : this.#countsOf(id))),
+      latest: latest.length === 0 ? [] : this.#latestOf(latest),
     }))
   }
 
@@ -148,7 +149,19 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     const { jobs, live } = this.#tables
     const head = jobs.headOf(id)
     if (head === undefined) return noCounts
-    return { ...head.waiting, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
+    const { pending, queued } = head.waiting
+    return { pending, queued, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
+  }
+
+  #latestOf(ids: readonly JobId[]): readonly (OccurrenceRecord | null)[] {
+    const { jobs, history, latestRuns } = this.#tables
+    const jobRows = ids.map((id) => jobs.rowOf(id))
+    const rows = latestRuns.rowsOf([...new Set(jobRows.flatMap((row) => row ?? []))])
+    return jobRows.map((job) => {
+      const row = job === undefined ? undefined : rows.get(job)
+      const found = row === undefined ? undefined : history.rowAt(row)
+      return found === undefined ? null : this.#tables.read(found, false)
+    })
   }
 
   listJobs(query: JobQuery): Promise<Page<JobRecord>> {

@@ -1,17 +1,20 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  countRecord,
   isFinal,
   type LiveState,
   liveStates,
   type OccurrenceAddress,
   type OccurrenceRecord,
-  type OccurrenceState,
   type Owner,
+  type RunningCounts,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { DueIndex } from './due-index.ts'
+import { Failures } from './failures.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
+import { LatestRuns } from './latest-runs.ts'
 import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
@@ -38,6 +41,8 @@ export class Tables implements RowNames {
   readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
+  readonly failures: Failures
+  readonly latestRuns: LatestRuns
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** How many were queued when the step began; `null` when it has not asked yet. */
@@ -50,6 +55,8 @@ export class Tables implements RowNames {
     this.due = new DueIndex(database)
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
+    this.failures = new Failures(database)
+    this.latestRuns = new LatestRuns(database)
   }
 
   /** To be called at the start of each write step. */
@@ -110,7 +117,7 @@ export class Tables implements RowNames {
   /** Stores a new occurrence. */
   add(job: Head, record: OccurrenceRecord, now: number): void {
     this.#put(job, record, keyOf(record.id), now)
-    this.#count(job.row, null, record.state)
+    this.#count(job.row, null, record)
   }
 
   /** Stores a live occurrence as it is from now on. */
@@ -118,7 +125,7 @@ export class Tables implements RowNames {
     if (before.state === 'running') this.live.removeRunning(job.row, before.scheduledAt, key)
     else this.live.removeWaiting(job.row, lane, before.scheduledAt, key)
     this.#put(job, record, key, now)
-    this.#count(job.row, before.state, record.state)
+    this.#count(job.row, before, record)
   }
 
   /** One that runs was added or has ended in a way of its own. */
@@ -132,13 +139,12 @@ export class Tables implements RowNames {
     else this.live.addWaiting(job.row, record, key, laneOf(job, record, now))
   }
 
-  #count(job: number, before: OccurrenceState | null, after: OccurrenceState): void {
-    if (before === after) return
-    const change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-    if (before !== null && !isFinal(before)) change[before] -= 1
-    if (!isFinal(after)) change[after] += 1
-    if (before === null && isFinal(after)) return
-    if (change.pending !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
+  #count(job: number, before: OccurrenceRecord | null, after: OccurrenceRecord): void {
+    if (before === null && isFinal(after.state)) return
+    const change: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
+    if (before !== null) countRecord(change, before, -1)
+    countRecord(change, after, 1)
+    if (change.pending !== 0 || change.delayed !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
     for (const state of liveStates) this.#change[state] += change[state]
   }
 

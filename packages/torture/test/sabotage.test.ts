@@ -27,13 +27,9 @@ it('every sabotage is tried', () => {
 })
 
 // They wrap the storage: what finds them does not depend on which it is.
-const trials = ['sqlite', 'redis'].flatMap((storage) =>
-  Object.entries(sabotages).map(([sabotage, one]) => [sabotage, storage, one] as const),
-)
-
-it.concurrent.each(trials)('%s is found on %s', { timeout: 200_000 }, async (sabotage, storage, one) => {
+it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 }, async (sabotage, one) => {
   const { minutes, counts, rule } = one
-  const options = { storage, nodes: 2, minutes, kills: 0, seed: '1', clockSkew: 0, sabotage, keep: false }
+  const options = { storage: 'sqlite', nodes: 2, minutes, kills: 0, seed: '1', clockSkew: 0, sabotage, keep: false }
   const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
   // Violations keep the recording for whoever has to find out why; here they are as they should be.
   if (folder !== null) rmSync(folder, { recursive: true })

@@ -4,7 +4,7 @@ import { allChecks } from '../checks/all-checks.mjs'
 import { cleanTree, gitStatus } from '../checks/clean-tree.mjs'
 import { build, install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
-import { needsTests, packageTests } from '../runner/package-tests.mjs'
+import { longestFirst, needsTests, packageTests } from '../runner/package-tests.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { needsServers, testServers } from '../runner/test-servers.mjs'
 import { conclude, runSteps } from '../runner/run-steps.mjs'
@@ -23,7 +23,9 @@ await main(async (names) => {
   const servers = await runSteps(chosen.some(needsServers) ? [testServers()] : [], { concurrency: 1 })
   if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
-  const outcomes = await runSteps([...checks, ...chosen.map(packageTests)], { concurrency: 2 })
+  const { long, short } = longestFirst(chosen)
+  const steps = [...long.map(packageTests), ...checks, ...short.map(packageTests)]
+  const outcomes = await runSteps(steps, { concurrency: 2 })
   // Elsewhere than in CI somebody may be editing files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
   return conclude([...building, ...servers, ...outcomes, ...aftermath])

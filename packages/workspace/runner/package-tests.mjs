@@ -42,6 +42,32 @@ export function packageTests({ name, folder, manifest }) {
   }
 }
 
+// As measured. A package that is not here takes little.
+const longest = [
+  '@jobistemer/storage-dynamodb',
+  '@jobistemer/storage-redis',
+  '@jobistemer/simulator',
+  '@jobistemer/scenarios',
+  '@jobistemer/torture',
+  '@jobistemer/storage-conformance',
+  '@jobistemer/benchmarks',
+  '@jobistemer/example-nightly-backup',
+  '@jobistemer/storage-sqlite',
+]
+
+/**
+ * The packages whose tests take long, the longest first, and the others: when they run side by side, none begins late and
+ * is waited for alone.
+ * @param {readonly WorkspacePackage[]} packages
+ */
+export function longestFirst(packages) {
+  const rank = (/** @type {WorkspacePackage} */ { name }) => longest.indexOf(name)
+  return {
+    long: packages.filter((one) => rank(one) >= 0).sort((one, other) => rank(one) - rank(other)),
+    short: packages.filter((one) => rank(one) < 0),
+  }
+}
+
 /**
  * Whether a package has to have tests: all do, except private tools outside of the examples.
  * @param {Pick<WorkspacePackage, 'publishable' | 'path' | 'manifest'>} workspacePackage

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { isVitest, needsTests } from '../runner/package-tests.mjs'
+import { isVitest, longestFirst, needsTests } from '../runner/package-tests.mjs'
+import { workspacePackages } from '../runner/packages.mjs'
 import { judge, readTestReport } from '../runner/test-report.mjs'
 
 /** @param {string | object} content */
@@ -119,4 +120,12 @@ it('asks for tests of published packages and examples, and runs those that other
   expect(needsTests({ publishable: false, path: 'packages/any', manifest: { scripts: { test: 'vitest run' } } })).toBe(
     true,
   )
+})
+
+it('begins with the packages that are known to take long, each of which exists', () => {
+  const packages = workspacePackages()
+  const { long, short } = longestFirst(packages)
+  expect(long[0]?.name).toBe('@jobistemer/storage-dynamodb')
+  expect(long).toHaveLength(9)
+  expect([...long, ...short].map(({ name }) => name).sort()).toEqual(packages.map(({ name }) => name).sort())
 })

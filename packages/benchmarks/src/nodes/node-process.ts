@@ -1,6 +1,6 @@
 import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { wrapStorage } from '@jobistemer/core/testing'
+import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
 import { jobNames, type NodeOrder, type NodeReport, type NodeRequest } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
@@ -26,7 +26,8 @@ async function begin(order: NodeOrder): Promise<void> {
   asked = 0
   const storage = wrapStorage(await openStorage(order.address, order.prefix), {
     around: (call) => {
-      calls[call.method] = (calls[call.method] ?? 0) + 1
+      const kind = kindOf(call)
+      calls[kind] = (calls[kind] ?? 0) + 1
       if (call.method === 'createOccurrences') asked += call.request.items.length
       return call.proceed()
     },
@@ -50,6 +51,13 @@ async function begin(order: NodeOrder): Promise<void> {
   })
   await scheduler.start()
   present = { scheduler, storage }
+}
+
+/** What is listed says who asks: the watch of definitions, the standby and the horizon, or the retention. */
+function kindOf(call: StorageCall): string {
+  if (call.method !== 'listJobs') return call.method
+  const { due, changedSince } = call.request
+  return due !== undefined ? 'listJobs due' : changedSince !== undefined ? 'listJobs changed' : 'listJobs'
 }
 
 async function end(): Promise<void> {

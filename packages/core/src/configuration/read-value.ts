@@ -76,10 +76,15 @@ export function readBoolean(value: unknown, field: string): boolean {
  * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` says what to give.
  * @throws JobistemerError `INVALID_NAME`
  */
-export function readName(value: unknown, field: string, remedy = 'Give a string of 1 to 255 characters.'): string {
+export function readName(
+  value: unknown,
+  field: string,
+  remedy = 'Give a string of 1 to 255 characters.',
+  longest = 255,
+): string {
   const isText = typeof value === 'string'
   // The results of tasks are members of an object, and this name is not one that every object keeps.
-  const isUsable = isText && value.length >= 1 && value.length <= 255 && value !== '__proto__'
+  const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
   throw new JobistemerError('INVALID_NAME', {
@@ -93,6 +98,36 @@ export function readName(value: unknown, field: string, remedy = 'Give a string 
           ? 'Give well-formed Unicode: text that was cut in the middle of a character has no id of its own.'
           : remedy,
   })
+}
+
+const mostTags = 32
+const longestTag = 64
+
+/** Checks that a value is a list of tags. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME` */
+export function readTags(value: readonly string[], field: string): readonly string[] {
+  const tags = readList(value, field).map((tag, index) => readTag(tag, `${field}[${index}]`))
+  if (tags.length > mostTags) throw invalid(tags.length, field, 'has too many items', `Give at most ${mostTags} tags.`)
+  const twice = tags.findIndex((tag, index) => tags.indexOf(tag) < index)
+  if (twice < 0) return tags
+  throw invalid(tags[twice], `${field}[${twice}]`, 'is there twice', 'Name each tag once.')
+}
+
+/** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
+export function readTag(value: unknown, field: string): string {
+  const remedy = `Give a string of 1 to ${longestTag} characters.`
+  // What is too long is refused by the rule of names, which says how long it is.
+  return readName(value, field, remedy, longestTag)
+}
+
+/** Checks that a value is a text for people: 1 to 1,000 characters of well-formed Unicode. */
+export function readDescription(value: unknown, field: string): string {
+  if (typeof value === 'string' && value.length >= 1 && value.length <= 1000 && isWellFormed(value)) return value
+  throw invalid(
+    value,
+    field,
+    'is not a text for people',
+    'Give a string of 1 to 1,000 characters of well-formed Unicode.',
+  )
 }
 
 /** False for a text with half a surrogate pair: UTF-8 has no form for it, and all of them would have one id. */

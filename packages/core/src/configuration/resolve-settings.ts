@@ -8,13 +8,28 @@ import {
 
 /** Effective settings of a job: defaults → scheduler → job → trigger, the later level over the earlier. */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
+  if (levels.every(isEmpty)) return defaultSettings
   return intern(Object.assign({}, defaultSettings, ...levels))
 }
 
 /** Effective settings of a task: its own overrides over its job's effective settings. */
 export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
+  const isItsJobs = levels.every(isEmpty)
+  const known = isItsJobs ? taskSettings.get(job) : undefined
+  if (known !== undefined) return known
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
-  return intern(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }, ...levels))
+  const own = { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }
+  const settings = intern<TaskSettings>(Object.assign(own, ...levels))
+  if (isItsJobs) taskSettings.set(job, settings)
+  return settings
+}
+
+/** What a task has that overrides nothing, as most do, by its job's settings. */
+const taskSettings = new WeakMap<JobSettings, TaskSettings>()
+
+function isEmpty(level: object): boolean {
+  for (const _ in level) return false
+  return true
 }
 
 // Thousands of jobs have the same settings: equal ones are one object. Bounded, so that settings which differ in every

@@ -4,14 +4,15 @@ import { EventHub, readEventName, type SchedulerEventName, type SchedulerListene
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
-import { readJobName } from '../job/read-jobs.ts'
+import { nameOfJob, readJobName } from '../job/read-jobs.ts'
 import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Occurrence, occurrenceOf } from '../occurrence.ts'
+import { type Listing, listing, pageOf } from '../listing.ts'
+import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
-import type { OccurrenceFilter, PruneOptions } from '../job-operations.ts'
+import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
 import { random } from '../system-clock.ts'
@@ -54,7 +55,7 @@ import {
 } from './operations/definitions.ts'
 import { type Explanation, explain } from './operations/explain.ts'
 import { History } from './operations/history.ts'
-import { JobCatalog, type JobDetails, type JobsFilter, type JobsPage } from './operations/job-catalog.ts'
+import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './operations/job-catalog.ts'
 import {
   type CancelOptions,
   type CancelResult,
@@ -62,6 +63,13 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { JobLookup } from './operations/job-lookup.ts'
+import {
+  type CheckedFilter,
+  readFailuresFilter,
+  readLiveFilter,
+  readOccurrenceFilter,
+} from './operations/occurrence-filter.ts'
+import { listOccurrences } from './operations/occurrence-lists.ts'
 import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type {
   ReplayOptions,
@@ -445,9 +453,11 @@ export class Engine implements Scheduler, EngineContext {
     this.agenda.stop()
   }
 
-  async trigger(name: string, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+  async trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
     const asked = this.#asked(options)
-    return this.#requests.trigger(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked, results)
+    const name = nameOfJob(given) as string
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return this.#requests.trigger(job, options, asked, { job: given, ...(results !== undefined && { results }) })
   }
 
   async triggerMany(items: readonly TriggerItem[], options: CallOptions = {}): Promise<readonly TriggerManyResult[]> {
@@ -546,13 +556,24 @@ export class Engine implements Scheduler, EngineContext {
     return this.#history.isRunning(name, options, this.#asked(options))
   }
 
-  async occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Promise<readonly Occurrence[]> {
-    readObject(options, 'options', callOptionNames)
-    return this.#history.occurrences(filter, this.#asked(options))
+  occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readOccurrenceFilter, options)
   }
 
-  async jobs(filter: JobsFilter = {}, options: CallOptions = {}): Promise<JobsPage> {
-    return this.#catalog.jobs(filter, options, this.#asked(options))
+  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readFailuresFilter, options)
+  }
+
+  live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
+    return this.#listed(filter, readLiveFilter, options)
+  }
+
+  #listed<Filter extends object>(filter: Filter, read: (filter: Filter) => CheckedFilter, options: CallOptions) {
+    return listing(async (cursor) => listOccurrences(read(pageOf(filter, cursor)), options, this.#asked(options)))
+  }
+
+  jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
+    return listing(async (cursor) => this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options)))
   }
 
   async job(name: string, options: CallOptions = {}): Promise<JobDetails> {

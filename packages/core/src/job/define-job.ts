@@ -1,11 +1,14 @@
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
-import { readName, readObject, readOptionalFunction } from '../configuration/read-value.ts'
+import { readDescription, readName, readObject, readOptionalFunction, readTags } from '../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
-import { type JsonValue, toJsonValue } from '../json.ts'
+import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
+import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
+import type { StandardSchema } from '../standard-schema.ts'
+import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
@@ -23,12 +26,26 @@ export interface AnyTask extends TaskSettingsInput {
 export interface JobOptions extends JobSettingsInput {
   /** Unique; 1 to 255 characters. The job's id derives from it. */
   readonly name: string
-  /** When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. */
-  readonly schedule: Schedule
+  /**
+   * When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. Default: never by itself, only
+   * when it is triggered or an occurrence of it is replayed.
+   */
+  readonly schedule?: Schedule
   /** At least one. Under `sequential` they run in this order. */
   readonly tasks: readonly AnyTask[]
   /** Tag of whoever declares the job, so that definitions that were removed from the code can be found. */
   readonly owner?: string
+  /** Names to find it by, among others: at most 32, each of 1 to 64 characters, none twice. */
+  readonly tags?: readonly string[]
+  /** What it is for, for people: 1 to 1,000 characters. */
+  readonly description?: string
+  /**
+   * What the data of `trigger` and `replay` are to be: a Standard Schema, such as zod, valibot and arktype make. What it
+   * makes of them is kept as JSON, and handed to the tasks as `context.input`. Data that do not fit are refused with
+   * `INVALID_PAYLOAD` where the job's code is; what another process asks for, the node that runs it checks, before the
+   * first task. Slots have no data, and are not checked.
+   */
+  readonly payload?: StandardSchema<unknown, unknown>
   /** Called when an occurrence starts on this node, before its first task. What it throws is logged. */
   onStart?(context: OccurrenceContext): void | Promise<void>
   /** Called when an occurrence has ended on this node, whatever its outcome. What it throws is logged. */
@@ -48,13 +65,17 @@ export interface JobTask {
   readonly handler: string | undefined
 }
 
-/** A checked definition. Make one with {@link defineJob}. */
-export interface Job {
+/** A checked definition. Make one with {@link defineJob}. `Input` is what its payload schema takes. */
+export interface Job<Input = unknown> {
   readonly id: JobId
   readonly name: string
   /** The tag of whoever declared it; `null` when untagged. */
   readonly owner: string | null
-  /** Bound to the job. */
+  /** As they were given. */
+  readonly tags: readonly string[]
+  /** What it is for; `null` when nobody said. */
+  readonly description: string | null
+  /** Bound to the job. One that never fires where none was given: it describes itself as `on request`. */
   readonly schedule: Schedule
   /**
    * The schedule before it was bound, where neither it nor the job names a time zone: the scheduler's default zone
@@ -65,6 +86,8 @@ export interface Job {
   readonly overrides: JobOverrides
   /** In their order. */
   readonly tasks: readonly JobTask[]
+  /** The schema of the data of triggers and replays; `null` where none was given. */
+  readonly payload: StandardSchema<Input, unknown> | null
   /** Called before the first task of an occurrence, when it was given. */
   readonly onStart: JobOptions['onStart']
   /** Called with the report of an occurrence that has ended, when it was given. */
@@ -72,12 +95,33 @@ export interface Job {
 }
 
 /** Tasks, each with the type of its own data. */
-export type TaskList<Datas extends readonly unknown[]> = {
-  readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown>
+export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undefined> = {
+  readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
 
+/** What the tasks of a job find in `context.input`: slots have no data. */
+export type TaskInput<Payload, Planned> =
+  Payload extends StandardSchema<infer _, infer Output>
+    ? Jsonify<Output> | (Planned extends Schedule ? undefined : never)
+    : JsonValue | undefined
+
+/** What `trigger` takes as the data of a job. */
+export type PayloadInput<Payload> = Payload extends StandardSchema<infer Input, infer _> ? Input : unknown
+
 const noOverrides: JobOverrides = Object.freeze({})
-const jobOptionNames = [...jobSettingNames, 'name', 'schedule', 'tasks', 'owner', 'onStart', 'onComplete']
+const noTags: readonly string[] = Object.freeze([])
+const jobOptionNames = [
+  ...jobSettingNames,
+  'name',
+  'schedule',
+  'tasks',
+  'owner',
+  'tags',
+  'description',
+  'payload',
+  'onStart',
+  'onComplete',
+]
 const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
 
 /**
@@ -94,20 +138,32 @@ const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
  * @throws JobistemerError naming the field: `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
  * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_TASK`, `INVALID_SCHEDULE`.
  */
-export function defineJob<const Datas extends readonly unknown[]>(
-  options: Omit<JobOptions, 'tasks'> & { readonly tasks: TaskList<Datas> },
-): Job {
+export function defineJob<
+  const Datas extends readonly unknown[],
+  Payload extends StandardSchema<unknown, unknown> | undefined = undefined,
+  Planned extends Schedule | undefined = undefined,
+>(
+  options: Omit<JobOptions, 'tasks' | 'payload' | 'schedule'> & {
+    readonly schedule?: Planned
+    readonly payload?: Payload
+    readonly tasks: TaskList<Datas, TaskInput<Payload, Planned>>
+  },
+): Job<PayloadInput<Payload>> {
   readObject(options, '', jobOptionNames)
   const name = readName(options.name, 'name')
   const overrides = readJobSettings(options)
+  const { schedule, payload } = options as JobOptions
   return {
     id: jobId(name),
     name,
     owner: options.owner === undefined ? null : readName(options.owner, 'owner'),
-    schedule: readSchedule(options.schedule, name, overrides.timezone),
-    unbound: overrides.timezone === undefined && isUnbound(options.schedule) ? options.schedule : null,
+    tags: options.tags === undefined ? noTags : readTags(options.tags, 'tags'),
+    description: options.description === undefined ? null : readDescription(options.description, 'description'),
+    schedule: schedule === undefined ? noSchedule : readSchedule(schedule, name, overrides.timezone),
+    unbound: schedule !== undefined && overrides.timezone === undefined && isUnbound(schedule) ? schedule : null,
     overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
     tasks: readTasks(options.tasks),
+    payload: payload === undefined ? null : (readPayloadSchema(payload, 'payload') as PayloadSchema<never>),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
     onComplete: readOptionalFunction(options.onComplete, 'onComplete'),
   }

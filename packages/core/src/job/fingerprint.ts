@@ -8,10 +8,21 @@ export function fingerprintOf(value: unknown): string {
   return hash('sha256', canonicalJson(value), 'hex').slice(0, 32)
 }
 
+/** Whether two pieces of plain data have equal fingerprints. */
+export function isSameData(left: unknown, right: unknown): boolean {
+  // Nearly always the members stand in the same order.
+  return JSON.stringify(left) === JSON.stringify(right) || canonicalJson(left) === canonicalJson(right)
+}
+
 function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const members = Object.entries(value).filter(([, member]) => member !== undefined)
-  members.sort(([left], [right]) => (left < right ? -1 : 1))
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const object = value as Readonly<Record<string, unknown>>
+  let members = ''
+  for (const name of Object.keys(object).sort()) {
+    const member = object[name]
+    if (member === undefined) continue
+    members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(member)}`
+  }
+  return `{${members}}`
 }

@@ -37,9 +37,16 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
   })
 }
 
+/** A definition never changes, and is asked for its digest at each step of its way into the storage. */
+const fingerprints = new WeakMap<Job, { readonly defaults: JobOverrides; readonly fingerprint: string }>()
+
 /** Digest of a definition. Equal ones on different nodes have equal fingerprints, whatever their order of members. */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
-  return fingerprintOf([toJobDocument(job, defaults), job.schedule.toJSON(), job.owner])
+  const known = fingerprints.get(job)
+  if (known?.defaults === defaults) return known.fingerprint
+  const fingerprint = fingerprintOf([toJobDocument(job, defaults), job.schedule.toJSON(), job.owner])
+  fingerprints.set(job, { defaults, fingerprint })
+  return fingerprint
 }
 
 /** What is stored of a definition. */

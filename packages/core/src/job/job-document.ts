@@ -8,6 +8,9 @@ export interface JobDocument {
   readonly defaults: JobOverrides
   readonly settings: JobOverrides
   readonly tasks: readonly TaskDocument[]
+  /** Left out where there are none. */
+  readonly tags?: readonly string[]
+  readonly description?: string
   /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
   readonly release?: number
   /**
@@ -25,7 +28,11 @@ export interface TaskDocument {
   readonly data?: JsonValue
 }
 
-export function toJobDocument(job: Pick<Job, 'overrides' | 'tasks'>, defaults: JobOverrides): JobDocument {
+export function toJobDocument(
+  job: Pick<Job, 'overrides' | 'tasks' | 'tags' | 'description'>,
+  defaults: JobOverrides,
+): JobDocument {
+  const { tags, description } = job
   return {
     defaults,
     settings: job.overrides,
@@ -35,12 +42,19 @@ export function toJobDocument(job: Pick<Job, 'overrides' | 'tasks'>, defaults: J
       ...(handler !== undefined && { handler }),
       ...(data !== undefined && { data }),
     })),
+    ...(tags.length > 0 && { tags }),
+    ...(description !== null && { description }),
   }
 }
 
 /** What a storage gave back as the definition that {@link toJobDocument} made. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return stored as unknown as JobDocument
+}
+
+/** What a stored definition says of its job beside what is to be done. */
+export function labelsOf({ tags = [], description }: JobDocument): Pick<Job, 'tags' | 'description'> {
+  return { tags, description: description ?? null }
 }
 
 /** Whether the tasks name handlers, and none of them has code of its own. */

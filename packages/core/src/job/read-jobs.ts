@@ -53,6 +53,11 @@ export function readJobName(name: unknown, field = 'name'): string {
   return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)
 }
 
+/** The name of what is a job, for calls that take a name or a job; any other value as it is. */
+export function nameOfJob(value: unknown): unknown {
+  return isJob(value as Partial<Job>) ? (value as Job).name : value
+}
+
 /** What is to be said of a job whose schedule has an end that lies behind: `SCHEDULE_NEVER_FIRES`; `null` of any other. */
 export function errorOfWhatIsOver(
   { name, schedule }: Pick<Job, 'name' | 'schedule'>,

@@ -26,12 +26,12 @@ export interface CoveredSpan {
 }
 
 /** What an occurrence is: handed to hooks, and part of every task's context. */
-export interface OccurrenceContext {
+export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot; for a trigger or a replay, when it was asked for. */
+  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   /** When the present owner took it. */
   readonly startedAt: Date
@@ -48,8 +48,8 @@ export interface OccurrenceContext {
    * one seen before was replaced while it was paused.
    */
   readonly fencingToken: number
-  /** Data handed to `trigger` or `replay`. */
-  readonly input: JsonValue | undefined
+  /** Data handed to `trigger` or `replay`; of a job with a payload schema what that has made of them. */
+  readonly input: Input
   /**
    * The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. With
    * `keepLogs` the lines of a task are also kept with its attempt.
@@ -62,7 +62,7 @@ export interface OccurrenceContext {
 }
 
 /** What a task's handler gets. */
-export interface TaskContext<Data = unknown> extends OccurrenceContext {
+export interface TaskContext<Data = unknown, Input = JsonValue | undefined> extends OccurrenceContext<Input> {
   /** The task that the handler works for. */
   readonly task: { readonly id: TaskId; readonly name: string }
   /** The task inside this occurrence: the same for all of its attempts. */
@@ -106,7 +106,8 @@ export interface TaskReference<Result> {
 }
 
 /** One unit of work of a job: its work is `run`, or the handler that nodes registered under the name `handler`. */
-export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSettingsInput {
+export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
+  extends TaskSettingsInput {
   /** Unique in its job; 1 to 255 characters. */
   readonly name: string
   /**
@@ -115,7 +116,7 @@ export interface TaskDefinition<Data = unknown, Result = unknown> extends TaskSe
    */
   readonly data?: Data
   /** Does the work. What it returns is kept as JSON with the run; what JSON would change fails the attempt. */
-  run?(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
+  run?(context: TaskContext<Jsonify<Data>, Input>): Result | Promise<Result>
   /** Name of a handler in `createScheduler({ handlers })`: the job is data alone, and any node with it can run it. */
   readonly handler?: string
 }

@@ -41,6 +41,17 @@ export const finalStates: readonly FinalState[] = [
   'missed',
 ]
 
+/** The terminal states of what was run and did not go well. What was canceled, skipped or missed is no failure. */
+export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
+
+/** The states of failures. A storage finds occurrences in these states without a look at the others. */
+export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
+
+/** Whether a state is that of a failure. */
+export function isFailure(state: OccurrenceState): state is FailedState {
+  return state === 'failed' || state === 'completed_with_errors' || state === 'failed_stale'
+}
+
 /** Whether a state is terminal. */
 export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
@@ -78,6 +89,8 @@ export interface OccurrenceDetails {
   readonly tasks?: readonly string[]
   /** Data handed to `trigger` or `replay`. */
   readonly data?: JsonValue
+  /** The data have been through the job's payload schema. */
+  readonly isParsed?: true
   /** Configuration of this one trigger, over the job's and the tasks' own. */
   readonly overrides?: JsonObject
   /** The occurrence that this one replays. */

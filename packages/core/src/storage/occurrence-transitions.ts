@@ -45,6 +45,11 @@ export function isStartable(item: CreateSlot | CreateRequested, now: number): bo
   return item.runs !== null && dueAtOf(item) <= now
 }
 
+/** Whether the item is a request that is to wait for its time. */
+export function isForLater(item: CreateSlot | CreateRequested, now: number): boolean {
+  return item.kind !== 'slot' && item.dueAt > now
+}
+
 function dueAtOf(item: CreateSlot | CreateRequested): number {
   return item.kind === 'slot' ? item.scheduledAt : item.dueAt
 }

@@ -231,7 +231,9 @@ export interface OverlapSituation {
   readonly paused: boolean
   /** The item brings its first runs and is due. */
   readonly startable: boolean
-  /** How many occurrences of the job are pending. */
+  /** The item is a trigger or a replay that is to wait for its time. */
+  readonly delayed: boolean
+  /** How many occurrences of the job are pending, those left out that `isDelayed` holds for. */
   readonly pending: number
   /** How many occurrences of the job are running. */
   readonly running: number
@@ -248,8 +250,11 @@ export interface OverlapSituation {
 export interface OverlapDecision {
   /** The state that the occurrence is created in. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
-  readonly reason: 'overlap' | 'queue_full' | 'paused' | null
-  /** All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. */
+  readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
+  /**
+   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`; but not those
+   * that `isDelayed` holds for.
+   */
   readonly displacesWaiting: boolean
   /** All running occurrences of the job are asked to cancel with the reason `displaced`, unless they were asked. */
   readonly cancelsRunning: boolean
@@ -257,6 +262,7 @@ export interface OverlapDecision {
 
 const decisions = {
   run: { state: 'running', reason: null, displacesWaiting: false, cancelsRunning: false },
+  delay: { state: 'pending', reason: 'delayed', displacesWaiting: false, cancelsRunning: false },
   wait: { state: 'pending', reason: null, displacesWaiting: false, cancelsRunning: false },
   queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
   skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
@@ -264,10 +270,21 @@ const decisions = {
   paused: { state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false },
 } as const satisfies Record<string, OverlapDecision>
 
+/**
+ * Whether an occurrence is a trigger or a replay that waits, or has waited, for its time, and that no node has met since.
+ * It is pending, and yet none of those that keep others of its job from starting: whatever the overlap policy, it keeps
+ * nobody waiting and is displaced by nobody. A claim, once it is due, starts it, or makes it queued behind one that is
+ * active; from then on it is like any other. So what is active depends on no clock.
+ */
+export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
+  return state === 'pending' && reason === 'delayed'
+}
+
 /** What becomes of a slot, a trigger or a replay that is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.paused && situation.kind === 'slot') return decisions.paused
+  if (situation.delayed) return decisions.delay
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
   if (overlap.policy === 'allow' || pending + running === 0) return free
   switch (overlap.policy) {

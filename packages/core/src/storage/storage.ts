@@ -55,7 +55,7 @@ export interface Storage {
   /** Reads jobs, in the order of their ids. */
   listJobs(query: JobQuery): Promise<Page<JobRecord>>
 
-  /** Reads occurrences of one job, or live ones of all jobs. */
+  /** Reads occurrences of one job, or of all jobs those that live or that failed. */
   listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>>
 
   /** Removes finished history and raises the prune floor of the jobs concerned in the same step. */
@@ -219,7 +219,10 @@ export interface CreateSlot extends CreateItemBase {
  */
 export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
-  /** Not to be claimed before; later than `now` only for a delayed trigger, which `runs` may not start. */
+  /**
+   * Not to be claimed before. Later than `now` only for a delayed one, which `runs` may not start: it is created pending
+   * with the reason `delayed`, whatever the overlap policy and whatever else there is of the job, see `isDelayed`.
+   */
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
@@ -293,7 +296,7 @@ export type CreateAnswer =
       /** Of the occurrence; of a recovery: of its last entry. */
       readonly state: OccurrenceState
       readonly token: number
-      /** For `skipped` and `canceled`. */
+      /** For `skipped` and `canceled`, and `delayed` for a request that waits for its time. */
       readonly reason: string | null
       /** Waiting occurrences that this one displaced (`queue_one`, `cancel_running`): now `canceled`. */
       readonly displaced: readonly OccurrenceAddress[]
@@ -481,6 +484,12 @@ export interface GetRequest {
   readonly occurrences?: readonly OccurrenceId[]
   /** How many live occurrences there are, of these jobs or of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
+  /**
+   * Of each of these jobs the latest occurrence that was run and has ended: final, with a token above 0, and of these the
+   * one with the greatest `scheduledAt`, equal ones by id. What was skipped, missed or canceled before it began is passed
+   * over. One lookup for each job: the history is not walked through.
+   */
+  readonly latest?: readonly JobId[]
 }
 
 /**
@@ -506,6 +515,8 @@ export interface GetAnswer {
   readonly occurrences: readonly (OccurrenceRecord | null)[]
   /** As asked for by `counts`; zeros for a job that does not exist. */
   readonly counts: readonly LiveCounts[]
+  /** As asked for by `latest`, without their runs. */
+  readonly latest: readonly (OccurrenceRecord | null)[]
 }
 
 /** A part of a list. */
@@ -569,6 +580,20 @@ export type OccurrenceQuery =
       readonly node?: string
       /** Running ones with a deadline at or before this only. */
       readonly deadlineBefore?: number
+      readonly runs: boolean
+    })
+  /**
+   * Failures, by `finishedAt` (equal ones by id), `from` inclusive, `to` exclusive: what is in one of the `failedStates`.
+   * Found through an index that holds nothing else, so that the cost does not grow with the history. One that follows the
+   * data with a delay will do.
+   */
+  | (PageRequest & {
+      readonly kind: 'failed'
+      /** Of this job only. Default: of all jobs. */
+      readonly jobId?: JobId
+      readonly from?: number
+      readonly to?: number
+      readonly order: 'ascending' | 'descending'
       readonly runs: boolean
     })
 

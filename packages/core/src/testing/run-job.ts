@@ -11,8 +11,7 @@ import type { TaskHandler } from '../job/task.ts'
 import { type JsonObject, toJsonValue } from '../json.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { ExecutionReport, TaskReport } from '../report.ts'
-import type { ScheduleType, SerializedSchedule } from '../schedule/schedule.ts'
-import { WindowedSchedule } from '../schedule/windowed-schedule.ts'
+import { noSchedule } from '../schedule/no-schedule.ts'
 import { readSchedulerOptions } from '../scheduler-options.ts'
 import type { Storage } from '../storage/storage.ts'
 import { systemClock } from '../system-clock.ts'
@@ -71,7 +70,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = new Engine(
     readSchedulerOptions({
       storage: options.storage,
-      jobs: [{ ...job, schedule: new Never(), unbound: null }],
+      jobs: [{ ...job, schedule: noSchedule, unbound: null }],
       clock,
       logger: options.logger ?? silentLogger,
       ...(options.handlers !== undefined && { handlers: options.handlers }),
@@ -144,27 +143,4 @@ function storageInUse(state: string): JobistemerError {
     value: state,
     remedy: 'Give a storage that holds no other run of the job, such as a new memoryStorage().',
   })
-}
-
-/** The schedule of a job that runs on request alone. */
-class Never extends WindowedSchedule {
-  get type(): ScheduleType {
-    return { name: 'never', revive: () => new Never() }
-  }
-
-  protected nextAfter(): null {
-    return null
-  }
-
-  protected previousBefore(): null {
-    return null
-  }
-
-  describe(): string {
-    return 'never'
-  }
-
-  toJSON(): SerializedSchedule {
-    return { type: 'never' }
-  }
 }

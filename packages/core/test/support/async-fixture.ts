@@ -11,7 +11,8 @@ import {
   type JobWrite,
   type LedgerStep,
   isSuperseded,
-  type LiveCounts,
+  type JobCounts,
+  type JobLedger,
   type LiveNeeds,
   type LiveState,
   type OccurrenceQuery,
@@ -39,7 +40,7 @@ export interface AsyncFixtureOptions {
 }
 
 /** What the fixture says of pending and running ones until a step asks for their counts. It is wrong. */
-const guess = { pending: 7, running: 7 }
+const guess = { pending: 7, delayed: 3, running: 7 }
 
 /** What several connections share. */
 export class AsyncData {
@@ -136,9 +137,12 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   }
 
   /** The fixture counts; other ledgers store what they are told. */
-  #assertCounts(id: JobId, told: LiveCounts): void {
-    const [is, said] = [this.#counts(id), told].map(({ pending, queued, running }) => [pending, queued, running].join())
-    if (is !== said) throw new TypeError(`pending, queued and running ones are ${is}, and the step has said ${said}`)
+  #assertCounts(id: JobId, told: JobCounts): void {
+    const [is, said] = [this.#counts(id), told].map((counts) =>
+      [counts.pending, counts.delayed, counts.queued, counts.running].join(),
+    )
+    if (is !== said)
+      throw new TypeError(`pending, delayed, queued and running ones are ${is}, and the step has said ${said}`)
   }
 
   #stored(id: JobId): [JobId, StoredJob][] {
@@ -147,8 +151,8 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return [[id, { head: job, counts: { ...this.#counts(id), ...guess }, job }]]
   }
 
-  #counts(id: JobId): LiveCounts {
-    return this.#reads.get({ counts: [id] }).counts[0] as LiveCounts
+  #counts(id: JobId): JobCounts {
+    return (this.#reads.job(id) as JobLedger).counts
   }
 
   #live(id: JobId, { superseded, ...limits }: LiveNeeds) {

@@ -208,7 +208,7 @@ export const entryPoints: readonly EntryPoint[] = [
     },
     async call(path, value, scheduler) {
       if (path === 'occurrenceId') return scheduler.replay(value as never)
-      const [ended] = await scheduler.occurrences({ job: 'a', states: ['completed'], limit: 1 })
+      const [ended] = (await scheduler.occurrences({ job: 'a', states: ['completed'], limit: 1 })).items
       const overrides = aroundOf(path.replace('overrides.', ''))
       const options = withMember(path, value, path.startsWith('overrides.') ? { overrides } : {})
       return scheduler.replay(ended?.id as never, path === 'options' ? (value as never) : options)
@@ -361,6 +361,7 @@ export const entryPoints: readonly EntryPoint[] = [
       'filter.to': 'instant',
       'filter.states': 'list',
       'filter.order': 'choice',
+      'filter.tasks': 'boolean',
       'filter.limit': { integerFrom: 1, to: 1_000_000 },
       options: 'object',
       ...limits,
@@ -370,6 +371,44 @@ export const entryPoints: readonly EntryPoint[] = [
       if (path === 'options') return scheduler.occurrences({ job: 'a' }, value as never)
       if (path in limits) return scheduler.occurrences({ job: 'a' }, withMember(path, value))
       return scheduler.occurrences(withMember(path.replace('filter.', ''), value, { job: 'a' }))
+    },
+  },
+  {
+    name: 'failures',
+    options: {
+      filter: 'object',
+      'filter.job': 'name',
+      'filter.from': 'instant',
+      'filter.to': 'instant',
+      'filter.order': 'choice',
+      'filter.tasks': 'boolean',
+      'filter.limit': { integerFrom: 1, to: 1_000_000 },
+      options: 'object',
+      ...limits,
+    },
+    call(path, value, scheduler) {
+      if (path === 'filter') return scheduler.failures(value as never)
+      if (path === 'options') return scheduler.failures({}, value as never)
+      if (path in limits) return scheduler.failures({}, withMember(path, value))
+      return scheduler.failures(withMember(path.replace('filter.', ''), value))
+    },
+  },
+  {
+    name: 'live',
+    options: {
+      filter: 'object',
+      'filter.state': 'choice',
+      'filter.node': 'name',
+      'filter.tasks': 'boolean',
+      'filter.limit': { integerFrom: 1, to: 1_000_000 },
+      options: 'object',
+      ...limits,
+    },
+    call(path, value, scheduler) {
+      if (path === 'filter') return scheduler.live(value as never)
+      if (path === 'options') return scheduler.live({}, value as never)
+      if (path in limits) return scheduler.live({}, withMember(path, value))
+      return scheduler.live(withMember(path.replace('filter.', ''), value))
     },
   },
   {

@@ -117,7 +117,7 @@ export function listen<Name extends SchedulerEventName>(
 
 /** What became of the slots of a job: `'10 completed'`, with the second of the slot and the reason where there is one. */
 export async function fates(scheduler: Scheduler, job: string): Promise<string[]> {
-  const occurrences = await scheduler.occurrences({ job, limit: 10_000 })
+  const occurrences = (await scheduler.occurrences({ job, limit: 10_000 })).items
   return occurrences.map(fateOf)
 }
 
@@ -128,7 +128,7 @@ function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
 
 /** The one occurrence of a job; throws when there is another number of them. */
 export async function onlyOccurrence(scheduler: Scheduler, job: string): Promise<Occurrence> {
-  const [occurrence, ...others] = await scheduler.occurrences({ job })
+  const [occurrence, ...others] = (await scheduler.occurrences({ job })).items
   if (occurrence === undefined || others.length > 0) throw new Error(`${others.length + 1} occurrences instead of one`)
   return occurrence
 }

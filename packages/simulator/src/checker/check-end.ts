@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { isFinal, type OccurrenceRecord, type Storage } from '@jobistemer/core/storage'
+import { isDelayed, isFinal, type OccurrenceRecord, type Storage } from '@jobistemer/core/storage'
 import { checkLedger } from '@jobistemer/storage-conformance'
 import type { HistoryEvent } from '../history/history.ts'
 import type { StorageModel } from './check-storage.ts'
@@ -23,7 +23,7 @@ export function checkConvergence(
   const calmStart = events.findIndex((event) => event.kind === 'phase' && event.phase === 'calm')
   for (const job of stored.jobs) {
     const history = stored.occurrences.filter(({ jobId }) => jobId === job.id)
-    const active = history.filter(({ state }) => state === 'running' || state === 'pending')
+    const active = history.filter((one) => one.state === 'running' || (one.state === 'pending' && !isDelayed(one)))
     for (const record of history) {
       const reason = stuckReason(record, active, stored.now)
       if (reason !== null) note(job.id, record.id, reason)

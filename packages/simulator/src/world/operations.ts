@@ -62,15 +62,17 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
     case 'cancel': {
       const pick = random.next()
       const force = random.chance(0.4)
-      const some = await scheduler.occurrences(
-        {
-          job: name,
-          ...(random.chance(0.8) && { states: ['running', 'pending', 'queued'] }),
-          order: 'descending',
-          limit: 10,
-        },
-        patience,
-      )
+      const some = (
+        await scheduler.occurrences(
+          {
+            job: name,
+            ...(random.chance(0.8) && { states: ['running', 'pending', 'queued'] }),
+            order: 'descending',
+            limit: 10,
+          },
+          patience,
+        )
+      ).items
       const victim = some[Math.floor(pick * some.length)]
       if (victim === undefined) return 'nothing to cancel'
       const { outcome } = await scheduler.cancel(victim.id, { force, reason: 'simulated', ...patience })
@@ -138,15 +140,17 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
   const { random } = world
   const key = random.chance(0.5) ? `request ${random.whole(1, 3)}` : undefined
   const pick = random.next()
-  const ended = await life.scheduler.occurrences(
-    {
-      job: name,
-      states: ['completed', 'completed_with_errors', 'failed', 'failed_stale', 'skipped', 'missed', 'canceled'],
-      order: 'descending',
-      limit: 10,
-    },
-    patience,
-  )
+  const ended = (
+    await life.scheduler.occurrences(
+      {
+        job: name,
+        states: ['completed', 'completed_with_errors', 'failed', 'failed_stale', 'skipped', 'missed', 'canceled'],
+        order: 'descending',
+        limit: 10,
+      },
+      patience,
+    )
+  ).items
   const original = ended[Math.floor(pick * ended.length)]
   if (original === undefined) return 'nothing to replay'
   const asking = new Asking(world, fleet, {

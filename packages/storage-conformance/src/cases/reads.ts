@@ -47,7 +47,7 @@ export const getCases: readonly StorageCase[] = caseGroup('get', {
 
   'asking for nothing answers nothing': async (world) => {
     const node = await TestNode.connect(world)
-    const nothing = { jobs: [], versions: [], occurrences: [], counts: [] }
+    const nothing = { jobs: [], versions: [], occurrences: [], counts: [], latest: [] }
     assert.deepEqual(await node.storage.get({}), nothing)
     assert.deepEqual(await node.storage.get(nothing), nothing)
   },

@@ -157,21 +157,20 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      const delayed = requestItem(job, 'later', slotAt(1) + 1, { dueAt: slotAt(12) })
-      expectCreated(await node.create(delayed), 'queued')
-      const { taken, woken } = await endAndTake(node, held, { now: slotAt(12) - 1 })
+      // By the clock of another node, which is ahead.
+      const early = await node.addSlot(job, 2, 'queued')
+      const { taken, woken } = await endAndTake(node, held, { now: slotAt(2) - 1 })
       assert.equal(taken, undefined)
-      assert.equal(woken?.id, delayed.id)
-      assert.equal((await node.claimOne(slotAt(12))).id, delayed.id)
+      assert.equal(woken?.id, early.id)
+      assert.equal((await node.claimOne(slotAt(2))).id, early.id)
     },
 
     'what is due at that very instant is taken': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      const delayed = requestItem(job, 'later', slotAt(1) + 1, { dueAt: slotAt(12) })
-      expectCreated(await node.create(delayed), 'queued')
-      assert.equal((await endAndTake(node, held, { now: slotAt(12) })).taken?.id, delayed.id)
+      const early = await node.addSlot(job, 2, 'queued')
+      assert.equal((await endAndTake(node, held, { now: slotAt(2) })).taken?.id, early.id)
     },
 
     'of a deleted job nothing is taken': async (world) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
-import { requestItem, slotItem } from '../stage/create-items.ts'
+import { slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOutcome } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -88,12 +88,12 @@ export const wakeCases: readonly StorageCase[] = caseGroup('wake', {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const held = await node.startSlot(job, 1)
-    const delayed = requestItem(job, 'later', slotAt(1) + 1, { dueAt: slotAt(9) })
-    expectCreated(await node.create(delayed), 'queued')
-    await node.addSlot(job, 2, 'queued')
-    assert.equal((await node.finish(held))?.id, delayed.id)
-    assert.deepEqual((await node.claim(slotAt(8))).claimed, [])
-    assert.equal((await node.claimOne(slotAt(9))).id, delayed.id)
+    // By the clock of another node, which is ahead.
+    const early = await node.addSlot(job, 2, 'queued')
+    assert.equal((await node.finish(held))?.id, early.id)
+    assert.deepEqual((await node.claim(slotAt(2) - 1)).claimed, [])
+    await node.addTrigger(job, 'by-hand', slotAt(2) - 1, 'queued')
+    assert.equal((await node.claimOne(slotAt(2))).id, early.id)
   },
 
   'other jobs are not woken': async (world) => {

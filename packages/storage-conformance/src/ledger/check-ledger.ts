@@ -5,6 +5,7 @@ import { checkCounts, checkDue, checkHeads, checkLiveLists, checkSlots, checkVer
 import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import { viewLedger } from './ledger-view.ts'
 import { checkOverlap, checkRecord } from './occurrence-rules.ts'
+import { checkFailures, checkLatest } from './outcome-rules.ts'
 
 /**
  * Checks the stored ledger against the invariants of the protocol. Reads only, through the storage's own queries;
@@ -32,6 +33,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
   violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view), ...checkDue(view))
+  violations.push(...checkFailures(view), ...checkLatest(view))
   return { jobs: view.jobs.length, occurrences, violations }
 }
 

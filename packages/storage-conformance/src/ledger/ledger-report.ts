@@ -27,6 +27,10 @@ export type LedgerRule =
   | 'counts'
   /** Where the storage finds due jobs: those that it finds are those with a next instant, in its order. */
   | 'due'
+  /** What is found as failures is what failed, in the order of its end. */
+  | 'failures'
+  /** What is said to be the latest that was run of a job is it. */
+  | 'latest'
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'
 

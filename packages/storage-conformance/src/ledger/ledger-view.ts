@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { JobRecord, JobVersionRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
-import { readCounts, readDue, readHistory, readJobs, readLive } from './read-ledger.ts'
+import { readCounts, readDue, readFailures, readHistory, readJobs, readLive } from './read-ledger.ts'
 
 /** All that a storage holds, read through its own queries. */
 export interface LedgerView {
@@ -14,6 +14,10 @@ export interface LedgerView {
     readonly record: JobVersionRecord | null
   }[]
   readonly live: Readonly<Record<'pending' | 'queued' | 'running', readonly OccurrenceRecord[]>>
+  /** What failed, newest first. */
+  readonly failures: readonly OccurrenceRecord[]
+  /** Of each job the latest occurrence that was run and has ended. */
+  readonly latest: ReadonlyMap<JobId, OccurrenceRecord | null | undefined>
   /** The jobs that are due at some time, in their order; `null` where the storage does not find them. */
   readonly due: readonly JobRecord[] | null
   /** What the storage says how many live, of each job and of all. */
@@ -35,7 +39,7 @@ export async function viewLedger(storage: Storage): Promise<LedgerView> {
     storage,
     jobs.map((job) => job.id),
   )
-  const { versions } = await storage.get({ versions: references })
+  const { versions, latest } = await storage.get({ versions: references, latest: jobs.map((job) => job.id) })
   return {
     jobs,
     histories,
@@ -45,6 +49,8 @@ export async function viewLedger(storage: Storage): Promise<LedgerView> {
       queued: await readLive(storage, 'queued'),
       running: await readLive(storage, 'running'),
     },
+    failures: await readFailures(storage),
+    latest: new Map(jobs.map((job, index) => [job.id, latest[index]])),
     due: await readDue(storage),
     counts: new Map<JobId | 'all', LiveCounts | undefined>([
       ['all', ofAll],

@@ -1,5 +1,6 @@
 import { missedRangeId, occurrenceId } from '@jobistemer/core'
 import {
+  isDelayed,
   isFinal,
   type JobRecord,
   type OccurrenceRecord,
@@ -100,7 +101,7 @@ export function checkOverlap(
   exclusive: boolean,
 ): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
-  const active = history.filter(({ state }) => state === 'running' || state === 'pending')
+  const active = history.filter((record) => record.state === 'running' || isActivePending(record))
   const running = active.filter(({ state }) => state === 'running')
   const queued = history.filter(({ state }) => state === 'queued')
   if (exclusive && running.length > 1) {
@@ -121,6 +122,11 @@ export function checkOverlap(
     }
   }
   return violations
+}
+
+/** What waits for its time keeps no other from starting. */
+function isActivePending(record: OccurrenceRecord): boolean {
+  return record.state === 'pending' && !isDelayed(record)
 }
 
 function text(value: number | null): string {

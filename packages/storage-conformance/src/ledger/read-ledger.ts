@@ -50,6 +50,13 @@ export async function readLive(
   )
 }
 
+/** Every failure, newest first. */
+export async function readFailures(storage: Storage): Promise<readonly OccurrenceRecord[]> {
+  return await readPages((cursor) =>
+    storage.listOccurrences({ kind: 'failed', order: 'descending', runs: true, limit: pageSize, cursor }),
+  )
+}
+
 /** The sums that the storage keeps of what lives: of these jobs in their order, and of all. */
 export async function readCounts(
   storage: Storage,

@@ -68,12 +68,14 @@ export async function compareLedgers(actual: Storage, expected: Storage): Promis
   if (stored.due !== null && model.due !== null) assert.deepEqual(stored.due, model.due, 'what is due')
 }
 
-function comparable({ jobs, histories, versions, live, counts }: LedgerView) {
+function comparable({ jobs, histories, versions, live, counts, failures, latest }: LedgerView) {
   return {
     jobs,
     histories: Object.fromEntries(histories),
     versions,
     counts: Object.fromEntries(counts),
+    failures,
+    latest: Object.fromEntries(latest),
     // The order of live occurrences is the adapter's choice.
     live: { pending: byId(live.pending), queued: byId(live.queued), running: byId(live.running) },
   }

@@ -95,6 +95,14 @@ export type Move =
       readonly shardOf: Index | null
     }
   | {
+      readonly kind: 'failures'
+      readonly job: Index | null
+      readonly limit: number
+      readonly descending: boolean
+      readonly from: number | null
+      readonly to: number | null
+    }
+  | {
       readonly kind: 'list'
       readonly job: Index
       readonly limit: number
@@ -264,6 +272,16 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       after: fc.option(fc.nat({ max: 10 })),
       upTo: fc.nat({ max: 15 }),
       shardOf: fc.option(job, { freq: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: move('failures', {
+      job: fc.option(job),
+      limit: fc.integer({ min: 1, max: 4 }),
+      descending: fc.boolean(),
+      from: fc.option(fc.nat({ max: 20 })),
+      to: fc.option(fc.nat({ max: 20 })),
     }),
   },
   {

@@ -135,6 +135,20 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
       const due = { ...after, upTo: slotAt(move.upTo), ...shards }
       return { method: 'listJobs', request: { due, limit: move.limit, cursor: null } }
     }
+    case 'failures':
+      return {
+        method: 'listOccurrences',
+        request: {
+          kind: 'failed',
+          order: move.descending ? 'descending' : 'ascending',
+          runs: true,
+          limit: move.limit,
+          cursor: null,
+          ...(move.job !== null && { jobId: jobIdAt(move.job) }),
+          ...(move.from !== null && { from: slotAt(move.from) }),
+          ...(move.to !== null && { to: slotAt(move.to) }),
+        },
+      }
     case 'list':
       return {
         method: 'listOccurrences',

@@ -1,15 +1,33 @@
+/** How many arguments each command of the scripts that write needs behind the key. */
+const argumentsOf: Readonly<Record<string, number>> = {
+  ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
+  ...{ HDEL: 1, HGET: 1, HMGET: 1, SADD: 1, SET: 1, SREM: 1, ZREM: 1, ZSCORE: 1 },
+  ...{ HINCRBY: 2, HSET: 2, ZADD: 2, ZCOUNT: 2, ZRANGE: 2, ZRANGEBYLEX: 2, ZRANGEBYSCORE: 2 },
+}
+
+/** Where the commands of a script are listed once it is put together, and how. That for `PUBLISH` goes by the channel. */
+export const neededRights = {
+  place: '{ --[[ needed ]] }',
+  of(commands: readonly string[]): string {
+    const lists = ['', '', '']
+    for (const command of new Set(commands)) {
+      if (command === 'PUBLISH') continue
+      const extra = argumentsOf[command]
+      if (extra === undefined) throw new Error(`It is not known how many arguments ${command} needs.`)
+      lists[extra] += `'${command}', `
+    }
+    return `{ ${lists.map((list) => `{ ${list}}`).join(', ')} }`
+  },
+}
+
 /**
  * What scripts that write ask before they write anything. An error in the middle of a script does not take back what was
  * written before it: a user with too few rights, or whose rights are withdrawn, would leave counts and indexes behind
  * that no longer agree.
  */
 export const checkRights: string = `
--- Commands of all scripts that write, by how many arguments they need behind the key.
-local needed = {
-  { 'DEL', 'EXISTS', 'GET', 'HGETALL', 'SMEMBERS', 'ZCARD' },
-  { 'HDEL', 'HGET', 'HMGET', 'SADD', 'SET', 'SREM', 'ZREM', 'ZSCORE' },
-  { 'HINCRBY', 'HSET', 'ZADD', 'ZRANGE', 'ZRANGEBYLEX', 'ZRANGEBYSCORE' },
-}
+-- Commands of this script, by how many arguments they need behind the key.
+local needed = ${neededRights.place}
 
 local function denial(command)
   return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
@@ -18,10 +36,14 @@ end
 -- The error to answer with; nil when the user may do all that is needed.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
-  for extra, commands in ipairs(needed) do
-    for _, command in ipairs(commands) do
-      if not may(command, heads, unpack({ '0', '0' }, 1, extra - 1)) then return denial(command) end
-    end
+  for _, command in ipairs(needed[1]) do
+    if not may(command, heads) then return denial(command) end
+  end
+  for _, command in ipairs(needed[2]) do
+    if not may(command, heads, '0') then return denial(command) end
+  end
+  for _, command in ipairs(needed[3]) do
+    if not may(command, heads, '0', '0') then return denial(command) end
   end
   if channel and not may('PUBLISH', channel, '') then return denial('PUBLISH') end
 end

@@ -134,6 +134,7 @@ local function take(h, id, member, text)
   ${readFields(recordLayout, 'text', { ...allFields(recordLayout), sequence: '_', startedAt: '_' })}
   local detailsAt = recordSize + ownerSize
   local reasonAt = detailsAt + detailsSize + cancelSize
+  if sub(text, reasonAt + 1, reasonAt + reasonSize) == delayed then h.delayed = h.delayed - 1 end
   text = ${writeFields(recordLayout, taken)} .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
   h.pending, h.running = h.pending - 1, h.running + 1
   touch(job, h)
@@ -179,7 +180,8 @@ while not isDone do
           end
           break
         end
-        local isBlocked = isLeft or (h.policy ~= allow and (h.running > 0 or claimedJobs[job]))
+        local isBlocked = isLeft or (h.policy ~= allow and (h.running > 0 or claimedJobs[job]
+          or (h.delayed > 0 and h.pending > h.delayed and parseRecord(text).reason == delayed)))
         -- Up to a given place, blocked ones are passed over whatever the limit.
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
           or (count == limit and not (isBlocked and lastAt ~= never))

@@ -28,6 +28,7 @@ const headFields = {
   uses: 'uses',
   watermark: 'watermark',
   nextAt: 'itsNextAt',
+  delayed: 'nDelayed',
   version: 'itsVersion',
   paused: 'paused',
   policy: 'policy',
@@ -123,15 +124,15 @@ local function passSuperseded(h, job)
   return h.cancelsBelow > 0
 end
 
--- Cancels what waits, except for what a replace has left. While there is any, only so many are looked at.
+-- Cancels what waits, except for what waits for its time, and what a replace has left. While there is any, only so many are looked at.
 local function displace(h, job, isPassing)
-  if not isPassing then return cancelWaiting(now, h, job, '=displaced', never) end
+  if not isPassing and h.delayed == 0 then return cancelWaiting(now, h, job, '=displaced', never) end
   local ids, records, count = {}, {}, 0
   forEachLive(h, job, never, function(id, r)
     if r.state == running then return false end
-    if count == ${displacedAtOnce} then return true end
+    if isPassing and count == ${displacedAtOnce} then return true end
     count = count + 1
-    if not isSuperseded(h, r) then ids[#ids + 1], records[#ids + 1] = id, r end
+    if not isSuperseded(h, r) and r.reason ~= delayed then ids[#ids + 1], records[#ids + 1] = id, r end
     return false
   end)
   return cancelEach(now, h, ids, records, '=displaced')
@@ -139,10 +140,11 @@ end
 
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
 -- replace has left some, the counts of what waits say too much.
-local function decide(h, kind, isStartable, isPassing)
+local function decide(h, kind, isStartable, isForLater, isPassing)
   if h.paused == 1 and kind == ${itemKinds.slot} then return skipped, '=paused' end
+  if isForLater then return pending, delayed end
   local free = isStartable and h.paused == 0 and running or pending
-  if h.policy == allow or h.pending + h.running == 0 then return free, '' end
+  if h.policy == allow or activeCount(h) == 0 then return free, '' end
   if h.policy == ${policyCodes.skip} then
     if isPassing and h.running == 0 then return queued, '' end
     return skipped, '=overlap'
@@ -157,10 +159,11 @@ end
 local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
   local id = ids[index]
   local isPassing = passSuperseded(h, job)
-  local state, reason, displaces, cancels = decide(h, kind, isStartable, isPassing)
+  local r = parseRecord(text)
+  local isForLater = kind ~= ${itemKinds.slot} and r.dueAt > now
+  local state, reason, displaces, cancels = decide(h, kind, isStartable, isForLater, isPassing)
   local displaced = displaces and displace(h, job, isPassing) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
-  local r = parseRecord(text)
   if state ~= running then
     r.state, r.token, r.owner, r.startedAt, r.runs, r.reason = state, 0, '', never, '', reason
     if state == skipped then
@@ -199,7 +202,7 @@ local function createRecovery(h, job, text)
     local r = recordOf(entry)
     if not r then
       r = parseRecord(sub(text, first, first + size - 1))
-      if runs > 0 then r.state = (h.policy == allow or h.pending + h.running == 0) and pending or queued end
+      if runs > 0 then r.state = (h.policy == allow or activeCount(h) == 0) and pending or queued end
       add(h, entry, r, printRecord(r))
     end
     last = r
@@ -218,11 +221,11 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   ${readFields(headLayout, 'text', headFields)}
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
     or scheduledAt <= floor or paused == 1 or deletedAt ~= never
-    or ((nPending + nRunning > 0 or cancelsBelow > 0) and policy ~= allow) then
+    or ((nPending - nDelayed + nRunning > 0 or cancelsBelow > 0) and policy ~= allow) then
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-  text = ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
+  text = sub(text, 1, ${headLayout.at.active}) .. ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
   if isBulk then
     noteHead(job, text)
     noteRecord(id, record)
@@ -237,7 +240,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
 end
 
 -- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
-local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
 local hasRequested = false
 
 local function listOf(lists, key)
@@ -262,8 +265,7 @@ local function storeRequested()
   for key, members in pairs(requested.live) do callWith('ZADD', key, members) end
   callWith('ZADD', pendingKey, requested.pending)
   callWith('ZADD', ready, requested.ready)
-  callWith('ZADD', future, requested.future)
-  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
+  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
   hasRequested = false
 end
 
@@ -293,9 +295,11 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   if known[job] == nil and headTexts[index] then known[job] = parseHead(headTexts[index]) end
   local h = headOf(job)
   if not h or h.deletedAt ~= never or version ~= h.version or scheduledAt <= h.floor or h.cancelsBelow > 0
-    or (h.policy ~= allow and h.pending + h.running > 0) or (isStartable and h.paused == 1) then
+    or (h.policy ~= allow and activeCount(h) > 0) or (isStartable and h.paused == 1) then
     return false
   end
+  ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
+  if dueAt > now then return false end
   taken[id], hasRequested = true, true
   h.uses = h.uses + 1
   touch(job, h)
@@ -311,8 +315,7 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   h.pending = h.pending + 1
   append(requested.pending, scheduledAt, member)
   if h.paused == 0 then
-    ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
-    if dueAt <= now then append(requested.ready, scheduledAt, member) else append(requested.future, dueAt, member) end
+    append(requested.ready, scheduledAt, member)
     due = true
   end
   return 'w'

@@ -1,5 +1,6 @@
 import { writeFields } from '../layout.ts'
 import { countsLayout } from '../request-layouts.ts'
+import { bareRecord } from './bare-record.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
@@ -17,8 +18,8 @@ const countsOfShard = writeFields(countsLayout, {
  * for what does not exist.
  */
 export const getScript: string = `#!lua flags=no-writes
-${prelude}${jobKeys}
-local jobs, versions, occurrences, counts = {}, {}, {}, {}
+${prelude}${jobKeys}${bareRecord}
+local jobs, versions, occurrences, counts, latest = {}, {}, {}, {}, {}
 for at = 1, #ARGV[1], 16 do
   local job = sub(ARGV[1], at, at + 15)
   local h = headOf(job)
@@ -34,5 +35,10 @@ for at = 1, #ARGV[4], 16 do
   local h = headOf(sub(ARGV[4], at, at + 15))
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
-return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard} or '' }
+for at = 1, #ARGV[6], 16 do
+  local h = headOf(sub(ARGV[6], at, at + 15))
+  local text = h and h.last ~= none and textOf(h.last)
+  latest[#latest + 1] = text and h.last .. withoutRuns(text) or ''
+end
+return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard} or '', latest }
 `

@@ -1,29 +1,16 @@
 import { allFields, readFields } from '../layout.ts'
 import { pagingLayout } from '../request-layouts.ts'
 import { recordLayout } from '../stored-layouts.ts'
+import { bareRecord } from './bare-record.ts'
 import { prelude } from './prelude.ts'
 
 /** How many occurrences one call looks at. */
 const scanLimit = 1000
 
-const sizes = {
-  ownerSize: 'ownerSize',
-  detailsSize: 'detailsSize',
-  cancelSize: 'cancelSize',
-  reasonSize: 'reasonSize',
-}
-
-const paging = `
+const paging = `${bareRecord}
 ${readFields(pagingLayout, 'ARGV[1]', allFields(pagingLayout))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
-
--- The record for an answer.
-local function printed(text)
-  if withRuns == 1 then return text end
-  ${readFields(recordLayout, 'text', sizes)}
-  return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
-end
 
 -- Where a walk through a set begins, counted from the end that it begins at.
 local function firstRank(key)
@@ -58,7 +45,7 @@ local function walk(key, wanted)
         if text then
           if #found / 2 == limit then return position end
           found[#found + 1] = member
-          found[#found + 1] = printed(text)
+          found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
         end
       end
       position = score .. ' ' .. member
@@ -108,8 +95,8 @@ end
 return found
 `
 
-/** A page of the live occurrences of one shard in one state. */
-export const listLiveScript: string = `#!lua flags=no-writes
+/** A page of one of the sets of a shard: of what lives in one state, or of what failed. */
+export const listSetScript: string = `#!lua flags=no-writes
 ${prelude}${paging}
 local key, node = ARGV[5], ARGV[6]
 

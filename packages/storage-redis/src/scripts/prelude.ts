@@ -1,3 +1,4 @@
+import { failedStates } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
@@ -72,12 +73,16 @@ local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
+local failedKey, failedOf = shard .. 'failed', shard .. 'f:'
 
 local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
 local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
+-- The reason of a pending one that waits for its time: it keeps no others of its job from starting.
+local delayed = '=delayed'
 local allow = ${policyCodes.allow}
+local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
 
 -- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
 local function isBefore(left, right)
@@ -220,6 +225,27 @@ local function replace(id, r)
   put(id, printRecord(r))
 end
 
+-- ------------------------------------------------------------------------------------------------------------- ends
+
+-- Failures go into two sets by their end: those of the shard, which are gathered, and those of the job.
+local failed, failedCount = {}, 0
+
+local function noteFailure(now, id, job)
+  failed[failedCount + 1], failed[failedCount + 2] = now, id .. job
+  failedCount = failedCount + 2
+  call('ZADD', failedOf .. job, now, id)
+end
+
+-- Whether one occurrence comes after another: by time, then by id.
+local function isLater(scheduledAt, id, thanAt, thanId)
+  return scheduledAt > thanAt or (scheduledAt == thanAt and isBefore(thanId, id))
+end
+
+-- Notes in the head an occurrence that ends, if it was run.
+local function noteEnd(h, id, r)
+  if r.token > 0 and isLater(r.scheduledAt, id, h.lastAt, h.last) then h.last, h.lastAt = id, r.scheduledAt end
+end
+
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
 -- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
@@ -264,6 +290,7 @@ local function enter(now, h, id, r)
   touch(r.job, h)
   if r.state == pending then
     h.pending = h.pending + 1
+    if r.reason == delayed then h.delayed = h.delayed + 1 end
     call('ZADD', pendingKey, r.scheduledAt, id .. r.job)
     if h.paused == 0 then offer(now, id, r) end
   elseif r.state == queued then
@@ -282,6 +309,7 @@ local function leave(h, id, r)
   touch(r.job, h)
   if r.state == pending then
     h.pending = h.pending - 1
+    if r.reason == delayed then h.delayed = h.delayed - 1 end
     call('ZREM', pendingKey, id .. r.job)
     if h.paused == 0 then withdraw(id, r) end
   elseif r.state == queued then
@@ -311,7 +339,9 @@ end
 local function finish(now, h, id, r, state, reason)
   leave(h, id, r)
   if r.state ~= queued then leaveActive(h, r.job, id) end
+  noteEnd(h, id, r)
   r.state, r.reason, r.finishedAt = state, reason, now
+  if isFailure[state] then noteFailure(now, id, r.job) end
   replace(id, r)
 end
 
@@ -320,10 +350,15 @@ local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
+-- How many occurrences keep others of the job from starting.
+local function activeCount(h)
+  return h.pending - h.delayed + h.running
+end
+
 -- The next queued occurrence of a job that has no active one, unless it is to be canceled: its id and its record. What a
 -- deleted job has left is never woken.
 local function firstToWake(h, job)
-  if h.queued == 0 or h.pending + h.running > 0 or h.deletedAt ~= never then return nil end
+  if h.queued == 0 or activeCount(h) > 0 or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
   if isSuperseded(h, r) then return nil end
@@ -528,6 +563,7 @@ end
 local function store()
   if startedCount > 0 then callWith('ZADD', runningKey, started) end
   if stoppedCount > 0 then callWith('ZREM', runningKey, stopped) end
+  if failedCount > 0 then callWith('ZADD', failedKey, failed) end
   local isMany = movedCount >= ${manyMoves}
   for index = 1, isMany and 0 or movedCount do nextAts[moved[index]] = movedTo[index] end
   local fields = {}

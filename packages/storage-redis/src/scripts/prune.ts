@@ -45,10 +45,11 @@ local function victimsOf(h, job, limit)
       local id = page[index]
       if spare <= 0 or tonumber(page[index + 1]) >= endAt or #victims > limit then return victims end
       local text = textOf(id)
-      if string.byte(text) > running then
+      local state = string.byte(text)
+      if state > running then
         spare = spare - 1
         local last, version = lastSlotOf(text)
-        if last < endAt then victims[#victims + 1] = { id = id, last = last, version = version } end
+        if last < endAt then victims[#victims + 1] = { id = id, last = last, version = version, state = state } end
       end
     end
     if #page < 1000 then break end
@@ -57,8 +58,26 @@ local function victimsOf(h, job, limit)
   return victims
 end
 
+-- The latest that was run and has ended, when the one that was it is gone: all before it went first, but for the few that
+-- live or stand for a span that is not over.
+local function findLast(h, job)
+  local at, offset = h.lastAt, 0
+  h.last, h.lastAt = none, always
+  repeat
+    local page = call('ZRANGE', history .. job, at, '-inf', 'BYSCORE', 'REV', 'LIMIT', offset, 100, 'WITHSCORES')
+    for index = 1, #page, 2 do
+      ${readFields(recordLayout, 'textOf(page[index])', { state: 'state', token: 'token' })}
+      if state > running and token > 0 then
+        h.last, h.lastAt = page[index], tonumber(page[index + 1])
+        return
+      end
+    end
+    offset = offset + 100
+  until #page < 200
+end
+
 local function remove(h, job, victims)
-  local gone = {}
+  local gone, failures, failuresOfJob, isLastGone = {}, {}, {}, false
   for _, victim in ipairs(victims) do
     if victim.last > h.floor then h.floor = victim.last end
   end
@@ -68,6 +87,11 @@ local function remove(h, job, victims)
   for _, victim in ipairs(victims) do
     call('HDEL', bucketOf(victim.id), victim.id)
     gone[#gone + 1] = victim.id
+    if victim.id == h.last then isLastGone = true end
+    if isFailure[victim.state] then
+      failures[#failures + 1] = victim.id .. job
+      failuresOfJob[#failuresOfJob + 1] = victim.id
+    end
     if victim.version == h.version then
       h.uses = h.uses - 1
     else
@@ -75,6 +99,9 @@ local function remove(h, job, victims)
     end
   end
   callWith('ZREM', history .. job, gone)
+  callWith('ZREM', failedKey, failures)
+  callWith('ZREM', failedOf .. job, failuresOfJob)
+  if isLastGone then findLast(h, job) end
 end
 
 -- Drops versions that nothing refers to, and an old tombstone that has no occurrences left.

@@ -7,6 +7,8 @@ import { headLayout, versionLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 const newHead = writeFields(headLayout, {
+  last: 'last',
+  lastAt: 'lastAt',
   active: 'active',
   running: 'counts[1]',
   pending: 'counts[2]',
@@ -14,6 +16,7 @@ const newHead = writeFields(headLayout, {
   uses: '0',
   watermark: 'watermark',
   nextAt: 'nextAt',
+  delayed: 'counts[4]',
   version: 'number',
   paused: '0',
   policy: 'policy',
@@ -88,15 +91,16 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     if h.pending + h.queued > 0 then return answer('c', job, h) end
   end
   local watermark, floor, taken, number, lineage = now, always, always, 1, ''
-  local counts = { 0, 0, 0 }
-  local active = none
+  local counts = { 0, 0, 0, 0 }
+  local active, last, lastAt = none, none, always
   if h then
     local decided = math.max(h.watermark, h.floor)
     if nextAt ~= never and nextAt <= decided then return answer('c', job, h) end
     watermark, floor, taken, number = math.max(decided, now), h.floor, h.taken, h.version + 1
     lineage = nextLineage(job, h)
     countAnew(job, h)
-    counts, active = { h.running, h.pending, h.queued }, h.active
+    counts, active = { h.running, h.pending, h.queued, h.delayed }, h.active
+    last, lastAt = h.last, h.lastAt
   end
   local made = parseHead(${newHead} .. handler)
   -- A job that is new, or was deleted, is not in the index.

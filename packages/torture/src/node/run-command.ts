@@ -22,12 +22,14 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
       return id
     }
     case 'replay': {
-      const ended = await scheduler.occurrences({
-        job: command.job,
-        states: ['completed', 'failed'],
-        order: 'descending',
-        limit: 20,
-      })
+      const ended = (
+        await scheduler.occurrences({
+          job: command.job,
+          states: ['completed', 'failed'],
+          order: 'descending',
+          limit: 20,
+        })
+      ).items
       const original = ended[Math.floor(command.choice * ended.length)]
       if (original === undefined) throw new Error('no occurrence has ended yet')
       const { id } = await scheduler.replay(original.id, { key: command.key, reason: 'torture' })

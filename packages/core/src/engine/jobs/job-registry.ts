@@ -1,8 +1,8 @@
 import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
-import { fingerprintOf } from '../../job/fingerprint.ts'
+import { isSameData } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
-import { isDataAlone, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { isDataAlone, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { Signal } from '../loop/signal.ts'
@@ -151,8 +151,7 @@ export class JobRegistry {
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
       // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
-      if (whole && fingerprintOf(only.schedule) === fingerprintOf(job.schedule.toJSON()))
-        return checkedSeries(job.schedule)
+      if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     return seriesOf(timeline, this.#reviver, job?.name)
   }
@@ -337,9 +336,11 @@ export class JobRegistry {
       id,
       name,
       owner,
+      ...labelsOf(document),
       schedule: this.#revived(schedule, name),
       unbound: null,
       overrides: document.settings,
+      payload: null,
       tasks: tasksOf(document, this.#isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
       onComplete: undefined,

@@ -1,6 +1,6 @@
 import { JobistemerError } from '../../errors.ts'
 import type { Job } from '../../job/define-job.ts'
-import { fingerprintOf } from '../../job/fingerprint.ts'
+import { isSameData } from '../../job/fingerprint.ts'
 import { contentOf, type DefinitionOrigin, fingerprintOfJob } from '../../job/job-content.ts'
 import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -208,7 +208,7 @@ export class Registrations {
   #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
     const { timeline: present, nextAt, watermark } = record
-    if (fingerprintOf(present.at(-1)?.schedule) === fingerprintOf(schedule)) return { timeline: present, nextAt }
+    if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
     const timeline = switchSchedule(present, schedule, { from, watermark })
     return { timeline, nextAt: this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }

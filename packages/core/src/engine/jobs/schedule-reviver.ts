@@ -1,4 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
+import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
 import { registeredScheduleType } from '../../schedule/schedule-types.ts'
 import { importTicker, tickerPackageOf } from './ticker-packages.ts'
@@ -8,7 +9,7 @@ import { importTicker, tickerPackageOf } from './ticker-packages.ts'
  * registered in this process, and those of the tickers of this project that can be imported.
  */
 export class ScheduleReviver {
-  readonly #types = new Map<string, ScheduleType>()
+  readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
   /** Imports of tickers that are under way. */
   readonly #imports = new Map<string, Promise<void>>()
   /** Why the import of a ticker failed, or `null`. Each is tried once. */

@@ -1,6 +1,7 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { Retention } from '../../configuration/settings.ts'
 import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
 import { cancelLimit } from '../jobs/save-limits.ts'
@@ -143,7 +144,12 @@ function retentionOf({ definition }: JobRecord): Retention | null {
   return resolveJobSettings(defaults, settings).retention
 }
 
-/** Whether it has no slot to come, and no code that would store it again. */
-function isFinished({ nextAt, paused, definition }: JobRecord): boolean {
-  return nextAt === null && paused === null && isDataAlone(readJobDocument(definition))
+/**
+ * Whether it has no slot to come, and no code that would store it again. A job without a schedule is never finished: it
+ * waits to be asked for.
+ */
+function isFinished({ nextAt, paused, definition, timeline }: JobRecord): boolean {
+  const last = timeline.at(-1)?.schedule
+  const isOver = nextAt === null && paused === null && (last === undefined || !isNoSchedule(last))
+  return isOver && isDataAlone(readJobDocument(definition))
 }

@@ -1,13 +1,23 @@
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
-import { orDefault, readChoice, readInteger, readList, readName, readObject } from '../../configuration/read-value.ts'
+import {
+  orDefault,
+  readChoice,
+  readDescription,
+  readInteger,
+  readList,
+  readName,
+  readObject,
+  readTags,
+} from '../../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { readJob, readJobs } from '../../job/read-jobs.ts'
+import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
@@ -31,8 +41,8 @@ import { readExpectedVersion, type Removals, versionConflict } from './removals.
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
-  /** From when on it decides the slots is the update's policy. */
-  readonly schedule?: Schedule
+  /** From when on it decides the slots is the update's policy. `null`: from then on the job runs on request alone. */
+  readonly schedule?: Schedule | null
   /**
    * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
    * stored one has its zone already.
@@ -43,6 +53,10 @@ export interface JobUpdate extends JobSettingsInput {
    * data and settings are those given here.
    */
   readonly tasks?: readonly AnyTask[]
+  /** The new list of tags, whole. */
+  readonly tags?: readonly string[]
+  /** `null`: none any more. */
+  readonly description?: string | null
 }
 
 /** How to update a job. */
@@ -131,7 +145,7 @@ export class Definitions {
     options: UpdateOptions,
     storage: StorageCalls,
   ): Promise<UpdateResult> {
-    readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks'])
+    readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
     readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...callOptionNames])
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
@@ -167,14 +181,24 @@ export class Definitions {
     const { schedule } = change
     const overrides = { ...document.settings, ...readJobSettings(change) }
     const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
-    const bound = schedule === undefined ? undefined : readSchedule(schedule, job.job.name, timezone)
     return {
       ...job.job,
-      schedule: bound ?? this.#presentSchedule(job, record),
+      ...changedLabels(document, change),
+      schedule: this.#changedSchedule(job, record, schedule, timezone),
       unbound: null,
       overrides,
       tasks: change.tasks === undefined ? tasks : readTasks(change.tasks, tasks),
     }
+  }
+
+  #changedSchedule(
+    job: RegisteredJob,
+    record: JobRecord,
+    schedule: Schedule | null | undefined,
+    timezone: string | undefined,
+  ): Schedule {
+    if (schedule === undefined) return this.#presentSchedule(job, record)
+    return schedule === null ? noSchedule : readSchedule(schedule, job.job.name, timezone)
   }
 
   /** A client has none of its own for jobs that others run: those that they gave stay. */
@@ -331,8 +355,19 @@ export class Definitions {
   }
 }
 
+function changedLabels(document: JobDocument, { tags, description }: JobUpdate): Pick<Job, 'tags' | 'description'> {
+  const present = labelsOf(document)
+  return {
+    tags: tags === undefined ? present.tags : readTags(tags, 'change.tags'),
+    description: orDefault(
+      description == null ? description : readDescription(description, 'change.description'),
+      present.description,
+    ),
+  }
+}
+
 function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
-  if (timezone === undefined || schedule !== undefined) return
+  if (timezone === undefined || schedule != null) return
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `change.timezone comes without a schedule: ${printValue(timezone)}.`,
     field: 'change.timezone',

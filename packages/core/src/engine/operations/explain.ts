@@ -2,6 +2,7 @@ import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isDelayed } from '../../storage/rules.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -54,7 +55,12 @@ export async function explain(
   if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
   const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
-  return withoutRecord(now, head, registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at, at, id)
+  const isSlot = registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at
+  // What somebody has asked for at that very instant.
+  const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
+  const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
+  if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
+  return withoutRecord(now, head, isSlot, at, id)
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
@@ -125,7 +131,11 @@ function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Exp
   const span = record.details.span
   const covers = span === undefined ? '' : `, for ${span.count} slots from ${text(span.from)} to ${text(span.to)}`
   const by = record.owner === null ? '' : `, by node ${record.owner.node}`
-  return { at: new Date(at), id, reason: `${record.state}${why}${covers}${by}`, occurrence: occurrenceOf(record) }
+  const until = isDelayed(record)
+    ? `: asked for at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
+    : ''
+  const reason = `${record.state}${why}${covers}${by}${until}`
+  return { at: new Date(at), id, reason, occurrence: occurrenceOf(record) }
 }
 
 function answer(at: number, id: OccurrenceId, verdict: Explanation['verdict'], reason: string): Explanation {

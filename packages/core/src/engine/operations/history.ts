@@ -2,45 +2,20 @@ import { orDefault, readInteger, readObject } from '../../configuration/read-val
 import { toDurationMs } from '../../duration.ts'
 import { jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
-import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
-import type { OccurrenceFilter, PruneOptions } from '../../job-operations.ts'
+import type { PruneOptions } from '../../job-operations.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import { readOccurrenceFilter } from './occurrence-filter.ts'
 
-const pageSize = 1000
 const pruneBatch = 10_000
 
-/** What the storage keeps of occurrences, read and removed for users. It needs no job that this node knows. */
+/** What the storage keeps of occurrences, counted and removed for users. It needs no job that this node knows. */
 export class History {
   readonly #engine: EngineContext
 
   constructor(engine: EngineContext) {
     this.#engine = engine
-  }
-
-  async occurrences(filter: OccurrenceFilter, storage: StorageCalls): Promise<readonly Occurrence[]> {
-    const { jobId, order, limit, bounds } = readOccurrenceFilter(filter)
-    const found: Occurrence[] = []
-    let cursor: string | null = null
-    do {
-      const page = await storage.once((calls) =>
-        calls.listOccurrences({
-          kind: 'job',
-          jobId,
-          order,
-          runs: true,
-          limit: Math.min(limit - found.length, pageSize),
-          cursor,
-          ...bounds,
-        }),
-      )
-      for (const record of page.items) found.push(occurrenceOf(record))
-      cursor = page.cursor
-    } while (cursor !== null && found.length < limit)
-    return found
   }
 
   async isRunning(name: string, options: CallOptions, storage: StorageCalls): Promise<boolean> {

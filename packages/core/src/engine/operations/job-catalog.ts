@@ -1,18 +1,25 @@
-import { orDefault, readBoolean, readInteger, readName, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { readJobDocument } from '../../job/job-document.ts'
+import { labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
+import type { ListPage } from '../../listing.ts'
+import type { Occurrence } from '../../occurrence.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { FinalState } from '../../storage/occurrence-record.ts'
+import type { LiveCounts } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { lastSuccess } from '../jobs/last-success.ts'
 import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { Cursors } from './cursors.ts'
+import { lastRunOf, readExtras, withExtras } from './job-extras.ts'
 
 const pageSize = 500
 const mostPerPage = 10_000
@@ -23,21 +30,23 @@ const mostSearches = 10
 export interface JobsFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
+  /** Only those with this tag. All jobs are read for it, or all of the owner. */
+  readonly tag?: string
   /** Only those whose name has this text, whatever its case. All names are read for it. */
   readonly text?: string
   /** Only those that are paused, or only the others. */
   readonly paused?: boolean
-  /** At most so many, 1 to 10,000. Default 100. */
+  /**
+   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
+   * and is included.
+   */
+  readonly lastOutcome?: FinalState | readonly FinalState[]
+  /** What else to read of each job. Each costs one more call for a page. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts')[]
+  /** At most so many on a page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** Of the page before. Default: from the first job. */
   readonly cursor?: string | null
-}
-
-/** Some of the stored jobs, in the order of the storage. */
-export interface JobsPage {
-  readonly items: readonly JobInfo[]
-  /** Where the next page begins; `null` when there is none. */
-  readonly cursor: string | null
 }
 
 /** A stored job, for people and programs to look at. */
@@ -48,10 +57,13 @@ export interface JobInfo {
   readonly owner: string | null
   /** The version in force: 1, 2, 3 … */
   readonly version: number
-  /** As plain data. */
-  readonly schedule: SerializedSchedule | null
-  /** In words; `null` where this process cannot revive the schedule. */
+  readonly tags: readonly string[]
+  /** What it is for; `null` when nobody said. */
   readonly description: string | null
+  /** As plain data; `null` of a job that runs on request alone. */
+  readonly schedule: SerializedSchedule | null
+  /** In words, `on request` where there is none; `null` where this process cannot revive it. */
+  readonly scheduleDescription: string | null
   /** The next slot as the storage has it; `null` when there is none. */
   readonly nextAt: Date | null
   /** Since when, why, and by whom; `null` while it is not paused. */
@@ -63,10 +75,16 @@ export interface JobInfo {
   readonly createdAt: Date
   /** When its definition or its pause last changed. */
   readonly changedAt: Date
+  /** How it ended last; `null` when no run of it has ended. Absent where it was not asked for. */
+  readonly lastRun?: LastRun | null
+  /** How many of its occurrences live. Absent where they were not asked for. */
+  readonly counts?: LiveCounts
 }
 
-/** What is known of one stored job. */
+/** A stored job that was asked for by its name: everything is there. */
 export interface JobDetails extends JobInfo {
+  readonly lastRun: LastRun | null
+  readonly counts: LiveCounts
   /**
    * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
    * at, which is thousands of the latest occurrences.
@@ -75,6 +93,12 @@ export interface JobDetails extends JobInfo {
   /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
   readonly silentSince: Date | null
 }
+
+/**
+ * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
+ * are passed over.
+ */
+export type LastRun = Pick<Occurrence, 'id' | 'state' | 'reason' | 'scheduledAt' | 'startedAt' | 'finishedAt' | 'node'>
 
 /** A task of a stored job. */
 export interface JobTaskInfo {
@@ -93,37 +117,44 @@ export class JobCatalog {
     this.#registry = registry
   }
 
-  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls): Promise<JobsPage> {
-    readObject(filter, 'filter', ['owner', 'text', 'paused', 'limit', 'cursor'])
+  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls): Promise<ListPage<JobInfo>> {
+    readObject(filter, 'filter', ['owner', 'tag', 'text', 'paused', 'lastOutcome', 'include', 'limit', 'cursor'])
     readObject(options, 'options', callOptionNames)
     const owner = filter.owner === undefined ? undefined : readName(filter.owner, 'filter.owner')
+    const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
     const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
+    const extras = readExtras(filter)
+    const cursors = new Cursors('jobs', { owner, text, paused, outcomes: extras.outcomes })
     const items: JobInfo[] = []
-    let cursor = orDefault(filter.cursor, null)
+    let cursor = cursors.open(filter.cursor, 'filter.cursor')
     do {
       const from = cursor
       const some = Math.min(limit - items.length, pageSize)
       const page = await storage.once((calls) =>
         calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }),
       )
-      for (const record of page.items) {
-        const isNamed = text === undefined || record.name.toLowerCase().includes(text)
-        if (isNamed && (paused === undefined || (record.paused !== null) === paused))
-          items.push(await this.#infoOf(record))
+      const wanted = page.items.filter(
+        ({ name, definition, paused: pause }) =>
+          (text === undefined || name.toLowerCase().includes(text)) &&
+          (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
+          (paused === undefined || (pause !== null) === paused),
+      )
+      for (const [record, found] of await withExtras(wanted, extras, storage)) {
+        items.push({ ...(await this.#infoOf(record)), ...found })
       }
       cursor = page.cursor
     } while (cursor !== null && items.length < limit)
-    return { items, cursor }
+    return { items, cursor: cursors.seal(cursor) }
   }
 
   /** @throws JobistemerError `JOB_NOT_FOUND` */
   async job(name: string, options: CallOptions, storage: StorageCalls, now: number): Promise<JobDetails> {
     const id = jobId(readJobName(name))
     readObject(options, 'options', callOptionNames)
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
-    const record = jobs[0] ?? null
+    const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
+    const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
     const { at, isCertain } = await lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
       storage.once((calls) => calls.listOccurrences(query)),
@@ -132,13 +163,16 @@ export class JobCatalog {
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
     return {
       ...(await this.#infoOf(record)),
+      lastRun: lastRunOf(found.latest[0] ?? null),
+      counts: found.counts[0] as LiveCounts,
       lastSuccessAt: at === null ? null : new Date(at),
       silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
     }
   }
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {
-    const { defaults, settings, tasks } = readJobDocument(record.definition)
+    const document = readJobDocument(record.definition)
+    const { defaults, settings, tasks } = document
     const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
@@ -146,8 +180,9 @@ export class JobCatalog {
       name,
       owner,
       version,
-      schedule,
-      description: schedule === null ? null : await this.#describe(record, schedule),
+      ...labelsOf(document),
+      schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
+      scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused === null ? null : { ...paused, at: new Date(paused.at) },
       settings: resolveJobSettings(defaults, settings),

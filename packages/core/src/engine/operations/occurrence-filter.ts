@@ -1,33 +1,99 @@
-import { orDefault, readChoice, readInteger, readList, readObject } from '../../configuration/read-value.ts'
+import {
+  orDefault,
+  readBoolean,
+  readChoice,
+  readInteger,
+  readList,
+  readName,
+  readObject,
+} from '../../configuration/read-value.ts'
+import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { toInstantMs } from '../../instant.ts'
+import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
-import type { OccurrenceFilter } from '../../job-operations.ts'
-import { finalStates, liveStates, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
+import { finalStates, type LiveState, liveStates, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { OccurrenceQuery } from '../../storage/storage.ts'
+import { Cursors } from './cursors.ts'
 
-export interface CheckedOccurrenceFilter {
-  readonly jobId: JobId
-  readonly order: 'ascending' | 'descending'
+/** What of a filter a storage is asked. */
+export interface CheckedFilter {
+  /** All but the page. */
+  readonly query: Query
   readonly limit: number
-  /** Absent members stay absent, as the storage protocol wants them. */
-  readonly bounds: { readonly from?: number; readonly to?: number; readonly states?: readonly OccurrenceState[] }
+  /** The storage's. */
+  readonly cursor: string | null
+  readonly cursors: Cursors
 }
 
+type Query = OccurrenceQuery extends infer Each ? (Each extends object ? Omit<Each, 'limit' | 'cursor'> : never) : never
+
 const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
+const orders = ['ascending', 'descending'] as const
+const pageNames = ['tasks', 'limit', 'cursor']
 
 /** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
-export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedOccurrenceFilter {
-  readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', 'limit'])
-  const { from, to } = filter
+export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
+  readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', ...pageNames])
+  return withPage(filter, {
+    kind: 'job',
+    jobId: jobIdOf(filter.job),
+    order: readChoice(orDefault(filter.order, 'ascending'), orders, 'filter.order'),
+    ...boundsOf(filter),
+    ...(filter.states !== undefined && { states: readStates(filter.states) }),
+  })
+}
+
+/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
+  readObject(filter, 'filter', ['job', 'from', 'to', 'order', ...pageNames])
+  return withPage(filter, {
+    kind: 'failed',
+    order: readChoice(orDefault(filter.order, 'descending'), orders, 'filter.order'),
+    ...(filter.job !== undefined && { jobId: jobIdOf(filter.job) }),
+    ...boundsOf(filter),
+  })
+}
+
+/** @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readLiveFilter(filter: LiveFilter): CheckedFilter {
+  readObject(filter, 'filter', ['state', 'node', ...pageNames])
+  const state: LiveState = readChoice(orDefault(filter.state, 'running'), liveStates, 'filter.state')
+  const { node } = filter
+  if (node !== undefined && state !== 'running') {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `filter.node is given, and ${state} occurrences belong to no node.`,
+      field: 'filter.node',
+      value: node,
+      remedy: "Leave it out, or ask for the state 'running'.",
+    })
+  }
+  return withPage(filter, { kind: 'live', state, ...(node !== undefined && { node: readName(node, 'filter.node') }) })
+}
+
+/** Where its pages begin and end is no part of what a cursor belongs to, and neither is how much of each item is read. */
+function withPage(
+  { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
+  query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
+): CheckedFilter {
+  const cursors = new Cursors('occurrences', query)
   return {
-    jobId: jobId(readJobName(filter.job, 'filter.job')),
-    order: readChoice(orDefault(filter.order, 'ascending'), ['ascending', 'descending'], 'filter.order'),
-    limit: readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, 1_000_000),
-    bounds: {
-      ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
-      ...(to !== undefined && { to: toInstantMs(to, 'filter.to') }),
-      ...(filter.states !== undefined && { states: readStates(filter.states) }),
-    },
+    query: { ...query, runs: readBoolean(orDefault(tasks, true), 'filter.tasks') } as Query,
+    limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
+    cursor: cursors.open(cursor, 'filter.cursor'),
+    cursors,
+  }
+}
+
+function jobIdOf(name: string): JobId {
+  return jobId(readJobName(name, 'filter.job'))
+}
+
+/** Absent members stay absent, as the storage protocol wants them. */
+function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: InstantInput }) {
+  return {
+    ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
+    ...(to !== undefined && { to: toInstantMs(to, 'filter.to') }),
   }
 }
 

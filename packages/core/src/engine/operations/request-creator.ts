@@ -26,6 +26,8 @@ export interface Request {
   /** What the id derives from, together with the key of the request. */
   readonly base: JobId | OccurrenceId
   readonly details: OccurrenceDetails
+  /** Not to start before, in epoch milliseconds; `null`: at once. */
+  readonly startAt: number | null
 }
 
 /** The two ids that a request may be recorded under. */
@@ -146,17 +148,24 @@ export class RequestCreator {
     }
   }
 
-  #put(job: RegisteredJob, { kind, details }: Request, { id, skippedId }: RequestIds, now: number): SentRequest {
+  #put(
+    job: RegisteredJob,
+    { kind, details, startAt }: Request,
+    { id, skippedId }: RequestIds,
+    now: number,
+  ): SentRequest {
     const plan = planOfRequest(this.#registry, job, details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
-    const starts = this.#capacity.roomForRequest() && !job.paused && !this.#engine.isHeldBack
+    const dueAt = Math.max(startAt ?? now, now)
+    const mayStart = dueAt === now && !job.paused && !this.#engine.isHeldBack
+    const starts = mayStart && this.#capacity.roomForRequest()
     const { executionTimeoutMs, taskExecutionMode } = plan.settings
     const item: CreateRequested = {
       kind,
       id,
       jobId: job.job.id,
-      scheduledAt: now,
-      dueAt: now,
+      scheduledAt: dueAt,
+      dueAt,
       jobVersion: job.version,
       executionTimeoutMs,
       details,

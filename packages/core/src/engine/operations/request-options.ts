@@ -1,9 +1,12 @@
 import { readJobSettings } from '../../configuration/read-settings.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
+import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type JsonObject, toJsonValue } from '../../json.ts'
+import { type InstantInput, toInstantMs } from '../../instant.ts'
+import type { Job } from '../../job/define-job.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { CallOptions } from '../loop/asked-calls.ts'
@@ -24,6 +27,13 @@ export interface RequestOptions {
   readonly key?: string
   /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
   readonly data?: unknown
+  /**
+   * Not to be started before this instant: until then it waits in the storage, as `pending` with the reason `delayed`,
+   * and keeps no other run of its job waiting. One that lies behind counts as now. Default: now.
+   */
+  readonly at?: InstantInput
+  /** As `at`, from now on. Either of them. */
+  readonly delay?: DurationInput
   /** Only these tasks. Default: all. */
   readonly tasks?: readonly string[]
   /** Settings for this run alone, over the job's and the tasks' own. */
@@ -37,10 +47,20 @@ export interface RequestOptions {
 /** How to run a job outside its schedule. */
 export interface TriggerOptions extends RequestOptions, CallOptions {}
 
+/** As {@link TriggerOptions}, with data as the job's payload schema takes them. */
+export interface TypedTriggerOptions<Input> extends TriggerOptions {
+  readonly data?: Input
+}
+
+/** The options of a trigger: they can be left out where the job's data can. */
+export type TriggerArguments<Input> = undefined extends Input
+  ? [options?: TypedTriggerOptions<Input>]
+  : [options: TypedTriggerOptions<Input> & { readonly data: Input }]
+
 /** One job to run, in a list of them. */
 export interface TriggerItem extends RequestOptions {
-  /** Its name. */
-  readonly job: string
+  /** Its name, or what `defineJob` has made of it. */
+  readonly job: string | Job
 }
 
 /** How to replay an occurrence. */
@@ -55,7 +75,7 @@ export interface TriggerResult {
   readonly id: OccurrenceId
   /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, what a cancel gave. */
+  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, `delayed`, what a cancel gave. */
   readonly reason: OccurrenceReason | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean
@@ -76,7 +96,16 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
   'executionTimeout',
 ]
 /** What a trigger may say. */
-export const triggerOptionNames: readonly string[] = ['key', 'data', 'tasks', 'overrides', 'reason', 'actor']
+export const triggerOptionNames: readonly string[] = [
+  'key',
+  'data',
+  'at',
+  'delay',
+  'tasks',
+  'overrides',
+  'reason',
+  'actor',
+]
 
 /** What is kept with an occurrence of how it was asked for. `path` goes before the names of fields: `items[3].`. */
 export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
@@ -92,6 +121,20 @@ export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails
     ...(reason !== undefined && { requestReason: readName(reason, `${path}reason`) }),
     ...(actor !== undefined && { requestActor: readName(actor, `${path}actor`) }),
   }
+}
+
+/** When a request is to start, in epoch milliseconds; `null`: at once. */
+export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
+  if (at !== undefined && delay !== undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${path}delay comes beside ${path}at: ${printValue(delay)}.`,
+      field: `${path}delay`,
+      value: delay,
+      remedy: 'Give either at, the instant, or delay, the time from now on.',
+    })
+  }
+  if (delay !== undefined) return now + toDurationMs(delay, `${path}delay`)
+  return at === undefined ? null : toInstantMs(at, `${path}at`)
 }
 
 function readTaskNames(tasks: readonly string[], field: string): readonly string[] {

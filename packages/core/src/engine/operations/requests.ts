@@ -1,7 +1,8 @@
 import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { readJobName } from '../../job/read-jobs.ts'
+import type { Job } from '../../job/define-job.ts'
+import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -14,8 +15,9 @@ import { callsAtOnce } from '../loop/group-commit.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobLookup } from './job-lookup.ts'
 import { type Request, RequestCreator } from './request-creator.ts'
+import { parsedDetailsOf } from './payload-details.ts'
 import {
-  detailsOf,
+  readStart,
   type ReplayOptions,
   type TriggerItem,
   type TriggerManyResult,
@@ -24,6 +26,8 @@ import {
   triggerOptionNames,
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
+
+const triggerNames = [...triggerOptionNames, ...callOptionNames]
 
 interface JobRequest {
   readonly job: RegisteredJob
@@ -57,16 +61,23 @@ export class Requests {
     this.#creator.stop()
   }
 
-  /** `results` stand for those of tasks that do not run. @throws JobistemerError as it rejects, for options that are wrong */
-  trigger(
+  /**
+   * `results` stand for those of tasks that do not run. Without an asynchronous schema it begins in the turn in which it
+   * was asked for.
+   */
+  async trigger(
     job: RegisteredJob,
     options: TriggerOptions,
     asked: AskedCalls,
-    results?: JsonObject,
+    given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames])
-    const details = { ...detailsOf(options), ...(results !== undefined && { results }) }
-    return this.#submit(job, { kind: 'trigger', base: job.job.id, details }, asked)
+    readObject(options, 'options', triggerNames)
+    const startAt = readStart(options, this.#engine.now())
+    const read = parsedDetailsOf(options, withSchema(job.job, given.job))
+    const details = read instanceof Promise ? await read : read
+    const { results } = given
+    const request = { ...details, ...(results !== undefined && { results }) }
+    return this.#submit(job, { kind: 'trigger', base: job.job.id, details: request, startAt }, asked)
   }
 
   /**
@@ -106,16 +117,21 @@ export class Requests {
         remedy: 'Wait until it has ended, or cancel it.',
       })
     }
+    const startAt = readStart(options, this.#engine.now())
     const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
-    const { data } = original.details
+    const { data, isParsed } = original.details
+    // The original's data are as they are; others are new to the schema.
+    const { name, payload } = job.job
+    const schema = options.data === undefined ? null : payload
     const details = {
       ...(data !== undefined && { data }),
-      ...detailsOf({ ...options, ...(tasks !== undefined && { tasks }) }),
+      ...(isParsed && options.data === undefined && { isParsed }),
+      ...(await parsedDetailsOf({ ...options, ...(tasks !== undefined && { tasks }) }, { name, payload: schema })),
       replayOf: original.id,
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: original.id, details }, asked)
+    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked)
   }
 
   /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
@@ -130,17 +146,23 @@ export class Requests {
     const requests: JobRequest[] = []
     const jobs = new Map<string, RegisteredJob>()
     const list = readLimitedList(items, 'items').slice()
-    const lookedUp = await this.#lookup.byNames<Partial<TriggerItem> | null>(list, asked, (item) => item?.job)
+    const lookedUp = await this.#lookup.byNames<Partial<TriggerItem> | null>(list, asked, (item) =>
+      nameOfJob(item?.job),
+    )
     for (const [index, item] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const path = `items[${index}].`
       readObject(item, `items[${index}]`, ['job', ...triggerOptionNames])
-      const job = jobs.get(item.job) ?? this.#jobOf(item.job, `${path}job`, lookedUp)
-      jobs.set(item.job, job)
-      const details = detailsOf(item, path)
+      const { job: given, ...options } = item
+      const name = nameOfJob(given) as string
+      const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
+      jobs.set(name, job)
+      const startAt = readStart(options, this.#engine.now(), path)
+      const read = parsedDetailsOf(options, withSchema(job.job, given), path)
+      const details = read instanceof Promise ? await read : read
       planOfRequest(this.#registry, job, details, path)
-      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details } })
+      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt } })
     }
     return requests
   }
@@ -170,6 +192,11 @@ export class Requests {
     }
     return results.slice()
   }
+}
+
+/** The schema of whoever asks holds where this process has no code of the job. */
+function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
+  return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
 
 /** Results of an occurrence's completed tasks, but for those that run again. */

@@ -13,6 +13,7 @@ export type AbortReason =
   | 'isolated'
   | 'lost'
   | 'storage_refused'
+  | 'invalid_payload'
 
 const handOvers: readonly AbortReason[] = ['shutdown', 'no_capacity', 'clock_unconfirmed', 'isolated']
 

@@ -37,6 +37,8 @@ function resumableAt(tasks: readonly TaskProgress[], now: number): number {
 /** Why a task ends that has not ended by itself when its occurrence does. */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'
-  if (halt.reason === 'storage_refused' || halt.reason === 'isolated') return halt.reason
+  if (halt.reason === 'storage_refused' || halt.reason === 'isolated' || halt.reason === 'invalid_payload') {
+    return halt.reason
+  }
   return halt.state === 'canceled' ? 'canceled' : 'execution_timeout'
 }

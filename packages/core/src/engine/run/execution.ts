@@ -1,3 +1,5 @@
+import { JobistemerError } from '../../errors.ts'
+import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { FinalState, TaskRunRecord } from '../../storage/occurrence-record.ts'
@@ -53,7 +55,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   at: number = 0
   heapIndex: number = -1
   readonly job: RegisteredJob
-  readonly occurrence: StartedOccurrence
+  occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
   readonly #plan: JobPlan
@@ -77,6 +79,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   /** Its end may take the next occurrence of its job. */
   #isTaking = false
   #isRefused = false
+  #misfit: JobistemerError | null = null
   #failedFast = false
   #halt: Halt | null = notHalted
   #finalChange: SettleChange | null = null
@@ -144,8 +147,47 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     }
     this.engine.agenda.setAlarm(this, leftMs)
     for (const task of this.#tasks) task.startsAt(now)
+    const checking = this.#checkInput()
+    if (checking === null) this.#callOnStart()
+    else {
+      checking
+        .then(() => {
+          if (this.#phase === 'open') this.#callOnStart()
+        })
+        .catch((error) => this.engine.fail('start', error))
+    }
+  }
+
+  /** What a process without the job's code has handed over is seen by its schema here for the first time. */
+  #checkInput(): Promise<void> | null {
+    const { name, payload } = this.job.job
+    const { kind, details } = this.occurrence
+    if (payload === null || kind === 'slot' || details.isParsed === true) return null
+    const take = (data: JsonValue | undefined): void => {
+      this.occurrence = { ...this.occurrence, details: { ...details, ...(data !== undefined && { data }) } }
+    }
+    const refuse = (error: unknown): void => {
+      if (!JobistemerError.isInstance(error)) throw error
+      this.#misfit = error
+    }
+    try {
+      const parsed = parsePayload(payload, details.data, { jobName: name, field: 'data' })
+      if (!(parsed instanceof Promise)) {
+        take(parsed)
+        return null
+      }
+      const checking = parsed.then(take, refuse)
+      this.engine.clock.track?.(checking)
+      return checking
+    } catch (error) {
+      refuse(error)
+      return null
+    }
+  }
+
+  #callOnStart(): void {
     const { onStart } = this.job.job
-    if (onStart === undefined) this.#begin()
+    if (onStart === undefined || this.#misfit !== null) this.#begin()
     else {
       this.voice
         .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
@@ -324,6 +366,14 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   /** A handler was interrupted that must not be called again. */
   interrupted(): void {
     if (this.#halt?.kind === 'release') this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
+  }
+
+  get misfit(): JobistemerError | null {
+    return this.#misfit
+  }
+
+  failMisfit(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'invalid_payload' }, 'invalid_payload')
   }
 
   mayRetry(plan: TaskPlan): boolean {

@@ -1,3 +1,4 @@
+import type { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { ExecutionVoice } from './execution-voice.ts'
 import type { KeptLogs } from './kept-logs.ts'
@@ -20,6 +21,10 @@ export interface TaskOwner extends TaskContextSource {
   interrupted(): void
   /** Whether a task of this plan may have a further attempt here. */
   mayRetry(plan: TaskPlan): boolean
+  /** Why no handler of it is to be called: its data do not fit. */
+  readonly misfit: JobistemerError | null
+  /** An attempt has said so: the occurrence fails. */
+  failMisfit(): void
   /** Its time is over, and its alarm is about to say so. */
   readonly isOverdue: boolean
   /** There is something to say to the storage. */

@@ -191,6 +191,7 @@ export class TaskProgress implements Alarm {
     let returned: unknown
     const calledAt = engine.clock.monotonic()
     try {
+      if (this.#owner.misfit !== null) throw this.#owner.misfit
       returned = perform(engine.clock, () => {
         const answer = this.plan.run(context as never)
         // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
@@ -390,6 +391,11 @@ export class TaskProgress implements Alarm {
         this.#state = 'failed'
         owner.interrupted()
       }
+      return null
+    }
+    if (owner.misfit !== null) {
+      this.#state = 'failed'
+      owner.failMisfit()
       return null
     }
     const retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())

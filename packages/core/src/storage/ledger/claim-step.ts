@@ -1,6 +1,6 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, requeued } from '../occurrence-transitions.ts'
-import { isSuperseded } from '../rules.ts'
+import { isDelayed, isSuperseded } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing, cancelSuperseded, replaceRecord, type StepContext, wakeFirst } from './step-context.ts'
@@ -14,7 +14,8 @@ export interface ClaimTally {
 }
 
 /**
- * Starts one pending occurrence for the owner; `null` when another of its job runs: then it is queued again, and when its
+ * Starts one pending occurrence for the owner; `null` when another of its job runs, or one that has waited for its time
+ * finds another active: then it is queued again, and when its
  * job was deleted, or a `replace` has left it: then it is canceled, or others of its kind are that come before it.
  */
 export function claimStep(
@@ -34,13 +35,19 @@ export function claimStep(
     if (wakeFirst(context, job) !== null) tally.woke = true
     return null
   }
-  if (job.head.overlap.policy !== 'allow' && job.counts.running > 0) {
+  if (isBlocked(job, entry)) {
     replaceRecord(context, job, entry, requeued(entry.record))
     return null
   }
   const record = claimed(entry.record, owner, context.now)
   replaceRecord(context, job, entry, record)
   return record
+}
+
+/** A pending one is the only active one of its job, unless it was delayed: then another may have become active. */
+function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolean {
+  if (head.overlap.policy === 'allow') return false
+  return counts.running > 0 || (isDelayed(record) && counts.pending > counts.delayed)
 }
 
 /** Whether a claim may take it, looked at again within the step that takes it. */

@@ -123,12 +123,13 @@ export function ownSaveAnswer(answer: SaveJobAnswer): SaveJobAnswer {
   return answer.outcome === 'absent' ? answer : { ...answer, job: copyJob(answer.job) }
 }
 
-export function ownGetAnswer({ jobs, versions, occurrences, counts }: GetAnswer): GetAnswer {
+export function ownGetAnswer({ jobs, versions, occurrences, counts, latest }: GetAnswer): GetAnswer {
   return {
     jobs: jobs.map((job) => (job === null ? null : copyJob(job))),
     versions: versions.map((version) => (version === null ? null : { ...version })),
     occurrences: occurrences.map((record) => (record === null ? null : copyOccurrence(record, true))),
     counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
+    latest: latest.map((record) => (record === null ? null : copyOccurrence(record, false))),
   }
 }
 

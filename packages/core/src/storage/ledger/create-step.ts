@@ -1,6 +1,20 @@
 import type { OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
-import { createdOccurrence, excludedOccurrence, isStartable, recoveredOccurrence } from '../occurrence-transitions.ts'
-import { decideOverlap, decideRecoveredRun, isSuperseded, judgeCreate, passesSlot, standsForSeveral } from '../rules.ts'
+import {
+  createdOccurrence,
+  excludedOccurrence,
+  isForLater,
+  isStartable,
+  recoveredOccurrence,
+} from '../occurrence-transitions.ts'
+import {
+  decideOverlap,
+  decideRecoveredRun,
+  isDelayed,
+  isSuperseded,
+  judgeCreate,
+  passesSlot,
+  standsForSeveral,
+} from '../rules.ts'
 import type {
   CancelNotice,
   CreateAnswer,
@@ -80,7 +94,8 @@ function createDue(
     overlap: head.overlap,
     paused: head.paused !== null,
     startable: isStartable(item, context.now),
-    pending: counts.pending,
+    delayed: isForLater(item, context.now),
+    pending: counts.pending - counts.delayed,
     running: counts.running,
     queued: counts.queued,
     superseded,
@@ -106,13 +121,13 @@ function passSuperseded(context: StepContext, job: JobLedger): boolean {
   return job.head.cancelsBelow !== null
 }
 
-/** Cancels what waits, except for what a `replace` has left. While there is any, only so many are looked at. */
+/** Cancels what waits, except for what waits for its time, and what a `replace` has left. While there is any, only so many are looked at. */
 function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
   const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)
   return cancelAll(
     context,
     job,
-    waiting.filter(({ record }) => !isSuperseded(job.head, record)),
+    waiting.filter(({ record }) => !isSuperseded(job.head, record) && !isDelayed(record)),
     'displaced',
   )
 }
@@ -132,8 +147,8 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
       last = present.record
       continue
     }
-    const { pending, running } = job.counts
-    const state = decideRecoveredRun(job.head.overlap, pending + running)
+    const { pending, delayed, running } = job.counts
+    const state = decideRecoveredRun(job.head.overlap, pending - delayed + running)
     const record = recoveredOccurrence(item, entry, state, context.now)
     createRecord(context, job, record)
     last = record

@@ -1,5 +1,6 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
+import { isDelayed } from '../rules.ts'
 import type { LiveCounts } from '../storage.ts'
 
 /** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
@@ -9,6 +10,22 @@ export type LedgerHead = Pick<
 > & {
   /** Only whether it is `null` matters. */
   readonly paused: object | null
+}
+
+/** How many occurrences of a job live. */
+export interface JobCounts extends LiveCounts {
+  /** Those of the pending ones that `isDelayed` holds for. */
+  readonly delayed: number
+}
+
+/** A {@link JobCounts} that is counted on, as steps change records. */
+export type RunningCounts = { -readonly [Name in keyof JobCounts]: JobCounts[Name] }
+
+/** Adds a record to the counts of its job, or takes it away from them. */
+export function countRecord(counts: RunningCounts, record: OccurrenceRecord, by: 1 | -1): void {
+  if (isFinal(record.state)) return
+  counts[record.state as LiveState] += by
+  if (isDelayed(record)) counts.delayed += by
 }
 
 /** An occurrence as a ledger found it. Adapters may hand out more than the record, and get it back with a change. */
@@ -25,7 +42,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** With the changes of this step. */
   readonly head: LedgerHead
   /** How many of the job's occurrences live. */
-  readonly counts: LiveCounts
+  readonly counts: JobCounts
 
   /** The occurrence of this id. A trigger's or a replay's may lie at another instant than the address says. */
   find(address: OccurrenceAddress): Entry | undefined

@@ -128,7 +128,8 @@ export class LedgerStorage implements Storage {
   async get(request: GetRequest): Promise<GetAnswer> {
     this.#assertOpen()
     const answer = this.#ledger.get(request)
-    return this.#keepsObjects ? whenDone(answer, ownGetAnswer) : answer
+    if (this.#keepsObjects) return whenDone(answer, ownGetAnswer)
+    return request.latest === undefined ? answer : whenDone(answer, withBareLatest)
   }
 
   async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
@@ -169,6 +170,10 @@ export class LedgerStorage implements Storage {
       remedy: `Shut the scheduler down before closing its storage, or open another one with ${this.#ledger.opener}.`,
     })
   }
+}
+
+function withBareLatest(answer: GetAnswer): GetAnswer {
+  return { ...answer, latest: answer.latest.map((record) => (record === null ? null : withoutRuns(record))) }
 }
 
 function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {

@@ -9,7 +9,6 @@ import type {
   HeartbeatAnswer,
   HeartbeatRequest,
   JobQuery,
-  LiveCounts,
   OccurrenceQuery,
   Page,
   PruneAnswer,
@@ -19,7 +18,7 @@ import type {
   StorageCapabilities,
   WakeUp,
 } from '../storage.ts'
-import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import type { JobCounts, JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 
 /** How history is removed. */
@@ -55,7 +54,7 @@ export interface LedgerBase {
    */
   readonly keepsObjects: boolean
 
-  /** As in `Storage`. What comes out is the caller's. */
+  /** As in `Storage`. What comes out is the caller's. Task runs of `latest` may be there: core takes them out. */
   get(request: GetRequest): MaybePromise<GetAnswer>
   /** As in `Storage`. What comes out is the caller's. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
@@ -219,7 +218,7 @@ export interface StoredJob {
    * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
    * step needs them: see {@link LiveNeed.counts}.
    */
-  readonly counts: LiveCounts
+  readonly counts: JobCounts
   /** With `wholeJobs`. */
   readonly job: JobRecord | null
 }

@@ -1,8 +1,7 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
-import type { LiveCounts } from '../storage.ts'
-import type { JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
+import { countRecord, type JobLedger, type LedgerEntry, type LedgerHead, type RunningCounts } from './job-ledger.ts'
 import { isSuperseded } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
@@ -14,12 +13,10 @@ interface LoadedEntry extends LedgerEntry {
   record: OccurrenceRecord
 }
 
-type Counts = { -readonly [State in LiveState]: LiveCounts[State] }
-
 /** One job of an async ledger: what was read of it, and over it what the step changes. */
 export class LoadedJob implements JobLedger<LoadedEntry> {
   head: LedgerHead
-  readonly counts: Counts
+  readonly counts: RunningCounts
   readonly #before: StoredJob | null
   readonly #entries: Map<OccurrenceId, LoadedEntry> = new Map()
   #job: JobRecord | null
@@ -37,7 +34,11 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   static created(job: JobRecord, version: JobVersionRecord): LoadedJob {
-    const created = new LoadedJob({ head: job, counts: { pending: 0, queued: 0, running: 0 }, job }, [], true)
+    const created = new LoadedJob(
+      { head: job, counts: { pending: 0, delayed: 0, queued: 0, running: 0 }, job },
+      [],
+      true,
+    )
     created.#versions.push(version)
     return created
   }
@@ -71,13 +72,13 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
 
   create(record: OccurrenceRecord): void {
     this.#entries.set(record.id, { before: null, record })
-    this.#count(record, 1)
+    countRecord(this.counts, record, 1)
   }
 
   replace(entry: LoadedEntry, record: OccurrenceRecord): void {
-    this.#count(entry.record, -1)
+    countRecord(this.counts, entry.record, -1)
     entry.record = record
-    this.#count(record, 1)
+    countRecord(this.counts, record, 1)
   }
 
   advance(watermark: number, nextAt: number | null): void {
@@ -109,9 +110,5 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.head = { ...this.head, ...change }
     if (this.#job !== null) this.#job = { ...this.#job, ...change }
     this.#isChanged = true
-  }
-
-  #count({ state }: OccurrenceRecord, by: 1 | -1): void {
-    if (!isFinal(state)) this.counts[state] += by
   }
 }

@@ -1,27 +1,20 @@
 import type { JobId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import {
-  isFinal,
-  type LiveState,
-  type OccurrenceAddress,
-  type OccurrenceRecord,
-  type Owner,
-} from '../occurrence-record.ts'
+import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import type {
   GetAnswer,
   GetRequest,
   HeartbeatAnswer,
   HeartbeatRequest,
   JobQuery,
-  LiveCounts,
   OccurrenceQuery,
   Page,
   StorageCapabilities,
 } from '../storage.ts'
 import { isSuperseded } from '../rules.ts'
-import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
-import { pageOfJobs, pageOfOccurrences } from './record-queries.ts'
+import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -130,19 +123,20 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
 
   stranded(): readonly JobId[] {
     const jobs = [...this.#records.jobs.values()].filter(({ id, cancelsBelow }) => {
-      const { pending, queued, running } = countLive(this.#records.live.values(), id)
-      return queued > 0 && ((pending === 0 && running === 0) || cancelsBelow !== null)
+      const { pending, delayed, queued, running } = countLive(this.#records.live.values(), id)
+      return queued > 0 && ((pending === delayed && running === 0) || cancelsBelow !== null)
     })
     return jobs.map(({ id }) => id)
   }
 
-  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {
+  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest): GetAnswer {
     const records = this.#records
     return {
       jobs: jobs.map((id) => records.jobs.get(id) ?? null),
       versions: versions.map((version) => records.versions.get(versionKey(version)) ?? null),
       occurrences: occurrences.map((id) => records.occurrences.get(id) ?? null),
       counts: counts.map((id) => countLive(records.live.values(), id)),
+      latest: latest.length === 0 ? [] : latestOf(records.occurrences.values(), latest),
     }
   }
 
@@ -151,8 +145,8 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
-    const { live, occurrences } = this.#records
-    return pageOfOccurrences((query.kind === 'live' ? live : occurrences).values(), query)
+    const { live, failed, occurrences } = this.#records
+    return pageOfOccurrences({ live, failed, job: occurrences }[query.kind].values(), query)
   }
 
   heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
@@ -206,7 +200,7 @@ class RecordJob implements JobLedger {
     return this.job
   }
 
-  get counts(): LiveCounts {
+  get counts(): JobCounts {
     return countLive(this.#records.live.values(), this.#id)
   }
 
@@ -260,8 +254,8 @@ function sorted(
   return [...records.values()].filter(wanted).sort(compareAddresses)
 }
 
-function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): LiveCounts {
-  const counts = { pending: 0, queued: 0, running: 0 }
-  for (const { state, jobId } of live) if ((job === 'all' || job === jobId) && !isFinal(state)) counts[state] += 1
+function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCounts {
+  const counts: RunningCounts = { pending: 0, delayed: 0, queued: 0, running: 0 }
+  for (const record of live) if (job === 'all' || job === record.jobId) countRecord(counts, record, 1)
   return counts
 }

@@ -1,5 +1,6 @@
+import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
-import type { OccurrenceRecord } from '../occurrence-record.ts'
+import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 import { shardOf } from '../node-record.ts'
 import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
 import { compareAddresses } from './step-context.ts'
@@ -34,13 +35,35 @@ export function pageOfOccurrences(
   occurrences: Iterable<OccurrenceRecord>,
   query: OccurrenceQuery,
 ): Page<OccurrenceRecord> {
-  const sign = query.kind === 'job' && query.order === 'descending' ? -1 : 1
-  const place = query.cursor === null ? null : readPlace(query.cursor)
+  const sign = query.kind !== 'live' && query.order === 'descending' ? -1 : 1
+  const last = query.cursor === null ? null : readPlace(query.cursor)
   const found = [...occurrences]
     .filter((record) => isAskedFor(record, query))
-    .filter((record) => place === null || sign * comparePlaces(record, place) > 0)
-    .sort((left, right) => sign * compareAddresses(left, right))
-  return pageOf(found, query.limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
+    .map((record) => ({ at: placeOf(record, query), record }))
+    .filter(({ at }) => last === null || sign * comparePlaces(at, last) > 0)
+    .sort((left, right) => sign * comparePlaces(left.at, right.at))
+  const page = pageOf(found, query.limit, ({ at: { scheduledAt, id } }) => `${scheduledAt} ${id}`)
+  return { items: page.items.map(({ record }) => record), cursor: page.cursor }
+}
+
+/** Failures are in the order of their end, all others in that of their time. */
+function placeOf({ id, scheduledAt, finishedAt }: OccurrenceRecord, { kind }: OccurrenceQuery): Place {
+  return { id, scheduledAt: kind === 'failed' ? (finishedAt ?? scheduledAt) : scheduledAt }
+}
+
+/** Of each job the latest of these occurrences that was run and has ended. */
+export function latestOf(
+  occurrences: Iterable<OccurrenceRecord>,
+  jobs: readonly JobId[],
+): readonly (OccurrenceRecord | null)[] {
+  const found = new Map<JobId, OccurrenceRecord>()
+  const wanted = new Set(jobs)
+  for (const record of occurrences) {
+    if (!wanted.has(record.jobId) || !isFinal(record.state) || record.token === 0) continue
+    const before = found.get(record.jobId)
+    if (before === undefined || compareAddresses(before, record) < 0) found.set(record.jobId, record)
+  }
+  return jobs.map((id) => found.get(id) ?? null)
 }
 
 function isAskedFor(record: OccurrenceRecord, query: OccurrenceQuery): boolean {
@@ -49,9 +72,10 @@ function isAskedFor(record: OccurrenceRecord, query: OccurrenceQuery): boolean {
     const isOfNode = node === undefined || record.owner?.node === node
     return record.state === state && isOfNode && (record.deadlineAt ?? Number.NEGATIVE_INFINITY) <= deadlineBefore
   }
-  const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, states } = query
-  const { scheduledAt, state } = record
-  return record.jobId === jobId && scheduledAt >= from && scheduledAt < to && states?.includes(state) !== false
+  const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query
+  const { scheduledAt: at } = placeOf(record, query)
+  const isWanted = query.kind === 'failed' ? isFailure(record.state) : query.states?.includes(record.state) !== false
+  return (jobId === undefined || record.jobId === jobId) && at >= from && at < to && isWanted
 }
 
 type Place = Pick<OccurrenceRecord, 'scheduledAt'> & { readonly id: string }

@@ -1,7 +1,7 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { NodeList } from './node-list.ts'
-import { isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
+import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 
 /** One record that is put, or taken away: `null`. */
 export type RecordChange =
@@ -19,6 +19,8 @@ export class Records {
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
+  /** The occurrences that failed: so they are found without the rest of the history. */
+  readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** What nodes say of themselves: it ends with their process, and is kept nowhere else. */
   readonly nodes: NodeList = new NodeList()
 
@@ -32,6 +34,7 @@ export class Records {
       case 'occurrences': {
         const { key, value } = change
         swap(this.live, key, value === null || isFinal(value.state) ? null : value)
+        swap(this.failed, key, value !== null && isFailure(value.state) ? value : null)
         return { ...change, value: swap(this.occurrences, key, value) }
       }
     }

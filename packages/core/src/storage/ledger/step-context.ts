@@ -71,8 +71,8 @@ export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddre
 }
 
 function firstToWake(job: JobLedger): LedgerEntry | undefined {
-  const { pending, queued, running } = job.counts
-  if (queued === 0 || pending > 0 || running > 0 || job.head.deletedAt !== null) return undefined
+  const { pending, delayed, queued, running } = job.counts
+  if (queued === 0 || pending > delayed || running > 0 || job.head.deletedAt !== null) return undefined
   const [next] = job.live('queued', 1)
   return next === undefined || isSuperseded(job.head, next.record) ? undefined : next
 }

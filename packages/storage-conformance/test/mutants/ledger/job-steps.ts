@@ -13,6 +13,7 @@ import {
   ended,
   goesOnCanceling,
   isBelatedCreate,
+  isDelayed,
   isRepeatedReplace,
   isSuperseded,
   maySetBack,
@@ -158,9 +159,13 @@ export class JobSteps extends Tables {
     return records.map(addressOf)
   }
 
-  /** How many occurrences of the job are pending or running. */
+  /** How many occurrences of the job are pending or running, those left out that wait for their time. */
   activeCount(jobId: JobId) {
-    return this.liveOf(jobId, 'pending', 'running').length
+    return this.liveOf(jobId, 'pending', 'running').filter((record) => !this.isDelayed(record)).length
+  }
+
+  isDelayed(record: OccurrenceRecord) {
+    return isDelayed(record)
   }
 
   /** The queued occurrence whose turn is next. */

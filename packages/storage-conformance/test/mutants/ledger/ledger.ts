@@ -56,13 +56,24 @@ export class Ledger extends NodeSteps {
     for (const version of versions?.keys() ?? []) if (!used.has(version)) versions?.delete(version)
   }
 
-  get({ jobs = [], versions = [], occurrences = [], counts = [] }: GetRequest): GetAnswer {
+  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest): GetAnswer {
     return {
       jobs: jobs.map((id) => this.jobs.get(id) ?? null),
       versions: versions.map(({ jobId, version }) => this.versions.get(jobId)?.get(version) ?? null),
       occurrences: occurrences.map((id) => this.occurrences.get(id) ?? null),
       counts: counts.map((id) => this.countsOf(id)),
+      latest: latest.map((id) => this.latestOf(id)),
     }
+  }
+
+  latestOf(jobId: JobId): OccurrenceRecord | null {
+    const found = this.historyOf(jobId).findLast((record) => this.wasRun(record))
+    return found === undefined ? null : { ...found, runs: [] }
+  }
+
+  /** Whether it was run and has ended. */
+  wasRun({ state, token }: OccurrenceRecord): boolean {
+    return isFinal(state) && token > 0
   }
 
   listJobs({ changedSince, owner, deleted = false, cursor, limit }: JobQuery): Page<JobRecord> {
@@ -76,6 +87,7 @@ export class Ledger extends NodeSteps {
   }
 
   listOccurrences(query: OccurrenceQuery): Page<OccurrenceRecord> {
+    if (query.kind === 'failed') return this.failedPage(query)
     const records = query.kind === 'job' ? this.historyPage(query) : this.livePage(query)
     const page = pageOf(records, query.limit, placeOf)
     return query.runs ? page : { ...page, items: page.items.map((record) => ({ ...record, runs: [] })) }
@@ -89,6 +101,24 @@ export class Ledger extends NodeSteps {
       .filter(({ state }) => states === undefined || states.includes(state))
       .filter((record) => cursor === null || (ascending ? placeOf(record) > cursor : placeOf(record) < cursor))
     return ascending ? records : records.reverse()
+  }
+
+  failedPage(query: Extract<OccurrenceQuery, { kind: 'failed' }>): Page<OccurrenceRecord> {
+    const { jobId, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, cursor, runs } = query
+    const rises = query.order === 'ascending'
+    const records = [...this.failed.values()]
+      .filter((record) => jobId === undefined || record.jobId === jobId)
+      .filter(({ finishedAt }) => finishedAt !== null && finishedAt >= from && finishedAt < to)
+      .map((record) => ({ record, place: this.failurePlace(record) }))
+      .filter(({ place }) => cursor === null || (rises ? place > cursor : place < cursor))
+      .sort((left, right) => (left.place < right.place ? -1 : 1))
+    const { items, cursor: next } = pageOf(rises ? records : records.reverse(), query.limit, ({ place }) => place)
+    return { items: items.map(({ record }) => (runs ? record : { ...record, runs: [] })), cursor: next }
+  }
+
+  /** Text that sorts as failures do. */
+  failurePlace({ finishedAt, id }: OccurrenceRecord): string {
+    return placeOf({ scheduledAt: finishedAt ?? 0, id })
   }
 
   livePage({ state, node, deadlineBefore, cursor }: Extract<OccurrenceQuery, { kind: 'live' }>) {
@@ -109,6 +139,6 @@ function pageOf<T>(items: T[], limit: number, place: (item: T) => string): Page<
 }
 
 /** Text that sorts as the records do, for any instant a Date can hold: what a cursor points behind. */
-function placeOf({ scheduledAt, id }: OccurrenceRecord) {
+function placeOf({ scheduledAt, id }: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>) {
   return `${String(scheduledAt + 8_640_000_000_000_000).padStart(17, '0')} ${id}`
 }

@@ -35,6 +35,7 @@ import {
   finished,
   handedBack,
   isFinal,
+  isForLater,
   isStartable,
   judgeCreate,
   judgeSettle,
@@ -103,18 +104,24 @@ export class OccurrenceSteps extends JobSteps {
       overlap: head.overlap,
       paused: head.paused !== null,
       startable: isStartable(item, now),
-      pending: this.liveOf(head.id, 'pending').length,
+      delayed: isForLater(item, now),
+      pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
       running: this.liveOf(head.id, 'running').length,
       queued: this.liveOf(head.id, 'queued').length,
       superseded,
     })
     const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
-    const displaced = decision.displacesWaiting ? this.endAll(waiting, 'displaced', now) : []
+    const displaced = decision.displacesWaiting ? this.endAll(this.displaceable(waiting), 'displaced', now) : []
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
     const record = createdOccurrence(item, decision, owner, now)
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
     if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)
+  }
+
+  /** Those that a newer one takes the place of. */
+  displaceable(waiting: OccurrenceRecord[]) {
+    return waiting.filter((record) => !this.isDelayed(record))
   }
 
   askRunning(head: JobRecord, now: number) {
@@ -198,9 +205,11 @@ export class OccurrenceSteps extends JobSteps {
     })
   }
 
-  /** Whether another occurrence of a job that must not overlap runs. */
-  isBlocked({ jobId }: OccurrenceRecord) {
-    return this.jobs.get(jobId)?.overlap.policy !== 'allow' && this.liveOf(jobId, 'running').length > 0
+  /** Whether another occurrence of a job that must not overlap runs, or is active while this one waited for its time. */
+  isBlocked(record: OccurrenceRecord) {
+    const { jobId } = record
+    if (this.jobs.get(jobId)?.overlap.policy === 'allow') return false
+    return this.liveOf(jobId, 'running').length > 0 || (this.isDelayed(record) && this.activeCount(jobId) > 0)
   }
 
   noticesFor({ node, incarnation }: Owner): CancelNotice[] {

@@ -6,7 +6,7 @@ import type {
   OccurrenceRecord,
   OccurrenceState,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
+import { isFailure, isFinal } from '@jobistemer/core/storage'
 
 /** The data: three tables, an index of live occurrences, and the sums that are kept with each write. */
 export class Tables {
@@ -17,6 +17,9 @@ export class Tables {
   readonly histories: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
   /** Only the live ones, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
+
+  /** Only those that failed. */
+  readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
 
   /** How many live in each state, of each job and in all. */
   readonly sums: Map<JobId | 'all', LiveCounts> = new Map()
@@ -36,6 +39,11 @@ export class Tables {
     tableOf(this.histories, record.jobId).set(record.id, record)
     if (isFinal(record.state)) this.live.get(record.jobId)?.delete(record.id)
     else tableOf(this.live, record.jobId).set(record.id, record)
+    if (this.isFailure(record)) this.failed.set(record.id, record)
+  }
+
+  isFailure({ state }: OccurrenceRecord): boolean {
+    return isFailure(state)
   }
 
   remove(record: OccurrenceRecord): void {
@@ -43,6 +51,7 @@ export class Tables {
     this.occurrences.delete(record.id)
     this.histories.get(record.jobId)?.delete(record.id)
     this.live.get(record.jobId)?.delete(record.id)
+    this.failed.delete(record.id)
   }
 
   removeJob(jobId: JobId): void {

@@ -1,0 +1,33 @@
+import type { PayloadSchema } from '../../job/payload.ts'
+import { parsePayload } from '../../job/payload.ts'
+import type { JsonValue } from '../../json.ts'
+import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import { detailsOf, type RequestOptions } from './request-options.ts'
+
+/** The job that a request is for. */
+interface RequestedJob {
+  readonly name: string
+  /** `null`: none, or none that is known here. */
+  readonly payload: PayloadSchema | null
+}
+
+/**
+ * As {@link detailsOf}, with the data as the job's schema makes them. A promise only where the schema needs one.
+ * @throws JobistemerError `INVALID_PAYLOAD`, and those of `detailsOf`
+ */
+export function parsedDetailsOf(
+  options: RequestOptions,
+  { name, payload }: RequestedJob,
+  path = '',
+): OccurrenceDetails | Promise<OccurrenceDetails> {
+  if (payload === null) return detailsOf(options, path)
+  const { data, ...others } = options
+  const details = detailsOf(others, path)
+  const withData = (parsed: JsonValue | undefined): OccurrenceDetails => ({
+    ...details,
+    isParsed: true,
+    ...(parsed !== undefined && { data: parsed }),
+  })
+  const parsed = parsePayload(payload, data, { jobName: name, field: `${path}data` })
+  return parsed instanceof Promise ? parsed.then(withData) : withData(parsed)
+}

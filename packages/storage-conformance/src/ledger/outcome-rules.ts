@@ -1,0 +1,36 @@
+import { isFailure, isFinal, type OccurrenceRecord } from '@jobistemer/core/storage'
+import type { LedgerViolation } from './ledger-report.ts'
+import type { LedgerView } from './ledger-view.ts'
+
+/** Whether what is found as failures is what failed, newest first. */
+export function checkFailures({ histories, failures }: LedgerView): readonly LedgerViolation[] {
+  const expected = [...histories.values()]
+    .flat()
+    .filter(({ state }) => isFailure(state))
+    .sort((left, right) => (right.finishedAt ?? 0) - (left.finishedAt ?? 0) || (left.id < right.id ? 1 : -1))
+  const violations: LedgerViolation[] = []
+  for (let index = 0; index < Math.max(expected.length, failures.length); index++) {
+    const [should, found] = [expected[index], failures[index]]
+    if (should?.id === found?.id) continue
+    const message = `number ${index + 1} of the failures is ${nameOf(found)}, and should be ${nameOf(should)}`
+    violations.push({ rule: 'failures', jobId: (found ?? should)?.jobId ?? null, occurrenceId: null, message })
+  }
+  return violations
+}
+
+/** Whether what is said to be the latest of a job that was run and has ended is it. */
+export function checkLatest({ histories, latest }: LedgerView): readonly LedgerViolation[] {
+  const violations: LedgerViolation[] = []
+  for (const [jobId, history] of histories) {
+    const should = history.findLast(({ state, token }) => isFinal(state) && token > 0)
+    const found = latest.get(jobId) ?? undefined
+    if (should?.id === found?.id) continue
+    const message = `the latest that was run is said to be ${nameOf(found)}, and is ${nameOf(should)}`
+    violations.push({ rule: 'latest', jobId, occurrenceId: null, message })
+  }
+  return violations
+}
+
+function nameOf(record: OccurrenceRecord | undefined): string {
+  return record === undefined ? 'nothing' : `${record.id}, ${record.state}`
+}

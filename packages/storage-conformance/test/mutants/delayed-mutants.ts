@@ -1,0 +1,48 @@
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
+
+/** Faults in what waits for its time. */
+export const delayedMutants: readonly Mutant[] = [
+  mutant(
+    'takes what waits for its time for an active one',
+    [
+      'delayed: it keeps no other of its job from starting',
+      'delayed: it is displaced by nobody',
+      'delayed: the queue goes on past it',
+      'delayed: what recovery creates does not wait for it',
+    ],
+    class extends Ledger {
+      override isDelayed() {
+        return false
+      }
+    },
+  ),
+  mutantFor(
+    ['delayed: it is displaced by nobody'],
+    'displaces what waits for its time',
+    class extends Ledger {
+      override displaceable(waiting: OccurrenceRecord[]) {
+        return waiting
+      }
+    },
+  ),
+  mutantFor(
+    ['delayed: while another one is pending a claim makes it queued, although its time is earlier'],
+    'starts what has waited for its time beside a pending one',
+    class extends Ledger {
+      override isBlocked(record: OccurrenceRecord) {
+        const overlaps = this.jobs.get(record.jobId)?.overlap.policy === 'allow'
+        return !overlaps && this.liveOf(record.jobId, 'running').length > 0
+      }
+    },
+  ),
+  mutant(
+    'goes on taking for delayed what was queued or handed back',
+    ['delayed: once it is due a claim starts it, and from then on it keeps others waiting'],
+    class extends Ledger {
+      override isDelayed({ state, kind, dueAt, createdAt }: OccurrenceRecord) {
+        return state === 'pending' && kind !== 'slot' && dueAt > createdAt
+      }
+    },
+  ),
+]

@@ -1,0 +1,141 @@
+import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
+import type { JobId } from '@jobistemer/core'
+import {
+  isFailure,
+  isFinal,
+  type OccurrenceAddress,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type Page,
+} from '@jobistemer/core/storage'
+import { type Item, number, text, textOf } from './attributes.ts'
+import { hasBulk } from './bulk.ts'
+import { boundsOf, type KeyBounds } from './key-bounds.ts'
+import { addressOfKey, failedShardCount, failedShardOf } from './keys.ts'
+import { keyOf, names, readOccurrence } from './occurrence-item.ts'
+import { cursorError } from './query-jobs.ts'
+import { concurrency, loadOccurrences, type Table, wholeItem } from './table.ts'
+import { failedIndex } from './table-definition.ts'
+
+type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
+
+/** What one partition of the index has found in its order, and how far it has looked; `null`: to its end. */
+interface ShardPage {
+  readonly hints: readonly FailedHint[]
+  readonly seenUpTo: string | null
+}
+
+/** What the index says: a hint, as it follows the table with a delay. */
+interface FailedHint {
+  readonly address: OccurrenceAddress
+  readonly order: string
+}
+
+/** A page of failures, merged from the partitions of their index. Those of one job lie in one of them. */
+export async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
+  const { limit, jobId, cursor } = query
+  if (cursor !== null && !/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
+  const bounds = boundsOf(query, cursor)
+  if (bounds.lower > bounds.upper) return { items: [], cursor: null }
+  const shards =
+    jobId === undefined ? Array.from({ length: failedShardCount }, (_, shard) => shard) : [failedShardOf(jobId)]
+  const pages = await Promise.all(shards.map(async (shard) => await queryShard(table, shard, query, bounds)))
+  const sign = query.order === 'ascending' ? 1 : -1
+  const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
+  const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
+  // Beyond where some partition has stopped, it may have what was not found.
+  const sure = pages
+    .flatMap(({ hints }) => hints)
+    .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
+    .sort((left, right) => compare(left.order, right.order))
+  const taken = sure.slice(0, limit)
+  const found = await loadOccurrences(
+    table,
+    taken.map(({ address }) => address),
+  )
+  const records = found.flatMap((stored) => stored?.record ?? []).filter(({ state }) => isFailure(state))
+  return {
+    items: query.runs ? records : records.map(withoutRuns),
+    cursor: sure.length > limit ? (taken.at(-1)?.order ?? null) : seenUpTo,
+  }
+}
+
+async function queryShard(table: Table, shard: number, query: FailedQuery, bounds: KeyBounds): Promise<ShardPage> {
+  const base = failedQuery(table, shard, bounds)
+  const job = query.jobId === undefined ? {} : { ':job': text(table.keys.history(query.jobId)) }
+  const { items, last } = await table.requests.query({
+    ...base,
+    ExpressionAttributeValues: { ...base.ExpressionAttributeValues, ...job },
+    ScanIndexForward: query.order === 'ascending',
+    // Of one job, others are read on the way: as many as an answer holds.
+    ...(query.jobId === undefined ? { Limit: limitOfShard(query.limit) } : { FilterExpression: 'pk = :job' }),
+  })
+  const hints = items.map((item) => ({ address: addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))
+  return { hints, seenUpTo: last === null ? null : textOf(last, names.failedOrder) }
+}
+
+/** The query for one partition of the index. */
+export function failedQuery(
+  { keys }: Table,
+  shard: number,
+  bounds: KeyBounds = { lower: '-', upper: '~' },
+): Omit<QueryCommandInput, 'TableName'> {
+  return {
+    IndexName: failedIndex,
+    KeyConditionExpression: `${names.failedPartition} = :place AND ${names.failedOrder} BETWEEN :lower AND :upper`,
+    ExpressionAttributeValues: {
+      ':place': text(keys.failedPartition(shard)),
+      ':lower': text(bounds.lower),
+      ':upper': text(bounds.upper),
+    },
+  }
+}
+
+/** Jobs are spread evenly: each partition gives about its part of a page, and not a whole one that nobody needs. */
+function limitOfShard(limit: number): number {
+  return Math.min(limit + 1, Math.ceil((limit / failedShardCount) * 1.5) + 16)
+}
+
+/** How many occurrences that were not run are passed over to find the latest of a job that was. */
+const passedOver = 1000
+
+/** Of each job the latest occurrence that was run and has ended: one query for each, from the end of its history. */
+export async function latestRuns(table: Table, jobs: readonly JobId[]): Promise<readonly (OccurrenceRecord | null)[]> {
+  const found: (OccurrenceRecord | null)[] = []
+  for (let start = 0; start < jobs.length; start += concurrency) {
+    const some = jobs.slice(start, start + concurrency)
+    found.push(...(await Promise.all(some.map(async (job) => await latestRun(table, job)))))
+  }
+  return found
+}
+
+async function latestRun(table: Table, job: JobId): Promise<OccurrenceRecord | null> {
+  let start: Item | null = null
+  let looked = 0
+  // Few at first: as a rule the last one was run.
+  for (let limit = 4; looked < passedOver; limit = 100) {
+    const page: { items: readonly Item[]; last: Item | null } = await table.requests.query({
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': text(table.keys.history(job)), ':none': number(0) },
+      FilterExpression: `${names.token} > :none AND attribute_exists(${names.finishedAt})`,
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+      ...(start !== null && { ExclusiveStartKey: start }),
+    })
+    for (const item of page.items) {
+      const whole = hasBulk(item) ? await wholeItem(table, item) : item
+      if (whole === null) continue
+      const { record } = readOccurrence(whole)
+      if (isFinal(record.state)) return withoutRuns(record)
+    }
+    if (page.last === null) return null
+    start = page.last
+    looked += limit
+  }
+  return null
+}
+
+function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
+  return { ...record, runs: [] }
+}

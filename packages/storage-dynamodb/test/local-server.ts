@@ -1,0 +1,20 @@
+import { type DynamoDBServer, startDynamoDB } from '@jobistemer/test-servers'
+import type { TestProject } from 'vitest/node'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly dynamodb: { readonly endpoint: string }
+  }
+}
+
+// One server in memory for all files: each start takes as long as many tests.
+let server: DynamoDBServer | undefined
+
+export async function setup(project: TestProject): Promise<void> {
+  server = await startDynamoDB({ data: 'memory' })
+  project.provide('dynamodb', { endpoint: server.endpoint })
+}
+
+export async function teardown(): Promise<void> {
+  await server?.stop()
+}

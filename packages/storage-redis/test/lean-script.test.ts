@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { leanScript } from '../src/lean-script.ts'
+import { checkRights } from '../src/scripts/check-rights.ts'
+
+const functions = `
+local function inner(text)
+  return text
+end
+
+-- As unused, but for outer.
+local function outer(text)
+  return inner(text)
+end
+
+local function unused(text)
+  if text then return outer(text) end
+  return unused(nil)
+end
+`
+
+describe('a script', () => {
+  it('keeps the functions that it uses, and those that these use', () => {
+    const lean = leanScript(`#!lua flags=allow-oom${functions}return outer('a')\n`)
+    expect(lean.startsWith('#!lua flags=allow-oom\n')).toBe(true)
+    expect(lean.match(/^local function \w+/gm)).toEqual(['local function inner', 'local function outer'])
+    expect(lean).not.toContain('--')
+  })
+
+  it('keeps none that only unused ones use', () => {
+    expect(leanScript(`#!lua${functions}return 1\n`)).not.toContain('function')
+  })
+
+  it('asks for the rights to the commands that it gives, each once, and for no others', () => {
+    const text = `${checkRights}
+local function unused()
+  call('DEL', KEYS[1])
+end
+
+local missing = missingRight(nil)
+call('HGET', KEYS[1], 'a')
+call('HGET', KEYS[1], 'b')
+callWith('ZADD', KEYS[1], {})
+call('PUBLISH', 'channel', '')
+`
+    expect(leanScript(text)).toContain("local needed = { { }, { 'HGET', }, { 'ZADD', } }\n")
+  })
+
+  it('gives no command of which it is not known how to ask for the right to it', () => {
+    expect(() => leanScript(`${checkRights}missingRight(nil)\ncall('ZPOPMIN', KEYS[1])\n`)).toThrow('ZPOPMIN')
+  })
+})
