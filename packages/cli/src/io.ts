@@ -2,6 +2,7 @@ import type { Clock } from '@jobistemer/core'
 
 /** Where text goes to. */
 export interface Output {
+  /** Takes more text. What it returns is not looked at. */
   write(text: string): unknown
   /** Whether people read it as it is written. */
   readonly isTTY?: boolean | undefined
@@ -13,14 +14,19 @@ export interface Output {
 export interface Input extends AsyncIterable<Uint8Array | string> {
   /** Nothing more is read. */
   destroy?(): unknown
+  /** Whether somebody types it. */
   readonly isTTY?: boolean | undefined
 }
 
 /** Everything that the program has from outside. */
 export interface Io {
+  /** Where `--data -` and answers to questions come from. */
   readonly stdin: Input
+  /** For what was asked for. */
   readonly stdout: Output
+  /** For errors, questions and progress. */
   readonly stderr: Output
+  /** The environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string

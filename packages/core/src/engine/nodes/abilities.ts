@@ -17,6 +17,7 @@ const bytesPerMark = 5
 /** What of a job says which code it needs. */
 export interface JobCode {
   readonly id: JobId
+  /** Those with a `handler` have no code of their own. */
   readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
 }
 
