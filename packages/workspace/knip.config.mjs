@@ -17,11 +17,11 @@ function entriesOf(workspacePackage) {
 }
 
 /**
- * What `exports` and scripts name.
+ * What `exports`, `bin` and scripts name.
  * @param {WorkspacePackage} workspacePackage
  */
 function namedByManifest({ folder, manifest }) {
-  const text = JSON.stringify([manifest.exports ?? {}, manifest.scripts ?? {}])
+  const text = JSON.stringify([manifest.exports ?? {}, manifest.bin ?? {}, manifest.scripts ?? {}])
   return [...text.matchAll(/\bdist\/[\w/-]+\.js\b/g)].map(([path]) => join(folder, path))
 }
 

@@ -10,6 +10,7 @@ import { repositoryFolder } from './repository.ts'
 import type { Screen } from './screen.ts'
 import { buildSourceDatabase } from './source-database.ts'
 import { printBytes, printSlot } from './style.ts'
+import { toldByCli } from './told-by-cli.ts'
 import { readWitness } from './witness.ts'
 
 const slotCount = 8
@@ -76,6 +77,12 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
       paint,
     })
     screen.say(...lines)
+    if (kind === 'sqlite') {
+      screen.say(
+        `${paint('heading', 'The command line')} (in ${folder.path})`,
+        ...(await toldByCli(folder.path, course.occurrences)),
+      )
+    }
     return good
   } finally {
     await stop()

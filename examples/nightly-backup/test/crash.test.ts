@@ -76,6 +76,8 @@ it.each(kinds)(
     const [, killed] = /Killing node ([AB]),/.exec(demo.output()) ?? []
     const successor = killed === 'A' ? 'B' : 'A'
     expect(demo.output()).toContain(`killed on node ${killed} is recorded as lost, and node ${successor} carried on`)
+    const told = /\$ npx jobistemer explain nightly-backup [\s\S]*attempt 1 .* lost after/.test(demo.output())
+    expect(told).toBe(kind === 'sqlite')
     const [, server] = new RegExp(`${kind}, process (\\d+)`).exec(demo.output()) ?? []
     expect(server !== undefined).toBe(ledgerKinds[kind].server !== null)
     if (server !== undefined) expect(isAlive(Number(server))).toBe(false)

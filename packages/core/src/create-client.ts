@@ -58,6 +58,17 @@ class EngineClient implements Client {
 
   resume: JobOperations['resume'] = async (name, options) => (await this.#connected(options)).resume(name, options)
 
+  pauseAll: JobOperations['pauseAll'] = async (filter, options) =>
+    (await this.#connected(options)).pauseAll(filter, options)
+
+  resumeAll: JobOperations['resumeAll'] = async (filter, options) =>
+    (await this.#connected(options)).resumeAll(filter, options)
+
+  waitFor: JobOperations['waitFor'] = async (id, options) => (await this.#connected()).waitFor(id, options)
+
+  versions: JobOperations['versions'] = async (name, options) =>
+    (await this.#connected(options)).versions(name, options)
+
   update: JobOperations['update'] = async (name, change, options) =>
     (await this.#connected(options)).update(name, change, options)
 

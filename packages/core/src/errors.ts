@@ -23,6 +23,7 @@ export type ErrorCode =
   // Running work
   | 'TASK_TIMEOUT'
   | 'EXECUTION_TIMEOUT'
+  | 'WAIT_TIMEOUT'
   | 'ABORTED'
   | 'DATA_TOO_LARGE'
   | 'RESULT_NOT_SERIALISABLE'

@@ -16,6 +16,8 @@ import type {
 } from './engine/operations/definitions.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+import type { JobSelection } from './engine/operations/bulk-pauses.ts'
+import type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 import type { JobDetails, JobInfo, JobsFilter } from './engine/operations/job-catalog.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
 import type { RemoveOptions } from './engine/operations/removals.ts'
@@ -27,6 +29,7 @@ import type {
   TriggerOptions,
   TriggerResult,
 } from './engine/operations/request-options.ts'
+import type { WaitOptions } from './engine/operations/waits.ts'
 import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
 import type { Job } from './job/define-job.ts'
@@ -159,6 +162,16 @@ export interface JobOperations {
    */
   pause(name: string, options?: InterventionOptions): Promise<void>
   /**
+   * Pauses all jobs of a tag or an owner that are not paused. Answers their names. One that comes later is not paused.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a filter that names neither; `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  pauseAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
+  /**
+   * Resumes all jobs of a tag or an owner that are paused. Answers their names.
+   * @throws JobistemerError as {@link pauseAll}
+   */
+  resumeAll(filter: JobSelection, options?: CallOptions): Promise<readonly string[]>
+  /**
    * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
    * @throws JobistemerError `JOB_NOT_FOUND`
    */
@@ -254,6 +267,19 @@ export interface JobOperations {
   job(name: string, options?: CallOptions): Promise<JobDetails>
   /** Reads an occurrence with its tasks and attempts. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
   occurrence(id: OccurrenceId, options?: CallOptions): Promise<Occurrence>
+  /**
+   * Waits until an occurrence has ended, on whatever node, and answers it with its tasks and results. What runs here is
+   * known at once; otherwise the storage is asked, after 100 ms at first and every 2 s at last.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the waiting ends first;
+   * `SCHEDULER_STATE` when this scheduler is shut down
+   */
+  waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
+  /**
+   * Reads the versions of a job, the newest first, with what each has changed. Old ones that no occurrence refers to go
+   * with the history.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  versions(name: string, options?: VersionsOptions): Promise<readonly JobVersion[]>
   /** How many occurrences of a job, or of all jobs, are pending, queued and running. Costs the same however many. */
   counts(name?: string, options?: CallOptions): Promise<LiveCounts>
 }

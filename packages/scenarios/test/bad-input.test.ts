@@ -137,7 +137,7 @@ describe('a call is refused, with what to pass,', () => {
   const whole = job('a')
   it.each<[what: string, call: Call, code: string, field: string, value: unknown, remedy: RegExp]>([
     ['without a name', call('trigger'), 'INVALID_NAME', 'name', undefined, /string/],
-    ['with the job instead of its name', call('trigger', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
+    ['with the job instead of its name', call('pause', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
     ['about nothing', call('isRunning'), 'INVALID_NAME', 'name', undefined, /string/],
     ['about the job itself', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
     ['for a plan of nobody', call('plan', []), 'INVALID_ARGUMENT', 'options', undefined, /owner/],

@@ -5,6 +5,7 @@ import * as os from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as dynamodbClient from '@aws-sdk/client-dynamodb'
+import * as cli from '@jobistemer/cli'
 import * as core from '@jobistemer/core'
 import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
@@ -26,6 +27,7 @@ import { entryPointsOf } from './support/declarations.ts'
 /** What an example can import. The test runner of the conformance kit's example has no tests to run here. */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
+  '@jobistemer/cli': cli,
   '@jobistemer/core': core,
   '@jobistemer/core/schedule': schedules,
   '@jobistemer/core/storage': protocol,
@@ -47,6 +49,7 @@ const modules = {
 
 /** Each document, with the entry points whose exports it shows, and how many of its lines are compared at least. */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
+  { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 3 },
   { file: 'core/README.md', shows: [], compared: 8 },
   { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 45 },
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },

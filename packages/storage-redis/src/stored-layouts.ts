@@ -3,8 +3,6 @@ import { defineLayout, type Layout } from './layout.ts'
 // What is part of every user's data. Whoever changes it raises the version of the form, see `stored-form.ts`.
 
 type HeadField =
-  | 'last'
-  | 'lastAt'
   | 'active'
   | 'running'
   | 'pending'
@@ -27,9 +25,6 @@ type HeadField =
  * steps rewrite only that. Behind it lies the handler key, where it is not the job's own id.
  */
 export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
-  // The latest occurrence that was run and has ended. It costs no write, as each end of a run changes the head.
-  last: 'id',
-  lastAt: 'number',
   // The first of the pending and running occurrences.
   active: 'id',
   running: 'uint32',

@@ -1,5 +1,6 @@
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { isFailure, type OccurrenceRecord, type OccurrenceState } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
+import { Failures } from './failures.ts'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
@@ -39,11 +40,13 @@ export interface HistoryRange {
  * indexed yet, the tail, is short and is looked through.
  */
 export class History {
+  readonly failures: Failures
   readonly #statements: ReturnType<typeof prepareStatements>
   /** The last indexed row as far as this connection knows; others may have got further. */
   #indexed = 0
 
   constructor(database: Database.Database) {
+    this.failures = new Failures(database)
     this.#statements = prepareStatements(database)
   }
 
@@ -75,11 +78,16 @@ export class History {
       printDetails(record.details),
       printRuns(record.runs, scheduledAt),
     )
-    this.extendIndexes(Number(lastInsertRowid))
+    this.appended(Number(lastInsertRowid), record.state)
   }
 
-  /** To be called with the number of each row that was appended. */
-  extendIndexes(lastRow: number): void {
+  /** To be called with the number of each row that was appended, and with its state. */
+  appended(lastRow: number, state: OccurrenceState): void {
+    if (isFailure(state)) this.failures.add(lastRow)
+    this.#extendIndexes(lastRow)
+  }
+
+  #extendIndexes(lastRow: number): void {
     // Less than what is remembered: another process has removed the last rows, and numbers start again below.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
@@ -186,6 +194,7 @@ export class History {
     this.#statements.removeTime.run(block, entry.job, entry.scheduledAt, entry.key)
     this.#statements.removeId.run(block, prefixOf(entry.key), entry.row)
     this.#statements.remove.run(entry.row)
+    this.failures.remove(entry.row)
   }
 
   /** Mends what removing rows left behind. */

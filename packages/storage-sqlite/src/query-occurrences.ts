@@ -92,11 +92,12 @@ export class OccurrenceQueries {
   // ---------------------------------------------------------------------------------------------------------- failures
 
   #listFailed(query: Query<'failed'>): Page<OccurrenceRecord> {
-    const { jobs, failures } = this.#tables
+    const { jobs, history } = this.#tables
     const job = query.jobId === undefined ? null : jobs.rowOf(query.jobId)
     if (job === undefined) return { items: [], cursor: null }
     const after = query.cursor === null ? null : readPlace(query.cursor)
-    const rows = failures.list(query, job, after === null ? null : { endedAt: after.scheduledAt, key: after.key })
+    const place = after === null ? null : { endedAt: after.scheduledAt, key: after.key }
+    const rows = history.failures.list(query, job, place).map((row) => history.rowAt(row) as OccurrenceRow)
     return this.#page(rows, query, (row) => `${finishedAtOf(row)} ${idOf(row[3])}`)
   }
 

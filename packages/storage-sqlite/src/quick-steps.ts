@@ -108,7 +108,7 @@ export class QuickSteps {
     if (changes !== 1) return null
     this.#leave.run(job, scheduledAt, key)
     this.#tables.countRunning(-1)
-    history.extendIndexes(Number(lastInsertRowid))
+    history.appended(Number(lastInsertRowid), change.state)
     return accepted
   }
 }

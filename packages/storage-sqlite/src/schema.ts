@@ -20,12 +20,6 @@ export const lanes = {
 
 export type Lane = (typeof lanes)[keyof typeof lanes]
 
-/** When a row of the history ended: what the index of failures is in the order of, and so what asks for it must say. */
-export const endedAt = '(scheduled_at + created_in + finished_in)'
-
-/** Which rows of the history are failures, in the words of their index. The numbers are those of `stateCodes`. */
-export const isFailedRow = 'state IN (4, 5, 7)'
-
 const liveColumns = `
   kind INTEGER NOT NULL,
   token INTEGER NOT NULL,
@@ -166,8 +160,14 @@ export const migrations: readonly string[] = [
     details TEXT,
     runs TEXT
   ) STRICT;
-  CREATE INDEX history_failed ON history (${endedAt}, id) WHERE ${isFailedRow};
-  CREATE INDEX history_failed_of_job ON history (job, ${endedAt}, id) WHERE ${isFailedRow};
+  CREATE TABLE failures (
+    row INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    id ANY NOT NULL
+  ) STRICT;
+  CREATE INDEX failures_ended ON failures (ended_at, id);
+  CREATE INDEX failures_of_job ON failures (job, ended_at, id);
   CREATE TABLE history_times (
     block INTEGER NOT NULL,
     job INTEGER NOT NULL,

@@ -11,7 +11,6 @@ import {
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { DueIndex } from './due-index.ts'
-import { Failures } from './failures.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
 import { LatestRuns } from './latest-runs.ts'
@@ -41,7 +40,6 @@ export class Tables implements RowNames {
   readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
-  readonly failures: Failures
   readonly latestRuns: LatestRuns
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
@@ -55,7 +53,6 @@ export class Tables implements RowNames {
     this.due = new DueIndex(database)
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
-    this.failures = new Failures(database)
     this.latestRuns = new LatestRuns(database)
   }
 

@@ -36,10 +36,14 @@ export class Child {
     return this.#messages.shift()
   }
 
+  /** Resolves when the process is gone. */
+  async ended(): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit')
+  }
+
   /** Kills the process and waits until it is gone. */
   async kill(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return
-    const gone = once(this.process, 'exit')
+    const gone = this.ended()
     this.process.kill('SIGKILL')
     await gone
   }

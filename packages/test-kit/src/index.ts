@@ -1,5 +1,6 @@
 export { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 export { Child } from './child.ts'
+export { clientTrial, type TrialPlace } from './client-trial.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'

@@ -48,7 +48,10 @@ export function strayFiles(paths) {
   const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
   const missing = needed.filter((path) => !paths.includes(path)).map((path) => `${path} is missing.`)
   const stray = paths
-    .filter((path) => !/^(dist|src|docs)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(path))
+    .filter(
+      (path) =>
+        !/^(dist|src|docs)\/|^schema\/[\w-]+\.json$|^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(path),
+    )
     .map((path) => `${path} does not belong there.`)
   return [...missing, ...stray].join('\n') || undefined
 }

@@ -8,8 +8,8 @@ import { capturePnpm } from '../runner/pnpm.mjs'
 
 const needed = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']
 
-it('accepts a tarball of the build, the sources and the documents', () => {
-  const more = ['dist/storage/index.js', 'src/index.ts', 'docs/guide.md', 'CHANGELOG.md']
+it('accepts a tarball of the build, the sources, the documents and schemas', () => {
+  const more = ['dist/storage/index.js', 'src/index.ts', 'docs/guide.md', 'schema/jobs.json', 'CHANGELOG.md']
   expect(strayFiles([...needed, ...more])).toBeUndefined()
 })
 
@@ -17,7 +17,7 @@ it.each(needed)('names %s when it is missing', (path) => {
   expect(strayFiles(needed.filter((other) => other !== path))).toBe(`${path} is missing.`)
 })
 
-it.each(['test/engine.test.ts', 'vitest.config.ts', 'tsconfig.json', 'notes.md'])(
+it.each(['test/engine.test.ts', 'vitest.config.ts', 'tsconfig.json', 'notes.md', 'schema/notes.md'])(
   'names %s as a stray file',
   (path) => {
     expect(strayFiles([...needed, path])).toBe(`${path} does not belong there.`)

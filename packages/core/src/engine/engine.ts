@@ -72,6 +72,8 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { JobLookup } from './operations/job-lookup.ts'
+import { type JobSelection, namesOf } from './operations/bulk-pauses.ts'
+import { type JobVersion, type VersionsOptions, versionsOf } from './operations/job-versions.ts'
 import {
   type CheckedFilter,
   readFailuresFilter,
@@ -89,6 +91,7 @@ import type {
 } from './operations/request-options.ts'
 import { type RemoveOptions, Removals } from './operations/removals.ts'
 import { Requests } from './operations/requests.ts'
+import { type WaitOptions, Waits } from './operations/waits.ts'
 import { Recovery } from './recovery/recovery.ts'
 import { clientClosed, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
@@ -128,6 +131,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #backfills: Backfills
   readonly #interventions: Interventions
+  readonly #waits: Waits
   readonly #definitions: Definitions
   readonly #additions: Additions
   readonly #removals: Removals
@@ -214,7 +218,8 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
     this.#retainer = new Retainer(this, { precedence })
-    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, deadAfterMs: options.deadAfterMs })
+    const { heartbeatMs, deadAfterMs } = options
+    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
@@ -245,6 +250,10 @@ export class Engine implements Scheduler, EngineContext {
     this.#backfills = new Backfills(this, { registry, runs })
     this.#requests = new Requests(this, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
+    this.#waits = new Waits(this, async (id, signal) => {
+      this.#assertRunning()
+      return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
+    })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
     this.#additions = new Additions(this, registry)
@@ -457,6 +466,7 @@ export class Engine implements Scheduler, EngineContext {
 
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
+    this.#waits.stop()
     this.storage.stop()
     this.#lookup.stop()
     this.#requests.stop()
@@ -517,6 +527,26 @@ export class Engine implements Scheduler, EngineContext {
   async resume(name: string, options: CallOptions = {}): Promise<void> {
     const asked = this.#asked(options)
     return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
+  }
+
+  async pauseAll(filter: JobSelection, options: InterventionOptions = {}): Promise<readonly string[]> {
+    const names = await namesOf(filter, this.#catalog, this.#asked(options), false)
+    for (const name of names) await this.pause(name, options)
+    return names
+  }
+
+  async resumeAll(filter: JobSelection, options: CallOptions = {}): Promise<readonly string[]> {
+    const names = await namesOf(filter, this.#catalog, this.#asked(options), true)
+    for (const name of names) await this.resume(name, options)
+    return names
+  }
+
+  async waitFor(id: OccurrenceId, options: WaitOptions = {}): Promise<Occurrence> {
+    return this.#waits.waitFor(id, options)
+  }
+
+  async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
+    return versionsOf(name, options, this.#asked(options))
   }
 
   async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {

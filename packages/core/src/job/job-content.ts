@@ -66,7 +66,8 @@ export function contentOf(
 ): JobContent {
   const { defaults, timeline, nextAt } = options
   const settings = resolveJobSettings(defaults, job.overrides)
-  const definition = { ...toJobDocument(job, defaults), ...options.origin } as unknown as JsonObject
+  const schedule = job.schedule.toJSON()
+  const definition = { ...toJobDocument(job, defaults), schedule, ...options.origin } as unknown as JsonObject
   refuseTooLarge(job, definition)
   refuseTooMany(job, settings, options.mostQueued)
   return {

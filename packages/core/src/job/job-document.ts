@@ -1,5 +1,6 @@
 import type { JobOverrides, TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
+import type { SerializedSchedule } from '../schedule/schedule.ts'
 import type { Job, JobTask } from './define-job.ts'
 
 /** A definition as it is stored with each version of a job. */
@@ -11,6 +12,8 @@ export interface JobDocument {
   /** Left out where there are none. */
   readonly tags?: readonly string[]
   readonly description?: string
+  /** As it was asked for: from when on it holds, the timeline says. */
+  readonly schedule?: SerializedSchedule
   /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
   readonly release?: number
   /**

@@ -487,7 +487,7 @@ export interface GetRequest {
   /**
    * Of each of these jobs the latest occurrence that was run and has ended: final, with a token above 0, and of these the
    * one with the greatest `scheduledAt`, equal ones by id. What was skipped, missed or canceled before it began is passed
-   * over. One lookup for each job: the history is not walked through.
+   * over; behind about a thousand of those in a row a storage may give up with `null`. No write is paid for it.
    */
   readonly latest?: readonly JobId[]
 }

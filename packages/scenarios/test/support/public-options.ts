@@ -249,7 +249,7 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'update',
-    options: { name: 'name', change: 'object', ...jobSettings, schedule: 'object', tasks: 'list' },
+    options: { name: 'name', change: 'object', ...jobSettings, schedule: 'object or null', tasks: 'list' },
     call(path, value, scheduler) {
       if (path === 'name') return scheduler.update(value as string, {})
       return scheduler.update('a', path === 'change' ? (value as never) : withMember(path, value, aroundOf(path)))

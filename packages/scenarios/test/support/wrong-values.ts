@@ -10,6 +10,7 @@ export type OptionKind =
   | 'function'
   | 'plain data'
   | 'object'
+  | 'object or null'
   | 'one or a list'
   | 'name, or a list'
   | 'list'
@@ -144,6 +145,7 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
     { what: 'a member of every object', value: { constructor: 1 } },
     { what: 'a member that JSON brings', value: JSON.parse('{"__proto__": {"admin": true}}') },
   ],
+  'object or null': noObject.filter(({ value }) => value !== null),
   'one or a list': noObject.filter(({ what }) => what !== 'a list'),
   'name, or a list': [...noText.filter(({ what }) => what !== 'a list'), ...texts('', '__proto__', 'x'.repeat(256))],
   list: [...noObject.filter(({ what }) => what !== 'a list'), { what: 'a list of nothing', value: [null] }],

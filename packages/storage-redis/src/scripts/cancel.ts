@@ -42,7 +42,6 @@ while at <= #items do
     leave(h, id, r)
     if r.state ~= queued then leaveActive(h, r.job, id) end
     if r.cancel == '' then r.cancel = cancel end
-    noteEnd(h, id, r)
     r.state, r.reason, r.finishedAt = canceled, reason, now
     replace(id, r)
     answers[#answers + 1] = 'c' .. wakeNext(now, h, r.job)

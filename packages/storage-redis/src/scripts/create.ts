@@ -225,7 +225,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
     return false
   end
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
-  text = sub(text, 1, ${headLayout.at.active}) .. ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
+  text = ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
   if isBulk then
     noteHead(job, text)
     noteRecord(id, record)

@@ -1,8 +1,18 @@
-import { writeFields } from '../layout.ts'
+import { readFields, writeFields } from '../layout.ts'
 import { countsLayout } from '../request-layouts.ts'
+import { recordLayout } from '../stored-layouts.ts'
 import { bareRecord } from './bare-record.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
+
+/** From so many queued ones on, the search for the latest run of a job begins in front of them. */
+const manyQueued = 100
+
+/** How many occurrences that were not run, or live, that search passes over, about. */
+const mostLooked = 1000
+
+/** As a rule one of the last few was run. */
+const atOnce = 10
 
 const countsOfJob = writeFields(countsLayout, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
@@ -35,10 +45,33 @@ for at = 1, #ARGV[4], 16 do
   local h = headOf(sub(ARGV[4], at, at + 15))
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
+
+-- The latest that was run and has ended, from the end of the history on. What waits lies there, too: of many that wait the
+-- queue tells where they begin, and what ran ends before.
+local function latestOf(job, h)
+  local rank = 0
+  if h.queued > ${manyQueued} then
+    local first = call('ZRANGE', queueOf .. job, 0, 0, 'WITHSCORES')
+    rank = call('ZCOUNT', history .. job, '(' .. first[2], '+inf')
+  end
+  local last = rank + ${mostLooked}
+  while rank < last do
+    local ids = call('ZREVRANGE', history .. job, rank, rank + ${atOnce} - 1)
+    for _, id in ipairs(ids) do
+      local text = textOf(id)
+      ${readFields(recordLayout, 'text', { state: 'state', token: 'token' })}
+      if state > running and token > 0 then return id .. withoutRuns(text) end
+    end
+    if #ids < ${atOnce} then break end
+    rank = rank + ${atOnce}
+  end
+  return ''
+end
+
 for at = 1, #ARGV[6], 16 do
-  local h = headOf(sub(ARGV[6], at, at + 15))
-  local text = h and h.last ~= none and textOf(h.last)
-  latest[#latest + 1] = text and h.last .. withoutRuns(text) or ''
+  local job = sub(ARGV[6], at, at + 15)
+  local h = headOf(job)
+  latest[#latest + 1] = h and latestOf(job, h) or ''
 end
 return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard} or '', latest }
 `

@@ -236,16 +236,6 @@ local function noteFailure(now, id, job)
   call('ZADD', failedOf .. job, now, id)
 end
 
--- Whether one occurrence comes after another: by time, then by id.
-local function isLater(scheduledAt, id, thanAt, thanId)
-  return scheduledAt > thanAt or (scheduledAt == thanAt and isBefore(thanId, id))
-end
-
--- Notes in the head an occurrence that ends, if it was run.
-local function noteEnd(h, id, r)
-  if r.token > 0 and isLater(r.scheduledAt, id, h.lastAt, h.last) then h.last, h.lastAt = id, r.scheduledAt end
-end
-
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
 -- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
@@ -339,7 +329,6 @@ end
 local function finish(now, h, id, r, state, reason)
   leave(h, id, r)
   if r.state ~= queued then leaveActive(h, r.job, id) end
-  noteEnd(h, id, r)
   r.state, r.reason, r.finishedAt = state, reason, now
   if isFailure[state] then noteFailure(now, id, r.job) end
   replace(id, r)

@@ -58,26 +58,8 @@ local function victimsOf(h, job, limit)
   return victims
 end
 
--- The latest that was run and has ended, when the one that was it is gone: all before it went first, but for the few that
--- live or stand for a span that is not over.
-local function findLast(h, job)
-  local at, offset = h.lastAt, 0
-  h.last, h.lastAt = none, always
-  repeat
-    local page = call('ZRANGE', history .. job, at, '-inf', 'BYSCORE', 'REV', 'LIMIT', offset, 100, 'WITHSCORES')
-    for index = 1, #page, 2 do
-      ${readFields(recordLayout, 'textOf(page[index])', { state: 'state', token: 'token' })}
-      if state > running and token > 0 then
-        h.last, h.lastAt = page[index], tonumber(page[index + 1])
-        return
-      end
-    end
-    offset = offset + 100
-  until #page < 200
-end
-
 local function remove(h, job, victims)
-  local gone, failures, failuresOfJob, isLastGone = {}, {}, {}, false
+  local gone, failures, failuresOfJob = {}, {}, {}
   for _, victim in ipairs(victims) do
     if victim.last > h.floor then h.floor = victim.last end
   end
@@ -87,7 +69,6 @@ local function remove(h, job, victims)
   for _, victim in ipairs(victims) do
     call('HDEL', bucketOf(victim.id), victim.id)
     gone[#gone + 1] = victim.id
-    if victim.id == h.last then isLastGone = true end
     if isFailure[victim.state] then
       failures[#failures + 1] = victim.id .. job
       failuresOfJob[#failuresOfJob + 1] = victim.id
@@ -101,7 +82,6 @@ local function remove(h, job, victims)
   callWith('ZREM', history .. job, gone)
   callWith('ZREM', failedKey, failures)
   callWith('ZREM', failedOf .. job, failuresOfJob)
-  if isLastGone then findLast(h, job) end
 end
 
 -- Drops versions that nothing refers to, and an old tombstone that has no occurrences left.

@@ -7,8 +7,6 @@ import { headLayout, versionLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 const newHead = writeFields(headLayout, {
-  last: 'last',
-  lastAt: 'lastAt',
   active: 'active',
   running: 'counts[1]',
   pending: 'counts[2]',
@@ -92,7 +90,7 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
   end
   local watermark, floor, taken, number, lineage = now, always, always, 1, ''
   local counts = { 0, 0, 0, 0 }
-  local active, last, lastAt = none, none, always
+  local active = none
   if h then
     local decided = math.max(h.watermark, h.floor)
     if nextAt ~= never and nextAt <= decided then return answer('c', job, h) end
@@ -100,7 +98,6 @@ local function create(job, h, nextAt, policy, maxQueued, content, owner, version
     lineage = nextLineage(job, h)
     countAnew(job, h)
     counts, active = { h.running, h.pending, h.queued, h.delayed }, h.active
-    last, lastAt = h.last, h.lastAt
   end
   local made = parseHead(${newHead} .. handler)
   -- A job that is new, or was deleted, is not in the index.

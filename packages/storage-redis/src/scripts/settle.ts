@@ -75,15 +75,13 @@ local function takeNext(h, job, owner)
   return '', id .. printRecord(r)
 end
 
--- Takes a running occurrence that ends out of the head of its job. Returns how many are queued there.
-local function stopRunning(index, itsText)
+-- Takes a running occurrence out of the head of its job. Returns how many are queued there.
+local function stopRunning(index)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
-  ${readFields(headLayout, 'text', { last: 'last', lastAt: 'lastAt', active: 'active', running: 'nRunning', queued: 'nQueued' })}
-  ${readFields(recordLayout, 'itsText', { scheduledAt: 'scheduledAt' })}
-  if isLater(scheduledAt, id, lastAt, last) then last, lastAt = id, scheduledAt end
+  ${readFields(headLayout, 'text', { active: 'active', running: 'nRunning', queued: 'nQueued' })}
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
-  text = ${writeFields(headLayout, { last: 'last', lastAt: 'lastAt', active: 'active', running: 'nRunning - 1' })}
+  text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
   -- What is woken needs the head as a table.
   if isBulk and nQueued == 0 then noteHead(job, text) else setHeadText(job, text) end
@@ -118,7 +116,7 @@ local function settle(index, text)
     if cancelSize > 0 then call('HDEL', cancelsKey, address) end
     noteStop(address)
     if isFailure[finalState] then noteFailure(now, id, job) end
-    if stopRunning(index, text) > 0 then
+    if stopRunning(index) > 0 then
       if takerSize > 0 then
         woken, taken = takeNext(headOf(job), job, sub(items, takerAt, at - 1))
       else

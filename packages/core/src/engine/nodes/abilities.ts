@@ -14,10 +14,17 @@ const mostDefinitions = 8000
 /** With so many, a mark is found by chance among 8,000 others once in a hundred million times. */
 const bytesPerMark = 5
 
+/** What of a job says which code it needs. */
+export interface JobCode {
+  readonly id: JobId
+  /** Those with a `handler` have no code of their own. */
+  readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
+}
+
 /** What a node has code for, and which definitions it has. */
 export interface Abilities {
   /** Whether it has the code of every task of this job. */
-  canRun(job: Pick<Job, 'id' | 'tasks'>): boolean
+  canRun(job: JobCode): boolean
   /** Whether it has this definition; true where that is not known. */
   hasDefinition(id: JobId, fingerprint: string): boolean
 }
@@ -42,7 +49,7 @@ interface AbilitiesProfile {
 /** What a node of this build says. */
 export function codeOf(build: {
   /** Those that it defines itself, as they are on it. */
-  readonly jobs: Iterable<Pick<Job, 'id' | 'tasks'>>
+  readonly jobs: Iterable<JobCode>
   /** The same, as it defines them. */
   readonly definitions: Iterable<Job>
   readonly handlers: Iterable<string>
@@ -63,7 +70,7 @@ export function codeOf(build: {
   return { profile, digest }
 }
 
-/** What a profile says. */
+/** What the profile of a node says, as `heartbeat` of a storage gives it; of `null`: that it can run nothing. */
 export function readAbilities(profile: NodeProfile | null): Abilities {
   const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<AbilitiesProfile>
   const names = new Set(handlers)
@@ -98,7 +105,7 @@ function markOf(id: JobId, text: string): string {
 const known = new WeakMap<object, readonly string[]>()
 
 /** What stands for the tasks of a job that have functions of their own, and no handlers by name. */
-function marksOf(job: Pick<Job, 'id' | 'tasks'>): readonly string[] {
+function marksOf(job: JobCode): readonly string[] {
   let marks = known.get(job)
   if (marks === undefined) {
     const own = job.tasks.filter(({ handler }) => handler === undefined)

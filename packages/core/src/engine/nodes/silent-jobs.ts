@@ -1,5 +1,6 @@
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
 import { lastSuccess } from '../jobs/last-success.ts'
 import { countedSince, searchedFrom, silenceRuleOf } from '../jobs/silence.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
@@ -43,6 +44,8 @@ export class SilentJobs {
   readonly #precedence: Precedence
   readonly #heartbeats: Heartbeats
   readonly #handOverMs: number
+  /** Another node that has sent so many heartbeats lived long before. */
+  readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
   readonly #checks = new IndexedHeap<WatchedJob>()
@@ -56,13 +59,20 @@ export class SilentJobs {
 
   constructor(
     engine: EngineContext,
-    options: { readonly precedence: Precedence; readonly heartbeats: Heartbeats; readonly deadAfterMs: number },
+    options: {
+      readonly precedence: Precedence
+      readonly heartbeats: Heartbeats
+      readonly heartbeatMs: number
+      readonly deadAfterMs: number
+    },
   ) {
     this.#engine = engine
     this.#precedence = options.precedence
     this.#heartbeats = options.heartbeats
     // A dead node is noticed after so long, and whoever comes after it looks up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
+    // Some come early: when another node starts.
+    this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'look for silent jobs', round: () => this.#step() })
   }
 
@@ -128,8 +138,9 @@ export class SilentJobs {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // Whoever went first before this node has said what was to be said, if there was anybody.
-    const wasLookedAt = this.#startedAt <= before || others.some(({ startedAt }) => startedAt <= before)
+    // Whoever went first before this node has said what was to be said, if there was anybody. Clocks are not compared.
+    const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
+    const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
     this.#listing = { changedSince: null, begunAt: now, cursor: null }
   }

@@ -2,7 +2,7 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ListPage } from '../../listing.ts'
@@ -57,6 +57,8 @@ export interface JobInfo {
   readonly owner: string | null
   /** The version in force: 1, 2, 3 … */
   readonly version: number
+  /** In the order in which they were given; none where it has none. */
+  /** In the order in which they were given. */
   readonly tags: readonly string[]
   /** What it is for; `null` when nobody said. */
   readonly description: string | null
@@ -75,7 +77,7 @@ export interface JobInfo {
   readonly createdAt: Date
   /** When its definition or its pause last changed. */
   readonly changedAt: Date
-  /** How it ended last; `null` when no run of it has ended. Absent where it was not asked for. */
+  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
   readonly lastRun?: LastRun | null
   /** How many of its occurrences live. Absent where they were not asked for. */
   readonly counts?: LiveCounts
@@ -109,6 +111,11 @@ export interface JobTaskInfo {
   readonly data: JsonValue | undefined
 }
 
+/** The tasks of a stored definition. */
+export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
+  return tasks.map(({ name, handler = null, data }) => ({ name, handler, data }))
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
@@ -126,7 +133,7 @@ export class JobCatalog {
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
     const extras = readExtras(filter)
-    const cursors = new Cursors('jobs', { owner, text, paused, outcomes: extras.outcomes })
+    const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
     const items: JobInfo[] = []
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
     do {
@@ -172,7 +179,7 @@ export class JobCatalog {
 
   async #infoOf(record: JobRecord): Promise<JobInfo> {
     const document = readJobDocument(record.definition)
-    const { defaults, settings, tasks } = document
+    const { defaults, settings } = document
     const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
@@ -186,7 +193,7 @@ export class JobCatalog {
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused === null ? null : { ...paused, at: new Date(paused.at) },
       settings: resolveJobSettings(defaults, settings),
-      tasks: tasks.map(({ name: task, handler = null, data }) => ({ name: task, handler, data })),
+      tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),
       changedAt: new Date(changedAt),
     }

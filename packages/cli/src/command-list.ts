@@ -1,0 +1,136 @@
+import type { ListedCommand } from './command.ts'
+
+const looking = 'Look:'
+const acting = 'Step in:'
+const defining = 'Definitions:'
+const caring = 'Care:'
+
+/** All commands, in the order of the help. */
+export const commandList: readonly ListedCommand[] = [
+  {
+    name: 'jobs',
+    summary: 'list jobs, with their next slots',
+    group: looking,
+    load: async () => (await import('./commands/jobs.ts')).jobs,
+  },
+  {
+    name: 'job',
+    summary: 'show one job whole',
+    group: looking,
+    load: async () => (await import('./commands/job.ts')).job,
+  },
+  {
+    name: 'next',
+    summary: 'list the next slots of a job',
+    group: looking,
+    load: async () => (await import('./commands/next.ts')).next,
+  },
+  {
+    name: 'history',
+    summary: 'list what ran of a job, newest first',
+    group: looking,
+    load: async () => (await import('./commands/history.ts')).history,
+  },
+  {
+    name: 'run',
+    summary: 'show one run whole: tasks, attempts, errors, results',
+    group: looking,
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  {
+    name: 'failures',
+    summary: 'list what has failed lately, of all jobs',
+    group: looking,
+    load: async () => (await import('./commands/failures.ts')).failures,
+  },
+  {
+    name: 'explain',
+    summary: 'say what became of an instant of a job, or will, and why',
+    group: looking,
+    load: async () => (await import('./commands/explain.ts')).explain,
+  },
+  {
+    name: 'counts',
+    summary: 'count what waits and what runs',
+    group: looking,
+    load: async () => (await import('./commands/counts.ts')).counts,
+  },
+  {
+    name: 'nodes',
+    summary: 'list the nodes',
+    group: looking,
+    load: async () => (await import('./commands/nodes.ts')).nodes,
+  },
+  {
+    name: 'trigger',
+    summary: 'run a job now',
+    group: acting,
+    load: async () => (await import('./commands/trigger.ts')).trigger,
+  },
+  {
+    name: 'replay',
+    summary: 'run once more what has ended',
+    group: acting,
+    load: async () => (await import('./commands/replay.ts')).replay,
+  },
+  {
+    name: 'cancel',
+    summary: 'cancel a run, or many',
+    group: acting,
+    load: async () => (await import('./commands/cancel.ts')).cancel,
+  },
+  {
+    name: 'skip',
+    summary: 'cancel a slot that lies ahead',
+    group: acting,
+    load: async () => (await import('./commands/skip.ts')).skip,
+  },
+  {
+    name: 'pause',
+    summary: 'stop jobs until they are resumed',
+    group: acting,
+    load: async () => (await import('./commands/pause.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'lift the pause of jobs',
+    group: acting,
+    load: async () => (await import('./commands/pause.ts')).resume,
+  },
+  {
+    name: 'plan',
+    summary: 'show what storing definitions would change',
+    group: defining,
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  {
+    name: 'apply',
+    summary: 'store definitions',
+    group: defining,
+    load: async () => (await import('./commands/plan.ts')).apply,
+  },
+  {
+    name: 'doctor',
+    summary: 'find out what is wrong with the storage, the jobs, the nodes and the clocks',
+    group: caring,
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
+    name: 'prune',
+    summary: 'remove old history',
+    group: caring,
+    load: async () => (await import('./commands/prune.ts')).prune,
+  },
+  {
+    name: 'realign',
+    summary: 'set jobs back that a wrong clock has moved ahead',
+    group: caring,
+    load: async () => (await import('./commands/realign.ts')).realign,
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell',
+    group: caring,
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+]

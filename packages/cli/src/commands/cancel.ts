@@ -1,0 +1,125 @@
+import { counted } from '../output/counted.ts'
+import type { CancelResult, OccurrenceId } from '@jobistemer/core'
+import { doToAll } from '../bulk.ts'
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { confirm, confirmOptions } from '../confirm.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { jobOf } from '../job-of.ts'
+import { text } from '../output/rendered.ts'
+import { printRuns } from '../output/runs-table.ts'
+import { readCount, readList, readText } from '../values.ts'
+import { actorOf, interventionOptions } from './trigger.ts'
+
+const liveStates = ['pending', 'queued', 'running'] as const
+
+interface Options {
+  readonly job?: string
+  readonly state?: readonly (typeof liveStates)[number][]
+  readonly limit: number
+  readonly force?: true
+  readonly reason?: string
+  readonly actor?: string
+  readonly yes?: true
+  readonly dryRun?: true
+}
+
+/** `jobistemer cancel`. */
+export const cancel: Command = {
+  description:
+    'Cancels runs: what waits at once; the owner of what runs is asked to stop it. One run, or those of a job.',
+  arguments: '[runs...]',
+  options: [
+    { flags: '--job <name>', description: 'those of this job', parse: readText('--job') },
+    {
+      flags: '--state <states>',
+      description: 'with --job: pending, queued, running (default: pending,queued)',
+      parse: readList('--state', liveStates),
+    },
+    {
+      flags: '-n, --limit <count>',
+      description: 'with --job: at most so many, oldest first (default: 10000)',
+      default: 10_000,
+      parse: readCount('--limit', 1, 100_000),
+    },
+    { flags: '--force', description: 'end what runs at once, without waiting for its owner' },
+    ...interventionOptions,
+    ...confirmOptions,
+  ],
+  examples: [
+    ['cancel occ_2b7d…', 'one run'],
+    ['cancel --job import --state queued --dry-run', 'what it would cancel'],
+    ['cancel --job import --state queued --yes --reason "bad input"', 'all that are queued'],
+  ],
+  exitsWithNo: 'a run had ended before; or you said no',
+  async run(context: Context, runs, options: Options) {
+    const ids = runs.flat() as readonly OccurrenceId[]
+    if ((ids.length === 0) === (options.job === undefined)) {
+      throw new CliError({
+        code: 'USAGE',
+        message: 'It is not said what to cancel: runs by their ids, or those of a job.',
+        field: 'RUN',
+        remedy: 'Give ids, or --job NAME.',
+      })
+    }
+    const client = await context.client()
+    const { reason, actor, force } = options
+    const how = {
+      ...context.call,
+      actor: actor ?? actorOf(context),
+      ...(reason !== undefined && { reason }),
+      ...(force === true && { force }),
+    }
+    const wanted = options.job === undefined ? ids : await selected(context, options.job, options)
+    if (wanted === null) return exitCodes.fine
+    const outcomes = await doToAll(context, wanted, { verb: 'Canceled', act: (id) => client.cancel(id, how) })
+    return report(
+      context,
+      outcomes.map(({ result }) => result),
+    )
+  },
+}
+
+/** The runs of a job that are meant; `null` when nothing is to be done. */
+async function selected(
+  context: Context,
+  job: string,
+  { state = ['pending', 'queued'], limit, yes, dryRun }: Options,
+): Promise<readonly OccurrenceId[] | null> {
+  const client = await context.client()
+  await jobOf(context, job)
+  const { items: found } = await client.occurrences({ job, states: state, limit, order: 'ascending' }, context.call)
+  if (dryRun === true) {
+    if (context.out.isJson)
+      context.out.json({ dryRun: true, job, results: found.map(({ id, state }) => ({ id, outcome: null, state })) })
+    else {
+      printRuns(
+        context,
+        found.map((occurrence) => ({ occurrence })),
+      )
+      context.out.line(text`Would cancel ${found.length} of ${job}. Nothing was done.`)
+    }
+    return null
+  }
+  if (found.length > 0) await confirm(context, text`Cancel ${counted(found.length, 'run')} of ${job}?`, yes)
+  return found.map(({ id }) => id)
+}
+
+function report({ out }: Context, results: readonly CancelResult[]): number {
+  if (out.isJson) out.json({ dryRun: false, job: null, results })
+  else if (results.length === 1) {
+    const [{ id, outcome, state }] = results as [CancelResult]
+    const said = {
+      canceled: 'canceled',
+      requested: 'its node was asked to stop it',
+      final: `had ended before: ${state}`,
+    }
+    out.line(text`${id}: ${said[outcome]}`)
+  } else {
+    const count = (outcome: CancelResult['outcome']) => results.filter((result) => result.outcome === outcome).length
+    const ended = count('final') === 0 ? '' : `, ${count('final')} had ended before`
+    const asked = count('requested') === 0 ? '' : `, ${count('requested')} asked to stop`
+    out.line(text`${count('canceled')} canceled${asked}${ended}`)
+  }
+  return results.some(({ outcome }) => outcome === 'final') ? exitCodes.no : exitCodes.fine
+}

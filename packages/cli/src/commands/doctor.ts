@@ -1,0 +1,105 @@
+import { counted } from '../output/counted.ts'
+import type { Command, Context } from '../command.ts'
+import { allChecks } from '../doctor/all-checks.ts'
+import type { Finding, Severity } from '../doctor/finding.ts'
+import { survey } from '../doctor/survey.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { text } from '../output/rendered.ts'
+import { reportOf } from '../report-error.ts'
+import { readCount, readDuration } from '../values.ts'
+
+interface Options {
+  readonly observe: number
+  readonly failures: number
+  readonly limit: number
+}
+
+const severities: readonly Severity[] = ['error', 'warning', 'info']
+
+/** `jobistemer doctor`. */
+export const doctor: Command = {
+  description:
+    'Finds out what is wrong: with the storage, the clocks, the nodes, the jobs and their runs. Changes nothing.',
+  options: [
+    {
+      flags: '--observe <duration>',
+      description: 'watch heartbeats for at most so long (default: 12s)',
+      default: 12_000,
+      parse: readDuration('--observe'),
+    },
+    {
+      flags: '--failures <count>',
+      description: 'so many failed runs in a row are an error (default: 3)',
+      default: 3,
+      parse: readCount('--failures', 1, 100),
+    },
+    {
+      flags: '-n, --limit <count>',
+      description: 'look at so many jobs at most (default: 10000)',
+      default: 10_000,
+      parse: readCount('--limit', 1, 1_000_000),
+    },
+  ],
+  examples: [
+    ['doctor', 'all checks'],
+    ['doctor --observe 0 --json', 'at once, without telling which nodes live; for a program'],
+  ],
+  exitsWithNo: 'a finding is an error',
+  async run(context: Context, _, { observe, failures, limit }: Options) {
+    let findings: readonly Finding[]
+    let examined = { jobs: 0, nodes: 0, isPartial: false }
+    let code: number
+    try {
+      const [storage, clock] = await Promise.all([context.storage(), context.session.clock()])
+      const { warnings } = context.session
+      const settings = { observeMs: observe, failures, most: limit }
+      const seen = await survey(storage, { clock, settings, warnings, signal: context.signal })
+      examined = { jobs: seen.jobs.length, nodes: seen.nodes.length, isPartial: seen.isPartial }
+      const found: (readonly Finding[])[] = []
+      for (const check of Object.values(allChecks)) found.push(await check(seen))
+      findings = found
+        .flat()
+        .sort((left, right) => severities.indexOf(left.severity) - severities.indexOf(right.severity))
+      code = findings.some(({ severity }) => severity === 'error') ? exitCodes.no : exitCodes.fine
+    } catch (error) {
+      const reported = reportOf(error, context.signal.aborted)
+      if (reported.exitCode !== exitCodes.storage) throw error
+      findings = [storageFinding(reported)]
+      code = reported.exitCode
+    }
+    if (context.out.isJson) context.out.json({ storage: context.session.place, examined, findings })
+    else printFindings(context, findings, examined)
+    return code
+  },
+}
+
+/** That the storage cannot be looked at is the one finding then. */
+function storageFinding({ code, field, message, remedy }: ReturnType<typeof reportOf>): Finding {
+  return {
+    code: field === 'maxmemory-policy' ? 'STORAGE_EVICTS' : code,
+    severity: 'error',
+    message,
+    remedy: remedy ?? 'Look at the storage itself.',
+  }
+}
+
+function printFindings(
+  { out, session }: Context,
+  findings: readonly Finding[],
+  { jobs, nodes, isPartial }: { readonly jobs: number; readonly nodes: number; readonly isPartial: boolean },
+): void {
+  const { bold, cyan, dim, red, yellow } = out.styles
+  const styles = { error: red, warning: yellow, info: cyan }
+  for (const { severity, code, message, remedy } of findings) {
+    out.line(text`${bold(styles[severity](severity.padEnd(7)))}  ${bold(code)}  ${message}`)
+    out.line(text`         ${dim(remedy)}`)
+  }
+  const counts = severities.map((severity) =>
+    counted(findings.filter((one) => one.severity === severity).length, severity),
+  )
+  const part = isPartial ? ' (there are more: --limit)' : ''
+  if (findings.length > 0) out.line()
+  out.line(
+    text`${session.place}: ${counted(jobs, 'job')}${part}, ${counted(nodes, 'node')}, ${Object.keys(allChecks).length} checks: ${counts.join(', ')}.`,
+  )
+}

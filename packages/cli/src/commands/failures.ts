@@ -1,0 +1,50 @@
+import type { Command, Context } from '../command.ts'
+import { jobOf } from '../job-of.ts'
+import { text } from '../output/rendered.ts'
+import { printRuns } from '../output/runs-table.ts'
+import { readCount, readInstant, readText } from '../values.ts'
+
+interface Options {
+  readonly since: string
+  readonly job?: string
+  readonly cursor?: string
+  readonly limit: number
+}
+
+/** `jobistemer failures`. */
+export const failures: Command = {
+  description: 'Lists runs of all jobs that have failed, in whole or in part, newest first.',
+  options: [
+    { flags: '--since <instant>', description: 'ended from then on (default: -24h)', default: '-24h' },
+    { flags: '--job <name>', description: 'only of this job', parse: readText('--job') },
+    {
+      flags: '--cursor <cursor>',
+      description: 'where the page begins: as the page before said',
+      parse: readText('--cursor'),
+    },
+    {
+      flags: '-n, --limit <count>',
+      description: 'at most so many (default: 50)',
+      default: 50,
+      parse: readCount('--limit', 1, 10_000),
+    },
+  ],
+  examples: [
+    ['failures', 'of the last 24 hours'],
+    ['failures --since -7d --json', 'of a week, for a program'],
+  ],
+  async run(context: Context, _, { since, job, cursor, limit }: Options) {
+    const client = await context.client()
+    const from = readInstant(since, { field: '--since', now: context.now(), isUtc: context.isUtc })
+    if (job !== undefined) await jobOf(context, job)
+    const filter = { from, limit, ...(job !== undefined && { job }), ...(cursor !== undefined && { cursor }) }
+    const page = await client.failures(filter, context.call)
+    if (context.out.isJson) return context.out.json({ since: from, failures: page.items, cursor: page.cursor })
+    if (page.items.length === 0) return context.out.line(text`No failures since ${context.times.full(from)}.`)
+    printRuns(
+      context,
+      page.items.map((occurrence) => ({ job: occurrence.job ?? '(deleted)', occurrence })),
+    )
+    if (page.cursor !== null) context.out.line(text`There are more: --cursor ${page.cursor}`)
+  },
+}

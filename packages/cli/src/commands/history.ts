@@ -1,0 +1,64 @@
+import type { Command, Context } from '../command.ts'
+import { jobOf } from '../job-of.ts'
+import { printRuns } from '../output/runs-table.ts'
+import { allStates } from '../output/states.ts'
+import { readCount, readInstant, readList } from '../values.ts'
+
+interface Options {
+  readonly state?: readonly (typeof allStates)[number][]
+  readonly from?: string
+  readonly to?: string
+  readonly oldestFirst?: true
+  readonly limit: number
+}
+
+/** `jobistemer history`. */
+export const history: Command = {
+  description: 'Lists what ran of a job, what waits and what was not run, newest first.',
+  arguments: '<name>',
+  options: [
+    {
+      flags: '--state <states>',
+      description: `only these, separated by commas: ${allStates.join(', ')}`,
+      parse: readList('--state', allStates),
+    },
+    { flags: '--from <instant>', description: 'only from then on: ISO 8601 with its offset, now, or -24h' },
+    { flags: '--to <instant>', description: 'only before then' },
+    { flags: '--oldest-first', description: 'the oldest first' },
+    {
+      flags: '-n, --limit <count>',
+      description: 'at most so many (default: 20)',
+      default: 20,
+      parse: readCount('--limit', 1, 100_000),
+    },
+  ],
+  examples: [
+    ['history nightly-report', 'the last 20 runs'],
+    ['history nightly-report --state failed,failed_stale --from -7d', 'what failed in the last week'],
+    ['history nightly-report --json | jq .occurrences[0].tasks', 'for a program'],
+  ],
+  async run(context: Context, [name = ''], { state, from, to, oldestFirst, limit }: Options) {
+    const client = await context.client()
+    const instantOf = (field: string, value: string) =>
+      readInstant(value, { field, now: context.now(), isUtc: context.isUtc })
+    const { items: occurrences } = await client.occurrences(
+      {
+        job: name,
+        limit,
+        order: oldestFirst === true ? 'ascending' : 'descending',
+        ...(state !== undefined && { states: state }),
+        ...(from !== undefined && { from: instantOf('--from', from) }),
+        ...(to !== undefined && { to: instantOf('--to', to) }),
+      },
+      context.call,
+    )
+    // A job that was deleted has its history still.
+    if (occurrences.length === 0) await jobOf(context, name)
+    if (context.out.isJson) return context.out.json({ job: name, occurrences })
+    if (occurrences.length === 0) return context.out.line('No runs.')
+    printRuns(
+      context,
+      occurrences.map((occurrence) => ({ occurrence })),
+    )
+  },
+}

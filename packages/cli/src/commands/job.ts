@@ -1,0 +1,68 @@
+import type { JobInfo } from '@jobistemer/core'
+import type { Command, Context } from '../command.ts'
+import { jobOf } from '../job-of.ts'
+import { text } from '../output/rendered.ts'
+import { duration } from '../output/times.ts'
+
+/** `jobistemer job`. */
+export const job: Command = {
+  description: 'Shows one job whole: its schedule, its settings, its tasks, and what waits and runs of it.',
+  arguments: '<name>',
+  examples: [['job nightly-report', 'everything about it']],
+  async run(context: Context, [name = '']) {
+    const info = await jobOf(context, name)
+    if (context.out.isJson) return context.out.json({ job: info })
+    const { out, times } = context
+    const { counts, lastRun, lastSuccessAt, paused, silentSince } = info
+    out.fields([
+      ['job', out.styles.bold(info.name)],
+      ['id', info.id],
+      ['for', info.description],
+      ['owner', info.owner],
+      ['tags', info.tags.length === 0 ? null : info.tags.join(', ')],
+      ['version', text`${info.version}, changed ${times.full(info.changedAt)}`],
+      ['created', times.full(info.createdAt)],
+      ['schedule', info.scheduleDescription ?? scheduleText(info)],
+      ['next', info.nextAt === null ? 'never' : times.full(info.nextAt)],
+      ['paused', paused === null ? null : out.styles.yellow(text`since ${times.full(paused.at)}`)],
+      ['reason', paused?.reason ?? null],
+      ['by', paused?.actor ?? null],
+      [
+        'last run',
+        lastRun === null ? 'none' : text`${lastRun.state}, ${times.full(lastRun.scheduledAt)}, ${lastRun.id}`,
+      ],
+      ['last success', lastSuccessAt === null ? null : times.full(lastSuccessAt)],
+      ['silent', silentSince === null ? null : out.styles.red(text`since ${times.full(silentSince)}`)],
+      ['live', text`${counts.running} running, ${counts.pending} pending, ${counts.queued} queued`],
+    ])
+    out.line()
+    out.fields(settingsOf(info))
+    out.line()
+    out.table(
+      [{ title: 'TASK' }, { title: 'RUNS' }, { title: 'DATA', shrinks: true }],
+      info.tasks.map(({ name: task, handler, data }) => [
+        task,
+        handler === null ? 'code of its own' : `handler ${handler}`,
+        data === undefined ? '' : JSON.stringify(data),
+      ]),
+    )
+  },
+}
+
+function scheduleText({ schedule }: JobInfo): string {
+  return schedule === null ? 'none' : JSON.stringify(schedule)
+}
+
+function settingsOf({ settings }: JobInfo): readonly (readonly [string, string])[] {
+  return Object.entries(settings).map(([name, value]) => {
+    const shown = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
+    return [
+      name.replace(/Ms$/, ''),
+      name.endsWith('Ms') && typeof value === 'number'
+        ? duration(value)
+        : name === 'retention' && value === null
+          ? 'forever'
+          : shown,
+    ]
+  })
+}

@@ -1,0 +1,105 @@
+import type { JobInfo } from '@jobistemer/core'
+import type { FinalState } from '@jobistemer/core/storage'
+import type { Command, Context } from '../command.ts'
+import { text } from '../output/rendered.ts'
+import type { Cell } from '../output/table.ts'
+import { allStates, stateCell } from '../output/states.ts'
+import { readCount, readList, readText } from '../values.ts'
+
+interface Options {
+  readonly owner?: string
+  readonly match?: string
+  readonly tag?: string
+  readonly outcome?: readonly FinalState[]
+  readonly paused?: boolean
+  readonly limit: number
+  readonly cursor?: string
+  readonly names?: true
+}
+
+const finalStateNames = allStates.filter(
+  (state): state is FinalState & (typeof allStates)[number] => !['pending', 'queued', 'running'].includes(state),
+)
+
+/** `jobistemer jobs`. */
+export const jobs: Command = {
+  description: 'Lists the stored jobs, whoever has their code, in the order of the storage.',
+  arguments: '[text]',
+  options: [
+    { flags: '--owner <tag>', description: 'only those with this owner tag', parse: readText('--owner') },
+    { flags: '--tag <tag>', description: 'only those with this tag', parse: readText('--tag') },
+    {
+      flags: '--outcome <states>',
+      description: `only those whose last run ended so, separated by commas: ${finalStateNames.join(', ')}`,
+      parse: readList('--outcome', finalStateNames),
+    },
+    { flags: '--paused', description: 'only those that are paused' },
+    { flags: '--no-paused', description: 'only those that are not paused' },
+    {
+      flags: '-n, --limit <count>',
+      description: 'at most so many (default: 100)',
+      default: 100,
+      parse: readCount('--limit', 1, 10_000),
+    },
+    {
+      flags: '--cursor <cursor>',
+      description: 'where the page begins: as the page before said',
+      parse: readText('--cursor'),
+    },
+    { flags: '--names', description: 'write the names alone, one a line' },
+  ],
+  examples: [
+    ['jobs', 'the first 100 jobs'],
+    ['jobs report --paused', 'the paused ones whose name contains "report"'],
+    ['jobs --json --limit 10000', 'many, for a program'],
+  ],
+  async run(context: Context, [search], { owner, tag, outcome, paused, limit, cursor, names }: Options) {
+    const client = await context.client()
+    const filter = {
+      limit,
+      ...(names !== true && { include: ['lastRun'] as const }),
+      ...(tag !== undefined && { tag }),
+      ...(outcome !== undefined && { lastOutcome: outcome }),
+      ...(owner !== undefined && { owner }),
+      ...(search !== undefined && { text: search }),
+      ...(paused !== undefined && { paused }),
+      ...(cursor !== undefined && { cursor }),
+    }
+    const page = await client.jobs(filter, context.call)
+    if (context.out.isJson) return context.out.json({ jobs: page.items, cursor: page.cursor })
+    if (names === true) return printNames(context, page.items)
+    printJobs(context, page.items)
+    if (page.cursor !== null) context.out.line(text`There are more: --cursor ${page.cursor}`)
+  },
+}
+
+function printNames({ out }: Context, items: readonly JobInfo[]): void {
+  for (const { name } of items) out.line(name)
+}
+
+function printJobs({ out, times }: Context, items: readonly JobInfo[]): void {
+  if (items.length === 0) {
+    out.line('No jobs.')
+    return
+  }
+  out.table(
+    [
+      { title: 'JOB', shrinks: true },
+      { title: 'STATE' },
+      { title: 'NEXT' },
+      { title: 'IN' },
+      { title: 'LAST' },
+      { title: 'SCHEDULE', shrinks: true },
+      { title: 'OWNER', shrinks: true },
+    ],
+    items.map((job): readonly (string | Cell)[] => [
+      job.name,
+      job.paused === null ? 'active' : { text: 'paused', style: out.styles.yellow },
+      job.nextAt === null ? 'never' : times.at(job.nextAt),
+      job.nextAt === null ? '' : times.relative(job.nextAt),
+      job.lastRun == null ? '' : stateCell(job.lastRun.state, out.styles),
+      job.scheduleDescription ?? job.schedule?.type ?? 'none',
+      job.owner ?? '',
+    ]),
+  )
+}

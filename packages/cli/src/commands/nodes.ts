@@ -1,0 +1,71 @@
+import type { NodeInfo } from '@jobistemer/core'
+import type { Command, Context } from '../command.ts'
+import { observeNodes } from '../observe-nodes.ts'
+import type { Cell } from '../output/table.ts'
+import { readDuration } from '../values.ts'
+
+type Life = 'alive' | 'silent' | 'unknown'
+
+/** `jobistemer nodes`. */
+export const nodes: Command = {
+  description:
+    'Lists the nodes on the storage. Whether one lives shows only in its heartbeats: --observe waits for one of each.',
+  options: [
+    {
+      flags: '--observe <duration>',
+      description: 'watch heartbeats for at most so long (default: 0)',
+      default: 0,
+      parse: readDuration('--observe'),
+    },
+  ],
+  examples: [
+    ['nodes', 'at once'],
+    ['nodes --observe 12s', 'and whether they live'],
+  ],
+  async run(context: Context, _, { observe }: { readonly observe: number }) {
+    const [client, storage, clock] = await Promise.all([context.client(), context.storage(), context.session.clock()])
+    const observed = await observeNodes(storage, { clock, forMs: observe, signal: context.signal })
+    const lives = new Map(observed.map(({ record, isAlive }) => [record.incarnation, lifeOf(isAlive)]))
+    const known = await client.nodes(context.call)
+    const items = known.map((node) => ({ ...node, observed: lives.get(node.incarnation) ?? 'unknown' }))
+    if (context.out.isJson) return context.out.json({ nodes: items.map(({ silentForMs: _, ...node }) => node) })
+    printNodes(context, items)
+  },
+}
+
+function printNodes({ out, times }: Context, items: readonly (NodeInfo & { readonly observed: Life })[]): void {
+  if (items.length === 0) {
+    out.line('No nodes.')
+    return
+  }
+  const { dim, green, red } = out.styles
+  const styles = { alive: green, silent: red, unknown: dim }
+  out.table(
+    [
+      { title: 'NODE', shrinks: true },
+      { title: 'STATE' },
+      { title: 'OBSERVED' },
+      { title: 'RUNS', align: 'right' },
+      { title: 'STARTED' },
+      { title: 'HOST', shrinks: true },
+      { title: 'PID', align: 'right' },
+      { title: 'VERSION' },
+      { title: 'NODE.JS' },
+    ],
+    items.map((node): readonly (string | Cell)[] => [
+      node.node,
+      node.state,
+      { text: node.observed, style: styles[node.observed] },
+      `${node.running}/${node.maxConcurrentJobs}`,
+      times.at(node.startedAt),
+      node.host,
+      String(node.pid),
+      node.versions.jobistemer,
+      node.versions.node,
+    ]),
+  )
+}
+
+function lifeOf(isAlive: boolean | null): Life {
+  return isAlive === null ? 'unknown' : isAlive ? 'alive' : 'silent'
+}

@@ -1,0 +1,59 @@
+import { counted } from '../output/counted.ts'
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { confirm } from '../confirm.ts'
+import { jobOf } from '../job-of.ts'
+import { text } from '../output/rendered.ts'
+import { duration } from '../output/times.ts'
+import { readCount, readDuration, readText } from '../values.ts'
+
+interface Options {
+  readonly olderThan: number
+  readonly keep: number
+  readonly job?: string
+  readonly yes?: true
+}
+
+/** `jobistemer prune`. */
+export const prune: Command = {
+  description:
+    'Removes old history. Never makes an old slot run again. What nodes remove by themselves is the retention of a job.',
+  options: [
+    {
+      flags: '--older-than <duration>',
+      description: 'runs that ended and were scheduled longer ago (required)',
+      parse: readDuration('--older-than'),
+    },
+    {
+      flags: '--keep <count>',
+      description: 'the latest so many of each job stay (default: 0)',
+      default: 0,
+      parse: readCount('--keep', 0, Number.MAX_SAFE_INTEGER),
+    },
+    { flags: '--job <name>', description: 'of this job alone', parse: readText('--job') },
+    { flags: '-y, --yes', description: 'do not ask' },
+  ],
+  examples: [
+    ['prune --older-than 90d --keep 100', 'of all jobs'],
+    ['prune --older-than 7d --job import --yes', 'of one, without asking'],
+  ],
+  exitsWithNo: 'you said no',
+  async run(context: Context, _, { olderThan, keep, job, yes }: Options) {
+    if (olderThan === undefined) {
+      throw new CliError({
+        code: 'USAGE',
+        message: 'It is not said how old history is to be removed.',
+        field: '--older-than',
+        remedy: 'Give --older-than 90d.',
+      })
+    }
+    const client = await context.client()
+    if (job !== undefined) await jobOf(context, job)
+    const whose = job === undefined ? 'all jobs' : job
+    await confirm(context, text`Remove the history of ${whose} that is older than ${duration(olderThan)}?`, yes)
+    const filter = { olderThan, keep, ...(job !== undefined && { job }) }
+    const removed = await client.prune({ ...filter, ...context.call })
+    if (context.out.isJson) return context.out.json({ job: job ?? null, removed })
+    context.out.line(text`Removed ${counted(removed, 'run')}.`)
+  },
+}

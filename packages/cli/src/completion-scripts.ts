@@ -1,0 +1,87 @@
+import type { Command, ListedCommand } from './command.ts'
+import { globalOptions } from './global-options.ts'
+
+interface CompletedCommand {
+  readonly name: string
+  readonly summary: string
+  readonly options: readonly { readonly name: string; readonly description: string }[]
+  /** Its argument is the name of a job. */
+  readonly takesJob: boolean
+}
+
+/** The script of a shell; `null` for one that is not known. */
+export async function completionScripts(shell: string, commands: readonly ListedCommand[]): Promise<string | null> {
+  const write = { bash: bashScript, zsh: zshScript, fish: fishScript }[shell]
+  return write === undefined ? null : write(await Promise.all(commands.map(completed)))
+}
+
+async function completed({ name, summary, load }: ListedCommand): Promise<CompletedCommand> {
+  const command: Command = await load()
+  const options = [...(command.options ?? []), ...globalOptions].map(({ flags, description }) => ({
+    name: /--[\w-]+/.exec(flags)?.[0] as string,
+    description: description.replace(/['"`$\\[\]:]/g, ''),
+  }))
+  return { name, summary, options, takesJob: /<name>|\[name\]|\[names/.test(command.arguments ?? '') }
+}
+
+/** Asks this program for the names: quickly, and silently where it cannot tell. */
+const jobNames = 'jobistemer jobs --names --timeout 2s 2>/dev/null'
+
+function bashScript(commands: readonly CompletedCommand[]): string {
+  const cases = commands.map(({ name, options, takesJob }) => {
+    const words = options.map((option) => option.name).join(' ')
+    return `    ${name}) options='${words}'; jobs=${takesJob ? '1' : ''} ;;`
+  })
+  return `# bash completion of jobistemer
+_jobistemer() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" command='' options='' jobs='' each
+  for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$each" in -*) ;; *) command="$each"; break ;; esac
+  done
+  case "$command" in
+    '') COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')}' -- "$word")); return ;;
+${cases.join('\n')}
+  esac
+  if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word")); return; fi
+  if [[ -n "$jobs" ]]; then
+    local IFS=$'\\n'
+    COMPREPLY=($(compgen -W "$(${jobNames})" -- "$word"))
+  fi
+}
+complete -o default -F _jobistemer jobistemer
+`
+}
+
+function zshScript(commands: readonly CompletedCommand[]): string {
+  const cases = commands.map(({ name, options, takesJob }) => {
+    const words = options.map((option) => `'${option.name}[${option.description}]'`).join(' ')
+    return `    ${name}) _arguments ${words} '*:${takesJob ? 'job:_jobistemer_jobs' : 'file:_files'}' ;;`
+  })
+  return `#compdef jobistemer
+_jobistemer_jobs() { local -a names; names=("\${(@f)$(${jobNames})}"); compadd -a names }
+_jobistemer() {
+  local -a commands=(
+${commands.map(({ name, summary }) => `    '${name}:${summary}'`).join('\n')}
+  )
+  if (( CURRENT == 2 )); then _describe command commands; return; fi
+  local command="$words[2]"
+  shift words; (( CURRENT-- ))
+  case "$command" in
+${cases.join('\n')}
+  esac
+}
+compdef _jobistemer jobistemer
+`
+}
+
+function fishScript(commands: readonly CompletedCommand[]): string {
+  const lines = commands.flatMap(({ name, summary, options, takesJob }) => {
+    const inside = `complete -c jobistemer -n '__fish_seen_subcommand_from ${name}'`
+    return [
+      `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d '${summary}'`,
+      ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d '${option.description}'`),
+      ...(takesJob ? [`${inside} -f -a '(${jobNames})'`] : []),
+    ]
+  })
+  return `# fish completion of jobistemer\n${lines.join('\n')}\n`
+}

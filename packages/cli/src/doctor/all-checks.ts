@@ -1,0 +1,41 @@
+import { buildsDiffer } from './checks/builds-differ.ts'
+import { clockOffset } from './checks/clock-offset.ts'
+import { definitionDiffers } from './checks/definition-differs.ts'
+import { jobAhead } from './checks/job-ahead.ts'
+import { jobFailing } from './checks/job-failing.ts'
+import { jobLate } from './checks/job-late.ts'
+import { jobPaused } from './checks/job-paused.ts'
+import { jobWithoutCode } from './checks/job-without-code.ts'
+import { longQueue } from './checks/long-queue.ts'
+import { noNodeLives } from './checks/no-node-lives.ts'
+import { nodeSilent } from './checks/node-silent.ts'
+import { retentionBehind } from './checks/retention-behind.ts'
+import { runStuck } from './checks/run-stuck.ts'
+import { runWaits } from './checks/run-waits.ts'
+import { storageKeeps } from './checks/storage-keeps.ts'
+import { storageWrites } from './checks/storage-writes.ts'
+import type { Finding } from './finding.ts'
+import type { Survey } from './survey.ts'
+
+/** Looks at one thing, and answers what is wrong with it. */
+export type Check = (survey: Survey) => Promise<readonly Finding[]>
+
+/** All of them, in the order of what they say. */
+export const allChecks: Readonly<Record<string, Check>> = {
+  'the storage can be written': storageWrites,
+  'the storage keeps what it is given': storageKeeps,
+  'the clocks agree': clockOffset,
+  'a node lives': noNodeLives,
+  'all nodes give heartbeats': nodeSilent,
+  'all nodes have one version': buildsDiffer,
+  'all nodes define jobs as they are stored': definitionDiffers,
+  'a node has the code of each job': jobWithoutCode,
+  'no job is ahead of the clocks': jobAhead,
+  'no job is late': jobLate,
+  'no run is stuck': runStuck,
+  'no run waits for long': runWaits,
+  'the queue is short': longQueue,
+  'no job fails again and again': jobFailing,
+  'old history is removed': retentionBehind,
+  'no job is paused': jobPaused,
+}

@@ -1,0 +1,22 @@
+import { duration } from '../../output/times.ts'
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/** What nodes take for a jump. */
+const errorMs = 5000
+/** The default of a scheduler's maxClockSkew. */
+const warningMs = 1000
+
+/** Whether the clocks of this machine and of the storage agree. */
+export async function clockOffset({ clockOffsetMs }: Survey): Promise<readonly Finding[]> {
+  if (clockOffsetMs === null || Math.abs(clockOffsetMs) <= warningMs) return []
+  const side = clockOffsetMs > 0 ? 'ahead of' : 'behind'
+  return [
+    {
+      code: 'CLOCK_OFFSET',
+      severity: Math.abs(clockOffsetMs) > errorMs ? 'error' : 'warning',
+      message: `The clock of this machine is ${duration(Math.abs(clockOffsetMs))} ${side} that of the storage.`,
+      remedy: 'Find out which of the two is wrong, and let NTP set it. A node on this machine waits until they agree.',
+    },
+  ]
+}

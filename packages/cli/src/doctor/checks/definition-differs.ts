@@ -1,0 +1,28 @@
+import type { Finding } from '../finding.ts'
+import { definitionOf } from '../definition-of.ts'
+import type { Survey } from '../survey.ts'
+
+/** Jobs that a living node defines otherwise than they are stored. */
+export async function definitionDiffers({ living, jobs }: Survey): Promise<readonly Finding[]> {
+  return jobs.flatMap((job) => {
+    const { id, name, fingerprint, version } = job
+    const { tasks, updates } = definitionOf(job)
+    // What is data alone is defined in the storage.
+    if (tasks.every(({ handler }) => handler !== undefined)) return []
+    const others = living.filter(({ abilities }) => {
+      if (abilities === null || !abilities.canRun({ id, tasks })) return false
+      return ![fingerprint, updates].some((one) => one !== undefined && abilities.hasDefinition(id, one))
+    })
+    if (others.length === 0) return []
+    return [
+      {
+        code: 'DEFINITION_DIFFERS',
+        severity: 'warning',
+        job: name,
+        message: `Other definitions of ${name} than version ${version}, which is in force, are on ${others.map(({ record }) => record.node).join(', ')}.`,
+        remedy:
+          'Bring all nodes to one build; during a deployment this is expected. A scheduler can say which build is newer: release.',
+      },
+    ]
+  })
+}

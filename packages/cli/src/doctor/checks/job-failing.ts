@@ -1,0 +1,33 @@
+import type { OccurrenceState } from '@jobistemer/core/storage'
+import type { Finding } from '../finding.ts'
+import { forEachJob } from '../for-each-job.ts'
+import type { Survey } from '../survey.ts'
+
+const ended: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
+
+/** Jobs whose last runs have all failed. */
+export async function jobFailing(survey: Survey): Promise<readonly Finding[]> {
+  const { storage, settings } = survey
+  return forEachJob(survey, async ({ id: jobId, name }) => {
+    const { items } = await storage.listOccurrences({
+      kind: 'job',
+      jobId,
+      states: ended,
+      order: 'descending',
+      runs: false,
+      limit: settings.failures,
+      cursor: null,
+    })
+    const [last] = items
+    const isFailing = items.length === settings.failures && items.every(({ state }) => state.startsWith('failed'))
+    if (!isFailing || last === undefined) return null
+    return {
+      code: 'JOB_FAILING',
+      severity: 'error',
+      job: name,
+      run: last.id,
+      message: `The last ${items.length} runs of ${name} have failed.`,
+      remedy: `See why: jobistemer run ${last.id}.`,
+    }
+  })
+}

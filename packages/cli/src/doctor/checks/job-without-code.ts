@@ -1,0 +1,31 @@
+import type { Finding } from '../finding.ts'
+import { definitionOf } from '../definition-of.ts'
+import type { Survey } from '../survey.ts'
+
+/** Jobs that no living node has the code of. */
+export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
+  // A node with a great deal of code does not say what it has.
+  if (living.length === 0 || living.some(({ abilities }) => abilities === null)) return []
+  const waiting = new Set(pending.map(({ jobId }) => jobId))
+  return jobs.flatMap((job) => {
+    const { id, name, nextAt } = job
+    const { tasks } = definitionOf(job)
+    if (nextAt === null && !waiting.has(id)) return []
+    if (living.some(({ abilities }) => abilities?.canRun({ id, tasks }))) return []
+    const missing = tasks.flatMap(({ handler }) =>
+      handler === undefined || living.some(({ abilities }) => abilities?.canRun({ id, tasks: [{ name: '', handler }] }))
+        ? []
+        : [handler],
+    )
+    const what = missing.length === 0 ? 'its code' : `the handlers that it needs: ${[...new Set(missing)].join(', ')}`
+    return [
+      {
+        code: 'JOB_WITHOUT_CODE',
+        severity: 'error',
+        job: name,
+        message: `No living node can run ${name}: none has ${what}.`,
+        remedy: `Start a node that has it, or delete the job where it was defined.`,
+      },
+    ]
+  })
+}

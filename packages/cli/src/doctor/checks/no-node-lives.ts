@@ -1,0 +1,17 @@
+import { counted } from '../../output/counted.ts'
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/** Whether anybody is there to run the jobs. */
+export async function noNodeLives({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
+  const scheduled = jobs.filter(({ nextAt, paused }) => nextAt !== null && paused === null).length
+  if (living.length > 0 || scheduled + pending.length === 0) return []
+  return [
+    {
+      code: 'NO_NODE_LIVES',
+      severity: 'error',
+      message: `No node lives: ${counted(scheduled, 'scheduled job')} and ${counted(pending.length, 'pending run')} wait for one.`,
+      remedy: 'Start a process that runs createScheduler(…).start() on this storage, or find out why it ended.',
+    },
+  ]
+}

@@ -1,0 +1,21 @@
+import { counted } from '../../output/counted.ts'
+import type { Finding } from '../finding.ts'
+import { hasEnded } from '../../observe-nodes.ts'
+import type { Survey } from '../survey.ts'
+
+/** Nodes that gave no heartbeat while they were watched. */
+export async function nodeSilent({ nodes, running, settings }: Survey): Promise<readonly Finding[]> {
+  return nodes
+    .filter(({ record, isAlive }) => isAlive === false && !hasEnded(record))
+    .map(({ record: { node, incarnation } }) => {
+      const owned = running.filter(({ owner }) => owner?.incarnation === incarnation).length
+      return {
+        code: 'NODE_SILENT',
+        severity: 'warning',
+        node,
+        message: `Node ${node} gave no heartbeat in ${settings.observeMs / 1000} s, and has ${counted(owned, 'run')}.`,
+        remedy:
+          'Living nodes take over what it ran within a minute or so. If it should be there, look at its process and its log.',
+      }
+    })
+}

@@ -1,0 +1,39 @@
+import { type OccurrenceState, finalStates } from '@jobistemer/core/storage'
+import { duration } from '../../output/times.ts'
+import type { Finding } from '../finding.ts'
+import { forEachJob } from '../for-each-job.ts'
+import { retentionOf } from '../definition-of.ts'
+import type { Survey } from '../survey.ts'
+
+/** Nodes remove old history in small steps, and get round to each job once in this time at most. */
+const slackMs = 86_400_000
+
+/** Jobs whose history should have been removed. */
+export async function retentionBehind(survey: Survey): Promise<readonly Finding[]> {
+  const { storage, now } = survey
+  return forEachJob(survey, async (job) => {
+    const retention = retentionOf(job)
+    if (retention === null) return null
+    const { olderThanMs, keep } = retention
+    const states: readonly OccurrenceState[] = finalStates
+    const { items } = await storage.listOccurrences({
+      kind: 'job',
+      jobId: job.id,
+      to: now - olderThanMs - Math.max(slackMs, olderThanMs / 10),
+      states,
+      order: 'ascending',
+      runs: false,
+      limit: keep + 1,
+      cursor: null,
+    })
+    const [oldest] = items
+    if (items.length <= keep || oldest === undefined) return null
+    return {
+      code: 'RETENTION_BEHIND',
+      severity: 'warning',
+      job: job.name,
+      message: `History of ${job.name} is ${duration(now - oldest.scheduledAt)} old, although its retention is ${duration(olderThanMs)}.`,
+      remedy: `Nodes remove it while they run. At once: jobistemer prune --older-than ${Math.ceil(olderThanMs / 86_400_000)}d --keep ${keep} --job '${job.name}'.`,
+    }
+  })
+}

@@ -1,0 +1,24 @@
+import { jobId } from '@jobistemer/core'
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/**
+ * A write that changes nothing: the pause of a job that is not there is lifted. It takes the way of every write, with its
+ * lock and its rights.
+ */
+export async function storageWrites({ storage, now }: Survey): Promise<readonly Finding[]> {
+  try {
+    await storage.saveJobs({ now, changes: [{ kind: 'pause', id: jobId('jobistemer doctor looks'), paused: null }] })
+    return []
+  } catch (error) {
+    return [
+      {
+        code: 'STORAGE_NOT_WRITABLE',
+        severity: 'error',
+        message: `The storage can be read, but not written: ${error instanceof Error ? error.message : String(error)}`,
+        remedy:
+          'Look at the rights of this user, and whether the disk is full. Nodes with the same rights run nothing.',
+      },
+    ]
+  }
+}

@@ -1,0 +1,25 @@
+import type { Retention } from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
+
+/** What core keeps of a definition; a storage keeps it as it is. */
+interface Definition {
+  readonly defaults: { readonly retention?: Retention | null }
+  readonly settings: { readonly retention?: Retention | null }
+  readonly tasks: readonly { readonly name: string; readonly handler?: string }[]
+  readonly updates?: string
+}
+
+/** The default of core. */
+const retentionByDefault: Retention = { olderThanMs: 30 * 86_400_000, keep: 10 }
+
+/** A definition as core keeps it. */
+export function definitionOf({ definition }: Pick<JobRecord, 'definition'>): Definition {
+  return definition as unknown as Definition
+}
+
+/** For how long the history of a job is kept, with the default filled in; `null`: for ever. */
+export function retentionOf(job: Pick<JobRecord, 'definition'>): Retention | null {
+  const { defaults, settings } = definitionOf(job)
+  const own = settings.retention === undefined ? defaults.retention : settings.retention
+  return own === undefined ? retentionByDefault : own
+}

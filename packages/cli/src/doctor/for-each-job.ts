@@ -1,0 +1,24 @@
+import type { JobRecord } from '@jobistemer/core/storage'
+import type { Finding } from './finding.ts'
+import type { Survey } from './survey.ts'
+
+/** So many questions to the storage at once. */
+const atOnce = 16
+
+/** Asks the storage about each job, several at a time, and answers in the order of the jobs. */
+export async function forEachJob(
+  { jobs, signal }: Survey,
+  ask: (job: JobRecord) => Promise<Finding | null>,
+): Promise<readonly Finding[]> {
+  const answers: (Finding | null)[] = []
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (next < jobs.length) {
+      signal.throwIfAborted()
+      const index = next++
+      answers[index] = await ask(jobs[index] as JobRecord)
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return answers.filter((answer): answer is Finding => answer !== null)
+}

@@ -1,0 +1,127 @@
+import { type Abilities, type Clock, readAbilities } from '@jobistemer/core'
+import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
+
+/** What the checks look at: read once, for all of them. */
+export interface Survey {
+  readonly storage: Storage
+  /** Epoch milliseconds: the storage's clock where it has one, else this machine's. */
+  readonly now: number
+  /** How far this machine's clock is ahead of the storage's, in milliseconds; `null` where the storage has none. */
+  readonly clockOffsetMs: number | null
+  /** What the storage warned of when it was opened. */
+  readonly warnings: readonly { readonly fields: object; readonly message: string }[]
+  readonly nodes: readonly ObservedNode[]
+  /** Those that are not known to be dead, and have not ended. */
+  readonly living: readonly LivingNode[]
+  readonly jobs: readonly JobRecord[]
+  /** There are more jobs than were looked at. */
+  readonly isPartial: boolean
+  readonly running: readonly OccurrenceRecord[]
+  readonly pending: readonly OccurrenceRecord[]
+  readonly settings: DoctorSettings
+  readonly signal: AbortSignal
+}
+
+/** A node, and what it has code for; `null` where it does not say. */
+export interface LivingNode extends ObservedNode {
+  readonly abilities: Abilities | null
+}
+
+/** What people set. */
+export interface DoctorSettings {
+  /** So many runs in a row that failed are too many. */
+  readonly failures: number
+  /** At most so many jobs are looked at, and so many runs that wait or run. */
+  readonly most: number
+  /** For so long nodes are watched, at most. */
+  readonly observeMs: number
+}
+
+/** Reads what the checks look at. */
+export async function survey(
+  storage: Storage,
+  {
+    clock,
+    settings,
+    warnings,
+    signal,
+  }: {
+    readonly clock: Clock
+    readonly settings: DoctorSettings
+    readonly warnings: readonly { readonly fields: object; readonly message: string }[]
+    readonly signal: AbortSignal
+  },
+): Promise<Survey> {
+  const observing = observeNodes(storage, { clock, forMs: settings.observeMs, signal })
+  const [clockOffsetMs, nodes, { jobs, isPartial }, running, pending] = await Promise.all([
+    offsetOf(storage, clock),
+    observing,
+    allJobs(storage, settings.most),
+    liveRuns(storage, 'running', settings.most),
+    liveRuns(storage, 'pending', settings.most),
+  ])
+  return {
+    storage,
+    now: clock.now() - (clockOffsetMs ?? 0),
+    clockOffsetMs,
+    warnings,
+    nodes,
+    living: await livingOf(storage, nodes),
+    jobs,
+    isPartial,
+    running,
+    pending,
+    settings,
+    signal,
+  }
+}
+
+async function livingOf(storage: Storage, nodes: readonly ObservedNode[]): Promise<readonly LivingNode[]> {
+  const living = nodes.filter(({ record, isAlive }) => isAlive !== false && !hasEnded(record))
+  const profilesOf = living.map(({ record }) => record.incarnation)
+  const { profiles } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf })
+  return living.map((node, index) => {
+    const profile = profiles[index] ?? null
+    return { ...node, abilities: profile === null ? null : readAbilities(profile) }
+  })
+}
+
+async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> {
+  if (storage.serverTime === undefined) return null
+  const before = clock.monotonic()
+  const askedAt = clock.now()
+  const answer = await storage.serverTime()
+  // The storage has answered somewhere in between.
+  return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
+}
+
+async function allJobs(
+  storage: Storage,
+  most: number,
+): Promise<{ readonly jobs: readonly JobRecord[]; readonly isPartial: boolean }> {
+  const jobs: JobRecord[] = []
+  let cursor: string | null = null
+  do {
+    const page = await storage.listJobs({ limit: Math.min(500, most - jobs.length), cursor })
+    jobs.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== null && jobs.length < most)
+  return { jobs, isPartial: cursor !== null }
+}
+
+async function liveRuns(
+  storage: Storage,
+  state: 'running' | 'pending',
+  most: number,
+): Promise<readonly OccurrenceRecord[]> {
+  const runs: OccurrenceRecord[] = []
+  let cursor: string | null = null
+  do {
+    const limit = Math.min(500, most - runs.length)
+    const page = await storage.listOccurrences({ kind: 'live', state, runs: false, limit, cursor })
+    runs.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== null && runs.length < most)
+  return runs
+}

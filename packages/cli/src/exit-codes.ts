@@ -1,0 +1,31 @@
+/** What the program's exit codes mean. They are stable: scripts decide by them. */
+export const exitCodes = {
+  /** Done, or the answer is yes. */
+  fine: 0,
+  /** The answer is no: `doctor` has found an error, `plan` a difference; a trigger was skipped, a run had ended before. */
+  no: 1,
+  /** A wrong command line, configuration or definition; a package that is not installed. */
+  usage: 2,
+  /** The storage cannot be reached or used, or did not answer in time. */
+  storage: 3,
+  /** No such job or run. */
+  notFound: 4,
+  /** Somebody else was faster, or the storage refuses it. */
+  conflict: 5,
+  /** A fault of this program. */
+  internal: 70,
+  /** Ended by Ctrl-C. */
+  interrupted: 130,
+} as const
+
+/** For the help, and for the README. */
+export const exitCodeMeanings: readonly (readonly [number, string])[] = [
+  [exitCodes.fine, 'done, or the answer is yes'],
+  [exitCodes.no, 'the answer is no: an error found, a difference, a run that was skipped or had ended'],
+  [exitCodes.usage, 'a wrong command line, configuration or definition; a package that is missing'],
+  [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],
+  [exitCodes.notFound, 'no such job or run'],
+  [exitCodes.conflict, 'somebody else was faster, or the storage refuses it'],
+  [exitCodes.internal, 'a fault of this program'],
+  [exitCodes.interrupted, 'ended by Ctrl-C'],
+]

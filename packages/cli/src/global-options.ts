@@ -1,0 +1,46 @@
+import type { CommandOption } from './command.ts'
+import { readDuration, readText } from './values.ts'
+
+/** What every command takes. */
+export interface GlobalOptions {
+  readonly storage?: string
+  readonly config?: string | false
+  readonly prefix?: string
+  readonly json?: true
+  readonly utc?: true
+  readonly timezone?: string
+  readonly timeout: number
+  readonly color?: boolean
+  readonly debug?: true
+}
+
+/** The options of every command. */
+export const globalOptions: readonly CommandOption[] = [
+  {
+    flags: '-s, --storage <place>',
+    description: 'sqlite:FILE, redis://HOST, rediss://HOST or dynamodb:TABLE (env JOBISTEMER_STORAGE)',
+    parse: readText('--storage'),
+  },
+  {
+    flags: '-c, --config <file>',
+    description: 'configuration (default: jobistemer.config.{ts,mts,js,mjs,json} in the working folder)',
+  },
+  { flags: '--no-config', description: 'read no configuration' },
+  {
+    flags: '--prefix <prefix>',
+    description: 'what the keys begin with, in Redis and DynamoDB',
+    parse: readText('--prefix'),
+  },
+  { flags: '--json', description: 'write JSON; its schema is in the folder schema of the package' },
+  { flags: '--utc', description: 'show instants in UTC' },
+  { flags: '--timezone <zone>', description: "show instants in this zone (default: the machine's)" },
+  {
+    flags: '--timeout <duration>',
+    description: 'how long to wait for the storage (default: 10s)',
+    default: 10_000,
+    parse: readDuration('--timeout', 1),
+  },
+  { flags: '--color', description: 'colours, although no terminal is there (env FORCE_COLOR)' },
+  { flags: '--no-color', description: 'no colours (env NO_COLOR)' },
+  { flags: '--debug', description: 'show stacks of errors' },
+]

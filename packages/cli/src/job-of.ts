@@ -1,0 +1,49 @@
+import type { JobDetails } from '@jobistemer/core'
+import { CliError } from './cli-error.ts'
+import type { Context } from './command.ts'
+import { exitCodes } from './exit-codes.ts'
+import { nearest } from './nearest.ts'
+
+/** More names are not looked through for one that is like another. */
+const mostNames = 10_000
+
+/** A stored job. @throws CliError that names the nearest ones when there is none of this name */
+export async function jobOf(context: Context, name: string): Promise<JobDetails> {
+  const client = await context.client()
+  try {
+    return await client.job(name, context.call)
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== 'JOB_NOT_FOUND') throw error
+    throw await notFound(context, name, error)
+  }
+}
+
+/** The same error for a command that has learned otherwise that there is no such job. */
+export async function withNearNames<T>(context: Context, name: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== 'JOB_NOT_FOUND') throw error
+    throw await notFound(context, name, error)
+  }
+}
+
+async function notFound(context: Context, name: string, cause: unknown): Promise<CliError> {
+  const client = await context.client()
+  const { items } = await client.jobs({ limit: mostNames }, context.call)
+  const near = nearest(
+    name,
+    items.map((item) => item.name),
+  )
+  return new CliError({
+    code: 'JOB_NOT_FOUND',
+    message: `There is no job ${JSON.stringify(name)}.`,
+    field: 'NAME',
+    remedy:
+      near.length > 0
+        ? `Did you mean ${near.map((one) => JSON.stringify(one)).join(' or ')}?`
+        : 'jobistemer jobs lists those that are there.',
+    exitCode: exitCodes.notFound,
+    cause,
+  })
+}

@@ -1,0 +1,113 @@
+import { CommanderError } from 'commander'
+import { CliError } from './cli-error.ts'
+import type { Command, Context } from './command.ts'
+import { commandList } from './command-list.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { Io, Output } from './io.ts'
+import { Printer } from './output/printer.ts'
+import { stylesOf, wantsColor } from './output/styles.ts'
+import { Times } from './output/times.ts'
+import type { GlobalOptions } from './global-options.ts'
+import { buildProgram } from './program.ts'
+import { printError, reportOf } from './report-error.ts'
+import { Session } from './session.ts'
+
+/**
+ * The program: reads a command line, does what it says, and answers the exit code. Never throws.
+ * @param argv without the program itself.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const interruption = new AbortController()
+  const stopListening = io.onInterrupt(() => interruption.abort())
+  let code: number = exitCodes.fine
+  // Until the command line is read, it is looked whether these are there.
+  let options: Pick<GlobalOptions, 'json' | 'color' | 'debug'> = {
+    ...(argv.includes('--json') && { json: true }),
+    ...(argv.includes('--no-color') && { color: false }),
+    ...(argv.includes('--debug') && { debug: true }),
+  }
+  const printerTo = (output: Output): Printer => {
+    const styles = stylesOf(options.json !== true && wantsColor(output, io, options.color))
+    return new Printer(output, { isJson: options.json === true, styles })
+  }
+  try {
+    const names = new Set(argv.filter((word) => commandList.some(({ name }) => name === word)))
+    const program = await buildProgram(names, async (command, args, given) => {
+      options = given
+      code = await runCommand(command, args, given, io, interruption.signal, printerTo)
+    })
+    const hasColors = wantsColor(io.stdout, io, options.color)
+    for (const one of [program, ...program.commands]) {
+      one.exitOverride().configureOutput({
+        writeOut: (text) => io.stdout.write(text),
+        writeErr: () => undefined,
+        outputError: () => undefined,
+        getOutHelpWidth: () => io.stdout.columns ?? 100,
+        getOutHasColors: () => hasColors,
+      })
+    }
+    if (argv.length === 0) io.stdout.write(program.helpInformation())
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) code = exitCodes.fine
+    else {
+      const reported = reportOf(
+        error instanceof CommanderError ? usageError(error) : error,
+        interruption.signal.aborted,
+      )
+      printError(printerTo(io.stderr), reported, { stack: options.debug === true ? error : undefined })
+      code = reported.exitCode
+    }
+  } finally {
+    stopListening()
+  }
+  return code
+}
+
+async function runCommand(
+  command: Command,
+  args: readonly (string | undefined)[],
+  options: GlobalOptions,
+  io: Io,
+  signal: AbortSignal,
+  printerTo: (output: Output) => Printer,
+): Promise<number> {
+  const { storage, config, prefix, timeout: timeoutMs, timezone } = options
+  const session = new Session(io, { storage, config, prefix, timeoutMs })
+  try {
+    const clock = await session.clock()
+    const loaded = await session.config()
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone
+    const shown = options.utc === true ? 'UTC' : (timezone ?? loaded.config.timezone ?? own)
+    const context: Context = {
+      io,
+      session,
+      out: printerTo(io.stdout),
+      err: printerTo(io.stderr),
+      times: new Times({ timezone: shown, now: () => clock.now() }),
+      isUtc: options.utc === true,
+      signal,
+      call: { signal },
+      commands: commandList,
+      now: () => clock.now(),
+      client: () => session.client(),
+      storage: () => session.storage(),
+    }
+    const answer = await command.run(context, args as readonly never[], options as never)
+    return typeof answer === 'number' ? answer : exitCodes.fine
+  } finally {
+    await session.close()
+  }
+}
+
+/** What commander says of a wrong command line, in this program's words. */
+function usageError(error: CommanderError): CliError {
+  const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n')
+  const hint = others.join(' ').replace(/^\((.*)\)$/, '$1')
+  return new CliError({
+    code: 'USAGE',
+    message: `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`,
+    remedy: hint === '' ? 'Run jobistemer --help, or jobistemer COMMAND --help.' : hint,
+    cause: error,
+  })
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '@jobistemer/core'
+import type { NodeRecord, Storage } from '@jobistemer/core/storage'
+
+/** A node, and whether it was seen to live. */
+export interface ObservedNode {
+  readonly record: NodeRecord
+  /** Its heartbeat was seen to grow; `null`: it was not watched for long enough to tell. */
+  readonly isAlive: boolean | null
+}
+
+/** Heartbeats are looked for so often. */
+const lookEveryMs = 250
+
+/**
+ * Watches the heartbeats of the nodes until each has given one, for `forMs` at most. A record alone says nothing: that of
+ * a node that died is there until another one has taken over its work.
+ */
+export async function observeNodes(
+  storage: Storage,
+  { clock, forMs, signal }: { readonly clock: Clock; readonly forMs: number; readonly signal: AbortSignal },
+): Promise<readonly ObservedNode[]> {
+  const look = async (): Promise<readonly NodeRecord[]> =>
+    (await storage.heartbeat({ now: clock.now(), own: null, remove: [], profilesOf: [] })).nodes
+  let nodes = await look()
+  const first = new Map(nodes.map(({ incarnation, counter }) => [incarnation, counter]))
+  const hasMoved = ({ incarnation, counter }: NodeRecord): boolean => first.get(incarnation) !== counter
+  const endAt = clock.monotonic() + forMs
+  while (!nodes.every((node) => hasEnded(node) || hasMoved(node)) && clock.monotonic() < endAt) {
+    await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
+    nodes = await look()
+  }
+  // A node says so every five seconds, and DynamoDB's every ten.
+  const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
+  return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
+}
+
+/** A node that has shut down says so in its last heartbeat. */
+export function hasEnded({ about }: NodeRecord): boolean {
+  return about.ended === true
+}
+
+function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const timer = clock.setTimer(delayMs, () => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+    const abort = (): void => {
+      timer.cancel()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

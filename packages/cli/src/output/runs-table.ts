@@ -1,0 +1,56 @@
+import type { Occurrence } from '@jobistemer/core'
+import type { Context } from '../command.ts'
+import type { Cell, Column } from './table.ts'
+import { stateCell } from './states.ts'
+import { duration } from './times.ts'
+
+/** A run, and the name of its job where they are of several. */
+export interface ListedRun {
+  readonly job?: string
+  readonly occurrence: Occurrence
+}
+
+/** Writes runs, one a line. */
+export function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): void {
+  const hasJobs = runs.some(({ job }) => job !== undefined)
+  const columns: Column[] = [
+    { title: 'SCHEDULED' },
+    ...(hasJobs ? [{ title: 'JOB', shrinks: true }] : []),
+    { title: 'STATE' },
+    { title: 'TOOK', align: 'right' },
+    { title: 'NODE', shrinks: true },
+    { title: 'RUN' },
+    { title: 'WHAT', shrinks: true },
+  ]
+  out.table(
+    columns,
+    runs.map(({ job, occurrence }): readonly (string | Cell)[] => [
+      times.at(occurrence.scheduledAt),
+      ...(hasJobs ? [job ?? ''] : []),
+      stateCell(occurrence.state, out.styles),
+      tookOf(occurrence, now()),
+      occurrence.node ?? '',
+      occurrence.id,
+      whatOf(occurrence),
+    ]),
+  )
+}
+
+/** From its start to its end, or so far. */
+export function tookOf({ startedAt, finishedAt, state }: Occurrence, now: number): string {
+  if (startedAt === null || (finishedAt === null && state !== 'running')) return ''
+  return duration(Math.max(0, (finishedAt?.getTime() ?? now) - startedAt.getTime()))
+}
+
+function whatOf({ kind, reason, recovered, span, tasks, replayOf }: Occurrence): string {
+  const failed = tasks.find(({ error }) => error !== null)
+  const parts = [
+    kind === 'slot' ? null : kind,
+    recovered ? 'recovered' : null,
+    span === null ? null : `${span.count} slots`,
+    replayOf === null ? null : `of ${replayOf}`,
+    reason,
+    failed === undefined ? null : `${failed.name}: ${failed.error?.message.split('\n')[0]}`,
+  ]
+  return parts.filter((part) => part !== null).join(', ')
+}

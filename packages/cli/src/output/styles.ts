@@ -1,0 +1,25 @@
+import picocolors from 'picocolors'
+import type { Io, Output } from '../io.ts'
+import { type Part, Rendered, render } from './rendered.ts'
+
+/** Colours, where they are wanted. */
+export type Styles = Readonly<Record<StyleName, (part: Part) => Rendered>>
+
+/** What a text can look like. */
+export type StyleName = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+
+const names: readonly StyleName[] = ['bold', 'dim', 'red', 'green', 'yellow', 'cyan']
+
+export function stylesOf(isColored: boolean): Styles {
+  const colors = picocolors.createColors(isColored)
+  const entries = names.map((name) => [name, (part: Part) => new Rendered(colors[name](render(part)))])
+  return Object.fromEntries(entries) as Styles
+}
+
+/** By --color and --no-color, by NO_COLOR and FORCE_COLOR, and else whether a terminal is there that has colours. */
+export function wantsColor(output: Output, { env }: Pick<Io, 'env'>, asked: boolean | undefined): boolean {
+  if (asked !== undefined) return asked
+  if ((env.NO_COLOR ?? '') !== '') return false
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
+  return output.isTTY === true && env.TERM !== 'dumb'
+}

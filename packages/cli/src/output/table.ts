@@ -1,0 +1,73 @@
+import stringWidth from 'string-width'
+import { type Part, Rendered, visible } from './rendered.ts'
+
+/** A cell: a text from anywhere, and how it looks. */
+export interface Cell {
+  readonly text: string
+  readonly style?: (part: Part) => Rendered
+}
+
+/** A column of a table. */
+export interface Column {
+  readonly title: string
+  readonly align?: 'left' | 'right'
+  /** It may be cut off where the terminal is too narrow. */
+  readonly shrinks?: boolean
+}
+
+const gap = '  '
+const leastWidth = 8
+
+/** Lines of a table, with a title row. `width`: of the terminal; without one nothing is cut off. */
+export function tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly (string | Cell)[])[],
+  { title, width }: { readonly title: (part: Part) => Rendered; readonly width?: number | undefined },
+): readonly Rendered[] {
+  const head = columns.map((column) => ({ text: column.title, style: title }))
+  const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)))]
+  const shown = cells.map((row) => row.map((cell) => ({ ...cell, text: visible(cell.text) })))
+  const widths = columns.map((_, index) => Math.max(...shown.map((row) => stringWidth(row[index]?.text ?? ''))))
+  if (width !== undefined) shrink(widths, columns, width)
+  return shown.map((row) => lineOf(row, columns, widths))
+}
+
+function shrink(widths: number[], columns: readonly Column[], width: number): void {
+  const available = width - gap.length * (columns.length - 1)
+  for (let over = sum(widths) - available; over > 0; ) {
+    const widest = Math.max(...widths.filter((_, index) => columns[index]?.shrinks))
+    const index = widths.findIndex((one, position) => columns[position]?.shrinks && one === widest)
+    if (index === -1 || widest <= leastWidth) return
+    widths[index] = widest - 1
+    over--
+  }
+}
+
+function lineOf(row: readonly Cell[], columns: readonly Column[], widths: readonly number[]): Rendered {
+  const parts = row.map(({ text, style }, index) => {
+    const width = widths[index] as number
+    const cut = cutTo(text, width)
+    const space = ' '.repeat(Math.max(0, width - stringWidth(cut)))
+    const styled = style === undefined ? cut : style(new Rendered(cut)).text
+    if (columns[index]?.align === 'right') return space + styled
+    return index === row.length - 1 ? styled : styled + space
+  })
+  return new Rendered(parts.join(gap).trimEnd())
+}
+
+/** The beginning of a text, with … at its end when something is missing. */
+function cutTo(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text
+  let kept = ''
+  let used = 1
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    used += stringWidth(segment)
+    if (used > width) break
+    kept += segment
+  }
+  return `${kept}…`
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0)
+}

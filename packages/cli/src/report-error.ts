@@ -1,0 +1,80 @@
+import { CliError } from './cli-error.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { Printer } from './output/printer.ts'
+import { text } from './output/rendered.ts'
+
+/** An error for people and programs. */
+export interface ReportedError {
+  readonly code: string
+  readonly message: string
+  readonly field: string | null
+  readonly remedy: string | null
+  readonly exitCode: number
+}
+
+const usageCodes = /^(INVALID_|UNKNOWN_|DUPLICATE_|SCHEDULE_NEVER_FIRES|DATA_TOO_LARGE|HANDLER_NOT_FOUND)/
+const conflictCodes = /^(VERSION_CONFLICT|CLOCK_UNCONFIRMED|STORAGE_REFUSED|SCHEDULER_STATE)$/
+const notFoundCodes = /^(JOB|TASK|OCCURRENCE)_NOT_FOUND$/
+
+/** What an error means to whoever called the program. */
+export function reportOf(error: unknown, isInterrupted: boolean): ReportedError {
+  if (isInterrupted && !(error instanceof CliError)) {
+    return {
+      code: 'INTERRUPTED',
+      message: 'Stopped by Ctrl-C. What was asked of the storage may still take effect.',
+      field: null,
+      remedy: null,
+      exitCode: exitCodes.interrupted,
+    }
+  }
+  const { code, message, field, remedy, exitCode } = membersOf(error)
+  if (error instanceof CliError) return { code, message, field, remedy, exitCode }
+  return { code, message: withoutRemedy(message, remedy), field, remedy, exitCode: exitCodeOf(code) }
+}
+
+/** Writes an error: what, which field, remedy. The stack only when it is asked for. */
+export function printError(err: Printer, reported: ReportedError, { stack }: { readonly stack: unknown }): void {
+  if (err.isJson) err.json({ error: reported })
+  else {
+    const { code, message, field, remedy } = reported
+    const [first = '', ...others] = message.split('\n')
+    const { bold, dim, red } = err.styles
+    const about = field === null || message.includes(field) ? code : `${code}, ${field}`
+    err.line(text`${bold(red('error'))}: ${first} ${dim(`(${about})`)}`)
+    for (const line of others) err.block(line, '  ')
+    if (remedy !== null) err.block(remedy, '  ')
+  }
+  if (stack !== undefined) err.block(stackOf(stack), '    ')
+}
+
+function exitCodeOf(code: string): number {
+  if (notFoundCodes.test(code)) return exitCodes.notFound
+  if (conflictCodes.test(code)) return exitCodes.conflict
+  if (usageCodes.test(code)) return exitCodes.usage
+  // What a driver says of its own stands for the storage too.
+  return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
+}
+
+function membersOf(error: unknown) {
+  const { message, code, field, remedy, exitCode } = (
+    typeof error === 'object' && error !== null ? error : { message: String(error) }
+  ) as Partial<Record<'message' | 'code' | 'field' | 'remedy' | 'exitCode', unknown>>
+  return {
+    code: typeof code === 'string' ? code : 'INTERNAL',
+    message: typeof message === 'string' && message !== '' ? message : 'Something failed, and did not say what.',
+    field: typeof field === 'string' ? field : null,
+    remedy: typeof remedy === 'string' ? remedy : null,
+    exitCode: typeof exitCode === 'number' ? exitCode : exitCodes.internal,
+  }
+}
+
+/** Core writes the remedy behind its message. */
+function withoutRemedy(message: string, remedy: string | null): string {
+  return remedy !== null && message.endsWith(` ${remedy}`) ? message.slice(0, -remedy.length - 1) : message
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error.stack ?? error.message
+  return error.cause === undefined ? own : `${own}\ncaused by ${stackOf(error.cause)}`
+}

@@ -1,0 +1,14 @@
+import type { Occurrence, OccurrenceId } from '@jobistemer/core'
+import type { Context } from './command.ts'
+
+/** A run, and the name of its job; `null` when that is gone. */
+export async function runOf(
+  context: Context,
+  id: string,
+): Promise<{ readonly job: string | null; readonly occurrence: Occurrence }> {
+  const client = await context.client()
+  const occurrence = await client.occurrence(id as OccurrenceId, context.call)
+  const storage = await context.storage()
+  const { jobs } = await storage.get({ jobs: [occurrence.jobId] })
+  return { job: jobs[0]?.name ?? null, occurrence }
+}

@@ -1,0 +1,56 @@
+import { CliError } from './cli-error.ts'
+import type { CommandOption, Context } from './command.ts'
+import { jobOf } from './job-of.ts'
+import { readText } from './values.ts'
+
+/** Which jobs a command means: named ones, or all that match. */
+export interface JobSelection {
+  readonly owner?: string
+  readonly match?: string
+  readonly tag?: string
+}
+
+/** The options of it. */
+export const selectionOptions: readonly CommandOption[] = [
+  { flags: '--owner <tag>', description: 'all jobs with this owner tag', parse: readText('--owner') },
+  { flags: '--tag <tag>', description: 'all jobs with this tag', parse: readText('--tag') },
+  { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
+]
+
+/** Names of the jobs that are meant, and whether they were named one by one. */
+export async function selectJobs(
+  context: Context,
+  named: readonly string[],
+  { owner, match, tag }: JobSelection,
+): Promise<{ readonly names: readonly string[]; readonly areMatched: boolean }> {
+  const isMatching = owner !== undefined || match !== undefined || tag !== undefined
+  if (named.length > 0 === isMatching) {
+    throw new CliError({
+      code: 'USAGE',
+      message: 'It is not said which jobs are meant: by their names, or by what they have in common.',
+      field: 'NAME',
+      remedy: 'Give names, or --owner, --tag or --match.',
+    })
+  }
+  if (!isMatching) {
+    // All are looked for before anything is done to one of them.
+    for (const name of named) await jobOf(context, name)
+    return { names: named, areMatched: false }
+  }
+  const client = await context.client()
+  const names: string[] = []
+  let cursor: string | null = null
+  do {
+    const filter = {
+      limit: 1000,
+      cursor,
+      ...(owner !== undefined && { owner }),
+      ...(match !== undefined && { text: match }),
+      ...(tag !== undefined && { tag }),
+    }
+    const page = await client.jobs(filter, context.call)
+    names.push(...page.items.map(({ name }) => name))
+    cursor = page.cursor
+  } while (cursor !== null)
+  return { names, areMatched: true }
+}

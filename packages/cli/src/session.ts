@@ -1,0 +1,159 @@
+import type { Client, Clock, Logger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { CliError } from './cli-error.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { Io } from './io.ts'
+import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
+import { printLocation, readLocation } from './storage/location.ts'
+import { openStorage } from './storage/open-storage.ts'
+
+/** What says which storage to use, and how. */
+export interface SessionOptions {
+  readonly storage: string | undefined
+  readonly config: string | false | undefined
+  readonly prefix: string | undefined
+  readonly timeoutMs: number
+}
+
+/** Opens what a command asks for, once, and closes it at the end. Nothing is loaded before it is asked for. */
+export class Session {
+  /** What the storage, or the client, has warned of. */
+  readonly warnings: { readonly fields: object; readonly message: string }[] = []
+  /** Where the storage is, without secrets; empty before it is open. */
+  place = ''
+  readonly #io: Io
+  readonly #options: SessionOptions
+  readonly #logger: Logger
+  #config: Promise<LoadedConfig> | undefined
+  /** How far this machine's clock is ahead of the storage's. */
+  #aheadMs = 0
+  #storage: Promise<Storage> | undefined
+  #answering: Promise<Storage> | undefined
+  #client: Promise<Client> | undefined
+
+  constructor(io: Io, options: SessionOptions) {
+    this.#io = io
+    this.#options = options
+    const keep = (fields: object, message: string): void => {
+      this.warnings.push({ fields, message })
+    }
+    this.#logger = { debug: () => undefined, info: () => undefined, warn: keep, error: keep }
+  }
+
+  config(): Promise<LoadedConfig> {
+    this.#config ??= loadConfig(this.#io.cwd, this.#options.config)
+    return this.#config
+  }
+
+  /** @throws CliError, and what the storage throws, when it is not there */
+  storage(): Promise<Storage> {
+    this.#storage ??= this.#openStorage()
+    this.#answering ??= this.#storage.then((storage) => this.#answers(storage))
+    return this.#answering
+  }
+
+  client(): Promise<Client> {
+    this.#client ??= this.#openClient()
+    return this.#client
+  }
+
+  async clock(): Promise<Clock> {
+    return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
+  }
+
+  /** Never throws. */
+  async close(): Promise<void> {
+    const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
+    // What failed to open has been told of, and what fails to close now has done its work.
+    if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
+    if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const { config, folder } = await this.config()
+    const { env, cwd } = this.#io
+    const { timeoutMs } = this.#options
+    const prefix = this.#options.prefix ?? config.prefix
+    const options = { cwd, prefix, timeoutMs, logger: this.#logger }
+    const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
+    if (asked !== undefined && asked !== '') {
+      return this.#open(asked, this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage', {
+        ...options,
+        folder: cwd,
+      })
+    }
+    const given = typeof config.storage === 'function' ? await config.storage() : config.storage
+    if (typeof given === 'string') return this.#open(given, 'storage', { ...options, folder })
+    if (given === undefined) {
+      throw new CliError({
+        code: 'STORAGE_NOT_GIVEN',
+        message: 'It is not said which storage to use.',
+        field: '--storage',
+        remedy: 'Give --storage sqlite:jobs.db, set JOBISTEMER_STORAGE, or write a jobistemer.config.ts.',
+      })
+    }
+    this.place = 'the storage of the configuration'
+    return given
+  }
+
+  /** Asks it once: a client would ask again and again until its time is over, and then not know why. */
+  async #answers(storage: Storage): Promise<Storage> {
+    const reading = storage.serverTime?.bind(storage)
+    if (reading === undefined) return storage
+    const { timeoutMs } = this.#options
+    const clock = await this.clock()
+    const askedAt = clock.now()
+    const time = await new Promise<number>((resolve, reject) => {
+      const timer = clock.setTimer(timeoutMs, () => reject(silent(this.place, timeoutMs)))
+      reading()
+        .finally(() => timer.cancel())
+        .then(resolve, reject)
+    })
+    this.#aheadMs = (askedAt + clock.now()) / 2 - time
+    return storage
+  }
+
+  /**
+   * That of the storage, as far as it is known, and not in doubt: a client whose own clock contradicts it would wait for
+   * it to be confirmed.
+   */
+  async #clockOfClient(): Promise<Clock> {
+    const clock = await this.clock()
+    if (clock.isAuthoritative === true) return clock
+    const aheadMs = this.#aheadMs
+    return { ...clock, isAuthoritative: true, now: () => Math.floor(clock.now() - aheadMs) }
+  }
+
+  #open(text: string, field: string, options: Parameters<typeof openStorage>[1]): Promise<Storage> {
+    const location = readLocation(text, field)
+    this.place = printLocation(location)
+    return openStorage(location, options)
+  }
+
+  async #openClient(): Promise<Client> {
+    const [{ createClient }, storage, { config }] = await Promise.all([
+      import('@jobistemer/core'),
+      this.storage(),
+      this.config(),
+    ])
+    const { scheduleTypes, defaults } = config
+    return createClient({
+      storage,
+      callTimeout: this.#options.timeoutMs,
+      logger: this.#logger,
+      ...(scheduleTypes !== undefined && { scheduleTypes }),
+      ...(defaults !== undefined && { defaults }),
+      clock: await this.#clockOfClient(),
+    })
+  }
+}
+
+function silent(place: string, timeoutMs: number): CliError {
+  return new CliError({
+    code: 'STORAGE_TIMEOUT',
+    message: `The storage has not answered within ${timeoutMs} ms: ${place}.`,
+    field: '--timeout',
+    remedy: 'Look whether it is overloaded or behind a firewall, or give it more time.',
+    exitCode: exitCodes.storage,
+  })
+}

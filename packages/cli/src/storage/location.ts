@@ -1,0 +1,86 @@
+import { CliError } from '../cli-error.ts'
+
+/** Where the data are, as `--storage` says it. */
+export type Location =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'redis'; readonly url: string }
+  | {
+      readonly kind: 'dynamodb'
+      readonly table: string
+      readonly endpoint: string | undefined
+      readonly region: string | undefined
+    }
+
+const forms = 'sqlite:FILE, redis://HOST, rediss://HOST or dynamodb:TABLE'
+
+/** @throws CliError for anything else */
+export function readLocation(text: string, field: string): Location {
+  const colon = text.indexOf(':')
+  const scheme = colon === -1 ? '' : text.slice(0, colon).toLowerCase()
+  const rest = text.slice(colon + 1)
+  switch (scheme) {
+    case 'sqlite':
+      if (rest === '' || rest === ':memory:') break
+      return { kind: 'sqlite', file: rest.startsWith('///') ? rest.slice(2) : rest }
+    case 'redis':
+    case 'rediss':
+      return { kind: 'redis', url: text }
+    case 'dynamodb':
+      return readTable(rest, field)
+    case 'postgres':
+    case 'postgresql':
+      throw new CliError({
+        code: 'STORAGE_UNSUPPORTED',
+        message: 'The PostgreSQL storage is not built yet.',
+        field,
+        remedy: `Give ${forms}.`,
+      })
+    case 'memory':
+      throw new CliError({
+        code: 'STORAGE_UNSUPPORTED',
+        message: 'The memory storage lives inside one process, and no other one can look at it.',
+        field,
+        remedy: `Give ${forms}; or a storage object of your own in jobistemer.config.ts.`,
+      })
+  }
+  throw new CliError({
+    code: 'INVALID_STORAGE',
+    // It may be a URL with a password, mistyped.
+    message: `${field} does not say where a storage is: ${JSON.stringify(maskPassword(text))}.`,
+    field,
+    remedy: `Give ${forms}.`,
+  })
+}
+
+/** The place, without secrets. */
+export function printLocation(location: Location): string {
+  switch (location.kind) {
+    case 'sqlite':
+      return `sqlite:${location.file}`
+    case 'redis':
+      return maskPassword(location.url)
+    case 'dynamodb':
+      return `dynamodb:${location.table}`
+  }
+}
+
+function readTable(rest: string, field: string): Location {
+  const [table = '', query = ''] = rest.replace(/^\/\//, '').split('?', 2)
+  const settings = new URLSearchParams(query)
+  const unknown = [...settings.keys()].find((name) => name !== 'endpoint' && name !== 'region')
+  if (table === '' || unknown !== undefined) {
+    const problem = unknown === undefined ? 'names no table' : `has an unknown setting ${JSON.stringify(unknown)}`
+    throw new CliError({
+      code: 'INVALID_STORAGE',
+      message: `${field} ${problem}: ${JSON.stringify(`dynamodb:${rest}`)}.`,
+      field,
+      remedy: 'Write dynamodb:TABLE, or dynamodb:TABLE?region=eu-central-1&endpoint=http://localhost:8000.',
+    })
+  }
+  const { region, endpoint } = Object.fromEntries(settings)
+  return { kind: 'dynamodb', table, region, endpoint }
+}
+
+function maskPassword(text: string): string {
+  return text.replace(/^([a-z]+:\/\/[^:@/]*):.*@/i, '$1:***@')
+}

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Logger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { CliError } from '../cli-error.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { importPackage } from './import-package.ts'
+import type { Location } from './location.ts'
+
+/** How to open a storage. */
+export interface OpenOptions {
+  /** The working folder: where packages are looked for. */
+  readonly cwd: string
+  /** What a relative path is relative to. */
+  readonly folder: string
+  readonly prefix: string | undefined
+  readonly timeoutMs: number
+  /** Told of what the storage warns of. */
+  readonly logger: Pick<Logger, 'warn'>
+}
+
+// The packages are loaded on demand, and these are the options of theirs that are used here.
+interface SqlitePackage {
+  sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
+}
+
+interface RedisPackage {
+  redisStorage(options: {
+    readonly url: string
+    readonly commandTimeout: number
+    readonly waitTimeout: number
+    readonly prefix?: string
+    readonly logger: Pick<Logger, 'warn'>
+  }): Storage
+}
+
+interface DynamoDBPackage {
+  dynamodbStorage(options: {
+    readonly client: object
+    readonly tableName: string
+    readonly prefix?: string
+    readonly requestTimeout: number
+    readonly retryTimeout: number
+  }): Storage
+}
+
+interface AwsPackage {
+  readonly DynamoDBClient: new (options: {
+    readonly endpoint?: string
+    readonly region?: string
+  }) => { destroy(): void }
+}
+
+/** Opens the storage at a location. Nothing is made that is not there. */
+export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
+  switch (location.kind) {
+    case 'sqlite':
+      return openSqlite(location.file, options)
+    case 'redis':
+      return openRedis(location.url, options)
+    case 'dynamodb':
+      return openDynamoDB(location, options)
+  }
+}
+
+async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs }: OpenOptions): Promise<Storage> {
+  if (prefix !== undefined) throw noPrefix()
+  const file = resolve(folder, path)
+  // The storage would make it, and a mistyped name would look like a ledger without jobs.
+  if (!existsSync(file)) {
+    throw new CliError({
+      code: 'STORAGE_MISSING',
+      message: `There is no file ${file}.`,
+      field: '--storage',
+      remedy: 'Give the file that the schedulers use, relative to the working folder or absolute.',
+      exitCode: exitCodes.storage,
+    })
+  }
+  const { sqliteStorage } = await importPackage<SqlitePackage>('@jobistemer/storage-sqlite', { cwd })
+  return sqliteStorage({ file, busyTimeout: timeoutMs })
+}
+
+async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOptions): Promise<Storage> {
+  const { redisStorage } = await importPackage<RedisPackage>('@jobistemer/storage-redis', {
+    cwd,
+    install: '@jobistemer/storage-redis ioredis',
+  })
+  // Below the timeout of the call, so that what the storage says of the failure is heard.
+  const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
+  const waitTimeout = Math.min(1000, commandTimeout - 1)
+  return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
+}
+
+async function openDynamoDB(
+  { table, endpoint, region }: Extract<Location, { readonly kind: 'dynamodb' }>,
+  { cwd, prefix, timeoutMs }: OpenOptions,
+): Promise<Storage> {
+  const install = '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'
+  const [{ dynamodbStorage }, { DynamoDBClient }] = await Promise.all([
+    importPackage<DynamoDBPackage>('@jobistemer/storage-dynamodb', { cwd, install }),
+    importPackage<AwsPackage>('@aws-sdk/client-dynamodb', { cwd, install }),
+  ])
+  const client = new DynamoDBClient({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+  })
+  const requestTimeout = Math.max(1, Math.floor(timeoutMs * 0.4))
+  const storage = dynamodbStorage({
+    client,
+    tableName: table,
+    requestTimeout,
+    retryTimeout: requestTimeout,
+    ...(prefix !== undefined && { prefix }),
+  })
+  const close = storage.close.bind(storage)
+  return Object.assign(storage, {
+    close: async () => {
+      await close()
+      client.destroy()
+    },
+  })
+}
+
+function noPrefix(): CliError {
+  return new CliError({
+    code: 'INVALID_ARGUMENT',
+    message: 'A SQLite file has no prefix: it holds one ledger.',
+    field: '--prefix',
+    remedy: 'Leave it out.',
+  })
+}

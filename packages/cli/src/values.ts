@@ -1,0 +1,117 @@
+import { CliError } from './cli-error.ts'
+
+type Reader<T> = (text: string, earlier?: unknown) => T
+
+/** A text that is not empty. */
+export function readText(field: string): Reader<string> {
+  return (text) => {
+    if (text.trim() !== '') return text
+    throw invalid('INVALID_ARGUMENT', field, text, 'is empty', 'Give a text, or leave it out.')
+  }
+}
+
+/** A whole number. */
+export function readCount(field: string, min: number, max: number): Reader<number> {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw invalid('INVALID_ARGUMENT', field, text, `is not a whole number from ${min} to ${max}`, 'Give one that is.')
+  }
+}
+
+/** Several of them: `a,b`, and the option more than once. */
+export function readList<T extends string>(field: string, known?: readonly T[]): Reader<readonly T[]> {
+  return (text, earlier) => {
+    const values = text.split(',').map((value) => value.trim())
+    const wrong = values.find((value) => value === '' || (known !== undefined && !known.includes(value as T)))
+    if (wrong === undefined) return [...((earlier as readonly T[] | undefined) ?? []), ...(values as T[])]
+    const remedy = known === undefined ? 'Separate them by commas.' : `Give some of ${known.join(', ')}.`
+    throw invalid('INVALID_ARGUMENT', field, wrong, 'is none', remedy)
+  }
+}
+
+const units: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+}
+
+const isoDuration = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
+
+/** Milliseconds: `90d`, `1h30m`, `500ms`, `PT5M`. */
+export function readDuration(field: string, min = 0): Reader<number> {
+  return (text) => {
+    const milliseconds = durationOf(text)
+    if (milliseconds !== null && milliseconds >= min) return milliseconds
+    throw invalid(
+      'INVALID_DURATION',
+      field,
+      text,
+      'is not a duration',
+      'Give one such as 500ms, 30s, 1h30m, 90d or PT5M.',
+    )
+  }
+}
+
+function durationOf(text: string): number | null {
+  const iso = isoDuration.exec(text)
+  if (iso?.slice(1).some((part) => part !== undefined)) {
+    const [, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = iso
+    return +weeks * 604_800_000 + +days * 86_400_000 + +hours * 3_600_000 + +minutes * 60_000 + +seconds * 1000
+  }
+  if (text === '0') return 0
+  if (!/^(\d+(\.\d+)?(ms|s|min|m|h|d|w))+$/.test(text)) return null
+  let total = 0
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|min|m|h|d|w)/g)) {
+    total += Number(amount) * (units[unit as string] as number)
+  }
+  return Math.round(total)
+}
+
+const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/i
+
+/**
+ * An instant: ISO 8601 with its offset, as this program shows it; `now`; or how far it is from now: `-2h`, `+30m`.
+ * Without an offset it is in UTC if `--utc` says so, and refused otherwise: twice a year it would be two.
+ */
+export function readInstant(
+  text: string,
+  { field, now, isUtc }: { readonly field: string; readonly now: number; readonly isUtc: boolean },
+): Date {
+  if (text === 'now') return new Date(now)
+  const distance = /^[+-]/.test(text) ? durationOf(text.slice(1)) : null
+  if (distance !== null) return new Date(now + (text.startsWith('-') ? -distance : distance))
+  const found = instant.exec(text)
+  if (found !== null) {
+    const offset = found[1]
+    if (offset === undefined && !isUtc) {
+      throw invalid('INVALID_INSTANT', field, text, 'has no offset from UTC', `Write ${text}Z for UTC, or give --utc.`)
+    }
+    const date = new Date(isoOf(text, offset))
+    if (!Number.isNaN(date.getTime())) return date
+  }
+  throw invalid(
+    'INVALID_INSTANT',
+    field,
+    text,
+    'is not an instant',
+    'Give one such as 2026-01-31T02:00:00Z, "2026-01-31 03:00+01:00", now, -2h or +30m.',
+  )
+}
+
+function isoOf(text: string, offset = 'Z'): string {
+  const local = text
+    .slice(0, text.length - (text.toUpperCase().endsWith(offset.toUpperCase()) ? offset.length : 0))
+    .trim()
+  const time = local.length === 10 ? `${local}T00:00` : local.replace(' ', 'T')
+  const zone = /^[+-]\d\d$/.test(offset) ? `${offset}:00` : offset.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2').toUpperCase()
+  return time + zone
+}
+
+function invalid(code: string, field: string, value: string, problem: string, remedy: string): CliError {
+  return new CliError({ code, field, message: `${field} ${problem}: ${JSON.stringify(value)}.`, remedy })
+}

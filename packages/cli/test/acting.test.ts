@@ -1,0 +1,218 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { evilName, useScratch } from './ledger.ts'
+import { type RunOptions, runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+
+async function ledger() {
+  const { place, folder } = await scratch.ledger()
+  const ask = (argv: readonly string[], options: RunOptions = {}) =>
+    runCli([...argv, '-s', place], { cwd: folder, env: { USER: 'joe' }, ...options })
+  const json = async (...argv: string[]) => JSON.parse((await ask([...argv, '--json'])).out)
+  return { ask, json, folder }
+}
+
+describe('trigger', () => {
+  it('runs a job with data, for a reason, in the name of whoever asks', async () => {
+    const { ask, json } = await ledger()
+    const { code, out } = await ask([
+      'trigger',
+      'nightly-report',
+      '--data',
+      '{"day":1}',
+      '--reason',
+      'why not',
+      '--tasks',
+      'export',
+    ])
+    expect({ code, out: out.replace(/occ_[\da-f-]+/, 'occ_…') }).toEqual({
+      code: 0,
+      out: 'nightly-report: pending\njobistemer run occ_…\n',
+    })
+    const [id] = /occ_[\da-f-]+/.exec(out) as RegExpExecArray
+    const { occurrence } = await json('run', id)
+    expect(occurrence).toMatchObject({
+      input: { day: 1 },
+      requestReason: 'why not',
+      requestActor: 'joe',
+      kind: 'trigger',
+    })
+  })
+
+  it('takes data from a file and from standard input', async () => {
+    const { ask, json, folder } = await ledger()
+    writeFileSync(join(folder, 'rows.json'), '{"from":"file"}')
+    for (const [data, input] of [
+      ['@rows.json', undefined],
+      ['@-', '{"from":"stdin"}'],
+    ] as const) {
+      expect(await ask(['trigger', 'import', '--data', data], input === undefined ? {} : { input })).toMatchObject({
+        code: 0,
+      })
+    }
+    const { occurrences } = await json('history', 'import', '-n', '2')
+    expect(occurrences.map((one: { input: unknown }) => one.input)).toEqual(
+      expect.arrayContaining([{ from: 'file' }, { from: 'stdin' }]),
+    )
+  })
+
+  it('says that a key was used before, and exits with 1 when the run is skipped', async () => {
+    const { ask, json } = await ledger()
+    const keyed = ['trigger', 'nightly-report', '--key', 'once']
+    const first = await json(...keyed)
+    expect(await json(...keyed)).toEqual({ ...first, created: false })
+    expect((await ask(keyed)).out).toContain('pending, as was asked for with this key before')
+    expect(await ask(['trigger', 'nightly-report'])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('nightly-report: skipped (overlap)'),
+    })
+  })
+
+  it('refuses data that are no JSON, a file that is not there and a job that is not there', async () => {
+    const { ask } = await ledger()
+    for (const data of ['{', 'text', '@none.json']) {
+      expect(await ask(['trigger', 'import', '--data', data])).toMatchObject({
+        code: 2,
+        out: '',
+        err: expect.stringContaining('INVALID_DATA'),
+      })
+    }
+    expect(await ask(['trigger', 'imprt'])).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('Did you mean "import"?'),
+    })
+  })
+})
+
+describe('replay', () => {
+  it('runs once more what has failed, from a task on', async () => {
+    const { json } = await ledger()
+    const [failed] = (await json('failures')).failures
+    const replayed = await json('replay', failed.id, '--from', 'upload')
+    expect(replayed).toMatchObject({ job: 'nightly-report', state: 'pending', created: true })
+    expect((await json('run', replayed.id)).occurrence).toMatchObject({
+      kind: 'replay',
+      replayOf: failed.id,
+    })
+  })
+})
+
+describe('cancel', () => {
+  it('cancels one run, and exits with 1 for one that has ended', async () => {
+    const { ask, json } = await ledger()
+    const [{ id }] = (await json('history', 'import', '--state', 'pending')).occurrences
+    expect(await ask(['cancel', id, '--reason', 'wrong file'])).toMatchObject({ code: 0, out: `${id}: canceled\n` })
+    expect((await json('run', id)).occurrence).toMatchObject({
+      state: 'canceled',
+      cancelRequest: { actor: 'joe', reason: 'wrong file' },
+    })
+    expect(await ask(['cancel', id])).toMatchObject({ code: 1, out: `${id}: had ended before: canceled\n` })
+  })
+
+  it('cancels those of a job in some states, after a dry run that changes nothing', async () => {
+    const { ask, json } = await ledger()
+    const many = ['cancel', '--job', 'import', '--state', 'queued']
+    expect(await ask([...many, '--dry-run'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Would cancel 2 of import'),
+    })
+    expect((await json('counts', 'import')).counts).toMatchObject({ queued: 2 })
+    expect(await json(...many, '--yes')).toMatchObject({ results: [{ outcome: 'canceled' }, { outcome: 'canceled' }] })
+    expect((await json('counts', 'import')).counts).toEqual({ pending: 1, queued: 0, running: 0 })
+  })
+
+  it('does nothing to many without --yes where nobody can be asked, nor when the answer is not yes', async () => {
+    const { ask, json } = await ledger()
+    const many = ['cancel', '--job', 'import']
+    const { code, err } = await ask(many)
+    expect({ code, err }).toMatchInlineSnapshot(`
+      {
+        "code": 2,
+        "err": "error: Nothing was done: it was not confirmed that this is meant (Cancel 3 runs of import?) (NOT_CONFIRMED, --yes)
+        Give --yes where nobody can be asked, or look with --dry-run first.
+      ",
+      }
+    `)
+    expect(await ask(many, { terminal: 80, input: 'n\n' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Cancel 3 runs of import? [y/N] '),
+    })
+    expect((await json('counts')).counts).toEqual({ pending: 1, queued: 2, running: 0 })
+    expect(await ask(many, { terminal: 80, input: 'y\n' })).toMatchObject({ code: 0, out: '3 canceled\n' })
+  })
+
+  it('stops at Ctrl-C, says how far it came and exits with 130', async () => {
+    const { ask, json } = await ledger()
+    for (let count = 0; count < 30; count++) await json('trigger', 'import')
+    let interrupt = () => {}
+    const { code, err } = await ask(['cancel', '--job', 'import', '--yes'], {
+      terminal: 80,
+      interruptible: (given) => {
+        interrupt = given
+      },
+      onWrite: (text) => {
+        if (text.includes('Canceled 5 of 33')) interrupt()
+      },
+    })
+    expect(code).toBe(130)
+    expect(err).toMatch(/Stopped by Ctrl-C: Canceled \d+ of 33\./)
+    const left = (await json('counts')).counts
+    expect(left.pending + left.queued).toBeGreaterThan(15)
+  })
+})
+
+describe('skip', () => {
+  it('cancels a slot that lies ahead, and refuses what is none', async () => {
+    const { ask, json } = await ledger()
+    const slot = ['skip', 'nightly-report', '2026-01-03T01:00:00Z']
+    expect(await ask(slot)).toMatchObject({ code: 0, out: 'nightly-report at 2026-01-03 01:00:00Z: canceled\n' })
+    expect(await json('explain', 'nightly-report', '2026-01-03T01:00:00Z')).toMatchObject({
+      verdict: 'recorded',
+      occurrence: { state: 'canceled' },
+    })
+    expect(await ask(slot)).toMatchObject({ code: 1 })
+    expect(await ask(['skip', 'nightly-report', '2026-01-03T01:30:00Z'])).toMatchObject({ code: 2 })
+  })
+})
+
+describe('pause and resume', () => {
+  it('take names, or all that match, with a dry run', async () => {
+    const { ask, json } = await ledger()
+    const paused = async () => (await json('jobs', '--paused')).jobs.map(({ name }: { name: string }) => name)
+    expect(await ask(['pause', 'import', 'nightly-report', '--reason', 'disk'])).toMatchObject({
+      code: 0,
+      out: 'import\nnightly-report\nPaused 2.\n',
+    })
+    expect(await paused()).toEqual([evilName, 'import', 'nightly-report'])
+    expect((await json('job', 'import')).job.paused).toMatchObject({ reason: 'disk', actor: 'joe' })
+    expect(await ask(['resume', '--match', 'report', '--dry-run'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Would resume 1.'),
+    })
+    expect(await ask(['resume', '--match', 'report'])).toMatchObject({ code: 2 })
+    expect(await json('resume', '--owner', 'reports', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await paused()).toEqual([evilName, 'import'])
+  })
+
+  it('change nothing when one of the names is wrong, or none is given', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['pause', 'import', 'reports'])).toMatchObject({ code: 4 })
+    expect(await ask(['pause'])).toMatchObject({ code: 2 })
+    expect((await json('jobs', '--paused')).jobs).toHaveLength(1)
+  })
+})
+
+describe('prune', () => {
+  it('removes old history once that is confirmed', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['prune'])).toMatchObject({ code: 2, err: expect.stringContaining('--older-than') })
+    expect(await ask(['prune', '--older-than', '1d'])).toMatchObject({ code: 2 })
+    expect(await json('prune', '--older-than', '1d', '--job', 'nightly-report', '--yes')).toEqual({
+      job: 'nightly-report',
+      removed: 1,
+    })
+    expect((await json('history', 'nightly-report')).occurrences).toHaveLength(1)
+  })
+})

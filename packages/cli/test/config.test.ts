@@ -1,0 +1,133 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+const jobsOf = (text: string) => JSON.parse(text).jobs.map(({ name }: { name: string }) => name)
+const sqlite = import.meta.resolve('@jobistemer/storage-sqlite')
+
+describe('a configuration', () => {
+  it.each([
+    ['json', '{ "storage": "sqlite:jobs.db" }'],
+    ['mjs', 'export default { storage: () => "sqlite:jobs.db" }'],
+    [
+      'js',
+      `import { sqliteStorage } from '${sqlite}'
+export default { storage: sqliteStorage({ file: import.meta.dirname + '/jobs.db' }) }`,
+    ],
+    [
+      'ts',
+      `import { sqliteStorage } from '${sqlite}'
+const file: string = new URL('jobs.db', import.meta.url).pathname
+export default { storage: async () => sqliteStorage({ file }) } satisfies object`,
+    ],
+    ['mts', 'const place: string = "sqlite:./jobs.db"\nexport default { storage: place, timezone: "Europe/Berlin" }'],
+  ])('in .%s says which storage to use', async (ending, content) => {
+    const { folder } = await scratch.ledger()
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    writeFileSync(join(folder, `jobistemer.config.${ending}`), content)
+    expect(jobsOf((await runCli(['jobs', '--json', '--owner', 'imports'], { cwd: folder })).out)).toEqual(['import'])
+  })
+
+  it('is found by --config, and its paths are relative to its own folder', async () => {
+    const { folder } = await scratch.ledger()
+    mkdirSync(join(folder, 'elsewhere'))
+    writeFileSync(join(folder, 'other.json'), '{ "storage": "sqlite:jobs.db" }')
+    const { code } = await runCli(['jobs', '--config', '../other.json'], { cwd: join(folder, 'elsewhere') })
+    expect(code).toBe(0)
+    const missing = await runCli(['jobs', '--config', 'none.json'], { cwd: folder })
+    expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
+  })
+
+  it('comes after --storage and JOBISTEMER_STORAGE, in this order', async () => {
+    const { folder, place } = await scratch.ledger()
+    writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
+    const ask = (argv: string[], env = {}) => runCli(['jobs', ...argv], { cwd: folder, env })
+    expect((await ask([])).err).toContain('configured.db')
+    expect((await ask([], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).err).toContain('env.db')
+    expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
+  })
+
+  it('that throws is told of with its own line, and is left out by --no-config', async () => {
+    const { folder, place } = await scratch.ledger()
+    const file = join(folder, 'jobistemer.config.ts')
+    writeFileSync(
+      file,
+      'interface Unused { readonly a: number }\n\nconst port: number = JSON.parse("{")\nexport default { port }\n',
+    )
+    const { code, err } = await runCli(['jobs'], { cwd: folder })
+    expect({ code, err: err.replaceAll(folder, '…') }).toMatchInlineSnapshot(`
+      {
+        "code": 2,
+        "err": "error: …/jobistemer.config.ts cannot be loaded: SyntaxError: Expected property name or '}' in JSON at position 1 (at line 3, column 19). (MODULE_FAILED, --config)
+        Mend the file; --debug shows the whole stack.
+      ",
+      }
+    `)
+    expect(err).not.toContain('    at ')
+    expect((await runCli(['jobs', '--debug'], { cwd: folder })).err).toContain('    at ')
+    expect(await runCli(['jobs', '--no-config', '-s', place], { cwd: folder })).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    ['[]', 'has no object as its default export'],
+    ['{ "store": 1 }', 'has an unknown member "store"'],
+    ['{ "prefix": 1 }', 'has a member prefix that is no text'],
+    ['{ "storage": 1 }', 'has a member storage that is none'],
+    ['{ "timezone": "Mars/Base" }', 'There is no time zone "Mars/Base"'],
+  ])('%s is refused', async (content, problem) => {
+    const { folder, place } = scratch.empty()
+    writeFileSync(join(folder, 'jobistemer.config.json'), content)
+    const { code, err } = await runCli(['jobs', '-s', place], { cwd: folder, isLocal: true })
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
+  })
+
+  it('gives types of schedules, so that they are described', async () => {
+    const { folder } = await scratch.ledger()
+    writeFileSync(
+      join(folder, 'jobistemer.config.mjs'),
+      `export default { storage: 'sqlite:jobs.db', scheduleTypes: [{
+  name: 'cron', revive: () => ({ type: 'cron', describe: () => 'when the moon is full' }) }] }`,
+    )
+    expect((await runCli(['jobs', 'import'], { cwd: folder })).out).toContain('when the moon is full')
+  })
+})
+
+describe('a place', () => {
+  it.each([
+    [[], 'STORAGE_NOT_GIVEN'],
+    [['-s', 'jobs.db'], 'INVALID_STORAGE'],
+    [['-s', 'sqlite:'], 'INVALID_STORAGE'],
+    [['-s', 'http://user:secret@host'], 'http://user:***@host'],
+    [['-s', 'postgres://localhost/jobs'], 'The PostgreSQL storage is not built yet.'],
+    [['-s', 'memory:'], 'STORAGE_UNSUPPORTED'],
+    [['-s', 'dynamodb:'], 'names no table'],
+    [['-s', 'dynamodb:jobs?regoin=a'], 'unknown setting "regoin"'],
+    [['-s', ' '], '--storage is empty'],
+  ])('%j is refused with what can be given', async (argv, problem) => {
+    const { code, err } = await runCli(['jobs', ...argv], { cwd: scratch.folder() })
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
+    expect(err).not.toContain('secret')
+  })
+
+  it('of a file that is not there makes no file', async () => {
+    const { place } = scratch.empty()
+    for (let time = 0; time < 2; time++) {
+      expect(await runCli(['jobs', '-s', place])).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('STORAGE_MISSING'),
+      })
+    }
+  })
+
+  it('of a file that is something else is told of', async () => {
+    const { place, folder } = scratch.empty()
+    writeFileSync(join(folder, 'jobs.db'), 'a text that is longer than the head of a database, and none of it')
+    expect(await runCli(['jobs', '-s', place])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('STORAGE_FOREIGN'),
+    })
+  })
+})

@@ -1,0 +1,83 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+
+function definitions(hour: number): string {
+  // The user's project would have them by name.
+  const core = import.meta.resolve('@jobistemer/core')
+  const cron = import.meta.resolve('@jobistemer/ticker-cron')
+  return `import { defineJob, type Job } from '${core}'
+import { cron } from '${cron}'
+const job = (name: string): Job => defineJob({
+  name, schedule: cron('0 ${hour} * * *', { timezone: 'UTC' }), tasks: [{ name: 'rows', handler: 'import-rows' }],
+})
+export const list: readonly Job[] = [job('import'), job('export')]
+export default job('archive')
+export const other = 42
+`
+}
+
+it('plan tells drift by its exit code, and apply stores what plan shows', async () => {
+  const { place, folder } = await scratch.ledger()
+  const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--owner', 'imports'], { cwd: folder })
+  writeFileSync(join(folder, 'jobs.ts'), definitions(3))
+  const planned = await ask('plan', 'jobs.ts')
+  expect(planned).toMatchInlineSnapshot(`
+    {
+      "code": 1,
+      "err": "",
+      "out": "+ archive
+        next slots after   2026-01-03 03:00:00Z, 2026-01-04 03:00:00Z, 2026-01-05 03:00:00Z
+    + export
+        next slots after   2026-01-03 03:00:00Z, 2026-01-04 03:00:00Z, 2026-01-05 03:00:00Z
+    ~ import
+        next slots before  2027-01-01 00:00:00Z, 2028-01-01 00:00:00Z, 2029-01-01 00:00:00Z
+        next slots after   2026-01-03 03:00:00Z, 2026-01-04 03:00:00Z, 2026-01-05 03:00:00Z
+    2 to add, 1 to change, 0 to remove, 0 unchanged.
+    ",
+    }
+  `)
+  expect(await ask('apply', 'jobs.ts')).toMatchObject({ code: 2, err: expect.stringContaining('NOT_CONFIRMED') })
+  expect(await ask('apply', 'jobs.ts', '--yes')).toMatchObject({ code: 0, out: `${planned.out}Stored.\n` })
+  expect(await ask('plan', 'jobs.ts')).toMatchObject({
+    code: 0,
+    out: '0 to add, 0 to change, 0 to remove, 3 unchanged.\n',
+  })
+
+  const small = definitions(4).replace("job('import'), ", '')
+  writeFileSync(join(folder, 'fewer.mts'), small)
+  const { code, out } = await ask('plan', 'fewer.mts', '--json')
+  expect(code).toBe(1)
+  expect(JSON.parse(out)).toMatchObject({
+    applied: false,
+    added: [],
+    changed: [{ name: 'archive' }, { name: 'export' }],
+    removed: [{ name: 'import' }],
+    unchanged: [],
+  })
+  expect(JSON.parse((await ask('apply', 'fewer.mts', '--yes', '--json')).out)).toMatchObject({ applied: true })
+})
+
+it('plan says what is wrong with a file of definitions', async () => {
+  const { place, folder } = await scratch.ledger()
+  const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
+  writeFileSync(join(folder, 'none.mjs'), 'export const jobs = []')
+  writeFileSync(join(folder, 'throws.ts'), 'const jobs: number = 1\n\nthrow new Error("no " + jobs)\n')
+  expect(await ask('plan', 'none.mjs')).toMatchObject({ code: 2, err: expect.stringContaining('--owner') })
+  expect(await ask('plan', 'none.mjs', '--owner', 'a')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('exports no definitions'),
+  })
+  expect(await ask('plan', 'gone.ts', '--owner', 'a')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('There is no file'),
+  })
+  expect(await ask('plan', 'throws.ts', '--owner', 'a')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('Error: no 1 (at line 3'),
+  })
+})

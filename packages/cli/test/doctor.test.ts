@@ -1,0 +1,284 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createClient, createScheduler, defineJob, type SchedulerOptions, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import Database from 'better-sqlite3'
+import { cron } from '@jobistemer/ticker-cron'
+import { useScratch } from './ledger.ts'
+import { runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+const daily = cron('0 6 * * *', { timezone: 'UTC' })
+const start = '2026-01-01T00:00:00Z'
+
+interface Found {
+  readonly code: string
+  readonly severity: string
+  readonly job?: string
+  readonly node?: string
+  readonly message: string
+  readonly remedy: string
+}
+
+/** A new ledger with its clock, and what the doctor finds in it. */
+function patient() {
+  const { place, folder, storage: open } = scratch.empty()
+  const clock = virtualClock(start)
+  const storage = open()
+  const examine = async (...argv: string[]) => {
+    const { code, out, err } = await runCli(['doctor', '-s', place, '--observe', '0', '--json', ...argv], {
+      now: clock,
+    })
+    const findings = err === '' ? (JSON.parse(out).findings as readonly Found[]) : []
+    return { code, err, findings, codes: findings.map((finding) => finding.code) }
+  }
+  return { place, folder, clock, storage, examine }
+}
+
+async function node(storage: Storage, clock: VirtualClock, options: Omit<SchedulerOptions, 'storage'>) {
+  const scheduler = createScheduler({ storage, clock, logger: silentLogger, ...options })
+  await scheduler.start()
+  return scheduler
+}
+
+const idle = defineJob({ name: 'idle', schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
+
+describe('doctor', () => {
+  it('finds nothing while a node lives and all is well, and exits with 0', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { jobs: [idle] })
+    expect(await examine()).toMatchObject({ code: 0, codes: [] })
+    await scheduler.shutdown()
+  })
+
+  it('writes findings for people, the worst first, with what to do', async () => {
+    const { place } = await scratch.ledger()
+    const { code, out } = await runCli(
+      ['doctor', '-s', 'PLACE', '--observe', '0'].map((word) => (word === 'PLACE' ? place : word)),
+    )
+    expect({ code, out: out.replace(place, 'sqlite:jobs.db') }).toMatchInlineSnapshot(`
+      {
+        "code": 1,
+        "out": "error    NO_NODE_LIVES  No node lives: 2 scheduled jobs and 1 pending run wait for one.
+               Start a process that runs createScheduler(…).start() on this storage, or find out why it ended.
+      warning  RUN_WAITS  1 pending run of import, the oldest for 30 min.
+               All nodes are full, or none has the code: see the other findings, raise maxConcurrentJobs, or start more nodes.
+      info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
+               If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
+
+      sqlite:jobs.db: 3 jobs, 1 node, 16 checks: 1 error, 1 warning, 1 info.
+      ",
+      }
+    `)
+  })
+
+  it('STORAGE_NOT_WRITABLE: it can be read, and somebody keeps all others from writing', async () => {
+    const { folder, storage, clock, examine } = patient()
+    await (await node(storage, clock, {})).shutdown()
+    const locking = new Database(join(folder, 'jobs.db'))
+    locking.exec('BEGIN IMMEDIATE')
+    expect(await examine('--timeout', '50ms')).toMatchObject({ code: 1, codes: ['STORAGE_NOT_WRITABLE'] })
+    locking.close()
+  })
+
+  it('NO_NODE_LIVES: jobs are scheduled, and the last node has ended', async () => {
+    const { storage, clock, examine } = patient()
+    await (await node(storage, clock, { jobs: [idle] })).shutdown()
+    expect(await examine()).toMatchObject({ code: 1, codes: ['NO_NODE_LIVES'] })
+  })
+
+  it('NODE_SILENT: a node gave no heartbeat while it was watched, and another one did', async () => {
+    const { place, storage, clock } = patient()
+    const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
+    const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about: {} }
+    await storage.heartbeat({ now: 0, own: dead, remove: [], profilesOf: [] })
+    let isOver = false
+    const examining = runCli(['doctor', '-s', place, '--json'], { now: clock }).finally(() => {
+      isOver = true
+    })
+    while (!isOver) await clock.advance({ seconds: 1 })
+    const { code, out } = await examining
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, findings: [{ code: 'NODE_SILENT', node: 'dead' }] })
+    await scheduler.shutdown()
+  })
+
+  it('VERSIONS_DIFFER: living nodes say different versions of Jobistemer', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { nodeId: 'new' })
+    const old = {
+      node: 'old',
+      incarnation: 'old-1',
+      counter: 7,
+      startedAt: 0,
+      leaving: false,
+      about: { versions: { jobistemer: '0.1.0' } },
+    }
+    await storage.heartbeat({ now: 0, own: old, remove: [], profilesOf: [] })
+    const { code, findings } = await examine()
+    expect({ code, findings }).toMatchObject({ code: 0, findings: [{ code: 'VERSIONS_DIFFER', severity: 'warning' }] })
+    expect(findings[0]?.message).toContain('0.1.0 (old)')
+    await scheduler.shutdown()
+  })
+
+  it('DEFINITION_DIFFERS: a node defines a job otherwise than it is stored', async () => {
+    const { storage, clock, examine } = patient()
+    const build = (hour: number) =>
+      defineJob({
+        name: 'report',
+        schedule: cron(`0 ${hour} * * *`, { timezone: 'UTC' }),
+        tasks: [{ name: 'a', run: async () => {} }],
+      })
+    const before = await node(storage, clock, { jobs: [build(6)], nodeId: 'before' })
+    const after = await node(storage, clock, { jobs: [build(7)], nodeId: 'after' })
+    const { code, findings } = await examine()
+    expect({ code, findings }).toMatchObject({ code: 0, findings: [{ code: 'DEFINITION_DIFFERS', job: 'report' }] })
+    expect(findings[0]?.message).toMatch(/are on before\.$/)
+    await before.shutdown()
+    await after.shutdown()
+  })
+
+  it('JOB_WITHOUT_CODE: no living node has a handler that a job names', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { handlers: { known: async () => {} } })
+    const tasks = [
+      { name: 'a', handler: 'known' },
+      { name: 'b', handler: 'gone' },
+    ]
+    await scheduler.add(defineJob({ name: 'orphan', schedule: daily, tasks }))
+    const { code, findings } = await examine()
+    expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_WITHOUT_CODE', job: 'orphan' }] })
+    expect(findings[0]?.message).toMatch(/needs: gone\.$/)
+    await scheduler.shutdown()
+  })
+
+  it('JOB_LATE: a slot is due, and nobody has decided about it', async () => {
+    const { storage, clock, examine } = patient()
+    await (await node(storage, clock, { jobs: [idle] })).shutdown()
+    await clock.advanceTo('2026-01-01T07:00:00Z')
+    expect((await examine()).findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'JOB_LATE', job: 'idle' }])
+  })
+
+  it('JOB_AHEAD: slots are decided up to an instant that lies ahead, until realign has set the job back', async () => {
+    const { storage, place, examine } = patient()
+    const wrong = virtualClock('2026-02-01T05:59:50Z')
+    const scheduler = await node(storage, wrong, { jobs: [idle] })
+    await wrong.advance({ seconds: 20 })
+    await scheduler.shutdown()
+    expect(await examine()).toMatchObject({ code: 1, codes: ['NO_NODE_LIVES', 'JOB_AHEAD'] })
+    const realigned = await runCli(['realign', 'idle', '-s', place, '--json'], { now: start })
+    expect(JSON.parse(realigned.out)).toMatchObject({ realigned: [{ name: 'idle' }] })
+    expect((await examine()).codes).toEqual(['NO_NODE_LIVES'])
+    expect((await runCli(['realign', '-s', place], { now: start })).out).toBe('No job is ahead.\n')
+  })
+
+  it('RUN_STUCK: a run is far beyond its deadline, and nobody has ended it', async () => {
+    const { storage, clock, examine } = patient()
+    const client = createClient({ storage, clock, logger: silentLogger })
+    await client.add(
+      defineJob({
+        name: 'long',
+        schedule: daily,
+        executionTimeout: { minutes: 1 },
+        tasks: [{ name: 'a', handler: 'h' }],
+      }),
+    )
+    await client.trigger('long')
+    const owner = { node: 'gone', incarnation: 'gone-1' }
+    await storage.claim({ now: clock.now(), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    await clock.advance({ minutes: 3 })
+    const { findings } = await examine()
+    expect(findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'RUN_STUCK', job: 'long' }])
+    await client.close()
+  })
+
+  it('RUN_WAITS: a run has waited for a node for minutes', async () => {
+    const { storage, clock, examine } = patient()
+    const client = createClient({ storage, clock, logger: silentLogger })
+    await client.add(defineJob({ name: 'patient', schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }))
+    await client.trigger('patient')
+    await clock.advance({ minutes: 6 })
+    expect((await examine()).findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'RUN_WAITS', job: 'patient' }])
+    await client.close()
+  })
+
+  it('QUEUE_LONG: ten thousand runs wait', async () => {
+    const { storage, clock, examine } = patient()
+    const client = createClient({ storage, clock, logger: silentLogger })
+    await client.add(
+      defineJob({ name: 'many', schedule: daily, overlapPolicy: 'allow', tasks: [{ name: 'a', handler: 'h' }] }),
+    )
+    await client.triggerMany(Array.from({ length: 10_000 }, () => ({ job: 'many' })))
+    expect((await examine('--limit', '10')).codes).toEqual(['NO_NODE_LIVES', 'QUEUE_LONG'])
+    await client.close()
+  })
+
+  it('JOB_FAILING: the last runs have all failed, as many as are asked for', async () => {
+    const { storage, clock, examine } = patient()
+    const failing = defineJob({
+      name: 'failing',
+      schedule: cron('*/10 * * * * *', { timezone: 'UTC' }),
+      tasks: [{ name: 'a', run: async () => Promise.reject(new Error('no')) }],
+    })
+    const scheduler = await node(storage, clock, { jobs: [failing] })
+    await clock.advance({ seconds: 25 })
+    expect((await examine()).codes).toEqual([])
+    const { code, findings } = await examine('--failures', '2')
+    expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_FAILING', job: 'failing' }] })
+    await scheduler.shutdown()
+  })
+
+  it('RETENTION_BEHIND: history is far older than the job says', async () => {
+    const { storage, clock, examine } = patient()
+    const client = createClient({ storage, clock, logger: silentLogger })
+    await client.add(
+      defineJob({
+        name: 'old',
+        schedule: daily,
+        retention: { olderThan: { days: 1 }, keep: 1 },
+        tasks: [{ name: 'a', handler: 'h' }],
+      }),
+    )
+    for (let count = 0; count < 2; count++) await client.cancel((await client.trigger('old')).id)
+    await client.pause('old')
+    await clock.advance({ days: 3 })
+    expect((await examine()).findings).toMatchObject([
+      { code: 'JOB_LATE' },
+      { code: 'RETENTION_BEHIND', job: 'old' },
+      { code: 'JOB_PAUSED' },
+    ])
+    await client.close()
+  })
+
+  it('JOB_PAUSED: to know, and a warning once it is a week old', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { jobs: [idle] })
+    await scheduler.pause('idle', { actor: 'ann', reason: 'disk' })
+    await scheduler.shutdown()
+    const { code, findings } = await examine()
+    expect({ code, findings }).toMatchObject({
+      code: 0,
+      findings: [{ code: 'JOB_PAUSED', severity: 'info', job: 'idle' }],
+    })
+    expect(findings[0]?.message).toContain('by ann: disk')
+    await clock.advance({ days: 8 })
+    expect((await examine()).findings).toContainEqual(
+      expect.objectContaining({ code: 'JOB_PAUSED', severity: 'warning' }),
+    )
+  })
+
+  it('looks at no more jobs than it is told to, and says so', async () => {
+    const { place } = await scratch.ledger()
+    const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
+    expect(out).toContain('2 jobs (there are more: --limit)')
+  })
+
+  it('a storage that cannot be used is the one finding, with exit code 3', async () => {
+    const { place } = scratch.empty()
+    const { code, out } = await runCli(['doctor', '-s', place, '--json'])
+    expect({ code, ...JSON.parse(out) }).toMatchObject({
+      code: 3,
+      findings: [{ code: 'STORAGE_MISSING', severity: 'error' }],
+    })
+  })
+})

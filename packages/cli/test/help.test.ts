@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest'
+import { commandList } from '../src/command-list.ts'
+import { exitCodeMeanings } from '../src/exit-codes.ts'
+import { runCli } from './run-cli.ts'
+import { startShell } from './spawn-cli.ts'
+
+it.each(commandList)(
+  'the help of $name has examples of it, and they are command lines that are understood',
+  async ({ name, load }) => {
+    const command = await load()
+    const { code, out } = await runCli([name, '--help'])
+    expect(code).toBe(0)
+    expect(command.examples.length).toBeGreaterThan(0)
+    for (const [line] of command.examples) {
+      expect(line.split(' ')[0]).toBe(name)
+      expect(out).toContain(`$ jobistemer ${line}`)
+      for (const option of line.match(/(?<= )--[\w-]+/g) ?? []) expect(out, line).toContain(option)
+    }
+  },
+)
+
+it('the help lists all commands and all exit codes', async () => {
+  const { out } = await runCli(['--help'])
+  for (const { name, summary } of commandList) expect(out).toMatch(new RegExp(`^  ${name} .*${summary}`, 'm'))
+  for (const [code, meaning] of exitCodeMeanings) expect(out).toContain(`  ${String(code).padEnd(4)} ${meaning}`)
+  expect((await runCli([], { isLocal: true })).out).toContain('Usage: jobistemer')
+  expect((await runCli(['help', 'jobs'])).out).toContain('--owner')
+})
+
+it.each([
+  [['jbos'], 'Did you mean jobs?'],
+  [['jobs', '--onwer', 'a'], 'Did you mean --owner?'],
+  [['job'], "Missing required argument 'name'"],
+  [['job', 'a', 'b'], 'too many arguments'],
+  [['jobs', '--limit', '0'], '--limit is not a whole number from 1 to 10000: "0"'],
+  [['history', 'a', '--state', 'broken'], '--state is none: "broken"'],
+  [['jobs', '--timeout', 'soon'], '--timeout is not a duration: "soon"'],
+])('%j exits with 2, and says what to write', async (argv, hint) => {
+  expect(await runCli(argv)).toEqual({
+    code: 2,
+    out: '',
+    err: expect.stringMatching(new RegExp(hint.replace(/[?.]/g, '\\$&'), 'i')),
+  })
+})
+
+it('errors are JSON too where that is asked for', async () => {
+  const { code, err } = await runCli(['jobs', '--json', '-s', 'nowhere'])
+  expect({ code, ...JSON.parse(err) }).toMatchObject({
+    code: 2,
+    error: { code: 'INVALID_STORAGE', field: '--storage', exitCode: 2 },
+  })
+})
+
+it('the completion of bash knows commands, options and names of jobs', async () => {
+  const complete = (...words: string[]) =>
+    `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; echo "\${COMPREPLY[*]}"`
+  const line = `source <(jobistemer completion bash)
+jobistemer() { printf 'nightly report\\nimport\\n'; }
+${complete('ex')}
+${complete('explain', '--deb')}
+${complete('explain', 'im')}`
+  expect(await startShell(line).ended).toEqual({ code: 0, out: 'explain\n--debug\nimport\n', err: '' })
+})
+
+it.each(['bash', 'zsh', 'fish'])('the completion of %s names all commands', async (shell) => {
+  const { code, out } = await runCli(['completion', shell])
+  expect(code).toBe(0)
+  for (const { name } of commandList) expect(out).toContain(name)
+  expect(await runCli(['completion', 'tcsh'])).toMatchObject({ code: 2 })
+})

@@ -1,0 +1,144 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Client, createClient, createScheduler, defineJob, type Job, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock } from '@jobistemer/core/testing'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { cron } from '@jobistemer/ticker-cron'
+import { afterAll, afterEach } from 'vitest'
+
+/** A name that would set the title of a terminal, ring it, and colour what follows. */
+export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
+
+/** The report's upload fails in the first night, and is tried again in the second. */
+function nightlyReport(place = 'the disk\u001b[2J'): Job {
+  return defineJob({
+    name: 'nightly-report',
+    owner: 'reports',
+    schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }),
+    tasks: [
+      { name: 'export', run: async () => ({ rows: 7 }) },
+      {
+        name: 'upload',
+        retryPolicy: { maxRetries: 1, retryInterval: { seconds: 10 } },
+        run: async ({ scheduledAt, attempt }) => {
+          if (scheduledAt.getUTCDate() === 2 || attempt === 1) throw diskFull(place)
+        },
+      },
+    ],
+  })
+}
+
+function diskFull(place: string): Error {
+  const error = Object.assign(new Error(`${place} is full`), { code: 'ENOSPC' })
+  error.stack = `Error: ${place} is full\n    at upload (/app/upload.ts:12:9)`
+  error.cause = Object.assign(new Error('write failed'), {
+    stack: 'Error: write failed\n    at write (/app/disk.ts:3:1)',
+  })
+  return error
+}
+
+/**
+ * What happened from the 1st to the 3rd of January 2026: two reports, of which the second failed; an import of which one
+ * run waits for a node and two queue; and a job with an evil name, which is paused.
+ */
+export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Promise<void> {
+  const report = hasEvil ? nightlyReport() : nightlyReport('the disk')
+  await night(storage, report, '2026-01-01')
+  await night(storage, report, '2026-01-02')
+  const clock = virtualClock('2026-01-02T12:00:00Z')
+  const client = createClient({ storage, clock, logger: silentLogger })
+  await client.add([
+    defineJob({
+      name: 'import',
+      owner: 'imports',
+      schedule: cron('0 0 1 1 *', { timezone: 'UTC' }),
+      overlapPolicy: 'queue',
+      tasks: [{ name: 'rows', handler: 'import-rows', data: { table: 'orders' } }],
+    }),
+  ])
+  if (hasEvil) await addEvil(client)
+  for (const key of ['a', 'b', 'c']) await client.trigger('import', { key, data: { file: `${key}.csv` }, actor: 'ann' })
+  await client.close()
+}
+
+async function addEvil(client: Client): Promise<void> {
+  await client.add(
+    defineJob({
+      name: evilName,
+      schedule: cron('0 6 * * *', { timezone: 'UTC' }),
+      tasks: [{ name: 'a', handler: 'nothing' }],
+    }),
+  )
+  await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
+}
+
+/** A node that lives around the slot of one night: hours of heartbeats take their time, even virtual ones. */
+async function night(storage: Storage, report: Job, day: string): Promise<void> {
+  const clock = virtualClock(`${day}T00:59:58Z`)
+  const scheduler = createScheduler({
+    storage,
+    clock,
+    nodeId: 'night-1',
+    jobs: [report],
+    logger: silentLogger,
+  })
+  await scheduler.start()
+  await clock.advance({ seconds: 15 })
+  await scheduler.shutdown()
+}
+
+/** Temporary folders and storages of a test file. */
+export interface Scratch {
+  /** A folder that is removed after the file's tests. */
+  folder(): string
+  /** A copy of the ledger, in a folder of its own, as `--storage` takes it. */
+  ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>
+  /** An empty one. */
+  empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }
+}
+
+/** To be called once in a test file. */
+export function useScratch(): Scratch {
+  const folders: string[] = []
+  const open: Storage[] = []
+  let filled: Promise<string> | undefined
+  afterEach(async () => {
+    for (const storage of open.splice(0)) await storage.close()
+  })
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  })
+  const folder = (): string => {
+    const made = mkdtempSync(join(tmpdir(), 'jobistemer-cli-'))
+    folders.push(made)
+    return made
+  }
+  const fill = async (): Promise<string> => {
+    const file = join(folder(), 'jobs.db')
+    const storage = sqliteStorage({ file, synchronous: 'normal' })
+    await fillLedger(storage)
+    await storage.close()
+    return file
+  }
+  const at = (made: string) => ({
+    folder: made,
+    place: `sqlite:${join(made, 'jobs.db')}`,
+    storage: () => {
+      const storage = sqliteStorage({ file: join(made, 'jobs.db'), synchronous: 'normal' })
+      open.push(storage)
+      return storage
+    },
+  })
+  return {
+    folder,
+    async ledger() {
+      filled ??= fill()
+      const made = folder()
+      copyFileSync(await filled, join(made, 'jobs.db'))
+      return at(made)
+    },
+    empty: () => at(folder()),
+  }
+}

@@ -1,0 +1,233 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+let place = ''
+const ask = (...argv: string[]) => runCli([...argv, '-s', place])
+const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)
+const failedRun = async (): Promise<string> => (await json('failures')).failures[0].id
+
+beforeAll(async () => {
+  place = (await scratch.ledger()).place
+})
+
+describe('jobs', () => {
+  it('lists the stored jobs with their next slots, and what a terminal would obey made visible', async () => {
+    expect((await ask('jobs')).out).toMatchInlineSnapshot(`
+      "JOB                          STATE   NEXT                  IN        LAST    SCHEDULE                           OWNER
+      evil\\x1b]0;owned\\x07\\x9b31m  paused  2026-01-03 06:00:00Z  in 17 h           at 06:00, UTC
+      import                       active  2027-01-01 00:00:00Z  in 363 d          at 00:00 on day 1 of January, UTC  imports
+      nightly-report               active  2026-01-03 01:00:00Z  in 12 h   failed  at 02:00, Europe/Berlin            reports
+      "
+    `)
+  })
+
+  it('filters by a part of the name, the owner and the pause, and goes on where a page ended', async () => {
+    const names = async (...argv: string[]) =>
+      (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
+    expect(await names('REPORT')).toEqual(['nightly-report'])
+    expect(await names('--owner', 'imports')).toEqual(['import'])
+    expect(await names('--outcome', 'failed,failed_stale')).toEqual(['nightly-report'])
+    expect(await names('--tag', 'none')).toEqual([])
+    expect(await names('--no-paused')).toEqual(['import', 'nightly-report'])
+    const page = await json('jobs', '--limit', '2')
+    expect(await names('--cursor', page.cursor)).toEqual(['nightly-report'])
+    expect((await ask('jobs', '--limit', '2')).out).toContain(`There are more: --cursor ${page.cursor}`)
+  })
+})
+
+describe('job', () => {
+  it('shows one whole', async () => {
+    expect((await ask('job', 'import')).out).toMatchInlineSnapshot(`
+      "job       import
+      id        job_a8652a1b-29a3-56eb-a0b3-e082465ae16d
+      owner     imports
+      version   1, changed 2026-01-02 12:00:00Z (30 min ago)
+      created   2026-01-02 12:00:00Z (30 min ago)
+      schedule  at 00:00 on day 1 of January, UTC
+      next      2027-01-01 00:00:00Z (in 363 d)
+      last run  none
+      live      0 running, 1 pending, 2 queued
+
+      taskExecutionMode  sequential
+      failureStrategy    fail_fast
+      retryPolicy        null
+      executionTimeout   1 h
+      taskTimeout        5 min
+      keepLogs           null
+      overlapPolicy      queue
+      maxQueued          1000
+      recoveryStrategy   {"type":"execute_last"}
+      misfireThreshold   1 min
+      onInterrupted      retry
+      maxRescues         3
+      whileIsolated      continue
+      retention          {"olderThanMs":2592000000,"keep":10}
+      alertAfter         null
+      timezone           UTC
+
+      TASK  RUNS                 DATA
+      rows  handler import-rows  {"table":"orders"}
+      "
+    `)
+    expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
+  })
+
+  it('names those that are like one that is not there', async () => {
+    const { code, out, err } = await ask('job', 'nigthly-report')
+    expect({ code, out, err }).toMatchInlineSnapshot(`
+      {
+        "code": 4,
+        "err": "error: There is no job "nigthly-report". (JOB_NOT_FOUND, NAME)
+        Did you mean "nightly-report"?
+      ",
+        "out": "",
+      }
+    `)
+    expect((await ask('job', 'something else')).err).toContain('jobistemer jobs lists those that are there.')
+  })
+})
+
+describe('next', () => {
+  it('lists slots in the zone that is asked for', async () => {
+    const { out } = await runCli(['next', 'nightly-report', '-n', '2', '-s', place, '--timezone', 'Europe/Berlin'], {
+      isLocal: true,
+    })
+    expect(out).toMatchInlineSnapshot(`
+      "2026-01-03 02:00:00+01:00  in 12 h
+      2026-01-04 02:00:00+01:00  in 36 h
+      "
+    `)
+    expect((await json('next', 'nightly-report', '-n', '1')).slots).toEqual(['2026-01-03T01:00:00.000Z'])
+  })
+})
+
+describe('history', () => {
+  it('lists the newest first, with what a task threw', async () => {
+    expect((await ask('history', 'nightly-report')).out).toMatchInlineSnapshot(`
+      "SCHEDULED             STATE      TOOK  NODE     RUN                                       WHAT
+      2026-01-02 01:00:00Z  failed     10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
+      2026-01-01 01:00:00Z  completed  10 s  night-1  occ_da93922c-dd80-5ec5-9d40-9829d11253fb
+      "
+    `)
+  })
+
+  it('filters by state and time', async () => {
+    const states = async (...argv: string[]) =>
+      (await json('history', 'nightly-report', ...argv)).occurrences.map(({ state }: { state: string }) => state)
+    expect(await states('--oldest-first')).toEqual(['completed', 'failed'])
+    expect(await states('--state', 'failed,missed')).toEqual(['failed'])
+    expect(await states('--from', '-24h')).toEqual(['failed'])
+    expect(await states('--to', '2026-01-02 02:00+01:00')).toEqual(['completed'])
+    expect(await states('-n', '1')).toEqual(['failed'])
+  })
+
+  it('tells a job without runs from one that is not there', async () => {
+    expect(await ask('history', 'nightly-report', '--state', 'missed')).toMatchObject({ code: 0, out: 'No runs.\n' })
+    expect(await ask('history', 'nightly')).toMatchObject({ code: 4, out: '' })
+  })
+})
+
+describe('run', () => {
+  it('shows tasks, attempts, errors with causes and stacks, results, and why it is so', async () => {
+    expect((await ask('run', await failedRun())).out).toMatchInlineSnapshot(`
+      "run        occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4
+      job        nightly-report, version 1
+      state      failed
+      why        A task failed, and by the failure strategy nothing more starts.
+      reason     fail_fast
+      kind       slot
+      scheduled  2026-01-02 01:00:00Z (11 h ago)
+      created    2026-01-02 01:00:00Z (11 h ago)
+      started    2026-01-02 01:00:00Z (11 h ago)
+      finished   2026-01-02 01:00:10Z (11 h ago)
+      took       10 s
+      node       night-1, owner 1 of this run
+
+      export  completed in 0 ms
+        attempt 1  2026-01-02 01:00:00Z  succeeded after 0 ms
+        result {"rows":7}
+
+      upload  failed in 10 s
+        attempt 1  2026-01-02 01:00:00Z  failed after 0 ms
+          Error: the disk\\x1b[2J is full
+              at upload (/app/upload.ts:12:9)
+          code: ENOSPC
+          caused by
+            Error: write failed
+                at write (/app/disk.ts:3:1)
+        attempt 2  2026-01-02 01:00:10Z  failed after 0 ms
+          Error: the disk\\x1b[2J is full
+              at upload (/app/upload.ts:12:9)
+          code: ENOSPC
+          caused by
+            Error: write failed
+                at write (/app/disk.ts:3:1)
+      "
+    `)
+    expect(await json('run', await failedRun())).toMatchObject({
+      job: 'nightly-report',
+      occurrence: { state: 'failed' },
+    })
+  })
+
+  it('knows an id that is none', async () => {
+    expect(await ask('run', 'occ_0')).toMatchObject({ code: 4, err: expect.stringContaining('OCCURRENCE_NOT_FOUND') })
+  })
+})
+
+describe('failures', () => {
+  it('lists what failed of all jobs since an instant', async () => {
+    expect((await ask('failures')).out).toMatchInlineSnapshot(`
+      "SCHEDULED             JOB             STATE   TOOK  NODE     RUN                                       WHAT
+      2026-01-02 01:00:00Z  nightly-report  failed  10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
+      "
+    `)
+    expect((await ask('failures', '--since', '-1h')).out).toMatchInlineSnapshot(`
+      "No failures since 2026-01-02 11:30:00Z (1 h ago).
+      "
+    `)
+    expect(await json('failures', '--job', 'import')).toMatchObject({ failures: [], cursor: null })
+  })
+})
+
+describe('explain', () => {
+  it('says what became of an instant, or will', async () => {
+    expect((await ask('explain', 'nightly-report', '2026-01-03T01:00:00Z')).out).toMatchInlineSnapshot(`
+      "nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run
+      The slot will run under version 1.
+      "
+    `)
+    expect((await ask('explain', 'nightly-report', '2026-01-02T01:00:00')).out).toContain(': recorded\n')
+    expect((await ask('explain', 'nightly-report', '2025-01-02 02:00+01:00')).out).toContain(': before_creation\n')
+    expect(await json('explain', 'import', 'now')).toMatchObject({ verdict: 'not_a_slot', occurrence: null })
+  })
+
+  it('refuses an instant without an offset, unless --utc says where it is', async () => {
+    const { code, err } = await runCli(['explain', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
+    expect({ code, err }).toMatchInlineSnapshot(`
+      {
+        "code": 2,
+        "err": "error: INSTANT has no offset from UTC: "2026-01-01 02:00". (INVALID_INSTANT)
+        Write 2026-01-01 02:00Z for UTC, or give --utc.
+      ",
+      }
+    `)
+  })
+})
+
+describe('counts', () => {
+  it('counts what waits and runs', async () => {
+    expect((await ask('counts')).out).toBe('running  0\npending  1\nqueued   2\n')
+    expect(await json('counts', 'import')).toEqual({ job: 'import', counts: { pending: 1, queued: 2, running: 0 } })
+  })
+})
+
+describe('nodes', () => {
+  it('lists them as they have left their records', async () => {
+    const document = await json('nodes')
+    expect(document.nodes).toMatchObject([{ node: 'night-1', state: 'ended', observed: 'unknown', running: 0 }])
+    expect((await ask('nodes')).out).toContain('night-1')
+  })
+})

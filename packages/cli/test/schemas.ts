@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { Ajv2020, type AnySchemaObject, type ValidateFunction } from 'ajv/dist/2020.js'
+
+const folder = new URL('../schema/', import.meta.url)
+const sharedBy: Readonly<Record<string, string>> = { replay: 'trigger', resume: 'pause', apply: 'plan' }
+const ajv = new Ajv2020({ strict: true, allErrors: true })
+const validators = new Map<string, ValidateFunction>()
+
+for (const file of readdirSync(folder)) ajv.addSchema(closed(JSON.parse(readFileSync(new URL(file, folder), 'utf8'))))
+
+/** @throws Error when a document of a command is not as its schema says, or has members that the schema does not know */
+export function assertDocument(command: string, document: unknown): void {
+  const name = sharedBy[command] ?? command
+  const validate = validators.get(name) ?? ajv.getSchema(`https://unpkg.com/@jobistemer/cli/schema/${name}.json`)
+  if (validate === undefined) throw new Error(`There is no schema of ${command}.`)
+  validators.set(name, validate as ValidateFunction)
+  if (validate(document) === true) return
+  throw new Error(`${command} --json is not as its schema says: ${ajv.errorsText(validate.errors)}`)
+}
+
+/** The schema without room for members that it does not name: those who read it with the published one have that room. */
+function closed(schema: AnySchemaObject): AnySchemaObject {
+  if (Array.isArray(schema)) return schema.map((part) => closed(part)) as unknown as AnySchemaObject
+  if (typeof schema !== 'object' || schema === null) return schema
+  const parts = Object.fromEntries(
+    Object.entries(schema).map(([name, part]) => [name, closed(part as AnySchemaObject)]),
+  )
+  const names = typeof schema.properties === 'object' && schema.type === 'object'
+  return names && !('additionalProperties' in schema) ? { ...parts, additionalProperties: false } : parts
+}

@@ -1,0 +1,132 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createClient, defineJob, silentLogger, systemClock } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { createTable } from '@jobistemer/storage-dynamodb'
+import { redisStorage } from '@jobistemer/storage-redis'
+import { type RedisServer, startDynamoDB, startRedis } from '@jobistemer/test-servers'
+import { cron } from '@jobistemer/ticker-cron'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startCli } from './spawn-cli.ts'
+import { runCli } from './run-cli.ts'
+
+const cwd = process.cwd()
+const job = defineJob({
+  name: 'import',
+  schedule: cron('0 0 1 1 *', { timezone: 'UTC' }),
+  tasks: [{ name: 'a', handler: 'h' }],
+})
+const ask = (argv: readonly string[], place: string) => runCli([...argv, '-s', place], { now: null, cwd })
+const codesOf = (out: string) => JSON.parse(out).findings.map(({ code }: { code: string }) => code)
+
+describe('on Redis', () => {
+  let server: RedisServer
+  let admin: Redis
+
+  beforeAll(async () => {
+    server = await startRedis({ config: { requirepass: 'right' } })
+    admin = new Redis(server.url)
+    const storage = redisStorage({ url: server.url, prefix: 'cli', logger: silentLogger })
+    const client = createClient({ storage, logger: silentLogger })
+    await client.add(job)
+    await client.close()
+    await storage.close()
+  })
+
+  afterAll(async () => {
+    admin.disconnect()
+    await server.stop()
+  })
+
+  it('it lists jobs and triggers one, under the prefix that is asked for', async () => {
+    const { code, out } = await startCli(['jobs', '-s', server.url, '--prefix', 'cli', '--json']).ended
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, jobs: [{ name: 'import' }] })
+    expect(await ask(['trigger', 'import', '--prefix', 'cli'], server.url)).toMatchObject({ code: 0 })
+    expect((await ask(['counts', '--prefix', 'cli'], server.url)).out).toContain('pending  1')
+  })
+
+  it('the doctor finds REDIS_NOT_PERSISTENT, and CLOCK_OFFSET when the clock of its machine is an hour ahead', async () => {
+    const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
+    // Each process warns once, and this one has.
+    const { out: said } = await startCli([...examine, '-s', server.url]).ended
+    expect(codesOf(said)).toEqual(['REDIS_NOT_PERSISTENT', 'NO_NODE_LIVES'])
+    const ahead = virtualClock(systemClock.now() + 3_610_000)
+    const { out } = await runCli([...examine, '-s', server.url], { now: ahead, cwd })
+    expect(JSON.parse(out).findings).toContainEqual(
+      expect.objectContaining({
+        code: 'CLOCK_OFFSET',
+        severity: 'error',
+        message: expect.stringMatching(/1 h ahead of/),
+      }),
+    )
+  })
+
+  it('a machine whose clock is wrong can look and step in all the same, by the clock of the storage', async () => {
+    const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
+    const { code, out } = await runCli(
+      ['trigger', 'import', '--prefix', 'cli', '--key', 'k', '-s', server.url, '--json'],
+      {
+        now: ahead,
+        cwd,
+      },
+    )
+    expect(code).toBe(1)
+    const { id } = JSON.parse(out)
+    const { out: shown } = await ask(['run', id, '--json', '--prefix', 'cli'], server.url)
+    const createdAt = Date.parse(JSON.parse(shown).occurrence.createdAt)
+    expect(Math.abs(createdAt - systemClock.now())).toBeLessThan(60_000)
+  })
+
+  it('the doctor finds STORAGE_EVICTS and STORAGE_SCHEMA_NEWER, with exit code 3', async () => {
+    const examine = ['doctor', '--json', '--prefix', 'cli']
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    const evicting = await ask(examine, server.url)
+    await admin.config('SET', 'maxmemory-policy', 'noeviction')
+    expect([evicting.code, codesOf(evicting.out)]).toEqual([3, ['STORAGE_EVICTS']])
+    await admin.hset('{newer}:meta', { shards: 1, schema: 99 })
+    const newer = await ask(['doctor', '--json', '--prefix', 'newer'], server.url)
+    expect([newer.code, codesOf(newer.out)]).toEqual([3, ['STORAGE_SCHEMA_NEWER']])
+  })
+
+  it('a wrong password is told of, without it', async () => {
+    const { code, err } = await ask(['jobs'], server.url.replace('right', 'secret'))
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('refuses the user name or the password') })
+    expect(err).not.toContain('secret')
+  })
+
+  it('a server that takes connections and never answers is told of within the timeout', async () => {
+    const mute = createServer().listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    const { port } = mute.address() as AddressInfo
+    const { code, err } = await startCli(['jobs', '-s', `redis://127.0.0.1:${port}`, '--timeout', '300ms']).ended
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|TIMEOUT)/) })
+    mute.close()
+  })
+
+  it('a server that is not there is told of within the timeout', async () => {
+    const { code, err } = await startCli(['jobs', '-s', 'redis://127.0.0.1:1', '--timeout', '1s']).ended
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
+    expect(err).not.toMatch(/^ +at /m)
+  })
+})
+
+describe('on DynamoDB', () => {
+  it('it lists jobs, and says when there is no such table', async () => {
+    const server = await startDynamoDB({ data: 'memory' })
+    try {
+      const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+      const client = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials })
+      await createTable({ client, tableName: 'jobs' })
+      client.destroy()
+      const env = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
+      const place = (table: string) => `dynamodb:${table}?region=local&endpoint=${server.endpoint}`
+      const { code, out } = await startCli(['jobs', '-s', place('jobs')], env).ended
+      expect({ code, out }).toEqual({ code: 0, out: 'No jobs.\n' })
+      expect(await startCli(['jobs', '-s', place('none')], env).ended).toMatchObject({ code: 3, out: '' })
+    } finally {
+      await server.stop()
+    }
+  })
+})

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
+
+/** What a process left behind. */
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A process of the program, or of a shell that calls it as `jobistemer`. */
+export interface Started {
+  readonly child: ChildProcess
+  /** All that it has written to its standard output so far. */
+  out(): string
+  readonly ended: Promise<Ended>
+}
+
+/** Starts the program as it is installed. */
+export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+  return start(process.execPath, [bin, ...argv], env)
+}
+
+/** Starts a line of the shell in which `jobistemer` is the program; on a terminal of its own if that is asked for. */
+export function startShell(
+  line: string,
+  { env = {}, terminal = false }: { readonly env?: Readonly<Record<string, string>>; readonly terminal?: boolean } = {},
+): Started {
+  const script = `jobistemer() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
+  // Of util-linux: gives what it starts a real terminal.
+  if (terminal) return start('script', ['-qefc', `bash -c ${quoted(`stty cols 120; ${script}`)}`, '/dev/null'], env)
+  return start('bash', ['-o', 'pipefail', '-c', script], env)
+}
+
+function start(program: string, argv: readonly string[], env: Readonly<Record<string, string>>): Started {
+  const { FORCE_COLOR: _, NO_COLOR: __, JOBISTEMER_STORAGE: ___, ...inherited } = process.env
+  const child = spawn(program, argv, { env: { ...inherited, TERM: 'xterm', ...env }, stdio: 'pipe' })
+  let out = ''
+  let err = ''
+  child.stdout?.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr?.on('data', (chunk) => {
+    err += chunk
+  })
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, out, err }))
+  })
+  return { child, out: () => out, ended }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,43 @@
+import { readObject } from '../../configuration/read-value.ts'
+import { JobistemerError } from '../../errors.ts'
+import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { JobCatalog } from './job-catalog.ts'
+
+/** Which jobs a call is about: those of a tag, of an owner, or of both. */
+export interface JobSelection {
+  /** Only those with this tag. */
+  readonly tag?: string
+  /** Only those with this owner tag. */
+  readonly owner?: string
+}
+
+const pageSize = 1000
+
+/**
+ * The names of the jobs that are selected and are paused, or are not, in the order of the storage.
+ * @throws JobistemerError `INVALID_ARGUMENT` for a selection that says nothing
+ */
+export async function namesOf(
+  selection: JobSelection,
+  catalog: JobCatalog,
+  asked: AskedCalls,
+  paused: boolean,
+): Promise<readonly string[]> {
+  readObject(selection, 'filter', ['tag', 'owner'])
+  if (selection.tag === undefined && selection.owner === undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: 'filter names neither a tag nor an owner.',
+      field: 'filter',
+      value: selection,
+      remedy: 'Give at least one of them: all jobs are not meant by accident.',
+    })
+  }
+  const names: string[] = []
+  let cursor: string | null = null
+  do {
+    const page = await catalog.jobs({ ...selection, paused, limit: pageSize, cursor }, {}, asked)
+    names.push(...page.items.map(({ name }) => name))
+    cursor = page.cursor
+  } while (cursor !== null)
+  return names
+}

@@ -1,0 +1,41 @@
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createClient } from '@jobistemer/core'
+import { clientTrial } from '@jobistemer/test-kit'
+import { startTcpProxy } from '@jobistemer/test-servers'
+import { expect, inject, it, onTestFinished } from 'vitest'
+import { dynamodbStorage } from '../src/index.ts'
+import { localClient } from './local-client.ts'
+import { useTable } from './use-table.ts'
+
+const tableName = 'clients'
+let dynamodb: DynamoDBClient
+
+useTable(tableName, (made) => {
+  dynamodb = made
+})
+
+it('a process without the code does each operation of a client on jobs of another process', async () => {
+  const prefix = 'trial'
+  const module = new URL('./fixtures/connect.mjs', import.meta.url)
+  const argument = { ...inject('dynamodb'), tableName, prefix }
+  const connect = () => dynamodbStorage({ client: dynamodb, tableName, prefix })
+  await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
+})
+
+it('a client that cannot reach its table says so in time, and goes on when it can', async () => {
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(inject('dynamodb').endpoint).port) })
+  onTestFinished(() => proxy.close())
+  const remote = localClient({ endpoint: `http://${proxy.host}:${proxy.port}` }, { maxAttempts: 1 })
+  onTestFinished(() => remote.destroy())
+  const client = createClient({
+    storage: dynamodbStorage({ client: remote, tableName, prefix: 'away' }),
+    callTimeout: 500,
+  })
+  onTestFinished(() => client.close())
+  proxy.cut()
+  for (const call of [client.jobs(), client.trigger('report'), client.nodes()]) {
+    await expect(call).rejects.toMatchObject({ code: expect.stringMatching(/^STORAGE_/) })
+  }
+  proxy.heal()
+  await expect.poll(() => client.jobs().catch(() => null), { timeout: 20_000 }).toEqual({ items: [], cursor: null })
+})

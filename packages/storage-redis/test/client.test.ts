@@ -1,0 +1,27 @@
+import { createClient } from '@jobistemer/core'
+import { clientTrial } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { connect } from './fixtures/connect.mjs'
+import { newPrefix } from './prefixes.ts'
+import { useServers } from './servers.ts'
+
+const { start, open, onClose } = useServers()
+const module = new URL('./fixtures/connect.mjs', import.meta.url)
+
+it('a process without the code does each operation of a client on jobs of another process', async () => {
+  const { url } = await start()
+  const argument = { url, prefix: newPrefix() }
+  await expect(clientTrial({ module, argument, connect: () => connect(argument) })).resolves.toBeUndefined()
+})
+
+it('a client whose server is away says so in time, and goes on when that is back', async () => {
+  const server = await start({ appendonly: 'yes' })
+  await server.kill()
+  const client = createClient({ storage: open({ url: server.url }), callTimeout: 300 })
+  onClose(() => client.close())
+  for (const call of [client.jobs(), client.trigger('report'), client.nodes()]) {
+    await expect(call).rejects.toMatchObject({ code: expect.stringMatching(/^STORAGE_/) })
+  }
+  await server.restart()
+  await expect.poll(() => client.jobs().catch(() => null), { timeout: 20_000 }).toEqual({ items: [], cursor: null })
+})
