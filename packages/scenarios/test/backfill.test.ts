@@ -173,11 +173,11 @@ it('a backfill goes on although its node dies between the end of one run and the
   const intercepted = new InterceptedStorage(world.connect())
   const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
   await first.backfill('job', { ...past, key: 'k' })
-  intercepted.intercept = (call) => {
-    if (call.operation === 'createOccurrences') world.crash(first)
-    return call.operation === 'createOccurrences' ? new Promise(() => undefined) : call.proceed()
-  }
+  // Nobody hears that the next run is to be created; whatever else is said gets through.
+  intercepted.intercept = (call) =>
+    call.operation === 'createOccurrences' ? new Promise(() => undefined) : call.proceed()
   await world.clock.advance({ seconds: 1 })
+  world.crash(first)
   expect(ran).toEqual(['backfill -300'])
   const second = await world.start({ jobs: [minutely(ran)], nodeId: 'a' })
   await world.clock.advance({ seconds: 10 })
