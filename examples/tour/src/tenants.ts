@@ -19,6 +19,8 @@ const worker = createScheduler({
   clock,
   nodeId: 'worker',
   logger: silentLogger,
+  // Hours pass here in a second.
+  pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {
       const { tenant } = context.data as { readonly tenant: string }
