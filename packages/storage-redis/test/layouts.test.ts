@@ -87,7 +87,7 @@ it('what is stored has the places and the codes of its version', () => {
       startedAt: 80,
       timeout: 88,
     },
-    sizes: [90, 96, 16, 12, 8],
+    sizes: [94, 96, 16, 12, 8],
     codes: [
       {
         pending: 0,
