@@ -39,6 +39,12 @@ export type {
 export { type DurationBounds, type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
 export { diffSchedules, type ScheduleDifference } from './diff-schedules.ts'
 export type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './engine/operations/backfill-options.ts'
+export type {
   DefinitionPlan,
   JobUpdate,
   PlannedChange,
@@ -88,6 +94,7 @@ export {
   type TaskList,
 } from './job/define-job.ts'
 export {
+  type BackfillReference,
   type CoveredSpan,
   defineTask,
   type OccurrenceContext,

@@ -2,6 +2,12 @@ import type { DurationInput } from './duration.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { NodeInfo } from './engine/nodes/node-info.ts'
 import type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './engine/operations/backfill-options.ts'
+import type {
   DefinitionPlan,
   JobUpdate,
   PlanOptions,
@@ -114,6 +120,30 @@ export interface JobOperations {
    * `INVALID_PAYLOAD`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
+  /**
+   * Runs slots of a past span once more, or for the first time: those of the schedule that is in force now. Each is a run
+   * of its own, outside the schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. With `dryRun` nothing
+   * is written.
+   *
+   * Resolves when the first ones are stored. From then on the nodes go on by themselves: whoever ends one run creates the
+   * next, so that a backfill outlives its caller and every node. Called again with its key it says how far it is, and
+   * goes on where it had come to a halt: it was stopped, or what waited was removed.
+   *
+   * Under every overlap policy but `allow` one of its runs waits for what is active, and is not skipped; one that could
+   * meet the next slot comes after that.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`;
+   * `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a
+   * schedule, an end that lies ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`,
+   * `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  backfill(name: string, options: BackfillOptions): Promise<BackfillResult>
+  /**
+   * Stops a backfill: what waits of it is canceled with the reason `backfill_stopped`, what runs may end and is the last.
+   * One that is over, or never was, has nothing that waits: nothing happens.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this process
+   * cannot revive the job's schedule
+   */
+  stopBackfill(name: string, key: string, options?: StopBackfillOptions): Promise<StopBackfillResult>
   /**
    * Cancels a waiting occurrence at once, and asks the owner of a running one to stop.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`

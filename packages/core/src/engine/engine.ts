@@ -45,6 +45,15 @@ import { Retainer } from './nodes/retention.ts'
 import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
+import type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './operations/backfill-options.ts'
+import { BackfillRelay } from './operations/backfill-relay.ts'
+import { BackfillRuns } from './operations/backfill-runs.ts'
+import { Backfills } from './operations/backfills.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -120,6 +129,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #reaper: Reaper
   readonly #lookup: JobLookup
   readonly #requests: Requests
+  readonly #backfills: Backfills
   readonly #interventions: Interventions
   readonly #waits: Waits
   readonly #definitions: Definitions
@@ -235,6 +245,9 @@ export class Engine implements Scheduler, EngineContext {
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
     this.#lookup = new JobLookup(this, registry, { isClient })
     const lookup = this.#lookup
+    const runs = new BackfillRuns(this, capacity)
+    pool.relayedBy(new BackfillRelay(this, { registry, runs }))
+    this.#backfills = new Backfills(this, { registry, runs })
     this.#requests = new Requests(this, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#waits = new Waits(this, async (id, signal) => {
@@ -482,6 +495,17 @@ export class Engine implements Scheduler, EngineContext {
     const job = held ?? (await this.#lookup.byId(original.jobId, asked))
     if (job === undefined) throw jobNotFound(original.jobId)
     return this.#requests.replay(job, original, options, asked)
+  }
+
+  async backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
+    const asked = this.#asked(options)
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return this.#backfills.backfill(job, options, asked)
+  }
+
+  async stopBackfill(name: string, key: string, options: StopBackfillOptions = {}): Promise<StopBackfillResult> {
+    this.#assertRunning()
+    return this.#backfills.stop(name, key, options, this.#asked(options))
   }
 
   async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
