@@ -235,6 +235,18 @@ it('a run of a backfill that waits behind a slot and gives way to the next one c
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
+it('a run of a backfill that a slot has aborted under cancel_running is not run twice, and the next one follows', async () => {
+  const world = createWorld()
+  const ran: string[] = []
+  const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })
+  await world.clock.advance({ seconds: 30 })
+  await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })
+  await world.clock.advance({ seconds: 200 })
+  expect(backfilled(ran)).toEqual(['backfill -120', 'backfill -60'])
+  expect((await runsOf(node))[0]).toBe('-120 canceled')
+  expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
+})
+
 it('what was pruned is run by a backfill of all slots alone, and a backfill of old slots is pruned by its own age', async () => {
   const world = createWorld()
   const ran: string[] = []

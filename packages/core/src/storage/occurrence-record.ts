@@ -93,6 +93,7 @@ export interface BackfillRecord {
   readonly to: number
   /** Which of its slots are run. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
+  /** In which they are run. */
   readonly order: 'oldest_first' | 'newest_first'
   /** How many of its runs there are at a time: each hands on to the slot that comes so many later. At least 1. */
   readonly lanes: number

@@ -71,7 +71,8 @@ function standingOf(
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
     if (!isFinal(run.state)) return answer('live')
-    if (run !== latest || run.state !== 'canceled' || !reasonsInPassing.includes(run.reason)) return answer('ended')
+    const hasBegun = run.state !== 'canceled' || run.token > 0
+    if (hasBegun || run !== latest || !reasonsInPassing.includes(run.reason)) return answer('ended')
     return answer(run.reason === stoppedReason ? 'stopped' : 'open')
   }
   const record = latest ?? own.get(slot)
