@@ -32,7 +32,7 @@ import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-call
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
-import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller, type StorageCalls } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
@@ -45,6 +45,9 @@ import { Retainer } from './nodes/retention.ts'
 import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
+import type { Change } from './operations/change.ts'
+import { ChangeLook } from './operations/change-look.ts'
+import { Changes, type ChangesOptions } from './operations/changes.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -122,6 +125,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #requests: Requests
   readonly #interventions: Interventions
   readonly #waits: Waits
+  readonly #changes: Changes
   readonly #definitions: Definitions
   readonly #additions: Additions
   readonly #removals: Removals
@@ -240,6 +244,14 @@ export class Engine implements Scheduler, EngineContext {
     this.#waits = new Waits(this, async (id, signal) => {
       this.#assertRunning()
       return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
+    })
+    this.#changes = new Changes(this, {
+      look: new ChangeLook(this, { findsDueJobs, nodes: (asked) => this.#readNodes(asked) }),
+      storage: async () => {
+        if (isClient) await this.connect({})
+        return this.#asked({})
+      },
+      subscribe: (listener) => options.storage.subscribe?.(listener),
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
@@ -454,6 +466,7 @@ export class Engine implements Scheduler, EngineContext {
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
     this.#waits.stop()
+    this.#changes.stop()
     this.storage.stop()
     this.#lookup.stop()
     this.#requests.stop()
@@ -521,6 +534,12 @@ export class Engine implements Scheduler, EngineContext {
     return this.#waits.waitFor(id, options)
   }
 
+  changes(options: ChangesOptions = {}): AsyncIterable<Change> {
+    // A client connects with its first look.
+    if (!this.#isClient || this.#phase !== 'new') this.#assertRunning()
+    return this.#changes.follow(options)
+  }
+
   async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
     return versionsOf(name, options, this.#asked(options))
   }
@@ -573,8 +592,7 @@ export class Engine implements Scheduler, EngineContext {
 
   async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
     readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
+    return this.#readNodes(this.#asked(options))
   }
 
   async prune(options: PruneOptions): Promise<number> {
@@ -637,6 +655,10 @@ export class Engine implements Scheduler, EngineContext {
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.events.on(readEventName(event), listener)
+  }
+
+  #readNodes(asked: StorageCalls): Promise<readonly NodeInfo[]> {
+    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
   }
 
   #code(): NodeCode {
