@@ -258,7 +258,7 @@ export interface JobOperations {
    *
    * A storage that fails ends nothing: `away` is said, and `back` when it answers again. The iteration ends when it is
    * left, when the `signal` fires, and when this client is closed or this scheduler shut down; also, after `away`, when
-   * this process has closed the storage.
+   * this process has closed the storage, or lost it for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
    * A look compares counts, the next slots, what runs, the latest failures, definitions and nodes. What leaves no trace
    * in these is not told: a triggered run that begins elsewhere and ends well between two looks, or any where the

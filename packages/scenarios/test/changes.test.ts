@@ -122,7 +122,8 @@ describe.each(everywhere)('on $name', (place) => {
       await node.resume('slow')
       await world.clock.advance(50)
     }
-    expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(8)
+    // SQLite wakes nobody.
+    expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
     await client.close()
     const idle = createClient({ storage: intercepted.storage, clock: world.clock })
     const reader = idle.changes()[Symbol.asyncIterator]()
