@@ -21,7 +21,7 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
     name: /--[\w-]+/.exec(flags)?.[0] as string,
     description: description.replace(/['"`$\\[\]:]/g, ''),
   }))
-  return { name, summary, options, takesJob: /<name>|\[name\]|\[names/.test(command.arguments ?? '') }
+  return { name, summary, options, takesJob: /<name|\[name/.test(command.arguments ?? '') }
 }
 
 /** Asks this program for the names: quickly, and silently where it cannot tell. */
