@@ -192,8 +192,23 @@ describe('pause and resume', () => {
       out: expect.stringContaining('Would resume 1.'),
     })
     expect(await ask(['resume', '--match', 'report'])).toMatchObject({ code: 2 })
-    expect(await json('resume', '--owner', 'reports', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await json('resume', '--match', 'report', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
     expect(await paused()).toEqual([evilName, 'import'])
+  })
+
+  it('take all of an owner or a tag, and leave those alone that are so already', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
+    expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
+    expect((await json('job', 'import')).job.paused).toMatchObject({ reason: 'disk' })
+    expect(await ask(['pause', '--owner', 'reports', '--reason', 'night', '--yes'])).toMatchObject({
+      code: 0,
+      out: 'nightly-report\nPaused 1.\n',
+    })
+    expect((await json('job', 'nightly-report')).job.paused).toMatchObject({ reason: 'night', actor: 'joe' })
+    expect(await json('resume', '--owner', 'reports', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await json('resume', '--tag', 'reports', '--yes')).toEqual({ dryRun: false, jobs: [] })
+    expect((await json('jobs', '--paused')).jobs).toHaveLength(2)
   })
 
   it('change nothing when one of the names is wrong, or none is given', async () => {

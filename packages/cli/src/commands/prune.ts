@@ -1,10 +1,12 @@
 import { counted } from '../output/counted.ts'
+import { doToAll } from '../bulk.ts'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { duration } from '../output/times.ts'
+import { namesOf } from '../select-jobs.ts'
 import { readCount, readDuration, readText } from '../values.ts'
 
 interface Options {
@@ -51,8 +53,16 @@ export const prune: Command = {
     if (job !== undefined) await jobOf(context, job)
     const whose = job === undefined ? 'all jobs' : job
     await confirm(context, text`Remove the history of ${whose} that is older than ${duration(olderThan)}?`, yes)
-    const filter = { olderThan, keep, ...(job !== undefined && { job }) }
-    const removed = await client.prune({ ...filter, ...context.call })
+    const how = { olderThan, keep, ...context.call }
+    let removed = 0
+    if (job === undefined) {
+      // One by one, so that it can be told how far it is; what remains is of jobs that were deleted.
+      const names = await namesOf(context)
+      const act = (name: string) => client.prune({ ...how, job: name })
+      const outcomes = await doToAll(context, names, { verb: 'Pruned the history of jobs:', act })
+      for (const { result } of outcomes) removed += result
+      removed += await client.prune(how)
+    } else removed = await client.prune({ ...how, job })
     if (context.out.isJson) return context.out.json({ job: job ?? null, removed })
     context.out.line(text`Removed ${counted(removed, 'run')}.`)
   },
