@@ -241,7 +241,7 @@ describe('backfill', () => {
       '2025-12-04 01:00:00Z\n2025-12-03 01:00:00Z\n2025-12-02 01:00:00Z\n2025-12-01 01:00:00Z\nWould run 4 of 4 slots of nightly-report. Nothing was done.\n',
     )
     expect(await json('backfill', 'nightly-report', ...span, '--dry-run')).toMatchObject({ open: 4, live: 0 })
-    expect(await json('counts', 'nightly-report')).toMatchObject({ pending: 0 })
+    expect(await json('counts', 'nightly-report')).toMatchObject({ counts: { pending: 0 } })
     const failed = ['backfill', 'nightly-report', '--from', '2026-01-01T00:00:00Z', '--to', '2026-01-02T12:00:00Z']
     expect((await json(...failed, '--failed', '--dry-run')).next).toEqual(['2026-01-02T01:00:00.000Z'])
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
