@@ -157,8 +157,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
     expect(await next()).toEqual(runs)
     expect(await next()).toEqual({ kind: 'failures', jobs: ['bad'] })
+    await node.pause('slow')
+    await hear()
+    intercepted.intercept = () => Promise.reject(new Error('away'))
+    await hear()
+    expect(await next()).toMatchObject({ kind: 'away' })
+    intercepted.intercept = ({ proceed }) => proceed()
+    await hear(10)
+    // Then it reads everything, and need not be told what has changed before.
+    expect(await next()).toEqual({ kind: 'back' })
+    const last = next()
     await client.close()
-    expect(await next()).toBeUndefined()
+    expect(await last).toBeUndefined()
   })
 
   it('a storage that fails is away, is asked ever more rarely, and back when it answers', async () => {
