@@ -64,7 +64,9 @@ ${complete('explain', 'im')}`
 
 it('the completion of zsh, which is loaded at its first use, completes then already', async () => {
   const { out } = await runCli(['completion', 'zsh'])
-  expect(out.trimEnd().split('\n').at(-1)).toMatch(/^if \[\[ "\$funcstack\[1\]" == _jobistemer \]\]; then _jobistemer "\$@"; /)
+  expect(out.trimEnd().split('\n').at(-1)).toMatch(
+    /^if \[\[ "\$funcstack\[1\]" == _jobistemer \]\]; then _jobistemer "\$@"; /,
+  )
 })
 
 it.each(['bash', 'zsh', 'fish'])('the completion of %s names all commands', async (shell) => {
