@@ -16,7 +16,7 @@ async function twenty() {
   const client = createClient({ storage: storage(), clock, logger: silentLogger })
   const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
   await client.add(names.map((name) => defineJob({ name, owner: 'many', tasks: [{ name: 'a', handler: 'h' }] })))
-  for (const name of names) await client.cancel((await client.trigger(name)).id)
+  await Promise.all(names.map(async (name) => client.cancel((await client.trigger(name)).id)))
   await client.remove('job-19')
   await client.close()
   const ask = (argv: readonly string[], options: RunOptions = {}) =>
