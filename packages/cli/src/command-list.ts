@@ -80,6 +80,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/replay.ts')).replay,
   },
   {
+    name: 'backfill',
+    summary: 'run slots of a past span',
+    group: acting,
+    load: async () => (await import('./commands/backfill.ts')).backfill,
+  },
+  {
     name: 'cancel',
     summary: 'cancel a run, or many',
     group: acting,

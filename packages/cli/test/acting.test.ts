@@ -231,3 +231,62 @@ describe('prune', () => {
     expect((await json('history', 'nightly-report')).occurrences).toHaveLength(1)
   })
 })
+
+describe('backfill', () => {
+  const span = ['--from', '2025-12-01T00:00:00Z', '--to', '2025-12-05T00:00:00Z']
+
+  it('says what it would run, and writes nothing', async () => {
+    const { ask, json } = await ledger()
+    expect((await ask(['backfill', 'nightly-report', ...span, '--dry-run', '--newest-first'])).out).toBe(
+      '2025-12-04 01:00:00Z\n2025-12-03 01:00:00Z\n2025-12-02 01:00:00Z\n2025-12-01 01:00:00Z\nWould run 4 of 4 slots of nightly-report. Nothing was done.\n',
+    )
+    expect(await json('backfill', 'nightly-report', ...span, '--dry-run')).toMatchObject({ open: 4, live: 0 })
+    expect(await json('counts', 'nightly-report')).toMatchObject({ counts: { pending: 0 } })
+    const failed = ['backfill', 'nightly-report', '--from', '2026-01-01T00:00:00Z', '--to', '2026-01-02T12:00:00Z']
+    expect((await json(...failed, '--failed', '--dry-run')).next).toEqual(['2026-01-02T01:00:00.000Z'])
+    expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
+  })
+
+  it('begins one, says how to stop it, stops it, and names what is wrong', async () => {
+    const { ask, json } = await ledger()
+    const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
+    expect(await ask(keyed)).toMatchObject({
+      code: 0,
+      out: 'nightly-report: 0 completed, 0 failed, 0 canceled, 4 to come; 0 of 4 slots passed over\njobistemer backfill nightly-report --stop k stops it.\n',
+    })
+    const [run] = (await json('history', 'nightly-report', '-n', '1')).occurrences
+    expect(run).toMatchObject({ backfill: { key: 'k', slot: '2025-12-01T01:00:00.000Z' }, requestActor: 'joe' })
+    expect((await ask(['run', run.id])).out).toContain('backfill of  2025-12-01 01:00:00Z')
+    expect((await ask(['backfill', 'nightly-report', '--stop', 'k'])).out).toBe(
+      'nightly-report: backfill k is stopped: 1 canceled, 0 may end.\n',
+    )
+    expect(await json('backfill', 'nightly-report', '--stop', 'k')).toMatchObject({ stopped: { canceled: 0 } })
+    for (const [argv, code, text] of [
+      [['nightly-report'], 2, '--from'],
+      [['nightly-report', ...span, '--all', '--failed'], 2, '--all'],
+      [['nightly-reprot', ...span], 4, 'Did you mean "nightly-report"?'],
+      [['nightly-report', '--from', '2026-01-03T00:00:00Z'], 2, 'to'],
+    ] as const) {
+      expect(await ask(['backfill', ...argv])).toMatchObject({ code, err: expect.stringContaining(text) })
+    }
+  })
+
+  it('shows how far it is, and says so when Ctrl-C ends the watching', async () => {
+    const { ask } = await ledger()
+    const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']
+    let interrupt = () => {}
+    const interruptible = (given: () => void) => {
+      interrupt = given
+    }
+    const seen: string[] = []
+    const onWrite = (text: string) => {
+      seen.push(text)
+      interrupt()
+    }
+    const plain = await ask(argv, { interruptible, onWrite })
+    expect(plain).toMatchObject({ code: 130, out: '' })
+    expect(plain.err).toContain('nightly-report: 0 of 4 done\n')
+    expect(plain.err).toContain('0 of 4 of nightly-report are done, and the nodes go on. (INTERRUPTED)')
+    expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(`[${' '.repeat(30)}] 0 of 4`)
+  })
+})

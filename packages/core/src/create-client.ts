@@ -43,6 +43,12 @@ class EngineClient implements Client {
 
   replay: JobOperations['replay'] = async (id, options) => (await this.#connected(options)).replay(id, options)
 
+  backfill: JobOperations['backfill'] = async (name, options) =>
+    (await this.#connected(options)).backfill(name, options)
+
+  stopBackfill: JobOperations['stopBackfill'] = async (name, key, options) =>
+    (await this.#connected(options)).stopBackfill(name, key, options)
+
   cancel: JobOperations['cancel'] = async (id, options) => (await this.#connected(options)).cancel(id, options)
 
   cancelSlot: JobOperations['cancelSlot'] = async (name, at, options) =>
@@ -59,6 +65,8 @@ class EngineClient implements Client {
     (await this.#connected(options)).resumeAll(filter, options)
 
   waitFor: JobOperations['waitFor'] = async (id, options) => (await this.#connected()).waitFor(id, options)
+
+  changes: JobOperations['changes'] = (options) => this.#engine.changes(options)
 
   versions: JobOperations['versions'] = async (name, options) =>
     (await this.#connected(options)).versions(name, options)

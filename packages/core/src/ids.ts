@@ -83,6 +83,14 @@ export function requestedOccurrenceId(
   return `occ_${uuid.occurrence(`${base}:${kind}:${key}`)}`
 }
 
+/**
+ * The id of a run of a backfill. `round` counts the runs that backfills have given the slot, from 1, whatever their keys:
+ * so they are found by the slot alone.
+ */
+export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: number): OccurrenceId {
+  return `occ_${uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)}`
+}
+
 /** The id of a task inside an occurrence. */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
   return `run_${uuid.run(`${occurrence}:${task}`)}`

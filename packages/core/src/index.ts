@@ -39,6 +39,12 @@ export type {
 export { type DurationBounds, type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
 export { diffSchedules, type ScheduleDifference } from './diff-schedules.ts'
 export type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './engine/operations/backfill-options.ts'
+export type {
   DefinitionPlan,
   JobUpdate,
   PlannedChange,
@@ -47,6 +53,8 @@ export type {
   UpdateResult,
 } from './engine/operations/definitions.ts'
 export type { CallOptions } from './engine/loop/asked-calls.ts'
+export type { Change } from './engine/operations/change.ts'
+export type { ChangesOptions } from './engine/operations/changes.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { JobSelection } from './engine/operations/bulk-pauses.ts'
@@ -88,6 +96,7 @@ export {
   type TaskList,
 } from './job/define-job.ts'
 export {
+  type BackfillReference,
   type CoveredSpan,
   defineTask,
   type OccurrenceContext,

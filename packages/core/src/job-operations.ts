@@ -2,12 +2,20 @@ import type { DurationInput } from './duration.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { NodeInfo } from './engine/nodes/node-info.ts'
 import type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './engine/operations/backfill-options.ts'
+import type {
   DefinitionPlan,
   JobUpdate,
   PlanOptions,
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
+import type { Change } from './engine/operations/change.ts'
+import type { ChangesOptions } from './engine/operations/changes.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { JobSelection } from './engine/operations/bulk-pauses.ts'
@@ -114,6 +122,30 @@ export interface JobOperations {
    * `INVALID_PAYLOAD`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
+  /**
+   * Runs slots of a past span once more, or for the first time: those of the schedule that is in force now. Each is a run
+   * of its own, outside the schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. With `dryRun` nothing
+   * is written.
+   *
+   * Resolves when the first ones are stored. From then on the nodes go on by themselves: whoever ends one run creates the
+   * next, so that a backfill outlives its caller and every node. Called again with its key it says how far it is, and
+   * goes on where it had come to a halt: it was stopped, or what waited was removed.
+   *
+   * Under every overlap policy but `allow` one of its runs waits for what is active, and is not skipped; one that could
+   * meet the next slot comes after that.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`;
+   * `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a
+   * schedule, an end that lies ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`,
+   * `INVALID_NAME`, `UNKNOWN_OPTION`
+   */
+  backfill(name: string, options: BackfillOptions): Promise<BackfillResult>
+  /**
+   * Stops a backfill: what waits of it is canceled with the reason `backfill_stopped`, what runs may end and is the last.
+   * One that is over, or never was, has nothing that waits: nothing happens.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this process
+   * cannot revive the job's schedule
+   */
+  stopBackfill(name: string, key: string, options?: StopBackfillOptions): Promise<StopBackfillResult>
   /**
    * Cancels a waiting occurrence at once, and asks the owner of a running one to stop.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`
@@ -244,6 +276,29 @@ export interface JobOperations {
    * `SCHEDULER_STATE` when this scheduler is shut down
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
+  /**
+   * Says what to read again, for pages that stay open and scripts that wait for something:
+   * `for await (const { kind } of client.changes()) …`. Coarse: what has changed, not how.
+   *
+   * The first is `start`: what is read after it is not out of date without a further change. While somebody waits for a
+   * change, the storage is looked at once per `interval`, and up to four times a second when it wakes this process; a look
+   * is at most a dozen small calls, mostly five, however much it holds. All iterations of one client share the looks; when
+   * nobody waits there are none. Changes that nobody has read yet are merged, so a slow reader misses none and holds up
+   * nothing.
+   *
+   * A storage that fails ends nothing: `away` is said, and `back` when it answers again. The iteration ends when it is
+   * left, when the `signal` fires, and when this client is closed or this scheduler shut down; also, after `away`, when
+   * this process has closed the storage, or lost it for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   *
+   * A look compares counts, the next slots, what runs, the latest failures, definitions and nodes. What leaves no trace
+   * in these is not told: a triggered run that begins elsewhere and ends well between two looks, or any where the
+   * storage cannot find next slots (DynamoDB); how far a run has come; what retention removes. A page that shows these reads
+   * them again every few seconds.
+   * A node is lost when this process has seen no heartbeat of it for its `deadAfter`, while it iterates.
+   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
+   * client is closed, or this scheduler does not run
+   */
+  changes(options?: ChangesOptions): AsyncIterable<Change>
   /**
    * Reads the versions of a job, the newest first, with what each has changed. Old ones that no occurrence refers to go
    * with the history.

@@ -1,6 +1,7 @@
-import { taskReportOf } from './engine/run/execution-report.ts'
+import { backfillOf, taskReportOf } from './engine/run/execution-report.ts'
 import { withLostAttempts } from './engine/run/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
+import type { BackfillReference } from './job/task.ts'
 import type { JsonValue } from './json.ts'
 import type { OccurrenceReason } from './occurrence-reason.ts'
 import type { TaskReport } from './report.ts'
@@ -20,7 +21,7 @@ export interface Occurrence {
   readonly state: OccurrenceState
   /** Why it is in its state, where that alone does not say. */
   readonly reason: OccurrenceReason | null
-  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
+  /** The slot; for a trigger, a replay or a run of a backfill, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   readonly createdAt: Date
   /** When the present or last owner took it; `null` before the first. */
@@ -37,6 +38,8 @@ export interface Occurrence {
   readonly recovered: boolean
   /** The occurrence that it replays; `null` for others. */
   readonly replayOf: OccurrenceId | null
+  /** The backfill that it is a run of, with the slot that it makes up for; `null` for others. */
+  readonly backfill: BackfillReference | null
   /** The key that it was triggered or replayed with; `null` without one. */
   readonly requestKey: string | null
   /** Why it was triggered or replayed, as whoever asked said; `null` when nobody did. */
@@ -78,6 +81,7 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
     jobVersion: record.jobVersion,
     recovered: record.recovered,
     replayOf: details.replayOf ?? null,
+    backfill: backfillOf(details),
     requestKey: details.requestKey ?? null,
     requestReason: details.requestReason ?? null,
     requestActor: details.requestActor ?? null,

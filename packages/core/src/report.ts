@@ -1,5 +1,6 @@
 import type { FailureStrategy, TaskExecutionMode } from './configuration/settings.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from './ids.ts'
+import type { BackfillReference } from './job/task.ts'
 import type { JsonObject, JsonValue } from './json.ts'
 import type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 import type {
@@ -34,6 +35,8 @@ export interface ExecutionReport {
   readonly failureStrategy: FailureStrategy
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
+  /** The backfill that it was a run of; `null` for others. */
+  readonly backfill: BackfillReference | null
   /** In the job's order; tasks that never started are `canceled` with the reason. */
   readonly tasks: readonly TaskReport[]
 }

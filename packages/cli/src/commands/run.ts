@@ -52,6 +52,7 @@ export function printRun(context: Context, job: string | null, occurrence: Occur
       occurrence.rescues === 0 ? null : text`${counted(occurrence.rescues, 'time')}, from a node that was gone`,
     ],
     ['replay of', occurrence.replayOf],
+    ['backfill of', occurrence.backfill === null ? null : times.full(occurrence.backfill.slot)],
     ['key', occurrence.requestKey],
     ['asked by', occurrence.requestActor],
     ['asked why', occurrence.requestReason],

@@ -32,7 +32,7 @@ import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-call
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
-import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller, type StorageCalls } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
@@ -45,6 +45,18 @@ import { Retainer } from './nodes/retention.ts'
 import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { Additions } from './operations/additions.ts'
+import type {
+  BackfillOptions,
+  BackfillResult,
+  StopBackfillOptions,
+  StopBackfillResult,
+} from './operations/backfill-options.ts'
+import { BackfillRelay } from './operations/backfill-relay.ts'
+import { BackfillRuns } from './operations/backfill-runs.ts'
+import { Backfills } from './operations/backfills.ts'
+import type { Change } from './operations/change.ts'
+import { ChangeLook } from './operations/change-look.ts'
+import { Changes, type ChangesOptions } from './operations/changes.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -120,8 +132,10 @@ export class Engine implements Scheduler, EngineContext {
   readonly #reaper: Reaper
   readonly #lookup: JobLookup
   readonly #requests: Requests
+  readonly #backfills: Backfills
   readonly #interventions: Interventions
   readonly #waits: Waits
+  readonly #changes: Changes
   readonly #definitions: Definitions
   readonly #additions: Additions
   readonly #removals: Removals
@@ -235,11 +249,22 @@ export class Engine implements Scheduler, EngineContext {
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
     this.#lookup = new JobLookup(this, registry, { isClient })
     const lookup = this.#lookup
+    const runs = new BackfillRuns(this, capacity)
+    pool.relayedBy(new BackfillRelay(this, { registry, runs }))
+    this.#backfills = new Backfills(this, { registry, runs })
     this.#requests = new Requests(this, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(this, { registry, capacity, pool })
     this.#waits = new Waits(this, async (id, signal) => {
       this.#assertRunning()
       return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
+    })
+    this.#changes = new Changes(this, {
+      look: new ChangeLook(this, { findsDueJobs, nodes: (asked) => this.#readNodes(asked) }),
+      storage: async () => {
+        if (isClient) await this.connect({})
+        return this.#asked({})
+      },
+      subscribe: (listener) => options.storage.subscribe?.(listener),
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
@@ -454,6 +479,7 @@ export class Engine implements Scheduler, EngineContext {
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
     this.#waits.stop()
+    this.#changes.stop()
     this.storage.stop()
     this.#lookup.stop()
     this.#requests.stop()
@@ -482,6 +508,17 @@ export class Engine implements Scheduler, EngineContext {
     const job = held ?? (await this.#lookup.byId(original.jobId, asked))
     if (job === undefined) throw jobNotFound(original.jobId)
     return this.#requests.replay(job, original, options, asked)
+  }
+
+  async backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
+    const asked = this.#asked(options)
+    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
+    return this.#backfills.backfill(job, options, asked)
+  }
+
+  async stopBackfill(name: string, key: string, options: StopBackfillOptions = {}): Promise<StopBackfillResult> {
+    this.#assertRunning()
+    return this.#backfills.stop(name, key, options, this.#asked(options))
   }
 
   async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
@@ -519,6 +556,12 @@ export class Engine implements Scheduler, EngineContext {
 
   async waitFor(id: OccurrenceId, options: WaitOptions = {}): Promise<Occurrence> {
     return this.#waits.waitFor(id, options)
+  }
+
+  changes(options: ChangesOptions = {}): AsyncIterable<Change> {
+    // A client connects with its first look.
+    if (!this.#isClient || this.#phase !== 'new') this.#assertRunning()
+    return this.#changes.follow(options)
   }
 
   async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
@@ -573,8 +616,7 @@ export class Engine implements Scheduler, EngineContext {
 
   async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
     readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
+    return this.#readNodes(this.#asked(options))
   }
 
   async prune(options: PruneOptions): Promise<number> {
@@ -637,6 +679,10 @@ export class Engine implements Scheduler, EngineContext {
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.events.on(readEventName(event), listener)
+  }
+
+  #readNodes(asked: StorageCalls): Promise<readonly NodeInfo[]> {
+    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
   }
 
   #code(): NodeCode {

@@ -25,22 +25,32 @@ export interface CoveredSpan {
   readonly count: number
 }
 
+/** The backfill that a run belongs to. */
+export interface BackfillReference {
+  /** Names the backfill. */
+  readonly key: string
+  /** The slot that the run makes up for. */
+  readonly slot: Date
+}
+
 /** What an occurrence is: handed to hooks, and part of every task's context. */
 export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
+  /** The slot, of a backfill too; for a trigger or a replay, when it was asked for, or is to start. */
   readonly scheduledAt: Date
   /** When the present owner took it. */
   readonly startedAt: Date
-  /** `startedAt - scheduledAt`, in milliseconds. */
+  /** `startedAt - scheduledAt`, in milliseconds; of a run of a backfill, since that one was its turn. */
   readonly latenessMs: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
   /** The occurrence that this one replays; `null` for others. */
   readonly replayOf: OccurrenceId | null
+  /** The backfill that it is a run of; `null` for others. */
+  readonly backfill: BackfillReference | null
   /** The missed slots that it covers under the recovery strategy `compressed`. */
   readonly span: CoveredSpan | null
   /**

@@ -83,6 +83,22 @@ export interface SlotSpan {
   readonly count: number
 }
 
+/** The slot that a run of a backfill is for, and what its backfill is. The backfill's key is the `requestKey`. */
+export interface BackfillRecord {
+  /** Epoch milliseconds. */
+  readonly slot: number
+  /** The span, epoch milliseconds, inclusive. */
+  readonly from: number
+  /** The end of the span, epoch milliseconds, exclusive. */
+  readonly to: number
+  /** Which of its slots are run. */
+  readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
+  /** In which they are run. */
+  readonly order: 'oldest_first' | 'newest_first'
+  /** How many of its runs there are at a time: each hands on to the slot that comes so many later. At least 1. */
+  readonly lanes: number
+}
+
 /** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
   /** A task set by `trigger` or `replay`: only these run. */
@@ -105,6 +121,8 @@ export interface OccurrenceDetails {
   readonly requestActor?: string
   /** The slots that a `missed` record stands for, or that a compressed run covers. */
   readonly span?: SlotSpan
+  /** The backfill that it is a run of. */
+  readonly backfill?: BackfillRecord
 }
 
 /** How an occurrence came to be. */

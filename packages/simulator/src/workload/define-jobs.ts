@@ -40,6 +40,12 @@ export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld):
   return runSimulatedTask(context, context.data as SimulatedTask, world)
 }
 
+/** A run of a backfill stands for one slot of it. */
+function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
+  if (typeof input !== 'string') return null
+  return backfill === null ? input : `${input} ${backfill.slot.toISOString()}`
+}
+
 /** One attempt, which tells the history that it starts and how it ends. */
 async function runSimulatedTask(
   context: TaskContext<unknown>,
@@ -60,7 +66,7 @@ async function runSimulatedTask(
     origin: kind,
     scheduledAt: context.scheduledAt.getTime(),
     jobVersion: context.job.version,
-    request: typeof context.input === 'string' ? context.input : null,
+    request: requestOf(context),
   })
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)

@@ -24,6 +24,8 @@ const weights = {
   realign: 2,
   explain: 1,
   look: 1,
+  backfill: 2,
+  stopBackfill: 1,
 }
 
 type OperationName = keyof typeof weights
@@ -121,6 +123,13 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
     }
     case 'look':
       return (await scheduler.isRunning(name, patience)) ? 'running' : 'not running'
+    case 'backfill':
+      return await backfill(stage)
+    case 'stopBackfill': {
+      const key = backfillKey(Math.max(1, world.counts.backfills - random.whole(0, 2)))
+      const { canceled, running } = await scheduler.stopBackfill(name, key, patience)
+      return `${key} ${canceled} canceled ${running} running`
+    }
   }
 }
 
@@ -160,6 +169,28 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
     send: (node, options) => node.scheduler.replay(original.id, { reason: 'simulated', ...options }),
   })
   return await asking.ask(life, patience)
+}
+
+/** Of each slot at most one run has a handler called: its name and its slot are the request. */
+async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
+  const { random } = world
+  const to = life.clock.setTime() - random.whole(0, 5000)
+  const key = backfillKey(++world.counts.backfills)
+  const result = await life.scheduler.backfill(name, {
+    from: to - random.whole(1000, 40_000),
+    to,
+    which: random.pick(['all', 'missed', 'failed', 'missed_and_failed']),
+    order: random.pick(['oldest_first', 'newest_first']),
+    maxActive: random.whole(1, 3),
+    key,
+    data: `${name} ${key}`,
+    ...patience,
+  })
+  return `${key}: ${result.open} of ${result.slots} open`
+}
+
+function backfillKey(number: number): string {
+  return `backfill ${number}`
 }
 
 async function update({ world, life, job, patience }: Stage): Promise<string> {

@@ -16,6 +16,7 @@ export interface Counts {
   storageCalls: number
   /** Triggers and replays without a key. */
   requests: number
+  backfills: number
   readonly faults: Map<string, number>
 }
 
@@ -39,7 +40,7 @@ export class World {
   readonly profile: FaultProfile
   readonly spanMs: number
   readonly jobs: readonly SimulatedJob[]
-  readonly counts: Counts = { storageCalls: 0, requests: 0, faults: new Map() }
+  readonly counts: Counts = { storageCalls: 0, requests: 0, backfills: 0, faults: new Map() }
   readonly startMs: number = startMs
   /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments, and some jumps. */
   readonly hasClock: boolean

@@ -161,6 +161,8 @@ export class Reaper {
       const runs = left.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
       )
+      // What fails here is the last that is heard of it.
+      if (!retry) await this.#pool.relay?.handOn(record)
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
       names.push(name)
     }

@@ -3,10 +3,10 @@ import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { isDelayed } from '../../storage/rules.ts'
-import type { OccurrenceQuery } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { coveringRecord, firstOf } from './covering-record.ts'
 
 /** What became, or will become, of an instant of a job. */
 export interface Explanation {
@@ -87,43 +87,6 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
   }
   if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
   return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)
-}
-
-/** The record of a recovery whose span holds the instant. */
-async function coveringRecord(storage: StorageCalls, head: JobRecord, at: number): Promise<OccurrenceRecord | null> {
-  // A missed range stands at its first slot, and no other missed one lies inside it.
-  const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
-  if (missed !== null && holds(missed, at)) return missed
-  // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
-  const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
-    return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
-  })
-  return run !== null && holds(run, at) ? run : null
-}
-
-type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
-
-async function firstOf(
-  storage: StorageCalls,
-  head: JobRecord,
-  part: HistoryPart,
-  isWanted: (record: OccurrenceRecord) => boolean,
-): Promise<OccurrenceRecord | null> {
-  let cursor: string | null = null
-  do {
-    const page = await storage.once((calls) =>
-      calls.listOccurrences({ kind: 'job', jobId: head.id, runs: true, limit: 20, cursor, ...part }),
-    )
-    const found = page.items.find(isWanted)
-    if (found !== undefined) return found
-    cursor = page.cursor
-  } while (cursor !== null)
-  return null
-}
-
-function holds(record: OccurrenceRecord, at: number): boolean {
-  const { span } = record.details
-  return span !== undefined && span.from <= at && at <= span.to
 }
 
 function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Explanation, 'verdict'> {

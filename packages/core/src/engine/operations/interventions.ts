@@ -80,7 +80,10 @@ export class Interventions {
     const [answer] = await storage.once((calls) =>
       calls.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
     )
-    return this.#canceled(record, { reason, jobName }, answer as CancelAnswer)
+    const result = this.#canceled(record, { reason, jobName }, answer as CancelAnswer)
+    // Only this run is meant, and not those after it.
+    if (result.outcome === 'canceled') await this.#pool.relay?.handOn(record)
+    return result
   }
 
   #canceled(

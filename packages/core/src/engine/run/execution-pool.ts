@@ -6,6 +6,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOnes } from './next-ones.ts'
+import type { Relay } from './relay.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { UnsaidThings } from './unsaid.ts'
@@ -23,6 +24,7 @@ export class ExecutionPool implements ExecutionOwner {
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
   #whenEmpty: (() => void) | undefined
+  #relay: Relay | null = null
   #isDraining = false
   #isIsolated = false
 
@@ -32,6 +34,15 @@ export class ExecutionPool implements ExecutionOwner {
     this.#capacity = capacity
     this.unsaid = new UnsaidThings(engine)
     this.nextOnes = new NextOnes(engine, capacity)
+  }
+
+  /** Who sees to it that backfills go on. */
+  relayedBy(relay: Relay): void {
+    this.#relay = relay
+  }
+
+  get relay(): Relay | null {
+    return this.#relay
   }
 
   get size(): number {

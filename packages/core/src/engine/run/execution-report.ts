@@ -1,6 +1,13 @@
 import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
+import type { BackfillReference } from '../../job/task.ts'
 import type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from '../../report.ts'
-import type { AttemptRecord, FinalState, LogLineRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type {
+  AttemptRecord,
+  FinalState,
+  LogLineRecord,
+  OccurrenceDetails,
+  TaskRunRecord,
+} from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 
@@ -29,8 +36,14 @@ export function reportOf(options: {
     taskExecutionMode: plan.settings.taskExecutionMode,
     failureStrategy: plan.settings.failureStrategy,
     recovered: occurrence.recovered,
+    backfill: backfillOf(occurrence.details),
     tasks: runs.map((run) => taskReportOf(occurrence.jobId, occurrence.id, run)),
   }
+}
+
+/** As users see it. */
+export function backfillOf({ backfill, requestKey }: OccurrenceDetails): BackfillReference | null {
+  return backfill === undefined ? null : { key: requestKey as string, slot: new Date(backfill.slot) }
 }
 
 /** A task run with the ids that derive from its place. */

@@ -15,6 +15,7 @@ import { reportOf } from './execution-report.ts'
 import { ExecutionVoice } from './execution-voice.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOnes } from './next-ones.ts'
+import type { Relay } from './relay.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
@@ -28,6 +29,7 @@ export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly nextOnes: NextOnes
+  readonly relay: Relay | null
   readonly unsaid: UnsaidThings
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
@@ -164,7 +166,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const { kind, details } = this.occurrence
     if (payload === null || kind === 'slot' || details.isParsed === true) return null
     const take = (data: JsonValue | undefined): void => {
-      this.occurrence = { ...this.occurrence, details: { ...details, ...(data !== undefined && { data }) } }
+      const parsed = { ...details, isParsed: true as const, ...(data !== undefined && { data }) }
+      this.occurrence = { ...this.occurrence, details: parsed }
     }
     const refuse = (error: unknown): void => {
       if (!JobistemerError.isInstance(error)) throw error
@@ -348,7 +351,15 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#phase = 'closing'
     // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
     this.#owner.closing(this)
-    this.say()
+    const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
+    if (handingOn === null) this.say()
+    else void handingOn.then(() => this.say())
+  }
+
+  /** A run of a backfill creates the one after it, before it says that it is over. */
+  #handOn(): Promise<void> | null {
+    const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
+    return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
   }
 
   get isOpen(): boolean {

@@ -10,7 +10,14 @@ import {
   taskId,
   taskRunId,
 } from '../../ids.ts'
-import type { CoveredSpan, OccurrenceContext, PreviousRun, TaskContext, TaskReference } from '../../job/task.ts'
+import type {
+  BackfillReference,
+  CoveredSpan,
+  OccurrenceContext,
+  PreviousRun,
+  TaskContext,
+  TaskReference,
+} from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
 import { boundLogger, keepingLogger, type Logger } from '../../logger.ts'
 import { sleepOn } from '../../sleep.ts'
@@ -19,6 +26,7 @@ import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { cutText } from './cut-text.ts'
+import { backfillOf } from './execution-report.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 
 const longestProgressMessage = 200
@@ -50,7 +58,13 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get scheduledAt(): Date {
-    return new Date(this.#source.occurrence.scheduledAt)
+    return new Date(this.#slot)
+  }
+
+  /** What the handler works for: a run of a backfill stands at another time than its slot. */
+  get #slot(): number {
+    const { details, scheduledAt } = this.#source.occurrence
+    return details.backfill?.slot ?? scheduledAt
   }
 
   get startedAt(): Date {
@@ -67,6 +81,10 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 
   get replayOf(): OccurrenceId | null {
     return this.#source.occurrence.details.replayOf ?? null
+  }
+
+  get backfill(): BackfillReference | null {
+    return backfillOf(this.#source.occurrence.details)
   }
 
   get span(): CoveredSpan | null {
@@ -102,12 +120,12 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   async #previousRun(): Promise<PreviousRun | null> {
-    const { jobId, scheduledAt } = this.#source.occurrence
+    const { jobId } = this.#source.occurrence
     const page = await this.#source.engine.storage.once((storage) =>
       storage.listOccurrences({
         kind: 'job',
         jobId,
-        to: scheduledAt,
+        to: this.#slot,
         states: statesThatRan,
         order: 'descending',
         runs: false,

@@ -1,0 +1,147 @@
+import type { BackfillOptions, BackfillResult, Client } from '@jobistemer/core'
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { actorOf } from '../intervention-options.ts'
+import { withNearNames } from '../job-of.ts'
+import { counted } from '../output/counted.ts'
+import { text } from '../output/rendered.ts'
+import { readCount, readInstant, readText } from '../values.ts'
+import { watchBackfill } from '../watch-backfill.ts'
+import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
+
+interface Options extends Pick<RequestOptions, 'data' | 'key' | 'tasks' | 'reason' | 'actor'> {
+  readonly from?: string
+  readonly to?: string
+  readonly missed?: true
+  readonly failed?: true
+  readonly all?: true
+  readonly newestFirst?: true
+  readonly maxActive: number
+  readonly dryRun?: true
+  readonly wait: boolean
+  readonly stop?: string
+}
+
+/** What says when one run begins and whether to wait for it says nothing of many. */
+const ofOneRun = ['--at', '--delay', '--wait']
+
+/** More slots are not shown one by one. */
+const mostShown = 20
+
+/** `jobistemer backfill`. */
+export const backfill: Command = {
+  description:
+    'Runs slots of a past span, by the schedule that is in force now, and shows how far it is. The nodes carry it on by themselves: whoever stops watching stops nothing.',
+  arguments: '<name>',
+  options: [
+    { flags: '--from <instant>', description: 'the beginning of the span (required)', parse: readText('--from') },
+    { flags: '--to <instant>', description: 'its end, exclusive (default: now)', parse: readText('--to') },
+    { flags: '--missed', description: 'what never ran (the default)' },
+    { flags: '--failed', description: 'what has failed; with --missed both' },
+    { flags: '--all', description: 'whatever became of it' },
+    { flags: '--newest-first', description: 'from the end of the span backwards' },
+    {
+      flags: '--max-active <count>',
+      description: 'so many at a time, where the overlap policy is allow (default: 1)',
+      default: 1,
+      parse: readCount('--max-active', 1, 1000),
+    },
+    { flags: '--dry-run', description: 'only say what would be run' },
+    { flags: '--no-wait', description: 'do not watch it' },
+    {
+      flags: '--stop <key>',
+      description: 'stop the backfill of this key: what runs may end',
+      parse: readText('--stop'),
+    },
+    ...requestOptions
+      .filter(({ flags }) => !ofOneRun.some((flag) => flags.startsWith(flag)))
+      .map((option) =>
+        option.flags.includes('--key')
+          ? { ...option, description: 'the key of the backfill: the same one goes on with it, and runs nothing twice' }
+          : option,
+      ),
+  ],
+  examples: [
+    ['backfill nightly-report --from 2025-12-01T00:00:00Z --to 2026-01-01T00:00:00Z --dry-run', 'what would be run'],
+    ['backfill nightly-report --from -7d --missed --failed --key week', 'what went wrong last week'],
+    ['backfill nightly-report --stop week', 'no more of it'],
+  ],
+  exitsWithNo: 'a run of it has failed, or was canceled',
+  async run(context: Context, [name = ''], options: Options) {
+    const client = await context.client()
+    if (options.stop !== undefined) return stop(context, client, name, options.stop, options.actor)
+    const asked = await askedOf(context, options)
+    const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
+    const begun = await withNearNames(context, name, ask)
+    const { key } = begun
+    // Each look begins again what has come to a halt.
+    const goesOn = options.dryRun === undefined && options.wait
+    const result = goesOn ? await watchBackfill(context, { name, begun, look: () => ask({ key }) }) : begun
+    return print(context, name, result, options)
+  },
+}
+
+async function askedOf(context: Context, options: Options): Promise<BackfillOptions> {
+  const { from, to = 'now', missed, failed, all, newestFirst, maxActive, dryRun } = options
+  if (from === undefined) {
+    throw new CliError({
+      code: 'USAGE',
+      message: 'It is not said where the span begins.',
+      field: '--from',
+      remedy: 'Give --from -7d, or an instant.',
+    })
+  }
+  if (all === true && (missed === true || failed === true)) {
+    throw new CliError({
+      code: 'USAGE',
+      message: '--all is given beside --missed or --failed.',
+      field: '--all',
+      remedy: 'Give --all, or some of the others.',
+    })
+  }
+  const which = all === true ? 'all' : failed === true ? (missed === true ? 'missed_and_failed' : 'failed') : 'missed'
+  const reading = { now: context.now(), isUtc: context.isUtc }
+  return {
+    ...(await requestOf(context, requestIn(options))),
+    from: readInstant(from, { field: '--from', ...reading }),
+    to: readInstant(to, { field: '--to', ...reading }),
+    which,
+    order: newestFirst === true ? 'newest_first' : 'oldest_first',
+    maxActive,
+    ...(dryRun === true && { dryRun }),
+  }
+}
+
+function requestIn({ data, key, tasks, reason, actor }: Options): RequestOptions {
+  return {
+    ...(data !== undefined && { data }),
+    ...(key !== undefined && { key }),
+    ...(tasks !== undefined && { tasks }),
+    ...(reason !== undefined && { reason }),
+    ...(actor !== undefined && { actor }),
+  }
+}
+
+async function stop(context: Context, client: Client, job: string, key: string, actor = actorOf(context)) {
+  const stopped = await withNearNames(context, job, () => client.stopBackfill(job, key, { actor, ...context.call }))
+  if (context.out.isJson) return context.out.json({ job, key, stopped })
+  const { canceled, running } = stopped
+  context.out.line(text`${job}: backfill ${key} is stopped: ${canceled} canceled, ${running} may end.`)
+}
+
+function print({ out, times }: Context, job: string, result: BackfillResult, { dryRun, wait }: Options): number {
+  const { key, slots, passed, open, live, completed, failed, canceled, next, last } = result
+  if (out.isJson) out.json({ job, ...result })
+  else if (dryRun === true) {
+    for (const slot of next.slice(0, mostShown)) out.line(times.at(slot))
+    if (open > mostShown && last !== null) out.line(text`… to ${times.at(last)}`)
+    out.line(text`Would run ${open} of ${counted(slots, 'slot')} of ${job}. Nothing was done.`)
+  } else {
+    out.line(
+      text`${job}: ${completed} completed, ${failed} failed, ${canceled} canceled, ${live + open} to come; ${passed} of ${counted(slots, 'slot')} passed over`,
+    )
+    if (!wait && live + open > 0) out.line(text`jobistemer backfill ${job} --stop ${key} stops it.`)
+  }
+  return failed + canceled > 0 && dryRun !== true ? exitCodes.no : exitCodes.fine
+}

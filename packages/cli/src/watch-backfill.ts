@@ -1,0 +1,91 @@
+import type { BackfillResult } from '@jobistemer/core'
+import { systemClock } from '@jobistemer/core'
+import { CliError } from './cli-error.ts'
+import type { Context } from './command.ts'
+import { exitCodes } from './exit-codes.ts'
+import { Rendered, render, text } from './output/rendered.ts'
+
+/** A terminal is told so often, and elsewhere a line is written when a tenth more is done. */
+const lookMs = 1000
+const barWidth = 30
+
+/**
+ * Looks at a backfill until it is over. A terminal has a bar, elsewhere there is a line now and then.
+ * @throws CliError that says how far it is, when somebody stops watching
+ */
+export async function watchBackfill(
+  context: Context,
+  {
+    name,
+    begun,
+    look,
+  }: { readonly name: string; readonly begun: BackfillResult; readonly look: () => Promise<BackfillResult> },
+): Promise<BackfillResult> {
+  const progress = progressOf(context, name)
+  let present = begun
+  try {
+    while (present.open + present.live > 0 && !context.signal.aborted) {
+      progress.show(present)
+      await pause(context.signal)
+      if (!context.signal.aborted) present = await look()
+    }
+  } catch (error) {
+    if (!context.signal.aborted) throw error
+  } finally {
+    progress.end()
+  }
+  if (present.open + present.live === 0) return present
+  const { key } = present
+  throw new CliError({
+    code: 'INTERRUPTED',
+    message: `Watched until Ctrl-C: ${doneOf(present)} of ${toDoOf(present)} of ${name} are done, and the nodes go on.`,
+    remedy: `Give --key ${JSON.stringify(key)} to watch it again, or jobistemer backfill --stop ${JSON.stringify(key)}.`,
+    exitCode: exitCodes.interrupted,
+  })
+}
+
+function doneOf({ completed, failed, canceled }: BackfillResult): number {
+  return completed + failed + canceled
+}
+
+function toDoOf({ slots, passed }: BackfillResult): number {
+  return slots - passed
+}
+
+function progressOf({ io: { stderr }, err }: Context, name: string) {
+  if (err.isJson) return { show: () => undefined, end: () => undefined }
+  if (stderr.isTTY === true) {
+    return {
+      show(result: BackfillResult): void {
+        const [done, toDo] = [doneOf(result), toDoOf(result)]
+        const filled = Math.floor((done / toDo) * barWidth)
+        const bar = `${'='.repeat(filled)}${' '.repeat(barWidth - filled)}`
+        const failed = result.failed > 0 ? `, ${result.failed} failed` : ''
+        stderr.write(`\r\u001b[K${render(new Rendered(`[${bar}] ${done} of ${toDo}${failed}`))}`)
+      },
+      end(): void {
+        stderr.write('\r\u001b[K')
+      },
+    }
+  }
+  let told = -1
+  return {
+    show(result: BackfillResult): void {
+      const tenth = Math.floor((doneOf(result) / toDoOf(result)) * 10)
+      if (tenth > told) err.line(text`${name}: ${doneOf(result)} of ${toDoOf(result)} done`)
+      told = tenth
+    },
+    end: () => undefined,
+  }
+}
+
+/** By the machine's clock, whatever the program takes for the present time. */
+function pause(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = systemClock.setTimer(lookMs, resolve)
+    signal.addEventListener('abort', () => {
+      timer.cancel()
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,118 @@
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { SlotSeries } from '../jobs/timeline.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+import { EngineStopped, type StorageCalls } from '../loop/storage-caller.ts'
+import type { EndedRun, Relay } from '../run/relay.ts'
+import type { BackfillRuns } from './backfill-runs.ts'
+import { presentSeries, slotsAfter } from './backfill-slots.ts'
+import { type SlotStanding, standingsOf } from './backfill-states.ts'
+
+/** Most runs are followed by the next slot. */
+const firstLook = 8
+
+/** Slots that are not to be run are passed over so many at a time. */
+const laterLook = 500
+
+/**
+ * What makes a backfill go on without anybody who drives it: whoever ends one of its runs creates the next of its lane
+ * before. Ids derive from the slots, so that it makes no difference how often that happens, and where.
+ */
+export class BackfillRelay implements Relay {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #runs: BackfillRuns
+  /** Until the storage answers. */
+  readonly #storage: StorageCalls
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#runs = options.runs
+    const repeated: StorageCalls['repeated'] = (operation, call) => engine.storage.repeated(operation, call)
+    this.#storage = { once: (call) => repeated('backfill', call), repeated }
+  }
+
+  async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
+    if (details.backfill === undefined) return
+    const now = this.#engine.now()
+    await this.#goOn(jobId, details, { tookMs: now - (startedAt ?? now), isAgain: false })
+  }
+
+  async displaced(addresses: readonly OccurrenceAddress[]): Promise<void> {
+    if (addresses.length === 0) return
+    try {
+      const { occurrences } = await this.#storage.once((calls) =>
+        calls.get({ occurrences: addresses.map(({ id }) => id) }),
+      )
+      for (const record of occurrences) {
+        if (record?.details.backfill === undefined) continue
+        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: true })
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  async #goOn(
+    jobId: JobRecord['id'],
+    details: OccurrenceDetails,
+    { tookMs, isAgain }: { readonly tookMs: number; readonly isAgain: boolean },
+  ): Promise<void> {
+    try {
+      for (;;) {
+        const head = await this.#runs.headOf(jobId, this.#storage)
+        if (head === null) return
+        const series = await presentSeries(this.#registry, head)
+        const next = await nextInLane(this.#storage, { head, series, details, isAgain })
+        if (next?.standing !== 'open') return
+        const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
+        // Somebody else was quicker, or the job is another one now.
+        if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    // Its run does not end either then: who takes it over sees to the rest.
+    if (!(error instanceof EngineStopped)) this.#engine.fail('backfill', error)
+  }
+}
+
+/**
+ * The first slot of a lane, after that of one of its runs, that is still to be run, or is at it: `null` when there is
+ * none. With `isAgain` that slot itself comes first.
+ */
+export async function nextInLane(
+  storage: StorageCalls,
+  {
+    head,
+    series,
+    details,
+    isAgain = false,
+  }: {
+    readonly head: JobRecord
+    readonly series: SlotSeries
+    readonly details: OccurrenceDetails
+    readonly isAgain?: boolean
+  },
+): Promise<SlotStanding | null> {
+  const backfill = details.backfill as BackfillRecord
+  const asked = { key: details.requestKey as string, which: backfill.which }
+  const slots = slotsAfter(series, backfill)
+  let some: number[] = isAgain ? [backfill.slot] : []
+  for (let size = firstLook; ; size = Math.max(firstLook, Math.floor(laterLook / backfill.lanes))) {
+    for (let slot = some.length < size ? slots.next() : null; slot !== null && !slot.done; ) {
+      some.push(slot.value)
+      slot = some.length < size ? slots.next() : null
+    }
+    if (some.length === 0) return null
+    const standings = await standingsOf(storage, head, some, asked)
+    const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
+    if (next !== undefined) return next
+    some = []
+  }
+}

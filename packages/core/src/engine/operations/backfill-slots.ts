@@ -1,0 +1,69 @@
+import { JobistemerError } from '../../errors.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { BackfillRecord } from '../../storage/occurrence-record.ts'
+import type { JobRegistry } from '../jobs/job-registry.ts'
+import type { SlotSeries } from '../jobs/timeline.ts'
+import type { StorageCaller } from '../loop/storage-caller.ts'
+
+/** So many slots a backfill may span. */
+const mostSlots = 10_000
+
+/** Slots are computed so many at a time, so that nothing else waits for long. */
+const slotsAtOnce = 500
+
+type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
+
+/**
+ * The schedule that decides which slots a span had: the one that is in force now, as it decides what comes. Earlier ones
+ * are not kept.
+ * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`
+ */
+export async function presentSeries(registry: JobRegistry, head: JobRecord): Promise<SlotSeries> {
+  const learning = registry.learn([head])
+  if (learning !== null) await learning
+  const schedule = head.timeline.at(-1)?.schedule
+  const timeline = schedule === undefined ? [] : [{ after: null, until: null, schedule }]
+  return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
+}
+
+/** All slots of a span, in its order. @throws JobistemerError `INVALID_ARGUMENT` when there are too many */
+export async function slotsOf(
+  series: SlotSeries,
+  span: Span,
+  storage: Pick<StorageCaller, 'turn'>,
+): Promise<readonly number[]> {
+  const slots: number[] = []
+  for (const slot of walk(series, span, null)) {
+    if (slots.length === mostSlots) throw tooMany(span)
+    slots.push(slot)
+    if (slots.length % slotsAtOnce > 0) continue
+    const turn = storage.turn()
+    if (turn !== null) await turn
+  }
+  return slots
+}
+
+/** The slots of a lane that come after one of it, in the order of the backfill. */
+export function* slotsAfter(series: SlotSeries, { slot, lanes, ...span }: BackfillRecord): Generator<number> {
+  let place = 0
+  for (const next of walk(series, span, slot)) if (++place % lanes === 0) yield next
+}
+
+function* walk(series: SlotSeries, { from, to, order }: Span, after: number | null): Generator<number> {
+  if (order === 'oldest_first') {
+    let slot = series.nextMs(after ?? from - 1)
+    for (; slot !== null && slot < to; slot = series.nextMs(slot)) yield slot
+  } else {
+    let slot = series.previousMs(after ?? to)
+    for (; slot !== null && slot >= from; slot = series.previousMs(slot)) yield slot
+  }
+}
+
+function tooMany({ from, to }: Span): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `The span has more slots than ${mostSlots}, which is the most that one backfill may have.`,
+    field: 'to',
+    value: new Date(to),
+    remedy: `Make several backfills, of shorter spans from ${new Date(from).toISOString()} on.`,
+  })
+}
