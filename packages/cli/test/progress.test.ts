@@ -28,7 +28,7 @@ it('a terminal shows a bar while history is pruned, which is gone at the end; th
   const { ask } = await twenty()
   const { code, out, err } = await ask(['prune', '--older-than', '1h'], { terminal: 80 })
   expect({ code, out }).toEqual({ code: 0, out: 'Removed 20 runs.\n' })
-  expect(err).toContain('\r[##########----------] Pruned the history of jobs: 10 of 19')
+  expect(err).toContain('[##########----------] Pruned the history of jobs: 10 of 19')
   expect(err.endsWith('\r\u001b[K')).toBe(true)
 })
 
