@@ -47,9 +47,9 @@ export async function selectJobs(
 }
 
 /** Names of all jobs that a filter lets through. */
-export async function namesOf(
+async function namesOf(
   context: Context,
-  filter: { readonly owner?: string; readonly text?: string; readonly tag?: string; readonly paused?: boolean } = {},
+  filter: { readonly owner?: string; readonly text?: string; readonly tag?: string; readonly paused: boolean },
 ): Promise<readonly string[]> {
   const client = await context.client()
   const names: string[] = []

@@ -285,8 +285,10 @@ describe('backfill', () => {
     }
     const plain = await ask(argv, { interruptible, onWrite })
     expect(plain).toMatchObject({ code: 130, out: '' })
-    expect(plain.err).toContain('nightly-report: 0 of 4 done\n')
+    expect(plain.err).toContain('nightly-report: 0 of 4\n')
     expect(plain.err).toContain('0 of 4 of nightly-report are done, and the nodes go on. (INTERRUPTED)')
-    expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(`[${' '.repeat(30)}] 0 of 4`)
+    expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(
+      `[${'-'.repeat(20)}] nightly-report: 0 of 4`,
+    )
   })
 })

@@ -16,7 +16,7 @@ async function twenty() {
   const client = createClient({ storage: storage(), clock, logger: silentLogger })
   const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
   await client.add(names.map((name) => defineJob({ name, owner: 'many', tasks: [{ name: 'a', handler: 'h' }] })))
-  for (const name of names) await client.cancel((await client.trigger(name)).id)
+  await Promise.all(names.map(async (name) => client.cancel((await client.trigger(name)).id)))
   await client.remove('job-19')
   await client.close()
   const ask = (argv: readonly string[], options: RunOptions = {}) =>
@@ -28,7 +28,7 @@ it('a terminal shows a bar while history is pruned, which is gone at the end; th
   const { ask } = await twenty()
   const { code, out, err } = await ask(['prune', '--older-than', '1h'], { terminal: 80 })
   expect({ code, out }).toEqual({ code: 0, out: 'Removed 20 runs.\n' })
-  expect(err).toContain('\r[##########----------] Pruned the history of jobs: 10 of 19')
+  expect(err).toContain('[##########----------] Pruned the history of jobs: 10 of 19')
   expect(err.endsWith('\r\u001b[K')).toBe(true)
 })
 

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
@@ -36,7 +38,7 @@ describe('trigger --at and --delay', () => {
 
 describe('--wait', () => {
   /** A node that runs three jobs, and the program while time passes. */
-  async function world() {
+  async function world(at?: readonly string[]) {
     const { place, storage } = scratch.empty()
     const clock = virtualClock('2026-01-01T00:00:00Z')
     const job = (name: string, run: () => Promise<unknown>) => defineJob({ name, tasks: [{ name: 'a', run }] })
@@ -54,7 +56,7 @@ describe('--wait', () => {
     await scheduler.start()
     const ask = async (argv: readonly string[], options: RunOptions = {}): Promise<Ran> => {
       let isOver = false
-      const running = runCli([...argv, '-s', place], { now: clock, ...options }).finally(() => {
+      const running = runCli([...argv, ...(at ?? ['-s', place])], { now: clock, ...options }).finally(() => {
         isOver = true
       })
       while (!isOver) await clock.advance({ seconds: 1 })
@@ -96,7 +98,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('exits with 6 when --timeout is over, and the run goes on; --timeout is not that of the storage then', async () => {
+  it('exits with 6 when --timeout is over, and the run goes on', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait', '--timeout', '1m', '--json'])
     expect({ code, out, ...JSON.parse(err) }).toMatchObject({
@@ -108,7 +110,20 @@ describe('--wait', () => {
       },
     })
     expect(JSON.parse((await ask(['counts', 'long', '--json'])).out)).toMatchObject({ counts: { running: 1 } })
-    expect(await ask(['trigger', 'quick', '--wait', '--timeout', '1ms'])).not.toMatchObject({ code: 3 })
+    await scheduler.shutdown()
+  })
+
+  it('waits for a storage that does not answer no longer than ever, whatever --timeout says', async () => {
+    const { folder } = scratch.empty()
+    writeFileSync(
+      join(folder, 'jobistemer.config.mjs'),
+      `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
+const storage = sqliteStorage({ file: ':memory:' })
+export default { storage: Object.assign(storage, { serverTime: () => new Promise(() => {}) }) }`,
+    )
+    const { ask, scheduler } = await world([])
+    const { code, err } = await ask(['trigger', 'quick', '--wait', '--timeout', '1m'], { cwd: folder })
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('has not answered within 10000 ms') })
     await scheduler.shutdown()
   })
 
