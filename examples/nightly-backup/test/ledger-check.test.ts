@@ -100,6 +100,7 @@ function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<
     jobVersion: 1,
     recovered: false,
     replayOf: null,
+    backfill: null,
     requestKey: null,
     requestReason: null,
     requestActor: null,
