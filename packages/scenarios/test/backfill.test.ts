@@ -1,6 +1,7 @@
 import { createClient, defineJob, type JobOptions, type Scheduler, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere, type PlaceKind } from './support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from './support/world.ts'
 
@@ -148,6 +149,52 @@ describe.each(everywhere)('on $name a backfill', (place: PlaceKind) => {
   })
 })
 
+it('a backfill leaves slots to the schedule that it has still to decide about', async () => {
+  const world = createWorld()
+  const node = await world.start({ jobs: [minutely([])] })
+  await world.shutdown(node)
+  await world.clock.advance({ seconds: 130 })
+  const asked = { from: at(-60), to: at(125), which: 'all' } as const
+  expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
+})
+
+it('a run of a backfill that a shutdown hands back is followed by none', async () => {
+  const world = createWorld()
+  const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
+  await node.backfill('job', { ...past, key: 'k' })
+  await world.clock.advance({ seconds: 1 })
+  await world.shutdown(node)
+  expect(await clientOf(world).counts('job')).toEqual({ pending: 1, queued: 0, running: 0 })
+})
+
+it('a backfill goes on although its node dies between the end of one run and the beginning of the next', async () => {
+  const world = createWorld()
+  const ran: string[] = []
+  const intercepted = new InterceptedStorage(world.connect())
+  const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
+  await first.backfill('job', { ...past, key: 'k' })
+  intercepted.intercept = (call) => {
+    if (call.operation === 'createOccurrences') world.crash(first)
+    return call.operation === 'createOccurrences' ? new Promise(() => undefined) : call.proceed()
+  }
+  await world.clock.advance({ seconds: 1 })
+  expect(ran).toEqual(['backfill -300'])
+  const second = await world.start({ jobs: [minutely(ran)], nodeId: 'a' })
+  await world.clock.advance({ seconds: 10 })
+  expect(await runsOf(second)).toEqual([-300, -240, -180, -120, -60].map((slot) => `${slot} completed`))
+})
+
+it('a backfill that was stopped and goes on can be stopped while runs of both times run', async () => {
+  const world = createWorld()
+  const node = await world.start({ jobs: [minutely([], { overlapPolicy: 'allow' }, lasting(30))] })
+  await node.backfill('job', { ...past, key: 'k' })
+  await world.clock.advance({ seconds: 1 })
+  await node.stopBackfill('job', 'k')
+  await node.backfill('job', { ...past, key: 'k' })
+  await world.clock.advance({ seconds: 1 })
+  expect(await node.stopBackfill('job', 'k')).toEqual({ canceled: 0, running: 2 })
+})
+
 it('a backfill under skip waits for its turn, and takes it from no slot', async () => {
   const world = createWorld()
   const ran: string[] = []
@@ -172,9 +219,9 @@ it('a backfill under skip waits for its turn, and takes it from no slot', async 
 })
 
 it('a backfill under allow runs as many at a time as it may, and under other policies one', async () => {
-  for (const [overlapPolicy, most] of [
-    ['allow', 3],
-    ['skip', 1],
+  for (const [overlapPolicy, most, seconds] of [
+    ['allow', 3, 6],
+    ['skip', 1, 15],
   ] as const) {
     const world = createWorld()
     let running = 0
@@ -187,7 +234,7 @@ it('a backfill under allow runs as many at a time as it may, and under other pol
     const node = await world.start({ jobs: [job] })
     const asked = { from: at(-600), to: at(0), maxActive: 3, key: 'k' }
     expect(await node.backfill('job', asked)).toMatchObject({ live: most, maxActive: most })
-    await world.clock.advance({ seconds: 15 })
+    await world.clock.advance({ seconds })
     expect(await node.backfill('job', asked)).toMatchObject({ completed: 10 })
     expect(peak).toBe(most)
   }

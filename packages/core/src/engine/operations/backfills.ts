@@ -133,11 +133,11 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head)
     const next = await nextInLane(asked, { head, series, details })
     if (next === null || next.standing === 'stopped') return false
-    if (next.standing === 'open') {
-      await this.#runs.create(asked, head, [next], { details, delayMs: neverMs })
-      const { run } = (await standingsOf(asked, head, [next.slot], askedOf(details)))[0] as SlotStanding
-      if (run !== null) await this.#runs.cancel(asked, [run], { actor, head })
-    }
+    // What runs already is closed by itself; what waits has come since it was looked.
+    if (next.standing === 'live') return next.run?.state !== 'running'
+    await this.#runs.create(asked, head, [next], { details, delayMs: neverMs })
+    const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
+    if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { actor, head })
     return true
   }
 
