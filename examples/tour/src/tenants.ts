@@ -1,43 +1,63 @@
-// One handler, a schedule for each tenant, created and deleted at run time from any node. The jobs are data alone.
-import { createScheduler, defineJob } from '@jobistemer/core'
+// One handler, a schedule for each tenant, created and deleted at run time by a web process that runs nothing. The jobs
+// are data alone.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { main } from '@jobistemer/cli'
+import { createClient, createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
-import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 
+const folder = mkdtempSync(join(tmpdir(), 'jobistemer-tenants-'))
+const file = join(folder, 'jobs.db')
 const clock = virtualClock('2026-01-01T00:00:00Z')
-const database = memoryDatabase()
 const bills = new Map<string, number>()
 
 const worker = createScheduler({
-  storage: memoryStorage({ database }),
+  storage: sqliteStorage({ file }),
   clock,
   nodeId: 'worker',
+  logger: silentLogger,
+  // Hours pass here in a second.
+  pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {
       const { tenant } = context.data as { readonly tenant: string }
+      if (tenant === 'tenant-13') throw new Error('no address')
       bills.set(tenant, (bills.get(tenant) ?? 0) + 1)
     },
   },
 })
-// The API node has no handlers: it only creates and deletes jobs.
-const api = createScheduler({ storage: memoryStorage({ database }), clock, nodeId: 'api' })
 await worker.start()
-await api.start()
+
+// The web process: core and a storage, no handlers.
+const client = createClient({ storage: sqliteStorage({ file }), clock })
 
 const jobFor = (tenant: string, expression: string) =>
   defineJob({
     name: `bill-${tenant}`,
+    tags: ['tenant'],
     schedule: cron(expression),
     tasks: [{ name: 'bill', handler: 'bill', data: { tenant } }],
   })
 
-await api.add(Array.from({ length: 1000 }, (_, index) => jobFor(`tenant-${index}`, `${index % 60} * * * *`)))
+await client.add(Array.from({ length: 240 }, (_, index) => jobFor(`tenant-${index}`, `${index % 60} * * * *`)))
 await clock.advance({ hours: 3 })
 console.log(`${bills.size} tenants billed, ${[...bills.values()].reduce((sum, count) => sum + count, 0)} bills`)
 
-await api.remove('bill-tenant-7')
+for await (const { job, tasks } of client.failures()) console.log(`${job}: ${tasks[0]?.error?.message}`)
+
+await client.remove('bill-tenant-7')
+await client.trigger('bill-tenant-8', { reason: 'a new contract' })
 await clock.advance({ hours: 1 })
 console.log(`tenant-7 ${bills.get('tenant-7')} bills, tenant-8 ${bills.get('tenant-8')} bills`)
 
-await api.shutdown()
+// What somebody types: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
+const { stdin, stdout, stderr, env } = process
+const io = { stdin, stdout, stderr, env, cwd: folder, clock, onInterrupt: () => () => undefined }
+await main(['jobs', '--tag', 'tenant', '--outcome', 'failed', '--utc', '--storage', `sqlite:${file}`], io)
+
+await client.close()
 await worker.shutdown()
+rmSync(folder, { recursive: true })

@@ -1,7 +1,8 @@
 import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { Rendered, render, text } from './output/rendered.ts'
+import { text } from './output/rendered.ts'
+import { progressOf } from './progress.ts'
 
 /** What became of one thing of many. */
 export interface BulkOutcome<T, R> {
@@ -13,7 +14,7 @@ export interface BulkOutcome<T, R> {
 const atOnce = 8
 
 /**
- * Does the same to many things. A terminal shows how far it is; Ctrl-C begins nothing more.
+ * Does the same to many things, and tells how far it is; Ctrl-C begins nothing more.
  * @throws CliError that says how far it came, when it was stopped; what the first failing one threw, after those under way
  */
 export async function doToAll<T, R>(
@@ -24,7 +25,7 @@ export async function doToAll<T, R>(
   const done: BulkOutcome<T, R>[] = []
   const failures: unknown[] = []
   const waiting = [...items]
-  const progress = progressOf(context, items.length, verb)
+  const progress = progressOf(context, { verb, total: items.length })
   const work = async (): Promise<void> => {
     while (failures.length === 0 && !context.signal.aborted) {
       const item = waiting.shift()
@@ -52,16 +53,4 @@ export async function doToAll<T, R>(
     throw failures[0]
   }
   return done
-}
-
-function progressOf({ io: { stderr }, err }: Context, total: number, verb: string) {
-  if (stderr.isTTY !== true || err.isJson || total <= atOnce) return { show: () => undefined, end: () => undefined }
-  return {
-    show(count: number): void {
-      stderr.write(`\r${render(new Rendered(`${verb} ${count} of ${total}`))}`)
-    },
-    end(): void {
-      stderr.write('\r\u001b[K')
-    },
-  }
 }

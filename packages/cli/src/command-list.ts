@@ -20,6 +20,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/job.ts')).job,
   },
   {
+    name: 'versions',
+    summary: 'list the versions of a job, and what each has changed',
+    group: looking,
+    load: async () => (await import('./commands/versions.ts')).versions,
+  },
+  {
     name: 'next',
     summary: 'list the next slots of a job',
     group: looking,
@@ -63,7 +69,7 @@ export const commandList: readonly ListedCommand[] = [
   },
   {
     name: 'trigger',
-    summary: 'run a job now',
+    summary: 'run a job, now or later, and wait for it',
     group: acting,
     load: async () => (await import('./commands/trigger.ts')).trigger,
   },
@@ -114,6 +120,12 @@ export const commandList: readonly ListedCommand[] = [
     summary: 'store definitions',
     group: defining,
     load: async () => (await import('./commands/plan.ts')).apply,
+  },
+  {
+    name: 'remove',
+    summary: 'delete jobs',
+    group: defining,
+    load: async () => (await import('./commands/remove.ts')).remove,
   },
   {
     name: 'doctor',

@@ -19,9 +19,9 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
   const command: Command = await load()
   const options = [...(command.options ?? []), ...globalOptions].map(({ flags, description }) => ({
     name: /--[\w-]+/.exec(flags)?.[0] as string,
-    description: description.replace(/['"`$\\[\]:]/g, ''),
+    description,
   }))
-  return { name, summary, options, takesJob: /<name>|\[name\]|\[names/.test(command.arguments ?? '') }
+  return { name, summary, options, takesJob: /<name|\[name/.test(command.arguments ?? '') }
 }
 
 /** Asks this program for the names: quickly, and silently where it cannot tell. */
@@ -54,14 +54,14 @@ complete -o default -F _jobistemer jobistemer
 
 function zshScript(commands: readonly CompletedCommand[]): string {
   const cases = commands.map(({ name, options, takesJob }) => {
-    const words = options.map((option) => `'${option.name}[${option.description}]'`).join(' ')
+    const words = options.map((option) => zshQuoted(`${option.name}[`, option.description, ']')).join(' ')
     return `    ${name}) _arguments ${words} '*:${takesJob ? 'job:_jobistemer_jobs' : 'file:_files'}' ;;`
   })
   return `#compdef jobistemer
 _jobistemer_jobs() { local -a names; names=("\${(@f)$(${jobNames})}"); compadd -a names }
 _jobistemer() {
   local -a commands=(
-${commands.map(({ name, summary }) => `    '${name}:${summary}'`).join('\n')}
+${commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:`, summary)}`).join('\n')}
   )
   if (( CURRENT == 2 )); then _describe command commands; return; fi
   local command="$words[2]"
@@ -70,18 +70,28 @@ ${commands.map(({ name, summary }) => `    '${name}:${summary}'`).join('\n')}
 ${cases.join('\n')}
   esac
 }
-compdef _jobistemer jobistemer
+# The file is either one of fpath, and is called as the function at its first use; or it is sourced.
+if [[ "$funcstack[1]" == _jobistemer ]]; then _jobistemer "$@"; else compdef _jobistemer jobistemer; fi
 `
+}
+
+/** In quotes; brackets end a description. */
+function zshQuoted(before: string, description: string, after = ''): string {
+  return `'${before}${description.replace(/[[\]\\]/g, '\\$&').replaceAll("'", `'\\''`)}${after}'`
 }
 
 function fishScript(commands: readonly CompletedCommand[]): string {
   const lines = commands.flatMap(({ name, summary, options, takesJob }) => {
     const inside = `complete -c jobistemer -n '__fish_seen_subcommand_from ${name}'`
     return [
-      `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d '${summary}'`,
-      ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d '${option.description}'`),
+      `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
+      ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
       ...(takesJob ? [`${inside} -f -a '(${jobNames})'`] : []),
     ]
   })
   return `# fish completion of jobistemer\n${lines.join('\n')}\n`
+}
+
+function fishQuoted(description: string): string {
+  return `'${description.replace(/['\\]/g, '\\$&')}'`
 }

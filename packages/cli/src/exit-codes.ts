@@ -2,7 +2,10 @@
 export const exitCodes = {
   /** Done, or the answer is yes. */
   fine: 0,
-  /** The answer is no: `doctor` has found an error, `plan` a difference; a trigger was skipped, a run had ended before. */
+  /**
+   * The answer is no: `doctor` has found an error, `plan` a difference; a trigger was skipped, a run had ended before, or was
+   * waited for and not completed.
+   */
   no: 1,
   /** A wrong command line, configuration or definition; a package that is not installed. */
   usage: 2,
@@ -12,6 +15,8 @@ export const exitCodes = {
   notFound: 4,
   /** Somebody else was faster, or the storage refuses it. */
   conflict: 5,
+  /** The time to wait for a run is over; the run goes on. */
+  waitTimeout: 6,
   /** A fault of this program. */
   internal: 70,
   /** Ended by Ctrl-C. */
@@ -21,11 +26,15 @@ export const exitCodes = {
 /** For the help, and for the README. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.fine, 'done, or the answer is yes'],
-  [exitCodes.no, 'the answer is no: an error found, a difference, a run that was skipped or had ended'],
+  [
+    exitCodes.no,
+    'the answer is no: an error found, a difference, a run that was skipped, had ended, or was not completed',
+  ],
   [exitCodes.usage, 'a wrong command line, configuration or definition; a package that is missing'],
   [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],
   [exitCodes.notFound, 'no such job or run'],
   [exitCodes.conflict, 'somebody else was faster, or the storage refuses it'],
+  [exitCodes.waitTimeout, 'the time to wait for a run is over; the run goes on'],
   [exitCodes.internal, 'a fault of this program'],
   [exitCodes.interrupted, 'ended by Ctrl-C'],
 ]

@@ -9,10 +9,15 @@ export interface GlobalOptions {
   readonly json?: true
   readonly utc?: true
   readonly timezone?: string
-  readonly timeout: number
+  readonly timeout?: number
+  /** Of commands that wait for a run: then the timeout is that of the waiting. */
+  readonly wait?: true
   readonly color?: boolean
   readonly debug?: true
 }
+
+/** For so long it is waited for the storage. */
+export const storageTimeoutMs = 10_000
 
 /** The options of every command. */
 export const globalOptions: readonly CommandOption[] = [
@@ -36,8 +41,7 @@ export const globalOptions: readonly CommandOption[] = [
   { flags: '--timezone <zone>', description: "show instants in this zone (default: the machine's)" },
   {
     flags: '--timeout <duration>',
-    description: 'how long to wait for the storage (default: 10s)',
-    default: 10_000,
+    description: 'how long to wait for the storage (default: 10s); with --wait: for the run (default: without end)',
     parse: readDuration('--timeout', 1),
   },
   { flags: '--color', description: 'colours, although no terminal is there (env FORCE_COLOR)' },

@@ -20,7 +20,7 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
 
 /** Everything that the program has from outside. */
 export interface Io {
-  /** Where `--data -` and answers to questions come from. */
+  /** Where `--data @-` and answers to questions come from. */
   readonly stdin: Input
   /** For what was asked for. */
   readonly stdout: Output

@@ -7,7 +7,7 @@ import type { Io, Output } from './io.ts'
 import { Printer } from './output/printer.ts'
 import { stylesOf, wantsColor } from './output/styles.ts'
 import { Times } from './output/times.ts'
-import type { GlobalOptions } from './global-options.ts'
+import { type GlobalOptions, storageTimeoutMs } from './global-options.ts'
 import { buildProgram } from './program.ts'
 import { printError, reportOf } from './report-error.ts'
 import { Session } from './session.ts'
@@ -72,7 +72,8 @@ async function runCommand(
   signal: AbortSignal,
   printerTo: (output: Output) => Printer,
 ): Promise<number> {
-  const { storage, config, prefix, timeout: timeoutMs, timezone } = options
+  const { storage, config, prefix, timeout = storageTimeoutMs, timezone, wait } = options
+  const timeoutMs = wait === true ? storageTimeoutMs : timeout
   const session = new Session(io, { storage, config, prefix, timeoutMs })
   try {
     const clock = await session.clock()

@@ -50,6 +50,7 @@ export function printError(err: Printer, reported: ReportedError, { stack }: { r
 function exitCodeOf(code: string): number {
   if (notFoundCodes.test(code)) return exitCodes.notFound
   if (conflictCodes.test(code)) return exitCodes.conflict
+  if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
   // What a driver says of its own stands for the storage too.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal

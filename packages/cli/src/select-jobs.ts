@@ -3,7 +3,7 @@ import type { CommandOption, Context } from './command.ts'
 import { jobOf } from './job-of.ts'
 import { readText } from './values.ts'
 
-/** Which jobs a command means: named ones, or all that match. */
+/** Which jobs a command means: all that match. */
 export interface JobSelection {
   readonly owner?: string
   readonly match?: string
@@ -17,11 +17,11 @@ export const selectionOptions: readonly CommandOption[] = [
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
-/** Names of the jobs that are meant, and whether they were named one by one. */
+/** Names of the jobs that are meant, and whether they were named one by one. `paused`: of those that match, only these. */
 export async function selectJobs(
   context: Context,
   named: readonly string[],
-  { owner, match, tag }: JobSelection,
+  { owner, match, tag, paused }: JobSelection & { readonly paused: boolean },
 ): Promise<{ readonly names: readonly string[]; readonly areMatched: boolean }> {
   const isMatching = owner !== undefined || match !== undefined || tag !== undefined
   if (named.length > 0 === isMatching) {
@@ -37,20 +37,27 @@ export async function selectJobs(
     for (const name of named) await jobOf(context, name)
     return { names: named, areMatched: false }
   }
+  const names = await namesOf(context, {
+    paused,
+    ...(owner !== undefined && { owner }),
+    ...(match !== undefined && { text: match }),
+    ...(tag !== undefined && { tag }),
+  })
+  return { names, areMatched: true }
+}
+
+/** Names of all jobs that a filter lets through. */
+async function namesOf(
+  context: Context,
+  filter: { readonly owner?: string; readonly text?: string; readonly tag?: string; readonly paused: boolean },
+): Promise<readonly string[]> {
   const client = await context.client()
   const names: string[] = []
   let cursor: string | null = null
   do {
-    const filter = {
-      limit: 1000,
-      cursor,
-      ...(owner !== undefined && { owner }),
-      ...(match !== undefined && { text: match }),
-      ...(tag !== undefined && { tag }),
-    }
-    const page = await client.jobs(filter, context.call)
+    const page = await client.jobs({ ...filter, limit: 1000, cursor }, context.call)
     names.push(...page.items.map(({ name }) => name))
     cursor = page.cursor
   } while (cursor !== null)
-  return { names, areMatched: true }
+  return names
 }

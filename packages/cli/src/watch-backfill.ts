@@ -3,11 +3,10 @@ import { systemClock } from '@jobistemer/core'
 import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
-import { Rendered, render, text } from './output/rendered.ts'
+import { progressOf } from './progress.ts'
 
-/** A terminal is told so often, and elsewhere a line is written when a tenth more is done. */
+/** It is looked so often. */
 const lookMs = 1000
-const barWidth = 30
 
 /**
  * Looks at a backfill until it is over. A terminal has a bar, elsewhere there is a line now and then.
@@ -21,11 +20,11 @@ export async function watchBackfill(
     look,
   }: { readonly name: string; readonly begun: BackfillResult; readonly look: () => Promise<BackfillResult> },
 ): Promise<BackfillResult> {
-  const progress = progressOf(context, name)
+  const progress = progressOf(context, { verb: `${name}:`, total: toDoOf(begun), isLong: true })
   let present = begun
   try {
     while (present.open + present.live > 0 && !context.signal.aborted) {
-      progress.show(present)
+      progress.show(doneOf(present), present.failed > 0 ? `, ${present.failed} failed` : '')
       await pause(context.signal)
       if (!context.signal.aborted) present = await look()
     }
@@ -50,33 +49,6 @@ function doneOf({ completed, failed, canceled }: BackfillResult): number {
 
 function toDoOf({ slots, passed }: BackfillResult): number {
   return slots - passed
-}
-
-function progressOf({ io: { stderr }, err }: Context, name: string) {
-  if (err.isJson) return { show: () => undefined, end: () => undefined }
-  if (stderr.isTTY === true) {
-    return {
-      show(result: BackfillResult): void {
-        const [done, toDo] = [doneOf(result), toDoOf(result)]
-        const filled = Math.floor((done / toDo) * barWidth)
-        const bar = `${'='.repeat(filled)}${' '.repeat(barWidth - filled)}`
-        const failed = result.failed > 0 ? `, ${result.failed} failed` : ''
-        stderr.write(`\r\u001b[K${render(new Rendered(`[${bar}] ${done} of ${toDo}${failed}`))}`)
-      },
-      end(): void {
-        stderr.write('\r\u001b[K')
-      },
-    }
-  }
-  let told = -1
-  return {
-    show(result: BackfillResult): void {
-      const tenth = Math.floor((doneOf(result) / toDoOf(result)) * 10)
-      if (tenth > told) err.line(text`${name}: ${doneOf(result)} of ${toDoOf(result)} done`)
-      told = tenth
-    },
-    end: () => undefined,
-  }
 }
 
 /** By the machine's clock, whatever the program takes for the present time. */

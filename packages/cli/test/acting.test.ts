@@ -192,8 +192,23 @@ describe('pause and resume', () => {
       out: expect.stringContaining('Would resume 1.'),
     })
     expect(await ask(['resume', '--match', 'report'])).toMatchObject({ code: 2 })
-    expect(await json('resume', '--owner', 'reports', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await json('resume', '--match', 'report', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
     expect(await paused()).toEqual([evilName, 'import'])
+  })
+
+  it('take all of an owner or a tag, and leave those alone that are so already', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
+    expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
+    expect((await json('job', 'import')).job.paused).toMatchObject({ reason: 'disk' })
+    expect(await ask(['pause', '--owner', 'reports', '--reason', 'night', '--yes'])).toMatchObject({
+      code: 0,
+      out: 'nightly-report\nPaused 1.\n',
+    })
+    expect((await json('job', 'nightly-report')).job.paused).toMatchObject({ reason: 'night', actor: 'joe' })
+    expect(await json('resume', '--owner', 'reports', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await json('resume', '--tag', 'reports', '--yes')).toEqual({ dryRun: false, jobs: [] })
+    expect((await json('jobs', '--paused')).jobs).toHaveLength(2)
   })
 
   it('change nothing when one of the names is wrong, or none is given', async () => {
@@ -270,8 +285,10 @@ describe('backfill', () => {
     }
     const plain = await ask(argv, { interruptible, onWrite })
     expect(plain).toMatchObject({ code: 130, out: '' })
-    expect(plain.err).toContain('nightly-report: 0 of 4 done\n')
+    expect(plain.err).toContain('nightly-report: 0 of 4\n')
     expect(plain.err).toContain('0 of 4 of nightly-report are done, and the nodes go on. (INTERRUPTED)')
-    expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(`[${' '.repeat(30)}] 0 of 4`)
+    expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(
+      `[${'-'.repeat(20)}] nightly-report: 0 of 4`,
+    )
   })
 })

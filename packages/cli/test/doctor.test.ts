@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createClient, createScheduler, defineJob, type SchedulerOptions, silentLogger } from '@jobistemer/core'
@@ -67,7 +68,7 @@ describe('doctor', () => {
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
                If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
-      sqlite:jobs.db: 3 jobs, 1 node, 16 checks: 1 error, 1 warning, 1 info.
+      sqlite:jobs.db: 3 jobs, 1 node, 17 checks: 1 error, 1 warning, 1 info.
       ",
       }
     `)
@@ -226,6 +227,40 @@ describe('doctor', () => {
     const { code, findings } = await examine('--failures', '2')
     expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_FAILING', job: 'failing' }] })
     await scheduler.shutdown()
+  })
+
+  it('JOB_SILENT: no run was completed within alertAfter, and a job without that is not asked about', async () => {
+    const { storage, clock, examine } = patient()
+    const silent = { schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }
+    const client = createClient({ storage, clock, logger: silentLogger })
+    await client.add([
+      defineJob({ name: 'silent', alertAfter: { hours: 2 }, ...silent }),
+      defineJob({ name: 'quiet', ...silent }),
+    ])
+    await clock.advance({ hours: 1 })
+    expect((await examine()).codes).toEqual(['NO_NODE_LIVES'])
+    await clock.advance({ hours: 2 })
+    const { findings } = await examine()
+    expect(findings).toMatchObject([
+      { code: 'NO_NODE_LIVES' },
+      { code: 'JOB_SILENT', severity: 'error', job: 'silent' },
+    ])
+    expect(findings[1]?.message).toBe('No run of silent was completed within its alertAfter of 2 h, and none is known.')
+    await client.close()
+  })
+
+  it('STORAGE_FORGETS: what it is given is in the memory of a process', async () => {
+    const { folder } = scratch.empty()
+    writeFileSync(
+      join(folder, 'jobistemer.config.mjs'),
+      `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
+export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
+    )
+    const { code, out } = await runCli(['doctor', '--observe', '0', '--json'], { cwd: folder })
+    expect({ code, ...JSON.parse(out) }).toMatchObject({
+      code: 1,
+      findings: [{ code: 'STORAGE_FORGETS', severity: 'error' }],
+    })
   })
 
   it('RETENTION_BEHIND: history is far older than the job says', async () => {

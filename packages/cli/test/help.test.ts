@@ -62,6 +62,13 @@ ${complete('explain', 'im')}`
   expect(await startShell(line).ended).toEqual({ code: 0, out: 'explain\n--debug\nimport\n', err: '' })
 })
 
+it('the completion of zsh, which is loaded at its first use, completes then already', async () => {
+  const { out } = await runCli(['completion', 'zsh'])
+  expect(out.trimEnd().split('\n').at(-1)).toMatch(
+    /^if \[\[ "\$funcstack\[1\]" == _jobistemer \]\]; then _jobistemer "\$@"; /,
+  )
+})
+
 it.each(['bash', 'zsh', 'fish'])('the completion of %s names all commands', async (shell) => {
   const { code, out } = await runCli(['completion', shell])
   expect(code).toBe(0)

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { useScratch } from './ledger.ts'
+import { evilName, useScratch } from './ledger.ts'
 import { runCli } from './run-cli.ts'
 
 const scratch = useScratch()
@@ -21,6 +21,12 @@ describe('jobs', () => {
       nightly-report               active  2026-01-03 01:00:00Z  in 12 h   failed  at 02:00, Europe/Berlin            reports
       "
     `)
+  })
+
+  it('writes nothing in JSON that a terminal would obey, and a program reads the name as it is', async () => {
+    const { out } = await ask('jobs', '--json')
+    expect(out).not.toMatch(/[^\n -~]/)
+    expect(JSON.parse(out).jobs[0].name).toBe(evilName)
   })
 
   it('filters by a part of the name, the owner and the pause, and goes on where a page ended', async () => {

@@ -2,7 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Ajv2020, type AnySchemaObject, type ValidateFunction } from 'ajv/dist/2020.js'
 
 const folder = new URL('../schema/', import.meta.url)
-const sharedBy: Readonly<Record<string, string>> = { replay: 'trigger', resume: 'pause', apply: 'plan' }
+const sharedBy: Readonly<Record<string, string>> = {
+  replay: 'trigger',
+  resume: 'pause',
+  remove: 'pause',
+  apply: 'plan',
+}
 const ajv = new Ajv2020({ strict: true, allErrors: true })
 const validators = new Map<string, ValidateFunction>()
 

@@ -69,20 +69,21 @@ describe('text from elsewhere', () => {
 })
 
 describe('tables', () => {
-  it('are aligned by the width of characters, and cut to the terminal where a column shrinks', () => {
+  it('are aligned by the width of characters, and cut to the terminal where a column shrinks', async () => {
     const columns = [
       { title: 'NAME', shrinks: true },
       { title: 'N', align: 'right' as const },
     ]
-    const lines = tableLines(
-      columns,
-      [
-        ['漢字漢字漢字漢字', '1'],
+    const linesOf = async (wide: string) => {
+      const rows = [
+        [wide, '1'],
         ['abc', '22'],
-      ],
-      { title: (part) => text`${part}`, width: 14 },
-    )
-    expect(lines.map((line) => line.text)).toEqual(['NAME         N', '漢字漢字…    1', 'abc         22'])
+      ]
+      const lines = await tableLines(columns, rows, { title: (part) => text`${part}`, width: 14 })
+      return lines.map((line) => line.text)
+    }
+    expect(await linesOf('漢字漢字漢字漢字')).toEqual(['NAME         N', '漢字漢字…    1', 'abc         22'])
+    expect(await linesOf('nightly-report')).toEqual(['NAME         N', 'nightly-r…   1', 'abc         22'])
   })
 })
 

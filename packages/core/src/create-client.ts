@@ -66,6 +66,8 @@ class EngineClient implements Client {
 
   waitFor: JobOperations['waitFor'] = async (id, options) => (await this.#connected()).waitFor(id, options)
 
+  changes: JobOperations['changes'] = (options) => this.#engine.changes(options)
+
   versions: JobOperations['versions'] = async (name, options) =>
     (await this.#connected(options)).versions(name, options)
 

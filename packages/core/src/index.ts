@@ -53,6 +53,8 @@ export type {
   UpdateResult,
 } from './engine/operations/definitions.ts'
 export type { CallOptions } from './engine/loop/asked-calls.ts'
+export type { Change } from './engine/operations/change.ts'
+export type { ChangesOptions } from './engine/operations/changes.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { JobSelection } from './engine/operations/bulk-pauses.ts'

@@ -14,6 +14,8 @@ import type {
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
+import type { Change } from './engine/operations/change.ts'
+import type { ChangesOptions } from './engine/operations/changes.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { JobSelection } from './engine/operations/bulk-pauses.ts'
@@ -274,6 +276,29 @@ export interface JobOperations {
    * `SCHEDULER_STATE` when this scheduler is shut down
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
+  /**
+   * Says what to read again, for pages that stay open and scripts that wait for something:
+   * `for await (const { kind } of client.changes()) …`. Coarse: what has changed, not how.
+   *
+   * The first is `start`: what is read after it is not out of date without a further change. While somebody waits for a
+   * change, the storage is looked at once per `interval`, and up to four times a second when it wakes this process; a look
+   * is at most a dozen small calls, mostly five, however much it holds. All iterations of one client share the looks; when
+   * nobody waits there are none. Changes that nobody has read yet are merged, so a slow reader misses none and holds up
+   * nothing.
+   *
+   * A storage that fails ends nothing: `away` is said, and `back` when it answers again. The iteration ends when it is
+   * left, when the `signal` fires, and when this client is closed or this scheduler shut down; also, after `away`, when
+   * this process has closed the storage, or lost it for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   *
+   * A look compares counts, the next slots, what runs, the latest failures, definitions and nodes. What leaves no trace
+   * in these is not told: a triggered run that begins elsewhere and ends well between two looks, or any where the
+   * storage cannot find next slots (DynamoDB); how far a run has come; what retention removes. A page that shows these reads
+   * them again every few seconds.
+   * A node is lost when this process has seen no heartbeat of it for its `deadAfter`, while it iterates.
+   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
+   * client is closed, or this scheduler does not run
+   */
+  changes(options?: ChangesOptions): AsyncIterable<Change>
   /**
    * Reads the versions of a job, the newest first, with what each has changed. Old ones that no occurrence refers to go
    * with the history.

@@ -33,6 +33,7 @@ export async function clientTrial({ module, argument, connect }: TrialPlace): Pr
     await stops(client)
     await defines(client)
     await looksAhead(client)
+    await fillsBack(client)
     assert.ok((await client.prune({ olderThan: 0 })) > 3)
     assert.deepEqual((await client.occurrences({ job: 'report' })).items, [])
     assert.deepEqual(await client.realign(), [])
@@ -64,7 +65,7 @@ async function readsJobs(client: Client): Promise<void> {
 async function runsJobs(client: Client): Promise<Occurrence> {
   const { id, created } = await client.trigger('report', { data: { day: 1 }, key: 'day 1' })
   assert.ok(created)
-  const report = await ended(client, id)
+  const report = await client.waitFor(id)
   assert.equal(report.state, 'completed')
   assert.deepEqual(report.tasks[0]?.result, { day: 1 })
   assert.equal(report.node, 'worker')
@@ -73,6 +74,8 @@ async function runsJobs(client: Client): Promise<Occurrence> {
     many.map((one) => one.error ?? one.created),
     [false, true],
   )
+  const later = await client.trigger('report', { delay: 50, data: { day: 2 } })
+  assert.deepEqual([later.state, (await client.waitFor(later.id)).tasks[0]?.result], ['pending', { day: 2 }])
   const [, broken] = many
   assert.ok(broken?.error === null)
   assert.equal((await ended(client, broken.id)).state, 'failed')
@@ -84,7 +87,7 @@ async function runsJobs(client: Client): Promise<Occurrence> {
 async function looksBack(client: Client, report: Occurrence): Promise<void> {
   const states: string[] = []
   for await (const { state } of client.occurrences({ job: 'report', limit: 1 })) states.push(state)
-  assert.deepEqual(states, ['completed', 'completed'])
+  assert.deepEqual(states, ['completed', 'completed', 'completed'])
   const failures = await client.failures()
   assert.deepEqual(
     failures.items.map(({ job, tasks }) => [job, tasks[0]?.error?.message]),
@@ -112,6 +115,8 @@ async function stops(client: Client): Promise<void> {
   assert.equal((await client.occurrence(waiting.id)).state, 'pending')
   await client.resume('report')
   assert.equal((await ended(client, waiting.id)).state, 'completed')
+  assert.deepEqual(await client.pauseAll({ tag: 'nightly' }), ['report'])
+  assert.deepEqual(await client.resumeAll({ tag: 'nightly' }), ['report'])
 }
 
 async function defines(client: Client): Promise<void> {
@@ -122,6 +127,13 @@ async function defines(client: Client): Promise<void> {
   const { version, changed } = await client.update('one', { schedule: yearly }, { expectedVersion: 1 })
   assert.deepEqual([version, changed], [2, true])
   await assert.rejects(client.update('one', { maxQueued: 3 }, { expectedVersion: 1 }), { code: 'VERSION_CONFLICT' })
+  assert.deepEqual(
+    (await client.versions('one')).map(({ version: number, changes }) => [number, changes]),
+    [
+      [2, ['schedule']],
+      [1, []],
+    ],
+  )
   await client.apply(await client.plan([named('three')], { owner: 'ops' }))
   await client.apply(await client.plan([], { owner: 'ops' }))
   await client.remove('two')
@@ -134,6 +146,14 @@ async function looksAhead(client: Client): Promise<void> {
   assert.equal((await client.explain('one', next)).verdict, 'will_run')
   assert.equal((await client.cancelSlot('one', next, { reason: 'holiday' })).outcome, 'canceled')
   assert.equal((await client.explain('one', next)).reason, 'canceled (holiday)')
+}
+
+async function fillsBack(client: Client): Promise<void> {
+  const span = { from: '2020-01-01T00:00:00Z', to: '2023-01-01T00:00:00Z', key: 'three years' }
+  assert.equal((await client.backfill('one', { ...span, dryRun: true })).open, 3)
+  assert.equal((await client.backfill('one', span)).slots, 3)
+  await until(async () => (await client.backfill('one', span)).completed === 3)
+  assert.equal((await client.stopBackfill('one', span.key)).canceled, 0)
   assert.deepEqual(await client.remove(['one']), ['one'])
 }
 

@@ -2,14 +2,15 @@ import type { BackfillOptions, BackfillResult, Client } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { actorOf } from '../intervention-options.ts'
 import { withNearNames } from '../job-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
 import { readCount, readInstant, readText } from '../values.ts'
 import { watchBackfill } from '../watch-backfill.ts'
-import { actorOf, type RequestOptions, requestOf, requestOptions } from './trigger.ts'
+import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
 
-interface Options extends RequestOptions {
+interface Options extends Pick<RequestOptions, 'data' | 'key' | 'tasks' | 'reason' | 'actor'> {
   readonly from?: string
   readonly to?: string
   readonly missed?: true
@@ -21,6 +22,9 @@ interface Options extends RequestOptions {
   readonly wait: boolean
   readonly stop?: string
 }
+
+/** What says when one run begins and whether to wait for it says nothing of many. */
+const ofOneRun = ['--at', '--delay', '--wait']
 
 /** More slots are not shown one by one. */
 const mostShown = 20
@@ -50,11 +54,13 @@ export const backfill: Command = {
       description: 'stop the backfill of this key: what runs may end',
       parse: readText('--stop'),
     },
-    ...requestOptions.map((option) =>
-      option.flags.includes('--key')
-        ? { ...option, description: 'the key of the backfill: the same one goes on with it, and runs nothing twice' }
-        : option,
-    ),
+    ...requestOptions
+      .filter(({ flags }) => !ofOneRun.some((flag) => flags.startsWith(flag)))
+      .map((option) =>
+        option.flags.includes('--key')
+          ? { ...option, description: 'the key of the backfill: the same one goes on with it, and runs nothing twice' }
+          : option,
+      ),
   ],
   examples: [
     ['backfill nightly-report --from 2025-12-01T00:00:00Z --to 2026-01-01T00:00:00Z --dry-run', 'what would be run'],
@@ -97,13 +103,23 @@ async function askedOf(context: Context, options: Options): Promise<BackfillOpti
   const which = all === true ? 'all' : failed === true ? (missed === true ? 'missed_and_failed' : 'failed') : 'missed'
   const reading = { now: context.now(), isUtc: context.isUtc }
   return {
-    ...(await requestOf(context, options)),
+    ...(await requestOf(context, requestIn(options))),
     from: readInstant(from, { field: '--from', ...reading }),
     to: readInstant(to, { field: '--to', ...reading }),
     which,
     order: newestFirst === true ? 'newest_first' : 'oldest_first',
     maxActive,
     ...(dryRun === true && { dryRun }),
+  }
+}
+
+function requestIn({ data, key, tasks, reason, actor }: Options): RequestOptions {
+  return {
+    ...(data !== undefined && { data }),
+    ...(key !== undefined && { key }),
+    ...(tasks !== undefined && { tasks }),
+    ...(reason !== undefined && { reason }),
+    ...(actor !== undefined && { actor }),
   }
 }
 

@@ -9,7 +9,7 @@ import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { readCount, readList, readText } from '../values.ts'
-import { actorOf, interventionOptions } from './trigger.ts'
+import { actorOf, interventionOptions } from '../intervention-options.ts'
 
 const liveStates = ['pending', 'queued', 'running'] as const
 
@@ -93,7 +93,7 @@ async function selected(
     if (context.out.isJson)
       context.out.json({ dryRun: true, job, results: found.map(({ id, state }) => ({ id, outcome: null, state })) })
     else {
-      printRuns(
+      await printRuns(
         context,
         found.map((occurrence) => ({ occurrence })),
       )

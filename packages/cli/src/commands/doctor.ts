@@ -50,10 +50,10 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     try {
-      const [storage, clock] = await Promise.all([context.storage(), context.session.clock()])
+      const [storage, client, clock] = await Promise.all([context.storage(), context.client(), context.session.clock()])
       const { warnings } = context.session
       const settings = { observeMs: observe, failures, most: limit }
-      const seen = await survey(storage, { clock, settings, warnings, signal: context.signal })
+      const seen = await survey(storage, { client, clock, settings, warnings, signal: context.signal })
       examined = { jobs: seen.jobs.length, nodes: seen.nodes.length, isPartial: seen.isPartial }
       const found: (readonly Finding[])[] = []
       for (const check of Object.values(allChecks)) found.push(await check(seen))

@@ -41,7 +41,7 @@ export const failures: Command = {
     const page = await client.failures(filter, context.call)
     if (context.out.isJson) return context.out.json({ since: from, failures: page.items, cursor: page.cursor })
     if (page.items.length === 0) return context.out.line(text`No failures since ${context.times.full(from)}.`)
-    printRuns(
+    await printRuns(
       context,
       page.items.map((occurrence) => ({ job: occurrence.job ?? '(deleted)', occurrence })),
     )

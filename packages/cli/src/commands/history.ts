@@ -56,7 +56,7 @@ export const history: Command = {
     if (occurrences.length === 0) await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: name, occurrences })
     if (occurrences.length === 0) return context.out.line('No runs.')
-    printRuns(
+    await printRuns(
       context,
       occurrences.map((occurrence) => ({ occurrence })),
     )

@@ -2,7 +2,7 @@ import type { JobInfo } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
-import { duration } from '../output/times.ts'
+import { settingTexts } from '../output/settings.ts'
 
 /** `jobistemer job`. */
 export const job: Command = {
@@ -36,9 +36,9 @@ export const job: Command = {
       ['live', text`${counts.running} running, ${counts.pending} pending, ${counts.queued} queued`],
     ])
     out.line()
-    out.fields(settingsOf(info))
+    out.fields(settingTexts(info.settings))
     out.line()
-    out.table(
+    await out.table(
       [{ title: 'TASK' }, { title: 'RUNS' }, { title: 'DATA', shrinks: true }],
       info.tasks.map(({ name: task, handler, data }) => [
         task,
@@ -51,18 +51,4 @@ export const job: Command = {
 
 function scheduleText({ schedule }: JobInfo): string {
   return schedule === null ? 'none' : JSON.stringify(schedule)
-}
-
-function settingsOf({ settings }: JobInfo): readonly (readonly [string, string])[] {
-  return Object.entries(settings).map(([name, value]) => {
-    const shown = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
-    return [
-      name.replace(/Ms$/, ''),
-      name.endsWith('Ms') && typeof value === 'number'
-        ? duration(value)
-        : name === 'retention' && value === null
-          ? 'forever'
-          : shown,
-    ]
-  })
 }

@@ -68,7 +68,7 @@ export const jobs: Command = {
     const page = await client.jobs(filter, context.call)
     if (context.out.isJson) return context.out.json({ jobs: page.items, cursor: page.cursor })
     if (names === true) return printNames(context, page.items)
-    printJobs(context, page.items)
+    await printJobs(context, page.items)
     if (page.cursor !== null) context.out.line(text`There are more: --cursor ${page.cursor}`)
   },
 }
@@ -77,12 +77,12 @@ function printNames({ out }: Context, items: readonly JobInfo[]): void {
   for (const { name } of items) out.line(name)
 }
 
-function printJobs({ out, times }: Context, items: readonly JobInfo[]): void {
+async function printJobs({ out, times }: Context, items: readonly JobInfo[]): Promise<void> {
   if (items.length === 0) {
     out.line('No jobs.')
     return
   }
-  out.table(
+  await out.table(
     [
       { title: 'JOB', shrinks: true },
       { title: 'STATE' },

@@ -29,18 +29,21 @@ export const nodes: Command = {
     const known = await client.nodes(context.call)
     const items = known.map((node) => ({ ...node, observed: lives.get(node.incarnation) ?? 'unknown' }))
     if (context.out.isJson) return context.out.json({ nodes: items.map(({ silentForMs: _, ...node }) => node) })
-    printNodes(context, items)
+    await printNodes(context, items)
   },
 }
 
-function printNodes({ out, times }: Context, items: readonly (NodeInfo & { readonly observed: Life })[]): void {
+async function printNodes(
+  { out, times }: Context,
+  items: readonly (NodeInfo & { readonly observed: Life })[],
+): Promise<void> {
   if (items.length === 0) {
     out.line('No nodes.')
     return
   }
   const { dim, green, red } = out.styles
   const styles = { alive: green, silent: red, unknown: dim }
-  out.table(
+  await out.table(
     [
       { title: 'NODE', shrinks: true },
       { title: 'STATE' },

@@ -6,6 +6,7 @@ import { confirm } from '../confirm.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { definitionsOf } from '../definitions-of.ts'
 import { text } from '../output/rendered.ts'
+import { whileCalling } from '../progress.ts'
 import { readText } from '../values.ts'
 
 interface Options {
@@ -51,7 +52,10 @@ export const apply: Command = {
     if (!isEmpty(planned)) {
       if (!context.out.isJson) print(context, planned, false)
       await confirm(context, text`Store this under the owner tag ${planned.owner}?`, options.yes)
-      await (await context.client()).apply(planned, context.call)
+      const client = await context.client()
+      // In one call: if a job has changed since, nothing is stored.
+      const count = planned.added.length + planned.changed.length + planned.removed.length
+      await whileCalling(context, { verb: 'Storing', count, noun: 'change' }, () => client.apply(planned, context.call))
     }
     if (context.out.isJson) return print(context, planned, true)
     context.out.line(isEmpty(planned) ? 'Nothing to do.' : 'Stored.')

@@ -1,10 +1,13 @@
+import type { PruneOptions } from '@jobistemer/core'
 import { counted } from '../output/counted.ts'
+import { doToAll } from '../bulk.ts'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { duration } from '../output/times.ts'
+import { whileCalling } from '../progress.ts'
 import { readCount, readDuration, readText } from '../values.ts'
 
 interface Options {
@@ -51,9 +54,26 @@ export const prune: Command = {
     if (job !== undefined) await jobOf(context, job)
     const whose = job === undefined ? 'all jobs' : job
     await confirm(context, text`Remove the history of ${whose} that is older than ${duration(olderThan)}?`, yes)
-    const filter = { olderThan, keep, ...(job !== undefined && { job }) }
-    const removed = await client.prune({ ...filter, ...context.call })
+    const how = { olderThan, keep, ...context.call }
+    const removed = job === undefined ? await pruneAll(context, how) : await client.prune({ ...how, job })
     if (context.out.isJson) return context.out.json({ job: job ?? null, removed })
     context.out.line(text`Removed ${counted(removed, 'run')}.`)
   },
+}
+
+/** Of so many jobs it is worth a call each to tell how far it is. */
+const mostOneByOne = 1000
+
+async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
+  const client = await context.client()
+  const { items, cursor } = await client.jobs({ limit: mostOneByOne }, context.call)
+  const all = (): Promise<number> => client.prune(how)
+  if (cursor !== null)
+    return whileCalling(context, { verb: 'Pruning more than', count: items.length, noun: 'job' }, all)
+  const outcomes = await doToAll(context, items, {
+    verb: 'Pruned the history of jobs:',
+    act: ({ name }) => client.prune({ ...how, job: name }),
+  })
+  // What remains is of jobs that were deleted.
+  return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { runOf } from '../run-of.ts'
 import { readText } from '../values.ts'
-import { printRequested, type RequestOptions, requestOf, requestOptions } from './trigger.ts'
+import { finishRequest, type RequestOptions, requestOf, requestOptions, requestsNo } from './trigger.ts'
 
 /** `jobistemer replay`. */
 export const replay: Command = {
@@ -20,12 +20,12 @@ export const replay: Command = {
     ['replay occ_2b7d…', 'all of it'],
     ['replay occ_2b7d… --from upload --reason "the disk was full"', 'from a task on'],
   ],
-  exitsWithNo: 'the run was skipped: by the overlap policy, or because too many wait',
+  exitsWithNo: requestsNo,
   async run(context: Context, [id = ''], options: RequestOptions & { readonly from?: string }) {
     const client = await context.client()
     const { job } = await runOf(context, id)
     const { from } = options
     const request = { ...(await requestOf(context, options)), ...context.call, ...(from !== undefined && { from }) }
-    return printRequested(context, job ?? id, await client.replay(id as OccurrenceId, request))
+    return finishRequest(context, job, await client.replay(id as OccurrenceId, request), options)
   },
 }

@@ -3,7 +3,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { withNearNames } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { readInstant } from '../values.ts'
-import { actorOf, interventionOptions } from './trigger.ts'
+import { actorOf, interventionOptions } from '../intervention-options.ts'
 
 /** `jobistemer skip`. */
 export const skip: Command = {

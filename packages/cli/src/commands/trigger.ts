@@ -1,93 +1,135 @@
-import { userInfo } from 'node:os'
-import type { TriggerOptions, TriggerResult } from '@jobistemer/core'
+import type { Occurrence, OccurrenceId, TriggerOptions, TriggerResult } from '@jobistemer/core'
+import { CliError } from '../cli-error.ts'
 import type { Command, CommandOption, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { actorOf, interventionOptions } from '../intervention-options.ts'
 import { withNearNames } from '../job-of.ts'
+import { whyOf } from '../output/reasons.ts'
 import { text } from '../output/rendered.ts'
 import { readData } from '../read-data.ts'
-import { readList, readText } from '../values.ts'
+import { readDuration, readInstant, readList, readText } from '../values.ts'
+import { printRun } from './run.ts'
 
 /** What `trigger` and `replay` take. */
 export interface RequestOptions {
   readonly data?: string
   readonly key?: string
+  readonly at?: string
+  readonly delay?: number
+  readonly wait?: true
+  readonly timeout?: number
   readonly tasks?: readonly string[]
   readonly reason?: string
   readonly actor?: string
 }
 
-/** The options of whatever steps in. */
-export const interventionOptions: readonly CommandOption[] = [
-  { flags: '--reason <text>', description: 'why; kept in the record', parse: readText('--reason') },
-  {
-    flags: '--actor <name>',
-    description: 'who; kept in the record (default: the user of this machine)',
-    parse: readText('--actor'),
-  },
-]
-
 /** The options of what asks for a run. */
 export const requestOptions: readonly CommandOption[] = [
   { flags: '-d, --data <json>', description: 'handed to the tasks: JSON, @FILE, or @- for standard input' },
   { flags: '-k, --key <key>', description: 'a second request with this key is the same run', parse: readText('--key') },
+  { flags: '--at <instant>', description: 'not before then: ISO 8601 with its offset, or +30m' },
+  { flags: '--delay <duration>', description: 'the same, from now on', parse: readDuration('--delay') },
+  {
+    flags: '--wait',
+    description: 'wait for the end of the run, for --timeout at most if that is given, and show it as run does',
+  },
   { flags: '--tasks <names>', description: 'only these tasks, separated by commas', parse: readList('--tasks') },
   ...interventionOptions,
 ]
 
+/** What exit code 1 says of a request. */
+export const requestsNo =
+  'the run was skipped, by the overlap policy or because too many wait; with --wait: it was not completed'
+
 /** `jobistemer trigger`. */
 export const trigger: Command = {
-  description: 'Runs a job now, outside its schedule, under its overlap policy. Does not wait for the run to end.',
+  description: 'Runs a job now, or once later, outside its schedule, under its overlap policy.',
   arguments: '<name>',
   options: requestOptions,
   examples: [
     ['trigger nightly-report', 'run it now'],
+    ['trigger nightly-report --at 2026-01-31T22:00:00Z', 'or once that evening'],
+    ['trigger import --wait --timeout 10m', 'and wait: the exit code is 0 when it is completed'],
     [
       `trigger nightly-report --data '{"day":"2026-01-01"}' --key 2026-01-01`,
       'with data, and once however often it is asked for',
     ],
     ['trigger import --data @rows.json --reason "asked for by support"', 'with data from a file'],
   ],
-  exitsWithNo: 'the run was skipped: by the overlap policy, or because too many wait',
+  exitsWithNo: requestsNo,
   async run(context: Context, [name = ''], options: RequestOptions) {
     const client = await context.client()
     const request = await requestOf(context, options)
     const result = await withNearNames(context, name, () => client.trigger(name, { ...request, ...context.call }))
-    return printRequested(context, name, result)
+    return finishRequest(context, name, result, options)
   },
 }
 
 /** What is asked of the client. */
 export async function requestOf(
   context: Context,
-  { data, key, tasks, reason, actor }: RequestOptions,
+  { data, key, tasks, at, delay, reason, actor }: RequestOptions,
 ): Promise<TriggerOptions> {
+  if (at !== undefined && delay !== undefined) {
+    throw new CliError({
+      code: 'USAGE',
+      message: 'It is said twice when the run is to start.',
+      field: '--delay',
+      remedy: 'Give either --at or --delay.',
+    })
+  }
   return {
     actor: actor ?? actorOf(context),
     ...(data !== undefined && { data: await readData(data, context.io) }),
     ...(key !== undefined && { key }),
     ...(tasks !== undefined && { tasks }),
+    ...(at !== undefined && { at: readInstant(at, { field: '--at', now: context.now(), isUtc: context.isUtc }) }),
+    ...(delay !== undefined && { delay }),
     ...(reason !== undefined && { reason }),
   }
 }
 
-/** The user of this machine. */
-export function actorOf({ io }: Context): string {
-  try {
-    return io.env.USER || io.env.LOGNAME || userInfo().username
-  } catch {
-    // A user id without a name, as in containers.
-    return 'cli'
-  }
-}
-
-/** Says what became of a request, and answers the exit code. */
-export function printRequested({ out }: Context, job: string, result: TriggerResult): number {
-  if (out.isJson) out.json({ job, ...result })
-  else {
+/** Says what became of a request, waits for its end where that is asked for, and answers the exit code. */
+export async function finishRequest(
+  context: Context,
+  job: string | null,
+  result: TriggerResult,
+  { wait, timeout }: Pick<RequestOptions, 'wait' | 'timeout'>,
+): Promise<number> {
+  const { out, err } = context
+  const isWaiting = wait === true
+  if (!out.isJson) {
     const why = result.reason === null ? '' : ` (${result.reason})`
     const again = result.created ? '' : ', as was asked for with this key before'
-    out.line(text`${job}: ${result.state}${why}${again}`)
-    out.line(text`jobistemer run ${result.id}`)
+    // The answer is the run then.
+    const printer = isWaiting ? err : out
+    printer.line(text`${job ?? result.id}: ${result.state}${why}${again}`)
+    printer.line(text`jobistemer run ${result.id}`)
   }
-  return result.state === 'skipped' ? exitCodes.no : exitCodes.fine
+  if (!isWaiting) {
+    if (out.isJson) out.json({ job: job ?? result.id, ...result })
+    return result.state === 'skipped' ? exitCodes.no : exitCodes.fine
+  }
+  const occurrence = await endOf(context, result.id, timeout)
+  if (out.isJson) {
+    const { state, reason } = occurrence
+    out.json({ job: job ?? result.id, ...result, state, reason, why: whyOf(occurrence), occurrence })
+  } else printRun(context, job, occurrence)
+  return occurrence.state === 'completed' ? exitCodes.fine : exitCodes.no
+}
+
+async function endOf(context: Context, id: OccurrenceId, timeout: number | undefined): Promise<Occurrence> {
+  const client = await context.client()
+  try {
+    return await client.waitFor(id, { ...context.call, ...(timeout !== undefined && { timeout }) })
+  } catch (cause) {
+    if (!context.signal.aborted) throw cause
+    throw new CliError({
+      code: 'INTERRUPTED',
+      message: `Stopped by Ctrl-C. The run goes on: ${id}.`,
+      remedy: 'jobistemer run shows it, and jobistemer cancel ends it.',
+      exitCode: exitCodes.interrupted,
+      cause,
+    })
+  }
 }

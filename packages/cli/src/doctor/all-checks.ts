@@ -5,6 +5,7 @@ import { jobAhead } from './checks/job-ahead.ts'
 import { jobFailing } from './checks/job-failing.ts'
 import { jobLate } from './checks/job-late.ts'
 import { jobPaused } from './checks/job-paused.ts'
+import { jobSilent } from './checks/job-silent.ts'
 import { jobWithoutCode } from './checks/job-without-code.ts'
 import { longQueue } from './checks/long-queue.ts'
 import { noNodeLives } from './checks/no-node-lives.ts'
@@ -36,6 +37,7 @@ export const allChecks: Readonly<Record<string, Check>> = {
   'no run waits for long': runWaits,
   'the queue is short': longQueue,
   'no job fails again and again': jobFailing,
+  'no job is silent': jobSilent,
   'old history is removed': retentionBehind,
   'no job is paused': jobPaused,
 }

@@ -1,10 +1,15 @@
 import type { Retention } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 
+interface Settings {
+  readonly retention?: Retention | null
+  readonly alertAfterMs?: number | null
+}
+
 /** What core keeps of a definition; a storage keeps it as it is. */
 interface Definition {
-  readonly defaults: { readonly retention?: Retention | null }
-  readonly settings: { readonly retention?: Retention | null }
+  readonly defaults: Settings
+  readonly settings: Settings
   readonly tasks: readonly { readonly name: string; readonly handler?: string }[]
   readonly updates?: string
 }
@@ -22,4 +27,11 @@ export function retentionOf(job: Pick<JobRecord, 'definition'>): Retention | nul
   const { defaults, settings } = definitionOf(job)
   const own = settings.retention === undefined ? defaults.retention : settings.retention
   return own === undefined ? retentionByDefault : own
+}
+
+/** After how long without a success a job is silent; `null`: never. */
+export function alertAfterOf(job: Pick<JobRecord, 'definition'>): number | null {
+  const { defaults, settings } = definitionOf(job)
+  const own = settings.alertAfterMs === undefined ? defaults.alertAfterMs : settings.alertAfterMs
+  return own ?? null
 }

@@ -7,7 +7,7 @@ const atOnce = 16
 
 /** Asks the storage about each job, several at a time, and answers in the order of the jobs. */
 export async function forEachJob(
-  { jobs, signal }: Survey,
+  { jobs, signal }: Pick<Survey, 'jobs' | 'signal'>,
   ask: (job: JobRecord) => Promise<Finding | null>,
 ): Promise<readonly Finding[]> {
   const answers: (Finding | null)[] = []

@@ -1,10 +1,11 @@
-import { type Abilities, type Clock, readAbilities } from '@jobistemer/core'
+import { type Abilities, type Client, type Clock, readAbilities } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
 /** What the checks look at: read once, for all of them. */
 export interface Survey {
   readonly storage: Storage
+  readonly client: Client
   /** Epoch milliseconds: the storage's clock where it has one, else this machine's. */
   readonly now: number
   /** How far this machine's clock is ahead of the storage's, in milliseconds; `null` where the storage has none. */
@@ -42,11 +43,13 @@ export interface DoctorSettings {
 export async function survey(
   storage: Storage,
   {
+    client,
     clock,
     settings,
     warnings,
     signal,
   }: {
+    readonly client: Client
     readonly clock: Clock
     readonly settings: DoctorSettings
     readonly warnings: readonly { readonly fields: object; readonly message: string }[]
@@ -63,6 +66,7 @@ export async function survey(
   ])
   return {
     storage,
+    client,
     now: clock.now() - (clockOffsetMs ?? 0),
     clockOffsetMs,
     warnings,

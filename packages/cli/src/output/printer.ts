@@ -29,9 +29,9 @@ export class Printer {
     for (const line of content.split(/\r\n|\n/)) this.line(new Rendered(`${indentation}${visible(line)}`.trimEnd()))
   }
 
-  table(columns: readonly Column[], rows: readonly (readonly (string | Cell)[])[]): void {
+  async table(columns: readonly Column[], rows: readonly (readonly (string | Cell)[])[]): Promise<void> {
     const { dim } = this.styles
-    for (const line of tableLines(columns, rows, { title: dim, width: this.width })) this.line(line)
+    for (const line of await tableLines(columns, rows, { title: dim, width: this.width })) this.line(line)
   }
 
   /** Names and values, one pair a line. Values that are `null` are left out. */

@@ -11,7 +11,7 @@ export interface ListedRun {
 }
 
 /** Writes runs, one a line. */
-export function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): void {
+export async function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): Promise<void> {
   const hasJobs = runs.some(({ job }) => job !== undefined)
   const columns: Column[] = [
     { title: 'SCHEDULED' },
@@ -22,7 +22,7 @@ export function printRuns({ out, times, now }: Context, runs: readonly ListedRun
     { title: 'RUN' },
     { title: 'WHAT', shrinks: true },
   ]
-  out.table(
+  await out.table(
     columns,
     runs.map(({ job, occurrence }): readonly (string | Cell)[] => [
       times.at(occurrence.scheduledAt),

@@ -1,4 +1,3 @@
-import stringWidth from 'string-width'
 import { type Part, Rendered, visible } from './rendered.ts'
 
 /** A cell: a text from anywhere, and how it looks. */
@@ -18,18 +17,28 @@ export interface Column {
 const gap = '  '
 const leastWidth = 8
 
+/** How wide a text is on a terminal. */
+type WidthOf = (text: string) => number
+
 /** Lines of a table, with a title row. `width`: of the terminal; without one nothing is cut off. */
-export function tableLines(
+export async function tableLines(
   columns: readonly Column[],
   rows: readonly (readonly (string | Cell)[])[],
   { title, width }: { readonly title: (part: Part) => Rendered; readonly width?: number | undefined },
-): readonly Rendered[] {
+): Promise<readonly Rendered[]> {
   const head = columns.map((column) => ({ text: column.title, style: title }))
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)))]
   const shown = cells.map((row) => row.map((cell) => ({ ...cell, text: visible(cell.text) })))
+  const stringWidth = await widthFor(shown)
   const widths = columns.map((_, index) => Math.max(...shown.map((row) => stringWidth(row[index]?.text ?? ''))))
   if (width !== undefined) shrink(widths, columns, width)
-  return shown.map((row) => lineOf(row, columns, widths))
+  return shown.map((row) => lineOf(row, columns, widths, stringWidth))
+}
+
+/** Its tables of characters take longer to load than most commands run, and where all is ASCII they are not needed. */
+async function widthFor(rows: readonly (readonly Cell[])[]): Promise<WidthOf> {
+  const isPlain = rows.every((row) => row.every(({ text }) => /^[\x20-\x7e]*$/.test(text)))
+  return isPlain ? (text) => text.length : (await import('string-width')).default
 }
 
 function shrink(widths: number[], columns: readonly Column[], width: number): void {
@@ -43,10 +52,15 @@ function shrink(widths: number[], columns: readonly Column[], width: number): vo
   }
 }
 
-function lineOf(row: readonly Cell[], columns: readonly Column[], widths: readonly number[]): Rendered {
+function lineOf(
+  row: readonly Cell[],
+  columns: readonly Column[],
+  widths: readonly number[],
+  stringWidth: WidthOf,
+): Rendered {
   const parts = row.map(({ text, style }, index) => {
     const width = widths[index] as number
-    const cut = cutTo(text, width)
+    const cut = cutTo(text, width, stringWidth)
     const space = ' '.repeat(Math.max(0, width - stringWidth(cut)))
     const styled = style === undefined ? cut : style(new Rendered(cut)).text
     if (columns[index]?.align === 'right') return space + styled
@@ -56,7 +70,7 @@ function lineOf(row: readonly Cell[], columns: readonly Column[], widths: readon
 }
 
 /** The beginning of a text, with … at its end when something is missing. */
-function cutTo(text: string, width: number): string {
+function cutTo(text: string, width: number, stringWidth: WidthOf): string {
   if (stringWidth(text) <= width) return text
   let kept = ''
   let used = 1

@@ -32,7 +32,7 @@ import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-call
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
-import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller, type StorageCalls } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
@@ -54,6 +54,9 @@ import type {
 import { BackfillRelay } from './operations/backfill-relay.ts'
 import { BackfillRuns } from './operations/backfill-runs.ts'
 import { Backfills } from './operations/backfills.ts'
+import type { Change } from './operations/change.ts'
+import { ChangeLook } from './operations/change-look.ts'
+import { Changes, type ChangesOptions } from './operations/changes.ts'
 import {
   type DefinitionPlan,
   Definitions,
@@ -132,6 +135,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #backfills: Backfills
   readonly #interventions: Interventions
   readonly #waits: Waits
+  readonly #changes: Changes
   readonly #definitions: Definitions
   readonly #additions: Additions
   readonly #removals: Removals
@@ -253,6 +257,14 @@ export class Engine implements Scheduler, EngineContext {
     this.#waits = new Waits(this, async (id, signal) => {
       this.#assertRunning()
       return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
+    })
+    this.#changes = new Changes(this, {
+      look: new ChangeLook(this, { findsDueJobs, nodes: (asked) => this.#readNodes(asked) }),
+      storage: async () => {
+        if (isClient) await this.connect({})
+        return this.#asked({})
+      },
+      subscribe: (listener) => options.storage.subscribe?.(listener),
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
@@ -467,6 +479,7 @@ export class Engine implements Scheduler, EngineContext {
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
     this.#waits.stop()
+    this.#changes.stop()
     this.storage.stop()
     this.#lookup.stop()
     this.#requests.stop()
@@ -545,6 +558,12 @@ export class Engine implements Scheduler, EngineContext {
     return this.#waits.waitFor(id, options)
   }
 
+  changes(options: ChangesOptions = {}): AsyncIterable<Change> {
+    // A client connects with its first look.
+    if (!this.#isClient || this.#phase !== 'new') this.#assertRunning()
+    return this.#changes.follow(options)
+  }
+
   async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
     return versionsOf(name, options, this.#asked(options))
   }
@@ -597,8 +616,7 @@ export class Engine implements Scheduler, EngineContext {
 
   async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
     readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
+    return this.#readNodes(this.#asked(options))
   }
 
   async prune(options: PruneOptions): Promise<number> {
@@ -661,6 +679,10 @@ export class Engine implements Scheduler, EngineContext {
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.events.on(readEventName(event), listener)
+  }
+
+  #readNodes(asked: StorageCalls): Promise<readonly NodeInfo[]> {
+    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
   }
 
   #code(): NodeCode {

@@ -412,6 +412,12 @@ export const entryPoints: readonly EntryPoint[] = [
     },
   },
   {
+    name: 'changes',
+    options: { options: 'object', signal: 'object', interval: 'positive duration' },
+    call: (path, value, scheduler) =>
+      scheduler.changes(path === 'options' ? (value as never) : withMember(path, value)),
+  },
+  {
     name: 'nextRuns',
     options: { name: 'name', count: { integerFrom: 1, to: 100_000 } },
     call: (path, value, scheduler) =>

@@ -273,7 +273,10 @@ export class Heartbeats {
 
   /** Reads all nodes, for people. */
   async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
+    const askedAt = this.#engine.clock.monotonic()
     const answer = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
+    // Whoever is no node has no heartbeats that would tell: it learns who is silent by asking more than once.
+    if (!this.isKnown) this.peers.observe(answer.nodes, askedAt)
     const lost = new Set(this.peers.lost().map(({ incarnation }) => incarnation))
     return answer.nodes
       .map((record) => {

@@ -58,7 +58,6 @@ export interface JobInfo {
   /** The version in force: 1, 2, 3 … */
   readonly version: number
   /** In the order in which they were given; none where it has none. */
-  /** In the order in which they were given. */
   readonly tags: readonly string[]
   /** What it is for; `null` when nobody said. */
   readonly description: string | null

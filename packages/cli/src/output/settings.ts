@@ -1,0 +1,20 @@
+import type { JobSettings } from '@jobistemer/core'
+import { duration } from './times.ts'
+
+/** A setting for people: its name and its value. */
+export function settingText(name: string, value: unknown): readonly [string, string] {
+  const shown = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
+  return [
+    name.replace(/Ms$/, ''),
+    name.endsWith('Ms') && typeof value === 'number'
+      ? duration(value)
+      : name === 'retention' && value === null
+        ? 'forever'
+        : shown,
+  ]
+}
+
+/** All of a job. */
+export function settingTexts(settings: JobSettings): readonly (readonly [string, string])[] {
+  return Object.entries(settings).map(([name, value]) => settingText(name, value))
+}

@@ -1,0 +1,38 @@
+import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { startShell } from './spawn-cli.ts'
+
+const scratch = useScratch()
+const own = fileURLToPath(new URL('..', import.meta.url))
+
+/** A project that has the program, and no storage. */
+function project(): string {
+  const folder = scratch.folder()
+  const modules = join(folder, 'node_modules')
+  const installed = join(modules, '@jobistemer/cli')
+  mkdirSync(installed, { recursive: true })
+  cpSync(join(own, 'dist'), join(installed, 'dist'), { recursive: true })
+  cpSync(join(own, 'package.json'), join(installed, 'package.json'))
+  for (const name of ['@jobistemer/core', 'commander', 'jiti', 'picocolors', 'string-width']) {
+    symlinkSync(realpathSync(join(own, 'node_modules', name)), join(modules, name))
+  }
+  writeFileSync(join(folder, 'jobs.db'), '')
+  return folder
+}
+
+it.each([
+  ['sqlite:jobs.db', '@jobistemer/storage-sqlite'],
+  ['redis://localhost:1', '@jobistemer/storage-redis ioredis'],
+  ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
+])('PACKAGE_MISSING: %s without its package exits with 2, and says npm install %s', async (place, packages) => {
+  const folder = project()
+  // What starts the tests may name folders of packages.
+  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
+  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(err).toContain('PACKAGE_MISSING')
+  expect(err).toContain(`\n  Run: npm install ${packages}\n`)
+})

@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { type Ran, type RunOptions, runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+
+describe('trigger --at and --delay', () => {
+  it.each([
+    [['--at', '2026-01-02T14:00:00Z'], '2026-01-02T14:00:00.000Z'],
+    [['--at', '+2h'], '2026-01-02T14:30:00.000Z'],
+    [['--delay', '90s'], '2026-01-02T12:31:30.000Z'],
+  ])('%j lets the run wait until then, and run says so', async (when, scheduledAt) => {
+    const { place } = await scratch.ledger()
+    const ask = (...argv: string[]) => runCli([...argv, '-s', place])
+    const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
+    expect(asked).toMatchObject({ state: 'pending', reason: 'delayed' })
+    expect(JSON.parse((await ask('run', asked.id, '--json')).out)).toMatchObject({
+      why: 'It was asked for a later time.',
+      occurrence: { state: 'pending', scheduledAt },
+    })
+  })
+
+  it('are refused together, and what is no instant too', async () => {
+    const { place } = await scratch.ledger()
+    const ask = (...argv: string[]) => runCli(['trigger', 'nightly-report', ...argv, '-s', place])
+    expect(await ask('--at', '+1h', '--delay', '1h')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('(USAGE, --delay)'),
+    })
+    expect(await ask('--at', 'tomorrow')).toMatchObject({ code: 2, err: expect.stringContaining('INVALID_INSTANT') })
+    expect(JSON.parse((await runCli(['counts', 'nightly-report', '-s', place, '--json'])).out).counts.pending).toBe(0)
+  })
+})
+
+describe('--wait', () => {
+  /** A node that runs three jobs, and the program while time passes. */
+  async function world(at?: readonly string[]) {
+    const { place, storage } = scratch.empty()
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    const job = (name: string, run: () => Promise<unknown>) => defineJob({ name, tasks: [{ name: 'a', run }] })
+    const scheduler = createScheduler({
+      storage: storage(),
+      clock,
+      nodeId: 'node-1',
+      logger: silentLogger,
+      jobs: [
+        job('quick', async () => ({ rows: 3 })),
+        job('broken', () => Promise.reject(new Error('no rows'))),
+        job('long', () => clock.sleep({ minutes: 4 })),
+      ],
+    })
+    await scheduler.start()
+    const ask = async (argv: readonly string[], options: RunOptions = {}): Promise<Ran> => {
+      let isOver = false
+      const running = runCli([...argv, ...(at ?? ['-s', place])], { now: clock, ...options }).finally(() => {
+        isOver = true
+      })
+      while (!isOver) await clock.advance({ seconds: 1 })
+      return running
+    }
+    return { ask, scheduler }
+  }
+
+  it('shows the run as run does, and exits with 0 when it is completed', async () => {
+    const { ask, scheduler } = await world()
+    const waited = await ask(['trigger', 'quick', '--wait'])
+    expect(waited).toMatchObject({ code: 0, err: expect.stringMatching(/^quick: \w+\njobistemer run occ_\S+\n$/) })
+    const [id = ''] = /occ_\S+/.exec(waited.err) as RegExpExecArray
+    const ages = / \(.*\)|\d+ s ago|now/g
+    expect(waited.out.replace(ages, '')).toBe((await ask(['run', id])).out.replace(ages, ''))
+    expect(waited.out).toContain('result {"rows":3}')
+    const { code, out } = await ask(['replay', id, '--wait', '--json'])
+    expect({ code, ...JSON.parse(out) }).toMatchObject({
+      code: 0,
+      job: 'quick',
+      state: 'completed',
+      why: 'All of its tasks completed.',
+      occurrence: { replayOf: id, tasks: [{ result: { rows: 3 } }] },
+    })
+    await scheduler.shutdown()
+  })
+
+  it('exits with 1 when it has failed or was skipped', async () => {
+    const { ask, scheduler } = await world()
+    expect(await ask(['trigger', 'broken', '--wait'])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('Error: no rows'),
+    })
+    expect(await ask(['trigger', 'long'])).toMatchObject({ code: 0 })
+    expect(await ask(['trigger', 'long', '--wait'])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^state +skipped$/m),
+    })
+    await scheduler.shutdown()
+  })
+
+  it('exits with 6 when --timeout is over, and the run goes on', async () => {
+    const { ask, scheduler } = await world()
+    const { code, out, err } = await ask(['trigger', 'long', '--wait', '--timeout', '1m', '--json'])
+    expect({ code, out, ...JSON.parse(err) }).toMatchObject({
+      code: 6,
+      out: '',
+      error: {
+        code: 'WAIT_TIMEOUT',
+        message: expect.stringMatching(/^Occurrence occ_\S+ has not ended within 60000 ms/),
+      },
+    })
+    expect(JSON.parse((await ask(['counts', 'long', '--json'])).out)).toMatchObject({ counts: { running: 1 } })
+    await scheduler.shutdown()
+  })
+
+  it('waits for a storage that does not answer no longer than ever, whatever --timeout says', async () => {
+    const { folder } = scratch.empty()
+    writeFileSync(
+      join(folder, 'jobistemer.config.mjs'),
+      `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
+const storage = sqliteStorage({ file: ':memory:' })
+export default { storage: Object.assign(storage, { serverTime: () => new Promise(() => {}) }) }`,
+    )
+    const { ask, scheduler } = await world([])
+    const { code, err } = await ask(['trigger', 'quick', '--wait', '--timeout', '1m'], { cwd: folder })
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('has not answered within 10000 ms') })
+    await scheduler.shutdown()
+  })
+
+  it('ends at Ctrl-C with 130, says the id, and the run goes on', async () => {
+    const { ask, scheduler } = await world()
+    const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
+      interruptible: (interrupt) => {
+        // While the run is under way.
+        scheduler.on('occurrence.started', interrupt)
+      },
+    })
+    expect({ code, out }).toEqual({ code: 130, out: '' })
+    expect(err).toMatch(/The run goes on: occ_\S+\. \(INTERRUPTED\)/)
+    expect(await scheduler.isRunning('long')).toBe(true)
+    await scheduler.shutdown()
+  })
+})

@@ -1,0 +1,97 @@
+import { createClient, silentLogger } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { cron } from '@jobistemer/ticker-cron'
+import { describe, expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { type RunOptions, runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+
+async function ledger() {
+  const { place, storage } = await scratch.ledger()
+  const ask = (argv: readonly string[], options: RunOptions = {}) => runCli([...argv, '-s', place], options)
+  const json = async (...argv: string[]) => JSON.parse((await ask([...argv, '--json'])).out)
+  const client = createClient({ storage: storage(), clock: virtualClock('2026-01-02T12:10:00Z'), logger: silentLogger })
+  return { ask, json, client }
+}
+
+describe('versions', () => {
+  it('says what each has changed, from what to what, newest first', async () => {
+    const { ask, json, client } = await ledger()
+    await client.update('import', { description: 'orders\u001b[31m', executionTimeout: { hours: 2 } })
+    await client.update('import', { schedule: cron('0 3 * * *', { timezone: 'UTC' }), retention: 'forever' })
+    await client.close()
+    expect((await ask(['versions', 'import'])).out).toMatchInlineSnapshot(`
+      "version 3  from 2026-01-02 12:10:00Z (20 min ago), in force
+        schedule   {"type":"cron","expression":"0 0 1 1 *","timezone":"UTC"} → {"type":"cron","expression":"0 3 * * *","timezone":"UTC"}
+        retention  {"olderThanMs":2592000000,"keep":10} → forever
+
+      version 2  from 2026-01-02 12:10:00Z (20 min ago)
+        description       null → orders\\x1b[31m
+        executionTimeout  1 h → 2 h
+
+      version 1  from 2026-01-02 12:00:00Z (30 min ago)
+        the first
+      "
+    `)
+    expect((await ask(['versions', 'import', '-n', '1'])).out).toMatchInlineSnapshot(`
+      "version 3  from 2026-01-02 12:10:00Z (20 min ago), in force
+        schedule   {"type":"cron","expression":"0 0 1 1 *","timezone":"UTC"} → {"type":"cron","expression":"0 3 * * *","timezone":"UTC"}
+        retention  {"olderThanMs":2592000000,"keep":10} → forever
+      "
+    `)
+    expect(await json('versions', 'import', '-n', '1')).toMatchObject({
+      job: 'import',
+      versions: [{ version: 3, changes: ['schedule', 'retention'] }],
+    })
+  })
+
+  it('names those that are like a job that is not there', async () => {
+    const { ask, client } = await ledger()
+    await client.close()
+    expect(await ask(['versions', 'imprt'])).toMatchObject({ code: 4, err: expect.stringContaining('"import"') })
+  })
+})
+
+describe('remove', () => {
+  it('asks on a terminal, and does nothing when the answer is not yes', async () => {
+    const { ask, json, client } = await ledger()
+    await client.close()
+    const asked = await ask(['remove', 'import'], { terminal: 80, input: '\n' })
+    expect(asked).toMatchObject({ code: 1, out: '' })
+    expect(asked.err).toContain('Remove import? 3 runs that wait will be canceled. [y/N] ')
+    expect((await json('counts', 'import')).counts).toMatchObject({ pending: 1, queued: 2 })
+    expect(await ask(['remove', 'import'], { terminal: 80, input: 'yes\n' })).toMatchObject({
+      code: 0,
+      out: 'import\nRemoved 1.\n',
+    })
+    expect((await json('counts')).counts).toEqual({ pending: 0, queued: 0, running: 0 })
+    expect(await ask(['job', 'import'])).toMatchObject({ code: 4 })
+  })
+
+  it('needs --yes elsewhere, and a dry run changes nothing', async () => {
+    const { ask, json, client } = await ledger()
+    await client.close()
+    const both = ['remove', 'import', 'nightly-report']
+    expect(await ask(both)).toMatchObject({ code: 2, err: expect.stringContaining('NOT_CONFIRMED') })
+    // A program that reads JSON may have been started on a terminal.
+    const onTerminal = await ask([...both, '--json'], { terminal: 80, input: 'y\n' })
+    expect(JSON.parse(onTerminal.err)).toMatchObject({ error: { code: 'NOT_CONFIRMED', exitCode: 2 } })
+    expect((await ask([...both, '--dry-run'])).out).toBe(
+      'Would remove import, nightly-report. 3 runs that wait will be canceled. Nothing was done.\n',
+    )
+    expect((await json('jobs')).jobs).toHaveLength(3)
+    expect(await json(...both, '--yes')).toEqual({ dryRun: false, jobs: ['import', 'nightly-report'] })
+    expect((await json('jobs')).jobs).toHaveLength(1)
+  })
+
+  it('removes none when one of the names is wrong', async () => {
+    const { ask, json, client } = await ledger()
+    await client.close()
+    expect(await ask(['remove', 'import', 'nightly', '--yes'])).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('Did you mean "nightly-report"?'),
+    })
+    expect((await json('jobs')).jobs).toHaveLength(3)
+  })
+})
