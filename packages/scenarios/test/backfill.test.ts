@@ -173,11 +173,14 @@ it('a backfill goes on although its node dies between the end of one run and the
   const intercepted = new InterceptedStorage(world.connect())
   const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
   await first.backfill('job', { ...past, key: 'k' })
-  // Nobody hears that the next run is to be created; whatever else is said gets through.
-  intercepted.intercept = (call) =>
-    call.operation === 'createOccurrences' ? new Promise(() => undefined) : call.proceed()
+  // It dies when it creates the next run; what else it has to say by then gets through.
+  intercepted.intercept = async (call) => {
+    if (call.operation !== 'createOccurrences') return call.proceed()
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    world.crash(first)
+    return new Promise(() => undefined)
+  }
   await world.clock.advance({ seconds: 1 })
-  world.crash(first)
   expect(ran).toEqual(['backfill -300'])
   const second = await world.start({ jobs: [minutely(ran)], nodeId: 'a' })
   await world.clock.advance({ seconds: 10 })
