@@ -1,3 +1,4 @@
+import type { JobInfo } from '@jobistemer/core'
 import { CliError } from './cli-error.ts'
 import type { CommandOption, Context } from './command.ts'
 import { jobOf } from './job-of.ts'
@@ -17,11 +18,12 @@ export const selectionOptions: readonly CommandOption[] = [
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
-/** Names of the jobs that are meant, and whether they were named one by one. `paused`: of those that match, only these. */
+/** Names of the jobs that are meant, and whether they were named one by one. Of those that match, only the wanted ones. */
 export async function selectJobs(
   context: Context,
   named: readonly string[],
-  { owner, match, tag, paused }: JobSelection & { readonly paused: boolean },
+  { owner, match, tag }: JobSelection,
+  isWanted: (job: JobInfo) => boolean,
 ): Promise<{ readonly names: readonly string[]; readonly areMatched: boolean }> {
   const isMatching = owner !== undefined || match !== undefined || tag !== undefined
   if (named.length > 0 === isMatching) {
@@ -37,26 +39,27 @@ export async function selectJobs(
     for (const name of named) await jobOf(context, name)
     return { names: named, areMatched: false }
   }
-  const names = await namesOf(context, {
-    paused,
+  const filter = {
     ...(owner !== undefined && { owner }),
     ...(match !== undefined && { text: match }),
     ...(tag !== undefined && { tag }),
-  })
+  }
+  const names = await namesOf(context, filter, isWanted)
   return { names, areMatched: true }
 }
 
 /** Names of all jobs that a filter lets through. */
 async function namesOf(
   context: Context,
-  filter: { readonly owner?: string; readonly text?: string; readonly tag?: string; readonly paused: boolean },
+  filter: { readonly owner?: string; readonly text?: string; readonly tag?: string },
+  isWanted: (job: JobInfo) => boolean,
 ): Promise<readonly string[]> {
   const client = await context.client()
   const names: string[] = []
   let cursor: string | null = null
   do {
     const page = await client.jobs({ ...filter, limit: 1000, cursor }, context.call)
-    names.push(...page.items.map(({ name }) => name))
+    names.push(...page.items.filter(isWanted).map(({ name }) => name))
     cursor = page.cursor
   } while (cursor !== null)
   return names

@@ -196,6 +196,26 @@ describe('pause and resume', () => {
     expect(await paused()).toEqual([evilName, 'import'])
   })
 
+  it('a pause with an end is shown with it, and refused where it cannot be', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['pause', 'import', '--until', '2026-01-02T18:00:00Z'])).toMatchObject({ code: 0 })
+    expect(await ask(['pause', 'nightly-report', '--for', '2h'])).toMatchObject({ code: 0 })
+    expect((await json('job', 'import')).job.paused).toMatchObject({ until: '2026-01-02T18:00:00.000Z' })
+    const listed = (await ask(['jobs', '--paused'])).out
+    for (const end of ['18:00:00Z', '14:30:00Z']) expect(listed).toContain(`paused until 2026-01-02 ${end}`)
+    expect((await ask(['job', 'import'])).out).toMatch(/until +2026-01-02 18:00:00Z/)
+    expect((await ask(['next', 'nightly-report'])).out).toContain('skipped until 2026-01-02 14:30:00Z')
+    for (const wrong of [
+      ['--until', '2026-01-01T18:00:00Z'],
+      ['--until', '+1h', '--for', '1h'],
+      ['--for', '0'],
+      ['--until', 'tomorrow'],
+    ]) {
+      const { code, err } = await ask(['pause', 'nightly-report', ...wrong])
+      expect([code, err]).toEqual([2, expect.stringContaining(wrong[0] as string)])
+    }
+  })
+
   it('take all of an owner or a tag, and leave those alone that are so already', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })

@@ -55,7 +55,14 @@ export interface SchedulerEvents {
     readonly version: number
     readonly reason: 'lower_release' | 'updated' | 'newer_build'
   }
-  'job.paused': { readonly jobId: JobId; readonly jobName: string; readonly reason: string | null }
+  /** By this node. `until`: when the pause ends by itself, which is no event; `null`: not before somebody resumes the job. */
+  'job.paused': {
+    readonly jobId: JobId
+    readonly jobName: string
+    readonly reason: string | null
+    readonly until: Date | null
+  }
+  /** By this node. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /** This node, or another, removed it; what runs of it may end. */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }

@@ -57,6 +57,7 @@ export type { Change } from './engine/operations/change.ts'
 export type { ChangesOptions } from './engine/operations/changes.ts'
 export type { Explanation } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
+export type { PauseOptions } from './engine/operations/pause-options.ts'
 export type { JobSelection } from './engine/operations/bulk-pauses.ts'
 export type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 export type { WaitOptions } from './engine/operations/waits.ts'
@@ -117,7 +118,14 @@ export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'
 export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type { JobDetails, JobInfo, JobsFilter, JobTaskInfo, LastRun } from './engine/operations/job-catalog.ts'
+export type {
+  JobDetails,
+  JobInfo,
+  PauseInfo,
+  JobsFilter,
+  JobTaskInfo,
+  LastRun,
+} from './engine/operations/job-catalog.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'

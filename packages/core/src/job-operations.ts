@@ -19,6 +19,7 @@ import type { ChangesOptions } from './engine/operations/changes.ts'
 import type { Explanation } from './engine/operations/explain.ts'
 import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 import type { JobSelection } from './engine/operations/bulk-pauses.ts'
+import type { PauseOptions } from './engine/operations/pause-options.ts'
 import type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 import type { JobDetails, JobInfo, JobsFilter } from './engine/operations/job-catalog.ts'
 import type { RealignedJob } from './engine/operations/realign.ts'
@@ -158,23 +159,28 @@ export interface JobOperations {
    */
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
-   * Stops a job on all nodes until it is resumed: slots meanwhile are recorded as skipped, nothing of it starts, what
-   * runs may end.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
+   * Stops a job on all nodes, until it is resumed or, with `until` or `for`, until then: slots meanwhile are recorded as
+   * skipped, nothing of it starts, what runs may end. Whether a slot lies in the pause goes by the instant of the slot.
+   *
+   * Of several pauses the one that holds longer wins: one without an end replaces one with an end, a later end an earlier
+   * one. One that would end sooner, or at the same time, changes nothing; for a shorter pause, resume the job first.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
+   * `INVALID_ARGUMENT` for `until` that does not lie ahead, or beside `for`
    */
-  pause(name: string, options?: InterventionOptions): Promise<void>
+  pause(name: string, options?: PauseOptions): Promise<void>
   /**
-   * Pauses all jobs of a tag or an owner that are not paused. Answers their names. One that comes later is not paused.
-   * @throws JobistemerError `INVALID_ARGUMENT` for a filter that names neither; `INVALID_NAME`, `UNKNOWN_OPTION`
+   * Pauses all jobs of a tag or an owner, but for those that are paused for as long anyway. Answers their names. One that
+   * comes later is not paused.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a filter that names neither, and those of {@link pause}
    */
-  pauseAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
+  pauseAll(filter: JobSelection, options?: PauseOptions): Promise<readonly string[]>
   /**
    * Resumes all jobs of a tag or an owner that are paused. Answers their names.
    * @throws JobistemerError as {@link pauseAll}
    */
   resumeAll(filter: JobSelection, options?: CallOptions): Promise<readonly string[]>
   /**
-   * Lifts a pause on all nodes. Slots inside it are not made up for. A job that is not paused stays as it is.
+   * Lifts a pause on all nodes, at once, also one with an end. Slots inside it are not made up for. A job that is not paused stays as it is.
    * @throws JobistemerError `JOB_NOT_FOUND`
    */
   resume(name: string, options?: CallOptions): Promise<void>

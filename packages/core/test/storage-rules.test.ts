@@ -67,7 +67,8 @@ const slot: CreateItem & { kind: 'slot' } = {
 
 function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}): OverlapSituation {
   const counts = { pending: 0, running: 0, queued: 0, superseded: false, delayed: false }
-  return { kind: 'slot', overlap: { policy, maxQueued: 2 }, paused: false, startable: true, ...counts, ...change }
+  const free = { paused: false, slotPaused: false, startable: true }
+  return { kind: 'slot', overlap: { policy, maxQueued: 2 }, ...free, ...counts, ...change }
 }
 
 describe('the overlap rule', () => {
@@ -109,9 +110,13 @@ describe('the overlap rule', () => {
 
   it('skips the slots of a paused job, and lets its triggers wait', () => {
     for (const policy of policies) {
-      const paused = decideOverlap(situation(policy, { paused: true, running: 1, queued: 1 }))
+      const paused = decideOverlap(situation(policy, { slotPaused: true, running: 1, queued: 1 }))
       expect(paused).toEqual({ state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false })
-      expect(decideOverlap(situation(policy, { paused: true, kind: 'trigger' })).state).toBe('pending')
+      expect(decideOverlap(situation(policy, { paused: true, slotPaused: true, kind: 'trigger' })).state).toBe(
+        'pending',
+      )
+      // A slot after the end of the pause, by a clock that is ahead.
+      expect(decideOverlap(situation(policy, { paused: true })).state).toBe('pending')
     }
   })
 

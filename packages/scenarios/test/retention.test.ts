@@ -94,8 +94,11 @@ describe.each(everywhere)('on $name', (place) => {
       defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks }),
       defineJob({ name: 'to come', schedule: once(at(day)), retention, tasks }),
       defineJob({ name: 'asked for', schedule: once(at(minute)), retention, tasks }),
+      defineJob({ name: 'rested', schedule: once(at(minute)), retention, tasks }),
     ])
     await world.clock.advance({ minutes: 90 })
+    // A pause that is over by itself keeps nothing.
+    await node.pause('rested', { for: { hours: 1 } })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     await node.trigger('asked for')
     await world.clock.advance({ minutes: 105 })

@@ -142,6 +142,16 @@ it('a job that is paused is not told of, and its time counts from when it is res
   expect(said.lines).toEqual(['job silent, since 60, at 70'])
 })
 
+it('the time of a job whose pause has ended by itself counts from that end', async () => {
+  const world = createWorld()
+  const said = new Said(world)
+  const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
+  await world.clock.advance({ minutes: 8 })
+  await node.pause('job', { for: { minutes: 52 } })
+  await world.clock.advance({ minutes: 67 })
+  expect(said.lines).toEqual(['job silent, since 60, at 70'])
+})
+
 it('one that was silent and is changed, paused or removed is silent no more, without a success', async () => {
   const world = createWorld()
   const said = new Said(world)

@@ -18,6 +18,7 @@ import { heartbeatCases } from './cases/heartbeat.ts'
 import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
+import { pauseWithEndCases } from './cases/pause-with-end.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
@@ -49,6 +50,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...connectionCases,
     ...jobCases,
     ...pauseCases,
+    ...pauseWithEndCases,
     ...deleteCases,
     ...deleteInStepsCases,
     ...updateInStepsCases,

@@ -11,6 +11,7 @@ import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
 import { ledgerWorld } from './mutants/mutant.ts'
 import { nodeMutants } from './mutants/node-mutants.ts'
+import { pauseMutants } from './mutants/pause-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
@@ -22,6 +23,7 @@ const mutants = [
   ...settleMutants,
   ...takeNextMutants,
   ...jobMutants,
+  ...pauseMutants,
   ...requestMutants,
   ...countMutants,
   ...textMutants,

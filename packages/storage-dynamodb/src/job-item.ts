@@ -56,7 +56,15 @@ export interface StoredHead {
 }
 
 /** Names of attributes, short for the same reason as those of occurrences. */
-export const headNames = { handlerKey: 'h', policy: 'p', paused: 'z', cancelsBelow: 'b', planParts: 'y' } as const
+export const headNames = {
+  handlerKey: 'h',
+  policy: 'p',
+  paused: 'z',
+  /** Of a pause that has one, once more: for conditions. */
+  pausedUntil: 'u',
+  cancelsBelow: 'b',
+  planParts: 'y',
+} as const
 
 export function headItem(keys: Keys, head: StoredHead): Item {
   const { pk, sk } = keys.head(head.id)
@@ -75,6 +83,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.nextAt !== null) item.a = number(head.nextAt)
   if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
   if (head.paused !== null) item[headNames.paused] = json(head.paused)
+  if (head.paused?.until !== undefined) item[headNames.pausedUntil] = number(head.paused.until)
   if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = number(head.cancelsBelow)
   if (head.deletedAt !== null) item.d = number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }

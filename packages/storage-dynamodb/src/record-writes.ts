@@ -30,14 +30,15 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
 
 /** The condition that a job whose occurrences may overlap still lets them start; its head may have changed otherwise. */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
-  const { policy, paused, planParts, handlerKey, cancelsBelow } = headNames
+  const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
-  const conditions = [
-    `${policy} = :allow`,
-    `attribute_not_exists(${paused})`,
-    `attribute_not_exists(${planParts})`,
-    `${handlerKey} = :handlerKey`,
-  ]
+  const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
+  // One that is there is over, by the time of the step.
+  if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
+  else {
+    conditions.push(`${pausedUntil} = :pausedUntil`)
+    values[':pausedUntil'] = number(head.paused.until ?? 0)
+  }
   // A change that cancels what waits must not be followed by the start of one of those.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {

@@ -5,6 +5,7 @@ import {
   type JobRecord,
   type JobVersionRecord,
   NodeList,
+  pausedUntil,
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
 import { DueJobs } from './due-jobs.ts'
@@ -41,12 +42,11 @@ export class Database {
 
   /** Replaces the head of a job. */
   changeJob(job: MemoryJob, head: JobRecord): void {
-    const wasPaused = job.head.paused !== null
-    const isPaused = head.paused !== null
+    const isOtherPause = pausedUntil(job.head.paused) !== pausedUntil(head.paused)
     this.jobsByChange.delete(job)
-    if (isPaused && !wasPaused) this.live.park(job)
+    if (isOtherPause) this.live.park(job)
     job.head = head
-    if (wasPaused && !isPaused) this.live.unpark(job)
+    if (isOtherPause) this.live.unpark(job)
     job.changeOrdinal = this.#ordinal++
     this.jobsByChange.add(job)
     this.dueJobs.changed(job)

@@ -1,6 +1,6 @@
-import { isDelayed, type LiveCounts } from '@jobistemer/core/storage'
+import { claimableFrom, isDelayed, type LiveCounts } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
-import { byDeadline, byDue, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byDeadline, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**
@@ -16,22 +16,22 @@ export class LiveIndex {
   /** Running occurrences whose cancellation was asked for. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // The pending ones of jobs that are not paused, parted by the instant that the last claim looked at.
+  // The pending ones by when a claim may take them, parted by the instant that the last claim looked at.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
-  readonly #future: SortedList<OccurrenceEntry> = new SortedList(byDue)
+  readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /** No ready one is due later. */
+  /** No ready one may be taken later only. */
   #latestReady = Number.NEGATIVE_INFINITY
 
   /** Enters an entry by the state of its record, unless that is final. */
   enter(entry: OccurrenceEntry): void {
-    const { occurrences, head } = entry.job
+    const { occurrences } = entry.job
     switch (entry.record.state) {
       case 'pending':
         occurrences?.live.pending.add(entry)
         if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed++
         this.pending.add(entry)
-        if (head.paused === null) this.#offer(entry)
+        this.#offer(entry)
         return
       case 'queued':
         occurrences?.live.queued.add(entry)
@@ -47,13 +47,13 @@ export class LiveIndex {
 
   /** Takes an entry out again, before its record is replaced. */
   leave(entry: OccurrenceEntry): void {
-    const { occurrences, head } = entry.job
+    const { occurrences } = entry.job
     switch (entry.record.state) {
       case 'pending':
         occurrences?.live.pending.delete(entry)
         if (occurrences !== null && isDelayed(entry.record)) occurrences.delayed--
         this.pending.delete(entry)
-        if (head.paused === null) this.#withdraw(entry)
+        this.#withdraw(entry)
         return
       case 'queued':
         occurrences?.live.queued.delete(entry)
@@ -67,23 +67,23 @@ export class LiveIndex {
     }
   }
 
-  /** To be called before the job's head is replaced by a paused one. */
+  /** To be called before the job's head is replaced by one with another pause. */
   park(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** To be called for a job that was parked. */
+  /** To be called for a job that was parked, with its new head. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
-  /** Pending ones of jobs that are not paused and due at `now`, by their time. */
+  /** Pending ones that a claim at `now` may take, by their time. */
   readyAt(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#ready
   }
 
-  /** Pending ones of jobs that are not paused and due after `now`, soonest first. */
+  /** Pending ones that a claim may take after `now`, soonest first; last those that wait for their job to be resumed. */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#future
@@ -95,17 +95,17 @@ export class LiveIndex {
   }
 
   #offer(entry: OccurrenceEntry): void {
-    const { dueAt } = entry.record
-    if (dueAt > this.#horizon) {
+    const from = claimableAt(entry)
+    if (from > this.#horizon) {
       this.#future.add(entry)
       return
     }
     this.#ready.add(entry)
-    if (dueAt > this.#latestReady) this.#latestReady = dueAt
+    if (from > this.#latestReady) this.#latestReady = from
   }
 
   #withdraw(entry: OccurrenceEntry): void {
-    if (entry.record.dueAt > this.#horizon) this.#future.delete(entry)
+    if (claimableAt(entry) > this.#horizon) this.#future.delete(entry)
     else this.#ready.delete(entry)
   }
 
@@ -113,16 +113,26 @@ export class LiveIndex {
     const moved: OccurrenceEntry[] = []
     if (now >= this.#horizon) {
       for (const entry of this.#future.ascending()) {
-        if (entry.record.dueAt > now) break
+        if (claimableAt(entry) > now) break
         moved.push(entry)
       }
     } else if (this.#latestReady > now) {
       // The clocks of two nodes differ: what was due for the other is not due for this one.
-      for (const entry of this.#ready.ascending()) if (entry.record.dueAt > now) moved.push(entry)
+      for (const entry of this.#ready.ascending()) if (claimableAt(entry) > now) moved.push(entry)
       this.#latestReady = now
     }
     for (const entry of moved) this.#withdraw(entry)
     this.#horizon = now
     for (const entry of moved) this.#offer(entry)
   }
+}
+
+/** Infinite for one whose job is paused until it is resumed. */
+export function claimableAt({ job, record }: OccurrenceEntry): number {
+  return claimableFrom(job.head, record.dueAt)
+}
+
+function byClaimable(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  const [first, second] = [claimableAt(left), claimableAt(right)]
+  return first === second ? left.ordinal - right.ordinal : first - second
 }

@@ -19,6 +19,7 @@ import type {
   WakeUp,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
+import { claimableAt } from './live-index.ts'
 import type { MemoryJob } from './memory-job.ts'
 import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { get, listJobs, listOccurrences } from './queries.ts'
@@ -73,8 +74,10 @@ export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover
   }
 
   nextDueAt({ now, exceptHandlerKeys }: DueQuery): number | null {
-    for (const { record, job } of this.#database.live.futureAfter(now).ascending()) {
-      if (!exceptHandlerKeys.includes(job.head.handlerKey)) return record.dueAt
+    for (const entry of this.#database.live.futureAfter(now).ascending()) {
+      const from = claimableAt(entry)
+      if (!Number.isFinite(from)) return null
+      if (!exceptHandlerKeys.includes(entry.job.head.handlerKey)) return from
     }
     return null
   }

@@ -16,10 +16,6 @@ export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): numbe
   return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
 }
 
-export function byDue(left: OccurrenceEntry, right: OccurrenceEntry): number {
-  return left.record.dueAt - right.record.dueAt || left.ordinal - right.ordinal
-}
-
 /** For failures, which have always ended. */
 export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)

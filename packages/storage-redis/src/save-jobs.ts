@@ -3,7 +3,7 @@ import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type JobParts, printContent, printHandlerKey, printTag, printVersion, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
-import { never, orNever } from './numbers.ts'
+import { always, never, orNever } from './numbers.ts'
 import { jobChanges, policyCodes } from './record-codes.ts'
 import { readAddresses } from './replies.ts'
 import { jobChangeLayout } from './request-layouts.ts'
@@ -41,7 +41,7 @@ function writeChange(writer: ByteWriter, change: JobChange): void {
   const start = writer.skip(jobChangeLayout.size)
   writer.setByte(start + changeAt.kind, jobChanges[change.kind])
   writer.setId(start + changeAt.job, change.id)
-  writer.setNumber(start + changeAt.nextAt, content === null ? never : orNever(content.nextAt))
+  writer.setNumber(start + changeAt.nextAt, instantOf(change))
   writer.setByte(start + changeAt.policy, content === null ? 0 : policyCodes[content.overlap.policy])
   writer.setNumber(start + changeAt.maxQueued, content === null ? 0 : content.overlap.maxQueued)
   writer.setUint32(start + changeAt.expected, 'expectedVersion' in change ? (change.expectedVersion ?? 0) : 0)
@@ -56,6 +56,13 @@ function writeChange(writer: ByteWriter, change: JobChange): void {
   writer.bytes(version)
   writer.setUint32(start + changeAt.versionSize, version.length)
   writer.setUint32(start + changeAt.handlerSize, writer.text(handlerKey))
+}
+
+/** The next instant of a content, or when a pause ends. */
+function instantOf(change: JobChange): number {
+  if (change.kind === 'create' || change.kind === 'replace') return orNever(change.content.nextAt)
+  if (change.kind !== 'pause') return never
+  return change.paused === null ? always : orNever(change.paused.until ?? null)
 }
 
 function readAnswer([letter, canceled, ...job]: readonly Buffer[], change: JobChange): SaveJobAnswer {

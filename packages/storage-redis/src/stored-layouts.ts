@@ -12,7 +12,7 @@ type HeadField =
   | 'nextAt'
   | 'delayed'
   | 'version'
-  | 'paused'
+  | 'pausedUntil'
   | 'policy'
   | 'floor'
   | 'taken'
@@ -37,7 +37,8 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   // Those of the pending ones that wait for their time.
   delayed: 'uint32',
   version: 'uint32',
-  paused: 'byte',
+  // Before all time when it is not paused, after it when it is to be resumed.
+  pausedUntil: 'number',
   policy: 'byte',
   floor: 'number',
   // The latest slot beyond the watermark that has a record.

@@ -5,6 +5,7 @@ import type {
   LedgerHead,
   JobCounts,
   LiveCounts,
+  PauseEnd,
   PauseRecord,
   ScheduleSegment,
 } from '@jobistemer/core/storage'
@@ -25,15 +26,17 @@ export interface Head extends LedgerHead {
   readonly requestedUntil: number | null
 }
 
-/** Bits of `heads.flags`; 0 = alive and not paused. */
-const headFlags = { paused: 1, deleted: 2 } as const
+/** Bits of `heads.flags`. */
+const headFlags = { deleted: 1 } as const
 
-/** Stands for a pause of which only that it is there is known. */
-const isSet = Object.freeze({})
+/** In `heads.paused_until`: until it is resumed. */
+const forEver = 9e15
+const isEndless: PauseEnd = Object.freeze({})
 
 type HeadRow = readonly [
   row: number,
   flags: number,
+  pausedUntil: number | null,
   policy: number,
   maxQueued: number,
   handler: number,
@@ -154,12 +157,12 @@ export class JobTable {
   #headAt(row: number, id: JobId): Head | undefined {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
-    const [, flags, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
+    const [, flags, until, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
     const [excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
     return {
       row,
       id,
-      paused: (flags & headFlags.paused) === 0 ? null : isSet,
+      paused: until === null ? null : until === forEver ? isEndless : { until },
       deletedAt: (flags & headFlags.deleted) === 0 ? null : 0,
       overlap: { policy: policyOf(policy), maxQueued },
       handlerKey: this.#names.handlerOf(handler),
@@ -304,6 +307,7 @@ export class JobTable {
     this.#statements.insertHead.run(
       row,
       flagsOf(job),
+      pauseEndOf(job),
       policyCodes[job.overlap.policy],
       job.overlap.maxQueued,
       this.#names.handlerRow(job.handlerKey),
@@ -334,6 +338,7 @@ export class JobTable {
     )
     this.#statements.updateHead.run(
       flagsOf(job),
+      pauseEndOf(job),
       policyCodes[job.overlap.policy],
       job.overlap.maxQueued,
       this.#names.handlerRow(job.handlerKey),
@@ -392,7 +397,11 @@ function keyAfter(id: JobId | null): Buffer {
 }
 
 function flagsOf(job: JobRecord): number {
-  return (job.paused === null ? 0 : headFlags.paused) | (job.deletedAt === null ? 0 : headFlags.deleted)
+  return job.deletedAt === null ? 0 : headFlags.deleted
+}
+
+function pauseEndOf({ paused }: JobRecord): number | null {
+  return paused === null ? null : (paused.until ?? forEver)
 }
 
 function printPause(paused: PauseRecord | null): string | null {
@@ -411,7 +420,7 @@ function prepareStatements(database: Database.Database) {
     findId: database.prepare('SELECT id FROM jobs WHERE row = ?').pluck(),
     readHead: database
       .prepare(
-        `SELECT row, flags, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
+        `SELECT row, flags, paused_until, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
            requested_until, cancels_below, pending, delayed, queued FROM heads WHERE row = ?`,
       )
       .raw(),
@@ -463,7 +472,7 @@ function prepareStatements(database: Database.Database) {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
     ),
     insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
@@ -471,7 +480,7 @@ function prepareStatements(database: Database.Database) {
          changed_at = ?, deleted_at = ? WHERE row = ?`,
     ),
     updateHead: database.prepare(
-      `UPDATE heads SET flags = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
+      `UPDATE heads SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
          prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),

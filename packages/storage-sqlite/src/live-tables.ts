@@ -37,8 +37,9 @@ export class LiveTables {
     this.#statements.addRunning.run(job, record.scheduledAt, key, ...this.#valuesOf(record))
   }
 
-  addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane): void {
-    this.#statements.addWaiting.run(job, lane, record.scheduledAt, key, ...this.#valuesOf(record))
+  /** `claimAt`: no claim may take it before. */
+  addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane, claimAt: number): void {
+    this.#statements.addWaiting.run(job, lane, record.scheduledAt, key, ...this.#valuesOf(record), claimAt)
   }
 
   #valuesOf(record: OccurrenceRecord): readonly unknown[] {
@@ -95,13 +96,14 @@ export class LiveTables {
     return this.#statements.versionsOf.all(job, job) as number[]
   }
 
-  /** Moves the pending ones of a job that was paused out of what claims look at. */
+  /** Moves the pending ones of a job that was paused until it is resumed out of what claims look at. */
   park(job: number): void {
     this.#statements.park.run(job)
   }
 
-  unpark(job: number, now: number): void {
-    this.#statements.unpark.run(now, job)
+  /** Lets claims see the pending ones of a job from then on. */
+  unpark(job: number, from: number, now: number): void {
+    this.#statements.unpark.run({ job, from, now })
   }
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
@@ -110,12 +112,12 @@ export class LiveTables {
     return this.#statements.hasDelayedDue.get(now) !== undefined
   }
 
-  /** Moves what has become due to what claims look at. */
+  /** Moves what claims may take by now to what they look at. */
   promote(now: number): void {
     this.#statements.promote.run(now)
   }
 
-  /** Pending ones that are due and whose job is not paused, by their time, leaving out these handlers. */
+  /** Pending ones that a claim may take, by their time, leaving out these handlers. */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0
@@ -124,7 +126,7 @@ export class LiveTables {
     return found as OccurrenceRow[]
   }
 
-  /** When the next pending one of a job that is not paused becomes due after `now`, leaving out these handlers. */
+  /** When, after `now`, a claim may take the next pending one, leaving out these handlers. */
   nextDueAt(now: number, exceptHandlers: readonly number[]): number | null {
     const except = JSON.stringify(exceptHandlers)
     const next = [lanes.delayed, lanes.ready].map(
@@ -167,7 +169,7 @@ function prepareStatements(database: Database.Database) {
     findRunningById: database.prepare(`SELECT ${running} FROM running WHERE id = ?`).raw(),
     findWaitingById: database.prepare(`SELECT ${waiting} FROM waiting WHERE id = ?`).raw(),
     addRunning: database.prepare(`INSERT INTO running VALUES (?, ?, ?, ${placeholders})`),
-    addWaiting: database.prepare(`INSERT INTO waiting VALUES (?, ?, ?, ?, ${placeholders})`),
+    addWaiting: database.prepare(`INSERT INTO waiting VALUES (?, ?, ?, ?, ${placeholders}, ?)`),
     removeRunning: database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?'),
     removeWaiting: database.prepare('DELETE FROM waiting WHERE job = ? AND lane = ? AND scheduled_at = ? AND id = ?'),
     hasRunning: database.prepare('SELECT 1 FROM running WHERE job = ? LIMIT 1').pluck(),
@@ -184,14 +186,15 @@ function prepareStatements(database: Database.Database) {
       .pluck(),
     park: database.prepare(`UPDATE waiting SET lane = ${parked} WHERE job = ? AND lane < ${parked}`),
     unpark: database.prepare(
-      `UPDATE waiting SET lane = CASE WHEN due_at <= ? THEN ${ready} ELSE ${delayed} END
-         WHERE job = ? AND lane = ${parked}`,
+      `UPDATE waiting SET claim_at = max(due_at, $from),
+           lane = CASE WHEN max(due_at, $from) <= $now THEN ${ready} ELSE ${delayed} END
+         WHERE job = $job AND lane < ${queued}`,
     ),
-    hasDelayedDue: database.prepare(`SELECT 1 FROM waiting WHERE lane = ${delayed} AND due_at <= ? LIMIT 1`).pluck(),
-    promote: database.prepare(`UPDATE waiting SET lane = ${ready} WHERE lane = ${delayed} AND due_at <= ?`),
+    hasDelayedDue: database.prepare(`SELECT 1 FROM waiting WHERE lane = ${delayed} AND claim_at <= ? LIMIT 1`).pluck(),
+    promote: database.prepare(`UPDATE waiting SET lane = ${ready} WHERE lane = ${delayed} AND claim_at <= ?`),
     ready: database
       .prepare(
-        `SELECT ${waiting} FROM waiting INDEXED BY waiting_ready WHERE lane = ${ready} AND due_at <= ?
+        `SELECT ${waiting} FROM waiting INDEXED BY waiting_ready WHERE lane = ${ready} AND claim_at <= ?
            ORDER BY scheduled_at, id LIMIT ?`,
       )
       .raw(),
@@ -199,14 +202,14 @@ function prepareStatements(database: Database.Database) {
       .prepare(
         `SELECT ${waiting} FROM waiting INDEXED BY waiting_ready
            WHERE lane = ${ready}
-             AND (SELECT handler FROM heads WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND due_at <= ?
+             AND (SELECT handler FROM heads WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND claim_at <= ?
            ORDER BY scheduled_at, id LIMIT ?`,
       )
       .raw(),
     nextDue: database
       .prepare(
-        `SELECT w.due_at FROM waiting w INDEXED BY waiting_lane CROSS JOIN heads h ON h.row = w.job
-           WHERE w.lane = ? AND w.due_at > ? AND ${freeOfHandlers} ORDER BY w.due_at LIMIT 1`,
+        `SELECT w.claim_at FROM waiting w INDEXED BY waiting_lane CROSS JOIN heads h ON h.row = w.job
+           WHERE w.lane = ? AND w.claim_at > ? AND ${freeOfHandlers} ORDER BY w.claim_at LIMIT 1`,
       )
       .pluck(),
     cancelRequestedOf: database

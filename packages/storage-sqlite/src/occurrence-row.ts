@@ -28,6 +28,8 @@ export type OccurrenceRow = readonly [
   cancel: string | null,
   details: string | null,
   runs: string | null,
+  /** Of a waiting one, where the order of the list goes by it: no claim may take it before. */
+  claimAt?: number,
 ]
 
 const tail = 'timeout, reason, cancel, details'
@@ -42,10 +44,6 @@ export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history
   running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
   waiting: `lane, job, scheduled_at, id, ${waitingState}, ${liveColumns}, runs`,
   history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
-}
-
-export function dueAtOf(row: OccurrenceRow): number {
-  return row[11]
 }
 
 /** Of a finished one. */

@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
 import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
-import { dueAtOf, finishedAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
+import { finishedAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
 import { lanes } from './schema.ts'
 import { cursorError } from './sqlite-errors.ts'
@@ -115,7 +115,7 @@ export class OccurrenceQueries {
     const [least, greatest] = state === 'queued' ? [lanes.queued, lanes.queued] : [lanes.ready, lanes.parked]
     const after = query.cursor === null ? [-1, 0, 0, 0, ''] : readNumbers(query.cursor, 4)
     const rows = this.#statements.waiting.all(least, greatest, ...after, limit + 1) as OccurrenceRow[]
-    return this.#page(rows, query, (row) => `${row[0]} ${dueAtOf(row)} ${row[1]} ${row[2]} ${idOf(row[3])}`)
+    return this.#page(rows, query, (row) => `${row[0]} ${row[20]} ${row[1]} ${row[2]} ${idOf(row[3])}`)
   }
 
   #page(
@@ -180,9 +180,9 @@ function prepareStatements(database: Database.Database) {
       .raw(),
     waiting: database
       .prepare(
-        `SELECT ${occurrenceColumns.waiting} FROM waiting INDEXED BY waiting_lane WHERE lane >= ? AND lane <= ?
-           AND (lane, due_at, job, scheduled_at, id) > (?, ?, ?, ?, ?)
-           ORDER BY lane, due_at, job, scheduled_at, id LIMIT ?`,
+        `SELECT ${occurrenceColumns.waiting}, claim_at FROM waiting INDEXED BY waiting_lane WHERE lane >= ? AND lane <= ?
+           AND (lane, claim_at, job, scheduled_at, id) > (?, ?, ?, ?, ?)
+           ORDER BY lane, claim_at, job, scheduled_at, id LIMIT ?`,
       )
       .raw(),
   }

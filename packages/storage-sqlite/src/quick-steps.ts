@@ -38,6 +38,7 @@ export class QuickSteps {
     this.#takeSlot = database.prepare(`
       UPDATE heads SET watermark = next_at, next_at = ?
         WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
+          AND (paused_until IS NULL OR paused_until <= next_at)
           AND (excluded_until IS NULL OR excluded_until < next_at)
           AND (policy = ${policyCodes.allow} OR (
             pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)

@@ -9,11 +9,11 @@ export const tailLimit = 2048
 
 /** Where a waiting occurrence stands; part of the key, so that each kind of waiting is a range of its own. */
 export const lanes = {
-  /** Pending and due. */
+  /** Pending; a claim may take it. */
   ready: 0,
-  /** Pending, due later. */
+  /** Pending; due, or its job's pause over, later. */
   delayed: 1,
-  /** Pending, its job is paused. */
+  /** Pending; its job is paused until it is resumed. */
   parked: 2,
   queued: 3,
 } as const
@@ -72,6 +72,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE heads (
     row INTEGER PRIMARY KEY,
     flags INTEGER NOT NULL,
+    paused_until INTEGER,
     policy INTEGER NOT NULL,
     max_queued INTEGER NOT NULL,
     handler INTEGER NOT NULL,
@@ -132,10 +133,11 @@ export const migrations: readonly string[] = [
     lane INTEGER NOT NULL,
     scheduled_at INTEGER NOT NULL,
     id ANY NOT NULL,${liveColumns},
+    claim_at INTEGER NOT NULL,
     PRIMARY KEY (job, lane, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX waiting_ready ON waiting (scheduled_at, id, due_at) WHERE lane = ${lanes.ready};
-  CREATE INDEX waiting_lane ON waiting (lane, due_at);
+  CREATE INDEX waiting_ready ON waiting (scheduled_at, id, claim_at) WHERE lane = ${lanes.ready};
+  CREATE INDEX waiting_lane ON waiting (lane, claim_at);
   CREATE INDEX waiting_id ON waiting (id);
 
   CREATE TABLE history (

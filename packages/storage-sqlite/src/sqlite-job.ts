@@ -8,13 +8,16 @@ import type {
   OccurrenceRecord,
   RunningCounts,
 } from '@jobistemer/core/storage'
-import { countRecord } from '@jobistemer/core/storage'
+import { countRecord, pausedUntil } from '@jobistemer/core/storage'
 import type { Head, StoredJob } from './job-table.ts'
 import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
 /** Whether one runs is all that the rules look at; more than these are not counted. */
 const enough = 3
+
+/** Before whatever is due. */
+const earliest = -9e15
 
 /** A job within one step. */
 export class SqliteJob implements JobLedger<StoredOccurrence> {
@@ -105,12 +108,13 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
 
   save(job: JobRecord, version: JobVersionRecord | null): void {
     const { jobs, live } = this.#tables
-    const wasPaused = this.#head.paused !== null
+    const until = pausedUntil(job.paused)
+    const isOtherPause = until !== pausedUntil(this.#head.paused)
     // Slots up to where it was may have records.
     if (job.watermark < this.#head.watermark) jobs.noteAhead(this.#head.row, this.#head.watermark)
     jobs.update(this.#stored, job, version)
-    if (job.paused === null && wasPaused) live.unpark(this.#head.row, this.#now)
-    if (job.paused !== null && !wasPaused) live.park(this.#head.row)
+    if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(this.#head.row)
+    else if (isOtherPause) live.unpark(this.#head.row, job.paused === null ? earliest : until, this.#now)
     this.#refresh()
   }
 

@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  claimableFrom,
   countRecord,
   isFinal,
   type LiveState,
@@ -133,7 +134,13 @@ export class Tables implements RowNames {
   #put(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
     if (isFinal(record.state)) this.history.append(job.row, record, key, this.names)
     else if (record.state === 'running') this.live.addRunning(job.row, record, key)
-    else this.live.addWaiting(job.row, record, key, laneOf(job, record, now))
+    else this.#wait(job, record, key, now)
+  }
+
+  #wait(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
+    const claimAt = claimableFrom(job, record.dueAt)
+    const lane = laneOf(record, claimAt, now)
+    this.live.addWaiting(job.row, record, key, lane, Number.isFinite(claimAt) ? claimAt : record.dueAt)
   }
 
   #count(job: number, before: OccurrenceRecord | null, after: OccurrenceRecord): void {
@@ -150,8 +157,8 @@ export class Tables implements RowNames {
   }
 }
 
-function laneOf(job: Head, record: OccurrenceRecord, now: number): Lane {
+function laneOf(record: OccurrenceRecord, claimAt: number, now: number): Lane {
   if (record.state === 'queued') return lanes.queued
-  if (job.paused !== null) return lanes.parked
-  return record.dueAt <= now ? lanes.ready : lanes.delayed
+  if (!Number.isFinite(claimAt)) return lanes.parked
+  return claimAt <= now ? lanes.ready : lanes.delayed
 }

@@ -25,6 +25,7 @@ export const job: Command = {
       ['schedule', info.scheduleDescription ?? scheduleText(info)],
       ['next', info.nextAt === null ? 'never' : times.full(info.nextAt)],
       ['paused', paused === null ? null : out.styles.yellow(text`since ${times.full(paused.at)}`)],
+      ['until', paused === null || paused.until === null ? null : out.styles.yellow(times.full(paused.until))],
       ['reason', paused?.reason ?? null],
       ['by', paused?.actor ?? null],
       [

@@ -78,6 +78,13 @@ function printNames({ out }: Context, items: readonly JobInfo[]): void {
 }
 
 async function printJobs({ out, times }: Context, items: readonly JobInfo[]): Promise<void> {
+  const stateOf = ({ paused }: JobInfo): string | Cell => {
+    if (paused === null) return 'active'
+    return {
+      text: paused.until === null ? 'paused' : `paused until ${times.at(paused.until)}`,
+      style: out.styles.yellow,
+    }
+  }
   if (items.length === 0) {
     out.line('No jobs.')
     return
@@ -94,7 +101,7 @@ async function printJobs({ out, times }: Context, items: readonly JobInfo[]): Pr
     ],
     items.map((job): readonly (string | Cell)[] => [
       job.name,
-      job.paused === null ? 'active' : { text: 'paused', style: out.styles.yellow },
+      stateOf(job),
       job.nextAt === null ? 'never' : times.at(job.nextAt),
       job.nextAt === null ? '' : times.relative(job.nextAt),
       job.lastRun == null ? '' : stateCell(job.lastRun.state, out.styles),

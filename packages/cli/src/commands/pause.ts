@@ -1,15 +1,20 @@
+import type { JobInfo } from '@jobistemer/core'
 import { counted } from '../output/counted.ts'
 import { doToAll } from '../bulk.ts'
 import type { Command, Context } from '../command.ts'
 import { confirm, confirmOptions } from '../confirm.ts'
 import { text } from '../output/rendered.ts'
+import { CliError } from '../cli-error.ts'
 import { whileCalling } from '../progress.ts'
 import { type JobSelection, selectionOptions, selectJobs } from '../select-jobs.ts'
+import { readDuration, readInstant } from '../values.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
 
 interface Options extends JobSelection {
   readonly reason?: string
   readonly actor?: string
+  readonly until?: string
+  readonly for?: number
   readonly yes?: true
   readonly dryRun?: true
 }
@@ -19,8 +24,8 @@ interface Change {
   readonly verb: string
   readonly doing: string
   readonly question: string
-  /** Those that match are changed if they are so. */
-  readonly paused: boolean
+  /** Of those that match. */
+  isWanted(job: JobInfo): boolean
   one(name: string): Promise<void>
   all(filter: Pick<JobSelection, 'owner' | 'tag'>): Promise<readonly string[]>
 }
@@ -28,26 +33,53 @@ interface Change {
 /** `jobistemer pause`. */
 export const pause: Command = {
   description:
-    'Stops jobs on all nodes until they are resumed: slots meanwhile are recorded as skipped, nothing starts, what runs may end.',
+    'Stops jobs on all nodes until they are resumed, or with --until or --for until then: slots meanwhile are recorded as skipped, nothing starts, what runs may end. A job that is paused for longer stays as it is.',
   arguments: '[names...]',
-  options: [...selectionOptions, ...interventionOptions, ...confirmOptions],
+  options: [
+    ...selectionOptions,
+    ...interventionOptions,
+    { flags: '--until <instant>', description: 'they go on by themselves then: 2026-01-31T02:00:00Z, +2h' },
+    {
+      flags: '--for <duration>',
+      description: 'they go on by themselves after so long: 2h',
+      parse: readDuration('--for', 1),
+    },
+    ...confirmOptions,
+  ],
   examples: [
     ['pause nightly-report --reason "the disk is full"', 'one job'],
-    ['pause --owner billing --dry-run', 'which jobs it would pause: those that are not paused yet'],
+    ['pause nightly-report --for 2h', 'it goes on by itself'],
+    ['pause --owner billing --dry-run', 'which jobs it would pause: those that are not paused for as long yet'],
   ],
   async run(context: Context, names, options: Options) {
-    const client = await context.client()
     const { reason, actor } = options
-    const how = { ...context.call, actor: actor ?? actorOf(context), ...(reason !== undefined && { reason }) }
+    const end = endOf(context, options)
+    const client = await context.client()
+    const why = { actor: actor ?? actorOf(context), ...(reason !== undefined && { reason }) }
+    const how = { ...context.call, ...why, ...(end !== null && { until: end }) }
     await change(context, names, options, {
       verb: 'Paused',
       doing: 'Pausing',
       question: 'Pause',
-      paused: false,
+      isWanted: ({ paused }) => paused === null || (paused.until !== null && (end === null || paused.until < end)),
       one: (name) => client.pause(name, how),
       all: (filter) => client.pauseAll(filter, how),
     })
   },
+}
+
+/** One instant for all of the jobs. */
+function endOf(context: Context, { until, for: length }: Options): Date | null {
+  const now = context.now()
+  if (until === undefined) return length === undefined ? null : new Date(now + length)
+  const end = readInstant(until, { field: '--until', now, isUtc: context.isUtc })
+  if (length === undefined && end.getTime() > now) return end
+  throw new CliError({
+    code: 'INVALID_ARGUMENT',
+    field: '--until',
+    message: `--until ${length === undefined ? 'does not lie ahead' : 'comes beside --for'}: ${JSON.stringify(until)}.`,
+    remedy: 'Give an instant that lies ahead, or --for, or neither: then the jobs stay paused until they are resumed.',
+  })
 }
 
 /** `jobistemer resume`. */
@@ -65,7 +97,7 @@ export const resume: Command = {
       verb: 'Resumed',
       doing: 'Resuming',
       question: 'Resume',
-      paused: true,
+      isWanted: ({ paused }) => paused !== null,
       one: (name) => client.resume(name, context.call),
       all: (filter) => client.resumeAll(filter, context.call),
     })
@@ -74,8 +106,8 @@ export const resume: Command = {
 
 async function change(context: Context, given: readonly unknown[], options: Options, what: Change): Promise<void> {
   const { out } = context
-  const { verb, question, paused } = what
-  const { names, areMatched } = await selectJobs(context, given.flat() as readonly string[], { ...options, paused })
+  const { verb, question, isWanted } = what
+  const { names, areMatched } = await selectJobs(context, given.flat() as readonly string[], options, isWanted)
   const isDry = options.dryRun === true
   if (!isDry && areMatched && names.length > 0) {
     await confirm(context, text`${question} ${counted(names.length, 'job')}?`, options.yes)

@@ -75,7 +75,10 @@ import {
   Interventions,
 } from './operations/interventions.ts'
 import { JobLookup } from './operations/job-lookup.ts'
-import { type JobSelection, namesOf } from './operations/bulk-pauses.ts'
+import type { PauseRecord } from '../storage/job-record.ts'
+import { pausedUntil } from '../storage/rules.ts'
+import { endOf, type JobSelection, namesOf } from './operations/bulk-pauses.ts'
+import { type PauseOptions, readPause } from './operations/pause-options.ts'
 import { type JobVersion, type VersionsOptions, versionsOf } from './operations/job-versions.ts'
 import {
   type CheckedFilter,
@@ -532,9 +535,13 @@ export class Engine implements Scheduler, EngineContext {
     return this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked)
   }
 
-  async pause(name: string, options: InterventionOptions = {}): Promise<void> {
+  async pause(name: string, options: PauseOptions = {}): Promise<void> {
     const asked = this.#asked(options)
-    return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
+    return this.#pause(name, readPause(options, this.now()), asked)
+  }
+
+  async #pause(name: string, paused: PauseRecord, asked: AskedCalls): Promise<void> {
+    return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), paused, asked)
   }
 
   async resume(name: string, options: CallOptions = {}): Promise<void> {
@@ -542,14 +549,19 @@ export class Engine implements Scheduler, EngineContext {
     return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
   }
 
-  async pauseAll(filter: JobSelection, options: InterventionOptions = {}): Promise<readonly string[]> {
-    const names = await namesOf(filter, this.#catalog, this.#asked(options), false)
-    for (const name of names) await this.pause(name, options)
+  async pauseAll(filter: JobSelection, options: PauseOptions = {}): Promise<readonly string[]> {
+    const asked = this.#asked(options)
+    const now = this.now()
+    const paused = readPause(options, now)
+    const until = pausedUntil(paused)
+    const names = await namesOf(filter, this.#catalog, { asked, now }, (job) => endOf(job) < until)
+    for (const name of names) await this.#pause(name, paused, this.#asked(options))
     return names
   }
 
   async resumeAll(filter: JobSelection, options: CallOptions = {}): Promise<readonly string[]> {
-    const names = await namesOf(filter, this.#catalog, this.#asked(options), true)
+    const paused = { asked: this.#asked(options), now: this.now(), paused: true }
+    const names = await namesOf(filter, this.#catalog, paused)
     for (const name of names) await this.resume(name, options)
     return names
   }
@@ -644,7 +656,9 @@ export class Engine implements Scheduler, EngineContext {
   }
 
   jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
-    return listing(async (cursor) => this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options)))
+    return listing(async (cursor) =>
+      this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options), this.now()),
+    )
   }
 
   async job(name: string, options: CallOptions = {}): Promise<JobDetails> {

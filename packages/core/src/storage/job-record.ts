@@ -23,10 +23,12 @@ export interface ScheduleSegment {
   readonly schedule: SerializedSchedule
 }
 
-/** Since when a job is paused, and why. */
+/** Since when a job is paused, until when, and why. */
 export interface PauseRecord {
   /** Epoch milliseconds. */
   readonly at: number
+  /** Epoch milliseconds, exclusive: then it is over, and nothing is written for that. Left out: until it is lifted. */
+  readonly until?: number
   readonly reason: string | null
   /** Who paused it; `null` when nobody said. */
   readonly actor: string | null
@@ -81,7 +83,7 @@ export interface JobRecord {
    * watermark, and always before the next slot.
    */
   readonly pruneFloor: number | null
-  /** `null` while it is not paused. */
+  /** The last pause that was not lifted, also one that is over by now: see `isPausedAt`. `null` when there is none. */
   readonly paused: PauseRecord | null
   /**
    * Slots of versions below this one that wait and that no node has started are to be canceled, and never start: a

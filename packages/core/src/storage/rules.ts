@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
-import type { JobRecord, OverlapRule } from './job-record.ts'
+import type { JobRecord, OverlapRule, PauseRecord } from './job-record.ts'
 import type { NodeRecord } from './node-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
 import type {
@@ -220,6 +220,38 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
   )
 }
 
+// -------------------------------------------------------------------------------------------------------------- pauses
+
+/** What the rules look at of a pause. */
+export type PauseEnd = Pick<PauseRecord, 'until'>
+
+/** The instant before which a pause holds: infinite for one that is to be lifted, before all time for none. */
+export function pausedUntil(paused: PauseEnd | null): number {
+  if (paused === null) return Number.NEGATIVE_INFINITY
+  return paused.until ?? Number.POSITIVE_INFINITY
+}
+
+/**
+ * Whether a job is paused at an instant. What starts is judged by the `now` of the call, a slot by its own `scheduledAt`:
+ * so what becomes of it depends on no clock, and not on how late it is created.
+ */
+export function isPausedAt({ paused }: { readonly paused: PauseEnd | null }, at: number): boolean {
+  return at < pausedUntil(paused)
+}
+
+/** From when on a claim may take a pending occurrence: it is due, and its job is not paused. */
+export function claimableFrom({ paused }: { readonly paused: PauseEnd | null }, dueAt: number): number {
+  return Math.max(dueAt, pausedUntil(paused))
+}
+
+/**
+ * Whether a change of the pause changes anything: the pause that holds longer wins, whichever came first, and only one
+ * that holds now can be lifted.
+ */
+export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseEnd | null, now: number): boolean {
+  return next === null ? isPausedAt({ paused }, now) : pausedUntil(next) > pausedUntil(paused)
+}
+
 // ------------------------------------------------------------------------------------------------------------- overlap
 
 /** What the overlap rule looks at when a slot, a trigger or a replay is created. */
@@ -227,8 +259,10 @@ export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
   /** The job's rule. */
   readonly overlap: OverlapRule
-  /** Whether the job is paused. */
+  /** Whether the job is paused now: nothing of it starts. */
   readonly paused: boolean
+  /** Whether the instant of a slot lies in the pause: it is skipped. */
+  readonly slotPaused: boolean
   /** The item brings its first runs and is due. */
   readonly startable: boolean
   /** The item is a trigger or a replay that is to wait for its time. */
@@ -283,7 +317,7 @@ export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'r
 /** What becomes of a slot, a trigger or a replay that is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
-  if (situation.paused && situation.kind === 'slot') return decisions.paused
+  if (situation.slotPaused && situation.kind === 'slot') return decisions.paused
   if (situation.delayed) return decisions.delay
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
   if (overlap.policy === 'allow' || pending + running === 0) return free

@@ -160,7 +160,13 @@ export type JobChange =
       readonly waiting: 'keep' | 'cancel'
       readonly setBackTo?: number
     }
-  /** Sets or lifts (`null`) the pause. No new version. Pausing a paused job keeps the earlier pause: `unchanged`. */
+  /**
+   * Sets or lifts (`null`) the pause. No new version. Of two pauses the one that holds longer wins, see `changesPause`:
+   * one that ends no later than the stored one answers `unchanged`, and so does lifting one that is over by `now`.
+   *
+   * A pause with `until` is over then, and nothing is written for that: `paused` stays in the head, and each step compares
+   * it with its own `now`, or with the `scheduledAt` of a slot. `claim` finds what waits from then on.
+   */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
    * Makes the job a tombstone; what waits is canceled with the reason `deleted`; what runs may end. With more waiting than
@@ -345,7 +351,7 @@ export interface ClaimRequest {
 }
 
 /**
- * `claim` passes over paused jobs, cancels what it meets of deleted ones, and never makes a second occurrence of a job running unless its policy is `allow`:
+ * `claim` passes over jobs that are paused at `now`, cancels what it meets of deleted ones, and never makes a second occurrence of a job running unless its policy is `allow`:
  * such a one goes back to `queued`.
  */
 export interface ClaimAnswer {
@@ -358,7 +364,10 @@ export interface ClaimAnswer {
    * than the limit may be claimed.
    */
   readonly more: boolean
-  /** When the next pending occurrence becomes due, if that lies after `now`. */
+  /**
+   * When, after `now`, the next pending occurrence may be claimed: it becomes due, or the pause of its job ends. `null`
+   * when there is none, or only of jobs that are to be resumed.
+   */
   readonly nextDueAt: number | null
 }
 

@@ -233,7 +233,7 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'pause',
-    options: { name: 'name', options: 'object', ...why },
+    options: { name: 'name', options: 'object', until: 'instant', for: 'duration', ...why },
     call(path, value, scheduler) {
       if (path === 'name') return scheduler.pause(value as string)
       return scheduler.pause('a', path === 'options' ? (value as never) : withMember(path, value))

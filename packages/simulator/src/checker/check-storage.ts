@@ -1,6 +1,7 @@
 import { type JobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import {
   createdId,
+  isPausedAt,
   type JobRecord,
   type OccurrenceState,
   type RecoveryEntry,
@@ -310,7 +311,7 @@ export class StorageModel {
     const { id, token, life, now, dueAt, timeoutMs, mono } = grant
     const { head, running } = job
     const occurrence = this.occurrences.get(id) as OccurrenceModel
-    if (head.paused !== null) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
+    if (isPausedAt(head, now)) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
     if (now < dueAt) this.#note('early start', head.id, id, `${life} was given it ${dueAt - now} ms before its time`)
     if (occurrence.running) this.#note('token', head.id, id, `${life} was given what ${occurrence.life} has`)
     if (occurrence.ended !== null)

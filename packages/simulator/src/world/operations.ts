@@ -87,7 +87,12 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       return `${slot.toISOString()} ${(await scheduler.cancelSlot(name, slot, patience)).outcome}`
     }
     case 'pause':
-      await scheduler.pause(name, { reason: 'simulated', ...patience })
+      // Some end by themselves.
+      await scheduler.pause(name, {
+        reason: 'simulated',
+        ...(random.chance(0.5) && { for: random.whole(1000, 600_000) }),
+        ...patience,
+      })
       return 'paused'
     case 'resume':
       await scheduler.resume(name, patience)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { JobRecord, OccurrenceRecord, SettleAnswer } from '@jobistemer/core/storage'
 import { requestItem } from '../stage/create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
-import { slotAt } from '../stage/instants.ts'
+import { slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { type Held, TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
@@ -151,6 +151,13 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual((await node.claim(slotAt(9))).claimed, [])
       await node.resume(job.id)
       assert.equal((await node.claimOne(slotAt(9))).id, ids[0])
+    },
+
+    'the next of a job whose pause has ended is taken': async (world) => {
+      const { node, job, held, ids } = await queueOf(world, 1)
+      await node.pause(job.id, start, slotAt(9))
+      const { taken } = await endAndTake(node, held, { now: slotAt(9) })
+      assert.equal(taken?.id, ids[0])
     },
 
     'what is not due yet is woken, and waits for its time': async (world) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { claimableFrom } from '@jobistemer/core/storage'
 import type { ClaimAnswer, ClaimRequest, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { type LedgerView, viewLedger } from '../ledger/ledger-view.ts'
 import { readCounts } from '../ledger/read-ledger.ts'
@@ -24,17 +25,24 @@ function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: Cla
 
 /** The exact instant is that of the next one that this node could claim; an earlier one of others is allowed. */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
-  const later = after.occurrences.filter(({ state, dueAt }) => state === 'pending' && dueAt > request.now)
-  const mine = later.filter((record) => isForNode(record, request, after)).map(({ dueAt }) => dueAt)
-  const exact = mine.length === 0 ? null : Math.min(...mine)
+  const pending = after.occurrences.filter(({ state }) => state === 'pending')
+  const mine = pending.filter((record) => isForNode(record, request, after)).map((record) => from(record, after))
+  const next = Math.min(...mine.filter((instant) => instant > request.now))
+  const exact = Number.isFinite(next) ? next : null
   if (nextDueAt === exact) return
-  const isEarlier = later.some(({ dueAt }) => dueAt === nextDueAt) && (exact === null || (nextDueAt ?? exact) < exact)
+  const isAny = pending.some((record) => record.dueAt === nextDueAt || from(record, after) === nextDueAt)
+  const isEarlier = isAny && (exact === null || (nextDueAt ?? exact) < exact)
   assert.ok(isEarlier, `nextDueAt is ${nextDueAt}, the next one is due at ${exact}`)
 }
 
 function isForNode(record: OccurrenceRecord, { exceptHandlerKeys }: ClaimRequest, { jobs }: ModelState): boolean {
   const job = jobs.get(record.jobId)
-  return job !== undefined && job.paused === null && !exceptHandlerKeys.includes(job.handlerKey)
+  return job !== undefined && !exceptHandlerKeys.includes(job.handlerKey)
+}
+
+/** When a claim may take it. */
+function from({ jobId, dueAt }: OccurrenceRecord, { jobs }: ModelState): number {
+  return claimableFrom({ paused: jobs.get(jobId)?.paused ?? null }, dueAt)
 }
 
 /** Lists whose order says nothing: what was canceled, displaced or asked to cancel. */

@@ -24,7 +24,8 @@ export type Move =
       readonly print: number
       readonly cancelLimit: number | null
     }
-  | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean }
+  /** `slots`: for how many of them; `null`: until it is resumed. */
+  | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean; readonly slots: number | null }
   | { readonly kind: 'deleteJob'; readonly job: Index; readonly versionOffset: number | null }
   /** Successive slots of a job, beginning `offset` slots after its next instant. */
   | {
@@ -181,7 +182,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       cancelLimit: fc.constantFrom(null, 1, 2),
     }),
   },
-  { weight: 2, arbitrary: move('pauseJob', { job, paused: fc.boolean() }) },
+  { weight: 2, arbitrary: move('pauseJob', { job, paused: fc.boolean(), slots: fc.constantFrom(null, 1, 2) }) },
   { weight: 1, arbitrary: move('deleteJob', { job, versionOffset: fc.constantFrom(null, 0, 1) }) },
   {
     weight: 9,

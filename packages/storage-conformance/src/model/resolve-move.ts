@@ -199,8 +199,9 @@ function jobChange(move: JobMove, state: ModelState) {
       } as const
     }
     case 'pauseJob': {
-      const paused = move.paused ? { at: state.now, reason: 'maintenance', actor: null } : null
-      return { kind: 'pause', id, paused } as const
+      if (!move.paused) return { kind: 'pause', id, paused: null } as const
+      const end = move.slots === null ? {} : { until: state.now + move.slots * minute }
+      return { kind: 'pause', id, paused: { at: state.now, ...end, reason: 'maintenance', actor: null } } as const
     }
     case 'deleteJob': {
       const expectedVersion = move.versionOffset === null ? null : (head?.version ?? 1) + move.versionOffset

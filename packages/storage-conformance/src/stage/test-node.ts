@@ -114,8 +114,11 @@ export class TestNode {
     )
   }
 
-  async pause(id: JobId, now: number = start): Promise<SaveJobAnswer> {
-    return await this.saveJob({ kind: 'pause', id, paused: { at: now, reason: 'maintenance', actor: 'kim' } }, now)
+  /** `until`: left out for a pause that is to be lifted. */
+  async pause(id: JobId, now: number = start, until?: number): Promise<SaveJobAnswer> {
+    const end = until === undefined ? {} : { until }
+    const paused = { at: now, ...end, reason: 'maintenance', actor: 'kim' }
+    return await this.saveJob({ kind: 'pause', id, paused }, now)
   }
 
   async resume(id: JobId, now: number = start): Promise<SaveJobAnswer> {

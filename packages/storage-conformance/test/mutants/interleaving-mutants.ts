@@ -22,7 +22,8 @@ function claimsWhatItRead(
 ): Partial<Storage> {
   return {
     async claim(request) {
-      const seen = ledger.claimable(request.exceptHandlerKeys)
+      const pending = ledger.claimable(request.exceptHandlerKeys)
+      const seen = pending.filter((record) => ledger.claimableFrom(record) <= request.now)
       const heads = new Map([...ledger.jobs])
       await letOthersGo()
       const present = new Map([...ledger.jobs])

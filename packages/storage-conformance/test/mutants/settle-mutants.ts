@@ -129,11 +129,8 @@ export const settleMutants: readonly Mutant[] = [
     'claims the occurrences of paused jobs',
     ['pause: claim passes over the occurrences of paused jobs until they are resumed'],
     class extends Ledger {
-      override claimable(exceptHandlerKeys: readonly string[]): OccurrenceRecord[] {
-        return this.allLive().filter(({ state, jobId }) => {
-          const head = this.jobs.get(jobId)
-          return state === 'pending' && head !== undefined && !exceptHandlerKeys.includes(head.handlerKey)
-        })
+      override claimableFrom({ dueAt }: OccurrenceRecord) {
+        return dueAt
       }
     },
   ),

@@ -164,9 +164,10 @@ while not isDone do
       local text = texts[index]
       local h = headOf(job)
       ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
-      if dueAt > now then
+      local from = math.max(dueAt, h.pausedUntil)
+      if from > now then
         -- Another node's clock is ahead: for that one it was due.
-        if dueAt < nextDueAt then nextDueAt = dueAt end
+        if from < nextDueAt then nextDueAt = from end
         offset = offset + 1
       else
         local isLeft = h.deletedAt ~= never
@@ -225,8 +226,8 @@ while true do
   local found = false
   for index = 1, #page, 2 do
     if not isExcepted(sub(page[index], 17)) then
-      local dueAt = tonumber(page[index + 1])
-      if dueAt < nextDueAt then nextDueAt = dueAt end
+      local from = tonumber(page[index + 1])
+      if from < nextDueAt then nextDueAt = from end
       found = true
       break
     end

@@ -30,7 +30,7 @@ const headFields = {
   nextAt: 'itsNextAt',
   delayed: 'nDelayed',
   version: 'itsVersion',
-  paused: 'paused',
+  pausedUntil: 'pausedUntil',
   policy: 'policy',
   floor: 'floor',
   taken: 'taken',
@@ -140,10 +140,10 @@ end
 
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
 -- replace has left some, the counts of what waits say too much.
-local function decide(h, kind, isStartable, isForLater, isPassing)
-  if h.paused == 1 and kind == ${itemKinds.slot} then return skipped, '=paused' end
+local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
+  if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
-  local free = isStartable and h.paused == 0 and running or pending
+  local free = isStartable and now >= h.pausedUntil and running or pending
   if h.policy == allow or activeCount(h) == 0 then return free, '' end
   if h.policy == ${policyCodes.skip} then
     if isPassing and h.running == 0 then return queued, '' end
@@ -161,7 +161,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   local isPassing = passSuperseded(h, job)
   local r = parseRecord(text)
   local isForLater = kind ~= ${itemKinds.slot} and r.dueAt > now
-  local state, reason, displaces, cancels = decide(h, kind, isStartable, isForLater, isPassing)
+  local state, reason, displaces, cancels = decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
   local displaced = displaces and displace(h, job, isPassing) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
   if state ~= running then
@@ -220,7 +220,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   if not text then return false end
   ${readFields(headLayout, 'text', headFields)}
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
-    or scheduledAt <= floor or paused == 1 or deletedAt ~= never
+    or scheduledAt <= floor or scheduledAt < pausedUntil or deletedAt ~= never
     or ((nPending - nDelayed + nRunning > 0 or cancelsBelow > 0) and policy ~= allow) then
     return false
   end
@@ -295,7 +295,7 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   if known[job] == nil and headTexts[index] then known[job] = parseHead(headTexts[index]) end
   local h = headOf(job)
   if not h or h.deletedAt ~= never or version ~= h.version or scheduledAt <= h.floor or h.cancelsBelow > 0
-    or (h.policy ~= allow and activeCount(h) > 0) or (isStartable and h.paused == 1) then
+    or (h.policy ~= allow and activeCount(h) > 0) or now < h.pausedUntil then
     return false
   end
   ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
@@ -314,10 +314,8 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   end
   h.pending = h.pending + 1
   append(requested.pending, scheduledAt, member)
-  if h.paused == 0 then
-    append(requested.ready, scheduledAt, member)
-    due = true
-  end
+  append(requested.ready, scheduledAt, member)
+  due = true
   return 'w'
 end
 

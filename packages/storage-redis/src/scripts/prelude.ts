@@ -261,14 +261,15 @@ local function leaveActive(h, job, id)
   if h.active == id then h.active = none else call('ZREM', liveOf .. job, id) end
 end
 
--- Lets claims see a pending occurrence.
-local function offer(now, id, r)
-  if r.dueAt <= now then
+-- Lets claims see a pending occurrence once it is due and its job is not paused.
+local function offer(now, h, id, r)
+  local from = math.max(r.dueAt, h.pausedUntil)
+  if from <= now then
     call('ZADD', ready, r.scheduledAt, id .. r.job)
   else
-    call('ZADD', future, r.dueAt, id .. r.job)
+    call('ZADD', future, from, id .. r.job)
   end
-  due = true
+  if from < never then due = true end
 end
 
 local function withdraw(id, r)
@@ -282,7 +283,7 @@ local function enter(now, h, id, r)
     h.pending = h.pending + 1
     if r.reason == delayed then h.delayed = h.delayed + 1 end
     call('ZADD', pendingKey, r.scheduledAt, id .. r.job)
-    if h.paused == 0 then offer(now, id, r) end
+    offer(now, h, id, r)
   elseif r.state == queued then
     h.queued = h.queued + 1
     call('ZADD', queueOf .. r.job, r.scheduledAt, id)
@@ -301,7 +302,7 @@ local function leave(h, id, r)
     h.pending = h.pending - 1
     if r.reason == delayed then h.delayed = h.delayed - 1 end
     call('ZREM', pendingKey, id .. r.job)
-    if h.paused == 0 then withdraw(id, r) end
+    withdraw(id, r)
   elseif r.state == queued then
     h.queued = h.queued - 1
     call('ZREM', queueOf .. r.job, id)

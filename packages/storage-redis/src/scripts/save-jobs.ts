@@ -16,7 +16,7 @@ const newHead = writeFields(headLayout, {
   nextAt: 'nextAt',
   delayed: 'counts[4]',
   version: 'number',
-  paused: '0',
+  pausedUntil: 'always',
   policy: 'policy',
   floor: 'floor',
   taken: 'taken',
@@ -151,20 +151,23 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   answer('s', job, h)
 end
 
-local function setPause(job, h, paused)
+local function setPause(job, h, paused, pausedUntil)
+  h.pausedUntil = pausedUntil
   for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
     local r = recordOf(id)
     if r.state == pending then
-      if paused ~= '' then withdraw(id, r) else offer(now, id, r) end
+      withdraw(id, r)
+      offer(now, h, id, r)
     end
   end
-  h.paused = paused ~= '' and 1 or 0
   call('HSET', jobOf .. job, 'paused', paused)
 end
 
-local function pause(job, h, paused)
-  if (h.paused == 1) == (paused ~= '') then return answer('u', job, h) end
-  setPause(job, h, paused)
+-- The pause that holds longer wins, and only one that holds now can be lifted.
+local function pause(job, h, paused, pausedUntil)
+  if paused == '' and now >= h.pausedUntil then return answer('u', job, h) end
+  if paused ~= '' and pausedUntil <= h.pausedUntil then return answer('u', job, h) end
+  setPause(job, h, paused, pausedUntil)
   noteChange(job, h, (timesOf(job)))
   answer('s', job, h)
 end
@@ -175,7 +178,7 @@ local function delete(job, h, expected)
   local isLeft = h.pending + h.queued > 0
   if h.deletedAt == never then
     -- Claims find what is left of it only where it is not paused.
-    if isLeft and h.paused == 1 then setPause(job, h, '') end
+    if isLeft and h.pausedUntil ~= always then setPause(job, h, '', always) end
     h.nextAt, h.deletedAt, h.cancelsBelow = never, now, 0
     noteChange(job, h, (timesOf(job)))
   end
@@ -202,7 +205,7 @@ while at <= #changes do
     replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,
       { expected = expected, watermark = watermark, setBackTo = setBackTo, cancels = cancels == 1 })
   elseif kind == ${jobChanges.pause} then
-    pause(job, h, content)
+    pause(job, h, content, nextAt)
   else
     delete(job, h, expected)
   end

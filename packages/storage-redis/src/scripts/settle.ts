@@ -69,7 +69,7 @@ local function takeNext(h, job, owner)
   cancelSuperseded(now, h, job, ${canceledInPassing})
   local id, r = firstToWake(h, job)
   if not id then return '' end
-  if h.paused == 1 or r.dueAt > now then return wakeFirst(now, h, job) end
+  if math.max(r.dueAt, h.pausedUntil) > now then return wakeFirst(now, h, job) end
   r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
   move(now, h, id, r, running, '')
   return '', id .. printRecord(r)

@@ -1,3 +1,4 @@
+import { isPausedAt } from '@jobistemer/core/storage'
 import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import { alertAfterOf } from '../definition-of.ts'
@@ -7,7 +8,7 @@ import type { Survey } from '../survey.ts'
 /** Jobs that had no success for their `alertAfter`. Others are not asked about. */
 export async function jobSilent(survey: Survey): Promise<readonly Finding[]> {
   const { client, now, signal } = survey
-  const jobs = survey.jobs.filter((job) => job.paused === null && alertAfterOf(job) !== null)
+  const jobs = survey.jobs.filter((job) => !isPausedAt(job, now) && alertAfterOf(job) !== null)
   return forEachJob({ jobs, signal }, async (job) => {
     const { silentSince, lastSuccessAt } = await client.job(job.name, { signal })
     if (silentSince === null) return null

@@ -1,10 +1,11 @@
 import { counted } from '../../output/counted.ts'
+import { isPausedAt } from '@jobistemer/core/storage'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
 /** Whether anybody is there to run the jobs. */
-export async function noNodeLives({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
-  const scheduled = jobs.filter(({ nextAt, paused }) => nextAt !== null && paused === null).length
+export async function noNodeLives({ living, jobs, pending, now }: Survey): Promise<readonly Finding[]> {
+  const scheduled = jobs.filter((job) => job.nextAt !== null && !isPausedAt(job, now)).length
   if (living.length > 0 || scheduled + pending.length === 0) return []
   return [
     {

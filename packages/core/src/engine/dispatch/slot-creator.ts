@@ -45,7 +45,8 @@ export class SlotCreator {
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
-      const starts = !hasBacklog && !one.job.paused && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      const starts =
+        !hasBacklog && one.slot >= one.job.pausedUntil && reserved < this.#capacity.roomForSlot(one.plan.settings)
       const item = this.#itemFor(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
@@ -124,12 +125,18 @@ export class SlotCreator {
     }
   }
 
+  /** What became of a slot says whether its job is paused; until when, is learned with the next look at what has changed. */
+  #learnPause(job: RegisteredJob, slot: number, isPaused: boolean): void {
+    const wasPaused = slot < job.pausedUntil
+    if (isPaused !== wasPaused) job.pausedUntil = isPaused ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+  }
+
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        job.paused = answer.reason === 'paused'
+        this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {
             ...namesOf(job),

@@ -122,7 +122,7 @@ export class SlotLauncher {
         continue
       }
       // What does not start needs no place.
-      if (plan === null || job.paused) this.#capacity.endHold()
+      if (plan === null || job.at < job.pausedUntil) this.#capacity.endHold()
       else if (this.#capacity.holds(job.at, plan.settings, starting, now)) break
       this.#agenda.setSlot(job, null)
       if (this.#creating.has(job)) {
@@ -134,7 +134,7 @@ export class SlotLauncher {
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
       else {
         due.push({ job, plan, slot: job.at })
-        if (!job.paused) starting++
+        if (job.at >= job.pausedUntil) starting++
       }
     }
     return { due, late }

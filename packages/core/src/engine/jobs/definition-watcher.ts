@@ -1,4 +1,5 @@
 import type { JobRecord } from '../../storage/job-record.ts'
+import { pausedUntil } from '../../storage/rules.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -123,10 +124,11 @@ export class DefinitionWatcher {
       this.#registry.forget(job)
       return
     }
-    const isResumed = job.paused && record.paused === null
+    const until = pausedUntil(record.paused)
+    const isResumed = until < job.pausedUntil
     const isChanged = job.version !== record.version
     if (isChanged) this.#registry.adopt(job.job, record)
-    else job.paused = record.paused !== null
+    else job.pausedUntil = until
     // What waits may be for this node now: it has the handlers that the new version asks for.
     if (isResumed || isChanged) this.#capacity.workAppeared()
   }

@@ -5,6 +5,7 @@ import { fingerprintOfJob } from '../../job/job-content.ts'
 import { isDataAlone, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import { pausedUntil } from '../../storage/rules.ts'
 import { Signal } from '../loop/signal.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
@@ -102,8 +103,9 @@ export class JobRegistry {
   }
 
   get pausedCount(): number {
+    const now = this.#engine.now()
     let count = 0
-    for (const job of this.#jobs.values()) if (job.paused) count++
+    for (const job of this.#jobs.values()) if (now < job.pausedUntil) count++
     return count
   }
 
@@ -254,7 +256,7 @@ export class JobRegistry {
     registered.series = series
     registered.isUnscheduled = isUnscheduled
     if (!isUnscheduled) this.#saidOf.delete(job.id)
-    registered.paused = record.paused !== null
+    registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) this.plans.sayMissing(job, registered.missing)
     this.moveOn(registered, record.watermark, record.nextAt)

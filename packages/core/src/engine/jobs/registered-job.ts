@@ -43,7 +43,8 @@ export class RegisteredJob implements HeapEntry {
   plan: JobPlan | null | undefined = undefined
   /** Names of what this node lacks to run the stored version, where its plan is `null`. */
   missing: readonly string[] = none
-  paused = false
+  /** As in the head: see `pausedUntil`. Nothing of it starts before, and slots before it are skipped. */
+  pausedUntil: number = Number.NEGATIVE_INFINITY
   /** Its next slot was found overdue in the storage: whoever finds that launches it. */
   isOverdue = false
   /** A slot of it is being created. */

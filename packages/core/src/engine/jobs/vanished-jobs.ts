@@ -19,6 +19,11 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
     'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
 }
 
+interface PausedJob {
+  readonly job: RegisteredJob
+  readonly until: number
+}
+
 interface Stored {
   /** Those that the storage has again, whichever node has stored them. */
   readonly there: RegisteredJob[]
@@ -101,9 +106,10 @@ export class VanishedJobs {
     const stored: Stored = { there: [], news: [] }
     for (let start = 0; start < jobs.length; start += maxBatch) {
       const group = jobs.slice(start, start + maxBatch)
-      const paused = group.filter((job) => job.paused)
+      // Before they are stored again, as not paused.
+      const paused = group.filter((job) => now < job.pausedUntil).map((job) => ({ job, until: job.pausedUntil }))
       await this.#create(group, now, storage, stored)
-      const pausedAgain = paused.filter((job) => stored.news.includes(job))
+      const pausedAgain = paused.filter(({ job }) => stored.news.includes(job))
       await this.#pauseAgain(pausedAgain, now, storage)
     }
     return stored
@@ -137,12 +143,14 @@ export class VanishedJobs {
   }
 
   /** What somebody has stopped must not run because the storage has forgotten it. */
-  async #pauseAgain(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls): Promise<void> {
+  async #pauseAgain(jobs: readonly PausedJob[], now: number, storage: StorageCalls): Promise<void> {
     if (jobs.length === 0) return
-    const paused = { at: now, reason: pauseReason, actor: null }
-    const changes = jobs.map(({ job }): JobChange => ({ kind: 'pause', id: job.id, paused }))
+    const changes = jobs.map(({ job, until }): JobChange => {
+      const paused = { at: now, ...(Number.isFinite(until) && { until }), reason: pauseReason, actor: null }
+      return { kind: 'pause', id: job.job.id, paused }
+    })
     await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
-    for (const job of jobs) job.paused = true
+    for (const { job, until } of jobs) job.pausedUntil = until
   }
 
   #say(becomes: VanishedJobEnd, jobs: readonly RegisteredJob[]): void {

@@ -4,6 +4,7 @@ import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
+import { isPausedAt } from '../../storage/rules.ts'
 import { cancelLimit } from '../jobs/save-limits.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -112,7 +113,7 @@ export class Retainer {
 
   async #removeOf(head: JobRecord, now: number): Promise<void> {
     const { olderThanMs, keep } = retentionOf(head) as Retention
-    const isOver = head.deletedAt !== null || isFinished(head)
+    const isOver = head.deletedAt !== null || isFinished(head, now)
     const { more } = await this.#engine.storage.repeated('prune', (calls) =>
       calls.prune({
         now,
@@ -148,8 +149,8 @@ function retentionOf({ definition }: JobRecord): Retention | null {
  * Whether it has no slot to come, and no code that would store it again. A job without a schedule is never finished: it
  * waits to be asked for.
  */
-function isFinished({ nextAt, paused, definition, timeline }: JobRecord): boolean {
+function isFinished({ nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
   const last = timeline.at(-1)?.schedule
-  const isOver = nextAt === null && paused === null && (last === undefined || !isNoSchedule(last))
+  const isOver = nextAt === null && !isPausedAt({ paused }, now) && (last === undefined || !isNoSchedule(last))
   return isOver && isDataAlone(readJobDocument(definition))
 }

@@ -1,7 +1,7 @@
 import { readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
-import type { JobCatalog } from './job-catalog.ts'
+import type { JobCatalog, JobInfo } from './job-catalog.ts'
 
 /** Which jobs a call is about: those of a tag, of an owner, or of both. */
 export interface JobSelection {
@@ -13,15 +13,21 @@ export interface JobSelection {
 
 const pageSize = 1000
 
+/** When a job's pause ends: infinite when it is to be resumed, before all time when it is not paused. */
+export function endOf({ paused }: Pick<JobInfo, 'paused'>): number {
+  if (paused === null) return Number.NEGATIVE_INFINITY
+  return paused.until?.getTime() ?? Number.POSITIVE_INFINITY
+}
+
 /**
- * The names of the jobs that are selected and are paused, or are not, in the order of the storage.
+ * The names of the jobs that are selected and wanted, in the order of the storage.
  * @throws JobistemerError `INVALID_ARGUMENT` for a selection that says nothing
  */
 export async function namesOf(
   selection: JobSelection,
   catalog: JobCatalog,
-  asked: AskedCalls,
-  paused: boolean,
+  { asked, now, ...only }: { readonly asked: AskedCalls; readonly now: number; readonly paused?: boolean },
+  isWanted: (job: JobInfo) => boolean = () => true,
 ): Promise<readonly string[]> {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag === undefined && selection.owner === undefined) {
@@ -35,8 +41,8 @@ export async function namesOf(
   const names: string[] = []
   let cursor: string | null = null
   do {
-    const page = await catalog.jobs({ ...selection, paused, limit: pageSize, cursor }, {}, asked)
-    names.push(...page.items.map(({ name }) => name))
+    const page = await catalog.jobs({ ...selection, ...only, limit: pageSize, cursor }, {}, asked, now)
+    names.push(...page.items.filter(isWanted).map(({ name }) => name))
     cursor = page.cursor
   } while (cursor !== null)
   return names

@@ -2,7 +2,8 @@
  * What to read again. Each says that something has changed, and not what.
  *
  * - `start`: the first of each iteration. Read everything now: what changes from here on is told.
- * - `jobs`: definitions were stored, changed or deleted, or jobs paused or resumed.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs paused or resumed. A pause that ends by
+ *   itself changes nothing that is stored, and is not told: `JobInfo.paused.until` says when that is.
  * - `runs`: occurrences were created, began, or ended: counts, what runs and waits, histories, next slots.
  * - `failures`: runs have failed since. `runs` comes with it.
  * - `nodes`: a node has joined, is leaving, has ended or is lost.

@@ -2,7 +2,7 @@ import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import { isDelayed } from '../../storage/rules.ts'
+import { isDelayed, isPausedAt } from '../../storage/rules.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
@@ -19,7 +19,7 @@ export interface Explanation {
     | 'covered'
     /** It lies ahead, and is a slot. */
     | 'will_run'
-    /** It is a slot, and the job is paused: it will be skipped unless the job is resumed before. */
+    /** It is a slot, and lies in the pause of the job: it will be skipped unless the job is resumed before. */
     | 'paused'
     /** It is a slot that is due, and no node has decided about it yet. */
     | 'due'
@@ -81,9 +81,11 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
   }
   if (head.deletedAt !== null) return answer(at, id, 'not_a_slot', `The job was deleted at ${text(head.deletedAt)}.`)
   if (!isSlot) return answer(at, id, 'not_a_slot', 'The schedule has no slot at this instant.')
-  if (head.paused !== null) {
-    const why = head.paused.reason === null ? '' : `: ${head.paused.reason}`
-    return answer(at, id, 'paused', `The job is paused since ${text(head.paused.at)}${why}.`)
+  if (head.paused !== null && isPausedAt(head, at)) {
+    const { at: since, until, reason } = head.paused
+    const end = until === undefined ? '' : ` until ${text(until)}`
+    const why = reason === null ? '' : `: ${reason}`
+    return answer(at, id, 'paused', `The job is paused since ${text(since)}${end}${why}.`)
   }
   if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
   return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)

@@ -1,7 +1,9 @@
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import type { PauseRecord } from '../../storage/job-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import { pausedUntil } from '../../storage/rules.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -37,7 +39,8 @@ export interface CancelResult {
   readonly state: OccurrenceState
 }
 
-const interventionOptionNames = ['reason', 'actor', ...callOptionNames]
+/** What every intervention takes. */
+export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
 /** What people do to jobs and occurrences from outside: cancel, pause, resume. */
 export class Interventions {
@@ -149,13 +152,12 @@ export class Interventions {
     }
   }
 
-  async pause(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
-    readObject(options, 'options', interventionOptionNames)
-    const reason = options.reason === undefined ? null : readName(options.reason, 'reason')
-    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
-    const changed = await this.#savePause(job, { at: this.#engine.now(), reason, actor }, storage)
+  async pause(job: RegisteredJob, paused: PauseRecord, storage: StorageCalls): Promise<void> {
+    const changed = await this.#savePause(job, paused, storage)
     if (!changed) return
-    this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason })
+    const { until, reason } = paused
+    const end = until === undefined ? null : new Date(until)
+    this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason, until: end })
   }
 
   async resume(job: RegisteredJob, options: CallOptions, storage: StorageCalls): Promise<void> {
@@ -166,19 +168,16 @@ export class Interventions {
     this.#capacity.workAppeared()
   }
 
-  async #savePause(
-    job: RegisteredJob,
-    paused: { readonly at: number; readonly reason: string | null; readonly actor: string | null } | null,
-    storage: StorageCalls,
-  ): Promise<boolean> {
+  async #savePause(job: RegisteredJob, paused: PauseRecord | null, storage: StorageCalls): Promise<boolean> {
     const now = this.#engine.now()
     const [answer] = await storage.once((calls) =>
       calls.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
-    const { outcome } = answer as SaveJobAnswer
-    if (outcome === 'absent') throw jobDeleted(job)
-    job.paused = paused !== null
-    return outcome === 'saved'
+    const saved = answer as SaveJobAnswer
+    if (saved.outcome === 'absent') throw jobDeleted(job)
+    // That of somebody else may hold longer.
+    job.pausedUntil = pausedUntil(saved.job.paused)
+    return saved.outcome === 'saved'
   }
 
   #emitCanceled(

@@ -9,7 +9,8 @@ import type { ListPage } from '../../listing.ts'
 import type { Occurrence } from '../../occurrence.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
-import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
+import { isPausedAt } from '../../storage/rules.ts'
 import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
@@ -49,6 +50,15 @@ export interface JobsFilter {
   readonly cursor?: string | null
 }
 
+/** A pause that holds. */
+export interface PauseInfo {
+  readonly at: Date
+  /** It ends by itself then; `null`: it holds until the job is resumed. */
+  readonly until: Date | null
+  readonly reason: string | null
+  readonly actor: string | null
+}
+
 /** A stored job, for people and programs to look at. */
 export interface JobInfo {
   readonly id: JobId
@@ -67,8 +77,8 @@ export interface JobInfo {
   readonly scheduleDescription: string | null
   /** The next slot as the storage has it; `null` when there is none. */
   readonly nextAt: Date | null
-  /** Since when, why, and by whom; `null` while it is not paused. */
-  readonly paused: { readonly at: Date; readonly reason: string | null; readonly actor: string | null } | null
+  /** Since when and until when, why, and by whom; `null` while it is not paused, also when its pause has ended by itself. */
+  readonly paused: PauseInfo | null
   /** The effective settings. */
   readonly settings: JobSettings
   /** Its tasks in their order. */
@@ -115,6 +125,10 @@ export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
   return tasks.map(({ name, handler = null, data }) => ({ name, handler, data }))
 }
 
+function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
+  return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
@@ -123,7 +137,7 @@ export class JobCatalog {
     this.#registry = registry
   }
 
-  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls): Promise<ListPage<JobInfo>> {
+  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls, now: number): Promise<ListPage<JobInfo>> {
     readObject(filter, 'filter', ['owner', 'tag', 'text', 'paused', 'lastOutcome', 'include', 'limit', 'cursor'])
     readObject(options, 'options', callOptionNames)
     const owner = filter.owner === undefined ? undefined : readName(filter.owner, 'filter.owner')
@@ -145,10 +159,10 @@ export class JobCatalog {
         ({ name, definition, paused: pause }) =>
           (text === undefined || name.toLowerCase().includes(text)) &&
           (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
-          (paused === undefined || (pause !== null) === paused),
+          (paused === undefined || isPausedAt({ paused: pause }, now) === paused),
       )
       for (const [record, found] of await withExtras(wanted, extras, storage)) {
-        items.push({ ...(await this.#infoOf(record)), ...found })
+        items.push({ ...(await this.#infoOf(record, now)), ...found })
       }
       cursor = page.cursor
     } while (cursor !== null && items.length < limit)
@@ -168,7 +182,7 @@ export class JobCatalog {
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
     return {
-      ...(await this.#infoOf(record)),
+      ...(await this.#infoOf(record, now)),
       lastRun: lastRunOf(found.latest[0] ?? null),
       counts: found.counts[0] as LiveCounts,
       lastSuccessAt: at === null ? null : new Date(at),
@@ -176,7 +190,7 @@ export class JobCatalog {
     }
   }
 
-  async #infoOf(record: JobRecord): Promise<JobInfo> {
+  async #infoOf(record: JobRecord, now: number): Promise<JobInfo> {
     const document = readJobDocument(record.definition)
     const { defaults, settings } = document
     const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
@@ -190,7 +204,7 @@ export class JobCatalog {
       schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
       scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
       nextAt: nextAt === null ? null : new Date(nextAt),
-      paused: paused === null ? null : { ...paused, at: new Date(paused.at) },
+      paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
       settings: resolveJobSettings(defaults, settings),
       tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),

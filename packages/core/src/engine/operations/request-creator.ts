@@ -157,7 +157,7 @@ export class RequestCreator {
     const plan = planOfRequest(this.#registry, job, details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
     const dueAt = Math.max(startAt ?? now, now)
-    const mayStart = dueAt === now && !job.paused && !this.#engine.isHeldBack
+    const mayStart = dueAt === now && now >= job.pausedUntil && !this.#engine.isHeldBack
     const starts = mayStart && this.#capacity.roomForRequest()
     const { executionTimeoutMs, taskExecutionMode } = plan.settings
     const item: CreateRequested = {
@@ -225,7 +225,7 @@ export class RequestCreator {
     }
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') this.#run(job, { plan, item }, answer.token)
-    else if (answer.state === 'pending' && !job.paused) this.#capacity.workAppeared()
+    else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workAppeared()
     return { id, state: answer.state, reason: answer.reason, created: true }
   }
 

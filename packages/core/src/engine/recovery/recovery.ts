@@ -40,9 +40,12 @@ export function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
 /** What there is to decide about a late job. */
 function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
-  const strategy: RecoveryStrategy = job.paused ? { type: 'mark_as_missed' } : recoveryStrategy
+  const isPaused = slot < job.pausedUntil
+  const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
+  // What was missed after a pause is decided by itself, in the next round.
+  const last = isPaused ? Math.min(now - misfireThresholdMs, job.pausedUntil) - 1 : now - misfireThresholdMs - 1
   // The wall clock may have been set back since the slot was found late.
-  return { series, first: slot, until: Math.max(slot, now - misfireThresholdMs - 1), strategy }
+  return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
 /** Slots that nobody ran in time: what becomes of them is each job's recovery strategy. */
@@ -132,7 +135,7 @@ export class Recovery {
       nextAt: series.nextMs(decision.lastSlot),
       entries: decision.entries.map((entry) => {
         if (entry.kind === 'missed') {
-          const reason = job.paused ? 'paused' : plan.settings.recoveryStrategy.type
+          const reason = decision.lastSlot < job.pausedUntil ? 'paused' : plan.settings.recoveryStrategy.type
           const { span } = entry
           const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
@@ -149,8 +152,9 @@ export class Recovery {
   #say(job: RegisteredJob, plan: JobPlan, { count: missed, toRun }: RecoveryDecision, item: RecoveryItem): void {
     const { events, logger } = this.#engine
     const { id: jobId, name: jobName } = job.job
+    const isPaused = item.scheduledAt < job.pausedUntil
     const decided = {
-      strategy: job.paused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
+      strategy: isPaused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
       from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
       to: new Date(item.scheduledAt),
       missed,
@@ -158,7 +162,7 @@ export class Recovery {
     } as const
     events.emit('recovery.decided', { jobId, jobName, ...decided })
     // Slots that were canceled ahead are not missed, and nobody misses those of a job that is paused.
-    const level = missed > 0 && !job.paused ? 'warn' : 'debug'
+    const level = missed > 0 && !isPaused ? 'warn' : 'debug'
     logger[level]({ job: jobName, ...decided }, 'slots were missed')
   }
 

@@ -17,6 +17,7 @@ import type {
   WakeUp,
 } from '../storage.ts'
 import { type ClaimTally, claimStep, isClaimable } from './claim-step.ts'
+import { isPausedAt, pausedUntil } from '../rules.ts'
 import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from './ledger.ts'
 import type { LedgerSteps } from './ledger-storage.ts'
@@ -91,7 +92,7 @@ export class AsyncSteps implements LedgerSteps {
     const tended = request.sweep ? await this.#each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
-    const tally: ClaimTally = { left: 0, woke: false }
+    const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
     const kind = claims(request, passedOver, tally)
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
@@ -113,7 +114,7 @@ export class AsyncSteps implements LedgerSteps {
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
     const seen = page.cursor === null ? page.nextDueAt : undefined
-    const [running, nextDueAt] = await Promise.all([
+    const [running, dueNext] = await Promise.all([
       ledger.cancelRequested(owner),
       seen === undefined ? ledger.nextDueAt(query) : seen,
     ])
@@ -126,7 +127,7 @@ export class AsyncSteps implements LedgerSteps {
         .sort(compareAddresses)
         .map(cancelNoticeOf),
       more: rest.length > 0 || page.cursor !== null || tended.includes(true),
-      nextDueAt,
+      nextDueAt: tally.resumesAt < (dueNext ?? Number.POSITIVE_INFINITY) ? tally.resumesAt : dueNext,
     }
   }
 
@@ -252,7 +253,7 @@ function claims(
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
     needs(items, { head }) {
-      if (head.paused !== null) return needsNothing
+      if (isPausedAt(head, request.now)) return needsNothing
       return head.cancelsBelow === null
         ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
         : needsInPassing(items, head.cancelsBelow)
@@ -260,7 +261,10 @@ function claims(
     step(context, { job }, address) {
       if (job === undefined) return null
       const { id, paused, handlerKey } = job.head
-      if (paused !== null || request.exceptHandlerKeys.includes(handlerKey)) passedOver.add(id)
+      const isExcepted = request.exceptHandlerKeys.includes(handlerKey)
+      const isPaused = isPausedAt(job.head, request.now)
+      if (isPaused || isExcepted) passedOver.add(id)
+      if (isPaused && !isExcepted) tally.resumesAt = Math.min(tally.resumesAt, pausedUntil(paused))
       const entry = job.find(address)
       if (entry === undefined) return null
       if (!isClaimable(job, entry, request)) return null

@@ -1,6 +1,6 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, requeued } from '../occurrence-transitions.ts'
-import { isDelayed, isSuperseded } from '../rules.ts'
+import { claimableFrom, isDelayed, isSuperseded } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing, cancelSuperseded, replaceRecord, type StepContext, wakeFirst } from './step-context.ts'
@@ -11,6 +11,8 @@ export interface ClaimTally {
   left: number
   /** Whether one was woken in place of those, which may be due before others that were seen. */
   woke: boolean
+  /** When the first pause ends of those that something was passed over for; infinite when none does. */
+  resumesAt: number
 }
 
 /**
@@ -56,6 +58,6 @@ export function isClaimable(
   { record }: LedgerEntry,
   { now, exceptHandlerKeys }: Pick<ClaimRequest, 'now' | 'exceptHandlerKeys'>,
 ): boolean {
-  const { paused, handlerKey } = job.head
-  return record.state === 'pending' && record.dueAt <= now && paused === null && !exceptHandlerKeys.includes(handlerKey)
+  const isDue = record.state === 'pending' && claimableFrom(job.head, record.dueAt) <= now
+  return isDue && !exceptHandlerKeys.includes(job.head.handlerKey)
 }

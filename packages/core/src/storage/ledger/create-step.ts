@@ -10,6 +10,7 @@ import {
   decideOverlap,
   decideRecoveredRun,
   isDelayed,
+  isPausedAt,
   isSuperseded,
   judgeCreate,
   passesSlot,
@@ -92,7 +93,8 @@ function createDue(
   const decision = decideOverlap({
     kind: item.kind,
     overlap: head.overlap,
-    paused: head.paused !== null,
+    paused: isPausedAt(head, context.now),
+    slotPaused: isPausedAt(head, item.scheduledAt),
     startable: isStartable(item, context.now),
     delayed: isForLater(item, context.now),
     pending: counts.pending - counts.delayed,

@@ -1,6 +1,6 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
-import { isDelayed } from '../rules.ts'
+import { isDelayed, type PauseEnd } from '../rules.ts'
 import type { LiveCounts } from '../storage.ts'
 
 /** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
@@ -8,8 +8,8 @@ export type LedgerHead = Pick<
   JobRecord,
   'id' | 'version' | 'handlerKey' | 'overlap' | 'watermark' | 'nextAt' | 'pruneFloor' | 'cancelsBelow' | 'deletedAt'
 > & {
-  /** Only whether it is `null` matters. */
-  readonly paused: object | null
+  /** Only its end matters. */
+  readonly paused: PauseEnd | null
 }
 
 /** How many occurrences of a job live. */
@@ -66,7 +66,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   readonly job: JobRecord
   /**
    * Replaces the whole head. `version` is a new version to keep, `null` when the version in force stays. A pause that
-   * begins or ends decides whether the job's pending occurrences are among those that are due.
+   * begins, is replaced or is lifted decides from when on the job's pending occurrences are due, see `claimableFrom`.
    */
   save(job: JobRecord, version: JobVersionRecord | null): void
 }

@@ -11,7 +11,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
-import { isSuperseded } from '../rules.ts'
+import { claimableFrom, isSuperseded } from '../rules.ts'
 import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -96,21 +96,23 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger; readonly entry: LedgerEntry }[] {
-    const due = this.#claimable(query).filter(({ dueAt }) => dueAt <= query.now)
-    return due.slice(0, limit).map((record) => ({ job: this.#jobOf(record.jobId), entry: { record } }))
+    const due = this.#pending(query).filter(({ from }) => from <= query.now)
+    return due.slice(0, limit).map(({ record }) => ({ job: this.#jobOf(record.jobId), entry: { record } }))
   }
 
   nextDueAt(query: DueQuery): number | null {
-    const instants = this.#claimable(query).map(({ dueAt }) => dueAt)
-    const next = Math.min(...instants.filter((dueAt) => dueAt > query.now))
+    const instants = this.#pending(query).map(({ from }) => from)
+    const next = Math.min(...instants.filter((from) => from > query.now))
     return Number.isFinite(next) ? next : null
   }
 
-  #claimable({ exceptHandlerKeys }: DueQuery): OccurrenceRecord[] {
-    return sorted(this.#records.live, ({ state, jobId }) => {
-      const job = this.#records.jobs.get(jobId)
-      const isLeft = job === undefined || job.paused !== null || exceptHandlerKeys.includes(job.handlerKey)
-      return state === 'pending' && !isLeft
+  /** Pending ones that a claim may take now or later, with the instant from when on it may. */
+  #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
+    const pending = sorted(this.#records.live, ({ state }) => state === 'pending')
+    return pending.flatMap((record) => {
+      const job = this.#records.jobs.get(record.jobId)
+      const isLeft = job === undefined || exceptHandlerKeys.includes(job.handlerKey)
+      return isLeft ? [] : [{ record, from: claimableFrom(job, record.dueAt) }]
     })
   }
 

@@ -1,5 +1,6 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import {
+  changesPause,
   createdJob,
   deletedJob,
   goesOnCanceling,
@@ -86,7 +87,7 @@ function cancelReplaced(context: StepContext, job: JobLedger, cancelLimit: numbe
 
 function pause(context: StepContext, job: JobLedger, { paused }: Change<'pause'>): SaveJobAnswer {
   const before = job.job
-  if ((before.paused === null) === (paused === null)) return { outcome: 'unchanged', job: before }
+  if (!changesPause(before, paused, context.now)) return { outcome: 'unchanged', job: before }
   const after = { ...before, paused, changedAt: context.now }
   job.save(after, null)
   if (paused === null && job.counts.pending > 0) context.wakeUps.add('due')

@@ -1,6 +1,6 @@
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { askedToCancel, claimed, ended, woken } from '../occurrence-transitions.ts'
-import { isSuperseded, wakesAllQueued } from '../rules.ts'
+import { claimableFrom, isSuperseded, wakesAllQueued } from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
@@ -58,7 +58,7 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   cancelSuperseded(context, job, canceledInPassing)
   const next = firstToWake(job)
   if (next === undefined) return { woken: null }
-  if (job.head.paused !== null || next.record.dueAt > context.now) return { woken: wake(context, job, next) }
+  if (claimableFrom(job.head, next.record.dueAt) > context.now) return { woken: wake(context, job, next) }
   const taken = claimed(next.record, owner, context.now)
   replaceRecord(context, job, next, taken)
   return { woken: null, taken }

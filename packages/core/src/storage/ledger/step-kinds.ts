@@ -1,6 +1,6 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { Owner } from '../occurrence-record.ts'
-import { wakesAllQueued } from '../rules.ts'
+import { isPausedAt, wakesAllQueued } from '../rules.ts'
 import type {
   CancelAnswer,
   CancelItem,
@@ -64,8 +64,8 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
       const { policy } = head.overlap
       if (policy === 'allow') return needsNothing
       const passing = head.cancelsBelow === null ? needsNothing : needsInPassing(items, head.cancelsBelow)
-      const mayCreate = items.filter(({ kind, id }) => {
-        if (kind === 'exclusion' || (kind === 'slot' && head.paused !== null)) return false
+      const mayCreate = items.filter(({ kind, id, scheduledAt }) => {
+        if (kind === 'exclusion' || (kind === 'slot' && isPausedAt(head, scheduledAt))) return false
         return kind === 'recovery' || !found.has(id)
       })
       if (mayCreate.length === 0) return passing

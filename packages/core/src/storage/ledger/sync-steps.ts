@@ -97,7 +97,7 @@ export class SyncSteps implements LedgerSteps {
       for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
     }
     const taken: OccurrenceRecord[] = []
-    const tally: ClaimTally = { left: 0, woke: false }
+    const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
     // What is queued again, or was left by a deleted or a replaced job, makes room for others.
     for (;;) {
       const wanted = limit - taken.length + 1

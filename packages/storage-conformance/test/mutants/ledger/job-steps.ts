@@ -8,6 +8,7 @@ import type {
   SaveJobsRequest,
 } from '@jobistemer/core/storage'
 import {
+  changesPause,
   createdJob,
   deletedJob,
   ended,
@@ -101,7 +102,7 @@ export class JobSteps extends Tables {
   }
 
   pauseJob(head: JobRecord, change: Extract<JobChange, { kind: 'pause' }>, now: number): SaveJobAnswer {
-    if ((head.paused === null) === (change.paused === null)) return { outcome: 'unchanged', job: head }
+    if (!changesPause(head, change.paused, now)) return { outcome: 'unchanged', job: head }
     const job = { ...head, paused: change.paused, changedAt: now }
     this.putHead(job)
     return { outcome: 'saved', job, canceled: [] }

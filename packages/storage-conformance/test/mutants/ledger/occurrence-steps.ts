@@ -38,6 +38,7 @@ import {
   isForLater,
   isStartable,
   judgeCreate,
+  pausedUntil,
   judgeSettle,
   passesSlot,
   recoveredOccurrence,
@@ -102,7 +103,8 @@ export class OccurrenceSteps extends JobSteps {
     const decision = decideOverlap({
       kind: item.kind,
       overlap: head.overlap,
-      paused: head.paused !== null,
+      paused: now < this.pausedUntil(head),
+      slotPaused: this.isSlotPaused(head, item.scheduledAt, now),
       startable: isStartable(item, now),
       delayed: isForLater(item, now),
       pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
@@ -157,7 +159,7 @@ export class OccurrenceSteps extends JobSteps {
     const pending = this.claimable(exceptHandlerKeys)
     const taken: OccurrenceRecord[] = []
     let more = false
-    for (const record of pending.filter(({ dueAt }) => dueAt <= now)) {
+    for (const record of pending.filter((record) => this.claimableFrom(record) <= now)) {
       more = taken.length >= limit
       if (more) break
       if (this.isOver(record.jobId)) {
@@ -172,15 +174,32 @@ export class OccurrenceSteps extends JobSteps {
       this.put(running)
       taken.push(running)
     }
-    const later = pending.map(({ dueAt }) => dueAt).filter((dueAt) => dueAt > now)
-    const nextDueAt = later.length === 0 ? null : later.reduce((least, dueAt) => Math.min(least, dueAt))
-    return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
+    return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt: this.nextDueAt(pending, now) }
+  }
+
+  nextDueAt(pending: readonly OccurrenceRecord[], now: number): number | null {
+    const next = Math.min(...pending.map((record) => this.claimableFrom(record)).filter((from) => from > now))
+    return Number.isFinite(next) ? next : null
+  }
+
+  /** When a claim may take it. */
+  claimableFrom({ jobId, dueAt }: OccurrenceRecord): number {
+    return Math.max(dueAt, this.pausedUntil(this.jobs.get(jobId) as JobRecord))
+  }
+
+  /** The instant before which the job is paused. */
+  pausedUntil({ paused }: JobRecord): number {
+    return pausedUntil(paused)
+  }
+
+  isSlotPaused(head: JobRecord, scheduledAt: number, _now: number): boolean {
+    return scheduledAt < this.pausedUntil(head)
   }
 
   /** Cancels what a `replace` has left and a claim would take, and wakes others in its place. */
   passPending(exceptHandlerKeys: readonly string[]) {
     for (;;) {
-      const claimable = this.claimable(exceptHandlerKeys).filter(({ dueAt }) => dueAt <= this.now)
+      const claimable = this.claimable(exceptHandlerKeys).filter((record) => this.claimableFrom(record) <= this.now)
       const found = claimable.find((record) => !this.isDeleted(record.jobId) && this.isSuperseded(record))
       if (found === undefined) return
       this.cancelSuperseded(found.jobId, canceledInPassing)
@@ -197,11 +216,11 @@ export class OccurrenceSteps extends JobSteps {
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
-  /** The pending occurrences of jobs that are neither paused nor left to others, oldest first. */
+  /** The pending occurrences of jobs that are not left to others, oldest first. */
   claimable(exceptHandlerKeys: readonly string[]) {
     return this.allLive().filter(({ state, jobId }) => {
       const head = this.jobs.get(jobId) as JobRecord
-      return state === 'pending' && head.paused === null && !exceptHandlerKeys.includes(head.handlerKey)
+      return state === 'pending' && !exceptHandlerKeys.includes(head.handlerKey)
     })
   }
 
@@ -245,9 +264,9 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /** What an end has just woken goes to its taker, if it may be claimed. */
-  takeWoken({ id, jobId }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
+  takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
     const record = this.occurrences.get(id)
-    if (record === undefined || record.dueAt > now || this.jobs.get(jobId)?.paused !== null) return null
+    if (record === undefined || this.claimableFrom(record) > now) return null
     const taken = claimed(record, taker, now)
     this.put(taken)
     return taken
