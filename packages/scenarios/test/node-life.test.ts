@@ -1,4 +1,5 @@
 import {
+  createClient,
   createScheduler,
   defineJob,
   JobistemerError,
@@ -89,6 +90,25 @@ it('where heartbeats are sent every 10 s, what a node ran is taken over within 7
 })
 
 describe.each(everywhere)('on $name', (place) => {
+  it('what a late call has taken for a node that has ended in good order is taken over all the same', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    const storage = world.connect()
+    const [record] = await recordsIn(storage)
+    const { node, incarnation } = record as NodeRecord
+    await first.shutdown()
+    const client = createClient({ storage, clock: world.clock })
+    await client.trigger('long')
+    // It was sent before its node ended, and takes effect now. Nobody hears the answer.
+    const request = { now: world.clock.now(), owner: { node, incarnation }, limit: 1, sweep: false }
+    expect((await storage.claim({ ...request, exceptHandlerKeys: [] })).claimed).toHaveLength(1)
+    await world.start({ jobs: [job], nodeId: 'second', ...life })
+    await world.clock.advance({ seconds: 50 })
+    expect(called.map((call) => call.replace(/^\d+ /, ''))).toEqual(['attempt 2 token 2'])
+    expect(await recordsIn(storage)).toHaveLength(1)
+  })
+
   it('what a node ran is taken over soon after its death, and goes on with the next attempt', async () => {
     const world = createWorld(place)
     const { first, second, called, heard } = await twoNodes(world)

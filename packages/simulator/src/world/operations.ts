@@ -24,7 +24,7 @@ const weights = {
   realign: 2,
   explain: 1,
   look: 1,
-  backfill: 3,
+  backfill: 2,
   stopBackfill: 1,
 }
 

@@ -316,7 +316,7 @@ export class Heartbeats {
       now: this.#engine.now(),
       own: this.#record(),
       ...(profile !== null && { profile }),
-      remove: [...this.#remove.values(), ...this.peers.ended()],
+      remove: [...this.#remove.values()],
       profilesOf: wanted.map(({ incarnation }) => incarnation),
     }
     const askedAt = clock.monotonic()
@@ -329,7 +329,8 @@ export class Heartbeats {
     this.#answerWanted(wanted, answer)
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
     this.#lookForNamesakes(answer.nodes)
-    if (hasChanged || hasNewCode || this.peers.lost().length > 0) this.changed.send()
+    const { peers } = this
+    if (hasChanged || hasNewCode || peers.lost().length + peers.ended().length > 0) this.changed.send()
   }
 
   #record(): NodeRecord {

@@ -1,4 +1,3 @@
-import type { NodeAtCounter } from '../../storage/storage.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { deadAfterOf, hasEnded } from './node-info.ts'
@@ -61,8 +60,11 @@ export class Peers {
     return [...this.#sightings.values()].filter(({ isLost }) => isLost).map(({ record }) => record)
   }
 
-  /** Those that ended in good order long enough ago for everybody to have seen it. */
-  ended(): readonly NodeAtCounter[] {
+  /**
+   * Those that ended in good order long enough ago for everybody to have seen it. A call of theirs that took effect late,
+   * or twice, may have left something that they never learned of.
+   */
+  ended(): readonly NodeRecord[] {
     const now = this.#engine.clock.monotonic()
     return [...this.#sightings.values()]
       .filter(({ record, since }) => hasEnded(record) && now - since >= this.#deadAfterMs)

@@ -57,7 +57,8 @@ export class Reaper {
     this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
     this.#takingOver = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
     this.#heartbeats.changed.listen(() => {
-      if (this.#heartbeats.peers.lost().length > 0) this.#takingOver.run()
+      const { peers } = this.#heartbeats
+      if (peers.lost().length + peers.ended().length > 0) this.#takingOver.run()
     })
   }
 
@@ -106,9 +107,10 @@ export class Reaper {
     })
   }
 
-  /** Takes over what dead nodes ran, and forgets each when nothing is left. */
+  /** Takes over what nodes ran that are dead or have ended, and forgets each when nothing is left. */
   async #takeOver(): Promise<void> {
-    for (const record of this.#heartbeats.peers.lost()) {
+    const { peers } = this.#heartbeats
+    for (const record of [...peers.lost(), ...peers.ended()]) {
       // What is taken over is handed on by this node's time.
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
