@@ -49,12 +49,14 @@ export class BackfillRuns {
       const answered = await storage.repeated('createOccurrences', (calls) => {
         const now = this.#engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
+        // What was pruned may lie ahead of a clock that is behind.
+        const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
         items = some.map(({ slot, rounds }, index) => ({
           kind: 'trigger',
           id: backfillOccurrenceId(head.id, slot, rounds + 1),
           jobId: head.id,
           // What comes first in the backfill comes first among what waits.
-          scheduledAt: dueAt + index,
+          scheduledAt: firstAt + index,
           dueAt: dueAt + index,
           jobVersion: head.version,
           executionTimeoutMs,

@@ -37,6 +37,9 @@ interface RequestIds {
   readonly skippedId: OccurrenceId
 }
 
+/** A request, and the instant that its record comes after. */
+type PlacedRequest = Request & { readonly after: number }
+
 /** A request as it was put into a call. */
 interface SentRequest {
   readonly plan: JobPlan
@@ -105,12 +108,18 @@ export class RequestCreator {
 
   async #send(first: RegisteredJob, request: Request, ids: RequestIds, asked: AskedCalls): Promise<TriggerResult> {
     let job = first
+    // What was pruned may lie ahead of a clock that is behind: the request comes after it.
+    let after = Number.NEGATIVE_INFINITY
     // A job whose version changes between the look and the write is looked at again.
     for (;;) {
-      const { sent, answer } = await this.#create(job, request, ids, asked)
+      const { sent, answer } = await this.#create(job, { ...request, after }, ids, asked)
       const { item } = sent
       if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
       if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state, asked)
+      if (answer.outcome === 'pruned') {
+        after = answer.pruneFloor
+        continue
+      }
       if (answer.outcome !== 'stale_version' && answer.outcome !== 'absent') return this.#answered(job, sent, answer)
       const present = await this.#registry.reloadNow(job)
       if (present === null) throw jobGone(job)
@@ -124,7 +133,7 @@ export class RequestCreator {
    */
   async #create(
     job: RegisteredJob,
-    request: Request,
+    request: PlacedRequest,
     ids: RequestIds,
     asked: AskedCalls,
   ): Promise<{ readonly sent: SentRequest; readonly answer: CreateAnswer }> {
@@ -150,7 +159,7 @@ export class RequestCreator {
 
   #put(
     job: RegisteredJob,
-    { kind, details, startAt }: Request,
+    { kind, details, startAt, after }: PlacedRequest,
     { id, skippedId }: RequestIds,
     now: number,
   ): SentRequest {
@@ -164,7 +173,7 @@ export class RequestCreator {
       kind,
       id,
       jobId: job.job.id,
-      scheduledAt: dueAt,
+      scheduledAt: Math.max(dueAt, after + 1),
       dueAt,
       jobVersion: job.version,
       executionTimeoutMs,
