@@ -52,6 +52,7 @@ export interface JobsFilter {
 
 /** A pause that holds. */
 export interface PauseInfo {
+  /** Since when. */
   readonly at: Date
   /** It ends by itself then; `null`: it holds until the job is resumed. */
   readonly until: Date | null
