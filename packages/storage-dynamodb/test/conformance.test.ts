@@ -18,8 +18,8 @@ storageConformance({
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true },
   // DynamoDB Local takes some hundred requests a second, and all of a core for them: as many connections and processes as
-  // elsewhere meet a quarter as often. JOBISTEMER_CONFORMANCE_SCALE sets it for a night. Another seed is in bad-days.test.ts.
-  scale: 0.25,
+  // elsewhere meet less often. JOBISTEMER_CONFORMANCE_SCALE sets it for a night. Another seed is in bad-days.test.ts.
+  scale: 0.15,
   seeds: [1],
   open() {
     // Worlds share a table, so that every case also shows that namespaces do not see each other.

@@ -13,13 +13,13 @@ export interface ConformanceServer {
  * What the kit does where the same scripts run on another server: every case, and fewer rounds of what chance decides.
  * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
  */
-export const fewRounds: EffortOptions = { scale: 0.25, seeds: [1] }
+export const fewRounds: EffortOptions = { scale: 0.15, seeds: [1] }
 
 /** Registers the whole kit for a server that all cases share, under prefixes of their own. */
 export function redisConformance(
   name: string,
   start: () => Promise<ConformanceServer>,
-  effort: EffortOptions = {},
+  effort: EffortOptions = { scale: 0.5, seeds: [1, 2] },
 ): void {
   let server: ConformanceServer | undefined
 
