@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createClient, silentLogger } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
+import { commandList } from '../src/command-list.ts'
 import { useScratch } from './ledger.ts'
+import { runCli } from './run-cli.ts'
 import { startCli, startShell } from './spawn-cli.ts'
 
 const scratch = useScratch()
@@ -72,6 +74,74 @@ describe.runIf(process.platform === 'linux')('the program on a terminal', () => 
     stopped.child.stdin?.write('\u0003')
     expect((await stopped.ended).out).toContain('INTERRUPTED')
   })
+})
+
+// Each with what it is to be asked; those that change something come last.
+const everyCommand: Readonly<Record<string, string>> = {
+  jobs: '',
+  job: 'nightly-report',
+  next: 'nightly-report -n 2',
+  history: 'nightly-report',
+  run: 'FAILED',
+  failures: '',
+  explain: 'nightly-report 2026-01-02T01:00:00Z',
+  counts: '',
+  nodes: '',
+  versions: 'import',
+  doctor: '--observe 0',
+  completion: 'zsh',
+  plan: 'jobs.mjs --owner nobody',
+  backfill: 'nightly-report --from 2025-12-01T00:00:00Z --to 2025-12-03T00:00:00Z --dry-run',
+  trigger: 'nightly-report --key terminal',
+  replay: 'FAILED --key terminal',
+  cancel: 'FAILED',
+  skip: 'import 2100-01-01T00:00:00Z',
+  pause: 'import',
+  resume: 'import',
+  realign: '',
+  apply: 'jobs.mjs --owner nobody --yes',
+  remove: 'import --yes',
+  prune: '--older-than 1d --yes',
+}
+
+/** A ledger in a folder with definitions, and the commands with all that they are asked. */
+async function everythingAsked() {
+  const { folder, storage } = await scratch.ledger()
+  writeFileSync(
+    join(folder, 'jobs.mjs'),
+    `import { defineJob } from '${import.meta.resolve('@jobistemer/core')}'
+export default defineJob({ name: 'archive', tasks: [{ name: 'rows', handler: 'import-rows' }] })`,
+  )
+  const client = createClient({ storage: storage(), logger: silentLogger })
+  const { items } = await client.failures()
+  await client.close()
+  const asked = Object.entries(everyCommand).map(([name, args]) =>
+    `${name} ${args.replace('FAILED', String(items[0]?.id))} -s sqlite:jobs.db`.split(/ +/),
+  )
+  return { folder, asked }
+}
+
+/** What a command says, but for the time that passes between two of them, and ids by chance. */
+const plain = (said: string) =>
+  said
+    .replaceAll('\r', '')
+    .replaceAll(/occ_[\da-f-]+/g, 'occ_0')
+    .replaceAll(/\d+/g, '0')
+    .replaceAll(/ +/g, ' ')
+
+it.runIf(process.platform === 'linux')('every command says on a terminal what it says elsewhere', async () => {
+  expect(Object.keys(everyCommand).sort()).toEqual(commandList.map(({ name }) => name).sort())
+  const { folder, asked } = await everythingAsked()
+  const lines = asked.map((argv) => `echo "== ${argv[0]}"; jobistemer ${argv.join(' ')} 2>&1; echo "code $?"`)
+  const line = `stty cols 300; cd '${folder}'; ${lines.join('; ')}`
+  const { out } = await startShell(line, { terminal: true, env: { NO_COLOR: '1' } }).ended
+  const other = await everythingAsked()
+  const elsewhere: string[] = []
+  for (const argv of other.asked) {
+    const said = await runCli(argv, { cwd: other.folder, now: null })
+    elsewhere.push(`== ${argv[0]}\n${said.out}${said.err}code ${said.code}\n`)
+  }
+  expect(plain(out)).toEqual(plain(elsewhere.join('')))
 })
 
 async function shows(started: ReturnType<typeof startShell>, text: string): Promise<void> {
