@@ -1,4 +1,4 @@
-import { isFinal, pageOfJobs, pageOfOccurrences } from '@jobistemer/core/storage'
+import { claimableFrom, isFinal, pageOfJobs, pageOfOccurrences } from '@jobistemer/core/storage'
 import * as keys from './keys.js'
 import { batchOf, del, indexesOf, put } from './writes.js'
 
@@ -65,20 +65,23 @@ export class LevelLedger {
     return await this.level.getMany(await this.level.values(range).all())
   }
 
-  /** Pending ones that a claim may look at, by time. @param {DueQuery} query */
+  /** Pending ones by time, with the instant from when on a claim may take them. @param {DueQuery} query */
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
     const ids = [...new Set(pending.map(({ jobId }) => jobId))]
     const heads = await this.level.getMany(ids.map(keys.jobKey))
-    const open = heads.filter(({ job }) => job.paused === null && !exceptHandlerKeys.includes(job.handlerKey))
-    const openIds = new Set(open.map(({ job }) => job.id))
-    return pending.filter(({ jobId }) => openIds.has(jobId))
+    const jobs = new Map(heads.map(({ job }) => [job.id, job]))
+    return pending.flatMap((record) => {
+      const job = jobs.get(record.jobId)
+      if (job === undefined || exceptHandlerKeys.includes(job.handlerKey)) return []
+      return [{ record, from: claimableFrom(job, record.dueAt) }]
+    })
   }
 
   /** @param {DueQuery} query @param {{ readonly limit: number, readonly cursor: string | null }} page @returns {Promise<DuePage>} */
   due(query, { limit, cursor }) {
     return this.database.alone(async () => {
-      const due = (await this.claimable(query)).filter(({ dueAt }) => dueAt <= query.now)
+      const due = (await this.claimable(query)).filter(({ from }) => from <= query.now).map(({ record }) => record)
       const rest = due.filter((record) => cursor === null || keys.stateKey('pending', record) > cursor)
       const page = pageOf(rest, limit, (record) => keys.stateKey('pending', record))
       return { occurrences: page.items, cursor: page.cursor }
@@ -88,8 +91,9 @@ export class LevelLedger {
   /** @param {DueQuery} query */
   nextDueAt(query) {
     return this.database.alone(async () => {
-      const instants = (await this.claimable(query)).map(({ dueAt }) => dueAt).filter((dueAt) => dueAt > query.now)
-      return instants.length === 0 ? null : Math.min(...instants)
+      const instants = (await this.claimable(query)).map(({ from }) => from).filter((from) => from > query.now)
+      const next = Math.min(...instants)
+      return Number.isFinite(next) ? next : null
     })
   }
 

@@ -19,9 +19,10 @@ it('a client whose server is away says so in time, and goes on when that is back
   await server.kill()
   const client = createClient({ storage: open({ url: server.url }), callTimeout: 300 })
   onClose(() => client.close())
-  for (const call of [client.jobs(), client.trigger('report'), client.nodes()]) {
-    await expect(call).rejects.toMatchObject({ code: expect.stringMatching(/^STORAGE_/) })
-  }
+  const answers = await Promise.allSettled([client.jobs(), client.trigger('report'), client.nodes()])
+  expect(answers).toMatchObject(
+    Array.from({ length: 3 }, () => ({ status: 'rejected', reason: { code: expect.stringMatching(/^STORAGE_/) } })),
+  )
   await server.restart()
   await expect.poll(() => client.jobs().catch(() => null), { timeout: 20_000 }).toEqual({ items: [], cursor: null })
 })
