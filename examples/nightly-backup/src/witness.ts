@@ -51,8 +51,9 @@ export function witnessed<Data, Result>(
 /** All lines in the order in which they were written, by whichever process. */
 export function readWitness(file: string): readonly WitnessLine[] {
   if (!existsSync(file)) return []
-  const lines = readFileSync(file, 'utf8').split('\n')
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as WitnessLine)
+  // The last one may be only half there.
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line) as WitnessLine)
 }
 
 function write({ file, node }: Witness, event: WitnessLine['event'], context: TaskContext): void {

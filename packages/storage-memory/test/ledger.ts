@@ -1,5 +1,5 @@
 import type { JobId } from '@jobistemer/core'
-import { type ClaimRequest, isFinal, type JobRecord, type OccurrenceRecord } from '@jobistemer/core/storage'
+import { type ClaimRequest, isDelayed, isFinal, type JobRecord, type OccurrenceRecord } from '@jobistemer/core/storage'
 import { expect } from 'vitest'
 import type { Node } from './world.ts'
 
@@ -90,18 +90,25 @@ export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest)
     .sort(bySchedule)
   const due = claimable.filter(({ dueAt }) => dueAt <= request.now)
   const running = new Set([...records.values()].filter(({ state }) => state === 'running').map(({ jobId }) => jobId))
+  // What was delayed keeps nobody waiting, but waits itself for what is active.
+  const active = [...records.values()].filter((record) => record.state === 'pending' && !isDelayed(record))
   const claimed: string[] = []
   const queued: string[] = []
   let more = false
-  for (const { id, jobId } of due) {
+  for (const record of due) {
+    const { id, jobId } = record
     if (claimed.length >= request.limit) {
       more = true
       break
     }
-    const blocked = heads.get(jobId)?.overlap.policy !== 'allow' && running.has(jobId)
-    if (blocked) queued.push(id)
-    else claimed.push(id)
-    running.add(jobId)
+    const isBehind = isDelayed(record) && active.some((other) => other.jobId === jobId)
+    const blocked = heads.get(jobId)?.overlap.policy !== 'allow' && (running.has(jobId) || isBehind)
+    if (blocked) {
+      queued.push(id)
+    } else {
+      claimed.push(id)
+      running.add(jobId)
+    }
   }
   const later = claimable.filter(({ dueAt }) => dueAt > request.now).map(({ dueAt }) => dueAt)
   return { claimed, queued, more, nextDueAt: later.length === 0 ? null : Math.min(...later) }

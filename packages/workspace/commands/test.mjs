@@ -25,8 +25,7 @@ await main(async (names) => {
   const checks = names.length === 0 ? allChecks() : []
   const { long, short } = longestFirst(chosen)
   const steps = [...long.map(packageTests), ...checks, ...short.map(packageTests)]
-  // Of two cores: those that wait for servers and deadlines leave room for another.
-  const outcomes = await runSteps(steps, { concurrency: 3 })
+  const outcomes = await runSteps(steps, { concurrency: 2 })
   // Elsewhere than in CI somebody may be editing files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
   return conclude([...building, ...servers, ...outcomes, ...aftermath])
