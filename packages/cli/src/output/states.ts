@@ -25,8 +25,8 @@ export function stateCell(state: State, styles: Styles): Cell {
   return { text: state, style: styles[style ?? 'dim'] }
 }
 
-/** All states of runs. */
-export const allStates = [
+/** All states of runs. Written out, as to read them from core would load it for every command; its type checks them. */
+export const allStates: readonly Occurrence['state'][] = [
   'pending',
   'queued',
   'running',
@@ -37,4 +37,4 @@ export const allStates = [
   'failed_stale',
   'skipped',
   'missed',
-] as const
+]
