@@ -67,16 +67,22 @@ function standingOf(
   { key, which }: AskedBackfill,
 ): SlotStanding {
   const latest = rounds.at(-1)
-  const run = rounds.findLast(({ details }) => details.requestKey === key) ?? null
+  const ofKey = rounds.filter(({ details }) => details.requestKey === key)
+  // Numbers are given again once the records of early rounds were pruned: the one that has begun may not be the last.
+  const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
     if (!isFinal(run.state)) return answer('live')
-    const hasBegun = run.state !== 'canceled' || run.token > 0
-    if (hasBegun || run !== latest || !reasonsInPassing.includes(run.reason)) return answer('ended')
+    if (hasBegun(run) || run !== latest || !reasonsInPassing.includes(run.reason)) return answer('ended')
     return answer(run.reason === stoppedReason ? 'stopped' : 'open')
   }
   const record = latest ?? own.get(slot)
   return answer(isWanted(record === undefined ? unrecorded(slot, head) : fateOf(record), which) ? 'open' : 'passed')
+}
+
+/** Or waits, and may begin. */
+function hasBegun({ state, token }: OccurrenceRecord): boolean {
+  return state !== 'canceled' || token > 0
 }
 
 type Fate = 'undecided' | 'unknown' | 'missed' | 'failed' | 'canceled' | 'completed'
