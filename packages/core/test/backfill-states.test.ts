@@ -19,7 +19,10 @@ async function standingOf(...runs: readonly Run[]) {
   const records = new Map(
     runs.map(({ key = 'mine', ...run }, index): [OccurrenceId, OccurrenceRecord] => {
       const id = backfillOccurrenceId(job, slot, index + 1)
-      return [id, { id, jobId: job, kind: 'trigger', ...run, details: { requestKey: key } } as unknown as OccurrenceRecord]
+      return [
+        id,
+        { id, jobId: job, kind: 'trigger', ...run, details: { requestKey: key } } as unknown as OccurrenceRecord,
+      ]
     }),
   )
   const storage = {

@@ -473,9 +473,7 @@ function prepareStatements(database: Database.Database) {
     readJob: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.key = ?`),
     list: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`),
     lastRow: database.prepare('SELECT max(row) FROM jobs').pluck(),
-    countChanged: database
-      .prepare('SELECT count(*) FROM (SELECT 1 FROM jobs WHERE changed_at >= ? LIMIT ?)')
-      .pluck(),
+    countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM jobs WHERE changed_at >= ? LIMIT ?)').pluck(),
     // Only those of the page are read whole.
     listChanged: database.prepare(
       `WITH page AS MATERIALIZED (
