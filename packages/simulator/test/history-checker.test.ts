@@ -250,6 +250,18 @@ it('a history that keeps every promise has no violation', () => {
 })
 
 /** Slots 10 and 20 ran ahead of their time, and the job is set back to before them. */
+it('a request may run under another id once the record of its run was removed', () => {
+  const removed = script()
+    .created('a.1', 10)
+    .started('a.1', 10, { request: 'once' })
+    .ended('a.1', 10)
+    .settled('a.1', 10, {})
+    .add('a.1', { kind: 'pruned', jobId: id, before: at(15), removed: 1 })
+    .created('b.1', 20)
+    .started('b.1', 20, { request: 'once' })
+  expect(rulesBrokenBy(removed)).not.toContain('request')
+})
+
 function ranAhead(): Script {
   return script()
     .ran('a.1', 10)

@@ -22,7 +22,7 @@ export class HandlerModel {
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
   /** The occurrence that each request ran as. */
-  readonly #requests = new Map<string, OccurrenceId>()
+  readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
   /** Lives that can do nothing any more, and why. */
   readonly #gone = new Map<string, string>()
   #index = 0
@@ -107,8 +107,17 @@ export class HandlerModel {
   #checkRequest({ request, id, jobId, life }: EventOf<'handler.started'>): void {
     if (request === null) return
     const ranAs = this.#requests.get(request)
-    if (ranAs === undefined) this.#requests.set(request, id)
-    else if (ranAs !== id) this.#note('request', jobId, id, `${life} runs ${request}, which ran as ${ranAs}`)
+    if (ranAs === undefined || (ranAs.id !== id && this.#isForgotten(ranAs))) {
+      this.#requests.set(request, { id, generation: this.#storage.occurrences.get(id)?.generation ?? 0 })
+    } else if (ranAs.id !== id) {
+      this.#note('request', jobId, id, `${life} runs ${request}, which ran as ${ranAs.id}`)
+    }
+  }
+
+  /** With the record that said that it ran: a backfill of all slots runs again what was removed. */
+  #isForgotten({ id, generation }: { readonly id: OccurrenceId; readonly generation: number }): boolean {
+    const occurrence = this.#storage.occurrences.get(id)
+    return occurrence === undefined || occurrence.generation !== generation || this.#storage.mayBeGone(occurrence)
   }
 
   #checkOverlap(started: OpenHandler): void {

@@ -263,7 +263,7 @@ export class StorageModel {
     const known = this.occurrences.get(id)
     const epoch = this.jobs.get(jobId)?.epoch ?? 0
     // The key of a request may be used again once its record was removed.
-    const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.#mayBeGone(known)))
+    const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
       ...created,
@@ -284,7 +284,7 @@ export class StorageModel {
     })
   }
 
-  #mayBeGone({ jobId, lastSlot, ended }: OccurrenceModel): boolean {
+  mayBeGone({ jobId, lastSlot, ended }: OccurrenceModel): boolean {
     const prunedBefore = this.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
     return ended !== null && lastSlot < prunedBefore
   }
