@@ -21,7 +21,9 @@ export function readEffort(text: string | undefined): number {
   if (text === undefined || text === '') return 1
   const effort = Number(text)
   if (Number.isFinite(effort) && effort >= 1) return effort
-  throw new TypeError(`${variable} is no number from 1 on: ${JSON.stringify(text)}. Leave it out for 1, or give more for a longer run.`)
+  throw new TypeError(
+    `${variable} is no number from 1 on: ${JSON.stringify(text)}. Leave it out for 1, or give more for a longer run.`,
+  )
 }
 
 /**

@@ -1,17 +1,18 @@
 import { storageConformance } from '@jobistemer/storage-conformance'
-import { beforeAll, describe, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
 const tableName = 'conformance'
+const client = localClient(inject('dynamodb'))
 let worlds = 0
 
 beforeAll(async () => {
-  const client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
-  client.destroy()
 })
+
+afterAll(() => client.destroy())
 
 storageConformance({
   describe,
@@ -25,10 +26,9 @@ storageConformance({
     // Worlds share a table, so that every case also shows that namespaces do not see each other.
     const prefix = `world-${++worlds}`
     const { endpoint } = inject('dynamodb')
-    const client = localClient({ endpoint })
     return {
       connect: async () => dynamodbStorage({ client, tableName, prefix }),
-      dispose: async () => client.destroy(),
+      dispose: async () => {},
       processes: {
         module: new URL('./fixtures/connect.mjs', import.meta.url),
         argument: { endpoint, tableName, prefix },
