@@ -4,8 +4,8 @@ import { CliError } from './cli-error.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
-import { printLocation, readLocation } from './storage/location.ts'
-import { openStorage } from './storage/open-storage.ts'
+import { type Location, printLocation, readLocation } from './storage/location.ts'
+import { type OpenOptions, openStorage } from './storage/open-storage.ts'
 
 /** What says which storage to use, and how. */
 export interface SessionOptions {
@@ -13,6 +13,12 @@ export interface SessionOptions {
   readonly config: string | false | undefined
   readonly prefix: string | undefined
   readonly timeoutMs: number
+}
+
+/** A storage that is said by a text. */
+export interface Located {
+  readonly location: Location
+  readonly options: OpenOptions
 }
 
 /** Opens what a command asks for, once, and closes it at the end. Nothing is loaded before it is asked for. */
@@ -69,7 +75,21 @@ export class Session {
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
 
+  /**
+   * Where the storage is, and how to open one there; `null` when the configuration opens it.
+   * @throws CliError when nobody has said it
+   */
+  async location(): Promise<Located | null> {
+    const found = await this.#locate()
+    return 'location' in found ? found : null
+  }
+
   async #openStorage(): Promise<Storage> {
+    const found = await this.#locate()
+    return 'location' in found ? openStorage(found.location, found.options) : found
+  }
+
+  async #locate(): Promise<Located | Storage> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
     const { timeoutMs } = this.#options
@@ -77,13 +97,13 @@ export class Session {
     const options = { cwd, prefix, timeoutMs, logger: this.#logger }
     const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
     if (asked !== undefined && asked !== '') {
-      return this.#open(asked, this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage', {
+      return this.#read(asked, this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage', {
         ...options,
         folder: cwd,
       })
     }
     const given = typeof config.storage === 'function' ? await config.storage() : config.storage
-    if (typeof given === 'string') return this.#open(given, 'storage', { ...options, folder })
+    if (typeof given === 'string') return this.#read(given, 'storage', { ...options, folder })
     if (given === undefined) {
       throw new CliError({
         code: 'STORAGE_NOT_GIVEN',
@@ -124,10 +144,10 @@ export class Session {
     return { ...clock, isAuthoritative: true, now: () => Math.floor(clock.now() - aheadMs) }
   }
 
-  #open(text: string, field: string, options: Parameters<typeof openStorage>[1]): Promise<Storage> {
+  #read(text: string, field: string, options: OpenOptions): Located {
     const location = readLocation(text, field)
     this.place = printLocation(location)
-    return openStorage(location, options)
+    return { location, options }
   }
 
   async #openClient(): Promise<Client> {

@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
+  /** It is made if it is not there. Default: that is an error. */
+  readonly isNew?: boolean
   /** Told of what the storage warns of. */
   readonly logger: Pick<Logger, 'warn'>
 }
@@ -51,7 +53,7 @@ interface AwsPackage {
   }) => { destroy(): void }
 }
 
-/** Opens the storage at a location. Nothing is made that is not there. */
+/** Opens the storage at a location. Nothing is made that is not there, unless it is to be new. */
 export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   switch (location.kind) {
     case 'sqlite':
@@ -63,11 +65,11 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
   }
 }
 
-async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs }: OpenOptions): Promise<Storage> {
+async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
   // The storage would make it, and a mistyped name would look like a ledger without jobs.
-  if (!existsSync(file)) {
+  if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
       message: `There is no file ${file}.`,

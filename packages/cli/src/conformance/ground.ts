@@ -1,0 +1,181 @@
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { JsonValue } from '@jobistemer/core'
+import type { StorageWorld } from '@jobistemer/storage-conformance'
+import { CliError } from '../cli-error.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { importPackage } from '../storage/import-package.ts'
+import type { Location } from '../storage/location.ts'
+import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
+import type { ConnectArgument } from './connect.ts'
+
+/** A place beside the data of a storage, which nobody else uses, for the data of cases. */
+export interface Ground {
+  /** What was made there, for people. */
+  readonly place: string
+  /** Data of its own for one case. */
+  open(): Promise<StorageWorld>
+  /** Removes all that was made. */
+  remove(): Promise<void>
+}
+
+// Children of the kit are plain Node: from the sources, which only this package's own tests run, the built file is used.
+const connectModule = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
+  import.meta.url,
+)
+
+/** Makes a place of its own at a location. What is there already is neither read nor written. @throws CliError */
+export async function groundAt(location: Location, options: OpenOptions): Promise<Ground> {
+  switch (location.kind) {
+    case 'sqlite':
+      return groundInFolder(location.file, options)
+    case 'redis':
+      return groundUnderPrefix(location, options)
+    case 'dynamodb':
+      return groundInTable(location, options)
+  }
+}
+
+/** Digits that nobody else has. */
+function ownDigits(): string {
+  return String(randomInt(10 ** 10, 10 ** 11))
+}
+
+/** One world after another, each at the location and under the prefix that are named for its number. */
+function worldsAt(
+  options: OpenOptions,
+  placeOf: (number: number) => { readonly location: Location; readonly prefix: string | undefined },
+): () => Promise<StorageWorld> {
+  let worlds = 0
+  return async () => {
+    const { location, prefix } = placeOf(++worlds)
+    const argument: ConnectArgument = {
+      location,
+      prefix: prefix ?? null,
+      cwd: options.cwd,
+      folder: options.folder,
+      timeoutMs: options.timeoutMs,
+    }
+    return {
+      connect: () => openStorage(location, { ...options, prefix, isNew: true }),
+      // All worlds go together, at the end.
+      dispose: async () => undefined,
+      processes: { module: connectModule, argument: argument as unknown as JsonValue },
+    }
+  }
+}
+
+function groundInFolder(file: string, options: OpenOptions): Ground {
+  const beside = dirname(resolve(options.folder, file))
+  if (!existsSync(beside)) {
+    throw new CliError({
+      code: 'STORAGE_MISSING',
+      message: `There is no folder ${beside}.`,
+      field: '--storage',
+      remedy: 'Give a file in a folder that is there; the file itself is not touched.',
+      exitCode: exitCodes.storage,
+    })
+  }
+  // On the same disk: what is asked is also whether that keeps its promises.
+  const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
+  mkdirSync(folder)
+  return {
+    place: `the new folder ${folder}`,
+    open: worldsAt({ ...options, prefix: undefined }, (number) => ({
+      location: { kind: 'sqlite', file: join(folder, `${number}.db`) },
+      prefix: undefined,
+    })),
+    remove: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+interface RedisPackage {
+  readonly Redis: new (
+    url: string,
+  ) => {
+    scan(cursor: string, ...rest: readonly (string | number)[]): Promise<[cursor: string, keys: string[]]>
+    unlink(...keys: readonly string[]): Promise<number>
+    on(event: 'error', listener: () => void): unknown
+    disconnect(): void
+  }
+}
+
+async function groundUnderPrefix(
+  location: Extract<Location, { readonly kind: 'redis' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  // Within the user's own, as a server may give rights by it.
+  const prefix = `${options.prefix ?? 'jobistemer'}-conformance-${ownDigits()}`
+  const install = '@jobistemer/storage-redis ioredis'
+  const { Redis } = await importPackage<RedisPackage>('ioredis', { cwd: options.cwd, install })
+  return {
+    place: `keys that begin with {${prefix}`,
+    open: worldsAt(options, (number) => ({ location, prefix: `${prefix}-${number}` })),
+    async remove() {
+      const client = new Redis(location.url)
+      // The failure of the call says all.
+      client.on('error', () => undefined)
+      try {
+        for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {
+          const [next, keys] = await client.scan(cursor, 'MATCH', `{${prefix}-*`, 'COUNT', 1000)
+          if (keys.length > 0) await client.unlink(...keys)
+          cursor = next
+        }
+      } finally {
+        client.disconnect()
+      }
+    },
+  }
+}
+
+interface DynamoDBPackage {
+  createTable(options: { readonly client: object; readonly tableName: string }): Promise<void>
+}
+
+interface AwsPackage {
+  readonly DynamoDBClient: new (options: {
+    readonly endpoint?: string
+    readonly region?: string
+  }) => {
+    send(command: object): Promise<unknown>
+    destroy(): void
+  }
+  readonly DeleteTableCommand: new (input: { readonly TableName: string }) => object
+}
+
+async function groundInTable(
+  location: Extract<Location, { readonly kind: 'dynamodb' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  const tableName = `${location.table}-conformance-${ownDigits()}`
+  const { endpoint, region } = location
+  const { cwd } = options
+  const install = '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'
+  const [{ createTable }, { DynamoDBClient, DeleteTableCommand }] = await Promise.all([
+    importPackage<DynamoDBPackage>('@jobistemer/storage-dynamodb', { cwd, install }),
+    importPackage<AwsPackage>('@aws-sdk/client-dynamodb', { cwd, install }),
+  ])
+  const client = new DynamoDBClient({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+  })
+  try {
+    await createTable({ client, tableName })
+  } catch (error) {
+    client.destroy()
+    throw error
+  }
+  return {
+    place: `the new table ${tableName}`,
+    open: worldsAt(options, (number) => ({ location: { ...location, table: tableName }, prefix: `world-${number}` })),
+    async remove() {
+      try {
+        await client.send(new DeleteTableCommand({ TableName: tableName }))
+      } finally {
+        client.destroy()
+      }
+    },
+  }
+}
