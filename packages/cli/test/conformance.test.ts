@@ -78,40 +78,17 @@ it('an adapter that breaks a promise is told of by the case that names it, with 
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)
-  expect(out.replaceAll(/\d+ ms/g, '0 ms')).toMatchInlineSnapshot(`
-    "failed   settle: another token is lost and changes nothing  0 ms
-             Expected values to be strictly deep-equal:
-             + actual - expected
-
-               {
-             +   outcome: 'ok',
-             -   outcome: 'lost',
-                 state: 'running',
-                 token: 1
-               }
-    failed   settle: an occurrence that does not exist is lost as absent  0 ms
-             Expected values to be strictly deep-equal:
-             + actual - expected
-
-               {
-             +   outcome: 'ok',
-             -   outcome: 'lost',
-                 state: 'absent',
-                 token: 0
-               }
-    failed   settle: an earlier owner is lost once another has claimed, and the new one is not disturbed  0 ms
-             Expected values to be strictly deep-equal:
-             + actual - expected
-
-               {
-             +   outcome: 'ok',
-             -   outcome: 'lost',
-                 state: 'running',
-                 token: 2
-               }
-    ./adapter.mjs: 3 cases: 0 passed, 3 failed.
-    "
-  `)
+  // How values that differ are shown is up to Node.
+  const lines = out.split('\n').filter((line) => /^\S| Expected values/.test(line))
+  expect(lines.map((line) => line.replace(/\d+ ms/, '0 ms'))).toEqual([
+    'failed   settle: another token is lost and changes nothing  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    'failed   settle: an occurrence that does not exist is lost as absent  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    'failed   settle: an earlier owner is lost once another has claimed, and the new one is not disturbed  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    './adapter.mjs: 3 cases: 0 passed, 3 failed.',
+  ])
 })
 
 it('--bail ends at the first case that fails, and says that others were not run', async () => {

@@ -46,5 +46,9 @@ it('one that has failed, or was killed, takes part in none', async () => {
   await race()
   const last = seen().slice(-2)
   expect(last).not.toContain(gone)
-  expect(seen().slice(0, 2).filter((process) => last.includes(process))).toEqual([])
+  expect(
+    seen()
+      .slice(0, 2)
+      .filter((process) => last.includes(process)),
+  ).toEqual([])
 })

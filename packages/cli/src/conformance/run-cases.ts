@@ -49,13 +49,12 @@ interface PlannedCase {
 export function planCases(plan: CasePlan): readonly PlannedCase[] {
   const { kit, open, capabilities, effort, depth, grep, skip } = plan
   const known = new Map<string, StorageCase>(kit.storageCases(capabilities, effort).map((one) => [one.name, one]))
-  const reasons = new Map(skip.map(({ test, reason }) => [test, reason]))
+  // As the kit titles them.
+  const skipped = new Map(skip.map((one) => [`${one.test} (${one.reason})`, one]))
   const planned: PlannedCase[] = []
   const add = (title: string, run: (() => Promise<void>) | null): void => {
-    // The kit shows the reason behind the name.
-    const name = run === null ? title.slice(0, title.lastIndexOf(' (')) : title
+    const { test: name = title, reason = null } = (run === null ? skipped.get(title) : undefined) ?? {}
     if (grep !== null && known.has(name) && !name.toLowerCase().includes(grep.toLowerCase())) return
-    const reason = run === null ? (reasons.get(name) ?? null) : null
     planned.push({ name, depth: known.get(name)?.depth ?? null, run, reason })
   }
   const it = Object.assign((name: string, body: () => Promise<void>) => add(name, body), {
