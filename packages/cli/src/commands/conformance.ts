@@ -77,7 +77,7 @@ export const conformance: Command = {
       const cases = planCases({ kit, ...subject, effort, depth, grep: grep ?? null })
       if (cases.length === 0) throw noCase(depth, grep)
       planned = cases.length
-      if (subject.ground !== null && !err.isJson) err.line(text`In ${subject.ground.place}, until the end.`)
+      if (subject.ground !== null && !out.isJson) out.line(text`In ${subject.ground.place}, until the end.`)
       const progress = progressOf(context, { verb: 'Tried', total: planned, isLong: planned > 100 })
       const told = () => {
         if (!err.isJson) err.line('Ending after this case. Ctrl-C once more ends at once, and leaves what was made.')

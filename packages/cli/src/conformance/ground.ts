@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import type { JsonValue } from '@jobistemer/core'
 import type { StorageWorld } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
@@ -82,7 +82,7 @@ function groundInFolder(file: string, options: OpenOptions): Ground {
   const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
   mkdirSync(folder)
   return {
-    place: `the new folder ${folder}`,
+    place: `the new folder ${relative(options.cwd, folder)}`,
     open: worldsAt({ ...options, prefix: undefined }, (number) => ({
       location: { kind: 'sqlite', file: join(folder, `${number}.db`) },
       prefix: undefined,
@@ -95,8 +95,8 @@ interface RedisPackage {
   readonly Redis: new (
     url: string,
   ) => {
-    scan(cursor: string, ...rest: readonly (string | number)[]): Promise<[cursor: string, keys: string[]]>
-    unlink(...keys: readonly string[]): Promise<number>
+    scanBuffer(cursor: string, ...rest: readonly (string | number)[]): Promise<[cursor: Buffer, keys: Buffer[]]>
+    unlink(...keys: readonly Buffer[]): Promise<number>
     on(event: 'error', listener: () => void): unknown
     disconnect(): void
   }
@@ -119,9 +119,10 @@ async function groundUnderPrefix(
       client.on('error', () => undefined)
       try {
         for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {
-          const [next, keys] = await client.scan(cursor, 'MATCH', `{${prefix}-*`, 'COUNT', 1000)
+          // Ids stand in the keys as bytes.
+          const [next, keys] = await client.scanBuffer(cursor, 'MATCH', `{${prefix}-*`, 'COUNT', 1000)
           if (keys.length > 0) await client.unlink(...keys)
-          cursor = next
+          cursor = next.toString()
         }
       } finally {
         client.disconnect()
