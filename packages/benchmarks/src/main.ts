@@ -35,14 +35,15 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--nodes N,N] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { smoke: { type: 'boolean', default: false }, jobs: { type: 'string' } },
+  options: { smoke: { type: 'boolean', default: false }, jobs: { type: 'string' }, nodes: { type: 'string' } },
 })
 const { smoke } = values
 const jobs = values.jobs === undefined ? undefined : Number(values.jobs)
+const nodes = values.nodes?.split(',').map(Number)
 const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
@@ -50,10 +51,13 @@ if (unknown !== undefined) {
 } else if (jobs !== undefined && !(Number.isSafeInteger(jobs) && jobs > 0)) {
   console.error(`--jobs is not a number of jobs: ${values.jobs}.\n${usage}`)
   process.exitCode = 2
+} else if (nodes?.some((size) => !(Number.isSafeInteger(size) && size > 0))) {
+  console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)
+  process.exitCode = 2
 } else {
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke, ...(jobs !== undefined && { jobs }) })))
+    console.log(printTable(await suite.run({ smoke, jobs, nodes })))
   }
 }

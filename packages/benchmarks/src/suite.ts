@@ -2,7 +2,9 @@
 export interface BenchmarkOptions {
   readonly smoke: boolean
   /** How many jobs are stored, where that is what is measured. Default: as many as the benchmark is about. */
-  readonly jobs?: number
+  readonly jobs?: number | undefined
+  /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
+  readonly nodes?: readonly number[] | undefined
 }
 
 /** One benchmark: prints its table. */

@@ -11,6 +11,7 @@ import {
   type RunningCounts,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
+import { Checkpoints } from './checkpoints.ts'
 import { DueIndex } from './due-index.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
@@ -42,6 +43,7 @@ export class Tables implements RowNames {
   readonly live: LiveTables
   readonly history: History
   readonly latestRuns: LatestRuns
+  readonly #checkpoints: Checkpoints
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** How many were queued when the step began; `null` when it has not asked yet. */
@@ -55,12 +57,14 @@ export class Tables implements RowNames {
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
     this.latestRuns = new LatestRuns(database)
+    this.#checkpoints = new Checkpoints(database)
   }
 
   /** To be called at the start of each write step. */
   startStep(): void {
     this.#change = { pending: 0, queued: 0, running: 0 }
     this.#queuedBefore = null
+    this.jobs.added = 0
     this.due.startStep()
   }
 
@@ -69,6 +73,7 @@ export class Tables implements RowNames {
     const { pending, queued, running } = this.#change
     if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
     this.due.endStep()
+    this.#checkpoints.beforeCommit(this.jobs.added)
   }
 
   /** Whether anything is queued in any job. As long as nothing is, which is the rule, a finish asks no further. */
