@@ -81,7 +81,10 @@ export class Session {
    */
   async location(): Promise<Located | null> {
     const found = await this.#locate()
-    return 'location' in found ? found : null
+    if ('location' in found) return found
+    // It is closed at the end.
+    this.#storage = Promise.resolve(found)
+    return null
   }
 
   async #openStorage(): Promise<Storage> {

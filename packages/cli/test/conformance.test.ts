@@ -167,13 +167,17 @@ it('what cannot be opened beside the data is refused: a storage of a configurati
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),
-    `import { memoryStorage } from '${memory}'\nexport default { storage: () => memoryStorage() }`,
+    `import { writeFileSync } from 'node:fs'
+import { memoryStorage } from '${memory}'
+const close = async () => writeFileSync(new URL('closed', import.meta.url), '')
+export default { storage: () => Object.assign(memoryStorage(), { close }) }`,
   )
   const ask = (...argv: string[]) => runCli(['conformance', ...argv], { cwd: folder })
   expect(await ask()).toMatchObject({
     code: 2,
     err: expect.stringContaining('The configuration opens its storage itself'),
   })
+  expect(readdirSync(folder)).toContain('closed')
   expect(await ask('-s', 'sqlite:none/jobs.db')).toMatchObject({
     code: 3,
     err: expect.stringContaining('There is no folder'),

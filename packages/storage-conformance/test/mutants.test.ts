@@ -56,10 +56,14 @@ describe('each broken storage is rejected by the case that names its fault', () 
     '$fault: $name',
     async ({ mutant, name }) => {
       const storageCase = caseNamed(name, storageCases(mutant.capabilities))
-      const failure = await withWorld(mutant.open, (world) => storageCase.run(world)).then(
-        () => null,
-        (error: unknown) => error,
-      )
+      let failure: unknown = null
+      // On a busy machine, processes may by chance do their part one after the other.
+      for (let round = 1; round <= (storageCase.needs.includes('multiProcess') ? 5 : 1) && failure === null; round++) {
+        failure = await withWorld(mutant.open, (world) => storageCase.run(world)).then(
+          () => null,
+          (error: unknown) => error,
+        )
+      }
       expect(failure, 'the mutant survived').toBeInstanceOf(mutant.throws === true ? Error : AssertionError)
     },
   )
