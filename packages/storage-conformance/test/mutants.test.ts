@@ -18,6 +18,7 @@ import { settleMutants } from './mutants/settle-mutants.ts'
 import { takeNextMutants } from './mutants/take-next-mutants.ts'
 import { textMutants } from './mutants/text-mutants.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
+import { transactionalWorld, withinMutants } from './mutants/within-mutants.ts'
 
 const mutants = [
   ...createMutants,
@@ -34,6 +35,7 @@ const mutants = [
   ...failureMutants,
   ...raceMutants,
   ...interleavingMutants,
+  ...withinMutants,
 ]
 
 const everything = storageCases({
@@ -43,6 +45,7 @@ const everything = storageCases({
   serverTime: true,
   findsDueJobs: true,
   takesNext: true,
+  within: true,
 })
 
 function caseNamed(name: string, cases: readonly StorageCase[] = everything): StorageCase {
@@ -88,6 +91,16 @@ describe('the intact storage passes where its mutants fail', () => {
   it.each(cases.map(({ name }) => name))('%s', async (name) => {
     await withWorld(
       () => ledgerWorld(new IndexedLedger()),
+      (world) => caseNamed(name, cases).run(world),
+    )
+  })
+})
+
+describe('the intact storage with transactions passes where its mutants fail', () => {
+  const cases = storageCases({ takesNext: true, subscribe: true, within: true })
+  it.each(cases.filter(({ needs }) => needs.includes('within')).map(({ name }) => name))('%s', async (name) => {
+    await withWorld(
+      () => transactionalWorld(),
       (world) => caseNamed(name, cases).run(world),
     )
   })

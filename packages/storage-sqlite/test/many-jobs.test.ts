@@ -63,7 +63,10 @@ it('few jobs that have changed, and many, come each once and in the order of the
 })
 
 it('a cursor that is no id is refused', async () => {
-  await expect(storage.listJobs({ limit: 3, cursor: 'job_3' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'cursor' })
+  await expect(storage.listJobs({ limit: 3, cursor: 'job_3' })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    field: 'cursor',
+  })
 })
 
 it('while many jobs are added the log is copied into the file more rarely, and afterwards as before', async () => {

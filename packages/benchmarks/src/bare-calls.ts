@@ -4,9 +4,16 @@ import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
-/** The storage calls of one-task occurrences without an engine: items and ids are made before the clock starts. */
-export async function runBareCalls(storage: Storage, seconds: number): Promise<{ readonly perSecond: number }> {
-  const jobs = Array.from({ length: jobCount }, (_, index) => `job-${index}`)
+/**
+ * The storage calls of one-task occurrences of `count` jobs that are due at once, without an engine: items and ids are
+ * made before the clock starts.
+ */
+export async function runBareCalls(
+  storage: Storage,
+  seconds: number,
+  count: number = jobCount,
+): Promise<{ readonly perSecond: number }> {
+  const jobs = Array.from({ length: count }, (_, index) => `job-${index}`)
   const ids = jobs.map((name) => jobId(name))
   await storage.saveJobs({
     now: instant,
@@ -32,7 +39,7 @@ export async function runBareCalls(storage: Storage, seconds: number): Promise<{
     await storage.createOccurrences({ now: at, owner, items: creates })
     await storage.settle({ now: at, items: settles })
   }
-  return { perSecond: (seconds * jobCount * 1000) / (performance.now() - startedAt) }
+  return { perSecond: (seconds * count * 1000) / (performance.now() - startedAt) }
 }
 
 function roundOf(ids: readonly ReturnType<typeof jobId>[], at: number) {

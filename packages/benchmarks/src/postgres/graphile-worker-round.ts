@@ -1,0 +1,47 @@
+import { EventEmitter } from 'node:events'
+import { Logger, makeWorkerUtils, run, type WorkerEvents } from 'graphile-worker'
+import type { QueueLoad } from './pg-boss-round.ts'
+
+const jobsPerInsert = 1000
+const silent = new Logger(() => () => {})
+
+/**
+ * Jobs that a Graphile Worker runs and completes each second out of a queue that was filled before. More than one at a
+ * time are fetched and completed in batches, as its guide advises; completed jobs are gone from its tables.
+ */
+export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly perSecond: number }> {
+  const { url, schema, count, width } = load
+  const common = { connectionString: url, schema, logger: silent }
+  const utils = await makeWorkerUtils(common)
+  await utils.migrate()
+  for (let added = 0; added < count; added += jobsPerInsert) {
+    const length = Math.min(jobsPerInsert, count - added)
+    await utils.addJobs(Array.from({ length }, () => ({ identifier: 'work', payload: {} })))
+  }
+  const events: WorkerEvents = new EventEmitter()
+  let completed = 0
+  const allCompleted = new Promise<void>((resolve) => {
+    events.on('job:complete', () => {
+      if (++completed === count) resolve()
+    })
+  })
+  const batched = { localQueue: { size: width + 1 }, completeJobBatchDelay: 0 }
+  const startedAt = performance.now()
+  const runner = await run({
+    ...common,
+    events,
+    noHandleSignals: true,
+    preset: { worker: { concurrentJobs: width, ...(width > 1 && batched) } },
+    taskList: { work: async () => {} },
+  })
+  await allCompleted
+  const perSecond = (count * 1000) / (performance.now() - startedAt)
+  await runner.stop()
+  const left = await utils.withPgClient(async (client) => {
+    const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
+    return rows[0]?.left as number
+  })
+  await utils.release()
+  if (left !== 0) throw new Error(`${left} jobs of Graphile Worker are left.`)
+  return { perSecond }
+}
