@@ -1,0 +1,9 @@
+export { type PostgresMigrationsOptions, postgresMigrations } from './migrations.ts'
+export type {
+  PostgresClient,
+  PostgresConnection,
+  PostgresPool,
+  PostgresResult,
+  PostgresStorageOptions,
+} from './options.ts'
+export { postgresStorage } from './postgres-storage.ts'
