@@ -1,9 +1,11 @@
 import { systemClock } from '@jobistemer/core'
+import type { OpenEar } from './ear.ts'
 import type { PostgresConnection } from './options.ts'
 import { isContention, storageError, timeoutError } from './postgres-errors.ts'
 import { JobAppeared } from './save-jobs.ts'
 import type { Source } from './source.ts'
 import type { Row, Session, SqlValue } from './sql.ts'
+import type { Ear } from './wake-ups.ts'
 
 /** So often a transaction begins anew while others come between, with growing pauses: over some two seconds. */
 const mostTries = 12
@@ -45,6 +47,12 @@ export class Database implements Session {
     }
   }
 
+  /** Opens a connection of its own that listens. */
+  async listen(...how: Parameters<OpenEar>): Promise<Ear> {
+    if (this.#source.listen === null) throw new TypeError('this source of connections cannot listen')
+    return await this.#source.listen(...how)
+  }
+
   /** A failure as users hear of it. */
   errorOf(error: unknown): Error {
     return storageError(error, this.place)
@@ -75,7 +83,11 @@ export class Database implements Session {
   }
 }
 
-async function rowsOf(connection: PostgresConnection, text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
+async function rowsOf(
+  connection: PostgresConnection,
+  text: string,
+  values?: readonly SqlValue[],
+): Promise<readonly Row[]> {
   const { rows } = await connection.query(text, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
 }
@@ -88,4 +100,3 @@ function pseudoRandom(seed: number): () => number {
     return state / 2 ** 32
   }
 }
-

@@ -49,7 +49,8 @@ export function statementsOf(
 ): readonly string[] {
   const statements = steps.slice(from).flatMap((step) => splitStatements(step(schema)))
   const mark = `${schema}.${formTable}`
-  if (from === 0) statements.unshift(`CREATE TABLE ${mark} (one boolean PRIMARY KEY CHECK (one), version integer NOT NULL)`)
+  if (from === 0)
+    statements.unshift(`CREATE TABLE ${mark} (one boolean PRIMARY KEY CHECK (one), version integer NOT NULL)`)
   statements.push(
     `INSERT INTO ${mark} VALUES (true, ${steps.length}) ON CONFLICT (one) DO UPDATE SET version = excluded.version`,
   )

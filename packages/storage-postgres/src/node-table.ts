@@ -21,7 +21,10 @@ export async function heartbeat(session: Session, schema: string, request: Heart
          DELETE FROM ${schema}.nodes n USING unnest($1::text::text[], $2::text::bigint[]) w (incarnation, counter)
          WHERE n.incarnation = w.incarnation AND n.counter = w.counter RETURNING n.incarnation
        ) DELETE FROM ${schema}.node_profiles WHERE incarnation IN (SELECT incarnation FROM gone)`,
-      [textArray(remove.map(({ incarnation }) => storeText(incarnation))), plainArray(remove.map(({ counter }) => counter))],
+      [
+        textArray(remove.map(({ incarnation }) => storeText(incarnation))),
+        plainArray(remove.map(({ counter }) => counter)),
+      ],
     )
   }
   if (own !== null) await put(session, schema, own, profile)
@@ -71,7 +74,9 @@ async function readProfiles(
     `SELECT incarnation, profile FROM ${schema}.node_profiles WHERE incarnation = ANY ($1::text::text[])`,
     [textArray(incarnations.map(storeText))],
   )
-  const found = new Map(rows.map((row) => [readText(row.incarnation), JSON.parse(row.profile as string) as NodeProfile]))
+  const found = new Map(
+    rows.map((row) => [readText(row.incarnation), JSON.parse(row.profile as string) as NodeProfile]),
+  )
   return incarnations.map((incarnation) => found.get(incarnation) ?? null)
 }
 

@@ -33,7 +33,10 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
   // However long it takes.
   await database.transaction(async (session) => {
     // Behind a pooler, a lock of the session would stay with a connection that others use.
-    await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2::text::bigint))', [name, String(lockSeed)])
+    await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2::text::bigint))', [
+      name,
+      String(lockSeed),
+    ])
     // Looked at again: another process may have been quicker.
     const found = await findingsOf(session, name)
     const form = assertUsable(found, name, steps.length)

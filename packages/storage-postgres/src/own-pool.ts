@@ -1,19 +1,10 @@
 import { JobistemerError } from '@jobistemer/core'
-import type { PostgresConnection, PostgresPool } from './options.ts'
+import type { PostgresPool } from './options.ts'
 
 /** What is used of a pool of `pg`. */
 export interface OwnPool extends PostgresPool {
   on(event: 'error', listener: (error: Error) => void): unknown
   end(): Promise<void>
-  readonly options: object
-  readonly Client: new (options: object) => OwnClient
-}
-
-/** What is used of a client of `pg`. */
-export interface OwnClient extends PostgresConnection {
-  connect(): Promise<unknown>
-  end(): Promise<void>
-  on(event: 'error' | 'end' | 'notification', listener: (news: never) => void): unknown
 }
 
 /** A pool of the storage's own, with the package `pg`. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
@@ -27,7 +18,9 @@ export async function openPool(url: string): Promise<OwnPool> {
 
 async function importPg(): Promise<{ readonly Pool: new (options: object) => OwnPool }> {
   try {
-    const { default: pg } = (await import('pg')) as unknown as { readonly default: { Pool: new (options: object) => OwnPool } }
+    const { default: pg } = (await import('pg')) as unknown as {
+      readonly default: { Pool: new (options: object) => OwnPool }
+    }
     return pg
   } catch (error) {
     throw new JobistemerError('STORAGE_UNREADABLE', {

@@ -24,7 +24,8 @@ export function isSchemaGone(error: unknown): boolean {
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
 }
 
-const brokenCodes = /^(08...|57P0[1-5]|25P03|ECONN(RESET|REFUSED|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOST.*|ENET.*)$/
+const brokenCodes =
+  /^(08...|57P0[1-5]|25P03|ECONN(RESET|REFUSED|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOST.*|ENET.*)$/
 const brokenMessages =
   /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler/i
 

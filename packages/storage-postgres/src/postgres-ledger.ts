@@ -17,13 +17,14 @@ import type {
   Owner,
   Page,
   StorageCapabilities,
+  WakeUp,
 } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
 import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
-import { openSource } from './open-source.ts'
+import { canListen, openSource } from './open-source.ts'
 import type { ReadOptions } from './options.ts'
 import { isSchemaGone } from './postgres-errors.ts'
 import { listJobs } from './query-jobs.ts'
@@ -31,6 +32,7 @@ import { listOccurrences } from './query-occurrences.ts'
 import { forget, removeHistory } from './remove-history.ts'
 import { StepRunner } from './run-step.ts'
 import { numberOf, quoteName } from './sql.ts'
+import { WakeUps } from './wake-ups.ts'
 
 /** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
@@ -47,13 +49,21 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     takesNext: true,
   }
   readonly history: HistoryRemover = this
+  readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
+  readonly notify?: (kinds: ReadonlySet<WakeUp['kind']>) => void
   readonly #options: ReadOptions
   readonly #schema: string
+  readonly #wakeUps: WakeUps
   #opening: Promise<Opened> | null = null
 
   constructor(options: ReadOptions) {
     this.#options = options
     this.#schema = quoteName(options.schema)
+    const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
+    this.#wakeUps = wakeUps
+    if (!canListen(options)) return
+    this.subscribe = (listener) => wakeUps.subscribe(listener)
+    this.notify = (kinds) => wakeUps.notify(kinds)
   }
 
   async run(step: LedgerStep): Promise<void> {
@@ -108,6 +118,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   }
 
   async close(): Promise<void> {
+    await this.#wakeUps.close()
     const opened = await this.#opening?.catch(() => null)
     await opened?.database.close()
   }

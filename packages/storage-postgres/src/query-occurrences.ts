@@ -98,14 +98,17 @@ function rangeOf(
   values: Values,
 ) {
   const conditions: string[] = []
-  if (from !== undefined && Number.isFinite(from)) conditions.push(`AND ${column} >= ${values.add(String(from), 'bigint')}`)
+  if (from !== undefined && Number.isFinite(from))
+    conditions.push(`AND ${column} >= ${values.add(String(from), 'bigint')}`)
   if (to !== undefined && Number.isFinite(to)) conditions.push(`AND ${column} < ${values.add(String(to), 'bigint')}`)
   if (cursor !== null) {
     const { at, uuid } = readPlace(cursor)
     const comparison = order === 'ascending' ? '>' : '<'
     const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
     // The first part is what an index without the id goes by.
-    conditions.push(`AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`)
+    conditions.push(
+      `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
+    )
   }
   return { conditions: conditions.join(' '), direction: order === 'ascending' ? 'ASC' : 'DESC' }
 }
@@ -160,7 +163,12 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
     const match = /^(\d) ([0-9a-f-]{36}) (-?\d{1,16}) ([0-9a-f-]{36})$/.exec(cursor)
     if (match === null) throw cursorError(cursor)
     const [, lane, job, at, id] = match as unknown as readonly [string, string, string, string, string]
-    const place = [values.add(lane, 'smallint'), values.add(job, 'uuid'), values.add(at, 'bigint'), values.add(id, 'uuid')]
+    const place = [
+      values.add(lane, 'smallint'),
+      values.add(job, 'uuid'),
+      values.add(at, 'bigint'),
+      values.add(id, 'uuid'),
+    ]
     conditions.push(`(state, job, scheduled_at, id) > (${place.join(', ')})`)
   }
   const order = 'ORDER BY state, job, scheduled_at, id'

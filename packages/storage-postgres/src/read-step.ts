@@ -123,7 +123,13 @@ export class StepReading {
                NOT EXISTS (SELECT FROM last) OR (scheduled_at, id) <= (SELECT scheduled_at, id FROM last)
              )`,
           ),
-          [uuidOf(jobId), plainArray(lanesOf[state]), plainArray(slotCodes), String(cancelsBelow), String(Math.min(count, allOfThem) - 1)],
+          [
+            uuidOf(jobId),
+            plainArray(lanesOf[state]),
+            plainArray(slotCodes),
+            String(cancelsBelow),
+            String(Math.min(count, allOfThem) - 1),
+          ],
         )
         found.push(...rows.map((row) => readOccurrence(row)))
       }
@@ -133,7 +139,10 @@ export class StepReading {
 }
 
 /** The names of a step as pairs of a job and an occurrence; a job of which none is named stands alone. */
-function namesOf({ jobs, occurrences }: LedgerStep): readonly [jobs: readonly string[], ids: readonly (string | null)[]] {
+function namesOf({
+  jobs,
+  occurrences,
+}: LedgerStep): readonly [jobs: readonly string[], ids: readonly (string | null)[]] {
   const pairs = new Map<string, readonly [job: string, id: string | null]>()
   const named = new Set<JobId>()
   for (const { jobId, id } of occurrences) {
@@ -153,4 +162,3 @@ function inOrder(entries: LedgerEntry[]): LedgerEntry[] {
     return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1)
   })
 }
-

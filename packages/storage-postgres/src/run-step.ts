@@ -58,4 +58,3 @@ export class StepRunner {
     return step.decide({ jobs, occurrences, live })
   }
 }
-

@@ -108,7 +108,9 @@ function headColumns(writes: readonly JobWrite[]): readonly Column[] {
   ]
 }
 
-function storedPauseEnd({ paused }: Pick<JobRecord, 'paused'> | { readonly paused: { readonly until?: number } | null }): number | null {
+function storedPauseEnd({
+  paused,
+}: Pick<JobRecord, 'paused'> | { readonly paused: { readonly until?: number } | null }): number | null {
   const until = pausedUntil(paused)
   if (paused === null) return null
   return Number.isFinite(until) ? until : forEver

@@ -1,4 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
+import { earOfClient, earOfPool, type OpenEar } from './ear.ts'
 import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
 import { isBroken } from './postgres-errors.ts'
 
@@ -12,6 +13,8 @@ export interface Source {
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
+  /** Opens a connection of its own that listens; `null` where that cannot be. */
+  readonly listen: OpenEar | null
   close(): Promise<void>
 }
 
@@ -43,6 +46,7 @@ const ignore = () => {}
 /** Connections of a pool. */
 export class PoolSource implements Source {
   readonly place: string
+  readonly listen: OpenEar | null
   readonly #pool: PostgresPool
   readonly #end: (() => Promise<void>) | null
 
@@ -50,6 +54,7 @@ export class PoolSource implements Source {
   constructor(pool: PostgresPool, place: string, end: (() => Promise<void>) | null) {
     this.#pool = pool
     this.place = place
+    this.listen = earOfPool(pool)
     this.#end = end
   }
 
@@ -95,12 +100,14 @@ export class PoolSource implements Source {
 /** A single connection, which is used by one after the other. */
 export class ClientSource implements Source {
   readonly place: string
+  readonly listen: OpenEar | null
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(client: PostgresClient, place: string) {
     this.#client = client
     this.place = place
+    this.listen = earOfClient(client)
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {

@@ -80,7 +80,9 @@ class OccurrenceRows {
   readonly #numbers: Map<string, number> = new Map()
 
   add(before: LedgerEntry | null, after: OccurrenceRecord, written: WrittenOccurrence): void {
-    this.#ops.push(isFinal(after.state) ? (before === null ? ops.record : ops.end) : before === null ? ops.create : ops.change)
+    this.#ops.push(
+      isFinal(after.state) ? (before === null ? ops.record : ops.end) : before === null ? ops.create : ops.change,
+    )
     this.#ids.push(uuidOf(after.id))
     this.#jobs.push(uuidOf(after.jobId))
     this.#written.push(written)

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import { storageConformance, type StorageConformanceOptions } from '@jobistemer/storage-conformance'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
+
+/**
+ * For the places that differ from the first in little: fewer rounds of chance.
+ * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
+ */
+export const fewRounds: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = { scale: 0.15, seeds: [1] }
+
+/** The whole kit against the server at an address. */
+export function postgresConformance(
+  name: string,
+  start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
+  settings: Pick<PostgresStorageOptions, 'wakeUps'> = {},
+  effort: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = {},
+): void {
+  let server: Awaited<ReturnType<typeof start>>
+  let pool: pg.Pool
+
+  beforeAll(async () => {
+    server = await start()
+    pool = new pg.Pool({ connectionString: server.url, max: 10 })
+  })
+
+  afterAll(async () => {
+    await pool?.end()
+    await server?.stop()
+  })
+
+  storageConformance({
+    describe,
+    it,
+    name,
+    capabilities: {
+      multiProcess: true,
+      durability: 'power',
+      findsDueJobs: true,
+      takesNext: true,
+      serverTime: true,
+      subscribe: settings.wakeUps !== false,
+    },
+    ...effort,
+    open() {
+      const schema = `world ${randomUUID()}`
+      return {
+        connect: async () => postgresStorage({ pool, schema, ...settings }),
+        dispose: async () => {
+          await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
+        },
+        processes: {
+          module: new URL('./fixtures/connect.mjs', import.meta.url),
+          argument: { url: server.url, schema, ...settings },
+        },
+      }
+    },
+  })
+}
