@@ -42,13 +42,17 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
     })
   })
 
-  describe('on Redis', () => {
+  describe('on Redis and PostgreSQL', () => {
     it.sequential(`20 kills on one server, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis', { kills: 20, seconds: 13 })
     })
 
     it.sequential(`8 kills on a cluster, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis-cluster', { kills: 8, seconds: 8 })
+    })
+
+    it.sequential(`12 kills on PostgreSQL, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('postgres', { kills: 12, seconds: 8 })
     })
   })
 })
