@@ -1,5 +1,6 @@
+import type { StorageCapabilities } from '@jobistemer/core/storage'
 import { earOfClient, earOfPool } from './ear.ts'
-import type { ReadOptions } from './options.ts'
+import { parseUrl, type ReadOptions } from './options.ts'
 import { openPool } from './own-pool.ts'
 import { ClientSource, PoolSource, type Source } from './source.ts'
 
@@ -10,15 +11,26 @@ export function canListen({ source, wakeUps }: ReadOptions): boolean {
   return 'url' in source || earOfClient(source.client) !== null
 }
 
+/** What these options say of how many processes can use the data, and of how they are kept. */
+export function keepingOf({ source }: ReadOptions): Pick<StorageCapabilities, 'multiProcess' | 'durability'> {
+  const isInProcess = 'client' in source && earOfClient(source.client) !== null
+  if (!isInProcess) return { multiProcess: true, durability: 'power' }
+  const { dataDir = 'memory://' } = source.client as { readonly dataDir?: string }
+  return { multiProcess: false, durability: dataDir.startsWith('memory://') ? 'none' : 'process' }
+}
+
 /** Where the connections of these options come from. */
 export async function openSource({ source, schema }: ReadOptions): Promise<Source> {
   if ('pool' in source) return new PoolSource(source.pool, placeOf(source.pool, schema), null)
   if ('client' in source) return new ClientSource(source.client, placeOf(source.client, schema))
   const pool = await openPool(source.url)
-  const { hostname, port, pathname, searchParams } = new URL(source.url)
+  return new PoolSource(pool, `${placeOfUrl(source.url)}, schema ${schema}`, async () => await pool.end())
+}
+
+function placeOfUrl(url: string): string {
+  const { hostname, port, pathname, searchParams } = parseUrl(url) as URL
   const host = searchParams.get('host') ?? hostname
-  const place = `${host}${port === '' ? '' : `:${port}`}${pathname}, schema ${schema}`
-  return new PoolSource(pool, place, async () => await pool.end())
+  return `${host}${port === '' ? '' : `:${port}`}${pathname}`
 }
 
 /** What is known of where a pool or a client of `pg` leads. Nothing of that is a secret. */

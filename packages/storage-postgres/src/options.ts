@@ -140,18 +140,28 @@ function readClient(client: PostgresClient): PostgresClient {
 }
 
 function readUrl(url: string | URL): string {
-  let parsed: URL
-  try {
-    parsed = new URL(url)
-    decodeURIComponent(parsed.username)
-    decodeURIComponent(parsed.password)
-  } catch {
+  const text = url instanceof URL ? url.href : url
+  const parsed = typeof text === 'string' ? parseUrl(text) : null
+  if (parsed === null) {
     throw invalid('url', maskUrl(url), 'url is not a URL', `Write one such as ${example}. ${encode}`)
   }
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
     throw invalid('url', maskUrl(url), 'url does not begin with postgres:// or postgresql://', 'Write one that does.')
   }
-  return parsed.href
+  return text
+}
+
+/** `null` for what is none, or has a user name or a password that cannot be decoded. */
+export function parseUrl(text: string): URL | null {
+  try {
+    // One that leads to a Unix socket may name a user and no host.
+    const parsed = new URL(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=[/?])/, '$1socket'))
+    decodeURIComponent(parsed.username)
+    decodeURIComponent(parsed.password)
+    return parsed
+  } catch {
+    return null
+  }
 }
 
 const example = 'postgres://user@localhost:5432/database'

@@ -24,7 +24,7 @@ import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
 import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
-import { canListen, openSource } from './open-source.ts'
+import { canListen, keepingOf, openSource } from './open-source.ts'
 import type { ReadOptions } from './options.ts'
 import { isSchemaGone } from './postgres-errors.ts'
 import { listJobs } from './query-jobs.ts'
@@ -40,14 +40,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly unit = 'call'
   readonly opener = 'postgresStorage()'
   readonly keepsObjects = false
-  readonly capabilities: StorageCapabilities = {
-    maxBatch: 500,
-    multiProcess: true,
-    durability: 'power',
-    findsDueJobs: true,
-    // A commit whose outcome is not known is never sent again.
-    takesNext: true,
-  }
+  readonly capabilities: StorageCapabilities
   readonly history: HistoryRemover = this
   readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
   readonly notify?: (kinds: ReadonlySet<WakeUp['kind']>) => void
@@ -57,6 +50,8 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   #opening: Promise<Opened> | null = null
 
   constructor(options: ReadOptions) {
+    // A commit whose outcome is not known is never sent again: so an end may take the next one.
+    this.capabilities = { maxBatch: 500, ...keepingOf(options), findsDueJobs: true, takesNext: true }
     this.#options = options
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)

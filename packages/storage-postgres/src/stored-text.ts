@@ -1,7 +1,7 @@
 // A text of PostgreSQL has no NUL, and UTF-8 has no half of a surrogate pair. Both are escaped, so that each text comes
 // back as it was and is equal only to itself. JSON escapes them by its own rules.
 
-const escape = '\u0001'
+const escapeMark = '\u0001'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
 const escaped = /[\0\u0001]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the character that escapes
@@ -9,7 +9,7 @@ const mark = /\u0001([0-9a-f]{4})/g
 
 /** A text as it is stored. Equal texts are stored alike, and others are not. */
 export function storeText(text: string): string {
-  return text.replace(escaped, (unit) => `${escape}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(escaped, (unit) => `${escapeMark}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** As {@link storeText}. */
@@ -20,7 +20,7 @@ export function storeTextOrNull(text: string | null): string | null {
 /** The text that {@link storeText} has stored. */
 export function readText(stored: unknown): string {
   const text = stored as string
-  return text.includes(escape)
+  return text.includes(escapeMark)
     ? text.replace(mark, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
     : text
 }

@@ -3,12 +3,14 @@ import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 import { fewRounds } from './postgres-conformance.ts'
+import { Worlds } from './worlds.ts'
 
 let client: PGlite
-let worlds = 0
+let worlds: Worlds
 
 beforeAll(async () => {
   client = await PGlite.create()
+  worlds = new Worlds((text) => client.query(text))
 })
 
 afterAll(() => client?.close())
@@ -18,7 +20,6 @@ storageConformance({
   it,
   name: 'pglite',
   capabilities: {
-    durability: 'power',
     findsDueJobs: true,
     takesNext: true,
     serverTime: true,
@@ -26,12 +27,6 @@ storageConformance({
   },
   ...fewRounds,
   open() {
-    const schema = `world_${++worlds}`
-    return {
-      connect: async () => postgresStorage({ client, schema }),
-      dispose: async () => {
-        await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
-      },
-    }
+    return worlds.open(async (schema) => postgresStorage({ client, schema }))
   },
 })

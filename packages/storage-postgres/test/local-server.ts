@@ -11,7 +11,7 @@ declare module 'vitest' {
 let server: PostgresServer | undefined
 
 export async function setup(project: TestProject): Promise<void> {
-  server = await startPostgres({ quick: true, config: { max_connections: '200', autovacuum_naptime: '1s' } })
+  server = await startPostgres({ quick: true, config: { max_connections: '200' } })
   const { url, socketUrl, host, port } = server
   project.provide('postgres', { url, socketUrl, host, port })
 }

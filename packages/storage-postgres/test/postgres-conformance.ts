@@ -1,14 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import { storageConformance, type StorageConformanceOptions } from '@jobistemer/storage-conformance'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
+import { Worlds } from './worlds.ts'
 
 /**
  * For the places that differ from the first in little: fewer rounds of chance.
  * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
  */
-export const fewRounds: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = { scale: 0.15, seeds: [1] }
+export const fewRounds: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = { scale: 0.1, seeds: [1] }
 
 /** The whole kit against the server at an address. */
 export function postgresConformance(
@@ -19,10 +19,12 @@ export function postgresConformance(
 ): void {
   let server: Awaited<ReturnType<typeof start>>
   let pool: pg.Pool
+  let worlds: Worlds
 
   beforeAll(async () => {
     server = await start()
     pool = new pg.Pool({ connectionString: server.url, max: 10 })
+    worlds = new Worlds((text) => pool.query(text))
   })
 
   afterAll(async () => {
@@ -44,17 +46,13 @@ export function postgresConformance(
     },
     ...effort,
     open() {
-      const schema = `world ${randomUUID()}`
-      return {
-        connect: async () => postgresStorage({ pool, schema, ...settings }),
-        dispose: async () => {
-          await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
-        },
-        processes: {
+      return worlds.open(
+        async (schema) => postgresStorage({ pool, schema, ...settings }),
+        (schema) => ({
           module: new URL('./fixtures/connect.mjs', import.meta.url),
           argument: { url: server.url, schema, ...settings },
-        },
-      }
+        }),
+      )
     },
   })
 }
