@@ -18,17 +18,22 @@ export class BareCalls {
 
   /** Stores the jobs. */
   async addJobs(): Promise<void> {
+    const { maxBatch } = this.#storage.capabilities
+    for (let first = 0; first < this.#jobs.length; first += maxBatch) await this.#addJobs(first, first + maxBatch)
+  }
+
+  async #addJobs(first: number, end: number): Promise<void> {
     await this.#storage.saveJobs({
       now: instant,
-      changes: this.#jobs.map((id, index) => ({
+      changes: this.#jobs.slice(first, end).map((id, index) => ({
         kind: 'create',
         id,
         content: {
-          name: `job-${index}`,
+          name: `job-${first + index}`,
           owner: null,
           fingerprint: 'f',
           definition: {},
-          handlerKey: `job-${index}`,
+          handlerKey: `job-${first + index}`,
           overlap: { policy: 'skip', maxQueued: 1000 },
           timeline: [{ after: null, until: null, schedule: { type: 'cron' } }],
           nextAt: instant + 1000,
@@ -39,11 +44,16 @@ export class BareCalls {
 
   /** Runs so many further slots of every job. Items and ids are made before the clock starts. */
   async run(seconds: number): Promise<{ readonly perSecond: number }> {
+    const { maxBatch } = this.#storage.capabilities
     const rounds = Array.from({ length: seconds }, () => roundOf(this.#jobs, instant + ++this.#seconds * 1000))
     const startedAt = performance.now()
     for (const { at, creates, settles } of rounds) {
-      await this.#storage.createOccurrences({ now: at, owner, items: creates })
-      await this.#storage.settle({ now: at, items: settles })
+      for (let first = 0; first < creates.length; first += maxBatch) {
+        await this.#storage.createOccurrences({ now: at, owner, items: creates.slice(first, first + maxBatch) })
+      }
+      for (let first = 0; first < settles.length; first += maxBatch) {
+        await this.#storage.settle({ now: at, items: settles.slice(first, first + maxBatch) })
+      }
     }
     return { perSecond: (seconds * this.#jobs.length * 1000) / (performance.now() - startedAt) }
   }
