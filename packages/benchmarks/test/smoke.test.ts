@@ -66,6 +66,8 @@ const runs: readonly Run[] = [
       'SQLite, busy, lateness p99',
       'Redis, start',
       'Redis, busy, slots',
+      'PostgreSQL, start',
+      'PostgreSQL, busy, slots',
       'Redis, slots ',
       'Redis, slots of each',
       'Redis, backlog',
