@@ -6,7 +6,6 @@ import { survey } from '../doctor/survey.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { text } from '../output/rendered.ts'
 import { reportOf } from '../report-error.ts'
-import type { PostgresInspection } from '../storage/open-storage.ts'
 import { readCount, readDuration } from '../values.ts'
 
 interface Options {
@@ -50,10 +49,16 @@ export const doctor: Command = {
     let findings: readonly Finding[]
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
-    let postgres: PostgresInspection | null = null
+    const inspecting = context.session.inspection()
+    // What it failed of, the storage fails of too.
+    const inspected = inspecting.catch(() => null)
     try {
-      postgres = await context.session.inspection()
-      const [storage, client, clock] = await Promise.all([context.storage(), context.client(), context.session.clock()])
+      const [storage, client, clock, postgres] = await Promise.all([
+        context.storage(),
+        context.client(),
+        context.session.clock(),
+        inspecting,
+      ])
       const { warnings } = context.session
       const settings = { observeMs: observe, failures, most: limit }
       const seen = await survey(storage, { client, clock, settings, postgres, warnings, signal: context.signal })
@@ -67,6 +72,7 @@ export const doctor: Command = {
     } catch (error) {
       const reported = reportOf(error, context.signal.aborted)
       if (reported.exitCode !== exitCodes.storage) throw error
+      const postgres = await inspected
       const ofServer = await Promise.all(Object.values(postgresChecks).map((check) => check({ postgres })))
       findings = [storageFinding(reported), ...ofServer.flat()]
       code = reported.exitCode
