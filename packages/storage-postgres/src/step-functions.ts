@@ -86,6 +86,7 @@ const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]
  * before it: one that comes after the lock sees what others did before they gave it up.
  */
 export function stepFunctions(schema: string): string {
+  const quote = dollarQuote(schema)
   const numberOwners = `SELECT array_agg(o.row ORDER BY n.place) INTO v_owners
       FROM unnest(p_nodes, p_incarnations) WITH ORDINALITY n (node, incarnation, place)
       JOIN ${schema}.owners o ON o.node = n.node AND o.incarnation = n.incarnation;`
@@ -98,7 +99,7 @@ RETURNS TABLE (
   id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
   job_version integer, node text, incarnation text, due_at bigint, created_at bigint, started_at bigint,
   finished_at bigint, timeout bigint, reason text, cancel text, details text, runs text
-) LANGUAGE plpgsql ${settings} AS $step$
+) LANGUAGE plpgsql ${settings} AS ${quote}
 #variable_conflict use_column
 BEGIN
   IF p_locks THEN
@@ -120,10 +121,10 @@ BEGIN
       LIMIT 1
     ) o ON o.job = n.job
     LEFT JOIN ${schema}.owners w ON w.row = o.owner;
-END $step$;
+END ${quote};
 
 CREATE FUNCTION ${schema}.write_step(${parameters})
-RETURNS boolean LANGUAGE plpgsql ${settings} AS $step$
+RETURNS boolean LANGUAGE plpgsql ${settings} AS ${quote}
 DECLARE
   v_owners integer[];
   v_count integer;
@@ -173,6 +174,13 @@ BEGIN
       WHERE s.slot = pg_backend_pid() % ${sumRows};
   END IF;
   RETURN true;
-END $step$;
+END ${quote};
 `
+}
+
+/** What begins and ends the text of a function: nothing that occurs in the name of the schema. */
+function dollarQuote(schema: string): string {
+  let quote = '$step$'
+  for (let number = 1; schema.includes(quote); number++) quote = `$step${number}$`
+  return quote
 }

@@ -8,8 +8,10 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /** How long the first message to oneself may take. */
-const trialLimitMs = 10_000
+const trialLimitMs = 5000
 const longestPauseMs = 2000
+/** How long closing waits for what is to be told: it costs others latency only. */
+const closeLimitMs = 1000
 /** How often the connection is tried while nothing is heard. */
 const checkEveryMs = 60_000
 
@@ -87,7 +89,13 @@ export class WakeUps {
   /** Resolves when what was to be told is told. */
   async close(): Promise<void> {
     this.#listeners.clear()
-    await Promise.all([this.#telling, this.#stopHearing()])
+    let expire = () => {}
+    const expired = new Promise<void>((resolve) => {
+      expire = resolve
+    })
+    const timer = systemClock.setTimer(closeLimitMs, expire)
+    await Promise.race([Promise.all([this.#telling, this.#stopHearing()]), expired])
+    timer.cancel()
   }
 
   async #stopHearing(): Promise<void> {

@@ -3,13 +3,16 @@ import { clientTrial } from '@jobistemer/test-kit'
 import { startPostgres } from '@jobistemer/test-servers'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
+import { useSchemas } from './schemas.ts'
 
-const module = new URL('./fixtures/connect.mjs', import.meta.url)
+const { pool, schema: newSchema } = useSchemas()
 
 it('a process without the code does each operation of a client on jobs of another process', async () => {
-  const argument = { url: inject('postgres').url, schema: 'client_trial' }
-  const trial = clientTrial({ module, argument, connect: () => postgresStorage(argument) })
-  await expect(trial).resolves.toBeUndefined()
+  const schema = newSchema()
+  const module = new URL('./fixtures/connect.mjs', import.meta.url)
+  const argument = { url: inject('postgres').url, schema }
+  const connect = () => postgresStorage({ pool: pool(), schema })
+  await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
 })
 
 it('a client whose server is away says so in time, and goes on when that is back', async () => {
