@@ -13,10 +13,10 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 const dueAtOnce = 500
 
 const loads: readonly { readonly width: number; readonly count: number }[] = [
-  { width: 1, count: 1000 },
-  { width: 10, count: 8000 },
-  { width: 100, count: 40_000 },
-  { width: 1000, count: 60_000 },
+  { width: 1, count: 600 },
+  { width: 10, count: 4000 },
+  { width: 100, count: 15_000 },
+  { width: 1000, count: 30_000 },
 ]
 
 type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
