@@ -110,12 +110,17 @@ async function formOf(session: Session, schema: string): Promise<number | null> 
 
 async function missingRightsOf(session: Session, schema: string): Promise<readonly string[]> {
   const [row] = await session.query(
-    `SELECT (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1::text) AS usage,
-       has_database_privilege(current_database(), 'CREATE') AS creation`,
+    `SELECT n.oid IS NOT NULL AS has_schema, has_schema_privilege(n.oid, 'USAGE') AS usage,
+       has_schema_privilege(n.oid, 'CREATE') AS creation, has_database_privilege(current_database(), 'CREATE') AS making,
+       EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid) AS has_tables
+     FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = $1::text`,
     [schema],
   )
-  const usage = row?.usage ?? null
-  if (usage === null) return row?.creation === true ? [] : ['CREATE ON DATABASE']
+  if (row?.has_schema !== true) return row?.making === true ? [] : ['CREATE ON DATABASE']
+  const onSchema = [
+    ...(row.usage === true ? [] : ['USAGE ON SCHEMA']),
+    ...(row.creation === true || row.has_tables === true ? [] : ['CREATE ON SCHEMA']),
+  ]
   const tables = await session.query(
     `SELECT kind || ' ON ' || c.relname AS missing
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -131,7 +136,7 @@ async function missingRightsOf(session: Session, schema: string): Promise<readon
     [schema],
   )
   const named = [...tables, ...functions].map(({ missing }) => String(missing))
-  return [...(usage === true ? [] : ['USAGE ON SCHEMA']), ...named]
+  return [...onSchema, ...named]
 }
 
 async function unvacuumedOf(session: Session, schema: string): Promise<readonly string[]> {

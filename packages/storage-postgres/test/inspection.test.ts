@@ -75,6 +75,8 @@ it('names what a user may not do', async () => {
     REVOKE DELETE ON ${schema}.live FROM guest`)
   expect(await rights()).toEqual(['DELETE ON live'])
   expect((await inspectPostgres({ url: guest, schema: 'none' })).missingRights).toEqual(['CREATE ON DATABASE'])
+  await pool.query(`DROP SCHEMA ${schema} CASCADE; CREATE SCHEMA ${schema}; GRANT USAGE ON SCHEMA ${schema} TO guest`)
+  expect(await rights()).toEqual(['CREATE ON SCHEMA'])
 })
 
 it('a server that is not there is told of as the storage tells of it', async () => {
