@@ -23,16 +23,15 @@ const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
 
 async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): Promise<T> {
   await connection.query(begin)
-  let answer: T
   try {
-    answer = await body(connection)
+    const answer = await body(connection)
+    await connection.query('COMMIT')
+    return answer
   } catch (error) {
-    // A connection that is gone has rolled back by itself.
+    // A connection that is gone has rolled back by itself. Where nothing is open any more, this only warns.
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }
-  await connection.query('COMMIT')
-  return answer
 }
 
 /**
