@@ -146,6 +146,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/realign.ts')).realign,
   },
   {
+    name: 'sql',
+    summary: 'print the SQL that makes or migrates a schema of PostgreSQL',
+    group: caring,
+    load: async () => (await import('./commands/sql.ts')).sql,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     group: caring,
