@@ -5,7 +5,7 @@ import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
 import { type Location, printLocation, readLocation } from './storage/location.ts'
-import { type OpenOptions, openStorage } from './storage/open-storage.ts'
+import { inspectPostgres, type OpenOptions, openStorage, type PostgresInspection } from './storage/open-storage.ts'
 
 /** What says which storage to use, and how. */
 export interface SessionOptions {
@@ -36,6 +36,7 @@ export class Session {
   #storage: Promise<Storage> | undefined
   #answering: Promise<Storage> | undefined
   #client: Promise<Client> | undefined
+  #configured: Promise<Storage | string | undefined> | undefined
 
   constructor(io: Io, options: SessionOptions) {
     this.#io = io
@@ -63,6 +64,11 @@ export class Session {
     return this.#client
   }
 
+  /** As it was asked for; the configuration is not looked at. */
+  get prefix(): string | undefined {
+    return this.#options.prefix
+  }
+
   async clock(): Promise<Clock> {
     return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
   }
@@ -75,24 +81,8 @@ export class Session {
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
 
-  /**
-   * Where the storage is, and how to open one there; `null` when the configuration opens it.
-   * @throws CliError when nobody has said it
-   */
-  async location(): Promise<Located | null> {
-    const found = await this.#locate()
-    if ('location' in found) return found
-    // It is closed at the end.
-    this.#storage = Promise.resolve(found)
-    return null
-  }
-
-  async #openStorage(): Promise<Storage> {
-    const found = await this.#locate()
-    return 'location' in found ? openStorage(found.location, found.options) : found
-  }
-
-  async #locate(): Promise<Located | Storage> {
+  /** Where it is said that the storage is; `null`: the configuration has the storage itself. */
+  async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
     const { timeoutMs } = this.#options
@@ -100,14 +90,29 @@ export class Session {
     const options = { cwd, prefix, timeoutMs, logger: this.#logger }
     const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
     if (asked !== undefined && asked !== '') {
-      return this.#read(asked, this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage', {
-        ...options,
-        folder: cwd,
-      })
+      const field = this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage'
+      return this.#at(readLocation(asked, field), { ...options, folder: cwd })
     }
-    const given = typeof config.storage === 'function' ? await config.storage() : config.storage
-    if (typeof given === 'string') return this.#read(given, 'storage', { ...options, folder })
-    if (given === undefined) {
+    const given = await this.#given()
+    return typeof given === 'string' ? this.#at(readLocation(given, 'storage'), { ...options, folder }) : null
+  }
+
+  #at(location: Location, options: OpenOptions): Located {
+    this.place = printLocation(location)
+    return { location, options }
+  }
+
+  /** What the server of a PostgreSQL is like; `null` for other storages, and for one of the configuration. */
+  async inspection(): Promise<PostgresInspection | null> {
+    const located = await this.located()
+    return located?.location.kind === 'postgres' ? await inspectPostgres(located.location.url, located.options) : null
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const located = await this.located()
+    if (located !== null) return openStorage(located.location, located.options)
+    const given = await this.#given()
+    if (given === undefined || typeof given === 'string') {
       throw new CliError({
         code: 'STORAGE_NOT_GIVEN',
         message: 'It is not said which storage to use.',
@@ -117,6 +122,14 @@ export class Session {
     }
     this.place = 'the storage of the configuration'
     return given
+  }
+
+  /** What the configuration says or has; asked for once. */
+  #given(): Promise<Storage | string | undefined> {
+    this.#configured ??= this.config().then(async ({ config: { storage } }) => {
+      return typeof storage === 'function' ? await storage() : storage
+    })
+    return this.#configured
   }
 
   /** Asks it once: a client would ask again and again until its time is over, and then not know why. */
@@ -145,12 +158,6 @@ export class Session {
     if (clock.isAuthoritative === true) return clock
     const aheadMs = this.#aheadMs
     return { ...clock, isAuthoritative: true, now: () => Math.floor(clock.now() - aheadMs) }
-  }
-
-  #read(text: string, field: string, options: OpenOptions): Located {
-    const location = readLocation(text, field)
-    this.place = printLocation(location)
-    return { location, options }
   }
 
   async #openClient(): Promise<Client> {

@@ -26,6 +26,7 @@ function project(): string {
 it.each([
   ['sqlite:jobs.db', '@jobistemer/storage-sqlite'],
   ['redis://localhost:1', '@jobistemer/storage-redis ioredis'],
+  ['postgres://localhost:1/app', '@jobistemer/storage-postgres pg'],
   ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
 ])('PACKAGE_MISSING: %s without its package exits with 2, and says npm install %s', async (place, packages) => {
   const folder = project()

@@ -100,6 +100,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   pause: 'import',
   resume: 'import',
   realign: '',
+  sql: '',
   apply: 'jobs.mjs --owner nobody --yes',
   remove: 'import --yes',
   prune: '--older-than 1d --yes',

@@ -122,8 +122,10 @@ export const conformance: Command = {
 
 /** The storage that is named by a text, with data of its own. */
 async function storageOf({ session }: Context): Promise<Subject> {
-  const located = await session.location()
+  const located = await session.located()
   if (located === null) {
+    // Nobody has said where, or it is open now and is closed at the end.
+    await session.storage()
     throw new CliError({
       code: 'INVALID_STORAGE',
       message: 'The configuration opens its storage itself, so nobody knows how to open one with other data.',

@@ -33,6 +33,8 @@ export async function groundAt(location: Location, options: OpenOptions): Promis
       return groundInFolder(location.file, options)
     case 'redis':
       return groundUnderPrefix(location, options)
+    case 'postgres':
+      return groundInSchemas(location, options)
     case 'dynamodb':
       return groundInTable(location, options)
   }
@@ -126,6 +128,46 @@ async function groundUnderPrefix(
         }
       } finally {
         client.disconnect()
+      }
+    },
+  }
+}
+
+interface PgPackage {
+  readonly default: {
+    readonly Client: new (options: {
+      readonly connectionString: string
+    }) => {
+      connect(): Promise<unknown>
+      query(sql: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly { readonly name: string }[] }>
+      end(): Promise<void>
+    }
+  }
+}
+
+async function groundInSchemas(
+  location: Extract<Location, { readonly kind: 'postgres' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  // A name of PostgreSQL has at most 63 bytes.
+  const schema = `jobistemer_conformance_${ownDigits()}`
+  const install = '@jobistemer/storage-postgres pg'
+  const { default: pg } = await importPackage<PgPackage>('pg', { cwd: options.cwd, install })
+  return {
+    place: `schemas that begin with ${schema}`,
+    open: worldsAt(options, (number) => ({ location, prefix: `${schema}_${number}` })),
+    async remove() {
+      const client = new pg.Client({ connectionString: location.url })
+      await client.connect()
+      try {
+        const { rows } = await client.query(
+          'SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE starts_with(nspname::text, $1)',
+          [`${schema}_`],
+        )
+        // One at a time: many of them at once need more locks than a server has.
+        for (const { name } of rows) await client.query(`DROP SCHEMA ${name} CASCADE`)
+      } finally {
+        await client.end()
       }
     },
   }
