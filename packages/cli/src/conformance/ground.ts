@@ -2,13 +2,14 @@ import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { JsonValue } from '@jobistemer/core'
-import type { StorageWorld } from '@jobistemer/storage-conformance'
+import type { StorageWorld, WorldTransaction } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { importPackage } from '../storage/import-package.ts'
 import type { Location } from '../storage/location.ts'
 import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
 import type { ConnectArgument } from './connect.ts'
+import { type PgClient, postgresTransactions, sqliteTransactions } from './transactions.ts'
 
 /** A place beside the data of a storage, which nobody else uses, for the data of cases. */
 export interface Ground {
@@ -30,7 +31,7 @@ const connectModule = new URL(
 export async function groundAt(location: Location, options: OpenOptions): Promise<Ground> {
   switch (location.kind) {
     case 'sqlite':
-      return groundInFolder(location.file, options)
+      return await groundInFolder(location.file, options)
     case 'redis':
       return groundUnderPrefix(location, options)
     case 'postgres':
@@ -48,11 +49,15 @@ function ownDigits(): string {
 /** One world after another, each at the location and under the prefix that are named for its number. */
 function worldsAt(
   options: OpenOptions,
-  placeOf: (number: number) => { readonly location: Location; readonly prefix: string | undefined },
+  placeOf: (number: number) => {
+    readonly location: Location
+    readonly prefix: string | undefined
+    readonly beginTransaction?: () => Promise<WorldTransaction>
+  },
 ): () => Promise<StorageWorld> {
   let worlds = 0
   return async () => {
-    const { location, prefix } = placeOf(++worlds)
+    const { location, prefix, beginTransaction } = placeOf(++worlds)
     const argument: ConnectArgument = {
       location,
       prefix: prefix ?? null,
@@ -65,11 +70,12 @@ function worldsAt(
       // All worlds go together, at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
+      ...(beginTransaction !== undefined && { beginTransaction }),
     }
   }
 }
 
-function groundInFolder(file: string, options: OpenOptions): Ground {
+async function groundInFolder(file: string, options: OpenOptions): Promise<Ground> {
   const beside = dirname(resolve(options.folder, file))
   if (!existsSync(beside)) {
     throw new CliError({
@@ -80,15 +86,20 @@ function groundInFolder(file: string, options: OpenOptions): Ground {
       exitCode: exitCodes.storage,
     })
   }
+  const transactions = await sqliteTransactions(options.cwd)
   // On the same disk: what is asked is also whether that keeps its promises.
   const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
   mkdirSync(folder)
   return {
     place: `the new folder ${relative(options.cwd, folder)}`,
-    open: worldsAt({ ...options, prefix: undefined }, (number) => ({
-      location: { kind: 'sqlite', file: join(folder, `${number}.db`) },
-      prefix: undefined,
-    })),
+    open: worldsAt({ ...options, prefix: undefined }, (number) => {
+      const world = join(folder, `${number}.db`)
+      return {
+        location: { kind: 'sqlite', file: world },
+        prefix: undefined,
+        beginTransaction: () => transactions(world),
+      }
+    }),
     remove: async () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -134,15 +145,7 @@ async function groundUnderPrefix(
 }
 
 interface PgPackage {
-  readonly default: {
-    readonly Client: new (options: {
-      readonly connectionString: string
-    }) => {
-      connect(): Promise<unknown>
-      query(sql: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly { readonly name: string }[] }>
-      end(): Promise<void>
-    }
-  }
+  readonly default: { readonly Client: new (options: { readonly connectionString: string }) => PgClient }
 }
 
 async function groundInSchemas(
@@ -153,9 +156,10 @@ async function groundInSchemas(
   const schema = `jobistemer_conformance_${ownDigits()}`
   const install = '@jobistemer/storage-postgres pg'
   const { default: pg } = await importPackage<PgPackage>('pg', { cwd: options.cwd, install })
+  const beginTransaction = postgresTransactions(() => new pg.Client({ connectionString: location.url }))
   return {
     place: `schemas that begin with ${schema}`,
-    open: worldsAt(options, (number) => ({ location, prefix: `${schema}_${number}` })),
+    open: worldsAt(options, (number) => ({ location, prefix: `${schema}_${number}`, beginTransaction })),
     async remove() {
       const client = new pg.Client({ connectionString: location.url })
       await client.connect()

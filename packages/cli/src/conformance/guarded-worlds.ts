@@ -16,6 +16,7 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
     let isOwn = false
     return {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
+      ...(world.beginTransaction === undefined ? {} : { beginTransaction: world.beginTransaction.bind(world) }),
       async connect() {
         const storage = await world.connect()
         looking ??= assertEmpty(storage)
@@ -54,7 +55,7 @@ export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilit
   try {
     const storage = await world.connect()
     try {
-      const { capabilities, serverTime, subscribe } = storage
+      const { capabilities, serverTime, subscribe, within } = storage
       const { multiProcess, durability, findsDueJobs, takesNext } = capabilities
       return {
         multiProcess,
@@ -63,6 +64,7 @@ export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilit
         ...(takesNext !== undefined && { takesNext }),
         serverTime: serverTime !== undefined,
         subscribe: subscribe !== undefined,
+        within: within !== undefined,
       }
     } finally {
       await storage.close()
