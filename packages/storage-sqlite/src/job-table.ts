@@ -12,6 +12,7 @@ import type {
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import { policyCodes, policyOf } from './record-codes.ts'
+import type { NamedTables } from './table-names.ts'
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
@@ -100,7 +101,7 @@ export class JobTable {
   /** How many jobs the step under way has added. */
   added = 0
 
-  constructor(database: Database.Database, names: Names) {
+  constructor(database: NamedTables, names: Names) {
     this.#names = names
     this.#statements = prepareStatements(database)
   }
@@ -433,92 +434,94 @@ function printPause(paused: PauseRecord | null): string | null {
 const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
   j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
   v.definition`
-const jobJoins = `CROSS JOIN heads h ON h.row = j.row CROSS JOIN versions v ON v.job = j.row AND v.version = h.version`
+const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   return {
-    findRow: database.prepare('SELECT row FROM jobs WHERE key = ?').pluck(),
-    findKey: database.prepare('SELECT key FROM jobs WHERE row = ?').pluck(),
+    findRow: database.prepare('SELECT row FROM {jobs} WHERE key = ?').pluck(),
+    findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
     readHead: database
       .prepare(
         `SELECT row, flags, paused_until, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, delayed, queued FROM heads WHERE row = ?`,
+           requested_until, cancels_below, pending, delayed, queued FROM {heads} WHERE row = ?`,
       )
       .raw(),
-    advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?'),
+    advance: database.prepare(
+      'UPDATE {heads} SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?',
+    ),
     noteAhead: database.prepare(
-      'UPDATE heads SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
     ),
     noteRequest: database.prepare(
-      'UPDATE heads SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
     ),
-    totals: database.prepare('SELECT pending, queued, running FROM live_counts'),
+    totals: database.prepare('SELECT pending, queued, running FROM {live_counts}'),
     addToTotals: database.prepare(
-      'UPDATE live_counts SET pending = pending + ?, queued = queued + ?, running = running + ?',
+      'UPDATE {live_counts} SET pending = pending + ?, queued = queued + ?, running = running + ?',
     ),
     addToWaiting: database.prepare(
-      'UPDATE heads SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
+      'UPDATE {heads} SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
     ),
     stranded: database
       .prepare(
-        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND (cancels_below IS NOT NULL
-           OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
+        `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
+           OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`,
       )
       .pluck(),
-    endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),
+    endCancel: database.prepare('UPDATE {heads} SET cancels_below = NULL WHERE row = ?'),
     raisePruneFloor: database.prepare(
-      'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
-    readJob: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.key = ?`),
-    list: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`),
-    lastRow: database.prepare('SELECT max(row) FROM jobs').pluck(),
-    countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM jobs WHERE changed_at >= ? LIMIT ?)').pluck(),
+    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
+    list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`),
+    lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
+    countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {jobs} WHERE changed_at >= ? LIMIT ?)').pluck(),
     // Only those of the page are read whole.
     listChanged: database.prepare(
       `WITH page AS MATERIALIZED (
-           SELECT j.row FROM jobs j INDEXED BY jobs_changed WHERE j.key > ? AND j.changed_at >= ? AND ${jobFilter})
-         SELECT ${jobColumns} FROM page p CROSS JOIN jobs j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
+           SELECT j.row FROM {jobs} j INDEXED BY {jobs_changed} WHERE j.key > ? AND j.changed_at >= ? AND ${jobFilter})
+         SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
     ),
     // The plus keeps the index of changes out of it.
     walkChanged: database.prepare(
-      `SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`,
+      `SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`,
     ),
     // Only what lies in the index is looked at of jobs in other shards.
     listDue: database.prepare(
-      `SELECT ${jobColumns} FROM heads h INDEXED BY heads_due CROSS JOIN jobs j ON j.row = h.row
-         CROSS JOIN versions v ON v.job = h.row AND v.version = h.version
+      `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
+         CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
          WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
          ORDER BY h.due_at, h.key LIMIT ?`,
     ),
     readVersion: database.prepare(
-      `SELECT v.fingerprint, v.definition, v.created_at FROM jobs j JOIN versions v ON v.job = j.row
+      `SELECT v.fingerprint, v.definition, v.created_at FROM {jobs} j JOIN {versions} v ON v.job = j.row
          WHERE j.key = ? AND v.version = ?`,
     ),
     insertJob: database.prepare(
-      `INSERT INTO jobs (key, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
+      `INSERT INTO {jobs} (key, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
     ),
-    insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
+    insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
-      `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
+      `UPDATE {jobs} SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
          changed_at = ?, deleted_at = ? WHERE row = ?`,
     ),
     updateHead: database.prepare(
-      `UPDATE heads SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
+      `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
          prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
     ),
-    supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
-    tombstones: database.prepare('SELECT row, key FROM jobs WHERE deleted_at < ? ORDER BY key'),
-    deleteJob: database.prepare('DELETE FROM jobs WHERE row = ?'),
-    deleteHead: database.prepare('DELETE FROM heads WHERE row = ?'),
-    deleteVersions: database.prepare('DELETE FROM versions WHERE job = ?'),
-    deleteVersion: database.prepare('DELETE FROM versions WHERE job = ? AND version = ?'),
-    withOldVersions: database.prepare('SELECT DISTINCT job FROM versions WHERE superseded = 1').pluck(),
-    oldVersions: database.prepare('SELECT version FROM versions WHERE job = ? AND superseded = 1').pluck(),
+    supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
+    tombstones: database.prepare('SELECT row, key FROM {jobs} WHERE deleted_at < ? ORDER BY key'),
+    deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
+    deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
+    deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
+    deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
+    withOldVersions: database.prepare('SELECT DISTINCT job FROM {versions} WHERE superseded = 1').pluck(),
+    oldVersions: database.prepare('SELECT version FROM {versions} WHERE job = ? AND superseded = 1').pluck(),
   }
 }

@@ -10,8 +10,6 @@ import {
   type Owner,
   type RunningCounts,
 } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
-import { Checkpoints } from './checkpoints.ts'
 import { DueIndex } from './due-index.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
@@ -21,6 +19,7 @@ import { Names } from './names.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
 import { type Lane, lanes } from './schema.ts'
+import type { NamedTables } from './table-names.ts'
 
 /** A stored occurrence with its place. */
 export interface StoredOccurrence {
@@ -36,20 +35,19 @@ export interface StoredOccurrence {
  * which, and {@link replace} moves it.
  */
 export class Tables implements RowNames {
-  readonly database: Database.Database
+  readonly database: NamedTables
   readonly names: Names
   readonly jobs: JobTable
   readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
   readonly latestRuns: LatestRuns
-  readonly #checkpoints: Checkpoints
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** How many were queued when the step began; `null` when it has not asked yet. */
   #queuedBefore: number | null = null
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.database = database
     this.names = new Names(database)
     this.jobs = new JobTable(database, this.names)
@@ -57,7 +55,6 @@ export class Tables implements RowNames {
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
     this.latestRuns = new LatestRuns(database)
-    this.#checkpoints = new Checkpoints(database)
   }
 
   /** To be called at the start of each write step. */
@@ -73,7 +70,6 @@ export class Tables implements RowNames {
     const { pending, queued, running } = this.#change
     if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
     this.due.endStep()
-    this.#checkpoints.beforeCommit(this.jobs.added)
   }
 
   /** Whether anything is queued in any job. As long as nothing is, which is the rule, a finish asks no further. */
