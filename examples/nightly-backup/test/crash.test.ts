@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -62,6 +62,8 @@ interface RunningDemo {
 
 const demos = new Map<string, RunningDemo>()
 const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
+// PostgreSQL does not run as root, and the user that it runs as instead has to get there.
+chmodSync(top, 0o711)
 
 /** With the database that the demo makes of this repository; `small`: with one that is quickly backed up. */
 function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {

@@ -16,6 +16,7 @@ export interface PostgresInspection {
   readonly isStandby: boolean
   /** Transactions take no writes unless they say so. */
   readonly isReadOnly: boolean
+  /** What the server is set to, for connections like this one. */
   readonly settings: {
     readonly fsync: boolean
     readonly fullPageWrites: boolean

@@ -129,7 +129,14 @@ function initialize(data: string, user: ServerUser | undefined): void {
     { encoding: 'utf8', ...user },
   )
   if (error !== undefined) throw error
-  if (status !== 0) throw new Error(`initdb ended with code ${status}:\n${stdout}${stderr}`)
+  if (status === 0) return
+  const remedy = /Permission denied/.test(stderr) && user !== undefined ? unreachable(data) : ''
+  throw new Error(`initdb ended with code ${status}:\n${stdout}${stderr}${remedy}`)
+}
+
+/** What root has to do for the user that the server runs as instead. */
+function unreachable(data: string): string {
+  return `PostgreSQL does not run as root: another user has to reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }
 
 function toLine([name, value]: readonly [string, string]): string {

@@ -88,6 +88,12 @@ it('data in a folder of one’s own outlive the server', async () => {
   expect(await ask(second.url, 'SELECT id FROM things')).toBe(1)
 })
 
+it.runIf(process.getuid?.() === 0)('root is told which folders the user of the server has to reach', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
+  cleanUps.push(() => rmSync(folder, { recursive: true }))
+  await expect(startPostgres({ directory: join(folder, 'postgres') })).rejects.toThrow(/Permission denied.*chmod o\+x/s)
+})
+
 it('a PostgreSQL that refuses its configuration is an error with what it said', async () => {
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
 })

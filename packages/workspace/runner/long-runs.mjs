@@ -9,6 +9,7 @@ const longRuns = /** @type {const} */ ([
   ['torture', 'torture', ['--storage', 'sqlite', '--kills', '200']],
   ['torture', 'torture', ['--storage', 'redis', '--kills', '100']],
   ['torture', 'torture', ['--storage', 'redis-cluster', '--kills', '75']],
+  ['torture', 'torture', ['--storage', 'postgres', '--kills', '100']],
   ['torture', 'torture', ['--storage', 'dynamodb', '--kills', '40']],
 ])
 
