@@ -95,7 +95,11 @@ describe('limits of time', () => {
     await holder.query('BEGIN')
     await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
     const storage = open({ pool: pool(), schema, commandTimeout: 200 })
-    await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 200 })
+    await expect(create(storage, id)).rejects.toMatchObject({
+      code: 'STORAGE_BUSY',
+      field: 'commandTimeout',
+      value: 200,
+    })
     await holder.query('ROLLBACK')
   })
 
@@ -176,7 +180,9 @@ describe('a server of its own', () => {
   it('that crashes and comes back has lost nothing that was acknowledged, and forgets nodes for a heartbeat', async () => {
     const { started, through } = await start()
     const storage = open({ pool: through })
-    const jobs = await Promise.all(Array.from({ length: 3 }, async (_, index) => await addJob(storage, `job-${index}`, 'queue')))
+    const jobs = await Promise.all(
+      Array.from({ length: 3 }, async (_, index) => await addJob(storage, `job-${index}`, 'queue')),
+    )
     const node = { node: 'a', incarnation: 'a-1', startedAt: 1, leaving: false, about: {} }
     const beat = (counter: number, more = {}) =>
       storage.heartbeat({ now: 1, own: { ...node, counter }, remove: [], profilesOf: ['a-1'], ...more })
@@ -213,7 +219,10 @@ describe('a server of its own', () => {
     await started.restart()
     await written
     const slots = (_: unknown, after: number, until: number) =>
-      Array.from({ length: Math.max(0, Math.floor((until - after) / minute)) }, (__, index) => after + (index + 1) * minute)
+      Array.from(
+        { length: Math.max(0, Math.floor((until - after) / minute)) },
+        (__, index) => after + (index + 1) * minute,
+      )
     await assertLedger(storage, { atRest: true, slots })
     expect((await storage.heartbeat({ now: 2, own: null, remove: [], profilesOf: [] })).nodes).toEqual([])
     expect(await beat(2)).toEqual({ nodes: [{ ...node, counter: 2 }], profiles: [{ handlers: ['x'] }] })

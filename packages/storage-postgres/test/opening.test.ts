@@ -44,7 +44,11 @@ it('leaves a schema alone that belongs to another application', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.heads (x integer)`)
-  expect(await refusal({ pool: pool(), schema })).toMatchObject({ code: 'STORAGE_FOREIGN', field: 'schema', value: schema })
+  expect(await refusal({ pool: pool(), schema })).toMatchObject({
+    code: 'STORAGE_FOREIGN',
+    field: 'schema',
+    value: schema,
+  })
   expect(await query('SELECT tablename FROM pg_tables WHERE schemaname = $1', [schema])).toHaveLength(1)
 })
 
@@ -71,7 +75,10 @@ it('needs no right of the database when its schema is there', async () => {
   try {
     const url = `postgres://${role}@${inject('postgres').host}:${inject('postgres').port}/postgres`
     const mine = pool({ connectionString: url })
-    expect(await refusal({ pool: mine, schema })).toMatchObject({ code: 'STORAGE_UNREADABLE', cause: { code: '42501' } })
+    expect(await refusal({ pool: mine, schema })).toMatchObject({
+      code: 'STORAGE_UNREADABLE',
+      cause: { code: '42501' },
+    })
     await query(`CREATE SCHEMA ${schema} AUTHORIZATION ${role}`)
     await addJob(open({ pool: mine, schema }), 'alpha')
   } finally {
@@ -108,7 +115,10 @@ it('says what is wrong with a database', async () => {
     expect(wrongEncoding).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'schema' })
     expect(wrongEncoding.message).toContain('LATIN1')
   } finally {
-    await other.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()', [latin])
+    await other.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()',
+      [latin],
+    )
     await query(`DROP DATABASE ${latin} WITH (FORCE)`)
   }
   const missing = await refusal({ url: urlAt(place, 'no_such_database') })

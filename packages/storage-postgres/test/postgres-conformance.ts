@@ -2,6 +2,7 @@ import { storageConformance, type StorageConformanceOptions } from '@jobistemer/
 import pg from 'pg'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
+import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
 /**
@@ -43,6 +44,7 @@ export function postgresConformance(
       takesNext: true,
       serverTime: true,
       subscribe: settings.wakeUps !== false,
+      within: true,
     },
     ...effort,
     open() {
@@ -52,6 +54,7 @@ export function postgresConformance(
           module: new URL('./fixtures/connect.mjs', import.meta.url),
           argument: { url: server.url, schema, ...settings },
         }),
+        () => beginTransaction(server.url),
       )
     },
   })

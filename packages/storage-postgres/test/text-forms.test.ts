@@ -11,9 +11,14 @@ import { useSchemas } from './schemas.ts'
 const { query } = useSchemas()
 
 /** Every unit of UTF-16, halves of pairs and control characters too. */
-const anyText = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 12 }).map((units) => String.fromCharCode(...units))
+const anyText = fc
+  .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 12 })
+  .map((units) => String.fromCharCode(...units))
 const oddText = fc
-  .array(fc.constantFrom('\0', '\u0001', '0', '1', 'd800', '\ud800', '\udc00', '"', '\\', '{', '}', ',', 'NULL', ' ', 'ä'), { maxLength: 8 })
+  .array(
+    fc.constantFrom('\0', '\u0001', '0', '1', 'd800', '\ud800', '\udc00', '"', '\\', '{', '}', ',', 'NULL', ' ', 'ä'),
+    { maxLength: 8 },
+  )
   .map((parts) => parts.join(''))
 
 describe('a text', () => {
@@ -59,7 +64,10 @@ describe('task runs', () => {
     })
     fc.assert(
       fc.property(fc.array(run, { maxLength: 3 }), instant, (found, scheduledAt) => {
-        const numbered = found.map((one) => ({ ...one, attempts: one.attempts.map((a, index) => ({ number: index + 1, ...a })) }))
+        const numbered = found.map((one) => ({
+          ...one,
+          attempts: one.attempts.map((a, index) => ({ number: index + 1, ...a })),
+        }))
         const runs = JSON.parse(JSON.stringify(numbered)) as TaskRunRecord[]
         expect(parseRuns(printRuns(runs, scheduledAt), scheduledAt)).toEqual(runs)
       }),

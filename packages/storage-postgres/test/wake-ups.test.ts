@@ -97,10 +97,9 @@ describe('wake-ups', () => {
     const schema = newSchema()
     const ears = listen(open({ pool: pool(), schema }))
     await ears.next('nodes')
-    const ended = await query(
-      'SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity WHERE query = $1',
-      [`LISTEN "${channelOf(schema)}"`],
-    )
+    const ended = await query('SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity WHERE query = $1', [
+      `LISTEN "${channelOf(schema)}"`,
+    ])
     expect(ended).toEqual([{ ended: true }])
     expect(await ears.next('nodes')).toEqual(everyKind)
   })
