@@ -76,7 +76,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')
-    await this.#session.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
+    await this.#session.query('SELECT pg_notify($1::text, $2::text)::text', [this.#channel, text])
   }
 
   /** A foreign key that leads nowhere, and that PostgreSQL looks at when it commits. */
