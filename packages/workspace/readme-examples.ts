@@ -19,8 +19,8 @@ export interface ExampleRun {
  * Runs the `ts` blocks of a document and compares what its lines claim: `expression // => value`, where a `Date` is
  * written in ISO 8601 and anything else as Node prints it, and `expression // throws CODE`.
  *
- * The blocks share their variables. They are plain JavaScript on single lines; `import { name } from 'module'` takes the
- * name from `modules`, and a module that is not there is an error.
+ * The blocks share their variables. They are plain JavaScript on single lines; `import { name } from 'module'` and
+ * `import name from 'module'` take the name from `modules`, and a module that is not there is an error.
  */
 export async function runReadmeExamples(
   document: URL,
@@ -52,6 +52,14 @@ export async function runReadmeExamples(
       return
     }
     if (!isCode) return
+    const whole = /^import (\w+) from '(.+)'$/.exec(text)
+    if (whole !== null) {
+      const [, name = '', from = ''] = whole
+      const value = modules[from]?.default
+      if (value === undefined) throw new Error(`Line ${index + 1}: ${from} has no default export.`)
+      scope[name] = value
+      return
+    }
     const imported = /^import \{ (.+) \} from '(.+)'$/.exec(text)
     if (imported === null) {
       body.push(toStatement(text, index + 1))

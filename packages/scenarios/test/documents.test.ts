@@ -20,6 +20,7 @@ import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
+import Database from 'better-sqlite3'
 import * as pg from 'pg'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
@@ -44,6 +45,7 @@ const modules = {
   '@jobistemer/ticker-cron': cron,
   '@jobistemer/ticker-iso8601': iso8601,
   '@jobistemer/ticker-once': once,
+  'better-sqlite3': { default: Database },
   'node:fs': fs,
   'node:os': os,
   pg,
@@ -66,7 +68,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
   { file: 'storage-postgres/README.md', shows: ['@jobistemer/storage-postgres'], compared: 3 },
   { file: 'storage-redis/README.md', shows: ['@jobistemer/storage-redis'], compared: 2 },
-  { file: 'storage-sqlite/README.md', shows: ['@jobistemer/storage-sqlite'], compared: 2 },
+  { file: 'storage-sqlite/README.md', shows: ['@jobistemer/storage-sqlite'], compared: 5 },
   { file: 'ticker-cron/README.md', shows: ['@jobistemer/ticker-cron'], compared: 15 },
   { file: 'ticker-iso8601/README.md', shows: ['@jobistemer/ticker-iso8601'], compared: 8 },
   { file: 'ticker-once/README.md', shows: ['@jobistemer/ticker-once'], compared: 8 },

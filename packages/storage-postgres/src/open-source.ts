@@ -11,10 +11,14 @@ export function canListen({ source, wakeUps }: ReadOptions): boolean {
   return 'url' in source || earOfClient(source.client) !== null
 }
 
+/** Whether the database runs in this process: PGlite. */
+export function isInProcess({ source }: Pick<ReadOptions, 'source'>): boolean {
+  return 'client' in source && earOfClient(source.client) !== null
+}
+
 /** What these options say of how many processes can use the data, and of how they are kept. */
 export function keepingOf({ source }: ReadOptions): Pick<StorageCapabilities, 'multiProcess' | 'durability'> {
-  const isInProcess = 'client' in source && earOfClient(source.client) !== null
-  if (!isInProcess) return { multiProcess: true, durability: 'power' }
+  if (!('client' in source) || !isInProcess({ source })) return { multiProcess: true, durability: 'power' }
   const { dataDir = 'memory://' } = source.client as { readonly dataDir?: string }
   return { multiProcess: false, durability: dataDir.startsWith('memory://') ? 'none' : 'process' }
 }

@@ -18,6 +18,15 @@ export function isContention(error: unknown): boolean {
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
+/** A statement that has sense only within a transaction came where none is open. */
+export function isNoTransaction(error: unknown): boolean {
+  // no_active_sql_transaction; tools put the error of the driver into their own.
+  for (let one = error; typeof one === 'object' && one !== null; one = (one as { readonly cause?: unknown }).cause) {
+    if (codeOf(one) === '25P01' || messageOf(one).includes('25P01')) return true
+  }
+  return false
+}
+
 /** The table or function is not there: somebody has dropped the schema. */
 export function isSchemaGone(error: unknown): boolean {
   // undefined_table, undefined_function, invalid_schema_name

@@ -22,9 +22,10 @@ import type {
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
+import { LedgerWithin } from './ledger-within.ts'
 import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
-import { canListen, keepingOf, openSource } from './open-source.ts'
+import { canListen, isInProcess, keepingOf, openSource } from './open-source.ts'
 import type { ReadOptions } from './options.ts'
 import { isSchemaGone } from './postgres-errors.ts'
 import { listJobs } from './query-jobs.ts'
@@ -32,7 +33,8 @@ import { listOccurrences } from './query-occurrences.ts'
 import { forget, removeHistory } from './remove-history.ts'
 import { StepRunner } from './run-step.ts'
 import { numberOf, quoteName } from './sql.ts'
-import { WakeUps } from './wake-ups.ts'
+import { sessionOf } from './transaction-session.ts'
+import { channelOf, WakeUps } from './wake-ups.ts'
 
 /** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
@@ -44,6 +46,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly history: HistoryRemover = this
   readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
   readonly notify?: (kinds: ReadonlySet<WakeUp['kind']>) => void
+  readonly within?: (transaction: unknown) => LedgerWithin
   readonly #options: ReadOptions
   readonly #schema: string
   readonly #wakeUps: WakeUps
@@ -56,9 +59,21 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
+    // In a database of this very process there is but one connection, and a transaction of the user's has it.
+    if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)
     this.notify = (kinds) => wakeUps.notify(kinds)
+  }
+
+  #within(transaction: unknown): LedgerWithin {
+    const { source, schema } = this.#options
+    const isOwn = 'client' in source && source.client === transaction
+    return new LedgerWithin(sessionOf(isOwn ? null : transaction), {
+      schema: this.#schema,
+      opened: () => this.#opened(),
+      channel: this.notify === undefined ? null : channelOf(schema),
+    })
   }
 
   async run(step: LedgerStep): Promise<void> {

@@ -132,5 +132,9 @@ CREATE TABLE ${schema}.node_profiles (
   profile text COLLATE "C" NOT NULL,
   stored_at timestamptz NOT NULL
 );
+CREATE TABLE ${schema}.no_commit (
+  one integer PRIMARY KEY CHECK (one = 1),
+  never integer NOT NULL REFERENCES ${schema}.no_commit (one) DEFERRABLE INITIALLY DEFERRED
+);
 ${stepFunctions(schema)}`,
 ]

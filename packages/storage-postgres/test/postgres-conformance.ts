@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
+import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
 /** For places that differ from the first in little: every case, and fewer rounds of what chance decides. */
@@ -41,6 +42,7 @@ export function postgresConformance(
       takesNext: true,
       serverTime: true,
       subscribe: settings.wakeUps !== false,
+      within: true,
     },
     ...effort,
     open() {
@@ -50,6 +52,7 @@ export function postgresConformance(
           module: new URL('./fixtures/connect.mjs', import.meta.url),
           argument: { url: server.url, schema, ...settings },
         }),
+        () => beginTransaction(server.url),
       )
     },
   })

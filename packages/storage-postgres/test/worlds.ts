@@ -19,11 +19,13 @@ export class Worlds {
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,
     processes?: (schema: string) => NonNullable<StorageWorld['processes']>,
+    beginTransaction?: StorageWorld['beginTransaction'],
   ): StorageWorld {
     const schema = this.#free.pop() ?? `the "world" ${process.pid}-${++this.#made}`
     let hasProcesses = false
     return {
       connect: async () => await connect(schema),
+      ...(beginTransaction !== undefined && { beginTransaction }),
       dispose: async () => await (hasProcesses ? this.#drop(schema) : this.#empty(schema)),
       ...(processes !== undefined && {
         get processes() {

@@ -87,7 +87,7 @@ class TransactionalData {
       commit: async () => {
         if (!transaction.isForbidden) {
           end(committed(transaction.calls))
-          this.#tell('due')
+          if (this.#fault.wakes === undefined) this.#tell('due')
           return
         }
         end(leftByForbidden(transaction.calls))
@@ -98,14 +98,15 @@ class TransactionalData {
 
   #within(given: unknown): StorageWithin {
     const isTransaction = given instanceof Transaction && (!given.hasEnded || this.#fault.takesEnded === true)
-    if (!isTransaction && this.#fault.takesAnything !== true) throw refused()
+    const isTaken = this.#fault.takesAnything === true && !(given instanceof Transaction)
+    if (!isTransaction && !isTaken) throw refused()
     const transaction = isTransaction ? given : new Transaction()
     const call = async (method: StorageMethod, request: CreateOccurrencesRequest | SettleRequest): Promise<never> => {
       if (transaction.hasEnded && this.#fault.takesEnded !== true) throw refused()
       const own = { method, request: structuredClone(request) as never }
       if (this.#fault.wakes === 'before the commit') this.#tell('due')
       if (transaction.hasEnded || this.#fault.atOnce?.(own) === true) return this.#apply([own]) as never
-      const before = this.#fault.isForgetful === true ? [] : transaction.calls
+      const before = this.#fault.isForgetful === true ? [] : transaction.calls.slice()
       transaction.calls.push(own)
       return structuredClone(this.#copy([...this.#log, ...before], own)) as never
     }
@@ -284,7 +285,15 @@ export const withinMutants: readonly Mutant[] = [
     Inside: WithoutCondition,
     Machine: WithoutCondition,
   }),
-  faulty('wakes others before the commit', ['others are woken by the commit'], { wakes: 'before the commit' }),
+  {
+    ...faulty('wakes others before the commit, and not with it', ['others are woken by the commit'], {
+      wakes: 'before the commit',
+    }),
+    capabilities: { takesNext: true, subscribe: true, within: true },
+    // Nothing comes, and the case gives up: once is enough.
+    throws: true,
+    alone: false,
+  },
 ]
 
 function isEnd(call: Call | undefined): boolean {

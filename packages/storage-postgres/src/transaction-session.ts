@@ -1,0 +1,109 @@
+import { JobistemerError } from '@jobistemer/core'
+import type { Row, Session, SqlValue } from './sql.ts'
+
+type Values = readonly SqlValue[]
+
+/** The parts of tools that run SQL, by the names that they have there. */
+interface Shapes {
+  // A client of pg, a transaction of PGlite.
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly Row[] } | readonly Row[]>
+  // A transaction of Kysely.
+  withoutPlugins(): { executeQuery(query: unknown): Promise<{ readonly rows: readonly Row[] }> }
+  // A transaction of Prisma.
+  $queryRawUnsafe(text: string, ...values: unknown[]): Promise<readonly Row[]>
+  $executeRawUnsafe(text: string): Promise<unknown>
+  // A transaction of Knex.
+  readonly client: { acquireConnection(): Promise<Shapes> }
+  // A transaction of Drizzle.
+  readonly session: { readonly client: unknown }
+  // An EntityManager of TypeORM.
+  readonly queryRunner: unknown
+  // A transaction of postgres.js.
+  unsafe(text: string, values?: unknown[]): Promise<readonly Row[]>
+}
+
+/**
+ * Runs statements inside the transaction of a user's, whatever tool it is of.
+ * @throws JobistemerError `INVALID_TRANSACTION`
+ */
+export function sessionOf(transaction: unknown): Session {
+  const session = findSession(transaction)
+  if (session !== null) return session
+  throw new JobistemerError('INVALID_TRANSACTION', {
+    message: 'transaction is none that PostgreSQL storage can write in.',
+    field: 'transaction',
+    value: Object.prototype.toString.call(transaction),
+    remedy:
+      'Give what your tool hands you inside a transaction: a connected client of pg (no pool), or a transaction of Kysely, ' +
+      'Drizzle, Knex, Prisma or postgres.js, or a QueryRunner or EntityManager of TypeORM.',
+  })
+}
+
+function findSession(transaction: unknown): Session | null {
+  if ((typeof transaction !== 'object' && typeof transaction !== 'function') || transaction === null) return null
+  const tool = transaction as Partial<Shapes>
+  if (typeof tool.$queryRawUnsafe === 'function' && typeof tool.$executeRawUnsafe === 'function')
+    return ofPrisma(tool as Shapes)
+  if (typeof tool.withoutPlugins === 'function') return ofKysely(tool as Shapes)
+  if (typeof tool.client?.acquireConnection === 'function') return ofKnex(tool as Shapes)
+  if (typeof tool.session === 'object' && tool.session !== null) return findSession(tool.session.client)
+  if (typeof tool.queryRunner === 'object' && tool.queryRunner !== null) return findSession(tool.queryRunner)
+  if (typeof tool.unsafe === 'function') return ofPostgresJs(tool as Shapes)
+  // A pool takes another connection for each statement.
+  if (typeof tool.query === 'function' && !('totalCount' in transaction)) return ofClient(tool as Shapes)
+  return null
+}
+
+/** TypeORM answers with the rows alone. */
+function ofClient(client: Pick<Shapes, 'query'>): Session {
+  return {
+    async query(text, values) {
+      const answer = await client.query(text, values === undefined ? undefined : [...values])
+      return rowsIn(answer)
+    },
+  }
+}
+
+function rowsIn(answer: unknown): readonly Row[] {
+  if (Array.isArray(answer)) return answer
+  const rows = (answer as { readonly rows?: unknown } | undefined)?.rows
+  return Array.isArray(rows) ? rows : []
+}
+
+/** As `CompiledQuery.raw` makes it. Without the plugins, which may rename columns. */
+function ofKysely(transaction: Shapes): Session {
+  const bare = transaction.withoutPlugins()
+  return {
+    async query(sql, values: Values = []) {
+      const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] }
+      const { rows } = await bare.executeQuery({ sql, parameters: [...values], query, queryId: { queryId: sql } })
+      return rows
+    },
+  }
+}
+
+function ofPrisma(transaction: Shapes): Session {
+  return {
+    async query(text, values: Values = []) {
+      // What answers with no rows goes the other way.
+      if (!/^SELECT/.test(text)) {
+        await transaction.$executeRawUnsafe(text)
+        return []
+      }
+      return await transaction.$queryRawUnsafe(text, ...values)
+    },
+  }
+}
+
+/** The client of a transaction has one connection, and keeps it. */
+function ofKnex(transaction: Shapes): Session {
+  return {
+    async query(text, values) {
+      return await ofClient(await transaction.client.acquireConnection()).query(text, values)
+    },
+  }
+}
+
+function ofPostgresJs(transaction: Shapes): Session {
+  return { query: async (text, values: Values = []) => [...(await transaction.unsafe(text, [...values]))] }
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import { createScheduler, defineJob, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { useSchemas } from './schemas.ts'
+
+/** How one tool begins a transaction, notes a name in it, and ends it when the body is over. */
+export interface Tool {
+  inTransaction<T>(body: (transaction: unknown, note: (name: string) => Promise<unknown>) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export type OpenTool = (notes: string) => Promise<Tool>
+
+/** A trigger and the end of a task in transactions of a tool, against a real server. */
+export function describeTool(name: string, openTool: OpenTool): void {
+  const { open, pool: newPool, query, schema: newSchema } = useSchemas()
+
+  describe(name, () => {
+    let tool: Tool
+    let notes: string
+    let schema: string
+    let scheduler: Scheduler | null = null
+
+    beforeEach(async () => {
+      schema = newSchema()
+      notes = `notes_${randomUUID().replaceAll('-', '')}`
+      await query(`CREATE TABLE ${notes} (name text)`)
+      tool = await openTool(notes)
+    })
+
+    afterEach(async () => {
+      await scheduler?.shutdown()
+      scheduler = null
+      await tool.close()
+      await query(`DROP TABLE ${notes}`)
+    })
+
+    const noted = async () => (await query(`SELECT name FROM ${notes} ORDER BY name`)).map(({ name }) => name)
+
+    async function start(run: (context: TaskContext) => unknown) {
+      const retryPolicy = { maxRetries: 1, retryInterval: 0 }
+      const jobs = [defineJob({ name: 'work', overlapPolicy: 'queue', retryPolicy, tasks: [{ name: 'work', run }] })]
+      const started = createScheduler({ storage: open({ pool: newPool(), schema }), jobs })
+      scheduler = started
+      await started.start()
+      return started
+    }
+
+    it('carries a trigger: it starts with the commit, and not without it', async () => {
+      const ran: unknown[] = []
+      const started = await start(({ input }) => void ran.push(input))
+      const asked = tool.inTransaction(async (transaction, note) => {
+        await note('rolled back')
+        await started.trigger('work', { transaction, data: 'rolled back' })
+        throw new Error('no')
+      })
+      await expect(asked).rejects.toThrow('no')
+      const { id } = await tool.inTransaction(async (transaction, note) => {
+        await note('committed')
+        return await started.trigger('work', { transaction, data: 'committed' })
+      })
+      expect((await started.waitFor(id)).state).toBe('completed')
+      expect([ran, await noted()]).toEqual([['committed'], ['committed']])
+    })
+
+    it('carries the end of a task, which stands or falls with its rows', async () => {
+      const codes: string[] = []
+      const started = await start(async (context) => {
+        const moving = tool.inTransaction(async (transaction, note) => {
+          await note(`attempt ${context.attempt}`)
+          await context.complete(transaction, context.attempt)
+          if (context.attempt === 1) throw new Error('no')
+        })
+        await moving
+        // Again, after the commit: the whole transaction is refused, also when the error is swallowed.
+        const again = tool.inTransaction(async (transaction, note) => {
+          await note('again')
+          await context.complete(transaction).catch(({ code }) => codes.push(code))
+        })
+        await again.catch(() => codes.push('rolled back'))
+      })
+      const { id } = await started.trigger('work')
+      const occurrence = await started.waitFor(id)
+      expect(occurrence.tasks[0]).toMatchObject({ state: 'completed', result: 2 })
+      expect(occurrence.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['failed', 'succeeded'])
+      expect(codes).toEqual(['ALREADY_COMPLETED', 'rolled back'])
+      expect(await noted()).toEqual(['attempt 2'])
+    })
+  })
+}

@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { afterAll, inject } from 'vitest'
+import { describeTool } from './describe-tool.ts'
+
+/** What is used of a client that Prisma generates. */
+interface Client {
+  $transaction<T>(body: (transaction: Transaction) => Promise<T>): Promise<T>
+  $disconnect(): Promise<void>
+}
+
+interface Transaction {
+  $executeRawUnsafe(text: string, ...values: unknown[]): Promise<number>
+}
+
+const schema = `generator client {
+  provider = "prisma-client"
+  output   = "./client"
+}
+datasource db {
+  provider = "postgresql"
+}
+model Note {
+  name String @id
+}
+`
+
+// Inside the package, so that the client finds its runtime.
+const parent = join(import.meta.dirname, '../.data')
+mkdirSync(parent, { recursive: true })
+const folder = mkdtempSync(join(parent, 'prisma-'))
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function generate(): string {
+  const file = join(folder, 'schema.prisma')
+  writeFileSync(file, schema)
+  const require = createRequire(import.meta.url)
+  const command = join(dirname(require.resolve('prisma/package.json')), 'build/index.js')
+  // The engine for migrations would be downloaded, and is not used here: any program in its place keeps it away.
+  const env = {
+    ...process.env,
+    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+    CHECKPOINT_DISABLE: '1',
+    PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  }
+  execFileSync(process.execPath, [command, 'generate', '--schema', file], { env, stdio: 'pipe', cwd: folder })
+  return join(folder, 'client/client.ts')
+}
+
+const generated = (await import(generate())) as { readonly PrismaClient: new (options: object) => Client }
+
+describeTool('a transaction of Prisma', async (notes) => {
+  const client = new generated.PrismaClient({
+    adapter: new PrismaPg({ connectionString: inject('postgres').url, max: 2 }),
+  })
+  return {
+    inTransaction: (body) =>
+      client.$transaction((transaction) =>
+        body(transaction, (name) => transaction.$executeRawUnsafe(`INSERT INTO ${notes} VALUES ($1)`, name)),
+      ),
+    close: () => client.$disconnect(),
+  }
+})
