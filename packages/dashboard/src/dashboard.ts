@@ -65,8 +65,8 @@ class DashboardServer {
       return secured(await this.#answer(request, url, path, isDocument))
     } catch (error) {
       const problem = problemOf(error) ?? this.#fault(error, request, path)
-      if (isDocument) return secured(problemDocument(problem, this.#settings))
-      return secured(await problemAnswer(request, problem))
+      const answer = isDocument ? problemDocument(problem, this.#settings) : await problemAnswer(request, problem)
+      return secured(bodiless(request, answer))
     }
   }
 

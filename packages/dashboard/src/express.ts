@@ -1,6 +1,4 @@
-import { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 import type { Dashboard } from './dashboard.ts'
 import { nodeListener } from './node.ts'
 
@@ -22,28 +20,22 @@ export type ExpressMiddleware = (request: ExpressRequest, response: ServerRespon
  * app.use('/admin/jobs', expressMiddleware(dashboard))
  */
 export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
-  const listener = nodeListener(dashboard)
   return (request, response) => {
-    const own = request.body === undefined || !request.readableEnded ? request : again(request)
-    const url = request.url
-    own.url = request.originalUrl
-    listener(own, response)
+    const { url, body } = request
+    // What a parser has read cannot be read again.
+    const isRead = body !== undefined && request.readableEnded
+    const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, body)) : dashboard)
+    request.url = request.originalUrl
+    listener(request, response)
     // Express looks at it again when it goes on.
-    if (own === request) request.url = url
+    request.url = url as string
   }
 }
 
-/** The request with its body, which a parser has read. */
-function again(request: ExpressRequest): IncomingMessage {
-  const bytes = Buffer.from(JSON.stringify(request.body))
-  const { 'transfer-encoding': _, ...headers } = request.headers
-  const stream = Readable.from([bytes])
-  return Object.assign(stream, {
-    method: request.method,
-    url: request.originalUrl,
-    headers: { ...headers, 'content-length': String(bytes.length) },
-    rawHeaders: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
-    socket: request.socket,
-    httpVersion: request.httpVersion,
-  }) as unknown as IncomingMessage
+function withBody(request: Request, body: unknown): Request {
+  if (request.method === 'GET' || request.method === 'HEAD') return request
+  const headers = new Headers(request.headers)
+  headers.delete('content-length')
+  const { method, signal, url } = request
+  return new Request(url, { method, headers, signal, body: JSON.stringify(body) })
 }

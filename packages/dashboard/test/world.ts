@@ -71,3 +71,8 @@ export function post(dashboard: Dashboard, path: string, body: unknown, headers:
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 }
+
+/** What a dashboard answers, as whoever asks knows it. */
+export async function jsonOf<T>(response: Response | Promise<Response>): Promise<T> {
+  return (await (await response).json()) as T
+}

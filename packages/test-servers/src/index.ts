@@ -1,5 +1,5 @@
 export { type DynamoDBOptions, type DynamoDBServer, startDynamoDB } from './dynamodb.ts'
-export { ensurePrograms } from './programs.ts'
+export { ensurePrograms, programPath } from './programs.ts'
 export { type RedisOptions, type RedisProduct, type RedisServer, startRedis } from './redis.ts'
 export { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 export { sharedRedis } from './shared-redis.ts'

@@ -7,6 +7,7 @@ const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   'valkey-server': 'valkey-server',
   java: 'default-jre-headless',
+  chromium: 'chromium',
 }
 
 /**
