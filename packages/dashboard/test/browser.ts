@@ -68,7 +68,7 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
 export async function settled(page: Page): Promise<void> {
   await page.locator('.live-live').waitFor()
   await page.locator('h1').first().waitFor()
-  await page.waitForFunction('document.querySelector(".loading") === null')
+  await page.locator('.loading').first().waitFor({ state: 'detached' })
 }
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

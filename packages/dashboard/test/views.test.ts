@@ -51,6 +51,10 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['settings', () => job('nightly-report', 'settings'), 'Overlap policy'],
   ['a job without slots', () => job('large', 'upcoming'), 'it runs on request'],
   ['a job that is not there', () => job('none'), 'Not found.'],
+  ['a run that is not there', () => '/run?run=none', 'Not found.'],
+  ['a job that is not named', () => '/job', 'No job is named'],
+  ['a run that is not named', () => '/run', 'No run is named'],
+  ['a task that has not started', () => `/run?run=${runs.failed}&task=none`, 'Not found.'],
   ['a job of markup', () => job(oddNames.markup), oddNames.markup],
   ['a job of 255 characters', () => job(oddNames.long), oddNames.long],
   ['a job from right to left', () => job(oddNames.rightToLeft), oddNames.rightToLeft],
@@ -87,7 +91,7 @@ describe.each(looks)('%i pixels wide, %s', (width, colorScheme) => {
     await browser.page.emulateMedia({ colorScheme })
   })
 
-  it.each(views)('%s', async (name, path, text) => {
+  it.each(views)('%s', async (_, path, text) => {
     const { page } = browser
     browser.complaints()
     await open(page, origin, path())
@@ -97,6 +101,6 @@ describe.each(looks)('%i pixels wide, %s', (width, colorScheme) => {
     expect(await accessibilityFindings(page)).toEqual([])
     const complaints = browser.complaints()
     // What is not there is answered with 404, which the browser notes.
-    expect(complaints.filter((one) => name !== 'a job that is not there' || !one.includes('404'))).toEqual([])
+    expect(complaints.filter((one) => text !== 'Not found.' || !one.includes('404'))).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { RequestError } from '../request.ts'
 import type { Resource } from '../resource.ts'
+import { Heading } from './section.tsx'
 
 interface LoadedProps<T> {
   readonly of: Resource<T>
@@ -60,4 +61,14 @@ function headlineOf({ status }: RequestError): string {
 
 export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>
+}
+
+/** A page whose address does not say what it is about. */
+export function NotNamed({ what }: { readonly what: 'job' | 'run' }) {
+  return (
+    <>
+      <Heading title="Not found" />
+      <Empty>No {what} is named in the address.</Empty>
+    </>
+  )
 }

@@ -15,7 +15,7 @@ export function ShownValue({ value, label, whole }: ShownValueProps) {
   const text = value.kind === 'whole' ? JSON.stringify(value.value, null, 2) : `${value.text}…`
   return (
     <div class="shown">
-      <pre tabIndex={0} role="region" aria-label={label} dir="auto">
+      <pre tabIndex={0} role="group" aria-label={label} dir="auto">
         {text}
       </pre>
       {value.kind === 'beginning' && (

@@ -37,10 +37,10 @@ function Changes({ of: { version, isFirstKnown, changes } }: { readonly of: Vers
         <li key={name}>
           <h3>{name}</h3>
           <div class="difference">
-            <pre class="before" tabIndex={0} role="region" aria-label={`${name} before`}>
+            <pre class="before" tabIndex={0} role="group" aria-label={`${name} before`}>
               {before}
             </pre>
-            <pre class="after" tabIndex={0} role="region" aria-label={`${name} after`}>
+            <pre class="after" tabIndex={0} role="group" aria-label={`${name} after`}>
               {after}
             </pre>
           </div>

@@ -2,7 +2,7 @@ import type { JobView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { BackfillButton } from '../parts/backfill.tsx'
 import { Pause, Resume, RunNow } from '../parts/actions.tsx'
-import { Empty, Loaded } from '../parts/loaded.tsx'
+import { Loaded, NotNamed } from '../parts/loaded.tsx'
 import { Facts, Heading } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
 import { Ago, AtAndAgo, JobZone } from '../parts/time.tsx'
@@ -29,26 +29,29 @@ export function Job() {
     on: ['jobs', 'runs', 'failures'],
     everyMs: 15_000,
   })
-  if (name === '') return <Empty>No job is named in the address.</Empty>
+  if (name === '') return <NotNamed what="job" />
   return (
-    <Loaded of={job}>
-      {(found) => (
-        <JobZone.Provider value={found.timezone}>
-          <JobHead job={found} reload={job.reload} />
-          <nav class="tabs" aria-label="Parts of the job">
-            {tabs.map(([id, label]) => (
-              <Link key={id} to="/job" query={{ job: name, tab: id }} aria-current={id === tab ? 'page' : undefined}>
-                {label}
-              </Link>
-            ))}
-          </nav>
-          {tab === 'runs' && <JobRuns job={found} />}
-          {tab === 'upcoming' && <JobUpcoming job={found} />}
-          {tab === 'versions' && <JobVersions job={found} />}
-          {tab === 'settings' && <JobSettings job={found} />}
-        </JobZone.Provider>
-      )}
-    </Loaded>
+    <>
+      {job.data === null && <Heading title={name} />}
+      <Loaded of={job}>
+        {(found) => (
+          <JobZone.Provider value={found.timezone}>
+            <JobHead job={found} reload={job.reload} />
+            <nav class="tabs" aria-label="Parts of the job">
+              {tabs.map(([id, label]) => (
+                <Link key={id} to="/job" query={{ job: name, tab: id }} aria-current={id === tab ? 'page' : undefined}>
+                  {label}
+                </Link>
+              ))}
+            </nav>
+            {tab === 'runs' && <JobRuns job={found} />}
+            {tab === 'upcoming' && <JobUpcoming job={found} />}
+            {tab === 'versions' && <JobVersions job={found} />}
+            {tab === 'settings' && <JobSettings job={found} />}
+          </JobZone.Provider>
+        )}
+      </Loaded>
+    </>
   )
 }
 

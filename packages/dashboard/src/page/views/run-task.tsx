@@ -79,7 +79,7 @@ function ErrorView({ error }: { readonly error: ErrorRecord }) {
         {code !== undefined && <code>{code}</code>} {message === '' ? <span class="quiet">(no message)</span> : message}
       </p>
       {stack !== undefined && (
-        <pre class="stack" tabIndex={0} role="region" aria-label="Stack" dir="ltr">
+        <pre class="stack" tabIndex={0} role="group" aria-label="Stack" dir="ltr">
           {isInStack ? stack.slice(stack.indexOf(message) + message.length).replace(/^\n/, '') : stack}
         </pre>
       )}
@@ -108,7 +108,7 @@ interface LogsProps {
 function Logs({ lines, dropped, attempt }: LogsProps) {
   const zone = useZone()
   return (
-    <div class="logs" role="region" aria-label={`Log of attempt ${attempt}`} tabIndex={0}>
+    <div class="logs" role="group" aria-label={`Log of attempt ${attempt}`} tabIndex={0}>
       {dropped > 0 && <p class="quiet">{dropped.toLocaleString('en')} earlier lines are not kept.</p>}
       <ol>
         {lines.map(({ at, level, message, fields, isCut }, index) => (

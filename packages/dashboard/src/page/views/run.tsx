@@ -1,7 +1,7 @@
 import type { RunView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { Cancel, Replay } from '../parts/actions.tsx'
-import { Empty, Loaded } from '../parts/loaded.tsx'
+import { Empty, Loaded, NotNamed } from '../parts/loaded.tsx'
 import { JobLink } from '../parts/runs.tsx'
 import { Facts, Heading, Section } from '../parts/section.tsx'
 import { ShownValue } from '../parts/shown-value.tsx'
@@ -22,32 +22,35 @@ export function Run() {
     on: ['runs', 'failures'],
     everyMs: 3000,
   })
-  if (id === '') return <Empty>No run is named in the address.</Empty>
+  if (id === '') return <NotNamed what="run" />
   return (
-    <Loaded of={run}>
-      {(found) => {
-        const isLive = liveStates.includes(found.state)
-        const selected = task ?? defaultTask(found)
-        return (
-          <>
-            <RunHead run={found} isLive={isLive} reload={run.reload} />
-            <Section title="Tasks">
-              {found.tasks.length === 0 ? (
-                <Empty>{isLive ? 'No task has started yet.' : 'No task was started.'}</Empty>
-              ) : (
-                <Timeline run={found} selected={selected} />
-              )}
-            </Section>
-            {selected !== undefined && <RunTask run={found.id} task={selected} isLive={isLive} />}
-            {found.input !== null && (
-              <Section title="Data">
-                <ShownValue value={found.input} label="Data of the run" whole={{ run: found.id }} />
+    <>
+      {run.data === null && <Heading title="Run" />}
+      <Loaded of={run}>
+        {(found) => {
+          const isLive = liveStates.includes(found.state)
+          const selected = task ?? defaultTask(found)
+          return (
+            <>
+              <RunHead run={found} isLive={isLive} reload={run.reload} />
+              <Section title="Tasks">
+                {found.tasks.length === 0 ? (
+                  <Empty>{isLive ? 'No task has started yet.' : 'No task was started.'}</Empty>
+                ) : (
+                  <Timeline run={found} selected={selected} />
+                )}
               </Section>
-            )}
-          </>
-        )
-      }}
-    </Loaded>
+              {selected !== undefined && <RunTask run={found.id} task={selected} isLive={isLive} />}
+              {found.input !== null && (
+                <Section title="Data">
+                  <ShownValue value={found.input} label="Data of the run" whole={{ run: found.id }} />
+                </Section>
+              )}
+            </>
+          )
+        }}
+      </Loaded>
+    </>
   )
 }
 
