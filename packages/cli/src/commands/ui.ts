@@ -53,7 +53,7 @@ export const ui: Command = {
     ['ui', 'look at the storage of the configuration'],
     ['ui --storage redis://localhost:6379 --read-only --port 4000', 'only look, at a fixed port'],
   ],
-  async run(context: Context, _arguments, { port = 0, readOnly = false }: Options) {
+  async run(context: Context, _arguments, { port = 0, readOnly }: Options) {
     const { cwd } = context.io
     const how = { cwd, field: 'ui' }
     const [{ createDashboard }, { nodeListener }] = await Promise.all([
@@ -69,14 +69,14 @@ export const ui: Command = {
       client,
       token,
       authorize: () => ({ actor }),
-      readOnly,
+      readOnly: readOnly === true,
       title: context.session.place.slice(0, longestTitle),
       clock: await context.session.clock(),
     })
     const server = createServer(nodeListener(dashboard))
     await listen(server, port)
     const url = `http://${loopback}:${(server.address() as AddressInfo).port}/?token=${token}`
-    if (context.out.isJson) context.out.json({ url, storage: context.session.place, readOnly })
+    if (context.out.isJson) context.out.json({ url, storage: context.session.place, readOnly: readOnly === true })
     else {
       context.out.line(text`${context.session.place}: ${url}`)
       context.err.line('Ctrl-C ends it.')
