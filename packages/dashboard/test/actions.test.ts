@@ -37,6 +37,12 @@ async function press(page: Page, name: string): Promise<void> {
   await page.keyboard.press('Enter')
 }
 
+/** Presses a button that opens a dialog. */
+async function opens(page: Page, name: string): Promise<void> {
+  await press(page, name)
+  await page.locator('dialog[open]').waitFor()
+}
+
 async function type(page: Page, field: string, text: string): Promise<void> {
   await tabTo(page, field)
   await page.keyboard.type(text)
@@ -66,7 +72,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('runs a job with data, shows what is wrong with them, and goes to the run', async () => {
     await open(page, origin, '/job?job=nightly-report')
-    await press(page, 'Run now')
+    await opens(page, 'Run now')
     await type(page, 'Data', '{"fail": ')
     await press(page, 'Run')
     await page.getByText('This is not JSON.').waitFor()
@@ -76,6 +82,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     // The focus is back where it came from.
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Run now')
     await page.keyboard.press('Enter')
+    await page.locator('dialog[open]').waitFor()
     await type(page, 'Data', '{"fail": true}')
     await type(page, 'Reason', 'a customer asked')
     await press(page, 'Run')
@@ -88,7 +95,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
   it('replays a run from one of its tasks', async () => {
     const failed = idOfPage()
     await settled(page)
-    await press(page, 'Replay')
+    await opens(page, 'Replay')
     await tabTo(page, 'From task')
     await page.keyboard.press('ArrowDown')
     await type(page, 'Data', '{"fail": false}')
@@ -101,7 +108,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('pauses a job, and resumes it', async () => {
     await open(page, origin, '/job?job=hourly')
-    await press(page, 'Pause')
+    await opens(page, 'Pause')
     await type(page, 'Reason', 'the disk is full')
     await press(page, 'Pause')
     await told('hourly is paused.')
@@ -111,7 +118,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
       reason: 'the disk is full',
       until: null,
     })
-    await press(page, 'Resume')
+    await opens(page, 'Resume')
     await press(page, 'Resume')
     await told('hourly is resumed.')
     expect((await world.client.job('hourly')).paused).toBeNull()
@@ -120,7 +127,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
   it('skips a slot, and explains what became of it', async () => {
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const [slot] = await world.client.nextRuns('nightly-report', 1)
-    await press(page, 'Skip')
+    await opens(page, 'Skip')
     await press(page, 'Skip it')
     await told(/is skipped/)
     const { occurrence } = await world.client.explain('nightly-report', slot as Date)
@@ -131,7 +138,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('backfills a past day: says what would run, runs it, and shows how far it is', async () => {
     await open(page, origin, '/job?job=hourly')
-    await press(page, 'Backfill')
+    await opens(page, 'Backfill')
     await tabTo(page, 'Which slots')
     await page.keyboard.press('End')
     await press(page, 'Show what would run')
@@ -150,14 +157,15 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${waiting.id}`)
-    await press(page, 'Cancel run')
+    await opens(page, 'Cancel run')
     await tabTo(page, 'Reason')
     // Somebody else cancels it meanwhile.
     await world.client.cancel(waiting.id)
     await press(page, 'Cancel the run')
     await told(/Nothing was done: it had ended before, as canceled/)
     await open(page, origin, `/run?run=${id}`)
-    await press(page, 'Cancel run')
+    await page.getByText('copying').first().waitFor()
+    await opens(page, 'Cancel run')
     await press(page, 'Cancel the run')
     await told('Its node was asked to stop it.')
     const run = await world.client.waitFor(id)
@@ -167,7 +175,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('pauses and resumes everything that matches, after it has said what that is', async () => {
     await open(page, origin, '/jobs?tag=eu')
-    await press(page, 'Pause all')
+    await opens(page, 'Pause all')
     await page.getByText('2 jobs').waitFor()
     expect((await world.client.jobs({ paused: true })).items).toEqual([])
     await type(page, 'Reason', 'a move')
@@ -178,7 +186,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
       'a move',
       'a move',
     ])
-    await press(page, 'Resume all')
+    await opens(page, 'Resume all')
     await page.getByText('2 jobs').waitFor()
     await press(page, 'Resume them')
     await page.getByText('2 of 2 done.').waitFor()
@@ -188,7 +196,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('replays all failures of a job, and cancels all that waits', async () => {
     await open(page, origin, '/failures?of=nightly-report')
-    await press(page, 'Replay all')
+    await opens(page, 'Replay all')
     await page.getByText('1 failure').waitFor()
     await press(page, 'Replay them')
     await page.getByText('1 of 1 done.').waitFor()
@@ -196,7 +204,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     const first = await world.client.trigger('blocked')
     for (let count = 0; count < 3; count++) await world.client.trigger('blocked')
     await open(page, origin, '/queue?state=queued')
-    await press(page, 'Cancel all')
+    await opens(page, 'Cancel all')
     await page.getByText('3 runs').waitFor()
     await press(page, 'Cancel them')
     await page.getByText('3 of 3 done.').waitFor()
@@ -208,7 +216,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
 
   it('runs every job that matches, each once', async () => {
     await open(page, origin, '/jobs?text=large')
-    await press(page, 'Run all')
+    await opens(page, 'Run all')
     await page.getByText('1 job', { exact: true }).waitFor()
     await press(page, 'Run them')
     await page.getByText('1 of 1 done.').waitFor()

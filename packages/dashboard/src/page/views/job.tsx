@@ -1,3 +1,4 @@
+import type { LiveCounts } from '@jobistemer/core'
 import type { JobView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { BackfillButton } from '../parts/backfill.tsx'
@@ -105,14 +106,23 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
             ),
           'Last success': job.lastSuccessAt === null ? 'none' : <AtAndAgo at={job.lastSuccessAt} />,
           'Silent since': job.silentSince === null ? null : <AtAndAgo at={job.silentSince} />,
-          Now:
-            counts === null || counts.running + counts.pending + counts.queued === 0
-              ? null
-              : `${counts.running} running, ${counts.pending} pending, ${counts.queued} queued`,
+          Now: counts === null ? null : countsText(counts),
           Owner: job.owner,
           Version: String(job.version),
         }}
       />
     </div>
   )
+}
+
+function countsText({ running, pending, queued }: LiveCounts): string {
+  const parts = [
+    [running, 'running'],
+    [pending, 'pending'],
+    [queued, 'queued'],
+  ] as const
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count.toLocaleString('en')} ${what}`)
+    .join(', ')
 }

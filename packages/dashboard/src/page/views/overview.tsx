@@ -17,106 +17,113 @@ export function Overview() {
     <>
       <Heading title="Overview" />
       <Loaded of={overview}>
-        {({ counts, failures, running, waiting, nodes }) => {
+        {({ counts, nodes }) => {
           const living = nodes.filter(({ state }) => state === 'working')
           const lost = nodes.filter(({ state }) => state === 'lost').length
           const look = survey.data
           const capacity = living.reduce((sum, { maxConcurrentJobs }) => sum + maxConcurrentJobs, 0)
           return (
-            <>
-              <ul class="tiles">
-                <Tile to="/queue" query={{ state: 'running' }} label="Running" count={counts.running}>
-                  {capacity > 0 && `of ${capacity} places`}
-                </Tile>
-                <Tile to="/queue" query={{ state: 'pending' }} label="Waiting" count={counts.pending + counts.queued}>
-                  {counts.queued > 0 && `${counts.queued} queued behind a run`}
-                </Tile>
-                <Tile to="/jobs" query={{ outcome: 'bad' }} label="Failing jobs" count={look?.failingCount} isBad>
-                  {look !== null && `of ${look.jobs}${look.isPart ? '+' : ''} jobs`}
-                </Tile>
-                <Tile to="/" label="Late jobs" count={look?.lateCount} isBad>
-                  {look !== null && look.paused > 0 && `${look.paused} paused`}
-                </Tile>
-                <Tile
-                  to="/nodes"
-                  label="Nodes"
-                  count={living.length}
-                  isBad={living.length === 0 || lost > 0}
-                  badAt={-1}
-                >
-                  {lost > 0 ? `${lost} lost` : 'at work'}
-                </Tile>
-              </ul>
-              <div class="columns">
-                <Section title="Failures" aside={<Link to="/failures">All failures</Link>}>
-                  <RunsList runs={failures} empty="Nothing has failed." />
-                </Section>
-                <div class="stack">
-                  <Section title="Running" aside={<Link to="/queue">Queue</Link>}>
-                    <RunsList runs={running} empty="Nothing runs at the moment." />
-                  </Section>
-                  {waiting.length > 0 && (
-                    <Section
-                      title="Waiting for a place"
-                      aside={
-                        <Link to="/queue" query={{ state: 'pending' }}>
-                          All
-                        </Link>
-                      }
-                    >
-                      <RunsList runs={waiting} empty="" />
-                    </Section>
-                  )}
-                </div>
-              </div>
-            </>
+            <ul class="tiles">
+              <Tile to="/queue" query={{ state: 'running' }} label="Running" count={counts.running}>
+                {capacity > 0 && `of ${capacity} places`}
+              </Tile>
+              <Tile to="/queue" query={{ state: 'pending' }} label="Waiting" count={counts.pending + counts.queued}>
+                {counts.queued > 0 && `${counts.queued} queued behind a run`}
+              </Tile>
+              <Tile to="/jobs" query={{ outcome: 'bad' }} label="Failing jobs" count={look?.failingCount} isBad>
+                {look !== null && `of ${look.jobs}${look.isPart ? '+' : ''} jobs`}
+              </Tile>
+              <Tile to="/" label="Late jobs" count={look?.lateCount} isBad>
+                {look !== null && look.paused > 0 && `${look.paused} paused`}
+              </Tile>
+              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || lost > 0} badAt={-1}>
+                {lost > 0 ? `${lost} lost` : 'at work'}
+              </Tile>
+            </ul>
           )
         }}
       </Loaded>
-      <Loaded of={survey}>
-        {({ late, failing, upcoming }) => (
-          <div class="columns">
-            <Section title="Jobs that need a look">
-              {late.length + failing.length === 0 ? (
-                <Empty>No job is late, and none has failed last.</Empty>
-              ) : (
-                <ul class="lines">
-                  {late.map((job) => (
-                    <AttentionLine key={`late ${job.name}`} job={job} state="late" at={job.nextAt} />
-                  ))}
-                  {failing.map((job) => (
-                    <AttentionLine
-                      key={`failing ${job.name}`}
-                      job={job}
-                      state={job.lastRun?.state ?? 'failed'}
-                      at={job.lastRun?.finishedAt ?? null}
-                    />
-                  ))}
-                </ul>
-              )}
+      <div class="columns">
+        <div class="stack">
+          <Loaded of={survey}>{(found) => <Attention survey={found} />}</Loaded>
+          {overview.data !== null && (
+            <Section title="Failures" aside={<Link to="/failures">All failures</Link>}>
+              <RunsList runs={overview.data.failures} empty="Nothing has failed." />
             </Section>
-            <Section title="Next">
-              {upcoming.length === 0 ? (
-                <Empty>No job is scheduled.</Empty>
-              ) : (
-                <ul class="lines">
-                  {upcoming.slice(0, 10).map(({ job, at }) => (
-                    <li key={job}>
-                      <span class="line-main">
-                        <JobLink job={job} />
-                      </span>
-                      <span class="quiet line-end">
-                        <Ago at={at} />
-                      </span>
-                    </li>
-                  ))}
-                </ul>
-              )}
+          )}
+        </div>
+        <div class="stack">
+          {overview.data !== null && (
+            <Section title="Running" aside={<Link to="/queue">Queue</Link>}>
+              <RunsList runs={overview.data.running} empty="Nothing runs at the moment." />
             </Section>
-          </div>
-        )}
-      </Loaded>
+          )}
+          {overview.data !== null && overview.data.waiting.length > 0 && (
+            <Section
+              title="Waiting for a place"
+              aside={
+                <Link to="/queue" query={{ state: 'pending' }}>
+                  All
+                </Link>
+              }
+            >
+              <RunsList runs={overview.data.waiting} empty="" />
+            </Section>
+          )}
+          {survey.data !== null && <Upcoming slots={survey.data.upcoming} />}
+        </div>
+      </div>
     </>
+  )
+}
+
+/** Which jobs are late, and which have failed last. */
+function Attention({ survey: { late, lateCount, failing, failingCount } }: { readonly survey: SurveyView }) {
+  const more = lateCount + failingCount - late.length - failing.length
+  return (
+    <Section title="Jobs that need a look" aside={<Link to="/jobs">All jobs</Link>}>
+      {late.length + failing.length === 0 ? (
+        <Empty>No job is late, and none has failed last.</Empty>
+      ) : (
+        <ul class="lines">
+          {late.map((job) => (
+            <AttentionLine key={`late ${job.name}`} job={job} state="late" at={job.nextAt} />
+          ))}
+          {failing.map((job) => (
+            <AttentionLine
+              key={`failing ${job.name}`}
+              job={job}
+              state={job.lastRun?.state ?? 'failed'}
+              at={job.lastRun?.finishedAt ?? null}
+            />
+          ))}
+          {more > 0 && <li class="quiet">and {more.toLocaleString('en')} more</li>}
+        </ul>
+      )}
+    </Section>
+  )
+}
+
+function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {
+  return (
+    <Section title="Next">
+      {slots.length === 0 ? (
+        <Empty>No job is scheduled.</Empty>
+      ) : (
+        <ul class="lines">
+          {slots.slice(0, 8).map(({ job, at }) => (
+            <li key={job}>
+              <span class="line-main">
+                <JobLink job={job} />
+              </span>
+              <span class="quiet line-end">
+                <Ago at={at} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Section>
   )
 }
 
