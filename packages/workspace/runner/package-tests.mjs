@@ -46,6 +46,7 @@ export function packageTests({ name, folder, manifest }) {
 const longest = [
   '@jobistemer/storage-dynamodb',
   '@jobistemer/storage-redis',
+  '@jobistemer/dashboard',
   '@jobistemer/simulator',
   '@jobistemer/scenarios',
   '@jobistemer/torture',

@@ -11,6 +11,8 @@ export type Connection =
 
 export const connection = new Store<Connection>({ state: 'connecting' })
 
+const retryMs = 4000
+
 const listeners = new Set<(kinds: ReadonlySet<ChangeKind>) => void>()
 
 export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): () => void {
@@ -18,25 +20,45 @@ export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): ()
   return () => listeners.delete(listener)
 }
 
-/** Listens to what the server tells. The browser connects again by itself, and everything is read anew then. */
+/**
+ * Listens to what the server tells, while the page is seen: browsers allow few connections to one server. They connect
+ * again by themselves, and everything is read anew then.
+ */
 export function follow(): void {
-  const source = new EventSource(`${base}/api/changes`)
-  source.addEventListener('open', () => {
-    connection.value = { state: 'live' }
-  })
-  source.addEventListener('error', () => {
-    connection.value = { state: 'unreachable' }
-    // A refusal ends it; somebody may sign in again, or the server may come back as it was.
-    if (source.readyState === EventSource.CLOSED) {
-      source.close()
-      after(5000, follow)
-    }
-  })
-  source.addEventListener('message', ({ data }) => {
-    const change = JSON.parse(data) as { readonly kinds: readonly ChangeKind[]; readonly message?: string }
-    const kinds = new Set(change.kinds)
-    if (kinds.has('away')) connection.value = { state: 'away', message: change.message ?? '' }
-    else if (connection.value.state !== 'live') connection.value = { state: 'live' }
-    for (const listener of [...listeners]) listener(kinds)
-  })
+  let source: EventSource | null = null
+  let giveUp = (): void => undefined
+  const close = (): void => {
+    giveUp()
+    source?.close()
+    source = null
+  }
+  const connect = (): void => {
+    close()
+    if (document.hidden) return
+    const opened = new EventSource(`${base}/api/changes`)
+    source = opened
+    opened.addEventListener('open', () => {
+      giveUp()
+      connection.value = { state: 'live' }
+    })
+    opened.addEventListener('error', () => {
+      if (connection.value.state === 'live') connection.value = { state: 'connecting' }
+      giveUp()
+      giveUp = after(retryMs, () => {
+        connection.value = { state: 'unreachable' }
+        // A refusal ends it; somebody may sign in again, or the server may come back as it was.
+        if (opened.readyState === EventSource.CLOSED) connect()
+      })
+    })
+    opened.addEventListener('message', ({ data }) => take(JSON.parse(data)))
+  }
+  document.addEventListener('visibilitychange', connect)
+  connect()
+}
+
+function take(change: { readonly kinds: readonly ChangeKind[]; readonly message?: string }): void {
+  const kinds = new Set(change.kinds)
+  if (kinds.has('away')) connection.value = { state: 'away', message: change.message ?? '' }
+  else if (connection.value.state !== 'live') connection.value = { state: 'live' }
+  for (const listener of [...listeners]) listener(kinds)
 }

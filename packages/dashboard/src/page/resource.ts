@@ -37,7 +37,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
     const wanted = new Set(kinds.split(','))
     let isReading = false
     let isWanted = false
-    let begunAt = Number.NEGATIVE_INFINITY
+    let begunAt = 0
     let giveUp = (): void => undefined
     const plan = (delayMs: number | undefined): void => {
       giveUp()
@@ -48,6 +48,8 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
         isWanted = true
         return
       }
+      // Nobody sees it. When somebody does again, the changes begin anew, and it is read.
+      if (document.hidden && begunAt > 0) return plan(everyMs)
       giveUp()
       isReading = true
       begunAt = steadyNow()
