@@ -1,2 +1,4 @@
-/** Whether also what takes long is tried: `JOBISTEMER_DASHBOARD_TESTS=all`. */
-export const isThorough: boolean = process.env.JOBISTEMER_DASHBOARD_TESTS === 'all'
+import { testEffort } from '../../workspace/test-effort.ts'
+
+/** Whether what takes long is tried in all sizes and looks, and not only in some. */
+export const isThorough: boolean = testEffort > 1
