@@ -51,6 +51,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
         after(longestMs, close)
         after(aliveMs, sayAlive)
         send('retry: 2000\n\n')
+        // When the changes end, also because the client was closed, the page comes again.
         void follow(
           client,
           signal,

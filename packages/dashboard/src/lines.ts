@@ -1,4 +1,4 @@
-import type { JobInfo, ListedOccurrence, TaskReport } from '@jobistemer/core'
+import type { JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
 import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from './why.ts'
@@ -66,13 +66,29 @@ export function jobLineOf(job: JobInfo, now: number): JobLine {
     timezone: timezoneOf(job),
     nextAt: textOf(nextAt),
     isLate: isLate(job, now),
-    paused: paused as unknown as Wire<JobInfo['paused']>,
-    lastRun: lastRun as unknown as JobLine['lastRun'],
+    paused: pauseOf(paused),
+    lastRun: lastRunOf(lastRun),
     counts,
   }
 }
 
-export function isLate({ nextAt, paused }: Pick<JobInfo, 'nextAt' | 'paused'>, now: number): boolean {
+function pauseOf(paused: JobInfo['paused']): Wire<JobInfo['paused']> {
+  if (paused === null) return null
+  return { ...paused, at: paused.at.toISOString(), until: textOf(paused.until) }
+}
+
+function lastRunOf(run: LastRun | null): JobLine['lastRun'] {
+  if (run === null) return null
+  const { scheduledAt, startedAt, finishedAt, ...others } = run
+  return {
+    ...others,
+    scheduledAt: scheduledAt.toISOString(),
+    startedAt: textOf(startedAt),
+    finishedAt: textOf(finishedAt),
+  }
+}
+
+function isLate({ nextAt, paused }: Pick<JobInfo, 'nextAt' | 'paused'>, now: number): boolean {
   return nextAt !== null && paused === null && now - nextAt.getTime() > lateMs
 }
 

@@ -1,11 +1,11 @@
-import type { CallOptions, JobInfo } from '@jobistemer/core'
-import { isLate, jobLineOf } from './lines.ts'
+import { jobLineOf } from './lines.ts'
 import type { Settings } from './read-options.ts'
-import type { SurveyView } from './wire.ts'
+import type { JobLine, SurveyView } from './wire.ts'
 
 const pageSize = 1000
 const mostJobs = 20_000
 const mostListed = 20
+const mostAsked = 200
 /** A look is used for so long at least, and for so many times as long as it took. */
 const freshMs = 5000
 const pauseFactor = 10
@@ -13,7 +13,7 @@ const pauseFactor = 10
 interface Look {
   readonly at: number
   readonly tookMs: number
-  readonly jobs: readonly JobInfo[]
+  readonly jobs: readonly JobLine[]
   readonly isPart: boolean
 }
 
@@ -30,31 +30,33 @@ export class Surveys {
     this.#settings = settings
   }
 
-  /** @param isSeen whether whoever asks may see a job. */
+  /**
+   * Counts are of all jobs; what is named may be seen.
+   * @param isSeen whether whoever asks may see a job.
+   */
   async view(isSeen: (job: string) => Promise<boolean>): Promise<SurveyView> {
     const { at, jobs, isPart } = await this.#look()
     const now = this.#settings.clock.now()
-    const seen: JobInfo[] = []
-    for (const job of jobs) if (await isSeen(job.name)) seen.push(job)
-    const late = seen.filter((job) => isLate(job, now)).sort((one, other) => dueOf(one) - dueOf(other))
-    const failing = seen.filter(({ lastRun }) => lastRun != null && isFailure(lastRun.state))
-    const upcoming = seen
-      .filter((job) => job.nextAt !== null && job.paused === null && dueOf(job) >= now)
-      .sort((one, other) => dueOf(one) - dueOf(other))
-      .slice(0, mostListed)
+    const late = jobs.filter((job) => job.isLate)
+    const failing = jobs.filter(({ lastRun }) => lastRun != null && isFailure(lastRun.state))
+    const upcoming = jobs.filter(
+      (job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY,
+    )
+    const [seenLate, seenFailing, seenUpcoming] = await Promise.all([
+      firstSeen(late, (one, other) => dueOf(one) - dueOf(other), isSeen),
+      firstSeen(failing, (one, other) => endOf(other) - endOf(one), isSeen),
+      firstSeen(upcoming, (one, other) => dueOf(one) - dueOf(other), isSeen),
+    ])
     return {
       at: new Date(at).toISOString(),
-      jobs: seen.length,
+      jobs: jobs.length,
       isPart,
-      paused: seen.filter(({ paused }) => paused !== null).length,
-      late: late.slice(0, mostListed).map((job) => jobLineOf(job, now)),
+      paused: jobs.filter(({ paused }) => paused !== null).length,
+      late: seenLate,
       lateCount: late.length,
-      failing: failing
-        .sort((one, other) => endOf(other) - endOf(one))
-        .slice(0, mostListed)
-        .map((job) => jobLineOf(job, now)),
+      failing: seenFailing,
       failingCount: failing.length,
-      upcoming: upcoming.map((job) => ({ job: job.name, at: new Date(dueOf(job)).toISOString() })),
+      upcoming: seenUpcoming.map((job) => ({ job: job.name, at: job.nextAt as string })),
     }
   }
 
@@ -72,12 +74,11 @@ export class Surveys {
     const { client, clock } = this.#settings
     const at = clock.now()
     const begun = clock.monotonic()
-    const jobs: JobInfo[] = []
+    const jobs: JobLine[] = []
     let cursor: string | null = null
-    const options: CallOptions = {}
     do {
-      const page = await client.jobs({ include: ['lastRun'], limit: pageSize, cursor }, options)
-      jobs.push(...page.items)
+      const page = await client.jobs({ include: ['lastRun'], limit: pageSize, cursor })
+      jobs.push(...page.items.map((job) => jobLineOf(job, at)))
       cursor = page.cursor
     } while (cursor !== null && jobs.length < mostJobs)
     this.#last = { at, tookMs: clock.monotonic() - begun, jobs, isPart: cursor !== null }
@@ -85,12 +86,26 @@ export class Surveys {
   }
 }
 
-function dueOf({ nextAt }: JobInfo): number {
-  return nextAt?.getTime() ?? Number.POSITIVE_INFINITY
+/** The first ones that may be seen. A rule may be slow, so it is not asked for all of them. */
+async function firstSeen(
+  jobs: JobLine[],
+  order: (one: JobLine, other: JobLine) => number,
+  isSeen: (job: string) => Promise<boolean>,
+): Promise<readonly JobLine[]> {
+  const seen: JobLine[] = []
+  for (const job of jobs.sort(order).slice(0, mostAsked)) {
+    if (seen.length === mostListed) break
+    if (await isSeen(job.name)) seen.push(job)
+  }
+  return seen
 }
 
-function endOf({ lastRun }: JobInfo): number {
-  return lastRun?.finishedAt?.getTime() ?? 0
+function dueOf({ nextAt }: JobLine): number {
+  return nextAt === null ? Number.POSITIVE_INFINITY : Date.parse(nextAt)
+}
+
+function endOf({ lastRun }: JobLine): number {
+  return lastRun?.finishedAt == null ? 0 : Date.parse(lastRun.finishedAt)
 }
 
 function isFailure(state: string): boolean {

@@ -47,7 +47,7 @@ describe('a dashboard that only shows', () => {
     for (const path of paths()) {
       await open(page, origin, path)
       const names = await page.getByRole('button').allTextContents()
-      expect([path, names.filter((name) => !['Cancel', 'Explain'].includes(name))]).toEqual([path, []])
+      expect([path, names.filter((name) => !['Clear', 'Explain'].includes(name))]).toEqual([path, []])
     }
     await page.getByText('This dashboard only shows.').waitFor()
   })

@@ -12,18 +12,18 @@ export interface Resource<T> {
   reload(): void
 }
 
-interface ResourceOptions {
+interface ResourceOptions<T> {
   /** What it is read again for. */
   readonly on?: readonly ChangeKind[]
   /** It is also read again so often: what no change tells of. */
-  readonly everyMs?: number | undefined
+  readonly everyMs?: number | ((data: T) => number | undefined) | undefined
 }
 
 const gapMs = 1000
 const retryMs = 3000
 
 /** @param path `null`: there is nothing to read yet. */
-export function useResource<T>(path: string | null, { on = [], everyMs }: ResourceOptions = {}): Resource<T> {
+export function useResource<T>(path: string | null, { on = [], everyMs }: ResourceOptions<T> = {}): Resource<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: RequestError | null }>({
     path: null,
     data: null,
@@ -49,13 +49,14 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
         return
       }
       // Nobody sees it. When somebody does again, the changes begin anew, and it is read.
-      if (document.hidden && begunAt > 0) return plan(everyMs)
+      if (document.hidden && begunAt > 0) return
       giveUp()
       isReading = true
       begunAt = steadyNow()
-      let wait = everyMs
+      let wait: number | undefined
       try {
         const data = await read<T>(path, gone.signal)
+        wait = typeof everyMs === 'function' ? everyMs(data) : everyMs
         setState({ path, data, error: null })
       } catch (error) {
         if (gone.signal.aborted) return
@@ -81,7 +82,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
       giveUp()
       gone.abort()
     }
-  }, [path, kinds, everyMs])
+  }, [path, kinds, typeof everyMs === 'number' ? everyMs : null])
   const reload = useCallback(() => reloads.current(), [])
   // What was read of another path is not shown for this one.
   if (state.path !== path) return { data: null, error: null, reload }

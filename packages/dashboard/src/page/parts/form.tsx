@@ -20,12 +20,14 @@ interface FormProps {
   readonly fields: readonly Field[]
   readonly submit: string
   readonly isDangerous?: boolean
+  /** What the other button says. */
+  readonly cancel?: string
   readonly onSubmit: (values: Values) => Promise<void>
   readonly onCancel: () => void
 }
 
 /** A form of an action: what is wrong with a field stands beside it. */
-export function ActionForm({ fields, submit, isDangerous = false, onSubmit, onCancel }: FormProps) {
+export function ActionForm({ fields, submit, isDangerous = false, cancel = 'Cancel', onSubmit, onCancel }: FormProps) {
   const zone = useZone()
   const [error, setError] = useState<{ readonly field: string | null; readonly message: string } | null>(null)
   const [isBusy, setBusy] = useState(false)
@@ -78,7 +80,7 @@ export function ActionForm({ fields, submit, isDangerous = false, onSubmit, onCa
       )}
       <div class="form-foot">
         <button type="button" class="button" onClick={onCancel}>
-          Cancel
+          {cancel}
         </button>
         <button type="submit" class={isDangerous ? 'button danger' : 'button primary'} aria-disabled={isBusy}>
           {isBusy ? 'Working…' : submit}
@@ -104,7 +106,14 @@ function fieldValueOf({ kind }: Field, text: string, zone: string | undefined): 
 
 function FieldRow({ field, error }: { readonly field: Field; readonly error: string | undefined }) {
   const id = useId()
-  const described = [field.hint !== undefined && `${id}-hint`, error !== undefined && `${id}-error`].filter(Boolean)
+  const zone = useZone()
+  const hint =
+    field.kind === 'instant'
+      ? [field.hint, `In the zone ${zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone}.`]
+          .filter(Boolean)
+          .join(' ')
+      : field.hint
+  const described = [hint !== undefined && `${id}-hint`, error !== undefined && `${id}-error`].filter(Boolean)
   const shared = {
     id,
     name: field.name,
@@ -130,9 +139,9 @@ function FieldRow({ field, error }: { readonly field: Field; readonly error: str
           ))}
         </select>
       )}
-      {field.hint !== undefined && (
+      {hint !== undefined && (
         <p class="hint" id={`${id}-hint`}>
-          {field.hint}
+          {hint}
         </p>
       )}
       {error !== undefined && (

@@ -78,6 +78,7 @@ function Explain({ job }: { readonly job: JobView }) {
           },
         ]}
         submit="Explain"
+        cancel="Clear"
         onCancel={() => setFound(null)}
         onSubmit={async ({ at }) => {
           setFound(await read<Explained>(pathOf('/api/explain', { job: job.name, at: String(at ?? '') })))

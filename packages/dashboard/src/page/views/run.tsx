@@ -1,4 +1,4 @@
-import type { RunView } from '../../wire.ts'
+import type { JobView, RunView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { Cancel, Replay } from '../parts/actions.tsx'
 import { Empty, Loaded, NotNamed } from '../parts/loaded.tsx'
@@ -6,13 +6,20 @@ import { JobLink } from '../parts/runs.tsx'
 import { Facts, Heading, Section } from '../parts/section.tsx'
 import { ShownValue } from '../parts/shown-value.tsx'
 import { StateBadge } from '../parts/state.tsx'
-import { AtAndAgo, Took } from '../parts/time.tsx'
+import { AtAndAgo, JobZone, Took } from '../parts/time.tsx'
 import { Timeline } from '../parts/timeline.tsx'
+import { zonePreference } from '../preferences.ts'
 import { pathOf } from '../request.ts'
 import { useResource } from '../resource.ts'
+import { useStore } from '../store.ts'
 import { RunTask } from './run-task.tsx'
 
 const liveStates = ['pending', 'queued', 'running']
+
+/** No change tells how far a run has come. */
+function everyWhileLive({ state }: RunView): number | undefined {
+  return liveStates.includes(state) ? 3000 : undefined
+}
 
 /** One run whole: why it is as it is, its tasks and their attempts. */
 export function Run() {
@@ -20,11 +27,14 @@ export function Run() {
   const { run: id = '', task } = query
   const run = useResource<RunView>(id === '' ? null : pathOf('/api/run', { run: id }), {
     on: ['runs', 'failures'],
-    everyMs: 3000,
+    everyMs: everyWhileLive,
   })
+  const zone = useStore(zonePreference)
+  const name = run.data?.job ?? null
+  const job = useResource<JobView>(zone === 'job' && name !== null ? pathOf('/api/job', { job: name }) : null)
   if (id === '') return <NotNamed what="run" />
   return (
-    <>
+    <JobZone.Provider value={job.data?.timezone ?? null}>
       {run.data === null && <Heading title="Run" />}
       <Loaded of={run}>
         {(found) => {
@@ -50,7 +60,7 @@ export function Run() {
           )
         }}
       </Loaded>
-    </>
+    </JobZone.Provider>
   )
 }
 
