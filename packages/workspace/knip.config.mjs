@@ -42,6 +42,9 @@ function namedBySources({ folder }) {
     )
 }
 
+/** @type {Readonly<Record<string, string[]>>} */
+const importedByName = { 'packages/cli': ['@jobistemer/dashboard'] }
+
 /** @type {import('knip').KnipConfig} */
 export default {
   // A type that an exported signature mentions is exported with it, although nothing else may name it.
@@ -52,7 +55,11 @@ export default {
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
         workspacePackage.path,
-        { entry: entriesOf(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
+        {
+          entry: entriesOf(workspacePackage),
+          project: ['{src,test}/**/*.{ts,js,mjs}'],
+          ignoreDependencies: importedByName[workspacePackage.path] ?? [],
+        },
       ]),
     ),
     // Each of its sources is a program, which its tests start by a computed name.
@@ -63,6 +70,8 @@ export default {
     'packages/dashboard': {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
+      // Looked for by their paths, and used by an app that a test makes.
+      ignoreDependencies: ['axe-core', 'next', 'react', 'react-dom'],
     },
     // Vitest is given its configuration by path.
     'packages/mutation': {

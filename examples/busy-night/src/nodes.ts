@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const program = fileURLToPath(new URL('worker.js', import.meta.url))
+const program = fileURLToPath(new URL('./worker.js', import.meta.url))
 const names = ['worker-a', 'worker-b'] as const
 const killEveryMs = 120_000
 const awayMs = 25_000

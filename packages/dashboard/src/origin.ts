@@ -1,7 +1,7 @@
 import { Problem } from './problem.ts'
 
 /** A header that no page of another origin can send without asking first, and nobody is ever told that it may. */
-export const actingHeader = 'x-jobistemer'
+const actingHeader = 'x-jobistemer'
 
 /**
  * Refuses what a page of another origin sends, or makes a browser send. Documents may be opened from anywhere: links are

@@ -27,7 +27,7 @@ export interface LocalTime {
   /** `02:00:00` */
   readonly time: string
   readonly weekday: string
-  /** `GMT+1` */
+  /** `UTC`, `UTC+1` */
   readonly offset: string
 }
 
@@ -45,7 +45,7 @@ export function localTime(at: number, timeZone: string | undefined): LocalTime {
     date: `${part('year')}-${part('month')}-${part('day')}`,
     time: `${part('hour')}:${part('minute')}:${part('second')}`,
     weekday: part('weekday'),
-    offset: part('timeZoneName'),
+    offset: part('timeZoneName').replace('GMT', 'UTC').replace(/\+0$/, ''),
   }
 }
 

@@ -25,7 +25,7 @@ export function jobsFilterOf(input: Input): JobsFilter {
 }
 
 /** Runs that may be seen, as lines. */
-export async function linesOf(call: Call, listing: Listing<ListedOccurrence>): Promise<Page<RunLine>> {
+async function linesOf(call: Call, listing: Listing<ListedOccurrence>): Promise<Page<RunLine>> {
   const { items, cursor } = await listing
   const lines: RunLine[] = []
   for (const run of items) {

@@ -34,7 +34,7 @@ interface ButtonProps {
 }
 
 /** A button that opens a dialog, and does what the dialog says. */
-export function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
+function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
   const [isOpen, setOpen] = useState(false)
   const close = (): void => setOpen(false)
   return (
