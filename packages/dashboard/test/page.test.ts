@@ -1,5 +1,8 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nodeListener } from '../src/node.ts'
 import { accessibilityFindings, open, openBrowser, overflow, settled, type TestBrowser } from './browser.ts'
 import { largeResult } from './jobs.ts'
 import { basePath, createWorld, type World } from './world.ts'
@@ -47,7 +50,7 @@ describe('a dashboard that only shows', () => {
     for (const path of paths()) {
       await open(page, origin, path)
       const names = await page.getByRole('button').allTextContents()
-      expect([path, names.filter((name) => !['Clear', 'Explain'].includes(name))]).toEqual([path, []])
+      expect([path, names.filter((name) => !['Clear', 'Explain', 'Next page'].includes(name))]).toEqual([path, []])
     }
     await page.getByText('This dashboard only shows.').waitFor()
   })
@@ -174,13 +177,29 @@ describe('an open dashboard', () => {
     expect(JSON.parse(Buffer.concat(chunks).toString())).toBe(largeResult)
   })
 
-  it('goes on by itself when its server was away', async () => {
+  it('says so when its server is away, and goes on by itself when that is back', async () => {
     const { page } = browser
-    await open(page, origin, '/queue')
-    await browser.context.setOffline(true)
+    const listener = nodeListener(world.dashboard())
+    const start = async (port: number): Promise<Server> => {
+      const server = createServer(listener)
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()))
+      return server
+    }
+    const first = await start(0)
+    const { port } = first.address() as AddressInfo
+    await open(page, `http://127.0.0.1:${port}`, '/queue?state=queued')
+    await page.locator('tbody').getByText('blocked').waitFor()
+    first.closeAllConnections()
+    await new Promise((resolve) => first.close(resolve))
+    await page.getByText('The server of this dashboard does not answer.').first().waitFor()
+    expect(await page.locator('tbody').getByText('blocked').count()).toBe(1)
     await world.client.cancel(runs.queued as OccurrenceId)
-    await page.locator('.live-live').waitFor({ state: 'detached' })
-    await browser.context.setOffline(false)
+    const second = await start(port)
     await page.locator('.live-live').waitFor()
+    await page.getByText('Nothing waits behind an earlier run of its job.').waitFor()
+    await page.getByText('The server of this dashboard does not answer.').first().waitFor({ state: 'detached' })
+    await page.goto('about:blank')
+    second.closeAllConnections()
+    await new Promise((resolve) => second.close(resolve))
   })
 })
