@@ -1,5 +1,5 @@
-// Builds the page that browsers load: one script, one style sheet, one icon, each with a hash in its name and packed
-// beside it. Their names are in manifest.json.
+// Builds the page that browsers load: one script, one style sheet, one icon. They become a module, so that whatever bundles
+// the server finds them.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
@@ -23,20 +23,25 @@ const { outputFiles } = await build({
   legalComments: 'none',
 })
 
-const manifest = {}
-for (const { path, contents } of outputFiles) {
-  if (path.endsWith('.js')) manifest.script = write('js', contents)
-  else manifest.style = write('css', contents)
-}
-manifest.icon = write('svg', readFileSync(new URL('icon.svg', source)))
-writeFileSync(new URL('manifest.json', folder), JSON.stringify(manifest))
+const files = [
+  ...outputFiles.map(({ path, contents }) =>
+    path.endsWith('.js') ? file('script', 'js', contents) : file('style', 'css', contents),
+  ),
+  file('icon', 'svg', readFileSync(new URL('icon.svg', source))),
+]
+writeFileSync(new URL('files.js', folder), `export const pageFiles = ${JSON.stringify(files)}\n`)
+writeFileSync(
+  new URL('files.d.ts', folder),
+  'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
+)
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
 writeFileSync(new URL('LICENSES.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 
-/** @param {string} ending @param {Uint8Array} contents */
-function write(ending, contents) {
+/**
+ * The name changes with the content; what is packed is gzip in base64.
+ * @param {string} kind @param {string} ending @param {Uint8Array} contents
+ */
+function file(kind, ending, contents) {
   const name = `page-${createHash('sha256').update(contents).digest('hex').slice(0, 12)}.${ending}`
-  writeFileSync(new URL(name, folder), contents)
-  writeFileSync(new URL(`${name}.gz`, folder), gzipSync(contents, { level: 9 }))
-  return name
+  return { kind, name, packed: gzipSync(contents, { level: 9 }).toString('base64') }
 }

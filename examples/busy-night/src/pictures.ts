@@ -19,11 +19,9 @@ interface Picture {
 
 const pictures: readonly Picture[] = [
   { name: 'overview', path: '/', width: 1280, height: 860, colorScheme: 'light' },
-  { name: 'jobs', path: '/jobs', width: 1280, height: 760, colorScheme: 'dark' },
   { name: 'job', path: '/job?job=nightly-report', width: 1280, height: 860, colorScheme: 'light' },
   // Stacks hold the folders of whoever makes the pictures.
   { name: 'run', path: 'failed', width: 1280, height: 706, colorScheme: 'dark' },
-  { name: 'narrow', path: '/job?job=thumbnails', width: 390, height: 844, colorScheme: 'light' },
 ]
 
 const demo = await startDemo(console.log)

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { Buffer } from 'node:buffer'
+import { gunzipSync } from 'node:zlib'
+import { pageFiles } from '#page-files'
 
 /** A file of the page, as the build has left it. */
 interface Asset {
@@ -7,34 +9,32 @@ interface Asset {
   readonly packed: Uint8Array<ArrayBuffer>
 }
 
-/** What the build says of its files. */
-interface Manifest {
+/** Their names. They change with the content. */
+interface AssetNames {
   readonly script: string
   readonly style: string
   readonly icon: string
 }
 
 const types: Readonly<Record<string, string>> = {
-  js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
+  script: 'text/javascript; charset=utf-8',
+  style: 'text/css; charset=utf-8',
+  icon: 'image/svg+xml',
 }
 
-/** The files of the page. They are few and small: they are read once, and served from memory by their exact names. */
+/** The files of the page. They are few and small: they are served from memory by their exact names. */
 export class Assets {
-  readonly names: Manifest
+  readonly names: AssetNames
   readonly #files: ReadonlyMap<string, Asset>
 
-  /** The folder is the same from `src` and from `dist`. */
-  constructor(folder: URL = new URL('../dist/page/', import.meta.url)) {
-    this.names = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8'))
-    const files = [this.names.script, this.names.style, this.names.icon]
-    const read = (name: string) => new Uint8Array(readFileSync(new URL(name, folder)))
+  constructor() {
+    this.names = Object.fromEntries(pageFiles.map(({ kind, name }) => [kind, name])) as unknown as AssetNames
     this.#files = new Map(
-      files.map((name) => [
-        name,
-        { type: types[name.split('.').at(-1) as string] as string, bytes: read(name), packed: read(`${name}.gz`) },
-      ]),
+      pageFiles.map(({ kind, name, packed }) => {
+        const gzip = Buffer.from(packed, 'base64')
+        const bytes = new Uint8Array(gunzipSync(gzip))
+        return [name, { type: types[kind] as string, bytes, packed: new Uint8Array(gzip) }]
+      }),
     )
   }
 
@@ -46,7 +46,6 @@ export class Assets {
     return new Response(isPacked ? asset.packed : asset.bytes, {
       headers: {
         'content-type': asset.type,
-        // The name changes with the content.
         'cache-control': 'public, max-age=31536000, immutable',
         vary: 'accept-encoding',
         ...(isPacked && { 'content-encoding': 'gzip' }),
