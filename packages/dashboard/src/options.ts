@@ -55,7 +55,9 @@ export type HideRule = (
 export interface AuditEntry {
   /** By the clock of this process. */
   readonly at: Date
+  /** What was done, or asked for. */
   readonly action: DashboardAction
+  /** The name of the job; `null` when that is gone. */
   readonly job: string | null
   /** The run that it was done to; `null` when it was done to the job. */
   readonly run: string | null
