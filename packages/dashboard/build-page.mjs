@@ -34,8 +34,9 @@ writeFileSync(
   new URL('files.d.ts', folder),
   'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
 )
+// pnpm packs the licence of this package only where no other file is named like one.
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
-writeFileSync(new URL('LICENSES.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
+writeFileSync(new URL('third-party.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 
 /**
  * The name changes with the content; what is packed is gzip in base64.

@@ -244,8 +244,8 @@ describe('the page and its files', () => {
 
   it.each([
     '/assets/',
-    '/assets/manifest.json',
-    '/assets/LICENSES.txt',
+    '/assets/files.js',
+    '/assets/third-party.txt',
     '/assets/../index.js',
     '/assets/%2e%2e/index.js',
     '/assets/..%2findex.js',
