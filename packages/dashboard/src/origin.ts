@@ -17,7 +17,7 @@ export function refuseOtherOrigins(
   const origin = request.headers.get('origin')
   if (isDocument && (request.method === 'GET' || request.method === 'HEAD')) return
   const isKnown = origin !== null && origins.has(origin)
-  if (origin !== null && !isKnown && !isOfHost(origin, url)) throw foreign()
+  if (origin !== null && !isKnown && !isOfHost(origin, request.headers.get('host') ?? url.host)) throw foreign()
   if (site !== null && site !== 'same-origin' && site !== 'none' && !isKnown) throw foreign()
 }
 
@@ -32,9 +32,12 @@ export function refuseForms(request: Request): void {
   }
 }
 
-/** A proxy may have taken TLS away, so the scheme is not compared: the host is what a page cannot choose. */
-function isOfHost(origin: string, url: URL): boolean {
-  return URL.canParse(origin) && new URL(origin).host === url.host
+/**
+ * A proxy may have taken TLS away, so the scheme is not compared. The host is what a page cannot choose; servers such as
+ * Next.js have another one in the URL of a request.
+ */
+function isOfHost(origin: string, host: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }
 
 function foreign(): Problem {

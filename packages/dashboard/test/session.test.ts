@@ -233,6 +233,14 @@ describe('options', () => {
     }
   })
 
+  it('the host of a request is the one that its header names, if there is one', async () => {
+    const dashboard = world.dashboard()
+    const from = (origin: string, host: string) => post(dashboard, '/api/resume', { job: 'hourly' }, { origin, host })
+    expect((await from('https://jobs.example.com', 'jobs.example.com')).status).toBe(200)
+    expect((await from('http://localhost', 'jobs.example.com')).status).toBe(403)
+    expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
+  })
+
   it('origins lets a page in whose proxy changes the host', async () => {
     const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
     const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }

@@ -47,7 +47,7 @@ function textOf(name: string, value: unknown): string {
   if (typeof value === 'object') {
     return Object.entries(value)
       .filter(([, part]) => part !== undefined && part !== null)
-      .map(([part, of]) => `${titleOf(part).toLowerCase()} ${textOf(part, of)}`)
+      .map(([part, of]) => (part === 'type' ? textOf(part, of) : `${titleOf(part).toLowerCase()} ${textOf(part, of)}`))
       .join(', ')
   }
   return String(value).replaceAll('_', ' ')
