@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { CliError } from '../cli-error.ts'
 
 /**
@@ -39,6 +39,12 @@ export async function importPackage<T>(
       cause,
     })
   }
+}
+
+/** Imports what a package depends on: `specifier` as `owner` has it. */
+export async function importDependency<T>(owner: string, specifier: string, cwd: string): Promise<T> {
+  const found = resolveFrom(pathToFileURL(join(cwd, 'package.json')).href, owner) ?? resolveFrom(import.meta.url, owner)
+  return await importPackage<T>(specifier, { cwd: found === undefined ? cwd : dirname(fileURLToPath(found)) })
 }
 
 function resolveFrom(from: string, specifier: string): string | undefined {
