@@ -93,6 +93,8 @@ describe.each(looks)('%i pixels wide, %s', (width, colorScheme) => {
 
   it.each(views)('%s', async (_, path, text) => {
     const { page } = browser
+    // The page before may still read, and be told of what is not there.
+    await page.goto('about:blank')
     browser.complaints()
     await open(page, origin, path())
     const shown = page.getByText(text, { exact: false }).first()
