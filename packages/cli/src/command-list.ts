@@ -68,6 +68,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/nodes.ts')).nodes,
   },
   {
+    name: 'ui',
+    summary: 'serve the dashboard on this machine',
+    group: looking,
+    load: async () => (await import('./commands/ui.ts')).ui,
+  },
+  {
     name: 'trigger',
     summary: 'run a job, now or later, and wait for it',
     group: acting,

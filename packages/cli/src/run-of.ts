@@ -7,8 +7,6 @@ export async function runOf(
   id: string,
 ): Promise<{ readonly job: string | null; readonly occurrence: Occurrence }> {
   const client = await context.client()
-  const occurrence = await client.occurrence(id as OccurrenceId, context.call)
-  const storage = await context.storage()
-  const { jobs } = await storage.get({ jobs: [occurrence.jobId] })
-  return { job: jobs[0]?.name ?? null, occurrence }
+  const { job, ...occurrence } = await client.occurrence(id as OccurrenceId, context.call)
+  return { job, occurrence }
 }

@@ -104,6 +104,8 @@ const everyCommand: Readonly<Record<string, string>> = {
   apply: 'jobs.mjs --owner nobody --yes',
   remove: 'import --yes',
   prune: '--older-than 1d --yes',
+  // It would serve until Ctrl-C.
+  ui: '--port none',
 }
 
 /** A ledger in a folder with definitions, and the commands with all that they are asked. */

@@ -278,8 +278,11 @@ export interface JobOperations {
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`
    */
   job(name: string, options?: CallOptions): Promise<JobDetails>
-  /** Reads an occurrence with its tasks and attempts. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
-  occurrence(id: OccurrenceId, options?: CallOptions): Promise<Occurrence>
+  /**
+   * Reads an occurrence with its tasks and attempts, and the name of its job.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`
+   */
+  occurrence(id: OccurrenceId, options?: CallOptions): Promise<ListedOccurrence>
   /**
    * Waits until an occurrence has ended, on whatever node, and answers it with its tasks and results. What runs here is
    * known at once; otherwise the storage is asked, after 100 ms at first and every 2 s at last.

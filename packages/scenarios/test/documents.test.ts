@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import * as dynamodbClient from '@aws-sdk/client-dynamodb'
 import * as cli from '@jobistemer/cli'
 import * as core from '@jobistemer/core'
+import * as dashboard from '@jobistemer/dashboard'
 import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
@@ -32,6 +33,7 @@ const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
   '@jobistemer/core': core,
+  '@jobistemer/dashboard': dashboard,
   '@jobistemer/core/schedule': schedules,
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
@@ -60,6 +62,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 45 },
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
+  { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
   // The kit's own tests run its example.

@@ -1,7 +1,7 @@
 export { type DynamoDBOptions, type DynamoDBServer, startDynamoDB } from './dynamodb.ts'
 export { type PgBouncerOptions, type PgBouncerServer, startPgBouncer } from './pgbouncer.ts'
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts'
-export { ensurePrograms } from './programs.ts'
+export { ensurePrograms, programPath } from './programs.ts'
 export { type RedisOptions, type RedisProduct, type RedisServer, startRedis } from './redis.ts'
 export { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
 export { sharedPostgres } from './shared-postgres.ts'

@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   initdb: 'postgresql',
   postgres: 'postgresql',
   pgbouncer: 'pgbouncer',
+  chromium: 'chromium',
 }
 const brewNames: Readonly<Record<string, string>> = { initdb: 'postgresql', postgres: 'postgresql' }
 // Debian keeps each version of PostgreSQL in a folder of its own, outside of the PATH.

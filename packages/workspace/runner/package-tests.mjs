@@ -47,6 +47,7 @@ const longest = [
   '@jobistemer/storage-dynamodb',
   '@jobistemer/storage-redis',
   '@jobistemer/storage-postgres',
+  '@jobistemer/dashboard',
   '@jobistemer/scenarios',
   '@jobistemer/storage-conformance',
   '@jobistemer/storage-sqlite',

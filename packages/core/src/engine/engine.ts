@@ -669,9 +669,12 @@ export class Engine implements Scheduler, EngineContext {
     return this.#catalog.job(name, options, this.#asked(options), this.now())
   }
 
-  async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<Occurrence> {
+  async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<ListedOccurrence> {
     readObject(options, 'options', callOptionNames)
-    return occurrenceOf(await this.#interventions.find(id, this.#asked(options)))
+    const asked = this.#asked(options)
+    const record = await this.#interventions.find(id, asked)
+    const { jobs } = await asked.once((calls) => calls.get({ jobs: [record.jobId] }))
+    return { ...occurrenceOf(record), job: jobs[0]?.name ?? null }
   }
 
   async counts(name?: string, options: CallOptions = {}): Promise<LiveCounts> {

@@ -1,0 +1,43 @@
+import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock } from '@jobistemer/core/testing'
+import { jobs } from './jobs.ts'
+
+const hours = 6
+/** Nobody was up for so long before now: what was due then is recovered, or missed. */
+const gapMinutes = 20
+
+/** Lets a node work through the past hours, on a clock of its own that runs as quickly as the work is done. */
+export async function makeHistory(storage: Storage, now: number): Promise<void> {
+  const clock = virtualClock(new Date(now - hours * 3_600_000))
+  const scheduler = createScheduler({
+    storage,
+    clock,
+    nodeId: 'worker-a',
+    jobs: jobs(),
+    // A heartbeat costs a write, and hours have many.
+    deadAfter: { minutes: 10 },
+    logger: silentLogger,
+  })
+  await scheduler.start()
+  await clock.advance({ minutes: hours * 60 - gapMinutes })
+  await scheduler.shutdown({ gracePeriod: 0 })
+}
+
+/** What people have done, too: a pause, a backfill, a few runs on request. */
+export async function makeRequests(storage: Storage, now: number): Promise<void> {
+  const client = createClient({ storage, logger: silentLogger })
+  const actor = 'anna'
+  await client.pause('newsletter', { actor, reason: 'the text is wrong', for: { hours: 12 } })
+  await client.trigger('recount-stock', { actor, reason: 'a customer asked', data: { shelf: 7 } })
+  const hour = 3_600_000
+  await client.backfill('exchange-rates', {
+    from: now - (hours + 2) * hour,
+    to: now - hours * hour,
+    which: 'all',
+    actor,
+    reason: 'the bank has mended them',
+    key: 'rates of yesterday',
+  })
+  await client.close()
+}

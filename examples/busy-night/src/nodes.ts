@@ -1,0 +1,57 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('./worker.js', import.meta.url))
+const names = ['worker-a', 'worker-b'] as const
+const killEveryMs = 120_000
+const awayMs = 25_000
+
+/** Two nodes in processes of their own. One of them is killed now and then, and comes back. */
+export class Nodes {
+  readonly #file: string
+  readonly #processes = new Map<string, ChildProcess>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(names.map((name) => this.#start(name)))
+    this.#later(killEveryMs, () => this.#kill())
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer)
+    const ended = [...this.#processes.values()].map((child) => new Promise((resolve) => child.once('exit', resolve)))
+    for (const child of this.#processes.values()) child.kill('SIGKILL')
+    await Promise.all(ended)
+  }
+
+  #start(name: string): Promise<void> {
+    const child = fork(program, [this.#file, name], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#processes.set(name, child)
+    return new Promise((resolve, reject) => {
+      child.once('message', () => resolve())
+      child.once('exit', (code) => {
+        this.#processes.delete(name)
+        reject(new Error(`The node ${name} ended with code ${code}.`))
+      })
+    })
+  }
+
+  #kill(): void {
+    this.#processes.get('worker-b')?.kill('SIGKILL')
+    // The demo may be over before it is there.
+    this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
+    this.#later(killEveryMs, () => this.#kill())
+  }
+
+  #later(delayMs: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      act()
+    }, delayMs)
+    this.#timers.add(timer)
+  }
+}

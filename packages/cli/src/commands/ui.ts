@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Client, Clock } from '@jobistemer/core'
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { actorOf } from '../intervention-options.ts'
+import { text } from '../output/rendered.ts'
+import { importPackage } from '../storage/import-package.ts'
+import { readCount } from '../values.ts'
+
+interface Options {
+  readonly port?: number
+  readonly readOnly?: true
+}
+
+// The package is loaded on demand, and this is what is used of it here.
+interface DashboardPackage {
+  createDashboard(options: {
+    readonly client: Client
+    readonly token: string
+    readonly authorize: () => { readonly actor: string }
+    readonly readOnly: boolean
+    readonly title: string
+    readonly clock: Clock
+  }): (request: Request) => Promise<Response>
+}
+
+interface WrapperPackage {
+  nodeListener(
+    dashboard: (request: Request) => Promise<Response>,
+  ): (request: IncomingMessage, response: ServerResponse) => void
+}
+
+const dashboardPackage = '@jobistemer/dashboard'
+/** Only this machine can reach it. */
+const loopback = '127.0.0.1'
+const longestTitle = 100
+
+/** `jobistemer ui`. */
+export const ui: Command = {
+  description:
+    'Serves the dashboard for this storage, on this machine alone, until Ctrl-C. The link that it prints has a token: whoever has it may do everything.',
+  options: [
+    {
+      flags: '--port <port>',
+      description: 'where to listen (default: any free port)',
+      parse: readCount('--port', 1, 65_535),
+    },
+    { flags: '--read-only', description: 'only show, and refuse every action' },
+  ],
+  examples: [
+    ['ui', 'look at the storage of the configuration'],
+    ['ui --storage redis://localhost:6379 --read-only --port 4000', 'only look, at a fixed port'],
+  ],
+  async run(context: Context, _arguments, { port = 0, readOnly }: Options) {
+    const { cwd } = context.io
+    const how = { cwd, field: 'ui' }
+    const [{ createDashboard }, { nodeListener }] = await Promise.all([
+      importPackage<DashboardPackage>(dashboardPackage, how),
+      importPackage<WrapperPackage>(`${dashboardPackage}/node`, { ...how, install: dashboardPackage }),
+    ])
+    const client = await context.client()
+    // A storage that is not there is told of here, and not by the page.
+    await client.counts(undefined, context.call)
+    const token = randomBytes(24).toString('base64url')
+    const actor = actorOf(context)
+    const dashboard = createDashboard({
+      client,
+      token,
+      authorize: () => ({ actor }),
+      readOnly: readOnly === true,
+      title: context.session.place.slice(0, longestTitle),
+      clock: await context.session.clock(),
+    })
+    const server = createServer(nodeListener(dashboard))
+    await listen(server, port)
+    const url = `http://${loopback}:${(server.address() as AddressInfo).port}/?token=${token}`
+    if (context.out.isJson) context.out.json({ url, storage: context.session.place, readOnly: readOnly === true })
+    else {
+      context.out.line(text`${context.session.place}: ${url}`)
+      context.err.line('Ctrl-C ends it.')
+    }
+    await ended(context.signal)
+    server.closeAllConnections()
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  },
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new CliError({
+          code: 'PORT_IN_USE',
+          message: `The port ${port} cannot be listened to: ${cause.message}.`,
+          field: '--port',
+          remedy: 'Give another one, or leave it out: then a free one is taken.',
+          cause,
+        }),
+      ),
+    )
+    server.listen(port, loopback, () => resolve())
+  })
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

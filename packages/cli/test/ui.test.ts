@@ -1,0 +1,92 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { type Ran, runCli } from './run-cli.ts'
+
+const scratch = useScratch()
+
+/** Starts the dashboard, does something with its link, and ends it with Ctrl-C. */
+async function served(argv: readonly string[], use: (written: string) => Promise<void>): Promise<Ran> {
+  let interrupt = (): void => undefined
+  let resolve: (text: string) => void = () => undefined
+  const written = new Promise<string>((found) => {
+    resolve = found
+  })
+  const ran = runCli(['ui', ...argv], {
+    now: null,
+    env: { USER: 'ann' },
+    interruptible: (how) => {
+      interrupt = how
+    },
+    onWrite: (text) => {
+      if (text.includes('http://')) resolve(text)
+    },
+  })
+  try {
+    await use(await Promise.race([written, ran.then(({ err }) => Promise.reject(new Error(err)))]))
+  } finally {
+    interrupt()
+  }
+  return ran
+}
+
+function linkIn(text: string): URL {
+  return new URL(/http:\/\/\S+/.exec(text)?.[0] ?? '')
+}
+
+it('serves the dashboard of a storage for whoever has the link, until Ctrl-C', async () => {
+  const { place } = await scratch.ledger()
+  let origin = ''
+  const { code, err } = await served(['-s', place], async (text) => {
+    expect(text).toContain(place)
+    const link = linkIn(text)
+    origin = link.origin
+    expect(link.hostname).toBe('127.0.0.1')
+    expect((await fetch(`${origin}/`)).status).toBe(401)
+    const signIn = await fetch(link, { redirect: 'manual' })
+    expect(signIn.status).toBe(303)
+    const cookie = String(signIn.headers.get('set-cookie')).split(';')[0] as string
+    const page = await fetch(`${origin}/`, { headers: { cookie } })
+    expect(await page.text()).toContain(`<title>${place.slice(0, 100)}</title>`)
+    const jobs = await fetch(`${origin}/api/jobs?text=import`, { headers: { cookie } })
+    expect(await jobs.json()).toMatchObject({ items: [{ name: 'import' }] })
+    const headers = { cookie, 'content-type': 'application/json', 'x-jobistemer': '1' }
+    const body = JSON.stringify({ job: 'import', reason: 'a move' })
+    const paused = await fetch(`${origin}/api/pause`, { method: 'POST', headers, body })
+    expect(await paused.json()).toMatchObject({ paused: { actor: 'ann', reason: 'a move' } })
+  })
+  expect({ code, err }).toEqual({ code: 0, err: 'Ctrl-C ends it.\n' })
+  await expect(fetch(origin)).rejects.toThrow()
+})
+
+it('refuses every action with --read-only, and says in JSON where it is', async () => {
+  const { place } = await scratch.ledger()
+  const { out } = await served(['-s', place, '--read-only', '--json'], async (text) => {
+    const { searchParams, origin } = linkIn(JSON.parse(text).url)
+    const headers = {
+      authorization: `Bearer ${searchParams.get('token')}`,
+      'content-type': 'application/json',
+      'x-jobistemer': '1',
+    }
+    const refused = await fetch(`${origin}/api/pause`, { method: 'POST', headers, body: '{"job":"import"}' })
+    expect([refused.status, await refused.json()]).toMatchObject([403, { error: { code: 'READ_ONLY' } }])
+  })
+  expect(JSON.parse(out)).toMatchObject({ storage: place, readOnly: true })
+})
+
+it('says so when the port is taken, or no port', async () => {
+  const { place } = await scratch.ledger()
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const { code, err } = await runCli(['ui', '-s', place, '--port', String(port)], { now: null })
+  expect([code, err]).toEqual([2, expect.stringContaining('PORT_IN_USE')])
+  await new Promise((resolve) => server.close(resolve))
+  expect((await runCli(['ui', '-s', place, '--port', '70000'])).code).toBe(2)
+})
+
+it('says so when the storage is not there, before it prints a link', async () => {
+  const { code, out } = await runCli(['ui', '-s', 'sqlite:no-such-folder/jobs.db'], { now: null })
+  expect({ code, out }).toEqual({ code: 3, out: '' })
+})

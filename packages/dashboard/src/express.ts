@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Dashboard } from './dashboard.ts'
+import { nodeListener } from './node.ts'
+
+/** What Express hands to a middleware, as far as it is used. */
+export interface ExpressRequest extends IncomingMessage {
+  /** The path before Express took the place of the mounting away. */
+  readonly originalUrl: string
+  /** What a parser before has made of the body. */
+  readonly body?: unknown
+}
+
+/** A middleware of Express. */
+export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse) => void
+
+/**
+ * The dashboard for Express. It is mounted where its `basePath` is, before or after parsers of bodies.
+ *
+ * @example
+ * app.use('/admin/jobs', expressMiddleware(dashboard))
+ */
+export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
+  return (request, response) => {
+    const { url, body } = request
+    // What a parser has read cannot be read again.
+    const isRead = body !== undefined && request.readableEnded
+    const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, body)) : dashboard)
+    request.url = request.originalUrl
+    listener(request, response)
+    // Express looks at it again when it goes on.
+    request.url = url as string
+  }
+}
+
+function withBody(request: Request, body: unknown): Request {
+  if (request.method === 'GET' || request.method === 'HEAD') return request
+  const headers = new Headers(request.headers)
+  headers.delete('content-length')
+  const { method, signal, url } = request
+  return new Request(url, { method, headers, signal, body: JSON.stringify(body) })
+}

@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Dashboard } from './dashboard.ts'
+import { nodeListener } from './node.ts'
+
+/** What Fastify hands to a plugin, as far as it is used. */
+export interface FastifyScope {
+  /** Takes the parsers away that this scope has inherited. */
+  removeAllContentTypeParsers(): void
+  /** Sets a parser of this scope. */
+  addContentTypeParser(
+    type: string,
+    parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
+  ): unknown
+  /** Sets the route for every method. */
+  all(path: string, handler: (request: FastifyRequest, reply: FastifyReply) => void): unknown
+}
+
+/** A request of Fastify, as far as it is used. */
+export interface FastifyRequest {
+  /** What Node.js has made of it. */
+  readonly raw: IncomingMessage
+}
+
+/** A reply of Fastify, as far as it is used. */
+export interface FastifyReply {
+  /** What Node.js sends it with. */
+  readonly raw: ServerResponse
+  /** Tells Fastify that somebody else answers. */
+  hijack(): unknown
+}
+
+/** A plugin of Fastify. */
+export type FastifyPlugin = (scope: FastifyScope) => Promise<void>
+
+/**
+ * The dashboard for Fastify. It is registered with its `basePath` as the prefix; hooks that were added before apply.
+ *
+ * @example
+ * await app.register(fastifyPlugin(dashboard), { prefix: '/admin/jobs' })
+ */
+export function fastifyPlugin(dashboard: Dashboard): FastifyPlugin {
+  const listener = nodeListener(dashboard)
+  return async (scope) => {
+    // The dashboard reads bodies itself.
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    const answer = (request: FastifyRequest, reply: FastifyReply): void => {
+      reply.hijack()
+      listener(request.raw, reply.raw)
+    }
+    scope.all('/', answer)
+    scope.all('/*', answer)
+  }
+}

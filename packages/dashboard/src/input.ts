@@ -1,0 +1,99 @@
+import { printValue } from '@jobistemer/core'
+import { Problem } from './problem.ts'
+
+/** Members of a query or of a body, read one by one: what nobody asks for is refused. */
+export class Input {
+  readonly #values: Readonly<Record<string, unknown>>
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values
+  }
+
+  /** The members of a query. One that comes twice is refused. */
+  static ofQuery(parameters: URLSearchParams): Input {
+    const values: Record<string, unknown> = Object.create(null)
+    for (const [name, value] of parameters) {
+      if (name in values) throw new Problem(400, 'INVALID_ARGUMENT', `${name} is given twice.`, name)
+      // A form leaves fields empty that say nothing.
+      if (value !== '') values[name] = value
+    }
+    return new Input(values)
+  }
+
+  /** @throws Problem 400 */
+  allow(names: readonly string[]): void {
+    const unknown = Object.keys(this.#values).find((name) => !names.includes(name))
+    if (unknown === undefined) return
+    throw new Problem(400, 'UNKNOWN_OPTION', `${printValue(unknown)} is not known here.`, unknown)
+  }
+
+  /** What was given, for core to check; `undefined` when it was not. */
+  value(name: string): unknown {
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
+  }
+
+  has(name: string): boolean {
+    return this.value(name) !== undefined
+  }
+
+  text(name: string): string | undefined {
+    const value = this.value(name)
+    if (value === undefined || typeof value === 'string') return value
+    throw wrong(name, value, 'is not a text')
+  }
+
+  needed(name: string): string {
+    const value = this.text(name)
+    if (value !== undefined) return value
+    throw new Problem(400, 'INVALID_ARGUMENT', `${name} is missing.`, name)
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.value(name)
+    if (value === undefined || typeof value === 'boolean') return value
+    if (value === 'true' || value === 'false') return value === 'true'
+    throw wrong(name, value, 'is neither true nor false')
+  }
+
+  count(name: string, { most, otherwise }: { readonly most: number; readonly otherwise: number }): number {
+    const value = this.value(name)
+    if (value === undefined) return otherwise
+    const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+    if (typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= most) return number
+    throw wrong(name, value, `is not a whole number from 1 to ${most}`)
+  }
+
+  choice<T extends string>(name: string, known: readonly T[]): T | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    const found = known.find((one) => one === value)
+    if (found !== undefined) return found
+    throw wrong(name, value, `is none of ${known.join(', ')}`)
+  }
+
+  /** Several of them, separated by commas. */
+  choices<T extends string>(name: string, known: readonly T[]): readonly T[] | undefined {
+    const values = this.text(name)?.split(',')
+    return values?.map((value) => {
+      const found = known.find((one) => one === value)
+      if (found === undefined) throw wrong(name, value, `is none of ${known.join(', ')}`)
+      return found
+    })
+  }
+
+  /** Those that are there, as core takes them. */
+  pick(names: readonly string[]): Record<string, unknown> {
+    return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.value(name)]))
+  }
+
+  object(name: string): Input {
+    const value = this.value(name)
+    if (value === undefined) return new Input({})
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return new Input(value as object as never)
+    throw wrong(name, value, 'is not an object')
+  }
+}
+
+function wrong(field: string, value: unknown, problem: string): Problem {
+  return new Problem(400, 'INVALID_ARGUMENT', `${field} ${problem}: ${printValue(value)}.`, field)
+}

@@ -1,0 +1,23 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { acceptsGzip } from './assets.ts'
+import type { Problem } from './problem.ts'
+import type { ProblemView } from './wire.ts'
+
+const pack = promisify(gzip)
+const smallestPacked = 1500
+
+/** A value as JSON, packed where that is worth it. */
+export async function jsonAnswer(request: Request, value: unknown, status = 200): Promise<Response> {
+  const text = JSON.stringify(value)
+  const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', vary: 'accept-encoding' }
+  if (text.length < smallestPacked || !acceptsGzip(request)) return new Response(text, { status, headers })
+  const packed = new Uint8Array(await pack(text, { level: 4 }))
+  return new Response(packed, { status, headers: { ...headers, 'content-encoding': 'gzip' } })
+}
+
+/** Why something is not answered. */
+export function problemAnswer(request: Request, { status, code, message, field }: Problem): Promise<Response> {
+  const view: ProblemView = { error: { code, message, field: field ?? null } }
+  return jsonAnswer(request, view, status)
+}

@@ -1,0 +1,104 @@
+import type { JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
+import type { Hidden } from './redaction.ts'
+import type { ErrorLine, GridRun, JobLine, RunLine, Wire } from './wire.ts'
+import { whyOf } from './why.ts'
+
+/** A slot that nobody has decided about for longer than this is late. Nodes look once a second. */
+const lateMs = 30_000
+const longestMessage = 300
+
+/** A run as lists show it. */
+export function runLineOf(run: ListedOccurrence, hidden: Hidden): RunLine {
+  return {
+    id: run.id,
+    job: run.job,
+    kind: run.kind,
+    state: run.state,
+    reason: run.reason,
+    why: whyOf(run),
+    scheduledAt: run.scheduledAt.toISOString(),
+    createdAt: run.createdAt.toISOString(),
+    startedAt: textOf(run.startedAt),
+    finishedAt: textOf(run.finishedAt),
+    node: run.node,
+    recovered: run.recovered,
+    isBackfill: run.backfill !== null,
+    rescues: run.rescues,
+    actor: run.requestActor,
+    cancelRequested: run.cancelRequest !== null,
+    slots: run.span?.count ?? 1,
+    error: errorLineOf(run.tasks, hidden),
+  }
+}
+
+/** A run as the grid of its job shows it. */
+export function gridRunOf(run: ListedOccurrence, hidden: Hidden): GridRun {
+  const tasks = run.tasks.map(({ name, state, attemptCount, durationMs }) => ({
+    name,
+    state,
+    attempts: attemptCount,
+    durationMs,
+  }))
+  return { ...runLineOf(run, hidden), tasks }
+}
+
+function errorLineOf(tasks: readonly TaskReport[], hidden: Hidden): ErrorLine | null {
+  const failed =
+    tasks.find(({ error, state }) => error !== null && state === 'failed') ?? tasks.find(({ error }) => error)
+  if (failed?.error == null) return null
+  const { name, code = null, message } = failed.error
+  return { task: failed.name, name, code, message: hidden.has('errors') ? null : cut(message) }
+}
+
+function cut(text: string): string {
+  return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text
+}
+
+/** A job as lists show it. */
+export function jobLineOf(job: JobInfo, now: number): JobLine {
+  const { name, owner, tags, description, scheduleDescription, nextAt, paused, lastRun = null, counts = null } = job
+  return {
+    name,
+    owner,
+    tags,
+    description,
+    schedule: scheduleDescription ?? job.schedule?.type ?? null,
+    timezone: timezoneOf(job),
+    nextAt: textOf(nextAt),
+    isLate: isLate(job, now),
+    paused: pauseOf(paused),
+    lastRun: lastRunOf(lastRun),
+    counts,
+  }
+}
+
+function pauseOf(paused: JobInfo['paused']): Wire<JobInfo['paused']> {
+  if (paused === null) return null
+  return { ...paused, at: paused.at.toISOString(), until: textOf(paused.until) }
+}
+
+function lastRunOf(run: LastRun | null): JobLine['lastRun'] {
+  if (run === null) return null
+  const { scheduledAt, startedAt, finishedAt, ...others } = run
+  return {
+    ...others,
+    scheduledAt: scheduledAt.toISOString(),
+    startedAt: textOf(startedAt),
+    finishedAt: textOf(finishedAt),
+  }
+}
+
+function isLate({ nextAt, paused }: Pick<JobInfo, 'nextAt' | 'paused'>, now: number): boolean {
+  return nextAt !== null && paused === null && now - nextAt.getTime() > lateMs
+}
+
+/** The zone that the schedule goes by; that of the settings where the schedule does not say. */
+function timezoneOf({ schedule, settings }: JobInfo): string | null {
+  const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
+  if (typeof own === 'string') return own
+  return settings.timezone ?? null
+}
+
+export function textOf(date: Date | null): string | null {
+  return date === null ? null : date.toISOString()
+}

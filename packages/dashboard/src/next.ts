@@ -1,0 +1,23 @@
+import type { Dashboard } from './dashboard.ts'
+
+/** What a route of Next.js exports. */
+export interface NextHandlers {
+  /** Reads. */
+  readonly GET: Dashboard
+  /** Reads without the body. */
+  readonly HEAD: Dashboard
+  /** Actions. */
+  readonly POST: Dashboard
+}
+
+/**
+ * The dashboard for the app router of Next.js. The file is `app/admin/jobs/[[...path]]/route.ts` for the `basePath`
+ * `/admin/jobs`.
+ *
+ * @example
+ * export const { GET, HEAD, POST } = nextHandlers(dashboard)
+ * export const dynamic = 'force-dynamic'
+ */
+export function nextHandlers(dashboard: Dashboard): NextHandlers {
+  return { GET: dashboard, HEAD: dashboard, POST: dashboard }
+}

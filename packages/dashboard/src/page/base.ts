@@ -1,0 +1,7 @@
+function metaOf(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="jobistemer-${name}"]`)?.content ?? ''
+}
+
+/** Where the dashboard is mounted; empty at the root. */
+export const base = metaOf('base')
+export const title = metaOf('title')

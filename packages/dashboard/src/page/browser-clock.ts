@@ -1,0 +1,30 @@
+// The only place of the page that reads the time and sets timers.
+
+/** How far the server's clock is ahead of the browser's, in milliseconds. */
+let aheadMs = 0
+
+/** Epoch milliseconds, by the server's clock as far as it is known. */
+export function now(): number {
+  return Date.now() + aheadMs
+}
+
+export function learnServerTime(text: string): void {
+  aheadMs = Date.parse(text) - Date.now()
+}
+
+/** Calls once, later. Answers what gives it up. */
+export function after(delayMs: number, act: () => void): () => void {
+  const timer = setTimeout(act, delayMs)
+  return () => clearTimeout(timer)
+}
+
+/** Calls again and again. Answers what ends it. */
+export function every(intervalMs: number, act: () => void): () => void {
+  const timer = setInterval(act, intervalMs)
+  return () => clearInterval(timer)
+}
+
+/** Milliseconds since some instant; nobody sets it. */
+export function steadyNow(): number {
+  return performance.now()
+}

@@ -1,0 +1,64 @@
+import { base } from './base.ts'
+import { after } from './browser-clock.ts'
+import { Store } from './store.ts'
+
+export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
+
+/** Whether what is shown is what is so. */
+export type Connection =
+  | { readonly state: 'live' | 'connecting' | 'unreachable' }
+  | { readonly state: 'away'; readonly message: string }
+
+export const connection = new Store<Connection>({ state: 'connecting' })
+
+const retryMs = 4000
+
+const listeners = new Set<(kinds: ReadonlySet<ChangeKind>) => void>()
+
+export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/**
+ * Listens to what the server tells, while the page is seen: browsers allow few connections to one server. They connect
+ * again by themselves, and everything is read anew then.
+ */
+export function follow(): void {
+  let source: EventSource | null = null
+  let giveUp = (): void => undefined
+  const close = (): void => {
+    giveUp()
+    source?.close()
+    source = null
+  }
+  const connect = (): void => {
+    close()
+    if (document.hidden) return
+    const opened = new EventSource(`${base}/api/changes`)
+    source = opened
+    opened.addEventListener('open', () => {
+      giveUp()
+      connection.value = { state: 'live' }
+    })
+    opened.addEventListener('error', () => {
+      if (connection.value.state === 'live') connection.value = { state: 'connecting' }
+      giveUp()
+      giveUp = after(retryMs, () => {
+        connection.value = { state: 'unreachable' }
+        // A refusal ends it; somebody may sign in again, or the server may come back as it was.
+        if (opened.readyState === EventSource.CLOSED) connect()
+      })
+    })
+    opened.addEventListener('message', ({ data }) => take(JSON.parse(data)))
+  }
+  document.addEventListener('visibilitychange', connect)
+  connect()
+}
+
+function take(change: { readonly kinds: readonly ChangeKind[]; readonly message?: string }): void {
+  const kinds = new Set(change.kinds)
+  if (kinds.has('away')) connection.value = { state: 'away', message: change.message ?? '' }
+  else if (connection.value.state !== 'live') connection.value = { state: 'live' }
+  for (const listener of [...listeners]) listener(kinds)
+}

@@ -1,0 +1,78 @@
+import type { ComponentChildren } from 'preact'
+import { base } from './base.ts'
+import { pathOf, type Query } from './request.ts'
+import { Store, useStore } from './store.ts'
+
+/** What the address says: the path below the base, and the query. */
+export interface Place {
+  readonly path: string
+  readonly query: Readonly<Record<string, string>>
+}
+
+function readPlace(): Place {
+  const { pathname, search } = window.location
+  return { path: pathname.slice(base.length) || '/', query: Object.fromEntries(new URLSearchParams(search)) }
+}
+
+const place = new Store<Place>(readPlace())
+
+window.addEventListener('popstate', () => {
+  place.value = readPlace()
+})
+
+export function usePlace(): Place {
+  return useStore(place)
+}
+
+/** Goes to a place. The reading position stays when only the query changes. */
+export function go(path: string, query: Query = {}, { replaces = false } = {}): void {
+  const target = `${base}${pathOf(path, query)}`
+  const isElsewhere = path !== place.value.path
+  if (replaces) window.history.replaceState(null, '', target)
+  else window.history.pushState(null, '', target)
+  place.value = readPlace()
+  if (!isElsewhere) return
+  window.scrollTo(0, 0)
+  // Screen readers begin to read at the new page.
+  requestAnimationFrame(() => document.querySelector<HTMLElement>('h1')?.focus())
+}
+
+/** Changes members of the query, and stays on the page. */
+export function change(query: Query, options?: { readonly replaces?: boolean }): void {
+  go(place.value.path, { ...place.value.query, ...query }, options)
+}
+
+interface LinkProps {
+  readonly to: string
+  readonly query?: Query
+  readonly class?: string
+  readonly title?: string
+  readonly tabIndex?: number
+  readonly 'aria-label'?: string
+  readonly 'aria-current'?: 'page' | 'true' | undefined
+  readonly 'data-cell'?: string
+  readonly onFocus?: () => void
+  readonly children?: ComponentChildren
+}
+
+/** A link inside the dashboard. It is a real one: it can be opened beside, and copied. */
+export function Link({ to, query = {}, children, ...others }: LinkProps) {
+  const open = (event: MouseEvent): void => {
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return
+    event.preventDefault()
+    go(to, query)
+  }
+  return (
+    <a {...others} href={`${base}${pathOf(to, query)}`} onClick={open}>
+      {children}
+    </a>
+  )
+}

@@ -1,0 +1,17 @@
+import { render } from 'preact'
+import './page.css'
+import { after } from './browser-clock.ts'
+import { follow } from './live.ts'
+import { applyTheme } from './preferences.ts'
+import { readSession } from './session.ts'
+import { Shell } from './shell.tsx'
+
+applyTheme()
+render(<Shell />, document.getElementById('app') as HTMLElement)
+follow()
+
+/** Without it nothing is offered, so it is asked for until it is there. */
+function learnSession(): void {
+  readSession().catch(() => after(3000, learnSession))
+}
+learnSession()

@@ -1,0 +1,254 @@
+import { useState } from 'preact/hooks'
+import { now } from '../browser-clock.ts'
+import { go } from '../location.tsx'
+import { act, newKey } from '../request.ts'
+import { fieldTime } from '../times.ts'
+import { Dialog } from './dialog.tsx'
+import { ActionForm, type Field, type Values } from './form.tsx'
+import { notify } from './notices.tsx'
+import { useZone } from './time.tsx'
+
+interface Asked {
+  readonly id: string
+  readonly state: string
+  readonly reason: string | null
+  readonly created: boolean
+}
+
+const reason: Field = {
+  name: 'reason',
+  label: 'Reason',
+  kind: 'text',
+  hint: 'Kept with what is done, for others to read.',
+}
+
+interface ButtonProps {
+  readonly label: string
+  readonly title: string
+  readonly fields: readonly Field[]
+  readonly submit: string
+  readonly isDangerous?: boolean
+  readonly isPrimary?: boolean
+  readonly text?: string
+  readonly onSubmit: (values: Values) => Promise<void>
+}
+
+/** A button that opens a dialog, and does what the dialog says. */
+function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
+  const [isOpen, setOpen] = useState(false)
+  const close = (): void => setOpen(false)
+  return (
+    <>
+      <button type="button" class={isPrimary === true ? 'button primary' : 'button'} onClick={() => setOpen(true)}>
+        {label}
+      </button>
+      {isOpen && (
+        <Dialog title={title} onClose={close}>
+          {text !== undefined && <p class="dialog-text">{text}</p>}
+          <ActionForm
+            fields={fields}
+            submit={submit}
+            isDangerous={isDangerous === true}
+            onCancel={close}
+            onSubmit={async (values) => {
+              await onSubmit(values)
+              close()
+            }}
+          />
+        </Dialog>
+      )}
+    </>
+  )
+}
+
+interface OfJob {
+  readonly job: string
+  readonly reload: () => void
+}
+
+export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonly string[] }) {
+  const [key] = useState(newKey)
+  const [round, setRound] = useState(0)
+  const fields: readonly Field[] = [
+    {
+      name: 'data',
+      label: 'Data',
+      kind: 'json',
+      hint: 'JSON, handed to the tasks as context.input. May be left empty.',
+    },
+    ...(tasks.length > 1
+      ? [
+          {
+            name: 'task',
+            label: 'Tasks',
+            kind: 'choice' as const,
+            choices: [['', 'All'] as const, ...tasks.map((task) => [task, `Only ${task}`] as const)],
+          },
+        ]
+      : []),
+    { name: 'at', label: 'Not before', kind: 'instant', hint: 'Empty: now.' },
+    reason,
+  ]
+  return (
+    <DialogButton
+      label="Run now"
+      title={`Run ${job}`}
+      submit="Run"
+      isPrimary
+      fields={fields}
+      onSubmit={async ({ task, ...values }) => {
+        const asked = { job, key: `${key}-${round}`, ...values, ...(task !== undefined && { tasks: [task] }) }
+        const { id, state, reason: why } = await act<Asked>('/api/trigger', asked)
+        setRound(round + 1)
+        notify(`${job}: ${state}${why === null ? '' : `, ${why}`}`, { isBad: state === 'skipped' })
+        reload()
+        go('/run', { run: id })
+      }}
+    />
+  )
+}
+
+export function Pause({ job, reload }: OfJob) {
+  const fields: readonly Field[] = [
+    {
+      name: 'until',
+      label: 'Until',
+      kind: 'instant',
+      hint: 'Empty: until somebody resumes it. Slots meanwhile are skipped.',
+    },
+    reason,
+  ]
+  return (
+    <DialogButton
+      label="Pause"
+      title={`Pause ${job}`}
+      submit="Pause"
+      fields={fields}
+      onSubmit={async (values) => {
+        await act('/api/pause', { job, ...values })
+        notify(`${job} is paused.`)
+        reload()
+      }}
+    />
+  )
+}
+
+export function Resume({ job, reload }: OfJob) {
+  return (
+    <DialogButton
+      label="Resume"
+      title={`Resume ${job}`}
+      submit="Resume"
+      fields={[]}
+      isPrimary
+      text="It runs again from its next slot on. Slots that were skipped meanwhile are not made up for: a backfill can run them."
+      onSubmit={async () => {
+        await act('/api/resume', { job })
+        notify(`${job} is resumed.`)
+        reload()
+      }}
+    />
+  )
+}
+
+export function SkipSlot({ job, at, reload }: OfJob & { readonly at: string }) {
+  return (
+    <DialogButton
+      label="Skip"
+      title={`Skip a slot of ${job}`}
+      submit="Skip it"
+      text={`No node will run the slot of ${at}.`}
+      fields={[reason]}
+      onSubmit={async (values) => {
+        const { outcome, state } = await act<{ outcome: string; state: string }>('/api/skip', { job, at, ...values })
+        notify(outcome === 'final' ? `It had ended before: ${state}.` : `The slot of ${at} is skipped.`)
+        reload()
+      }}
+    />
+  )
+}
+
+interface OfRun {
+  readonly run: string
+  readonly reload: () => void
+}
+
+export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning: boolean }) {
+  const fields: readonly Field[] = isRunning
+    ? [
+        reason,
+        {
+          name: 'force',
+          label: 'Force',
+          kind: 'flag',
+          hint: 'End it at once, without waiting for its node: for nodes that do not react.',
+        },
+      ]
+    : [reason]
+  return (
+    <DialogButton
+      label="Cancel run"
+      title="Cancel this run"
+      submit="Cancel the run"
+      isDangerous
+      text={isRunning ? 'Its node is asked to stop it.' : 'It waits, and will not be run.'}
+      fields={fields}
+      onSubmit={async (values) => {
+        const { outcome, state } = await act<{ outcome: string; state: string }>('/api/cancel', { run, ...values })
+        const said: Readonly<Record<string, string>> = {
+          canceled: 'The run is canceled.',
+          requested: 'Its node was asked to stop it.',
+          final: `Nothing was done: it had ended before, as ${state}.`,
+        }
+        notify(said[outcome] ?? outcome, { isBad: outcome === 'final' })
+        reload()
+      }}
+    />
+  )
+}
+
+export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonly string[] }) {
+  const [key] = useState(newKey)
+  const [round, setRound] = useState(0)
+  const fields: readonly Field[] = [
+    ...(tasks.length > 1
+      ? [
+          {
+            name: 'from',
+            label: 'From task',
+            kind: 'choice' as const,
+            hint: 'Results of the tasks before it are taken from this run.',
+            choices: [
+              ['', 'The first: the whole run'] as const,
+              ...tasks.slice(1).map((task) => [task, task] as const),
+            ],
+          },
+        ]
+      : []),
+    { name: 'data', label: 'Data', kind: 'json', hint: 'JSON. Empty: those of this run.' },
+    reason,
+  ]
+  return (
+    <DialogButton
+      label="Replay"
+      title="Run it once more"
+      submit="Replay"
+      isPrimary
+      fields={fields}
+      onSubmit={async (values) => {
+        const { id, state, reason: why } = await act<Asked>('/api/replay', { run, key: `${key}-${round}`, ...values })
+        setRound(round + 1)
+        notify(`The replay is ${state}${why === null ? '' : `, ${why}`}.`, { isBad: state === 'skipped' })
+        reload()
+        go('/run', { run: id })
+      }}
+    />
+  )
+}
+
+/** The past day, for fields that ask for a span. */
+export function usePastDay(): readonly [string, string] {
+  const zone = useZone()
+  const present = now()
+  return [fieldTime(present - 86_400_000, zone), fieldTime(present, zone)]
+}

@@ -1,0 +1,185 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { BulkAnswer, BulkPlan } from '../../wire.ts'
+import { act, newKey, type Query } from '../request.ts'
+import { Dialog } from './dialog.tsx'
+
+interface BulkAction {
+  readonly action: string
+  readonly label: string
+  readonly title: string
+  readonly submit: string
+  readonly isDangerous?: boolean
+}
+
+interface BulkProps {
+  readonly path: string
+  readonly filter: Query
+  readonly unit: string
+  readonly actions: readonly BulkAction[]
+  readonly reload: () => void
+}
+
+/** Buttons that act on everything that matches a filter: first it is said on how much, then it is done part by part. */
+export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
+  const [open, setOpen] = useState<BulkAction | null>(null)
+  return (
+    <div class="buttons">
+      {actions.map((action) => (
+        <button key={action.action} type="button" class="button" onClick={() => setOpen(action)}>
+          {action.label}
+        </button>
+      ))}
+      {open !== null && (
+        <BulkDialog
+          path={path}
+          filter={filter}
+          unit={unit}
+          action={open}
+          onClose={() => {
+            setOpen(null)
+            reload()
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+interface BulkDialogProps {
+  readonly path: string
+  readonly filter: Query
+  readonly unit: string
+  readonly action: BulkAction
+  readonly onClose: () => void
+}
+
+interface Progress {
+  readonly done: number
+  readonly failed: BulkAnswer['failed']
+  readonly state: 'working' | 'stopped' | 'finished'
+}
+
+function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
+  const [plan, setPlan] = useState<BulkPlan | null>(null)
+  const [problem, setProblem] = useState<string | null>(null)
+  const [progress, setProgress] = useState<Progress | null>(null)
+  const isStopped = useRef(false)
+  const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined && value !== ''))
+  useEffect(() => {
+    act<BulkPlan>(path, { action: action.action, filter: given, dryRun: true }).then(setPlan, (error) =>
+      setProblem(messageOf(error)),
+    )
+    return () => {
+      isStopped.current = true
+    }
+  }, [])
+  const start = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault()
+    const reason = new FormData(event.currentTarget as HTMLFormElement).get('reason')
+    const key = newKey()
+    let cursor: string | null = null
+    let done = 0
+    let failed: BulkAnswer['failed'] = []
+    setProgress({ done, failed, state: 'working' })
+    try {
+      do {
+        const body = { action: action.action, filter: given, key, cursor: cursor ?? undefined }
+        const answer: BulkAnswer = await act(path, { ...body, ...(reason !== '' && { reason }) })
+        done += answer.done
+        failed = [...failed, ...answer.failed]
+        cursor = answer.cursor
+        setProgress({ done, failed, state: cursor === null ? 'finished' : 'working' })
+      } while (cursor !== null && !isStopped.current)
+      if (cursor !== null) setProgress({ done, failed, state: 'stopped' })
+    } catch (error) {
+      setProblem(messageOf(error))
+      setProgress({ done, failed, state: 'stopped' })
+    }
+  }
+  return (
+    <Dialog title={action.title} onClose={onClose}>
+      {problem !== null && (
+        <p class="form-error" role="alert">
+          {problem}
+        </p>
+      )}
+      {plan === null && problem === null && <p role="status">Counting…</p>}
+      {plan !== null && progress === null && (
+        <form class="form" onSubmit={start}>
+          <p class="dialog-text" role="status">
+            <strong>
+              {plan.count.toLocaleString('en')}
+              {plan.isPart ? ' or more' : ''} {plan.count === 1 ? unit : `${unit}s`}
+            </strong>{' '}
+            {plan.count === 1 && !plan.isPart ? 'matches.' : 'match.'} Nothing was done yet.
+          </p>
+          {plan.first.length > 0 && (
+            <ul class="names">
+              {plan.first.map((name, index) => (
+                <li key={`${index} ${name}`} dir="auto">
+                  {name}
+                </li>
+              ))}
+              {plan.count > plan.first.length && <li class="quiet">and {plan.count - plan.first.length} more</li>}
+            </ul>
+          )}
+          <div class="field">
+            <label for="bulk-reason">Reason</label>
+            <input id="bulk-reason" name="reason" type="text" maxLength={255} />
+          </div>
+          <div class="form-foot">
+            <button type="button" class="button" onClick={onClose}>
+              Cancel
+            </button>
+            {plan.count > 0 && (
+              <button type="submit" class={action.isDangerous === true ? 'button danger' : 'button primary'}>
+                {action.submit}
+              </button>
+            )}
+          </div>
+        </form>
+      )}
+      {plan !== null && progress !== null && (
+        <div class="form">
+          <progress aria-label="Progress" max={Math.max(plan.count, progress.done)} value={progress.done} />
+          <p role="status">
+            {progress.done.toLocaleString('en')} of {plan.count.toLocaleString('en')} done
+            {progress.failed.length > 0 && `, ${progress.failed.length} refused`}
+            {progress.state === 'stopped' && ', stopped'}
+            {progress.state === 'finished' && '.'}
+          </p>
+          {progress.failed.length > 0 && (
+            <ul class="names">
+              {progress.failed.slice(0, 20).map(({ what, message }) => (
+                <li key={what} dir="auto">
+                  {what}: {message}
+                </li>
+              ))}
+            </ul>
+          )}
+          <div class="form-foot">
+            {progress.state === 'working' ? (
+              <button
+                type="button"
+                class="button danger"
+                onClick={() => {
+                  isStopped.current = true
+                }}
+              >
+                Stop
+              </button>
+            ) : (
+              <button type="button" class="button primary" onClick={onClose}>
+                Done
+              </button>
+            )}
+          </div>
+        </div>
+      )}
+    </Dialog>
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

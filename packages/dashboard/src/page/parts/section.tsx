@@ -1,0 +1,56 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId } from 'preact/hooks'
+import { title as dashboardTitle } from '../base.ts'
+
+interface SectionProps {
+  readonly title: string
+  readonly aside?: ComponentChildren
+  readonly children: ComponentChildren
+}
+
+export function Section({ title, aside, children }: SectionProps) {
+  const id = useId()
+  return (
+    <section class="card" aria-labelledby={id}>
+      <header class="card-head">
+        <h2 id={id}>{title}</h2>
+        {aside !== undefined && <div class="card-aside">{aside}</div>}
+      </header>
+      {children}
+    </section>
+  )
+}
+
+interface HeadingProps {
+  readonly title: string
+  /** Instead of the title, where it needs more than text. */
+  readonly children?: ComponentChildren
+}
+
+/** The heading of a page, which is the title of the window too. */
+export function Heading({ title, children }: HeadingProps) {
+  useEffect(() => {
+    document.title = `${title} · ${dashboardTitle}`
+  }, [title])
+  return (
+    <h1 tabIndex={-1} dir="auto">
+      {children ?? title}
+    </h1>
+  )
+}
+
+/** Names and values. What is empty is left out. */
+export function Facts({ of }: { readonly of: Readonly<Record<string, ComponentChildren>> }) {
+  return (
+    <dl class="facts">
+      {Object.entries(of)
+        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}

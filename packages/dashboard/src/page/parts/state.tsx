@@ -1,0 +1,73 @@
+import type { JSX } from 'preact'
+
+type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'wait' | 'idle'
+
+interface Look {
+  readonly tone: Tone
+  readonly text: string
+  readonly icon: keyof typeof icons
+}
+
+const icons = {
+  check: <path d="M3 8.5 6.5 12 13 4.5" />,
+  cross: <path d="m4 4 8 8m0-8-8 8" />,
+  bang: <path d="M8 3v6m0 3.5v.5" />,
+  play: <path d="M5 3.5v9l7-4.5z" fill="currentColor" />,
+  clock: <path d="M8 4v4.5l3 1.5M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0" />,
+  stop: <path d="M4.5 4.5h7v7h-7z" />,
+  skip: <path d="M3 4v8l5-4zm6 0v8l4-4z" />,
+  gap: <path d="M3 8h2m2 0h2m2 0h2" />,
+  pause: <path d="M5.5 3.5v9m5-9v9" />,
+  again: <path d="M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3" />,
+} as const satisfies Record<string, JSX.Element>
+
+const looks: Readonly<Record<string, Look>> = {
+  completed: { tone: 'good', text: 'completed', icon: 'check' },
+  succeeded: { tone: 'good', text: 'succeeded', icon: 'check' },
+  completed_with_errors: { tone: 'warn', text: 'with errors', icon: 'bang' },
+  failed: { tone: 'bad', text: 'failed', icon: 'cross' },
+  failed_stale: { tone: 'bad', text: 'failed, stale', icon: 'cross' },
+  timed_out: { tone: 'bad', text: 'timed out', icon: 'cross' },
+  lost: { tone: 'bad', text: 'lost', icon: 'cross' },
+  aborted: { tone: 'warn', text: 'aborted', icon: 'stop' },
+  running: { tone: 'busy', text: 'running', icon: 'play' },
+  retrying: { tone: 'warn', text: 'retrying', icon: 'again' },
+  pending: { tone: 'wait', text: 'pending', icon: 'clock' },
+  queued: { tone: 'wait', text: 'queued', icon: 'clock' },
+  waiting: { tone: 'wait', text: 'waiting', icon: 'clock' },
+  canceled: { tone: 'idle', text: 'canceled', icon: 'stop' },
+  skipped: { tone: 'idle', text: 'skipped', icon: 'skip' },
+  missed: { tone: 'warn', text: 'missed', icon: 'gap' },
+  paused: { tone: 'warn', text: 'paused', icon: 'pause' },
+  late: { tone: 'bad', text: 'late', icon: 'clock' },
+  silent: { tone: 'bad', text: 'silent', icon: 'bang' },
+  working: { tone: 'good', text: 'working', icon: 'check' },
+  leaving: { tone: 'warn', text: 'leaving', icon: 'stop' },
+  ended: { tone: 'idle', text: 'ended', icon: 'stop' },
+}
+
+const unknown: Look = { tone: 'idle', text: '', icon: 'gap' }
+
+export function lookOf(state: string): Look {
+  return looks[state] ?? { ...unknown, text: state }
+}
+
+export function StateIcon({ state }: { readonly state: string }) {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+      {icons[lookOf(state).icon]}
+    </svg>
+  )
+}
+
+/** A state: by its word, its shape and its colour. */
+export function StateBadge({ state, detail }: { readonly state: string; readonly detail?: string | null | undefined }) {
+  const { tone, text } = lookOf(state)
+  return (
+    <span class={`badge tone-${tone}`}>
+      <StateIcon state={state} />
+      {text}
+      {detail != null && detail !== '' && <span class="badge-detail">{detail}</span>}
+    </span>
+  )
+}

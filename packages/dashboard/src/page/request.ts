@@ -1,0 +1,69 @@
+import type { ProblemView } from '../wire.ts'
+import { base } from './base.ts'
+
+/** Why a request was not answered. */
+export class RequestError extends Error {
+  readonly status: number
+  readonly code: string
+  readonly field: string | null
+
+  constructor(status: number, { code, message, field }: ProblemView['error']) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.field = field
+  }
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+/** A path with a query; what is empty is left out. */
+export function pathOf(path: string, query: Query = {}): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') parameters.set(name, String(value))
+  }
+  const text = parameters.toString()
+  return text === '' ? path : `${path}?${text}`
+}
+
+export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return answerOf<T>(await send(path, { ...(signal !== undefined && { signal }) }))
+}
+
+export async function act<T>(path: string, body: object): Promise<T> {
+  const headers = { 'content-type': 'application/json', 'x-jobistemer': '1' }
+  return answerOf<T>(await send(path, { method: 'POST', headers, body: JSON.stringify(body) }))
+}
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${base}${path}`, { credentials: 'same-origin', ...init })
+  } catch (error) {
+    if (init.signal?.aborted) throw error
+    throw new RequestError(0, {
+      code: 'UNREACHABLE',
+      message: 'The server of this dashboard does not answer.',
+      field: null,
+    })
+  }
+}
+
+async function answerOf<T>(response: Response): Promise<T> {
+  const text = await response.text()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    const message = `The server answered with status ${response.status}, and not as this dashboard does.`
+    throw new RequestError(response.status, { code: 'FOREIGN_ANSWER', message, field: null })
+  }
+  if (response.ok) return value as T
+  throw new RequestError(response.status, (value as ProblemView).error)
+}
+
+/** A key that names a request: sent twice, it is done once. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12))
+  return `dashboard ${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`
+}

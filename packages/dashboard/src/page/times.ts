@@ -1,0 +1,96 @@
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function formatOf(timeZone: string | undefined): Intl.DateTimeFormat {
+  const key = timeZone ?? ''
+  const known = formats.get(key)
+  if (known !== undefined) return known
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+    timeZoneName: 'shortOffset',
+  })
+  formats.set(key, format)
+  return format
+}
+
+/** An instant in a zone, in parts. */
+export interface LocalTime {
+  /** `2026-01-31` */
+  readonly date: string
+  /** `02:00:00` */
+  readonly time: string
+  readonly weekday: string
+  /** `UTC`, `UTC+1` */
+  readonly offset: string
+}
+
+/** @param timeZone `undefined`: the browser's. */
+export function localTime(at: number, timeZone: string | undefined): LocalTime {
+  let parts: Intl.DateTimeFormatPart[]
+  try {
+    parts = formatOf(timeZone).formatToParts(at)
+  } catch {
+    // A zone that this browser does not know.
+    return localTime(at, 'UTC')
+  }
+  const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? ''
+  return {
+    date: `${part('year')}-${part('month')}-${part('day')}`,
+    time: `${part('hour')}:${part('minute')}:${part('second')}`,
+    weekday: part('weekday'),
+    offset: part('timeZoneName').replace('GMT', 'UTC').replace(/\+0$/, ''),
+  }
+}
+
+/** The instant of a local time, as a field of the page has it: `2026-01-31T02:00`. `null`: it is none. */
+export function instantOf(text: string, timeZone: string | undefined): string | null {
+  const asUtc = Date.parse(`${text}Z`)
+  if (Number.isNaN(asUtc)) return null
+  let at = asUtc
+  // The offset depends on the instant that is looked for: the second guess is right but for an hour that does not exist.
+  for (let guess = 0; guess < 2; guess++) {
+    const { date, time } = localTime(at, timeZone)
+    at += asUtc - Date.parse(`${date}T${time}Z`)
+  }
+  return new Date(at).toISOString()
+}
+
+/** As a field of the page has it. */
+export function fieldTime(at: number, timeZone: string | undefined): string {
+  const { date, time } = localTime(at, timeZone)
+  return `${date}T${time.slice(0, 5)}`
+}
+
+const units: readonly (readonly [string, number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1000],
+]
+
+/** `1 h 20 min`, `12 s`, `350 ms`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  const first = units.findIndex(([, unit]) => ms >= unit)
+  const [name, unit] = units[first] as readonly [string, number]
+  const whole = Math.floor(ms / unit)
+  const next = units[first + 1]
+  const rest = next === undefined || whole >= 10 ? 0 : Math.floor((ms % unit) / next[1])
+  return rest === 0 ? `${whole} ${name}` : `${whole} ${name} ${rest} ${next?.[0]}`
+}
+
+/** `in 5 min`, `3 h ago`. */
+export function distance(at: number, now: number): string {
+  const ms = Math.abs(at - now)
+  if (ms < 1000) return 'now'
+  const text = duration(ms < 10_000 ? Math.round(ms / 1000) * 1000 : ms).replace('.0 s', ' s')
+  return at > now ? `in ${text}` : `${text} ago`
+}

@@ -1,0 +1,52 @@
+import type { Page, RunLine } from '../../wire.ts'
+import { usePlace } from '../location.tsx'
+import { Bulk } from '../parts/bulk.tsx'
+import { Filters } from '../parts/filters.tsx'
+import { Loaded } from '../parts/loaded.tsx'
+import { Pager } from '../parts/pager.tsx'
+import { RunsTable } from '../parts/runs.tsx'
+import { Heading } from '../parts/section.tsx'
+import { pathOf } from '../request.ts'
+import { useResource } from '../resource.ts'
+import { session } from '../session.ts'
+import { useStore } from '../store.ts'
+
+/** What has failed, of all jobs or of one. */
+export function Failures() {
+  const { query } = usePlace()
+  const { of, cursor } = query
+  const failures = useResource<Page<RunLine>>(pathOf('/api/failures', { of, cursor }), {
+    on: ['failures'],
+    everyMs: 15_000,
+  })
+  const { readOnly } = useStore(session)
+  return (
+    <>
+      <Heading title="Failures" />
+      <Filters
+        fields={[{ name: 'of', label: 'Job', kind: 'search' }]}
+        aside={
+          !readOnly && (
+            <Bulk
+              path="/api/bulk-runs"
+              filter={{ of }}
+              unit="failure"
+              actions={[
+                { action: 'replay', label: 'Replay all', title: 'Replay every failure', submit: 'Replay them' },
+              ]}
+              reload={failures.reload}
+            />
+          )
+        }
+      />
+      <Loaded of={failures}>
+        {({ items, cursor: next }) => (
+          <div class="card">
+            <RunsTable runs={items} caption="Failures" empty="Nothing has failed, as far as history is kept." />
+            <Pager cursor={next} />
+          </div>
+        )}
+      </Loaded>
+    </>
+  )
+}

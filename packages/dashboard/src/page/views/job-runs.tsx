@@ -1,0 +1,87 @@
+import { useState } from 'preact/hooks'
+import type { GridRun, JobView, Page } from '../../wire.ts'
+import { change, usePlace } from '../location.tsx'
+import { Grid } from '../parts/grid.tsx'
+import { Loaded } from '../parts/loaded.tsx'
+import { Pager } from '../parts/pager.tsx'
+import { RunsTable } from '../parts/runs.tsx'
+import { Section } from '../parts/section.tsx'
+import { pathOf } from '../request.ts'
+import { useResource } from '../resource.ts'
+
+const states = [
+  ['', 'All states'],
+  ['failed,failed_stale,completed_with_errors', 'Did not go well'],
+  ['completed', 'Completed'],
+  ['running,pending,queued', 'Not over'],
+  ['skipped,missed', 'Not run'],
+  ['canceled', 'Canceled'],
+] as const
+
+const columns = [50, 100, 500] as const
+
+/** What ran of a job: as a grid of slots and tasks, and as a list. */
+export function JobRuns({ job }: { readonly job: JobView }) {
+  const { query } = usePlace()
+  const [count, setCount] = useState<number>(columns[0])
+  const options = { on: ['runs', 'failures'] as const, everyMs: 10_000 }
+  const grid = useResource<Page<GridRun>>(pathOf('/api/history', { job: job.name, limit: count }), options)
+  const isFiltered = query.states !== undefined || query.cursor !== undefined
+  const list = useResource<Page<GridRun>>(
+    pathOf('/api/history', { job: job.name, states: query.states, cursor: query.cursor, limit: 25 }),
+    options,
+  )
+  return (
+    <>
+      <Section
+        title="Slots and attempts"
+        aside={
+          <label class="inline-field">
+            Runs{' '}
+            <select value={String(count)} onChange={(event) => setCount(Number(event.currentTarget.value))}>
+              {columns.map((one) => (
+                <option key={one} value={String(one)}>
+                  {one}
+                </option>
+              ))}
+            </select>
+          </label>
+        }
+      >
+        <Loaded of={grid}>{({ items }) => <Grid runs={items} tasks={job.tasks.map(({ name }) => name)} />}</Loaded>
+      </Section>
+      <Section
+        title="Runs"
+        aside={
+          <label class="inline-field">
+            State{' '}
+            <select
+              value={query.states ?? ''}
+              onChange={(event) => change({ states: event.currentTarget.value, cursor: null }, { replaces: true })}
+            >
+              {states.map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
+        }
+      >
+        <Loaded of={list}>
+          {({ items, cursor }) => (
+            <>
+              <RunsTable
+                runs={items}
+                caption={`Runs of ${job.name}`}
+                hasJobs={false}
+                empty={isFiltered ? 'No run matches.' : 'It has not run yet.'}
+              />
+              <Pager cursor={cursor} />
+            </>
+          )}
+        </Loaded>
+      </Section>
+    </>
+  )
+}

@@ -1,0 +1,54 @@
+import type { JobView } from '../../wire.ts'
+import { Facts, Section } from '../parts/section.tsx'
+import { ShownValue } from '../parts/shown-value.tsx'
+import { AtAndAgo } from '../parts/time.tsx'
+import { duration } from '../times.ts'
+
+/** What is in force for a job. */
+export function JobSettings({ job }: { readonly job: JobView }) {
+  return (
+    <>
+      <Section title="Settings">
+        <Facts
+          of={{
+            Created: <AtAndAgo at={job.createdAt} />,
+            Changed: <AtAndAgo at={job.changedAt} />,
+            ...Object.fromEntries(
+              Object.entries(job.settings).map(([name, value]) => [titleOf(name), textOf(name, value)]),
+            ),
+          }}
+        />
+      </Section>
+      <Section title="Tasks">
+        <ul class="lines tasks">
+          {job.tasks.map(({ name, handler, data }) => (
+            <li key={name}>
+              <span class="line-main">
+                <strong dir="auto">{name}</strong>
+                <span class="quiet">{handler === null ? 'code of its own' : `handler ${handler}`}</span>
+                {data !== null && <ShownValue value={data} label={`Data of ${name}`} />}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </Section>
+    </>
+  )
+}
+
+function titleOf(name: string): string {
+  const words = name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+function textOf(name: string, value: unknown): string {
+  if (value === null) return 'none'
+  if (name.endsWith('Ms') && typeof value === 'number') return duration(value)
+  if (typeof value === 'object') {
+    return Object.entries(value)
+      .filter(([, part]) => part !== undefined && part !== null)
+      .map(([part, of]) => (part === 'type' ? textOf(part, of) : `${titleOf(part).toLowerCase()} ${textOf(part, of)}`))
+      .join(', ')
+  }
+  return String(value).replaceAll('_', ' ')
+}

@@ -1,0 +1,128 @@
+import type { LiveCounts } from '@jobistemer/core'
+import type { JobView } from '../../wire.ts'
+import { Link, usePlace } from '../location.tsx'
+import { BackfillButton } from '../parts/backfill.tsx'
+import { Pause, Resume, RunNow } from '../parts/actions.tsx'
+import { Loaded, NotNamed } from '../parts/loaded.tsx'
+import { Facts, Heading } from '../parts/section.tsx'
+import { StateBadge } from '../parts/state.tsx'
+import { Ago, AtAndAgo, JobZone } from '../parts/time.tsx'
+import { pathOf } from '../request.ts'
+import { useResource } from '../resource.ts'
+import { JobRuns } from './job-runs.tsx'
+import { JobSettings } from './job-settings.tsx'
+import { JobUpcoming } from './job-upcoming.tsx'
+import { JobVersions } from './job-versions.tsx'
+import { Tags } from './jobs.tsx'
+
+const tabs = [
+  ['runs', 'Runs'],
+  ['upcoming', 'Upcoming'],
+  ['versions', 'Versions'],
+  ['settings', 'Settings'],
+] as const
+
+/** One job whole. */
+export function Job() {
+  const { query } = usePlace()
+  const { job: name = '', tab = 'runs' } = query
+  const job = useResource<JobView>(name === '' ? null : pathOf('/api/job', { job: name }), {
+    on: ['jobs', 'runs', 'failures'],
+    everyMs: 15_000,
+  })
+  if (name === '') return <NotNamed what="job" />
+  return (
+    <>
+      {job.data === null && <Heading title={name} />}
+      <Loaded of={job}>
+        {(found) => (
+          <JobZone.Provider value={found.timezone}>
+            <JobHead job={found} reload={job.reload} />
+            <nav class="tabs" aria-label="Parts of the job">
+              {tabs.map(([id, label]) => (
+                <Link key={id} to="/job" query={{ job: name, tab: id }} aria-current={id === tab ? 'page' : undefined}>
+                  {label}
+                </Link>
+              ))}
+            </nav>
+            {tab === 'runs' && <JobRuns job={found} />}
+            {tab === 'upcoming' && <JobUpcoming job={found} />}
+            {tab === 'versions' && <JobVersions job={found} />}
+            {tab === 'settings' && <JobSettings job={found} />}
+          </JobZone.Provider>
+        )}
+      </Loaded>
+    </>
+  )
+}
+
+function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () => void }) {
+  const { name, paused, rights, counts, lastRun } = job
+  return (
+    <div class="page-head">
+      <div class="page-title">
+        <Heading title={name} />
+        <div class="badges">
+          {paused !== null && <StateBadge state="paused" />}
+          {job.isLate && <StateBadge state="late" />}
+          {job.silentSince !== null && <StateBadge state="silent" />}
+          <Tags tags={job.tags} />
+        </div>
+        {job.description !== null && (
+          <p class="description" dir="auto">
+            {job.description}
+          </p>
+        )}
+        {paused !== null && (
+          <p class="callout" dir="auto">
+            Paused <Ago at={paused.at} />
+            {paused.actor !== null && ` by ${paused.actor}`}
+            {paused.until !== null && (
+              <>
+                , until <AtAndAgo at={paused.until} />
+              </>
+            )}
+            {paused.reason !== null && `: ${paused.reason}`}
+          </p>
+        )}
+      </div>
+      <div class="buttons">
+        {rights.trigger && <RunNow job={name} tasks={job.tasks.map((task) => task.name)} reload={reload} />}
+        {rights.pause && paused === null && <Pause job={name} reload={reload} />}
+        {rights.resume && paused !== null && <Resume job={name} reload={reload} />}
+        {rights.backfill && job.schedule !== null && job.schedule !== 'on request' && (
+          <BackfillButton job={name} reload={reload} />
+        )}
+      </div>
+      <Facts
+        of={{
+          Schedule: job.schedule ?? 'on request',
+          Next: job.nextAt === null ? null : <AtAndAgo at={job.nextAt} />,
+          'Last run':
+            lastRun == null ? null : (
+              <Link to="/run" query={{ run: lastRun.id }} class="plain">
+                <StateBadge state={lastRun.state} /> <Ago at={lastRun.finishedAt} />
+              </Link>
+            ),
+          'Last success': job.lastSuccessAt === null ? 'none' : <AtAndAgo at={job.lastSuccessAt} />,
+          'Silent since': job.silentSince === null ? null : <AtAndAgo at={job.silentSince} />,
+          Now: counts === null ? null : countsText(counts),
+          Owner: job.owner,
+          Version: String(job.version),
+        }}
+      />
+    </div>
+  )
+}
+
+function countsText({ running, pending, queued }: LiveCounts): string {
+  const parts = [
+    [running, 'running'],
+    [pending, 'pending'],
+    [queued, 'queued'],
+  ] as const
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count.toLocaleString('en')} ${what}`)
+    .join(', ')
+}

@@ -1,0 +1,173 @@
+import type { ComponentChildren } from 'preact'
+import type { JobLine, Overview as OverviewAnswer, SurveyView } from '../../wire.ts'
+import { Link } from '../location.tsx'
+import type { Query } from '../request.ts'
+import { useResource } from '../resource.ts'
+import { Empty, Loaded } from '../parts/loaded.tsx'
+import { JobLink, RunsList } from '../parts/runs.tsx'
+import { Heading, Section } from '../parts/section.tsx'
+import { StateBadge } from '../parts/state.tsx'
+import { Ago } from '../parts/time.tsx'
+
+/** What fails, what is late, what runs, who lives. */
+export function Overview() {
+  const overview = useResource<OverviewAnswer>('/api/overview', { on: ['runs', 'failures', 'nodes'], everyMs: 10_000 })
+  const survey = useResource<SurveyView>('/api/survey', { on: ['jobs', 'failures', 'runs'], everyMs: 15_000 })
+  return (
+    <>
+      <Heading title="Overview" />
+      <Loaded of={overview}>
+        {({ counts, nodes }) => {
+          const living = nodes.filter(({ state }) => state === 'working')
+          const lost = nodes.filter(({ state }) => state === 'lost').length
+          const look = survey.data
+          const capacity = living.reduce((sum, { maxConcurrentJobs }) => sum + maxConcurrentJobs, 0)
+          return (
+            <ul class="tiles">
+              <Tile to="/queue" query={{ state: 'running' }} label="Running" count={counts.running}>
+                {capacity > 0 && `of ${capacity} places`}
+              </Tile>
+              <Tile to="/queue" query={{ state: 'pending' }} label="Waiting" count={counts.pending + counts.queued}>
+                {counts.queued > 0 && `${counts.queued} queued behind a run`}
+              </Tile>
+              <Tile to="/jobs" query={{ outcome: 'bad' }} label="Failing jobs" count={look?.failingCount} isBad>
+                {look !== null && `of ${look.jobs}${look.isPart ? '+' : ''} jobs`}
+              </Tile>
+              <Tile to="/" label="Late jobs" count={look?.lateCount} isBad>
+                {look !== null && look.paused > 0 && `${look.paused} paused`}
+              </Tile>
+              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || lost > 0} badAt={-1}>
+                {lost > 0 ? `${lost} lost` : 'at work'}
+              </Tile>
+            </ul>
+          )
+        }}
+      </Loaded>
+      <div class="columns">
+        <div class="stack">
+          <Loaded of={survey}>{(found) => <Attention survey={found} />}</Loaded>
+          {overview.data !== null && (
+            <Section title="Failures" aside={<Link to="/failures">All failures</Link>}>
+              <RunsList runs={overview.data.failures} empty="Nothing has failed." />
+            </Section>
+          )}
+        </div>
+        <div class="stack">
+          {overview.data !== null && (
+            <Section title="Running" aside={<Link to="/queue">Queue</Link>}>
+              <RunsList runs={overview.data.running} empty="Nothing runs at the moment." />
+            </Section>
+          )}
+          {overview.data !== null && overview.data.waiting.length > 0 && (
+            <Section
+              title="Waiting for a place"
+              aside={
+                <Link to="/queue" query={{ state: 'pending' }}>
+                  All
+                </Link>
+              }
+            >
+              <RunsList runs={overview.data.waiting} empty="" />
+            </Section>
+          )}
+          {survey.data !== null && <Upcoming slots={survey.data.upcoming} />}
+        </div>
+      </div>
+    </>
+  )
+}
+
+/** Which jobs are late, and which have failed last. */
+function Attention({ survey: { late, lateCount, failing, failingCount } }: { readonly survey: SurveyView }) {
+  const more = lateCount + failingCount - late.length - failing.length
+  return (
+    <Section title="Jobs that need a look" aside={<Link to="/jobs">All jobs</Link>}>
+      {late.length + failing.length === 0 ? (
+        <Empty>No job is late, and none has failed last.</Empty>
+      ) : (
+        <ul class="lines">
+          {late.map((job) => (
+            <AttentionLine key={`late ${job.name}`} job={job} state="late" at={job.nextAt} />
+          ))}
+          {failing.map((job) => (
+            <AttentionLine
+              key={`failing ${job.name}`}
+              job={job}
+              state={job.lastRun?.state ?? 'failed'}
+              at={job.lastRun?.finishedAt ?? null}
+            />
+          ))}
+          {more > 0 && <li class="quiet">and {more.toLocaleString('en')} more</li>}
+        </ul>
+      )}
+    </Section>
+  )
+}
+
+function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {
+  return (
+    <Section title="Next">
+      {slots.length === 0 ? (
+        <Empty>No job is scheduled.</Empty>
+      ) : (
+        <ul class="lines">
+          {slots.slice(0, 8).map(({ job, at }) => (
+            <li key={job}>
+              <span class="line-main">
+                <JobLink job={job} />
+              </span>
+              <span class="quiet line-end">
+                <Ago at={at} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Section>
+  )
+}
+
+interface AttentionProps {
+  readonly job: JobLine
+  readonly state: string
+  readonly at: string | null
+}
+
+function AttentionLine({ job, state, at }: AttentionProps) {
+  return (
+    <li>
+      <StateBadge state={state} />
+      <span class="line-main">
+        <JobLink job={job.name} />
+        <span class="quiet">{job.schedule}</span>
+      </span>
+      <span class="quiet line-end">
+        <Ago at={at} />
+      </span>
+    </li>
+  )
+}
+
+interface TileProps {
+  readonly to: string
+  readonly query?: Query
+  readonly label: string
+  readonly count: number | undefined
+  readonly isBad?: boolean
+  /** More than this many are bad. */
+  readonly badAt?: number
+  readonly children?: ComponentChildren
+}
+
+function Tile({ to, query = {}, label, count, isBad = false, badAt = 0, children }: TileProps) {
+  const tone = isBad && count !== undefined && count > badAt ? 'tile bad' : 'tile'
+  return (
+    <li class={tone}>
+      <Link to={to} query={query}>
+        <span class="tile-count">{count?.toLocaleString('en') ?? '…'}</span>
+        <span class="tile-label">{label}</span>
+        <span class="tile-note">{children}</span>
+      </Link>
+    </li>
+  )
+}

@@ -1,0 +1,40 @@
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+
+/** What is answered instead of what was asked for. */
+export class Problem extends Error {
+  readonly status: number
+  /** Stable: the page decides by it. */
+  readonly code: string
+  readonly field: string | undefined
+
+  constructor(status: number, code: string, message: string, field?: string) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.field = field
+  }
+}
+
+const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
+  JOB_NOT_FOUND: 404,
+  OCCURRENCE_NOT_FOUND: 404,
+  TASK_NOT_FOUND: 404,
+  VERSION_CONFLICT: 409,
+  DUPLICATE_JOB: 409,
+  HANDLER_NOT_FOUND: 409,
+  UNKNOWN_SCHEDULE_TYPE: 409,
+  CLOCK_UNCONFIRMED: 503,
+  SCHEDULER_STATE: 503,
+  STORAGE_REFUSED: 409,
+  ABORTED: 503,
+  WAIT_TIMEOUT: 503,
+}
+
+/** An error as it is answered; `null`: it is a fault of this program, and nothing of it is told. */
+export function problemOf(error: unknown): Problem | null {
+  if (error instanceof Problem) return error
+  if (!JobistemerError.isInstance(error)) return null
+  const { code, message, field } = error
+  const status = statuses[code] ?? (code.startsWith('STORAGE_') ? 503 : 400)
+  return new Problem(status, code, message, field)
+}

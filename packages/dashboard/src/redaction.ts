@@ -1,0 +1,43 @@
+import type { HiddenKind } from './options.ts'
+import type { Settings } from './read-options.ts'
+
+/** What is hidden of a job from whoever asks. */
+export type Hidden = ReadonlySet<HiddenKind>
+
+const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
+
+/** Puts the user's rule to one request, once for each job and kind. */
+export class Redaction {
+  readonly #settings: Settings
+  readonly #request: Request
+  readonly #known = new Map<string | null, Promise<Hidden>>()
+
+  constructor(settings: Settings, request: Request) {
+    this.#settings = settings
+    this.#request = request
+  }
+
+  of(job: string | null): Promise<Hidden> {
+    const known = this.#known.get(job)
+    if (known !== undefined) return known
+    const hidden = this.#decide(job)
+    this.#known.set(job, hidden)
+    return hidden
+  }
+
+  async #decide(job: string | null): Promise<Hidden> {
+    const asked = { job, request: this.#request }
+    const answers = await Promise.all(kinds.map((kind) => this.#isHidden(kind, asked)))
+    return new Set(kinds.filter((_, index) => answers[index]))
+  }
+
+  async #isHidden(kind: HiddenKind, asked: { readonly job: string | null; readonly request: Request }) {
+    try {
+      // Anything but a clear no hides.
+      return (await this.#settings.hide(kind, asked)) !== false
+    } catch (error) {
+      this.#settings.logger.error({ error, kind, job: asked.job }, 'hide threw: it is hidden')
+      return true
+    }
+  }
+}

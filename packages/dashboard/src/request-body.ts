@@ -1,0 +1,38 @@
+import { Buffer } from 'node:buffer'
+import { Problem } from './problem.ts'
+
+/** What core keeps of a payload at most, and room for the rest. */
+const mostBytes = 256 * 1024
+
+/** The JSON object that a request brings. @throws Problem 400, 413 */
+export async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
+  const announced = Number(request.headers.get('content-length') ?? 0)
+  if (announced > mostBytes) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  if (request.body !== null) {
+    const reader = request.body.getReader()
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      size += next.value.byteLength
+      if (size > mostBytes) {
+        await reader.cancel()
+        throw tooLarge()
+      }
+      chunks.push(next.value)
+    }
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
+  } catch {
+    throw new Problem(400, 'INVALID_JSON', 'The body is not JSON.')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Problem(400, 'INVALID_JSON', 'The body is not a JSON object.')
+  }
+  return value as Record<string, unknown>
+}
+
+function tooLarge(): Problem {
+  return new Problem(413, 'BODY_TOO_LARGE', `The body has more than ${mostBytes} bytes.`)
+}

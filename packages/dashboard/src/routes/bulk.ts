@@ -1,0 +1,168 @@
+import type { JobInfo, ListedOccurrence } from '@jobistemer/core'
+import { liveStates } from '@jobistemer/core/storage'
+import type { Input } from '../input.ts'
+import type { DashboardAction } from '../options.ts'
+import { Problem, problemOf } from '../problem.ts'
+import type { Act, Call } from '../route.ts'
+import { tellAudit } from '../tell-audit.ts'
+import type { BulkAnswer, BulkPlan } from '../wire.ts'
+import { jobFilterNames, jobsFilterOf } from './lists.ts'
+
+/** So many are seen by one request: the page goes on by the cursor, shows how far it is, and can be stopped. */
+const perPart = 100
+const atOnce = 8
+const mostCounted = 10_000
+const mostNamed = 20
+
+interface Target<T> {
+  readonly action: DashboardAction
+  list(
+    call: Call,
+    page: { readonly limit: number; readonly cursor: string | null },
+  ): Promise<{
+    readonly items: readonly T[]
+    readonly cursor: string | null
+  }>
+  jobOf(item: T): string | null
+  runOf(item: T): string | null
+  act(call: Call, item: T, actor: { readonly actor?: string }): Promise<unknown>
+}
+
+const jobActions = ['pause', 'resume', 'trigger'] as const
+
+function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<JobInfo> {
+  const { paused, ...others } = jobsFilterOf(filter)
+  // What is paused already need not be paused, and the other way round.
+  const wanted = action === 'pause' ? false : action === 'resume' ? true : paused
+  return {
+    action,
+    list: async (call, page) => {
+      if (paused !== undefined && wanted !== paused) return { items: [], cursor: null }
+      return call.client.jobs({ ...others, ...(wanted !== undefined && { paused: wanted }), ...page }, call.options)
+    },
+    jobOf: ({ name }) => name,
+    runOf: () => null,
+    act: ({ client, options, input, voice }, { name }, actor) => {
+      const how = { ...voice, ...actor }
+      if (action === 'resume') return client.resume(name, options)
+      if (action === 'pause') return client.pause(name, { ...input.pick(['for']), ...how, ...options })
+      // A part that is sent again, because its answer got lost, runs nothing twice.
+      return client.trigger(name, { key: input.needed('key'), ...how, ...options })
+    },
+  }
+}
+
+const runActions = ['cancel', 'replay'] as const
+
+function runTarget(action: (typeof runActions)[number], filter: Input): Target<ListedOccurrence> {
+  if (action === 'cancel') {
+    filter.allow(['state', 'node'])
+    const state = filter.choice('state', liveStates) ?? 'pending'
+    const where = { ...filter.pick(['node']), state, tasks: false }
+    return {
+      action,
+      list: async ({ client, options }, page) => client.live({ ...where, ...page }, options),
+      jobOf: ({ job }) => job,
+      runOf: ({ id }) => id,
+      act: ({ client, options, voice }, { id }, actor) => client.cancel(id, { ...voice, ...actor, ...options }),
+    }
+  }
+  filter.allow(['of', 'from', 'to'])
+  const of = filter.text('of')
+  const where = { ...filter.pick(['from', 'to']), ...(of !== undefined && { job: of }), tasks: false }
+  return {
+    action,
+    list: async ({ client, options }, page) => client.failures({ ...where, ...page }, options),
+    jobOf: ({ job }) => job,
+    runOf: ({ id }) => id,
+    act: ({ client, options, input, voice }, { id }, actor) =>
+      client.replay(id, { key: `${input.needed('key')} ${id}`, ...voice, ...actor, ...options }),
+  }
+}
+
+const takes = ['action', 'filter', 'dryRun', 'cursor', 'key', 'for'] as const
+
+const bulkJobs: Act = {
+  method: 'POST',
+  path: '/api/bulk-jobs',
+  action: 'open',
+  about: 'all',
+  takes,
+  isBulk: true,
+  async answer(call) {
+    const action = call.input.choice('action', jobActions)
+    if (action === undefined) throw new Problem(400, 'INVALID_ARGUMENT', 'action is missing.', 'action')
+    const filter = call.input.object('filter')
+    filter.allow(jobFilterNames)
+    return perform(call, jobTarget(action, filter))
+  },
+}
+
+const bulkRuns: Act = {
+  method: 'POST',
+  path: '/api/bulk-runs',
+  action: 'open',
+  about: 'all',
+  takes,
+  isBulk: true,
+  async answer(call) {
+    const action = call.input.choice('action', runActions)
+    if (action === undefined) throw new Problem(400, 'INVALID_ARGUMENT', 'action is missing.', 'action')
+    return perform(call, runTarget(action, call.input.object('filter')))
+  },
+}
+
+async function perform<T>(call: Call, target: Target<T>): Promise<BulkAnswer | BulkPlan> {
+  if (call.settings.readOnly)
+    throw new Problem(403, 'READ_ONLY', 'This dashboard only shows: it was made with readOnly.')
+  if (call.input.flag('dryRun') === true) return planOf(call, target)
+  if (target.action === 'trigger' || target.action === 'replay') call.input.needed('key')
+  return part(call, target)
+}
+
+async function planOf<T>(call: Call, target: Target<T>): Promise<BulkPlan> {
+  const { items, cursor } = await target.list(call, { limit: mostCounted, cursor: null })
+  const names: string[] = []
+  let count = 0
+  for (const item of items) {
+    if (!(await call.access.may(target.action, target.jobOf(item)))) continue
+    count++
+    if (names.length < mostNamed) names.push(target.jobOf(item) ?? String(target.runOf(item)))
+  }
+  return { count, first: names, isPart: cursor !== null }
+}
+
+async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
+  const { items, cursor } = await target.list(call, { limit: perPart, cursor: call.input.text('cursor') ?? null })
+  const waiting = [...items]
+  const failed: { what: string; message: string }[] = []
+  let done = 0
+  let passedOver = 0
+  const work = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+      const [job, run] = [target.jobOf(item), target.runOf(item)]
+      if (!(await call.access.may(target.action, job))) {
+        passedOver++
+        continue
+      }
+      const actor = await call.access.demand(target.action, job)
+      const entry = { action: target.action, job, run, actor, reason: call.voice.reason ?? null }
+      try {
+        await target.act(call, item, actor === null ? {} : { actor })
+        done++
+        await tellAudit(call.settings, { ...entry, error: null })
+      } catch (error) {
+        const problem = problemOf(error)
+        await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
+        // A storage that is away fails them all.
+        if (problem === null || problem.status === 503) throw error
+        failed.push({ what: job ?? String(run), message: problem.message })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return { done, passedOver, failed, cursor }
+}
+
+/** What is done to everything that matches. */
+export const bulk: readonly Act[] = [bulkJobs, bulkRuns]

@@ -1,0 +1,137 @@
+import type { JobVersion } from '@jobistemer/core'
+import { finalStates, liveStates } from '@jobistemer/core/storage'
+import { gridRunOf, jobLineOf, textOf } from '../lines.ts'
+import type { Call, Read } from '../route.ts'
+import { shownOf } from '../shown.ts'
+import type { GridRun, JobView, Page, Rights, VersionView, Wire } from '../wire.ts'
+
+const mostVersions = 50
+const acting = ['trigger', 'replay', 'cancel', 'skip', 'pause', 'resume', 'backfill'] as const
+const parts = ['schedule', 'tasks', 'tags', 'description'] as const
+
+/** What may be done to a job, for the page to offer: it is asked for again when it is done. */
+export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {
+  const answers = await Promise.all(acting.map(async (action) => [action, await access.may(action, job)] as const))
+  return Object.fromEntries(answers) as Rights
+}
+
+const job: Read = {
+  method: 'GET',
+  path: '/api/job',
+  action: 'view',
+  about: 'job',
+  takes: [],
+  async answer(call): Promise<JobView> {
+    const { client, options, now, redaction } = call
+    const [found, hidden, rights] = await Promise.all([
+      client.job(call.job, options),
+      redaction.of(call.job),
+      rightsOf(call, call.job),
+    ])
+    return {
+      ...jobLineOf(found, now),
+      version: found.version,
+      settings: found.settings as unknown as JobView['settings'],
+      tasks: found.tasks.map(({ name, handler, data }) => ({
+        name,
+        handler,
+        data: shownOf(data, hidden.has('payloads')),
+      })),
+      createdAt: found.createdAt.toISOString(),
+      changedAt: found.changedAt.toISOString(),
+      lastSuccessAt: textOf(found.lastSuccessAt),
+      silentSince: textOf(found.silentSince),
+      rights,
+      hidden: [...hidden],
+    }
+  },
+}
+
+const history: Read = {
+  method: 'GET',
+  path: '/api/history',
+  action: 'view',
+  about: 'job',
+  takes: ['states', 'from', 'to', 'limit', 'cursor'],
+  async answer({ client, input, options, redaction, job: name }): Promise<Page<GridRun>> {
+    const states = input.choices('states', [...liveStates, ...finalStates])
+    const { items, cursor } = await client.occurrences(
+      {
+        job: name,
+        order: 'descending',
+        ...input.pick(['from', 'to']),
+        ...(states !== undefined && { states }),
+        limit: input.count('limit', { most: 500, otherwise: 50 }),
+        cursor: input.text('cursor') ?? null,
+      },
+      options,
+    )
+    const hidden = await redaction.of(name)
+    return { items: items.map((run) => gridRunOf(run, hidden)), cursor }
+  },
+}
+
+const next: Read = {
+  method: 'GET',
+  path: '/api/next',
+  action: 'view',
+  about: 'job',
+  takes: ['count'],
+  async answer({ client, input, options, job: name }): Promise<readonly Date[]> {
+    return client.nextRuns(name, input.count('count', { most: 1000, otherwise: 10 }), options)
+  },
+}
+
+const versions: Read = {
+  method: 'GET',
+  path: '/api/versions',
+  action: 'view',
+  about: 'job',
+  takes: [],
+  async answer({ client, options, redaction, job: name }): Promise<readonly VersionView[]> {
+    // One more says what was there before the last.
+    const found = await client.versions(name, { limit: mostVersions + 1, ...options })
+    const isHidden = (await redaction.of(name)).has('payloads')
+    return found.slice(0, mostVersions).map((one, index) => {
+      const before = found[index + 1]
+      const isFirstKnown = before?.version !== one.version - 1
+      return {
+        version: one.version,
+        createdAt: one.createdAt.toISOString(),
+        isFirstKnown,
+        changes: one.changes.map((part) => ({
+          name: part,
+          before: before === undefined ? '' : partOf(before, part, isHidden),
+          after: partOf(one, part, isHidden),
+        })),
+        tasks: isHidden ? null : (one.tasks as unknown as Wire<JobVersion['tasks']>),
+      }
+    })
+  },
+}
+
+function partOf(version: JobVersion, name: string, isHidden: boolean): string {
+  const part = parts.find((one) => one === name)
+  if (part === undefined) return textOfValue((version.settings as unknown as Record<string, unknown>)[name])
+  if (part !== 'tasks' || !isHidden) return textOfValue(version[part])
+  return textOfValue(version.tasks.map(({ name: task, handler }) => ({ name: task, handler, data: 'hidden' })))
+}
+
+function textOfValue(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null, null, 2)
+}
+
+const explain: Read = {
+  method: 'GET',
+  path: '/api/explain',
+  action: 'view',
+  about: 'job',
+  takes: ['at'],
+  async answer({ client, input, options, job: name }) {
+    const { at, verdict, reason, id, occurrence } = await client.explain(name, input.needed('at'), options)
+    return { at, verdict, reason, id, run: occurrence?.id ?? null }
+  },
+}
+
+/** What is read of one job. */
+export const oneJob: readonly Read[] = [job, history, next, versions, explain]

@@ -1,0 +1,51 @@
+import type { Occurrence } from '@jobistemer/core'
+
+const byStateAndReason: Readonly<Record<string, string>> = {
+  'skipped overlap': 'An earlier run of the job was not over, and its overlap policy skips what comes then.',
+  'skipped queue_full': 'As many runs waited already as the job lets wait (maxQueued).',
+  'skipped paused': 'The job was paused.',
+  'missed paused': 'The job was paused.',
+  'missed execute_last': 'No node was there in time. Of the missed slots, the recovery strategy runs the last one.',
+  'missed execute_all': 'No node was there in time.',
+  'missed compressed': 'No node was there in time. The recovery strategy runs once for all missed slots.',
+  'missed bounded_window': 'No node was there in time, and the recovery strategy does not go back so far.',
+  'missed mark_as_missed': 'No node was there in time, and the recovery strategy runs no missed slots.',
+  'canceled displaced': 'A later run took its place, by the overlap policy.',
+  'canceled updated': 'The job was updated, and what waited was canceled.',
+  'canceled deleted': 'The job was deleted.',
+  'canceled canceled': 'Somebody canceled it.',
+  'failed fail_fast': 'A task failed, and by the failure strategy nothing more starts.',
+  'failed execution_timeout': 'It ran longer than its executionTimeout.',
+  'failed shutdown': 'Its node shut down, and the job is not taken up again (onInterrupted: fail).',
+  'failed storage_refused': 'The storage cannot keep what a task returned or threw.',
+  'failed node_lost': 'Its node died, and it is not taken up again.',
+  'failed_stale node_lost': 'Its node died, and it is not taken up again.',
+  'failed_stale owner_restarted': 'Its node was started again without it, and it is not taken up again.',
+  'failed_stale execution_timeout': 'It ran longer than its executionTimeout, and its node did not end it.',
+  'pending node_lost': 'Its node died; it waits for another one.',
+  'pending owner_restarted': 'Its node was started again without it; it waits to be taken up.',
+  'pending shutdown': 'Its node shut down, and handed it back.',
+  'pending delayed': 'It was asked for a later time.',
+  'pending no_capacity': 'The node that took it had no room for it, and handed it back.',
+  'pending no_handler': 'The node that took it has no code for it, and handed it back.',
+  'pending unanswered': 'A node took it with a call whose answer was lost, and handed it back.',
+  'pending clock_unconfirmed': 'The clock of the node that took it had jumped; it was handed back.',
+}
+
+const byState: Readonly<Record<Occurrence['state'], string>> = {
+  pending: 'It waits for a node with a free place.',
+  queued: 'It waits for an earlier run of the job to end.',
+  running: 'A node runs it.',
+  completed: 'All of its tasks completed.',
+  completed_with_errors: 'All of its tasks ran, and not all completed.',
+  failed: 'A task failed.',
+  failed_stale: 'Its node did not end it.',
+  canceled: 'It was canceled.',
+  skipped: 'It was not run.',
+  missed: 'No node was there in time.',
+}
+
+/** Why a run is as it is, in a sentence. What users gave as a reason is theirs, and stands beside it. */
+export function whyOf({ state, reason }: Pick<Occurrence, 'state' | 'reason'>): string {
+  return byStateAndReason[`${state} ${reason}`] ?? byState[state]
+}

@@ -1,0 +1,246 @@
+import type { ErrorRecord } from '@jobistemer/core/storage'
+import type {
+  BackfillResult,
+  JobDetails,
+  JobInfo,
+  JobVersion,
+  JsonValue,
+  LiveCounts,
+  NodeInfo,
+  Occurrence,
+  TaskReport,
+} from '@jobistemer/core'
+import type { DashboardAction, HiddenKind } from './options.ts'
+
+/** What JSON makes of a value: instants become texts. */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends JsonValue | undefined
+    ? T
+    : T extends readonly (infer Item)[]
+      ? readonly Wire<Item>[]
+      : T extends object
+        ? { readonly [Name in keyof T]: Wire<T[Name]> }
+        : T
+
+/** A page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly cursor: string | null
+}
+
+/** Whom the page is for. */
+export interface Session {
+  readonly readOnly: boolean
+  readonly now: string
+}
+
+/** A value of any size: its beginning, when it is long. */
+export type Shown =
+  | { readonly kind: 'whole'; readonly value: JsonValue }
+  | { readonly kind: 'beginning'; readonly text: string; readonly length: number }
+  | { readonly kind: 'hidden' }
+
+/** An error in one line. */
+export interface ErrorLine {
+  readonly task: string
+  readonly name: string
+  readonly code: string | null
+  /** `null`: hidden. */
+  readonly message: string | null
+}
+
+/** A run in a list. */
+export interface RunLine {
+  readonly id: string
+  readonly job: string | null
+  readonly kind: Occurrence['kind']
+  readonly state: Occurrence['state']
+  readonly reason: string | null
+  readonly why: string
+  readonly scheduledAt: string
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+  readonly node: string | null
+  readonly recovered: boolean
+  readonly isBackfill: boolean
+  readonly rescues: number
+  readonly actor: string | null
+  readonly cancelRequested: boolean
+  readonly slots: number
+  readonly error: ErrorLine | null
+}
+
+/** A task in the grid of a job. */
+export interface TaskCell {
+  readonly name: string
+  readonly state: TaskReport['state']
+  readonly attempts: number
+  readonly durationMs: number | null
+}
+
+/** A run in the grid of a job. */
+export interface GridRun extends RunLine {
+  readonly tasks: readonly TaskCell[]
+}
+
+/** A bar of a sparkline. */
+export interface Bar {
+  readonly id: string
+  readonly state: Occurrence['state']
+  readonly durationMs: number | null
+  readonly scheduledAt: string
+}
+
+/** A job in a list. */
+export interface JobLine {
+  readonly name: string
+  readonly owner: string | null
+  readonly tags: readonly string[]
+  readonly description: string | null
+  readonly schedule: string | null
+  readonly timezone: string | null
+  readonly nextAt: string | null
+  readonly isLate: boolean
+  readonly paused: Wire<JobInfo['paused']>
+  readonly lastRun: Wire<JobInfo['lastRun']> | null
+  readonly counts: LiveCounts | null
+}
+
+/** What may be done to one job, and now. */
+export type Rights = Readonly<Record<Exclude<DashboardAction, 'open' | 'view'>, boolean>>
+
+/** A job whole. */
+export interface JobView extends JobLine {
+  readonly version: number
+  readonly settings: Wire<JobDetails['settings']>
+  readonly tasks: readonly { readonly name: string; readonly handler: string | null; readonly data: Shown | null }[]
+  readonly createdAt: string
+  readonly changedAt: string
+  readonly lastSuccessAt: string | null
+  readonly silentSince: string | null
+  readonly rights: Rights
+  readonly hidden: readonly HiddenKind[]
+}
+
+/** A task in the timeline of a run. */
+export interface TaskLine {
+  readonly name: string
+  readonly state: TaskReport['state'] | 'waiting'
+  readonly reason: string | null
+  readonly durationMs: number | null
+  readonly attemptCount: number
+  readonly attempts: readonly {
+    readonly number: number
+    readonly state: TaskReport['attempts'][number]['state']
+    readonly startedAt: string
+    readonly endedAt: string | null
+  }[]
+  readonly progress: { readonly fraction: number; readonly message: string | null } | null
+}
+
+/** A run whole, but for what its tasks have said. */
+export interface RunView extends RunLine {
+  readonly jobVersion: number
+  readonly fencingToken: number
+  readonly replayOf: string | null
+  readonly backfill: { readonly key: string; readonly slot: string } | null
+  readonly requestKey: string | null
+  readonly requestReason: string | null
+  readonly cancelRequest: Wire<Occurrence['cancelRequest']>
+  readonly input: Shown | null
+  readonly span: Wire<Occurrence['span']>
+  readonly tasks: readonly TaskLine[]
+  readonly rights: Rights
+  readonly hidden: readonly HiddenKind[]
+}
+
+/** A line of a log. */
+export interface LogEntry {
+  readonly at: string
+  readonly level: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, JsonValue>> | null
+  readonly isCut: boolean
+}
+
+/** What a task of a run has done and said. */
+export interface TaskView {
+  readonly name: string
+  readonly state: TaskReport['state']
+  readonly reason: string | null
+  readonly durationMs: number | null
+  readonly attemptCount: number
+  readonly result: Shown | null
+  readonly attempts: readonly {
+    readonly number: number
+    readonly state: TaskReport['attempts'][number]['state']
+    readonly reason: string | null
+    readonly startedAt: string
+    readonly endedAt: string | null
+    readonly durationMs: number | null
+    readonly error: ErrorRecord | null
+    readonly logs: readonly LogEntry[]
+    readonly droppedLogs: number
+    readonly progress: { readonly fraction: number; readonly message: string | null } | null
+  }[]
+}
+
+/** What the overview begins with. */
+export interface Overview {
+  readonly counts: LiveCounts
+  readonly failures: readonly RunLine[]
+  readonly running: readonly RunLine[]
+  readonly waiting: readonly RunLine[]
+  readonly nodes: readonly Wire<NodeInfo>[]
+}
+
+/** What a look at all jobs has found. */
+export interface SurveyView {
+  /** When the look was taken. */
+  readonly at: string
+  readonly jobs: number
+  /** There are more, which were not looked at. */
+  readonly isPart: boolean
+  readonly paused: number
+  readonly late: readonly JobLine[]
+  readonly lateCount: number
+  readonly failing: readonly JobLine[]
+  readonly failingCount: number
+  readonly upcoming: readonly { readonly job: string; readonly at: string }[]
+}
+
+/** A version of a job, with what it has changed. */
+export interface VersionView {
+  readonly version: number
+  readonly createdAt: string
+  readonly isFirstKnown: boolean
+  readonly changes: readonly { readonly name: string; readonly before: string; readonly after: string }[]
+  readonly tasks: Wire<JobVersion['tasks']> | null
+}
+
+/** What a bulk action did with one part of what matches. */
+export interface BulkAnswer {
+  readonly done: number
+  readonly passedOver: number
+  readonly failed: readonly { readonly what: string; readonly message: string }[]
+  /** Where to go on; `null`: all were seen. */
+  readonly cursor: string | null
+}
+
+/** What a bulk action would do. */
+export interface BulkPlan {
+  readonly count: number
+  readonly first: readonly string[]
+  /** There are more than were counted. */
+  readonly isPart: boolean
+}
+
+/** How far a backfill is, or what it would do. */
+export type BackfillView = Wire<BackfillResult>
+
+/** Why something was not answered. */
+export interface ProblemView {
+  readonly error: { readonly code: string; readonly message: string; readonly field: string | null }
+}

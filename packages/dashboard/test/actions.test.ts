@@ -1,0 +1,259 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import { redisStorage } from '@jobistemer/storage-redis'
+import { sharedRedis } from '@jobistemer/test-servers'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accessibilityFindings, open, openBrowser, settled, type TestBrowser } from './browser.ts'
+import { createWorld, type World } from './world.ts'
+
+let browser: TestBrowser
+let redis: Awaited<ReturnType<typeof sharedRedis>>
+
+beforeAll(async () => {
+  browser = await openBrowser()
+  redis = await sharedRedis()
+})
+afterAll(async () => {
+  await browser?.close()
+  await redis?.stop()
+})
+
+/** Goes on with Tab until what has this name is focused, as somebody without a mouse does. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let count = 0; count < 150; count++) {
+    await page.keyboard.press('Tab')
+    const focused = (await page.evaluate(`(() => {
+      const one = document.activeElement
+      const label = one?.labels?.[0]?.textContent
+      return (one?.getAttribute('aria-label') ?? label ?? one?.textContent ?? '').trim()
+    })()`)) as string
+    if (focused === name) return
+  }
+  throw new Error(`Nothing that is called ${name} can be reached with Tab.`)
+}
+
+async function press(page: Page, name: string): Promise<void> {
+  await tabTo(page, name)
+  await page.keyboard.press('Enter')
+}
+
+/** Presses a button that opens a dialog. */
+async function opens(page: Page, name: string): Promise<void> {
+  await press(page, name)
+  await page.locator('dialog[open]').waitFor()
+}
+
+async function type(page: Page, field: string, text: string): Promise<void> {
+  await tabTo(page, field)
+  await page.keyboard.type(text)
+}
+
+const storages = {
+  SQLite: () => createWorld(),
+  Redis: () =>
+    createWorld({ storage: redisStorage({ url: redis.url, prefix: `dashboard-${process.pid}-${Date.now()}` }) }),
+} as const
+
+describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) => {
+  let world: World
+  let origin: string
+  let page: Page
+
+  beforeAll(async () => {
+    world = await create()
+    origin = await world.serve(world.dashboard({ authorize: () => ({ actor: 'anna' }) }))
+    page = browser.page
+    browser.complaints()
+  })
+  afterAll(() => world.end())
+
+  const told = (text: string | RegExp) => page.locator('.notices').getByText(text).first().waitFor()
+  const idOfPage = (): OccurrenceId => new URL(page.url()).searchParams.get('run') as OccurrenceId
+
+  it('runs a job with data, shows what is wrong with them, and goes to the run', async () => {
+    await open(page, origin, '/job?job=nightly-report')
+    await opens(page, 'Run now')
+    await type(page, 'Data', '{"fail": ')
+    await press(page, 'Run')
+    await page.getByText('This is not JSON.').waitFor()
+    expect(await accessibilityFindings(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await page.locator('dialog').waitFor({ state: 'detached' })
+    // The focus is back where it came from.
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Run now')
+    await page.keyboard.press('Enter')
+    await page.locator('dialog[open]').waitFor()
+    await type(page, 'Data', '{"fail": true}')
+    await type(page, 'Reason', 'a customer asked')
+    await press(page, 'Run')
+    await page.waitForURL(/\/run\?run=occ_/)
+    await page.getByText('the disk is full').first().waitFor()
+    const run = await world.client.waitFor(idOfPage())
+    expect(run).toMatchObject({ input: { fail: true }, requestActor: 'anna', requestReason: 'a customer asked' })
+  })
+
+  it('replays a run from one of its tasks', async () => {
+    const failed = idOfPage()
+    await settled(page)
+    await opens(page, 'Replay')
+    await tabTo(page, 'From task')
+    await page.keyboard.press('ArrowDown')
+    await type(page, 'Data', '{"fail": false}')
+    await press(page, 'Replay')
+    await page.waitForURL((url) => url.searchParams.get('run') !== failed)
+    const run = await world.client.waitFor(idOfPage())
+    expect([run.replayOf, run.state, run.tasks.map(({ name }) => name)]).toEqual([failed, 'completed', ['upload']])
+    await page.getByText('an earlier run').waitFor()
+  })
+
+  it('pauses a job, and resumes it', async () => {
+    await open(page, origin, '/job?job=hourly')
+    await opens(page, 'Pause')
+    await type(page, 'Reason', 'the disk is full')
+    await press(page, 'Pause')
+    await told('hourly is paused.')
+    await page.getByText(/Paused .* by anna: the disk is full/).waitFor()
+    expect((await world.client.job('hourly')).paused).toMatchObject({
+      actor: 'anna',
+      reason: 'the disk is full',
+      until: null,
+    })
+    await opens(page, 'Resume')
+    await press(page, 'Resume')
+    await told('hourly is resumed.')
+    expect((await world.client.job('hourly')).paused).toBeNull()
+  })
+
+  it('skips a slot, and explains what became of it', async () => {
+    await open(page, origin, '/job?job=nightly-report&tab=upcoming')
+    const [slot] = await world.client.nextRuns('nightly-report', 1)
+    await opens(page, 'Skip')
+    await press(page, 'Skip it')
+    await told(/is skipped/)
+    const { occurrence } = await world.client.explain('nightly-report', slot as Date)
+    expect([occurrence?.state, occurrence?.requestActor]).toEqual(['canceled', 'anna'])
+    await press(page, 'Explain')
+    await page.locator('.callout').getByText(/\w/).first().waitFor()
+  })
+
+  it('backfills a past day: says what would run, runs it, and shows how far it is', async () => {
+    await open(page, origin, '/job?job=hourly')
+    await opens(page, 'Backfill')
+    await tabTo(page, 'Which slots')
+    await page.keyboard.press('End')
+    await press(page, 'Show what would run')
+    await page.getByText(/2[345] of 2[345] slots would run/).waitFor()
+    const before = await world.client.occurrences({ job: 'hourly' })
+    expect(before.items.filter(({ backfill }) => backfill !== null)).toEqual([])
+    await tabTo(page, 'Back')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.getByText(/2[345] completed, 0 failed, 0 canceled, 0 under way, 0 to come/).waitFor({ timeout: 40_000 })
+    await press(page, 'Close')
+    await page.locator('dialog').waitFor({ state: 'detached' })
+  })
+
+  it('cancels what runs, and says so when somebody was faster', async () => {
+    const { id } = await world.client.trigger('blocked')
+    const waiting = await world.client.trigger('blocked')
+    await open(page, origin, `/run?run=${waiting.id}`)
+    await opens(page, 'Cancel run')
+    await tabTo(page, 'Reason')
+    // Somebody else cancels it meanwhile.
+    await world.client.cancel(waiting.id)
+    await press(page, 'Cancel the run')
+    await told(/Nothing was done: it had ended before, as canceled/)
+    await open(page, origin, `/run?run=${id}`)
+    await page.getByText('copying').first().waitFor()
+    await opens(page, 'Cancel run')
+    await press(page, 'Cancel the run')
+    await told('Its node was asked to stop it.')
+    const run = await world.client.waitFor(id)
+    expect([run.state, run.cancelRequest?.actor]).toEqual(['canceled', 'anna'])
+    await page.locator('.badges').getByText('canceled').first().waitFor()
+  })
+
+  it('pauses and resumes everything that matches, after it has said what that is', async () => {
+    await open(page, origin, '/jobs?tag=eu')
+    await opens(page, 'Pause all')
+    await page.getByText('2 jobs').waitFor()
+    expect((await world.client.jobs({ paused: true })).items).toEqual([])
+    await type(page, 'Reason', 'a move')
+    await press(page, 'Pause them')
+    await page.getByText('2 of 2 done.').waitFor()
+    await press(page, 'Done')
+    expect((await world.client.jobs({ paused: true })).items.map(({ paused }) => paused?.reason)).toEqual([
+      'a move',
+      'a move',
+    ])
+    await opens(page, 'Resume all')
+    await page.getByText('2 jobs').waitFor()
+    await press(page, 'Resume them')
+    await page.getByText('2 of 2 done.').waitFor()
+    await press(page, 'Done')
+    expect((await world.client.jobs({ paused: true })).items).toEqual([])
+  })
+
+  it('replays all failures of a job, and cancels all that waits', async () => {
+    await open(page, origin, '/failures?of=nightly-report')
+    await opens(page, 'Replay all')
+    await page.getByText('1 failure').waitFor()
+    await press(page, 'Replay them')
+    await page.getByText('1 of 1 done.').waitFor()
+    await press(page, 'Done')
+    const first = await world.client.trigger('blocked')
+    for (let count = 0; count < 3; count++) await world.client.trigger('blocked')
+    await open(page, origin, '/queue?state=queued')
+    await opens(page, 'Cancel all')
+    await page.getByText('3 runs').waitFor()
+    await press(page, 'Cancel them')
+    await page.getByText('3 of 3 done.').waitFor()
+    await press(page, 'Done')
+    expect((await world.client.counts('blocked')).queued).toBe(0)
+    await world.client.cancel(first.id)
+    await world.client.waitFor(first.id)
+  })
+
+  it('runs every job that matches, each once', async () => {
+    await open(page, origin, '/jobs?text=large')
+    await opens(page, 'Run all')
+    await page.getByText('1 job', { exact: true }).waitFor()
+    await press(page, 'Run them')
+    await page.getByText('1 of 1 done.').waitFor()
+    expect((await world.client.occurrences({ job: 'large' })).items).toHaveLength(1)
+  })
+
+  it('finds a job by the search, goes through the grid with arrow keys, and back', async () => {
+    await open(page, origin, '/')
+    await page.keyboard.press('/')
+    await page.keyboard.type('nightly')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Search for nightly' }).waitFor()
+    await press(page, 'nightly-report')
+    await page.getByRole('heading', { name: 'nightly-report' }).waitFor()
+    await page.locator('.grid-cell').first().waitFor()
+    await page.locator('.grid [tabindex="0"]').focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Home')
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toMatch(
+      /^upload: failed, 2 attempts/,
+    )
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/task=upload/)
+    await page.goBack()
+    await page.getByRole('heading', { name: 'nightly-report' }).waitFor()
+  })
+
+  it('shows what happens while it is looked at, without being asked', async () => {
+    await open(page, origin, '/queue')
+    const { id } = await world.client.trigger('blocked')
+    await page.getByRole('link', { name: 'blocked' }).waitFor()
+    await world.client.cancel(id)
+    await page.getByText('Nothing runs at the moment.').waitFor()
+  })
+
+  it('has complained of nothing', () => {
+    expect(browser.complaints()).toEqual([])
+  })
+})

@@ -1,0 +1,218 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type OccurrenceId,
+  silentLogger,
+  systemClock,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDashboard } from '../src/index.ts'
+import type { JobLine, JobView, Page, RunView, SurveyView } from '../src/wire.ts'
+import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { isThorough } from './effort.ts'
+import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
+
+let browser: TestBrowser
+
+beforeAll(async () => {
+  browser = await openBrowser()
+})
+afterAll(() => browser?.close())
+
+/** A storage that can be taken away, and given back. */
+function breakable(inner: Storage) {
+  const state = { isAway: false }
+  const storage = wrapStorage(inner, {
+    around: async (call) => {
+      if (state.isAway) throw new Error('the line is dead')
+      return call.proceed()
+    },
+  })
+  return { storage, state }
+}
+
+describe('a storage that is away', () => {
+  let world: World
+  let state: { isAway: boolean }
+  beforeAll(async () => {
+    const broken = breakable(sqliteStorage({ file: ':memory:' }))
+    state = broken.state
+    world = await createWorld({ storage: broken.storage })
+  })
+  afterAll(async () => {
+    state.isAway = false
+    await world.end()
+  })
+
+  it('is told of by every answer, with a status that says to come again', async () => {
+    const client = createClient({ storage: world.storage, callTimeout: 200, logger: silentLogger })
+    const dashboard = createDashboard({ client, basePath, authorize: () => true, logger: { error: () => undefined } })
+    expect((await ask(dashboard, '/api/counts')).status).toBe(200)
+    state.isAway = true
+    for (const path of ['/api/overview', '/api/jobs', '/api/nodes', '/api/job?job=hourly']) {
+      const response = await ask(dashboard, path)
+      expect([response.status, await response.text()]).not.toEqual([200, expect.anything()])
+      expect(response.status).toBeGreaterThanOrEqual(500)
+    }
+    expect((await post(dashboard, '/api/pause', { job: 'hourly' })).status).toBeGreaterThanOrEqual(500)
+    state.isAway = false
+    expect((await ask(dashboard, '/api/overview')).status).toBe(200)
+    await client.close()
+  })
+
+  it('is said on the page, which keeps what it has shown, and goes on by itself', async () => {
+    const { page } = browser
+    await page.setViewportSize({ width: 1280, height: 900 })
+    const client = createClient({ storage: world.storage, callTimeout: 300, logger: silentLogger })
+    const quiet = { error: () => undefined }
+    const origin = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger: quiet }))
+    await open(page, origin, '/jobs')
+    state.isAway = true
+    await page.getByText('The storage does not answer.').waitFor()
+    await page.locator('.live-away').waitFor()
+    expect(await page.getByText('nightly-report').count()).toBeGreaterThan(0)
+    state.isAway = false
+    await page.getByText('The storage does not answer.').waitFor({ state: 'detached' })
+    await page.locator('.live-live').waitFor()
+    await world.client.pause('hourly')
+    await page.locator('tbody').getByText('paused').first().waitFor()
+    await client.close()
+  })
+})
+
+describe('two people at once', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await createWorld()
+  })
+  afterAll(() => world.end())
+
+  it('cancel a run once, and the second one is told', async () => {
+    const { id: first } = await world.client.trigger('blocked')
+    const { id: run } = await world.client.trigger('blocked')
+    const dashboard = world.dashboard()
+    const answers = await Promise.all(
+      [1, 2].map(() => jsonOf<{ outcome: string }>(post(dashboard, '/api/cancel', { run }))),
+    )
+    expect(answers.map(({ outcome }) => outcome).sort()).toEqual(['canceled', 'final'])
+    await world.client.cancel(first)
+  })
+
+  it('who send one request twice run the job once', async () => {
+    const dashboard = world.dashboard()
+    const body = { job: 'large', key: 'one request' }
+    const answers = await Promise.all(
+      [1, 2].map(() => jsonOf<{ id: string; created: boolean }>(post(dashboard, '/api/trigger', body))),
+    )
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
+    expect(answers.map(({ created }) => created).sort()).toEqual([false, true])
+  })
+
+  it('replay nothing that runs, and skip no slot twice', async () => {
+    const { id: run } = await world.client.trigger('blocked')
+    const dashboard = world.dashboard()
+    const replayed = await post(dashboard, '/api/replay', { run })
+    expect([replayed.status, await replayed.text()]).toEqual([400, expect.stringContaining('INVALID_ARGUMENT')])
+    await world.client.cancel(run)
+    const [slot] = await world.client.nextRuns('hourly', 1)
+    const at = (slot as Date).toISOString()
+    const outcomes = []
+    for (let count = 0; count < 2; count++) {
+      outcomes.push((await jsonOf<{ outcome: string }>(post(dashboard, '/api/skip', { job: 'hourly', at }))).outcome)
+    }
+    expect(outcomes).toEqual(['canceled', 'final'])
+    expect((await post(dashboard, '/api/skip', { job: 'hourly', at: '2030-01-01T00:30:00Z' })).status).toBe(400)
+  })
+})
+
+describe('a job that is late', () => {
+  it('is said to be, in its list, in its view and in the overview', async () => {
+    const world = await createWorld()
+    const client = createClient({ storage: world.storage, logger: silentLogger })
+    const [slot] = await client.nextRuns('hourly', 1)
+    const clock = { ...systemClock, now: () => (slot as Date).getTime() + 60_000 }
+    const dashboard = world.dashboard({ clock })
+    const { items } = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?text=hourly'))
+    expect(items[0]?.isLate).toBe(true)
+    expect((await jsonOf<JobView>(ask(dashboard, '/api/job?job=hourly'))).isLate).toBe(true)
+    const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+    expect(survey.late.map(({ name }) => name)).toContain('hourly')
+    await client.close()
+    await world.end()
+  })
+})
+
+describe('a run with many tasks', () => {
+  const count = isThorough ? 1000 : 200
+
+  it(`of ${count} is shown whole, and stays within the window`, async () => {
+    const storage = sqliteStorage({ file: ':memory:' })
+    const tasks = Array.from({ length: count }, (_, index) => ({ name: `task-${index}`, run: async () => index }))
+    const wide = defineJob({ name: 'wide', taskExecutionMode: 'parallel', tasks })
+    const scheduler = createScheduler({ storage, jobs: [wide], logger: silentLogger })
+    await scheduler.start()
+    const client = createClient({ storage, logger: silentLogger })
+    const { id } = await client.trigger('wide')
+    await client.waitFor(id as OccurrenceId)
+    const world = await createWorld()
+    const origin = await world.serve(createDashboard({ client, basePath, authorize: () => true }))
+    await open(browser.page, origin, `/run?run=${id}&task=task-${count - 1}`)
+    await browser.page.getByRole('heading', { name: `task-${count - 1}` }).waitFor()
+    expect(await browser.page.locator('.timeline li').count()).toBe(count)
+    expect(await overflow(browser.page)).toBeLessThanOrEqual(0)
+    const view = await jsonOf<RunView>(fetch(`${origin}${basePath}/api/run?run=${id}`))
+    expect(view.tasks).toHaveLength(count)
+    await browser.page.goto('about:blank')
+    await world.end()
+    await client.close()
+    await scheduler.shutdown()
+    await storage.close()
+  })
+})
+
+describe('many jobs', () => {
+  const count = isThorough ? 10_000 : 1000
+
+  it(`of ${count} are shown by page: the first is small, and a look at all of them is shared`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-many-'))
+    const storage = sqliteStorage({ file: join(folder, 'jobs.db'), synchronous: 'normal' })
+    const client = createClient({ storage, logger: silentLogger })
+    await client.add(
+      Array.from({ length: count }, (_, index) =>
+        defineJob({ name: `job-${index}`, tasks: [{ name: 'only', handler: 'none' }], tags: ['many'] }),
+      ),
+    )
+    const dashboard = createDashboard({ client, basePath, authorize: () => true })
+    const headers = { 'accept-encoding': 'gzip' }
+    const first = await Promise.all(
+      ['/', '/api/session', '/api/overview', '/api/jobs'].map((path) => ask(dashboard, path, { headers })),
+    )
+    const sizes = await Promise.all(first.map(async (response) => (await response.arrayBuffer()).byteLength))
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(20_000)
+    const names: string[] = []
+    let cursor: string | null = null
+    do {
+      const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const page: Page<JobLine> = await jsonOf(ask(dashboard, `/api/jobs?limit=200${query}`))
+      names.push(...page.items.map(({ name }) => name))
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(new Set(names).size).toBe(count)
+    const surveys = await Promise.all([1, 2, 3].map(() => jsonOf<SurveyView>(ask(dashboard, '/api/survey'))))
+    expect(surveys.map(({ jobs, at }) => [jobs, at])).toEqual(surveys.map(() => [count, surveys[0]?.at]))
+    const plan = await jsonOf(
+      post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
+    )
+    expect(plan).toMatchObject({ count, isPart: false })
+    await client.close()
+    await storage.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+})

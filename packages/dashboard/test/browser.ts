@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { programPath } from '@jobistemer/test-servers'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { basePath } from './world.ts'
+
+/** A browser with one page, which is not started anew for each test. */
+export interface TestBrowser {
+  readonly context: BrowserContext
+  readonly page: Page
+  /** What the page has complained of since it was asked last: errors, and what its policy has refused. */
+  complaints(): readonly string[]
+  close(): Promise<void>
+}
+
+export async function openBrowser(): Promise<TestBrowser> {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-chromium-'))
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: programPath('chromium'),
+    headless: true,
+    viewport: { width: 1280, height: 900 },
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  const page = context.pages()[0] ?? (await context.newPage())
+  page.setDefaultTimeout(20_000)
+  let said: string[] = []
+  page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
+  })
+  page.on('dialog', (dialog) => {
+    said.push(`a dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('request', (request) => {
+    if (!request.url().startsWith('http://127.0.0.1:')) said.push(`asked ${request.url()}`)
+  })
+  return {
+    context,
+    page,
+    complaints: () => {
+      const all = said
+      said = []
+      return all
+    },
+    close: async () => {
+      await context.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Opens a view, and waits until everything that it shows is there, and it is live. */
+export async function open(page: Page, origin: string, path: string): Promise<void> {
+  await page.goto(`${origin}${basePath}${path}`)
+  await settled(page)
+}
+
+export async function settled(page: Page): Promise<void> {
+  await page.locator('.live-live').waitFor()
+  await page.locator('h1').first().waitFor()
+  await page.locator('.loading').first().waitFor({ state: 'detached' })
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string
+    readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+  }[]
+}
+
+/** What is hard to use for people who do not see the page as it was drawn. */
+export async function accessibilityFindings(page: Page): Promise<readonly string[]> {
+  await page.evaluate(`${axeSource}; undefined`)
+  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResult
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  )
+}
+
+/** By how many pixels the page is wider than the window. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate('document.documentElement.scrollWidth - window.innerWidth') as Promise<number>
+}

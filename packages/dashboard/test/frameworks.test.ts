@@ -1,0 +1,153 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import fastify from 'fastify'
+import { Hono } from 'hono'
+import { serve } from 'srvx/node'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expressMiddleware } from '../src/express.ts'
+import { fastifyPlugin } from '../src/fastify.ts'
+import { honoHandler } from '../src/hono.ts'
+import { nodeListener } from '../src/node.ts'
+import type { TriggerResult } from '@jobistemer/core'
+import type { JobView } from '../src/wire.ts'
+import { basePath, createWorld, jsonOf, type World } from './world.ts'
+
+let world: World
+
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.end())
+
+interface Running {
+  readonly origin: string
+  close(): Promise<unknown>
+}
+
+async function listening(server: Server): Promise<Running> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
+  'node:http': () => listening(createServer(nodeListener(world.dashboard()))),
+  Express: () => {
+    const app = express()
+    app.use(basePath, expressMiddleware(world.dashboard()))
+    app.get('/other', (_, response) => void response.send('other'))
+    return listening(createServer(app))
+  },
+  'Express, behind its parser of JSON': () => {
+    const app = express()
+    app.use(express.json({ limit: '1mb' }))
+    app.use(basePath, expressMiddleware(world.dashboard()))
+    app.get('/other', (_, response) => void response.send('other'))
+    return listening(createServer(app))
+  },
+  Fastify: async () => {
+    const app = fastify()
+    await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
+    app.get('/other', async () => 'other')
+    app.post('/other', async ({ body }) => body)
+    const origin = await app.listen({ port: 0, host: '127.0.0.1', forceCloseConnections: true } as never)
+    return {
+      origin,
+      close: () => {
+        app.server.closeAllConnections()
+        return app.close()
+      },
+    }
+  },
+  Hono: async () => {
+    const app = new Hono()
+    const handler = honoHandler(world.dashboard())
+    app.all(basePath, handler).all(`${basePath}/*`, handler)
+    app.get('/other', (context) => context.text('other'))
+    const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', silent: true })
+    await server.ready()
+    return { origin: String(server.url).replace(/\/$/, ''), close: () => server.close(true) }
+  },
+}
+
+describe.each(Object.entries(frameworks))('%s', (name, start) => {
+  let running: Running
+  beforeAll(async () => {
+    running = await start()
+  })
+  afterAll(() => running.close())
+
+  const act = (path: string, body: object | string, headers: Record<string, string> = {}) =>
+    fetch(`${running.origin}${basePath}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-jobistemer': '1', origin: running.origin, ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+
+  it('serves the page, with and without a slash, and its files', async () => {
+    for (const path of ['', '/', '/jobs?text=a', '/job?job=hourly&tab=upcoming']) {
+      const response = await fetch(`${running.origin}${basePath}${path}`)
+      const text = await response.text()
+      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+      expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+      for (const [, file] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+        expect(file).toMatch(new RegExp(`^${basePath}/assets/`))
+        const found = await fetch(`${running.origin}${file}`)
+        expect([found.status, (await found.text()).length > 100]).toEqual([200, true])
+      }
+    }
+  })
+
+  it('reads, with a query that has all kinds of characters', async () => {
+    const job = '../..//x?y=1&z=%2F#h'
+    const response = await fetch(`${running.origin}${basePath}/api/job?${new URLSearchParams({ job })}`)
+    expect([response.status, (await jsonOf<JobView>(response)).name]).toEqual([200, job])
+  })
+
+  it('acts, with the body as it was sent', async () => {
+    const data = { text: 'ü 🚚 "quoted"', list: [1, null] }
+    const response = await act('/api/trigger', { job: 'large', data, reason: `by ${name}` })
+    expect(response.status).toBe(200)
+    const { id } = await jsonOf<TriggerResult>(response)
+    const run = await world.client.occurrence(id)
+    expect([run.input, run.requestReason]).toEqual([data, `by ${name}`])
+  })
+
+  it('refuses what comes from elsewhere, and a body that is too large', async () => {
+    expect((await act('/api/trigger', { job: 'large' }, { origin: 'https://evil.example' })).status).toBe(403)
+    expect((await act('/api/trigger', { job: 'large', data: 'x'.repeat(300_000) })).status).toBe(413)
+    expect((await act('/api/pause', { job: 'none' })).status).toBe(404)
+  })
+
+  it('tells of changes while they happen, and ends when nobody listens', async () => {
+    const stop = new AbortController()
+    const response = await fetch(`${running.origin}${basePath}/api/changes`, { signal: stop.signal })
+    expect(response.headers.get('content-type')).toContain('text/event-stream')
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    let told = ''
+    let isAsked = false
+    while (!told.includes('jobs')) {
+      const { value, done } = await reader.read()
+      expect(done).toBe(false)
+      told += new TextDecoder().decode(value)
+      if (told.includes('start') && !isAsked) {
+        isAsked = true
+        await world.client.pause('hourly')
+      }
+    }
+    stop.abort()
+    await world.client.resume('hourly')
+  })
+
+  it('leaves other paths to others', async () => {
+    const response = await fetch(`${running.origin}/other`)
+    const text = await response.text()
+    expect(name === 'node:http' ? response.status : text).toBe(name === 'node:http' ? 404 : 'other')
+  })
+})

@@ -1,0 +1,205 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { defineJob, type OccurrenceId } from '@jobistemer/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nodeListener } from '../src/node.ts'
+import { accessibilityFindings, open, openBrowser, overflow, settled, type TestBrowser } from './browser.ts'
+import { largeResult } from './jobs.ts'
+import { basePath, createWorld, type World } from './world.ts'
+
+let world: World
+let browser: TestBrowser
+const runs: Record<string, OccurrenceId> = {}
+
+beforeAll(async () => {
+  world = await createWorld()
+  const { client } = world
+  runs.failed = (await client.trigger('nightly-report', { data: { fail: true, card: 'secret-card' } })).id
+  runs.large = (await client.trigger('large')).id
+  for (const id of Object.values(runs)) await client.waitFor(id)
+  runs.running = (await client.trigger('blocked')).id
+  runs.queued = (await client.trigger('blocked')).id
+  await client.add(
+    Array.from({ length: 60 }, (_, index) =>
+      defineJob({ name: `more-${index}`, owner: 'many', tasks: [{ name: 'only', handler: 'none' }] }),
+    ),
+  )
+  browser = await openBrowser()
+})
+afterAll(async () => {
+  await browser?.close()
+  await world.end()
+})
+
+const paths = (): readonly string[] => [
+  '/',
+  '/jobs',
+  '/job?job=hourly',
+  '/job?job=hourly&tab=upcoming',
+  `/run?run=${runs.failed}`,
+  `/run?run=${runs.running}`,
+  '/failures',
+  '/queue',
+  '/nodes',
+]
+
+describe('a dashboard that only shows', () => {
+  it('offers no action', async () => {
+    const { page } = browser
+    const origin = await world.serve(world.dashboard({ readOnly: true }))
+    for (const path of paths()) {
+      await open(page, origin, path)
+      const names = await page.getByRole('button').allTextContents()
+      expect([path, names.filter((name) => !['Clear', 'Explain', 'Next page'].includes(name))]).toEqual([path, []])
+    }
+    await page.getByText('This dashboard only shows.').waitFor()
+  })
+})
+
+describe('rights of one job', () => {
+  it('offer what may be done, and say what may not be seen', async () => {
+    const { page } = browser
+    const authorize: Parameters<World['dashboard']>[0] = {
+      authorize: (_, { action, job }) =>
+        action === 'open' || (job === 'hourly' && ['view', 'trigger'].includes(action)),
+    }
+    const origin = await world.serve(world.dashboard(authorize))
+    await open(page, origin, '/job?job=hourly')
+    expect(await page.locator('.page-head button').allTextContents()).toEqual(['Run now'])
+    await open(page, origin, '/job?job=large')
+    await page.getByText('You may not see this.').waitFor()
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+
+  it('that are none at all are answered with a page that can be read', async () => {
+    const { page } = browser
+    const origin = await world.serve(world.dashboard({ authorize: () => false }))
+    const response = await page.goto(`${origin}${basePath}/jobs`)
+    expect(response?.status()).toBe(403)
+    await page.getByText('You have no right to open.').waitFor()
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+
+  it('by a token begin with its link', async () => {
+    const { page } = browser
+    const token = 'a-token-of-24-characters'
+    const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))
+    expect((await page.goto(`${origin}${basePath}/jobs`))?.status()).toBe(401)
+    await page.goto(`${origin}${basePath}/jobs?text=hour&token=${token}`)
+    await settled(page)
+    await page.locator('tbody').getByText('hourly').waitFor()
+    expect(page.url()).toBe(`${origin}${basePath}/jobs?text=hour`)
+  })
+})
+
+describe('what is hidden', () => {
+  it('is said to be, and is not on the page', async () => {
+    const { page } = browser
+    const origin = await world.serve(world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] }))
+    await open(page, origin, `/run?run=${runs.failed}`)
+    await page.getByText('Hidden from you.').first().waitFor()
+    const text = await page.locator('body').textContent()
+    for (const secret of ['secret-card', 'the disk is full', 'nearly full']) expect(text).not.toContain(secret)
+    expect(text).toContain('ENOSPC')
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+})
+
+describe('an open dashboard', () => {
+  let origin: string
+  beforeAll(async () => {
+    origin = await world.serve(world.dashboard())
+  })
+
+  it('shows instants in the zone that was chosen, also after it was loaded again', async () => {
+    const { page } = browser
+    await open(page, origin, '/job?job=nightly-report&tab=upcoming')
+    const slot = page.locator('.lines time').first()
+    await page.getByLabel('Times in').selectOption('job')
+    expect(await slot.textContent()).toMatch(/ 02:00:00 UTC\+[12]$/)
+    await page.getByLabel('Times in').selectOption('utc')
+    expect(await slot.textContent()).toMatch(/ 0[01]:00:00 UTC$/)
+    await page.reload()
+    await settled(page)
+    expect(await page.getByLabel('Times in').inputValue()).toBe('utc')
+  })
+
+  it('has the colours that were chosen, whatever the system has', async () => {
+    const { page } = browser
+    await page.emulateMedia({ colorScheme: 'light' })
+    await open(page, origin, '/nodes')
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
+    const light = await background()
+    await page.getByLabel('Colours').selectOption('dark')
+    expect(await background()).not.toBe(light)
+    expect(await accessibilityFindings(page)).toEqual([])
+    await page.getByLabel('Colours').selectOption('system')
+    expect(await background()).toBe(light)
+  })
+
+  it('has its filters and pages in the address, and goes back through them', async () => {
+    const { page } = browser
+    await open(page, origin, '/jobs')
+    await page.getByLabel('Owner').fill('many')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/owner=many/)
+    await page.getByRole('button', { name: 'Next page' }).click()
+    await page.waitForURL(/cursor=/)
+    await page.locator('tbody tr').nth(9).waitFor()
+    const names = await page.locator('tbody .name-cell > a').allTextContents()
+    expect(names).toHaveLength(10)
+    // A link to it shows somebody else the same.
+    const link = page.url()
+    await page.goto('about:blank')
+    await page.goto(link)
+    await settled(page)
+    expect(await page.locator('tbody .name-cell > a').allTextContents()).toEqual(names)
+    await page.getByRole('button', { name: 'First page' }).click()
+    await page.locator('tbody tr').nth(49).waitFor()
+    await page.goBack()
+    await page.waitForURL(/cursor=/)
+  })
+
+  it('says what is wrong with an address that leads nowhere', async () => {
+    const { page } = browser
+    await open(page, origin, '/jobs?cursor=forged')
+    await page.getByText('This cannot be asked for.').waitFor()
+    expect(await overflow(page)).toBeLessThanOrEqual(0)
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+
+  it('gives a large result as a file', async () => {
+    const { page } = browser
+    await open(page, origin, `/run?run=${runs.large}`)
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save the whole').click()])
+    const chunks: Buffer[] = []
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer)
+    expect(JSON.parse(Buffer.concat(chunks).toString())).toBe(largeResult)
+  })
+
+  it('says so when its server is away, and goes on by itself when that is back', async () => {
+    const { page } = browser
+    const listener = nodeListener(world.dashboard())
+    const start = async (port: number): Promise<Server> => {
+      const server = createServer(listener)
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()))
+      return server
+    }
+    const first = await start(0)
+    const { port } = first.address() as AddressInfo
+    await open(page, `http://127.0.0.1:${port}`, '/queue?state=queued')
+    await page.locator('tbody').getByText('blocked').waitFor()
+    first.closeAllConnections()
+    await new Promise((resolve) => first.close(resolve))
+    await page.getByText('The server of this dashboard does not answer.').first().waitFor()
+    expect(await page.locator('tbody').getByText('blocked').count()).toBe(1)
+    await world.client.cancel(runs.queued as OccurrenceId)
+    const second = await start(port)
+    await page.locator('.live-live').waitFor()
+    await page.getByText('Nothing waits behind an earlier run of its job.').waitFor()
+    await page.getByText('The server of this dashboard does not answer.').first().waitFor({ state: 'detached' })
+    await page.goto('about:blank')
+    second.closeAllConnections()
+    await new Promise((resolve) => second.close(resolve))
+  })
+})

@@ -1,0 +1,249 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Asked, AuditEntry } from '../src/index.ts'
+import { createDashboard } from '../src/index.ts'
+import type { TriggerResult } from '@jobistemer/core'
+import type {
+  BulkAnswer,
+  BulkPlan,
+  JobLine,
+  JobView,
+  Overview,
+  Page,
+  RunLine,
+  RunView,
+  SurveyView,
+} from '../src/wire.ts'
+import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
+
+const token = 'a-token-of-24-characters'
+let world: World
+
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.end())
+
+describe('a token', () => {
+  it('in a link leaves a cookie, and goes out of the address', async () => {
+    const dashboard = world.dashboard({ authorize: undefined as never, token })
+    const first = await ask(dashboard, `/job?job=hourly&token=${token}`)
+    expect([first.status, first.headers.get('location')]).toEqual([303, `${basePath}/job?job=hourly`])
+    const cookie = first.headers.get('set-cookie') ?? ''
+    expect(cookie).toMatch(/; Path=\/admin\/jobs; HttpOnly; SameSite=Lax$/)
+    expect(cookie).not.toContain(token)
+    const [pair = ''] = cookie.split(';', 1)
+    const second = await ask(dashboard, '/api/job?job=hourly', { headers: { cookie: `other=1; ${pair}` } })
+    expect(second.status).toBe(200)
+    const secure = await dashboard(new Request(`https://localhost${basePath}/?token=${token}`))
+    expect(secure.headers.get('set-cookie')).toMatch(/; Secure$/)
+  })
+
+  it('that is wrong leaves none, and nobody is sent to another site', async () => {
+    const dashboard = world.dashboard({ token })
+    for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
+      const response = await ask(dashboard, path)
+      expect([response.headers.get('set-cookie'), response.headers.get('location')]).toEqual([null, null])
+    }
+  })
+
+  it('can come as a bearer, and authorize says what it may do', async () => {
+    const asked: Asked[] = []
+    const dashboard = world.dashboard({
+      token,
+      authorize: (_, what) => {
+        asked.push(what)
+        return what.action === 'open' ? { actor: 'anna' } : false
+      },
+    })
+    const headers = { authorization: `Bearer ${token}` }
+    expect((await ask(dashboard, '/api/counts', { headers })).status).toBe(200)
+    expect((await ask(dashboard, '/api/job?job=hourly', { headers })).status).toBe(403)
+    expect(asked).toEqual([
+      { action: 'open', job: null },
+      { action: 'view', job: 'hourly' },
+    ])
+  })
+})
+
+describe('rights', () => {
+  it('of one job leave the others out of every list', async () => {
+    for (const job of ['hourly', 'large']) await world.client.waitFor((await world.client.trigger(job)).id)
+    const failed = await world.client.trigger('deep-stack')
+    await world.client.waitFor(failed.id)
+    const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
+    const jobs = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs'))
+    expect(jobs.items.map(({ name }) => name)).toEqual(['hourly'])
+    expect(Object.keys(await jsonOf<object>(ask(dashboard, '/api/sparklines')))).toEqual(['hourly'])
+    expect((await jsonOf<Page<RunLine>>(ask(dashboard, '/api/failures'))).items).toEqual([])
+    const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+    expect([survey.failing, survey.failingCount > 0]).toEqual([[], true])
+    expect(survey.upcoming.map(({ job }) => job)).toEqual(['hourly'])
+    const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
+    expect(overview.failures).toEqual([])
+    expect((await ask(dashboard, `/api/run?run=${failed.id}`)).status).toBe(403)
+    expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(403)
+  })
+
+  it('are offered as they are, and a bulk action passes over what may not be done', async () => {
+    const dashboard = world.dashboard({
+      authorize: (_, { action, job }) =>
+        action === 'open' || action === 'view' || (action === 'pause' && job === 'hourly'),
+    })
+    const { rights } = await jsonOf<JobView>(ask(dashboard, '/api/job?job=hourly'))
+    expect(rights).toEqual({
+      trigger: false,
+      replay: false,
+      cancel: false,
+      skip: false,
+      pause: true,
+      resume: false,
+      backfill: false,
+    })
+    const plan = await jsonOf<BulkPlan>(
+      post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {}, dryRun: true }),
+    )
+    expect(plan).toEqual({ count: 1, first: ['hourly'], isPart: false })
+    const done = await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} }))
+    expect(done).toMatchObject({ done: 1, failed: [], cursor: null })
+    expect(done.passedOver).toBeGreaterThan(5)
+    const paused = await world.client.jobs({ paused: true })
+    expect(paused.items.map(({ name }) => name)).toEqual(['hourly'])
+    await world.client.resume('hourly')
+  })
+})
+
+describe('the audit', () => {
+  it('tells who did what and why, also what has failed; core keeps it, too', async () => {
+    const entries: AuditEntry[] = []
+    const audit = (entry: AuditEntry): void => {
+      entries.push(entry)
+    }
+    const dashboard = world.dashboard({ audit, authorize: () => ({ actor: 'anna' }) })
+    const asked = post(dashboard, '/api/trigger', { job: 'large', reason: 'a customer asked' })
+    const { id } = await jsonOf<TriggerResult>(asked)
+    const run = await world.client.waitFor(id)
+    expect([run.requestActor, run.requestReason]).toEqual(['anna', 'a customer asked'])
+    await post(dashboard, '/api/pause', { job: 'hourly', reason: 'the disk is full' })
+    expect((await world.client.job('hourly')).paused).toMatchObject({ actor: 'anna', reason: 'the disk is full' })
+    await post(dashboard, '/api/resume', { job: 'hourly', reason: 'there is room' })
+    await post(dashboard, '/api/pause', { job: 'none' })
+    await post(dashboard, '/api/bulk-runs', { action: 'replay', filter: { of: 'deep-stack' }, key: 'k', reason: 'all' })
+    await post(dashboard, '/api/backfill', {
+      job: 'hourly',
+      from: '2026-01-01T00:00:00Z',
+      to: '2026-01-02T00:00:00Z',
+      dryRun: true,
+    })
+    expect(entries.map(({ at: _, run: of, ...entry }) => ({ ...entry, of: of !== null }))).toEqual([
+      { action: 'trigger', job: 'large', actor: 'anna', reason: 'a customer asked', error: null, of: false },
+      { action: 'pause', job: 'hourly', actor: 'anna', reason: 'the disk is full', error: null, of: false },
+      { action: 'resume', job: 'hourly', actor: 'anna', reason: 'there is room', error: null, of: false },
+      { action: 'pause', job: 'none', actor: 'anna', reason: null, error: 'JOB_NOT_FOUND', of: false },
+      { action: 'replay', job: 'deep-stack', actor: 'anna', reason: 'all', error: null, of: true },
+    ])
+  })
+
+  it('that throws fails nothing', async () => {
+    const errors: string[] = []
+    const dashboard = world.dashboard({
+      audit: () => Promise.reject(new Error('the audit is full')),
+      logger: { error: (_, message) => void errors.push(message) },
+    })
+    expect((await post(dashboard, '/api/resume', { job: 'hourly' })).status).toBe(200)
+    expect(errors).toEqual(['audit threw'])
+  })
+})
+
+describe('what is hidden', () => {
+  const secret = 'xxxxxxxx'
+
+  it('leaves the server in no answer', async () => {
+    const { id } = await world.client.trigger('nightly-report', { data: { card: secret, fail: true } })
+    await world.client.waitFor(id)
+    const large = await world.client.trigger('large')
+    await world.client.waitFor(large.id)
+    const shown = world.dashboard()
+    const hiding = world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] })
+    const paths = [
+      `/api/run?run=${id}`,
+      `/api/task?run=${id}&task=upload`,
+      `/api/task?run=${large.id}&task=only`,
+      `/api/value?run=${id}`,
+      `/api/value?run=${large.id}&task=only`,
+      '/api/failures',
+      '/api/overview',
+      '/api/history?job=nightly-report',
+    ]
+    const texts = { shown: '', hidden: '' }
+    for (const path of paths) {
+      texts.shown += await (await ask(shown, path)).text()
+      texts.hidden += await (await ask(hiding, path)).text()
+    }
+    for (const text of [secret, 'the disk is full', 'nearly full', 'write failed']) {
+      expect(texts.shown).toContain(text)
+      expect(texts.hidden).not.toContain(text)
+    }
+    expect(texts.hidden).toContain('DiskError'.slice(4))
+  })
+
+  it('goes by a rule, and what throws hides', async () => {
+    const { id } = await world.client.trigger('nightly-report', { data: { card: secret } })
+    await world.client.waitFor(id)
+    const seen: string[] = []
+    const hide = (what: string, { job }: { readonly job: string | null }) => {
+      seen.push(`${what} of ${job}`)
+      if (what === 'payloads') throw new Error('no rule')
+      return what === 'logs'
+    }
+    const dashboard = world.dashboard({ hide, logger: { error: () => undefined } })
+    const view = await jsonOf<RunView>(ask(dashboard, `/api/run?run=${id}`))
+    expect([view.input, view.hidden]).toEqual([{ kind: 'hidden' }, ['payloads', 'logs']])
+    expect(seen).toContain('payloads of nightly-report')
+  })
+})
+
+describe('options', () => {
+  it.each([
+    ['client', undefined],
+    ['client', {}],
+    ['basePath', 'admin'],
+    ['basePath', '/a/../b'],
+    ['basePath', '/a b'],
+    ['authorize', 'yes'],
+    ['token', 'short'],
+    ['readOnly', 1],
+    ['hide', 'results'],
+    ['hide', ['secrets']],
+    ['audit', {}],
+    ['origins', 'https://x.example'],
+    ['origins', ['x.example']],
+    ['origins', ['https://x.example/path']],
+    ['title', ''],
+    ['logger', {}],
+    ['clock', {}],
+    ['basepath', '/x'],
+  ])('%s that is %j is refused', (name, value) => {
+    const options = { client: world.client, [name]: value }
+    expect(() => createDashboard(options as never)).toThrow(new RegExp(name))
+    try {
+      createDashboard(options as never)
+    } catch (error) {
+      expect(error).toMatchObject({ code: name === 'basepath' ? 'UNKNOWN_OPTION' : 'INVALID_ARGUMENT' })
+      if (name === 'token') expect(String(error)).not.toContain('short.')
+    }
+  })
+
+  it('the host of a request is the one that its header names, if there is one', async () => {
+    const dashboard = world.dashboard()
+    const from = (origin: string, host: string) => post(dashboard, '/api/resume', { job: 'hourly' }, { origin, host })
+    expect((await from('https://jobs.example.com', 'jobs.example.com')).status).toBe(200)
+    expect((await from('http://localhost', 'jobs.example.com')).status).toBe(403)
+    expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
+  })
+
+  it('origins lets a page in whose proxy changes the host', async () => {
+    const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
+    const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }
+    expect((await post(dashboard, '/api/resume', { job: 'hourly' }, headers)).status).toBe(200)
+  })
+})
