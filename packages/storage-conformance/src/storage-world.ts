@@ -25,6 +25,7 @@ export interface WorldTransaction {
   readonly transaction: unknown
   /** Rejects when it cannot be committed; it is rolled back then. */
   commit(): Promise<void>
+  /** Nothing of it stays. */
   rollback(): Promise<void>
 }
 
