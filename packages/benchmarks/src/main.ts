@@ -43,13 +43,19 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [--occurrences N] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { smoke: { type: 'boolean', default: false }, jobs: { type: 'string' }, occurrences: { type: 'string' } },
+  options: {
+    smoke: { type: 'boolean', default: false },
+    jobs: { type: 'string' },
+    occurrences: { type: 'string' },
+    nodes: { type: 'string' },
+  },
 })
 const { smoke } = values
+const nodes = values.nodes?.split(',').map(Number)
 const counts: { jobs?: number; occurrences?: number } = {}
 for (const name of ['jobs', 'occurrences'] as const) if (values[name] !== undefined) counts[name] = Number(values[name])
 const wrong = (['jobs', 'occurrences'] as const).find((name) => {
@@ -63,10 +69,13 @@ if (unknown !== undefined) {
 } else if (wrong !== undefined) {
   console.error(`--${wrong} is not a number of ${wrong}: ${values[wrong]}.\n${usage}`)
   process.exitCode = 2
+} else if (nodes?.some((size) => !(Number.isSafeInteger(size) && size > 0))) {
+  console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)
+  process.exitCode = 2
 } else {
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke, ...counts })))
+    console.log(printTable(await suite.run({ smoke, nodes, ...counts })))
   }
 }

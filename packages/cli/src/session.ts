@@ -15,6 +15,12 @@ export interface SessionOptions {
   readonly timeoutMs: number
 }
 
+/** A storage that is said by a text. */
+export interface Located {
+  readonly location: Location
+  readonly options: OpenOptions
+}
+
 /** Opens what a command asks for, once, and closes it at the end. Nothing is loaded before it is asked for. */
 export class Session {
   /** What the storage, or the client, has warned of. */
@@ -76,7 +82,7 @@ export class Session {
   }
 
   /** Where it is said that the storage is; `null`: the configuration has the storage itself. */
-  async located(): Promise<{ readonly location: Location; readonly options: OpenOptions } | null> {
+  async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
     const { timeoutMs } = this.#options
@@ -85,12 +91,15 @@ export class Session {
     const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
     if (asked !== undefined && asked !== '') {
       const field = this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage'
-      return { location: readLocation(asked, field), options: { ...options, folder: cwd } }
+      return this.#at(readLocation(asked, field), { ...options, folder: cwd })
     }
     const given = await this.#given()
-    return typeof given === 'string'
-      ? { location: readLocation(given, 'storage'), options: { ...options, folder } }
-      : null
+    return typeof given === 'string' ? this.#at(readLocation(given, 'storage'), { ...options, folder }) : null
+  }
+
+  #at(location: Location, options: OpenOptions): Located {
+    this.place = printLocation(location)
+    return { location, options }
   }
 
   /** What the server of a PostgreSQL is like; `null` for other storages, and for one of the configuration. */
@@ -101,10 +110,7 @@ export class Session {
 
   async #openStorage(): Promise<Storage> {
     const located = await this.located()
-    if (located !== null) {
-      this.place = printLocation(located.location)
-      return openStorage(located.location, located.options)
-    }
+    if (located !== null) return openStorage(located.location, located.options)
     const given = await this.#given()
     if (given === undefined || typeof given === 'string') {
       throw new CliError({

@@ -47,6 +47,15 @@ it('it lists jobs and triggers one, in the schema that is asked for', async () =
   expect((await ask(['counts', '--prefix', 'cli'])).out).toContain('pending  1')
 })
 
+it('its promises are tried in schemas of their own, of which none is left', async () => {
+  const { code, out } = await ask(['conformance', '--depth', 'cases', '--grep', 'prune: '])
+  expect(code).toBe(0)
+  expect(out).toMatch(/^In schemas that begin with jobistemer_conformance_\d+, until the end\.\n/)
+  expect(out).toMatch(/ (\d{2}) cases: \1 passed, 0 failed\.\n$/)
+  const { rows } = await admin.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobistemer%'")
+  expect(rows).toEqual([])
+})
+
 it('a schema that is not there is told of and not made, and what sql prints makes it', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })

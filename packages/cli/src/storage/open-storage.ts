@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
+  /** It is made if it is not there. Default: that is an error. */
+  readonly isNew?: boolean
   /** Told of what the storage warns of. */
   readonly logger: Pick<Logger, 'warn'>
 }
@@ -66,7 +68,7 @@ interface PostgresPlace {
 
 /** What is used of `@jobistemer/storage-postgres`. */
 export interface PostgresPackage {
-  postgresStorage(options: PostgresPlace & { readonly migrate: false }): Storage
+  postgresStorage(options: PostgresPlace & { readonly migrate?: false }): Storage
   inspectPostgres(options: PostgresPlace): Promise<PostgresInspection>
   postgresMigrations(options: { readonly schema?: string; readonly from?: number }): string
 }
@@ -88,7 +90,7 @@ interface AwsPackage {
   }) => { destroy(): void }
 }
 
-/** Opens the storage at a location. Nothing is made that is not there. */
+/** Opens the storage at a location. Nothing is made that is not there, unless it is to be new. */
 export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   switch (location.kind) {
     case 'sqlite':
@@ -102,11 +104,11 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
   }
 }
 
-async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs }: OpenOptions): Promise<Storage> {
+async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
   // The storage would make it, and a mistyped name would look like a ledger without jobs.
-  if (!existsSync(file)) {
+  if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
       message: `There is no file ${file}.`,
@@ -133,7 +135,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
 async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
   const { postgresStorage } = await postgresPackage(options)
   // A mistyped name would become a schema without jobs.
-  return postgresStorage({ ...placeOf(url, options), migrate: false })
+  return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 
 /** What a PostgreSQL server and its database are like. */

@@ -9,25 +9,28 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { type AskedCalls, callOptionNames, type CallOptions } from '../loop/asked-calls.ts'
+import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callsAtOnce } from '../loop/group-commit.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobLookup } from './job-lookup.ts'
-import { type Request, RequestCreator } from './request-creator.ts'
+import { RequestCreator } from './request-creator.ts'
+import type { Request } from './request-item.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import {
   readStart,
   type ReplayOptions,
   type TriggerItem,
+  type TriggerManyOptions,
   type TriggerManyResult,
   type TriggerOptions,
   type TriggerResult,
   triggerOptionNames,
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
+import { TransactionRequests } from './transaction-requests.ts'
 
-const triggerNames = [...triggerOptionNames, ...callOptionNames]
+const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 
 interface JobRequest {
   readonly job: RegisteredJob
@@ -40,6 +43,7 @@ export class Requests {
   readonly #registry: JobRegistry
   readonly #creator: RequestCreator
   readonly #lookup: JobLookup
+  readonly #inTransactions: TransactionRequests
 
   constructor(
     engine: EngineContext,
@@ -49,6 +53,7 @@ export class Requests {
     this.#lookup = options.lookup
     this.#registry = options.registry
     this.#creator = new RequestCreator(engine, options)
+    this.#inTransactions = new TransactionRequests(engine, options.registry)
   }
 
   /** Resolves when no request is under way. */
@@ -77,7 +82,14 @@ export class Requests {
     const details = read instanceof Promise ? await read : read
     const { results } = given
     const request = { ...details, ...(results !== undefined && { results }) }
-    return this.#submit(job, { kind: 'trigger', base: job.job.id, details: request, startAt }, asked)
+    const whole = { kind: 'trigger', base: job.job.id, details: request, startAt } as const
+    if (options.transaction === undefined) return this.#submit(job, whole, asked)
+    asked.assertWanted()
+    planOfRequest(this.#registry, job, request)
+    const [result] = await this.#inTransactions.create([{ job, request: whole }], options.transaction, asked)
+    if (result === undefined || result.error !== null) throw result?.error
+    const { error: _, ...answer } = result
+    return answer
   }
 
   /**
@@ -86,12 +98,14 @@ export class Requests {
    */
   async triggerMany(
     items: readonly TriggerItem[],
-    options: CallOptions,
+    options: TriggerManyOptions,
     asked: AskedCalls,
   ): Promise<readonly TriggerManyResult[]> {
-    readObject(options, 'options', callOptionNames)
+    readObject(options, 'options', [...callOptionNames, 'transaction'])
     const requests = await this.#readItems(items, asked)
     asked.assertWanted()
+    const { transaction } = options
+    if (transaction !== undefined) return this.#inTransactions.create(requests, transaction, asked)
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
     for (let start = 0; start < requests.length; start += together) {
