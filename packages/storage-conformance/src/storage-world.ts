@@ -25,6 +25,7 @@ export interface WorldTransaction {
   readonly transaction: unknown
   /** Rejects when it cannot be committed; it is rolled back then. */
   commit(): Promise<void>
+  /** Ends it without a trace. */
   rollback(): Promise<void>
 }
 
