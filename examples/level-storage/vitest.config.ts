@@ -1,1 +1,18 @@
-export { sharedSettings as default } from '../../packages/workspace/vitest.shared.ts'
+import { defineConfig, mergeConfig, type ViteUserConfig } from 'vitest/config'
+import { kitEffort } from '../../packages/workspace/test-effort.ts'
+import { sharedSettings } from '../../packages/workspace/vitest.shared.ts'
+
+const { scale, seeds } = kitEffort(0.25)
+
+export default mergeConfig(
+  sharedSettings as ViteUserConfig,
+  // In its own tests the example runs the kit as anybody would, without a word of effort.
+  defineConfig({
+    test: {
+      env: {
+        JOBISTEMER_CONFORMANCE_SCALE: process.env.JOBISTEMER_CONFORMANCE_SCALE ?? String(scale),
+        JOBISTEMER_CONFORMANCE_SEED: process.env.JOBISTEMER_CONFORMANCE_SEED ?? seeds.join(','),
+      },
+    },
+  }) as ViteUserConfig,
+)

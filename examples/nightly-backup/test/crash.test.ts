@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { createScheduler, type Occurrence } from '@jobistemer/core'
-import { startDynamoDB, startRedis } from '@jobistemer/test-servers'
+import { startDynamoDB, startPostgres, startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
@@ -14,6 +14,7 @@ import { nodesOf } from '../src/nodes.ts'
 import { readContents } from '../src/table-contents.ts'
 import { readWitness } from '../src/witness.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
+import { createDatabase } from './world.ts'
 
 /** Ends what hangs; Java takes its time to start on a busy machine. */
 const longestRunMs = 180_000
@@ -38,21 +39,44 @@ const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLo
     onTestFinished(() => server.stop())
     return { address: server.endpoint, name: 'jobistemer-demo' }
   },
+  postgres: async (folder) => {
+    const server = await startPostgres({ directory: join(folder, 'postgres') })
+    onTestFinished(() => server.stop())
+    return { address: server.url, name: 'jobistemer_demo' }
+  },
+  pglite: async (folder) => {
+    const { location, stop } = await (await loadLedger('pglite')).prepare({ folder, server: null })
+    onTestFinished(stop)
+    return location
+  },
 }
 
 const kinds = Object.keys(ledgerKinds) as readonly LedgerKind[]
-const demos = new Map<string, { readonly folder: string; readonly demo: DemoProcess }>()
-const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
 
-function start(name: string, ...options: readonly string[]): void {
-  const folder = join(top, name)
-  demos.set(name, { folder, demo: startDemo('--seconds', '1', '--out', folder, ...options) })
+/** A demo that runs, its folder, and the database that it backs up. */
+interface RunningDemo {
+  readonly folder: string
+  readonly database: string
+  readonly demo: DemoProcess
 }
 
-// Together, since most of their time they wait for a deadline.
+const demos = new Map<string, RunningDemo>()
+const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
+
+/** With the database that the demo makes of this repository; `small`: with one that is quickly backed up. */
+function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {
+  const folder = join(top, name)
+  const small = join(top, `${name}.db`)
+  if (size === 'small') createDatabase(small, 5000)
+  const given = size === 'small' ? ['--db', small] : []
+  const demo = startDemo('--seconds', '1', '--out', folder, ...given, ...options)
+  demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
+}
+
+// Together, since most of their time they wait for a deadline. The backups of one are as large as what the demo makes.
 beforeAll(() => {
-  for (const kind of kinds) start(kind, '--storage', kind)
-  start('one node', '--nodes', '1')
+  for (const kind of kinds) start(kind, kind === 'sqlite' ? 'repository' : 'small', '--storage', kind)
+  start('one node', 'small', '--nodes', '1')
 })
 
 afterAll(async () => {
@@ -68,7 +92,7 @@ function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly stri
 it.each(kinds)(
   'kills a node in the middle of a task, and another one carries on: %s',
   async (kind) => {
-    const { folder, demo } = demos.get(kind) as { folder: string; demo: DemoProcess }
+    const { folder, database, demo } = demos.get(kind) as RunningDemo
     const exitCode = await demo.ended
     expect(exitCode, demo.output()).toBe(0)
     expect(demo.output()).not.toContain('\x1b')
@@ -107,14 +131,14 @@ it.each(kinds)(
     const restored = join(folder, 'restored.db')
     writeFileSync(restored, gunzipSync(readFileSync(backup?.file ?? '')))
     const contents = async (file: string) => readContents(new Database(file, { readonly: true }))
-    expect(await contents(restored)).toEqual(await contents(join(folder, 'source.db')))
+    expect(await contents(restored)).toEqual(await contents(database))
     expect(backup?.contents).toEqual(await contents(restored))
   },
   longestRunMs,
 )
 
 it('starts its only node again, which goes on at once and makes up what it missed', async () => {
-  const { folder, demo } = demos.get('one node') as { folder: string; demo: DemoProcess }
+  const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')
 

@@ -14,12 +14,14 @@ import * as prometheus from '@jobistemer/metrics-prometheus'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
 import * as memory from '@jobistemer/storage-memory'
+import * as postgres from '@jobistemer/storage-postgres'
 import * as redis from '@jobistemer/storage-redis'
 import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
 import Database from 'better-sqlite3'
+import * as pg from 'pg'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
@@ -37,6 +39,7 @@ const modules = {
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
   '@jobistemer/storage-memory': memory,
+  '@jobistemer/storage-postgres': postgres,
   '@jobistemer/storage-redis': redis,
   '@jobistemer/storage-sqlite': sqlite,
   '@jobistemer/ticker-cron': cron,
@@ -45,6 +48,7 @@ const modules = {
   'better-sqlite3': { default: Database },
   'node:fs': fs,
   'node:os': os,
+  pg,
   'prom-client': promClient,
   vitest: { describe: (_: string, body: () => void) => body(), it: () => undefined },
 }
@@ -62,6 +66,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },
   { file: 'storage-dynamodb/README.md', shows: ['@jobistemer/storage-dynamodb'], compared: 4 },
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
+  { file: 'storage-postgres/README.md', shows: ['@jobistemer/storage-postgres'], compared: 3 },
   { file: 'storage-redis/README.md', shows: ['@jobistemer/storage-redis'], compared: 2 },
   { file: 'storage-sqlite/README.md', shows: ['@jobistemer/storage-sqlite'], compared: 5 },
   { file: 'ticker-cron/README.md', shows: ['@jobistemer/ticker-cron'], compared: 15 },

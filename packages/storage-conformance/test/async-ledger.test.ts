@@ -2,6 +2,7 @@ import { describe, it } from 'vitest'
 import { storageFromLedger } from '../../core/src/storage/index.ts'
 import { AsyncData, AsyncFixture } from '../../core/test/support/async-fixture.ts'
 import { storageConformance } from '../src/index.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
 
 // Both units of an asynchronous ledger, with whatever it may do: begin anew, refuse large steps, give short pages.
 for (const options of [
@@ -12,6 +13,7 @@ for (const options of [
     describe,
     it,
     name: `async ledger, unit ${options.unit}`,
+    ...kitEffort(0.25),
     capabilities: { findsDueJobs: true, takesNext: true },
     open() {
       const data = new AsyncData()

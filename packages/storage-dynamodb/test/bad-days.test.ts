@@ -10,6 +10,7 @@ import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './jo
 import { laggingIndex } from './lagging-index.ts'
 import { localClient } from './local-client.ts'
 import { useTable } from './use-table.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const tableName = 'bad-days'
 let client: DynamoDBClient
@@ -19,9 +20,8 @@ useTable(tableName, (made) => {
   client = made
 })
 
-// The kit's soak loses and doubles whole calls; here the requests that calls are made of go wrong, too. Half as long as
-// usual, as requests to DynamoDB Local take their time.
-const effort = { scale: 0.5, seeds: [3] }
+// The kit's soak loses and doubles whole calls; here the requests that calls are made of go wrong, too.
+const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
 describe('nodes keep the invariants', () => {

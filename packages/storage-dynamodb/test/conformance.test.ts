@@ -1,16 +1,18 @@
 import { storageConformance } from '@jobistemer/storage-conformance'
-import { beforeAll, describe, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
 
 const tableName = 'conformance'
+const client = localClient(inject('dynamodb'))
 let worlds = 0
 
 beforeAll(async () => {
-  const client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
-  client.destroy()
 })
+
+afterAll(() => client.destroy())
 
 storageConformance({
   describe,
@@ -18,17 +20,15 @@ storageConformance({
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true },
   // DynamoDB Local takes some hundred requests a second, and all of a core for them: as many connections and processes as
-  // elsewhere meet less often. JOBISTEMER_CONFORMANCE_SCALE sets it for a night. Another seed is in bad-days.test.ts.
-  scale: 0.15,
-  seeds: [1],
+  // elsewhere meet less often. Another seed is in bad-days.test.ts.
+  ...kitEffort(0.05),
   open() {
     // Worlds share a table, so that every case also shows that namespaces do not see each other.
     const prefix = `world-${++worlds}`
     const { endpoint } = inject('dynamodb')
-    const client = localClient({ endpoint })
     return {
       connect: async () => dynamodbStorage({ client, tableName, prefix }),
-      dispose: async () => client.destroy(),
+      dispose: async () => {},
       processes: {
         module: new URL('./fixtures/connect.mjs', import.meta.url),
         argument: { endpoint, tableName, prefix },

@@ -5,11 +5,12 @@ import { createTable, dynamodbStorage } from '../src/index.ts'
 import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { localClient } from './local-client.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const processCount = 8
 // Every process wants every slot: so many times eight creates, of which seven lose.
 const jobCount = 20
-const rounds = 8
+const rounds = byEffort(3)
 
 const { endpoint } = inject('dynamodb')
 let client: DynamoDBClient
@@ -26,7 +27,7 @@ afterEach(async () => {
   client?.destroy()
 })
 
-it('eight processes race for 160 occurrences: each is created, started and finished exactly once', {
+it(`eight processes race for ${jobCount * rounds} occurrences: each is created, started and finished exactly once`, {
   timeout: 600_000,
 }, async () => {
   const storage = dynamodbStorage({ client, tableName: 'race' })

@@ -1,3 +1,4 @@
+export { inspectPostgres, type PostgresInspection, type VacuumHolder } from './inspect-postgres.ts'
 export { type PostgresMigrationsOptions, postgresMigrations } from './migrations.ts'
 export type {
   PostgresClient,

@@ -18,6 +18,14 @@ export interface PostgresMigrationsOptions {
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function postgresMigrations(options: PostgresMigrationsOptions = {}): string {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `postgresMigrations needs an object of options, or nothing: ${printValue(options)}.`,
+      field: 'options',
+      value: options,
+      remedy: "Write postgresMigrations({ schema: 'jobistemer' }).",
+    })
+  }
   for (const name of Object.keys(options)) {
     if (name === 'schema' || name === 'from') continue
     throw new JobistemerError('UNKNOWN_OPTION', {

@@ -24,10 +24,10 @@ export function keepingOf({ source }: ReadOptions): Pick<StorageCapabilities, 'm
 }
 
 /** Where the connections of these options come from. */
-export async function openSource({ source, schema }: ReadOptions): Promise<Source> {
+export async function openSource({ source, schema, commandTimeoutMs }: ReadOptions): Promise<Source> {
   if ('pool' in source) return new PoolSource(source.pool, placeOf(source.pool, schema), null)
   if ('client' in source) return new ClientSource(source.client, placeOf(source.client, schema))
-  const pool = await openPool(source.url)
+  const pool = await openPool(source.url, commandTimeoutMs)
   return new PoolSource(pool, `${placeOfUrl(source.url)}, schema ${schema}`, async () => await pool.end())
 }
 

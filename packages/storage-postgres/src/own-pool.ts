@@ -7,10 +7,17 @@ export interface OwnPool extends PostgresPool {
   end(): Promise<void>
 }
 
-/** A pool of the storage's own, with the package `pg`. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
-export async function openPool(url: string): Promise<OwnPool> {
+/**
+ * A pool of the storage's own, with the package `pg`. A server that takes a connection and says nothing is given up after
+ * `limitMs`: closing would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
+export async function openPool(url: string, limitMs: number): Promise<OwnPool> {
   const pg = await importPg()
-  const pool = new pg.Pool({ connectionString: url, application_name: 'jobistemer', keepAlive: true })
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'jobistemer',
+    keepAlive: true,
+    connectionTimeoutMillis: limitMs,
+  })
   // A connection that breaks while it is idle: the pool makes another when it is needed.
   pool.on('error', () => {})
   return pool

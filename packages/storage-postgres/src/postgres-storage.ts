@@ -6,7 +6,7 @@ import { PostgresLedger } from './postgres-ledger.ts'
  * Storage in a schema of a PostgreSQL database, for any number of nodes.
  *
  * ```ts
- * const storage = postgresStorage({ pool: new pg.Pool({ connectionString }) })
+ * const storage = postgresStorage({ pool: new Pool({ connectionString }) })
  * ```
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. Calls reject with

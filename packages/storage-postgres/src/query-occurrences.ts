@@ -5,7 +5,7 @@ import { historyColumns, liveColumns, readOccurrence, withOwners } from './occur
 import { printPlace, readPlace } from './places.ts'
 import { cursorError } from './postgres-errors.ts'
 import { numberOf, type Row, type Session, type SqlValue } from './sql.ts'
-import { lanes, lanesOf, stateCodes } from './state-codes.ts'
+import { lanes, stateCodes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
@@ -151,7 +151,7 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query
   const values = new Values()
-  const codes = lanesOf[state]
+  const codes = stateCodes[state]
   const conditions = [`state >= ${codes[0]}`, `state <= ${codes.at(-1)}`]
   if (node !== undefined) {
     conditions.push(`owner IN (SELECT row FROM ${schema}.owners WHERE node = ${values.add(storeText(node), 'text')})`)

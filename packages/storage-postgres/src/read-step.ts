@@ -12,7 +12,7 @@ import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
 import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { limitOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
-import { lanesOf, slotCodes } from './state-codes.ts'
+import { stateCodes, slotCodes } from './state-codes.ts'
 
 /** More than there ever are of a job. */
 const allOfThem = 1e15
@@ -80,7 +80,7 @@ export class StepReading {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {
         const isThere = need[state] > 0 && (this.jobs.get(need.jobId)?.counts[state] ?? 0) > 0
-        return isThere ? lanesOf[state].map((lane) => ({ job: need.jobId, lane, most: limitOf(need[state]) })) : []
+        return isThere ? stateCodes[state].map((lane) => ({ job: need.jobId, lane, most: limitOf(need[state]) })) : []
       })
     })
     if (wanted.length === 0) return []
@@ -125,7 +125,7 @@ export class StepReading {
           ),
           [
             uuidOf(jobId),
-            plainArray(lanesOf[state]),
+            plainArray(stateCodes[state]),
             plainArray(slotCodes),
             String(cancelsBelow),
             String(Math.min(count, allOfThem) - 1),

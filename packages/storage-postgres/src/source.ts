@@ -23,25 +23,37 @@ const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
 
 async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): Promise<T> {
   await connection.query(begin)
-  let answer: T
   try {
-    answer = await body(connection)
+    const answer = await body(connection)
+    await connection.query('COMMIT')
+    return answer
   } catch (error) {
-    // A connection that is gone has rolled back by itself.
+    // A connection that is gone has rolled back by itself. Where nothing is open any more, this only warns.
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }
-  await connection.query('COMMIT')
-  return answer
 }
 
-/** What may be there of a client of pg: it says of a connection that broke while nobody used it. */
+/**
+ * What may be there of a client of pg, which says of a connection that broke while nobody used it; and of its pool, which
+ * says of a connection that it has made.
+ */
 interface Emitter {
-  on?(event: 'error', listener: (error: Error) => void): unknown
-  off?(event: 'error', listener: (error: Error) => void): unknown
+  on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
+  off?(event: 'error', listener: (news: Emitter) => void): unknown
 }
 
 const ignore = () => {}
+
+const guarded = new WeakSet<PostgresPool>()
+
+/** Whoever waits for a new connection hears of it later than it may break, which would end the process. */
+function guardNewConnections(pool: PostgresPool): void {
+  if (guarded.has(pool)) return
+  guarded.add(pool)
+  const emitter: Emitter = pool as Emitter
+  emitter.on?.('connect', (connection) => void connection.on?.('error', ignore))
+}
 
 /** Connections of a pool. */
 export class PoolSource implements Source {
@@ -56,6 +68,7 @@ export class PoolSource implements Source {
     this.place = place
     this.listen = earOfPool(pool)
     this.#end = end
+    guardNewConnections(pool)
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {

@@ -9,12 +9,6 @@ export interface Session {
 
 export type SqlValue = string | null
 
-/** A schema of a database. */
-export interface Place {
-  /** The schema's name as SQL takes it. */
-  readonly schema: string
-}
-
 /** An array as PostgreSQL reads it, of numbers or of texts that need no quotes: UUIDs. */
 export function plainArray(values: readonly (number | string | null)[]): string {
   let text = '{'

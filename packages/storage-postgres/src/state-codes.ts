@@ -1,4 +1,4 @@
-import type { LiveState, OccurrenceKind, OccurrenceState, OverlapPolicy } from '@jobistemer/core/storage'
+import type { OccurrenceKind, OccurrenceState, OverlapPolicy } from '@jobistemer/core/storage'
 
 // How names are stored. The numbers are part of every user's data: new names go at the end.
 
@@ -39,9 +39,6 @@ const recoveredBit = 4
 
 /** The codes of each state. */
 export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = codesOf(states)
-
-/** The lanes of each live state. */
-export const lanesOf: Readonly<Record<LiveState, readonly number[]>> = stateCodes
 
 /** The codes of slots, recovered ones too. */
 export const slotCodes: readonly number[] = [0, recoveredBit]

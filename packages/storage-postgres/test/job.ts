@@ -52,7 +52,7 @@ export function slotItem(job: JobId, index: number): CreateSlot {
 }
 
 /** What a successful only attempt leaves behind. */
-export function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
+function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt, endedAt }] }]
 }
 

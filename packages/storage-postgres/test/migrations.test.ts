@@ -77,6 +77,7 @@ it('only the steps from a form on are printed', () => {
 })
 
 it.each([
+  [[], 'INVALID_ARGUMENT', 'options'],
   [{ from: -1 }, 'INVALID_ARGUMENT', 'from'],
   [{ from: migrations.length + 1 }, 'INVALID_ARGUMENT', 'from'],
   [{ schema: '' }, 'INVALID_ARGUMENT', 'schema'],

@@ -1,22 +1,20 @@
-import { storageConformance, type StorageConformanceOptions } from '@jobistemer/storage-conformance'
+import { type EffortOptions, storageConformance } from '@jobistemer/storage-conformance'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
-/**
- * For the places that differ from the first in little: fewer rounds of chance.
- * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
- */
-export const fewRounds: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = { scale: 0.1, seeds: [1] }
+/** For places that differ from the first in little: every case, and fewer rounds of what chance decides. */
+export const fewRounds: EffortOptions = kitEffort(0.05)
 
 /** The whole kit against the server at an address. */
 export function postgresConformance(
   name: string,
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
   settings: Pick<PostgresStorageOptions, 'wakeUps'> = {},
-  effort: Pick<StorageConformanceOptions, 'scale' | 'seeds'> = {},
+  effort: EffortOptions = kitEffort(0.2),
 ): void {
   let server: Awaited<ReturnType<typeof start>>
   let pool: pg.Pool

@@ -4,13 +4,13 @@ import { Child } from '@jobistemer/test-kit'
 import { afterEach, expect, inject, it } from 'vitest'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { useSchemas } from './schemas.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const { open, pool, schema: newSchema } = useSchemas()
 
 const processCount = 8
 const jobCount = 100
-/** JOBISTEMER_RACE_ROUNDS=100 makes it 10,000 occurrences. */
-const rounds = Number(process.env.JOBISTEMER_RACE_ROUNDS ?? 20)
+const rounds = byEffort(20)
 
 let children: Child[] = []
 

@@ -46,12 +46,14 @@ export class Worlds {
       `SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> '${formTable}'`,
     )
     const name = quoteName(schema)
-    for (const { tablename } of rows as { readonly tablename: string }[]) {
-      await this.#query(`DELETE FROM ${name}.${tablename}`)
-    }
+    const deletes = (rows as { readonly tablename: string }[]).map(
+      ({ tablename }) => `DELETE FROM ${name}.${tablename};`,
+    )
     if (rows.length > 0) {
       await this.#query(
-        `INSERT INTO ${name}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot`,
+        `DO $$ BEGIN ${deletes.join(' ')}
+           INSERT INTO ${name}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
+         END $$`,
       )
     }
     this.#free.push(schema)

@@ -5,10 +5,11 @@ import { Child } from '@jobistemer/test-kit'
 import { connect } from './fixtures/connect.mjs'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { newPrefix } from './prefixes.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const processCount = 8
 const jobCount = 100
-const rounds = 100
+const rounds = byEffort(25)
 
 let server: Awaited<ReturnType<typeof sharedRedis>>
 let children: Child[]
@@ -42,7 +43,7 @@ async function historyOf(storage: Storage, job: string): Promise<readonly Occurr
   return page.items
 }
 
-it('eight processes race for 10,000 occurrences: each is created, started and finished exactly once', async () => {
+it(`eight processes race for ${jobCount * rounds} occurrences: each is created, started and finished exactly once`, async () => {
   const argument = { url: server.url, prefix: newPrefix() }
   const storage = connect(argument)
   const jobs: string[] = []

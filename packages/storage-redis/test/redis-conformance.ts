@@ -2,6 +2,7 @@ import { type EffortOptions, storageConformance } from '@jobistemer/storage-conf
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { connect, type StorageArgument } from './fixtures/connect.mjs'
 import { newPrefix } from './prefixes.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
 
 /** A server, or a cluster, and how it is reached. */
 export interface ConformanceServer {
@@ -11,15 +12,14 @@ export interface ConformanceServer {
 
 /**
  * What the kit does where the same scripts run on another server: every case, and fewer rounds of what chance decides.
- * JOBISTEMER_CONFORMANCE_SCALE sets it for a night.
  */
-export const fewRounds: EffortOptions = { scale: 0.15, seeds: [1] }
+export const fewRounds: EffortOptions = kitEffort(0.05)
 
 /** Registers the whole kit for a server that all cases share, under prefixes of their own. */
 export function redisConformance(
   name: string,
   start: () => Promise<ConformanceServer>,
-  effort: EffortOptions = { scale: 0.5, seeds: [1, 2] },
+  effort: EffortOptions = kitEffort(0.2),
 ): void {
   let server: ConformanceServer | undefined
 

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { checkpointPages } from './checkpoints.ts'
 import { FileWatch } from './file-watch.ts'
 import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
@@ -67,9 +68,6 @@ function makeFile(file: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unreadable(file, error)
   }
 }
-
-/** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
-const checkpointPages = 4000
 
 function prepareDatabase(database: Database.Database, file: string, options: ReadOptions, home: SchemaHome): void {
   const { synchronous, busyTimeoutMs } = options

@@ -44,7 +44,7 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE {jobs} (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    key BLOB NOT NULL UNIQUE,
     name TEXT NOT NULL,
     owner TEXT,
     fingerprint TEXT NOT NULL,

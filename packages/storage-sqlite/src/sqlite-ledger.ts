@@ -23,6 +23,7 @@ import type {
   StorageCapabilities,
   SyncLedger,
 } from '@jobistemer/core/storage'
+import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
 import { NodeTable } from './node-table.ts'
 import { type OpenedDatabase, openDatabase } from './open-database.ts'
@@ -67,9 +68,13 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     this.#quickSteps = new QuickSteps(tables)
     this.#queries = new OccurrenceQueries(tables)
     this.#nodes = new NodeTable(named)
+    const checkpoints = new Checkpoints(opened.database)
     this.#connection = new Connection(opened, options.busyTimeoutMs, {
       onStart: () => tables.startStep(),
-      onEnd: () => tables.endStep(),
+      onEnd() {
+        tables.endStep()
+        checkpoints.beforeCommit(tables.jobs.added)
+      },
       onRollback: () => tables.forget(),
     })
     const pruner = new HistoryPruner(tables)

@@ -61,6 +61,7 @@ export class Tables implements RowNames {
   startStep(): void {
     this.#change = { pending: 0, queued: 0, running: 0 }
     this.#queuedBefore = null
+    this.jobs.added = 0
     this.due.startStep()
   }
 

@@ -3,12 +3,14 @@ import Database from 'better-sqlite3'
 import { describe, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 
 storageConformance({
   describe,
   it,
   name: 'sqlite',
+  ...kitEffort(0.25),
   capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true, within: true },
   open() {
     const { file, remove } = makeScratch()

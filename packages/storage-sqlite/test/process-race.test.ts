@@ -4,10 +4,11 @@ import { sqliteStorage } from '../src/index.ts'
 import { Child } from '@jobistemer/test-kit'
 import { addJob, minute, slotAt, start } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const processCount = 8
 const jobCount = 100
-const rounds = 100
+const rounds = byEffort(25)
 
 let scratch: Scratch
 let children: Child[]
@@ -35,7 +36,7 @@ async function historyOf(storage: Storage, job: string): Promise<readonly Occurr
   return page.items
 }
 
-it('eight processes race for 10,000 occurrences: each is created, started and finished exactly once', async () => {
+it(`eight processes race for ${jobCount * rounds} occurrences: each is created, started and finished exactly once`, async () => {
   const storage = sqliteStorage({ file: scratch.file })
   const jobs: string[] = []
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)

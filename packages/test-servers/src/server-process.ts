@@ -25,8 +25,8 @@ export interface ServerCommand {
   readonly stopSignal?: NodeJS.Signals
   /** What ends it as a crash does. Default SIGKILL. */
   readonly killSignal?: NodeJS.Signals
-  /** Resolves when the server answers; rejects while it does not. */
-  readonly probe: () => Promise<void>
+  /** Resolves when the server of this process id answers; rejects while it does not. */
+  readonly probe: (pid: number) => Promise<void>
 }
 
 /** A server as a child process, which can be started again. */
@@ -70,7 +70,7 @@ export class ServerProcess {
       // Another server may have taken the port: then it is that one that would answer.
       if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
       try {
-        await probe()
+        await probe(child.pid as number)
         if (!hasEnded(child)) return
       } catch (error) {
         if (performance.now() < deadline) continue

@@ -5,6 +5,7 @@ import { cron } from '../src/index.ts'
 import { bruteForce, type Rules } from './brute-force.ts'
 import { type RandomExpression, randomExpression } from './random-expression.ts'
 import { allZones, offsetChanges } from './reference-zone.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const day = 86_400
 
@@ -58,7 +59,7 @@ describe('any expression in any zone at any time', () => {
           expect(backwards.toReversed()).toEqual(expected)
         },
       ),
-      { numRuns: Number(process.env.CRON_FUZZ_RUNS ?? 100) },
+      { numRuns: byEffort(30) },
     )
   })
 
@@ -80,7 +81,7 @@ describe('any expression in any zone at any time', () => {
         const last = expected.at(-1)
         if (last !== undefined) expect(schedule.previousMs(to * 1000)).toBe(last * 1000)
       }),
-      { numRuns: 60 },
+      { numRuns: byEffort(20) },
     )
   })
 
@@ -101,7 +102,7 @@ describe('any expression in any zone at any time', () => {
           at = next
         }
       }),
-      { numRuns: Number(process.env.CRON_FUZZ_RUNS ?? 100) },
+      { numRuns: byEffort(30) },
     )
   })
 })

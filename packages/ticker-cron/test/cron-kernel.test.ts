@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CronKernel } from '../src/cron-kernel.ts'
 import { LocalTimes } from '../src/local-times.ts'
 import { ZoneOffsets } from '../src/zone-offsets.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const day = 86_400
 // A zone is looked at in steps of so many days from the epoch on.
@@ -47,7 +48,7 @@ describe('a kernel whose zone was not looked at yet', () => {
         expect(wandering.previousMs(asked)).toBe(expected.previousMs(asked))
         expect(wandering.nextMs(asked)).toBe(expected.nextMs(asked))
       }),
-      { numRuns: 2000 },
+      { numRuns: byEffort(500) },
     )
   })
 
@@ -88,7 +89,7 @@ describe('a kernel whose zone was not looked at yet', () => {
           expect(fresh().previousMs(asked * 1000)).toBe(expected.previousMs(asked * 1000))
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: byEffort(1000) },
     )
   })
 })

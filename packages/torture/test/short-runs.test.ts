@@ -1,28 +1,47 @@
 import { describe, expect, it } from 'vitest'
 import { printReport } from '../src/report/print-report.ts'
 import { torture } from '../src/torture.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 
 const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
 
 const timeout = 900_000
 
-async function run(storage: string, options: { kills: number; seconds: number; clockSkew: number }) {
-  const { kills, seconds, clockSkew } = options
-  const minutes = seconds / 60
-  const report = await torture({ storage, nodes: 4, minutes, kills, seed, clockSkew, sabotage: null, keep: false })
+/** With how many kills each storage is tried. */
+const kills = {
+  sqlite: byEffort(8),
+  redis: byEffort(8),
+  'redis-cluster': byEffort(4),
+  postgres: byEffort(4),
+  dynamodb: byEffort(3),
+} as const
+
+/** How long the faults last: as long as it takes to have a few of each kind. */
+const seconds = {
+  sqlite: byEffort(5),
+  redis: byEffort(6),
+  'redis-cluster': byEffort(6),
+  postgres: byEffort(6),
+  dynamodb: byEffort(8),
+} as const
+
+async function run(storage: keyof typeof kills, clockSkew: number) {
+  const minutes = seconds[storage] / 60
+  const options = { storage, nodes: 4, minutes, kills: kills[storage], seed, clockSkew, sabotage: null, keep: false }
+  const report = await torture(options)
   const text = printReport(report)
   console.log(text)
   expect(report.violations, text).toEqual([])
   const { figures } = report
-  expect(figures.kills).toBeGreaterThanOrEqual(kills)
+  expect(figures.kills).toBeGreaterThanOrEqual(kills[storage])
   // It was worth the trouble: there was work under way, and it went on.
   expect(figures.starts).toBeGreaterThan(20)
   expect(figures.occurrences.completed ?? 0).toBeGreaterThan(5)
   return figures
 }
 
-async function runWithFaultsOfServer(storage: string, options: { kills: number; seconds: number }) {
-  const { breaks, lostAnswers, cuts, serverRestarts, jumps } = await run(storage, { ...options, clockSkew: 5 })
+async function runWithFaultsOfServer(storage: keyof typeof kills) {
+  const { breaks, lostAnswers, cuts, serverRestarts, jumps } = await run(storage, 5)
   for (const count of [breaks, lostAnswers, cuts, serverRestarts, jumps]) expect(count).toBeGreaterThan(0)
 }
 
@@ -31,24 +50,28 @@ const withFaults = 'with killed servers, broken networks and clocks up to 5 minu
 // Most of a run is waiting: for deadlines, and for servers that are down. Two at a time leave nodes enough to start in.
 describe.concurrent('after kill -9 at random moments, ledger and witness keep every promise', () => {
   describe('on SQLite and on DynamoDB Local', () => {
-    it.sequential('25 kills on SQLite', { timeout }, async () => {
-      const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', { kills: 25, seconds: 10, clockSkew: 0 })
+    it.sequential(`${kills.sqlite} kills on SQLite`, { timeout }, async () => {
+      const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', 0)
       expect(attempts.lost ?? 0).toBeGreaterThan(0)
       expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
     })
 
-    it.sequential(`6 kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {
-      await runWithFaultsOfServer('dynamodb', { kills: 6, seconds: 11 })
+    it.sequential(`${kills.dynamodb} kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('dynamodb')
     })
   })
 
-  describe('on Redis', () => {
-    it.sequential(`20 kills on one server, ${withFaults}`, { timeout }, async () => {
-      await runWithFaultsOfServer('redis', { kills: 20, seconds: 13 })
+  describe('on Redis and PostgreSQL', () => {
+    it.sequential(`${kills.redis} kills on one server, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('redis')
     })
 
-    it.sequential(`8 kills on a cluster, ${withFaults}`, { timeout }, async () => {
-      await runWithFaultsOfServer('redis-cluster', { kills: 8, seconds: 8 })
+    it.sequential(`${kills['redis-cluster']} kills on a cluster, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('redis-cluster')
+    })
+
+    it.sequential(`${kills.postgres} kills on PostgreSQL, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('postgres')
     })
   })
 })

@@ -3,11 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
-import { capturePnpm } from '../runner/pnpm.mjs'
-import { root } from '../runner/repository.mjs'
+import { capturePnpm, captureTool } from '../runner/pnpm.mjs'
 import { tarballPaths } from './tarball.mjs'
-
-const tools = join(root, 'packages', 'workspace')
 
 /** One check for each publishable package: its tarball as publint and @arethetypeswrong/cli see it. */
 export function packedPackages() {
@@ -25,11 +22,11 @@ async function inspect({ folder }) {
     const env = { npm_config_ignore_scripts: 'true' }
     const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder, env })
     if (packed.exitCode !== 0) return complaint(packed)
-    const publint = await capturePnpm(['exec', 'publint', 'run', tarball, '--strict'], { cwd: tools })
-    const types = await capturePnpm(
-      ['exec', 'attw', tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
-      { cwd: tools },
-    )
+    const publint = await captureTool('publint', 'publint', ['run', tarball, '--strict'])
+    const types = await captureTool('@arethetypeswrong/cli', 'attw', [
+      tarball,
+      ...['--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
+    ])
     return (
       [strayFiles(tarballPaths(readFileSync(tarball))), complaint(publint), complaint(types)]
         .filter(Boolean)

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { capturePnpm } from './pnpm.mjs'
+import { captureScript } from './pnpm.mjs'
 import { judge, readTestReport, reportVariable } from './test-report.mjs'
 
 /** @import { Step } from './outcome.mjs' */
@@ -15,7 +15,8 @@ const longestRunMs = 45 * 60 * 1000
  * @param {WorkspacePackage} workspacePackage
  * @returns {Step}
  */
-export function packageTests({ name, folder, manifest }) {
+export function packageTests(workspacePackage) {
+  const { name, manifest } = workspacePackage
   const script = manifest.scripts?.test
   return {
     name: `tests of ${name}`,
@@ -28,8 +29,7 @@ export function packageTests({ name, folder, manifest }) {
         const reporters = isVitest(script)
           ? ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
           : []
-        const result = await capturePnpm(['--silent', 'run', 'test', ...reporters], {
-          cwd: folder,
+        const result = await captureScript(workspacePackage, 'test', reporters, {
           env: { CI: 'true', [reportVariable]: report },
           timeoutMs: longestRunMs,
         })
@@ -42,30 +42,33 @@ export function packageTests({ name, folder, manifest }) {
   }
 }
 
-// As measured. A package that is not here takes little.
+// As measured. A package that is in neither list takes little.
 const longest = [
   '@jobistemer/storage-dynamodb',
   '@jobistemer/storage-redis',
-  '@jobistemer/simulator',
+  '@jobistemer/storage-postgres',
   '@jobistemer/scenarios',
-  '@jobistemer/torture',
   '@jobistemer/storage-conformance',
-  '@jobistemer/benchmarks',
-  '@jobistemer/example-nightly-backup',
   '@jobistemer/storage-sqlite',
+  '@jobistemer/cli',
+  '@jobistemer/simulator',
+  'level-storage-example',
 ]
 
+/** These take long too, and wait for most of it: for deadlines, and for processes and servers that start and end. */
+const mostlyWaiting = ['@jobistemer/torture', '@jobistemer/benchmarks', '@jobistemer/example-nightly-backup']
+
 /**
- * The packages whose tests take long, the longest first, and the others: when they run side by side, none begins late and
- * is waited for alone.
+ * The packages in the order in which their tests are to begin, so that none begins late and is waited for alone. Those
+ * that mostly wait run one after the other beside all others: they leave the processors to those.
  * @param {readonly WorkspacePackage[]} packages
  */
-export function longestFirst(packages) {
-  const rank = (/** @type {WorkspacePackage} */ { name }) => longest.indexOf(name)
-  return {
-    long: packages.filter((one) => rank(one) >= 0).sort((one, other) => rank(one) - rank(other)),
-    short: packages.filter((one) => rank(one) < 0),
-  }
+export function inLanes(packages) {
+  const ranked = (/** @type {readonly string[]} */ names) =>
+    names.flatMap((wanted) => packages.filter(({ name }) => name === wanted))
+  const waiting = ranked(mostlyWaiting)
+  const long = ranked(longest)
+  return { waiting, long, short: packages.filter((one) => !waiting.includes(one) && !long.includes(one)) }
 }
 
 /**

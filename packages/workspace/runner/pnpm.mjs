@@ -87,6 +87,42 @@ export async function capturePnpm(args, { env, ...options } = {}) {
 }
 
 /**
+ * Runs a script of a package's manifest as pnpm would, and keeps what it prints, uncoloured. Starting pnpm takes longer
+ * than many a script.
+ * @param {{ folder: string, manifest: Record<string, any> }} workspacePackage
+ * @param {string} script its name
+ * @param {readonly string[]} [args] added to it
+ * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
+ */
+export async function captureScript({ folder, manifest }, script, args = [], { env, ...options } = {}) {
+  const { FORCE_COLOR: _, ...plain } = await toolEnvironment({ NO_COLOR: '1', ...env })
+  const programs = [folder, root].map((top) => join(top, 'node_modules', '.bin'))
+  const line = [manifest.scripts[script], ...args.map((arg) => JSON.stringify(arg))].join(' ')
+  return capture(line, [], {
+    ...options,
+    cwd: folder,
+    shell: true,
+    // Tests that pack packages find pnpm by the second.
+    env: { ...plain, PATH: [...programs, plain.PATH].join(delimiter), npm_execpath: await pnpmProgram() },
+  })
+}
+
+/**
+ * Runs a program of a package that `packages/workspace` depends on, and keeps what it prints, uncoloured.
+ * @param {string} packageName
+ * @param {string} program as it is called on a command line
+ * @param {readonly string[]} args
+ */
+export async function captureTool(packageName, program, args) {
+  const { FORCE_COLOR: _, ...env } = await toolEnvironment({ NO_COLOR: '1' })
+  const tools = join(root, 'packages', 'workspace')
+  const folder = join(tools, 'node_modules', packageName)
+  const { bin } = readJson(join(folder, 'package.json'))
+  const file = typeof bin === 'string' ? bin : bin[program]
+  return capture(process.execPath, [join(folder, file), ...args], { cwd: tools, env })
+}
+
+/**
  * Runs pnpm on this process's own terminal and resolves to its exit code.
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]

@@ -6,6 +6,7 @@ import { root } from './repository.mjs'
  * @property {string} [cwd] default: the top folder
  * @property {NodeJS.ProcessEnv} [env] default: this process's
  * @property {number} [timeoutMs] after it the process and its children are killed; default: never
+ * @property {boolean} [shell] the command is a line for the shell; default: a program file
  */
 
 /**
@@ -27,10 +28,10 @@ const runningGroups = new Set()
  * @param {ProcessOptions} [options]
  * @returns {Promise<ProcessResult>}
  */
-export function capture(command, args, { cwd = root, env = process.env, timeoutMs } = {}) {
+export function capture(command, args, { cwd = root, env = process.env, timeoutMs, shell = false } = {}) {
   return new Promise((resolve) => {
     const ownGroup = process.platform !== 'win32'
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: ownGroup })
+    const child = spawn(command, args, { cwd, env, shell, stdio: ['ignore', 'pipe', 'pipe'], detached: ownGroup })
     const pid = child.pid
     let output = ''
     /** @type {string | undefined} */

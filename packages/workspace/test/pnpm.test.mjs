@@ -1,5 +1,8 @@
-import { expect, it } from 'vitest'
-import { capturePnpm, pinnedPnpm } from '../runner/pnpm.mjs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { capturePnpm, captureScript, captureTool, pinnedPnpm } from '../runner/pnpm.mjs'
 
 it('runs exactly the pnpm version that the repository pins', async () => {
   const { output } = await capturePnpm(['--version'])
@@ -9,4 +12,29 @@ it('runs exactly the pnpm version that the repository pins', async () => {
 it('lets programs find that pnpm under its name', async () => {
   const { output } = await capturePnpm(['exec', 'pnpm', '--version'])
   expect(`pnpm@${output.trim()}`).toBe(pinnedPnpm)
+})
+
+it('runs a script of a package with the programs that it has installed, and hands arguments on as they are', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-script-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const programs = join(folder, 'node_modules', '.bin')
+  mkdirSync(programs, { recursive: true })
+  writeFileSync(
+    join(programs, 'own-program'),
+    '#!/bin/sh\necho "$(basename "$PWD"): $*, $EXTRA, $(basename "$npm_execpath")"\n',
+  )
+  chmodSync(join(programs, 'own-program'), 0o755)
+  const scripts = { some: 'own-program first' }
+  const { output, exitCode } = await captureScript({ folder, manifest: { scripts } }, 'some', ['two words'], {
+    env: { EXTRA: 'more' },
+  })
+  expect({ output, exitCode }).toEqual({
+    output: `${basename(folder)}: first two words, more, pnpm.cjs\n`,
+    exitCode: 0,
+  })
+})
+
+it('runs a program of a package that the checks need, and says how it ended', async () => {
+  const { output, exitCode } = await captureTool('publint', 'publint', ['--version'])
+  expect({ output: output.trim(), exitCode }).toEqual({ output: expect.stringMatching(/\d+\.\d+\.\d+$/), exitCode: 0 })
 })

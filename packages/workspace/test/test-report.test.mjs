@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { isVitest, longestFirst, needsTests } from '../runner/package-tests.mjs'
+import { inLanes, isVitest, needsTests } from '../runner/package-tests.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { judge, readTestReport } from '../runner/test-report.mjs'
 
@@ -122,10 +122,12 @@ it('asks for tests of published packages and examples, and runs those that other
   )
 })
 
-it('begins with the packages that are known to take long, each of which exists', () => {
+it('begins with the packages that are known to take long, each of which exists, and has a lane for those that wait', () => {
   const packages = workspacePackages()
-  const { long, short } = longestFirst(packages)
+  const { waiting, long, short } = inLanes(packages)
   expect(long[0]?.name).toBe('@jobistemer/storage-dynamodb')
   expect(long).toHaveLength(9)
-  expect([...long, ...short].map(({ name }) => name).sort()).toEqual(packages.map(({ name }) => name).sort())
+  expect(waiting).toHaveLength(3)
+  const names = [...waiting, ...long, ...short].map(({ name }) => name)
+  expect(names.sort()).toEqual(packages.map(({ name }) => name).sort())
 })

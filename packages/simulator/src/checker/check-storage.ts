@@ -28,6 +28,8 @@ export class StorageModel {
   readonly #incarnations = new Map<string | null, string>()
   /** Whom each life took for dead, ever. */
   readonly #lost = new Map<string | null, Set<string>>()
+  /** Lives that ended in good order: a call of theirs that took effect late may have left them something. */
+  readonly #down = new Set<string | null>()
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -62,6 +64,9 @@ export class StorageModel {
         return
       case 'peer.lost':
         this.#lost.set(event.life, (this.#lost.get(event.life) ?? new Set()).add(event.incarnation))
+        return
+      case 'node.down':
+        this.#down.add(event.life)
         return
       case 'canceled':
         this.#canceled(event)
@@ -372,7 +377,8 @@ export class StorageModel {
         )
       }
     } else if (reason === 'node_lost') {
-      if (this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') !== true) {
+      const isLost = this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') === true
+      if (!isLost && !this.#down.has(occurrence.life)) {
         this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life}, which it did not take for dead`)
       }
     } else if (

@@ -51,6 +51,14 @@ interface Repetition {
   readonly retryInMs: number
 }
 
+/** How a call is repeated. */
+interface Repeating {
+  /** Default 1. */
+  readonly firstAttempt?: number
+  /** Default 5 s. */
+  readonly longestPauseMs?: number
+}
+
 /** How parts of the engine call the storage: for the engine itself, or for somebody who waits. */
 export interface StorageCalls {
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T>
@@ -131,7 +139,7 @@ export class StorageCaller implements StorageCalls {
     operation: string,
     call: (storage: Storage) => Promise<T>,
     asked: Pick<Asked, 'assertWanted'> | null = null,
-    firstAttempt: number = 1,
+    { firstAttempt = 1, longestPauseMs = longestRetryMs }: Repeating = {},
   ): Promise<T> {
     let attempt = firstAttempt
     let hasFailed = false
@@ -151,7 +159,7 @@ export class StorageCaller implements StorageCalls {
           if (this.#isPermanent(error, asked !== null)) throw error
           // Nothing rings any more: a pause would never end.
           if (this.#stopped) throw new EngineStopped()
-          const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
+          const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
           this.#outage.failed(operation, error, !hasFailed)
           hasFailed = true

@@ -1,11 +1,15 @@
 import { expect, it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
 import { assertSeedsHold, groupsOf } from './support/seeds.ts'
 
 const seen = new Set<string>()
 
-it.each(groupsOf({ from: 1, to: 50 }))('the worlds of seeds $from to $to keep every promise', async (range) => {
-  await assertSeedsHold(range, seen)
-})
+it.each(groupsOf({ from: 1, to: byEffort(25) }))(
+  'the worlds of seeds $from to $to keep every promise',
+  async (range) => {
+    await assertSeedsHold(range, seen)
+  },
+)
 
 it('between them they have every fault, every operation and every state of an occurrence', () => {
   expect([...seen]).toEqual(

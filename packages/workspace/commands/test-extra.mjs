@@ -1,0 +1,9 @@
+// npm run test:extra [-- NAME…]: npm test with more effort, then long runs of the simulator and of the torture.
+// With names: only the tests of the packages whose name contains one of them, with more effort.
+import { main } from '../runner/command.mjs'
+import { longRunSteps } from '../runner/long-runs.mjs'
+import { testRun } from '../runner/test-run.mjs'
+
+process.env.JOBISTEMER_TEST_EFFORT ??= '4'
+
+await main((names) => testRun(names, names.length === 0 ? longRunSteps() : []))

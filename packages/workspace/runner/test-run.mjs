@@ -1,0 +1,41 @@
+import { allChecks } from '../checks/all-checks.mjs'
+import { cleanTree, gitStatus } from '../checks/clean-tree.mjs'
+import { build, install } from './bootstrap.mjs'
+import { inLanes, needsTests, packageTests } from './package-tests.mjs'
+import { workspacePackages } from './packages.mjs'
+import { conclude, runSteps } from './run-steps.mjs'
+import { needsServers, testServers } from './test-servers.mjs'
+
+/** @import { Step } from './outcome.mjs' */
+
+/**
+ * Installs, builds, sees to the servers, and runs every check and the tests of every package and example; with names,
+ * only the tests of the packages whose name contains one of them.
+ * @param {readonly string[]} names
+ * @param {readonly Step[]} [more] what is run after all that
+ * @returns {Promise<number>} the exit code
+ */
+export async function testRun(names, more = []) {
+  const chosen = workspacePackages()
+    .filter(needsTests)
+    .filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
+  if (chosen.length === 0) throw new Error(`No package's name contains ${names.join(' or ')}.`)
+  const before = await gitStatus()
+  await install()
+  const building = await runSteps([build(names.length === 0 ? [] : chosen.map(({ name }) => name))], {
+    concurrency: 1,
+  })
+  if (building.some(({ failed }) => failed > 0)) return conclude(building)
+  const servers = await runSteps(chosen.some(needsServers) ? [testServers()] : [], { concurrency: 1 })
+  if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
+  const checks = names.length === 0 ? allChecks() : []
+  const { waiting, long, short } = inLanes(chosen)
+  const [busy, idle] = await Promise.all([
+    runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 2 }),
+    runSteps(waiting.map(packageTests), { concurrency: 1 }),
+  ])
+  const afterwards = await runSteps(more, { concurrency: 1 })
+  // Elsewhere than in CI somebody may be editing files while the tests run.
+  const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
+  return conclude([...building, ...servers, ...busy, ...idle, ...afterwards, ...aftermath])
+}

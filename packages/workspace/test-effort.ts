@@ -1,0 +1,35 @@
+const variable = 'JOBISTEMER_TEST_EFFORT'
+
+/**
+ * How much of what chance decides a test run does: rounds of races, seeds of simulations, examples of properties. Each
+ * case is tried with any effort. 1 in `npm test`, 4 in `npm run test:extra`.
+ */
+export const testEffort: number = readEffort(process.env[variable])
+
+/** So many rounds, seeds or examples: what is given is for an effort of 1, and more of it takes in proportion. */
+export function byEffort(base: number): number {
+  return Math.max(1, Math.round(base * testEffort))
+}
+
+/** Seeds from the first one on, as many as {@link byEffort} says. */
+export function seedsByEffort(base: number, first = 1): readonly number[] {
+  return Array.from({ length: byEffort(base) }, (_, index) => first + index)
+}
+
+/** @throws TypeError for what is no number from 1 on */
+export function readEffort(text: string | undefined): number {
+  if (text === undefined || text === '') return 1
+  const effort = Number(text)
+  if (Number.isFinite(effort) && effort >= 1) return effort
+  throw new TypeError(
+    `${variable} is no number from 1 on: ${JSON.stringify(text)}. Leave it out for 1, or give more for a longer run.`,
+  )
+}
+
+/**
+ * For the storage conformance kit: `base` times its own number of rounds, and one seed for each whole effort, at most three.
+ * `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override them.
+ */
+export function kitEffort(base: number): { readonly scale: number; readonly seeds: readonly number[] } {
+  return { scale: base * testEffort, seeds: seedsByEffort(1).slice(0, 3) }
+}
