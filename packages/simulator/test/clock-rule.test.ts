@@ -36,6 +36,14 @@ class Script {
     return this
   }
 
+  /** The storage is away for everybody for so long, and shows such a time when it is back. */
+  away(seconds: number, aheadSeconds: number): this {
+    this.#history.add(null, { kind: 'storage.away', hangs: false })
+    this.storage(aheadSeconds).wait(seconds)
+    this.#history.add(null, { kind: 'storage.back' })
+    return this
+  }
+
   /** It takes something by a time that is ahead by so many seconds. */
   claims(seconds: number): this {
     this.#history.add('a.1', {
@@ -100,6 +108,10 @@ it.each<[string, () => Script]>([
     'claims by a clock of the storage that has jumped just now',
     () => server().wait(60).storage(hour).wait(5).claims(hour),
   ],
+  [
+    'claims by a clock of the storage that was wrong just before an outage',
+    () => server(-hour).wait(7).storage(hour).wait(1).away(60, 0).claims(hour),
+  ],
   ['looks for what is overdue by a clock that has jumped just now', () => wall().wait(60).node(hour).seeks(hour)],
   ['decides slots that are still to come', () => wall().wait(60).recovers(hour)],
 ])('a node that %s breaks the rule', (_, make) => {
@@ -122,6 +134,10 @@ it.each<[string, () => Script]>([
     () => {
       return server().wait(60).storage(hour).wait(16).claims(hour)
     },
+  ],
+  [
+    'claims, after an outage, by a clock of the storage that was right before, but for a moment',
+    () => server(-hour).wait(7).storage(-10).wait(0.3).away(60, 0).wait(1).claims(0),
   ],
 ])('a node that %s keeps it', (_, make) => {
   expect(make().breaksIt).toBe(false)

@@ -25,8 +25,8 @@ export class ClockModel {
   readonly #lives = new Map<string, Life>()
   #world: EventOf<'clocks'> | null = null
   #storageOffsetMs = 0
-  /** Nobody sees the storage's clock. */
-  #isAway = false
+  /** Since when nobody sees the storage's clock; `null`: everybody does. */
+  #awaySince: number | null = null
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -37,14 +37,15 @@ export class ClockModel {
         return
       case 'storage.clock-stepped':
         this.#storageOffsetMs = event.offsetMs
-        if (!this.#isAway) this.#storageShows(event.mono)
+        if (this.#awaySince === null) this.#storageShows(event.mono, 0)
         return
       case 'storage.away':
-        this.#isAway = true
+        this.#awaySince = event.mono
+        if (this.#world?.hasClock === true) for (const { holds } of this.#lives.values()) holds.hide(event.mono)
         return
       case 'storage.back':
-        this.#isAway = false
-        this.#storageShows(event.mono)
+        this.#storageShows(event.mono, event.mono - (this.#awaySince ?? event.mono))
+        this.#awaySince = null
         return
       case 'node.starting':
         if (event.life !== null) this.#lives.set(event.life, this.#newLife(event.mono))
@@ -92,10 +93,10 @@ export class ClockModel {
     return { holds, isStarting: true, wallOffsetMs: 0 }
   }
 
-  #storageShows(mono: number): void {
+  #storageShows(mono: number, hiddenMs: number): void {
     if (this.#world?.hasClock !== true) return
     for (const life of this.#lives.values()) {
-      life.holds.show(this.#storageOffsetMs, mono)
+      life.holds.show(this.#storageOffsetMs, mono, hiddenMs)
       this.#compareAtStart(life)
     }
   }

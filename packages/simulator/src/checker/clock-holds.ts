@@ -25,12 +25,17 @@ export class ClockHolds {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** The clock is ahead of the truth by so much from now on. */
-  show(offsetMs: number, mono: number): void {
+  /** Nobody sees the clock from now on, until it is shown again. */
+  hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
     if (shown !== undefined) shown.until = Math.min(shown.until, mono)
-    const gapMs = readEveryMs + 2 * this.#uncertaintyMs
+  }
+
+  /** The clock is ahead of the truth by so much from now on. It was hidden for so long before. */
+  show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
+    this.hide(mono)
+    const gapMs = readEveryMs + 2 * this.#uncertaintyMs + hiddenMs
     const earlier = this.#holds.find(
       (hold) => mono - hold.until <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,
     )
@@ -52,8 +57,9 @@ export class ClockHolds {
   #look(mono: number): void {
     const shown = this.#holds.at(-1)
     if (shown === undefined) return
-    const { offsetMs, since } = shown
+    const { offsetMs, since, until } = shown
     const isNear = this.#believed.some((one) => Math.abs(one - offsetMs) <= jumpMs + 2 * this.#uncertaintyMs)
-    if ((isNear || mono - since >= confirmMs) && !this.#believed.includes(offsetMs)) this.#believed.push(offsetMs)
+    if ((isNear || Math.min(mono, until) - since >= confirmMs) && !this.#believed.includes(offsetMs))
+      this.#believed.push(offsetMs)
   }
 }
