@@ -4,7 +4,9 @@ import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { latestTraceOf } from '../../tracing/trace-context.ts'
+import { traced, withTrace } from '../../tracing/traced-request.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -92,6 +94,31 @@ export class Requests {
     readObject(options, 'options', callOptionNames)
     const requests = await this.#readItems(items, asked)
     asked.assertWanted()
+    const { tracing } = this.#engine
+    if (tracing === null) return this.#submitAll(requests, asked)
+    const names = new Set(requests.map(({ job }) => job.job.name))
+    const [jobName = null] = names
+    return traced(
+      tracing,
+      {
+        operation: 'trigger_many',
+        jobName: names.size === 1 ? jobName : null,
+        count: requests.length,
+        key: null,
+        replayOf: null,
+        original: null,
+      },
+      (trace) => {
+        const withTheirs = ({ job, request }: JobRequest): JobRequest => {
+          return { job, request: { ...request, details: withTrace(request.details, trace) } }
+        }
+        return this.#submitAll(trace === null ? requests : requests.map(withTheirs), asked)
+      },
+      () => ({ occurrenceId: null, state: null }),
+    )
+  }
+
+  async #submitAll(requests: readonly JobRequest[], asked: AskedCalls): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
     for (let start = 0; start < requests.length; start += together) {
@@ -131,15 +158,37 @@ export class Requests {
       replayOf: original.id,
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked)
+    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked, original)
   }
 
   /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
-  #submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  #submit(
+    job: RegisteredJob,
+    request: Request,
+    asked: AskedCalls,
+    original: OccurrenceRecord | null = null,
+  ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
-    const answering = this.#creator.submit(job, request, asked)
-    return asked.within(() => answering)
+    const submit = (details: OccurrenceDetails): Promise<TriggerResult> => {
+      const answering = this.#creator.submit(job, { ...request, details }, asked)
+      return asked.within(() => answering)
+    }
+    const { tracing } = this.#engine
+    if (tracing === null) return submit(request.details)
+    return traced(
+      tracing,
+      {
+        operation: request.kind,
+        jobName: job.job.name,
+        count: 1,
+        key: request.details.requestKey ?? null,
+        replayOf: original?.id ?? null,
+        original: original === null ? null : latestTraceOf(original.runs),
+      },
+      (trace) => submit(withTrace(request.details, trace)),
+      ({ id, state }) => ({ occurrenceId: id, state }),
+    )
   }
 
   async #readItems(items: readonly TriggerItem[], asked: AskedCalls): Promise<readonly JobRequest[]> {
