@@ -27,7 +27,7 @@ export function timersOutside(clock: Clock, tracing: Pick<Tracing, 'outside'>): 
     ...(clock.isAuthoritative !== undefined && { isAuthoritative: clock.isAuthoritative }),
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
-    setTimer: (delayMs, callback, options) => tracing.outside(() => clock.setTimer(delayMs, callback, options)),
+    setTimer: (delayMs, callback, options) => clock.setTimer(delayMs, () => tracing.outside(callback), options),
     ...(clock.track !== undefined && { track: (promise) => clock.track?.(promise) }),
     ...(clock.perform !== undefined && { perform: <T>(call: () => T) => (clock.perform as PerformOf)(call) }),
     ...(clock.passUntil !== undefined && { passUntil: (promise) => clock.passUntil?.(promise) }),
