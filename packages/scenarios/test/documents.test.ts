@@ -11,6 +11,7 @@ import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
 import * as prometheus from '@jobistemer/metrics-prometheus'
+import * as openTelemetry from '@jobistemer/opentelemetry'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
 import * as memory from '@jobistemer/storage-memory'
@@ -19,6 +20,10 @@ import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
+import * as openTelemetryApi from '@opentelemetry/api'
+import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
+import * as sdkMetrics from '@opentelemetry/sdk-metrics'
+import * as sdkTraceBase from '@opentelemetry/sdk-trace-base'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
@@ -33,6 +38,7 @@ const modules = {
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
   '@jobistemer/metrics-prometheus': prometheus,
+  '@jobistemer/opentelemetry': openTelemetry,
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
   '@jobistemer/storage-memory': memory,
@@ -41,6 +47,10 @@ const modules = {
   '@jobistemer/ticker-cron': cron,
   '@jobistemer/ticker-iso8601': iso8601,
   '@jobistemer/ticker-once': once,
+  '@opentelemetry/api': openTelemetryApi,
+  '@opentelemetry/context-async-hooks': contextAsyncHooks,
+  '@opentelemetry/sdk-metrics': sdkMetrics,
+  '@opentelemetry/sdk-trace-base': sdkTraceBase,
   'node:fs': fs,
   'node:os': os,
   'prom-client': promClient,
@@ -55,6 +65,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
+  { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
   // The kit's own tests run its example.
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },

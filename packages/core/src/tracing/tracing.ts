@@ -9,6 +9,7 @@ import type {
 
 /** A call that asks for runs. */
 export interface TracedRequest {
+  /** Which method was called. */
   readonly operation: 'trigger' | 'trigger_many' | 'replay' | 'backfill'
   /** The job, where the request is for one alone. */
   readonly jobName: string | null
