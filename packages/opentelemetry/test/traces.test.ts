@@ -1,7 +1,7 @@
 import { createClient, createScheduler, defineJob, type Logger, silentLogger } from '@jobistemer/core'
-import type { OccurrenceDetails } from '@jobistemer/core/storage'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
+import { cron } from '@jobistemer/ticker-cron'
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
 import { expect, test } from 'vitest'
@@ -99,7 +99,6 @@ test('a replay is linked to its call, and the call to the run that is replayed',
 
 test('each run of a backfill is linked to the call that asked for it', async () => {
   const { spans, ...options } = world()
-  const { cron } = await import('@jobistemer/ticker-cron')
   const job = defineJob({ name: 'hourly', schedule: cron('0 * * * *'), tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
   await scheduler.start()
@@ -142,7 +141,6 @@ test('an attempt that fails tells of its error, and the run of its outcome', asy
 
 test('nothing that the engine does is in the span in which it was started or asked', async () => {
   const { spans, storage, ...options } = world()
-  const { cron } = await import('@jobistemer/ticker-cron')
   const active: string[] = []
   const look = (where: string) => {
     if (trace.getActiveSpan() !== undefined) active.push(where)
@@ -258,14 +256,10 @@ test('what another program has written in place of a trace is no link', async ()
   const forging = wrapStorage(storage, {
     async createOccurrences(request) {
       const items = request.items.map((item) => {
-        const details: OccurrenceDetails = { ...item.details, trace: forged[place++ % forged.length] as never }
-        return { ...item, details } as typeof item
+        const trace = forged[place++ % forged.length] as never
+        return item.kind === 'trigger' ? { ...item, details: { ...item.details, trace } } : item
       })
       return storage.createOccurrences({ ...request, items })
-    },
-    async claim(request) {
-      const answer = await storage.claim(request)
-      return answer
     },
   })
   const job = defineJob({ name: 'report', overlapPolicy: 'allow', tasks: [{ name: 'write', run: () => 1 }] })
