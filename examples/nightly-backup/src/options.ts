@@ -37,6 +37,9 @@ carry on, and checks that nothing was lost and nothing ran twice.
   --dynamodb-endpoint URL
                    a DynamoDB for --storage dynamodb, such as http://127.0.0.1:8000; over https with region and
                    credentials from the environment (default: a private DynamoDB Local is started, which needs Java)
+  --postgres-url URL
+                   a PostgreSQL database for --storage postgres, such as postgres://me@127.0.0.1/mine
+                   (default: a private server is started; postgresql is installed if it is missing and apt-get may)
   --help           this text
 
 Exit code: 0 when every check holds, 1 when one does not, 2 for a wrong option or input.`
@@ -76,6 +79,7 @@ function parse(args: readonly string[]) {
         storage: { type: 'string' },
         'redis-url': { type: 'string' },
         'dynamodb-endpoint': { type: 'string' },
+        'postgres-url': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { createScheduler, type Occurrence } from '@jobistemer/core'
-import { startDynamoDB, startRedis } from '@jobistemer/test-servers'
+import { startDynamoDB, startPostgres, startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
@@ -38,6 +38,16 @@ const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLo
     const server = await startDynamoDB({ directory: join(folder, 'dynamodb') })
     onTestFinished(() => server.stop())
     return { address: server.endpoint, name: 'jobistemer-demo' }
+  },
+  postgres: async (folder) => {
+    const server = await startPostgres({ directory: join(folder, 'postgres') })
+    onTestFinished(() => server.stop())
+    return { address: server.url, name: 'jobistemer_demo' }
+  },
+  pglite: async (folder) => {
+    const { location, stop } = await (await loadLedger('pglite')).prepare({ folder, server: null })
+    onTestFinished(stop)
+    return location
   },
 }
 

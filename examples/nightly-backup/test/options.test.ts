@@ -45,6 +45,7 @@ it('tells of every option in its usage', () => {
     '--storage',
     '--redis-url',
     '--dynamodb-endpoint',
+    '--postgres-url',
     '--help',
   ])
     expect(usage).toContain(option)
@@ -70,6 +71,8 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--storage redis --redis-url http://there', 'INVALID_ARGUMENT', '--redis-url'],
   ['--storage redis --dynamodb-endpoint http://there', 'INVALID_ARGUMENT', '--dynamodb-endpoint'],
   ['--storage dynamodb --dynamodb-endpoint there:8000', 'INVALID_ARGUMENT', '--dynamodb-endpoint'],
+  ['--storage pglite --postgres-url postgres://there', 'INVALID_ARGUMENT', '--postgres-url'],
+  ['--storage postgres --postgres-url there', 'INVALID_ARGUMENT', '--postgres-url'],
   ['--storage papyrus', 'INVALID_ARGUMENT', '--storage'],
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]

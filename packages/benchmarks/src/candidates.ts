@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Storage } from '@jobistemer/core/storage'
+import { postgresStorage } from '@jobistemer/storage-postgres'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { startRedis } from '@jobistemer/test-servers'
+import { startPostgres, startRedis } from '@jobistemer/test-servers'
 
 /** A storage to measure: `open` gives a new and empty one each time. */
 interface Candidate {
@@ -12,7 +13,7 @@ interface Candidate {
   start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
 }
 
-/** SQLite on a file, and a private Redis with `appendonly yes`. */
+/** SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL as it is by default. */
 export const candidates: readonly Candidate[] = [
   {
     name: 'SQLite',
@@ -27,6 +28,13 @@ export const candidates: readonly Candidate[] = [
     async start() {
       const server = await startRedis({ config: { appendonly: 'yes' } })
       return { open: (prefix) => redisStorage({ url: server.url, prefix }), stop: () => server.stop() }
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    async start() {
+      const server = await startPostgres()
+      return { open: (schema) => postgresStorage({ url: server.url, schema }), stop: () => server.stop() }
     },
   },
 ]

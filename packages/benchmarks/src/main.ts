@@ -10,6 +10,10 @@ import { millionSuite } from './million-suite.ts'
 import { failoverSuite } from './nodes/failover-suite.ts'
 import { nodesSuite } from './nodes/nodes-suite.ts'
 import { takeoverSuite } from './nodes/takeover-suite.ts'
+import { postgresBloatSuite } from './postgres/bloat-suite.ts'
+import { postgresHistorySuite } from './postgres/history-suite.ts'
+import { postgresLatenessSuite } from './postgres/lateness-suite.ts'
+import { postgresSuite } from './postgres/throughput-suite.ts'
 import { backlogSuite } from './redis/backlog-suite.ts'
 import { latenessSuite } from './redis/lateness-suite.ts'
 import { requestsSuite } from './redis/requests-suite.ts'
@@ -31,29 +35,47 @@ const suites: readonly Suite[] = [
   backlogSuite,
   requestsSuite,
   latenessSuite,
+  postgresSuite,
+  postgresHistorySuite,
+  postgresLatenessSuite,
+  postgresBloatSuite,
   nodesSuite,
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { smoke: { type: 'boolean', default: false }, jobs: { type: 'string' } },
+  options: {
+    smoke: { type: 'boolean', default: false },
+    jobs: { type: 'string' },
+    occurrences: { type: 'string' },
+    nodes: { type: 'string' },
+  },
 })
 const { smoke } = values
-const jobs = values.jobs === undefined ? undefined : Number(values.jobs)
+const nodes = values.nodes?.split(',').map(Number)
+const counts: { jobs?: number; occurrences?: number } = {}
+for (const name of ['jobs', 'occurrences'] as const) if (values[name] !== undefined) counts[name] = Number(values[name])
+const wrong = (['jobs', 'occurrences'] as const).find((name) => {
+  const count = counts[name]
+  return count !== undefined && !(Number.isSafeInteger(count) && count > 0)
+})
 const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
   process.exitCode = 2
-} else if (jobs !== undefined && !(Number.isSafeInteger(jobs) && jobs > 0)) {
-  console.error(`--jobs is not a number of jobs: ${values.jobs}.\n${usage}`)
+} else if (wrong !== undefined) {
+  console.error(`--${wrong} is not a number of ${wrong}: ${values[wrong]}.\n${usage}`)
+  process.exitCode = 2
+} else if (nodes?.some((size) => !(Number.isSafeInteger(size) && size > 0))) {
+  console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)
   process.exitCode = 2
 } else {
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke, ...(jobs !== undefined && { jobs }) })))
+    console.log(printTable(await suite.run({ smoke, nodes, ...counts })))
   }
 }

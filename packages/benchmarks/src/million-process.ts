@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Clock, createScheduler, defineJob, silentLogger, systemClock } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { postgresStorage } from '@jobistemer/storage-postgres'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
@@ -45,7 +47,7 @@ const phases = 900
 const order = JSON.parse(process.argv[2] ?? '') as MillionOrder
 const heapBefore = heapUsed()
 const beganAt = performance.now()
-const storage = order.url.startsWith('redis:') ? redisStorage({ url: order.url }) : sqliteStorage({ file: order.url })
+const storage = openStorage(order.url)
 // Nobody wants to wait until the first slots are due.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
@@ -96,6 +98,11 @@ async function watch(): Promise<Watched> {
   const used = process.cpuUsage({ user, system })
   const cpuPercent = (used.user + used.system) / 10 / (performance.now() - watchedFrom)
   return { startMs, cpuPercent, heapMegabytes: (heapUsed() - heapBefore) / 1e6, lateness }
+}
+
+function openStorage(url: string): Storage {
+  if (url.startsWith('redis:')) return redisStorage({ url })
+  return url.startsWith('postgres:') ? postgresStorage({ url }) : sqliteStorage({ file: url })
 }
 
 function heapUsed(): number {

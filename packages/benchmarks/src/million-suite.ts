@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { startRedis } from '@jobistemer/test-servers'
+import { startPostgres, startRedis } from '@jobistemer/test-servers'
 import type { Filled, MillionOrder, Watched } from './million-process.ts'
 import { formatRate, type Suite } from './suite.ts'
 
@@ -25,16 +25,18 @@ export const millionSuite: Suite = {
     const rows: string[][] = []
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     const redis = await startRedis({ config: { appendonly: 'yes' } })
+    const postgres = await startPostgres()
     try {
       for (const [name, url] of [
         ['SQLite', join(folder, 'jobs.db')],
         ['Redis', redis.url],
+        ['PostgreSQL', postgres.url],
       ] as const) {
         const measured = await measure(url, { count, watchMs })
         for (const [part, figure] of measured) rows.push([`${name}, ${part}`, figure])
       }
     } finally {
-      await redis.stop()
+      await Promise.all([redis.stop(), postgres.stop()])
       await rm(folder, { recursive: true, force: true })
     }
     return {

@@ -3,6 +3,10 @@ export interface BenchmarkOptions {
   readonly smoke: boolean
   /** How many jobs are stored, where that is what is measured. Default: as many as the benchmark is about. */
   readonly jobs?: number
+  /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
+  readonly nodes?: readonly number[] | undefined
+  /** How many occurrences run, where it is looked at what they leave. Default: as many as the benchmark is about. */
+  readonly occurrences?: number
 }
 
 /** One benchmark: prints its table. */

@@ -40,8 +40,10 @@ const runs: readonly Run[] = [
       'Redis, 10 queued',
       'Redis, 1,000 queued',
       'Redis, ratio',
+      'PostgreSQL, ratio',
       'SQLite, 400 occurrences',
       'Redis, 400 occurrences',
+      'PostgreSQL, 400 occurrences',
       'croner',
       'lists of 10,000',
       'one a call, 1,000 under way',
@@ -64,11 +66,25 @@ const runs: readonly Run[] = [
       'SQLite, busy, lateness p99',
       'Redis, start',
       'Redis, busy, slots',
-      'Redis, slots ',
+      'PostgreSQL, start',
+      'PostgreSQL, busy, slots',
+      'Redis, 20 slots/s',
       'Redis, slots of each',
       'Redis, backlog',
-      'SQLite, slots ',
+      'SQLite, 20 slots/s',
       'SQLite, backlog',
+    ],
+  },
+  {
+    suites: ['postgres', 'postgres-history', 'postgres-lateness', 'postgres-bloat'],
+    rows: [
+      '1 at a time',
+      '100 at a time',
+      'none',
+      '8,000 finished',
+      'jobistemer, 100 at a time',
+      '2,000 occurrences',
+      '10,000 occurrences',
     ],
   },
   {
@@ -96,7 +112,7 @@ test.concurrent.each(runs)('$suites run and print their rows', { timeout: 600_00
 
 test('every benchmark is among those that are tried', () => {
   const { stderr } = run('nonsense')
-  const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z]+)\]/g)].map(([, name]) => name)
+  const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())
 })
 

@@ -146,6 +146,18 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/realign.ts')).realign,
   },
   {
+    name: 'conformance',
+    summary: 'try whether a storage keeps its promises, on data of its own',
+    group: caring,
+    load: async () => (await import('./commands/conformance.ts')).conformance,
+  },
+  {
+    name: 'sql',
+    summary: 'print the SQL that makes or migrates a schema of PostgreSQL',
+    group: caring,
+    load: async () => (await import('./commands/sql.ts')).sql,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     group: caring,

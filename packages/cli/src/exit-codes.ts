@@ -3,7 +3,7 @@ export const exitCodes = {
   /** Done, or the answer is yes. */
   fine: 0,
   /**
-   * The answer is no: `doctor` has found an error, `plan` a difference; a trigger was skipped, a run had ended before, or was
+   * The answer is no: `doctor` has found an error, `plan` a difference, `conformance` a case that fails; a trigger was skipped, a run had ended before, or was
    * waited for and not completed.
    */
   no: 1,
@@ -28,7 +28,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.fine, 'done, or the answer is yes'],
   [
     exitCodes.no,
-    'the answer is no: an error found, a difference, a run that was skipped, had ended, or was not completed',
+    'the answer is no: an error found, a difference, a case that failed, a run that was skipped, had ended, or was not completed',
   ],
   [exitCodes.usage, 'a wrong command line, configuration or definition; a package that is missing'],
   [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],

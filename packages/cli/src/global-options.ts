@@ -1,4 +1,5 @@
 import type { CommandOption } from './command.ts'
+import { locationForms } from './storage/location.ts'
 import { readDuration, readText } from './values.ts'
 
 /** What every command takes. */
@@ -23,7 +24,7 @@ export const storageTimeoutMs = 10_000
 export const globalOptions: readonly CommandOption[] = [
   {
     flags: '-s, --storage <place>',
-    description: 'sqlite:FILE, redis://HOST, rediss://HOST or dynamodb:TABLE (env JOBISTEMER_STORAGE)',
+    description: `${locationForms} (env JOBISTEMER_STORAGE)`,
     parse: readText('--storage'),
   },
   {
@@ -33,7 +34,7 @@ export const globalOptions: readonly CommandOption[] = [
   { flags: '--no-config', description: 'read no configuration' },
   {
     flags: '--prefix <prefix>',
-    description: 'what the keys begin with, in Redis and DynamoDB',
+    description: 'what the keys begin with, in Redis and DynamoDB; the schema, in PostgreSQL',
     parse: readText('--prefix'),
   },
   { flags: '--json', description: 'write JSON; its schema is in the folder schema of the package' },

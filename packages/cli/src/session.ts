@@ -4,8 +4,8 @@ import { CliError } from './cli-error.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
-import { printLocation, readLocation } from './storage/location.ts'
-import { openStorage } from './storage/open-storage.ts'
+import { type Location, printLocation, readLocation } from './storage/location.ts'
+import { inspectPostgres, type OpenOptions, openStorage, type PostgresInspection } from './storage/open-storage.ts'
 
 /** What says which storage to use, and how. */
 export interface SessionOptions {
@@ -13,6 +13,12 @@ export interface SessionOptions {
   readonly config: string | false | undefined
   readonly prefix: string | undefined
   readonly timeoutMs: number
+}
+
+/** A storage that is said by a text. */
+export interface Located {
+  readonly location: Location
+  readonly options: OpenOptions
 }
 
 /** Opens what a command asks for, once, and closes it at the end. Nothing is loaded before it is asked for. */
@@ -30,6 +36,7 @@ export class Session {
   #storage: Promise<Storage> | undefined
   #answering: Promise<Storage> | undefined
   #client: Promise<Client> | undefined
+  #configured: Promise<Storage | string | undefined> | undefined
 
   constructor(io: Io, options: SessionOptions) {
     this.#io = io
@@ -57,6 +64,11 @@ export class Session {
     return this.#client
   }
 
+  /** As it was asked for; the configuration is not looked at. */
+  get prefix(): string | undefined {
+    return this.#options.prefix
+  }
+
   async clock(): Promise<Clock> {
     return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
   }
@@ -69,7 +81,8 @@ export class Session {
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
 
-  async #openStorage(): Promise<Storage> {
+  /** Where it is said that the storage is; `null`: the configuration has the storage itself. */
+  async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
     const { timeoutMs } = this.#options
@@ -77,14 +90,29 @@ export class Session {
     const options = { cwd, prefix, timeoutMs, logger: this.#logger }
     const asked = this.#options.storage ?? env.JOBISTEMER_STORAGE
     if (asked !== undefined && asked !== '') {
-      return this.#open(asked, this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage', {
-        ...options,
-        folder: cwd,
-      })
+      const field = this.#options.storage === undefined ? 'JOBISTEMER_STORAGE' : '--storage'
+      return this.#at(readLocation(asked, field), { ...options, folder: cwd })
     }
-    const given = typeof config.storage === 'function' ? await config.storage() : config.storage
-    if (typeof given === 'string') return this.#open(given, 'storage', { ...options, folder })
-    if (given === undefined) {
+    const given = await this.#given()
+    return typeof given === 'string' ? this.#at(readLocation(given, 'storage'), { ...options, folder }) : null
+  }
+
+  #at(location: Location, options: OpenOptions): Located {
+    this.place = printLocation(location)
+    return { location, options }
+  }
+
+  /** What the server of a PostgreSQL is like; `null` for other storages, and for one of the configuration. */
+  async inspection(): Promise<PostgresInspection | null> {
+    const located = await this.located()
+    return located?.location.kind === 'postgres' ? await inspectPostgres(located.location.url, located.options) : null
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const located = await this.located()
+    if (located !== null) return openStorage(located.location, located.options)
+    const given = await this.#given()
+    if (given === undefined || typeof given === 'string') {
       throw new CliError({
         code: 'STORAGE_NOT_GIVEN',
         message: 'It is not said which storage to use.',
@@ -94,6 +122,14 @@ export class Session {
     }
     this.place = 'the storage of the configuration'
     return given
+  }
+
+  /** What the configuration says or has; asked for once. */
+  #given(): Promise<Storage | string | undefined> {
+    this.#configured ??= this.config().then(async ({ config: { storage } }) => {
+      return typeof storage === 'function' ? await storage() : storage
+    })
+    return this.#configured
   }
 
   /** Asks it once: a client would ask again and again until its time is over, and then not know why. */
@@ -122,12 +158,6 @@ export class Session {
     if (clock.isAuthoritative === true) return clock
     const aheadMs = this.#aheadMs
     return { ...clock, isAuthoritative: true, now: () => Math.floor(clock.now() - aheadMs) }
-  }
-
-  #open(text: string, field: string, options: Parameters<typeof openStorage>[1]): Promise<Storage> {
-    const location = readLocation(text, field)
-    this.place = printLocation(location)
-    return openStorage(location, options)
   }
 
   async #openClient(): Promise<Client> {

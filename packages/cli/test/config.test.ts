@@ -101,7 +101,7 @@ describe('a place', () => {
     [['-s', 'jobs.db'], 'INVALID_STORAGE'],
     [['-s', 'sqlite:'], 'INVALID_STORAGE'],
     [['-s', 'http://user:secret@host'], 'http://user:***@host'],
-    [['-s', 'postgres://localhost/jobs'], 'The PostgreSQL storage is not built yet.'],
+    [['-s', 'pglite:jobs'], 'A PGlite lives inside one process'],
     [['-s', 'memory:'], 'STORAGE_UNSUPPORTED'],
     [['-s', 'dynamodb:'], 'names no table'],
     [['-s', 'dynamodb:jobs?regoin=a'], 'unknown setting "regoin"'],

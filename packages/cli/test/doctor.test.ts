@@ -68,7 +68,7 @@ describe('doctor', () => {
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
                If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
-      sqlite:jobs.db: 3 jobs, 1 node, 17 checks: 1 error, 1 warning, 1 info.
+      sqlite:jobs.db: 3 jobs, 1 node, 21 checks: 1 error, 1 warning, 1 info.
       ",
       }
     `)

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
@@ -26,6 +26,7 @@ function project(): string {
 it.each([
   ['sqlite:jobs.db', '@jobistemer/storage-sqlite'],
   ['redis://localhost:1', '@jobistemer/storage-redis ioredis'],
+  ['postgres://localhost:1/app', '@jobistemer/storage-postgres pg'],
   ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
 ])('PACKAGE_MISSING: %s without its package exits with 2, and says npm install %s', async (place, packages) => {
   const folder = project()
@@ -35,4 +36,13 @@ it.each([
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toContain('PACKAGE_MISSING')
   expect(err).toContain(`\n  Run: npm install ${packages}\n`)
+})
+
+it('PACKAGE_MISSING: conformance without the kit exits with 2, makes nothing, and says what to install', async () => {
+  const folder = project()
+  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js conformance -s sqlite:jobs.db`
+  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(err).toMatch(/PACKAGE_MISSING.*\n {2}Run: npm install @jobistemer\/storage-conformance\n/)
+  expect(readdirSync(folder).sort()).toEqual(['jobs.db', 'node_modules'])
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
 import { createClient, defineJob, silentLogger, systemClock } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { createTable } from '@jobistemer/storage-dynamodb'
@@ -90,6 +90,21 @@ describe('on Redis', () => {
     expect([newer.code, codesOf(newer.out)]).toEqual([3, ['STORAGE_SCHEMA_NEWER']])
   })
 
+  it('conformance tries it under keys of its own, of which nothing is left, also from other processes', async () => {
+    const before = (await admin.keys('*')).sort()
+    const grep = 'races of processes: many processes that replace'
+    const asked = ['conformance', '--prefix', 'cli', '--grep', grep, '--scale', '0.1', '--json', '-s', server.url]
+    const { code, out } = await startCli(asked).ended
+    expect({ code, ...JSON.parse(out) }).toMatchObject({
+      code: 0,
+      storage: server.url.replace('right', '***'),
+      capabilities: { multiProcess: true, serverTime: true, subscribe: true },
+      passed: 1,
+      failed: 0,
+    })
+    expect((await admin.keys('*')).sort()).toEqual(before)
+  })
+
   it('a wrong password is told of, without it', async () => {
     const { code, err } = await ask(['jobs'], server.url.replace('right', 'secret'))
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('refuses the user name or the password') })
@@ -113,7 +128,7 @@ describe('on Redis', () => {
 })
 
 describe('on DynamoDB', () => {
-  it('it lists jobs, and says when there is no such table', async () => {
+  it('it lists jobs, says when there is no such table, and tries the storage in a table of its own', async () => {
     const server = await startDynamoDB({ data: 'memory' })
     try {
       const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
@@ -125,6 +140,18 @@ describe('on DynamoDB', () => {
       const { code, out } = await startCli(['jobs', '-s', place('jobs')], env).ended
       expect({ code, out }).toEqual({ code: 0, out: 'No jobs.\n' })
       expect(await startCli(['jobs', '-s', place('none')], env).ended).toMatchObject({ code: 3, out: '' })
+      const asked = ['conformance', '-s', place('jobs'), '--grep', 'capabilities', '--timeout', '30s']
+      expect(await startCli(asked, env).ended).toEqual({
+        code: 0,
+        out: expect.stringMatching(
+          /^In the new table jobs-conformance-\d+, until the end\.\ndynamodb:jobs: 1 case: 1 passed, 0 failed\.\n$/,
+        ),
+        // The client of AWS warns of the version of Node.
+        err: expect.anything(),
+      })
+      const tables = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials })
+      expect((await tables.send(new ListTablesCommand({}))).TableNames).toEqual(['jobs'])
+      tables.destroy()
     } finally {
       await server.stop()
     }

@@ -71,6 +71,8 @@ export type {
   RunOverrides,
   TriggerArguments,
   TriggerItem,
+  TransactionOptions,
+  TriggerManyOptions,
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,

@@ -28,6 +28,7 @@ import type {
   ReplayOptions,
   TriggerArguments,
   TriggerItem,
+  TriggerManyOptions,
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,
@@ -95,10 +96,11 @@ export interface PruneOptions extends CallOptions {
 export interface JobOperations {
   /**
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
-   * has ended.
+   * has ended. With `transaction` it is stored with that: it waits then, whatever room there is, and nobody else sees it
+   * before the commit.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
    * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
-   * process has that
+   * process has that; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
@@ -114,9 +116,12 @@ export interface JobOperations {
    * before anything is sent. After that the call does not reject any more: it answers in the order of the items, with an
    * `error` for each item that the storage refuses (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`),
    * or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
+   *
+   * With `transaction` all of them stand or fall with that. Then the call rejects when the storage fails, and where some
+   * were written before, the transaction can only be rolled back.
    * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
    */
-  triggerMany(items: readonly TriggerItem[], options?: CallOptions): Promise<readonly TriggerManyResult[]>
+  triggerMany(items: readonly TriggerItem[], options?: TriggerManyOptions): Promise<readonly TriggerManyResult[]>
   /**
    * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`,

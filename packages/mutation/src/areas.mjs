@@ -23,6 +23,7 @@ export const areas = {
   'ticker-once': { folder: 'packages/ticker-once/dist', tests: ['packages/ticker-once/test/**/*.test.ts'] },
   memory: { folder: 'packages/storage-memory/dist', tests: kitOnMemory },
   sqlite: { folder: 'packages/storage-sqlite/dist', tests: ['packages/storage-sqlite/test/**/*.test.ts'] },
+  postgres: { folder: 'packages/storage-postgres/dist', tests: ['packages/storage-postgres/test/**/*.test.ts'] },
   redis: { folder: 'packages/storage-redis/dist', tests: ['packages/storage-redis/test/**/*.test.ts'] },
   dynamodb: { folder: 'packages/storage-dynamodb/dist', tests: ['packages/storage-dynamodb/test/**/*.test.ts'] },
 }

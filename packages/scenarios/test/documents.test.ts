@@ -15,6 +15,7 @@ import * as openTelemetry from '@jobistemer/opentelemetry'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
 import * as memory from '@jobistemer/storage-memory'
+import * as postgres from '@jobistemer/storage-postgres'
 import * as redis from '@jobistemer/storage-redis'
 import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
@@ -24,6 +25,7 @@ import * as openTelemetryApi from '@opentelemetry/api'
 import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
 import * as sdkMetrics from '@opentelemetry/sdk-metrics'
 import * as sdkTraceBase from '@opentelemetry/sdk-trace-base'
+import * as pg from 'pg'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
@@ -42,6 +44,7 @@ const modules = {
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
   '@jobistemer/storage-memory': memory,
+  '@jobistemer/storage-postgres': postgres,
   '@jobistemer/storage-redis': redis,
   '@jobistemer/storage-sqlite': sqlite,
   '@jobistemer/ticker-cron': cron,
@@ -53,6 +56,7 @@ const modules = {
   '@opentelemetry/sdk-trace-base': sdkTraceBase,
   'node:fs': fs,
   'node:os': os,
+  pg,
   'prom-client': promClient,
   vitest: { describe: (_: string, body: () => void) => body(), it: () => undefined },
 }
@@ -71,6 +75,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },
   { file: 'storage-dynamodb/README.md', shows: ['@jobistemer/storage-dynamodb'], compared: 4 },
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
+  { file: 'storage-postgres/README.md', shows: ['@jobistemer/storage-postgres'], compared: 3 },
   { file: 'storage-redis/README.md', shows: ['@jobistemer/storage-redis'], compared: 2 },
   { file: 'storage-sqlite/README.md', shows: ['@jobistemer/storage-sqlite'], compared: 2 },
   { file: 'ticker-cron/README.md', shows: ['@jobistemer/ticker-cron'], compared: 15 },

@@ -1,4 +1,5 @@
 import { defineJob, type Job } from '@jobistemer/core'
+import type { SaveJobsRequest } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -46,6 +47,10 @@ describe.each(everywhere)('on $name', (place) => {
     await scheduler.add(jobs(250))
     expect([intercepted.count('get'), intercepted.count('saveJobs')]).toEqual([3, 3])
     expect(added.map(({ event }) => event.change)).toEqual(Array.from({ length: 250 }, () => 'created'))
+    // Those that lie close to each other in a storage come in one call.
+    const saves = intercepted.calls.filter(({ operation }) => operation === 'saveJobs')
+    const ids = saves.flatMap(({ request }) => (request as SaveJobsRequest).changes.map(({ id }) => id))
+    expect(ids).toEqual(ids.toSorted())
     await world.clock.advanceTo(at(65))
     for (const name of ['job-0', 'job-99', 'job-100', 'job-249']) {
       expect(await fates(scheduler, name)).toEqual(['60 completed'])

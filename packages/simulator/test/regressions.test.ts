@@ -350,3 +350,34 @@ it('a request for a job that is deleted and defined again meanwhile does not go 
   expect((await triggering).created).toBe(true)
   expect(creates).toBeLessThan(10)
 })
+
+it('a node that says that it starts while the storage is away is heard in time when that is back', async () => {
+  const { start, clock, database } = stage()
+  const life = { heartbeat: 500, deadAfter: 2000 }
+  let isAway = false
+  let isTold = false
+  const away = (begins: boolean): Storage =>
+    wrapStorage(memoryStorage({ database }), {
+      async around(call) {
+        if (isAway) throw new Error('the storage is away')
+        const answer = await call.proceed()
+        if (!begins || isTold || call.method !== 'heartbeat' || call.request.own === null) return answer
+        // It has told of itself, and does not know that.
+        isTold = true
+        isAway = true
+        throw new Error('the answer was lost')
+      },
+    })
+  const peer = await start('a', [], away(false), life)
+  const lost: string[] = []
+  peer.on('node.lost', ({ node }) => {
+    lost.push(node)
+  })
+  const starting = start('b', [], away(true), life)
+  await clock.advance(12_000)
+  isAway = false
+  await clock.advance(10_000)
+  await starting
+  expect(isTold).toBe(true)
+  expect(lost).toEqual([])
+})

@@ -12,4 +12,10 @@ export {
   type StorageConformanceOptions,
   type TestFunction,
 } from './storage-conformance.ts'
-export { type CaseWorld, type ProcessEntry, type StorageWorld, withWorld } from './storage-world.ts'
+export {
+  type CaseWorld,
+  type ProcessEntry,
+  type StorageWorld,
+  type WorldTransaction,
+  withWorld,
+} from './storage-world.ts'

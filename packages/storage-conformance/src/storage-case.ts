@@ -33,6 +33,8 @@ export interface DeclaredCapabilities {
   readonly serverTime?: boolean
   /** The storage has `subscribe`. Default `false`. */
   readonly subscribe?: boolean
+  /** The storage has `within`. Default `false`. */
+  readonly within?: boolean
 }
 
 /** What a case asks of a storage beyond the common rules. */
@@ -44,6 +46,7 @@ export type CaseNeed =
   | 'takesNext'
   | 'serverTime'
   | 'subscribe'
+  | 'within'
 
 /** One test, as data: bindings decide how it is run. */
 export interface StorageCase {

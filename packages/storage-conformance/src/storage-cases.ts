@@ -28,6 +28,7 @@ import { takeNextCases } from './cases/take-next.ts'
 import { textCases } from './cases/texts.ts'
 import { updateInStepsCases } from './cases/update-in-steps.ts'
 import { wakeCases } from './cases/wake.ts'
+import { withinCases, withinWakeUpCases } from './cases/within.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
 import { batchRaces } from './races/batch-races.ts'
@@ -81,6 +82,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...durabilityCases,
     ...serverTimeCases,
     ...subscribeCases,
+    ...withinCases,
+    ...withinWakeUpCases,
     ...connectionRaces(effort),
     ...claimRaces(effort),
     ...takeNextRaces(effort),

@@ -12,6 +12,20 @@ export interface StorageWorld {
   dispose(): Promise<void>
   /** How another process connects. Needed when the storage says `multiProcess: true`. */
   readonly processes?: ProcessEntry
+  /**
+   * Begins a transaction on the data of this world as users do, on a connection of its own. Needed when the storage has
+   * `within`. The kit ends it.
+   */
+  beginTransaction?(): Promise<WorldTransaction>
+}
+
+/** A transaction of a user's. */
+export interface WorldTransaction {
+  /** What `within` takes. */
+  readonly transaction: unknown
+  /** Rejects when it cannot be committed; it is rolled back then. */
+  commit(): Promise<void>
+  rollback(): Promise<void>
 }
 
 /** What a child process of the kit imports and calls to open a connection to the same data. */
@@ -25,7 +39,7 @@ export interface ProcessEntry {
 }
 
 /** What a case sees of a world. */
-export interface CaseWorld extends Pick<StorageWorld, 'processes'> {
+export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction'> {
   /** One more connection to its data. Closed when the case ends. */
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
@@ -46,6 +60,9 @@ export async function withWorld(
     const connections: Storage[] = []
     const caseWorld: CaseWorld = {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
+      ...(world.beginTransaction === undefined
+        ? {}
+        : { beginTransaction: () => world.beginTransaction?.() as Promise<WorldTransaction> }),
       async connect() {
         const storage = await world.connect()
         connections.push(storage)

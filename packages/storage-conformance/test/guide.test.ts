@@ -61,6 +61,7 @@ const members: Readonly<Record<Member, true>> = {
   read: true,
   job: true,
   createJob: true,
+  within: true,
   quickCreate: true,
   quickSettle: true,
   hasDue: true,

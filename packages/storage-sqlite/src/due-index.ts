@@ -1,4 +1,4 @@
-import type Database from 'better-sqlite3'
+import type { NamedTables } from './table-names.ts'
 
 /** So many transactions may have moved jobs since somebody looked, before one that comes after them catches up. */
 const waitingTransactions = 64
@@ -16,7 +16,7 @@ export class DueIndex {
   /** Rows of the jobs that the step under way has moved. */
   #moved: number[] = []
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.#statements = prepareStatements(database)
   }
 
@@ -51,14 +51,14 @@ export class DueIndex {
   }
 }
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   return {
-    note: database.prepare('INSERT INTO moved_jobs VALUES (NULL, ?)'),
-    first: database.prepare('SELECT min(row) FROM moved_jobs').pluck(),
+    note: database.prepare('INSERT INTO {moved_jobs} VALUES (NULL, ?)'),
+    first: database.prepare('SELECT min(row) FROM {moved_jobs}').pluck(),
     move: database.prepare(
-      `UPDATE heads SET due_at = next_at
-         WHERE row IN (SELECT value FROM moved_jobs m, json_each(m.jobs) WHERE m.row <= ?) AND due_at IS NOT next_at`,
+      `UPDATE {heads} SET due_at = next_at
+         WHERE row IN (SELECT value FROM {moved_jobs} m, json_each(m.jobs) WHERE m.row <= ?) AND due_at IS NOT next_at`,
     ),
-    forget: database.prepare('DELETE FROM moved_jobs WHERE row <= ?'),
+    forget: database.prepare('DELETE FROM {moved_jobs} WHERE row <= ?'),
   }
 }

@@ -1,6 +1,7 @@
 import type { OccurrenceQuery } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { OccurrenceKey } from './occurrence-key.ts'
+import type { NamedTables } from './table-names.ts'
 
 /** Where a failure stands in its index. */
 export interface FailurePlace {
@@ -20,15 +21,15 @@ export class Failures {
   readonly #add: Database.Statement
   readonly #remove: Database.Statement
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.#add = database.prepare(
-      'INSERT INTO failures SELECT row, job, scheduled_at + created_in + finished_in, id FROM history WHERE row = ?',
+      'INSERT INTO {failures} SELECT row, job, scheduled_at + created_in + finished_in, id FROM {history} WHERE row = ?',
     )
-    this.#remove = database.prepare('DELETE FROM failures WHERE row = ?')
+    this.#remove = database.prepare('DELETE FROM {failures} WHERE row = ?')
     const prepare = (index: string, isOfJob: string, comparison: '<' | '>', direction: 'ASC' | 'DESC') =>
       database
         .prepare(
-          `SELECT row FROM failures INDEXED BY ${index}
+          `SELECT row FROM {failures} INDEXED BY {${index}}
              WHERE ${isOfJob} AND ended_at >= $from AND ended_at < $to AND (ended_at, id) ${comparison} ($at, $key)
              ORDER BY ended_at ${direction}, id ${direction} LIMIT $limit`,
         )

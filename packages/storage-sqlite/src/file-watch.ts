@@ -32,7 +32,7 @@ export class FileWatch {
 }
 
 /** What stays the same as long as a path leads to the same file; `null` when it leads to none. */
-function identityOf(file: string): string | null {
+export function identityOf(file: string): string | null {
   // As numbers, the ids of some file systems lose digits.
   const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
   return stats === undefined ? null : `${stats.dev} ${stats.ino}`

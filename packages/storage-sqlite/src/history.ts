@@ -1,5 +1,4 @@
 import { isFailure, type OccurrenceRecord, type OccurrenceState } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
 import { Failures } from './failures.ts'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
@@ -7,6 +6,7 @@ import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails
 import { kindCode, stateCodes } from './record-codes.ts'
 import { printRuns } from './runs-text.ts'
 import { blockShift, tailLimit } from './schema.ts'
+import type { NamedTables } from './table-names.ts'
 
 /** A place in a job's history. */
 export interface HistoryEntry {
@@ -45,7 +45,7 @@ export class History {
   /** The last indexed row as far as this connection knows; others may have got further. */
   #indexed = 0
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.failures = new Failures(database)
     this.#statements = prepareStatements(database)
   }
@@ -233,93 +233,95 @@ export function compareEntries(left: Place, right: Place): number {
   return left.scheduledAt - right.scheduledAt || compareKeys(left.key, right.key)
 }
 
-const indexed = '(SELECT row FROM history_indexed)'
+const indexed = '(SELECT row FROM {history_indexed})'
 const keyPrefix = `CASE typeof(id) WHEN 'blob' THEN substr(id, 1, 6) ELSE id END`
 const entryColumns = 'scheduled_at AS scheduledAt, id AS key, row'
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   return {
-    append: database.prepare(`INSERT INTO history VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
-    indexed: database.prepare('SELECT row FROM history_indexed').pluck(),
-    lastRow: database.prepare('SELECT max(row) FROM history').pluck(),
+    append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
+    indexed: database.prepare('SELECT row FROM {history_indexed}').pluck(),
+    lastRow: database.prepare('SELECT max(row) FROM {history}').pluck(),
     // Sorted input is what makes these cheap: each run is written from one end to the other.
     indexTimes: database.prepare(
-      `INSERT INTO history_times SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM history
+      `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,
     ),
     indexIds: database.prepare(
-      `INSERT INTO history_ids SELECT row >> ${blockShift}, ${keyPrefix}, row FROM history
+      `INSERT INTO {history_ids} SELECT row >> ${blockShift}, ${keyPrefix}, row FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3`,
     ),
     noteBlocks: database.prepare(
-      `INSERT INTO history_blocks SELECT row >> ${blockShift}, min(scheduled_at), max(scheduled_at) FROM history
+      `INSERT INTO {history_blocks} SELECT row >> ${blockShift}, min(scheduled_at), max(scheduled_at) FROM {history}
          WHERE row > ? AND row <= ? GROUP BY 1
          ON CONFLICT DO UPDATE SET min_at = min(min_at, excluded.min_at), max_at = max(max_at, excluded.max_at)`,
     ),
-    setIndexed: database.prepare('UPDATE history_indexed SET row = ?'),
+    setIndexed: database.prepare('UPDATE {history_indexed} SET row = ?'),
     rowsWithPrefix: database
-      .prepare(`SELECT i.row FROM history_blocks b CROSS JOIN history_ids i ON i.block = b.block AND i.prefix = ?`)
+      .prepare(`SELECT i.row FROM {history_blocks} b CROSS JOIN {history_ids} i ON i.block = b.block AND i.prefix = ?`)
       .pluck(),
     findInTail: database
-      .prepare(`SELECT row FROM history WHERE row > ${indexed} AND id = ? ORDER BY row DESC LIMIT 1`)
+      .prepare(`SELECT row FROM {history} WHERE row > ${indexed} AND id = ? ORDER BY row DESC LIMIT 1`)
       .pluck(),
     findPlace: database
       .prepare(
-        `SELECT t.row FROM history_blocks b
-           CROSS JOIN history_times t ON t.block = b.block
+        `SELECT t.row FROM {history_blocks} b
+           CROSS JOIN {history_times} t ON t.block = b.block
            WHERE b.min_at <= ? AND b.max_at >= ? AND t.job = ? AND t.scheduled_at = ? AND t.id = ?
            LIMIT 1`,
       )
       .pluck(),
     findPlaceInTail: database
       .prepare(
-        `SELECT row FROM history WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
+        `SELECT row FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
            ORDER BY row DESC LIMIT 1`,
       )
       .pluck(),
-    read: database.prepare(`SELECT ${occurrenceColumns.history} FROM history WHERE row = ?`).raw(),
-    details: database.prepare('SELECT details FROM history WHERE row = ?').pluck(),
+    read: database.prepare(`SELECT ${occurrenceColumns.history} FROM {history} WHERE row = ?`).raw(),
+    details: database.prepare('SELECT details FROM {history} WHERE row = ?').pluck(),
     tailOfJob: database.prepare(
-      `SELECT ${entryColumns} FROM history WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
+      `SELECT ${entryColumns} FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
     ),
     riseInBlock: database.prepare(
-      `SELECT ${entryColumns} FROM history_times
+      `SELECT ${entryColumns} FROM {history_times}
          WHERE block = ? AND job = ? AND scheduled_at >= ? AND scheduled_at < ? AND (scheduled_at, id) > (?, ?)
          ORDER BY scheduled_at, id LIMIT ?`,
     ),
     fallInBlock: database.prepare(
-      `SELECT ${entryColumns} FROM history_times
+      `SELECT ${entryColumns} FROM {history_times}
          WHERE block = ? AND job = ? AND scheduled_at >= ? AND scheduled_at < ? AND (scheduled_at, id) < (?, ?)
          ORDER BY scheduled_at DESC, id DESC LIMIT ?`,
     ),
-    blocksRising: database.prepare('SELECT * FROM history_blocks WHERE max_at >= ? AND min_at < ? ORDER BY min_at'),
+    blocksRising: database.prepare('SELECT * FROM {history_blocks} WHERE max_at >= ? AND min_at < ? ORDER BY min_at'),
     blocksFalling: database.prepare(
-      'SELECT * FROM history_blocks WHERE max_at >= ? AND min_at < ? ORDER BY max_at DESC',
+      'SELECT * FROM {history_blocks} WHERE max_at >= ? AND min_at < ? ORDER BY max_at DESC',
     ),
-    hasInTail: database.prepare(`SELECT 1 FROM history WHERE row > ${indexed} AND job = ? LIMIT 1`).pluck(),
+    hasInTail: database.prepare(`SELECT 1 FROM {history} WHERE row > ${indexed} AND job = ? LIMIT 1`).pluck(),
     has: database
-      .prepare(`SELECT 1 FROM history_blocks b CROSS JOIN history_times t ON t.block = b.block AND t.job = ? LIMIT 1`)
+      .prepare(
+        `SELECT 1 FROM {history_blocks} b CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ? LIMIT 1`,
+      )
       .pluck(),
-    blocksBefore: database.prepare('SELECT block FROM history_blocks WHERE min_at < ? ORDER BY block').pluck(),
+    blocksBefore: database.prepare('SELECT block FROM {history_blocks} WHERE min_at < ? ORDER BY block').pluck(),
     blockBefore: database.prepare(
-      `SELECT job, ${entryColumns} FROM history_times WHERE block = ? AND scheduled_at < ? ORDER BY job, scheduled_at, id`,
+      `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND scheduled_at < ? ORDER BY job, scheduled_at, id`,
     ),
     blockOfJobBefore: database.prepare(
-      `SELECT job, ${entryColumns} FROM history_times WHERE block = ? AND job = ? AND scheduled_at < ?
+      `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at < ?
          ORDER BY scheduled_at, id`,
     ),
     versionsOf: database
       .prepare(
-        `SELECT DISTINCT t.job_version FROM history_blocks b
-           CROSS JOIN history_times t ON t.block = b.block AND t.job = ?`,
+        `SELECT DISTINCT t.job_version FROM {history_blocks} b
+           CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ?`,
       )
       .pluck(),
     removeTime: database.prepare(
-      'DELETE FROM history_times WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',
+      'DELETE FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',
     ),
-    removeId: database.prepare('DELETE FROM history_ids WHERE block = ? AND prefix = ? AND row = ?'),
-    remove: database.prepare('DELETE FROM history WHERE row = ?'),
-    firstOfBlock: database.prepare('SELECT 1 FROM history_times WHERE block = ? LIMIT 1').pluck(),
-    removeBlock: database.prepare('DELETE FROM history_blocks WHERE block = ?'),
+    removeId: database.prepare('DELETE FROM {history_ids} WHERE block = ? AND prefix = ? AND row = ?'),
+    remove: database.prepare('DELETE FROM {history} WHERE row = ?'),
+    firstOfBlock: database.prepare('SELECT 1 FROM {history_times} WHERE block = ? LIMIT 1').pluck(),
+    removeBlock: database.prepare('DELETE FROM {history_blocks} WHERE block = ?'),
   }
 }

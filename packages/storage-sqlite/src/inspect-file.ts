@@ -30,17 +30,22 @@ export function assertUsable(marks: FileMarks, file: string, known: number = mig
       message: `The database belongs to another application: ${file}.`,
       field: 'file',
       value: file,
-      remedy: 'Give a file of its own to Jobistemer; it makes one that does not exist.',
+      remedy:
+        'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.',
     })
   }
-  if (marks.version > known) {
-    throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-      message: `The database has schema ${marks.version}, and this version knows ${known}: ${file}.`,
-      field: 'file',
-      value: file,
-      remedy: 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.',
-    })
-  }
+  assertKnown(marks.version, file, known)
+}
+
+/** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+export function assertKnown(version: number, file: string, known: number): void {
+  if (version <= known) return
+  throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
+    message: `The database has schema ${version}, and this version knows ${known}: ${file}.`,
+    field: 'file',
+    value: file,
+    remedy: 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.',
+  })
 }
 
 // The first hundred bytes of every SQLite database, and the head of the page that lists its tables.

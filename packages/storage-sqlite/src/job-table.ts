@@ -12,6 +12,7 @@ import type {
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import { policyCodes, policyOf } from './record-codes.ts'
+import type { NamedTables } from './table-names.ts'
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
@@ -60,7 +61,7 @@ export interface StoredJob {
 
 interface JobRow {
   readonly row: number
-  readonly id: JobId
+  readonly key: Buffer
   readonly name: string
   readonly owner: string | null
   readonly fingerprint: string
@@ -97,8 +98,10 @@ export class JobTable {
   readonly #rows: Map<JobId, number> = new Map()
   readonly #ids: Map<number, JobId> = new Map()
   readonly #statements: ReturnType<typeof prepareStatements>
+  /** How many jobs the step under way has added. */
+  added = 0
 
-  constructor(database: Database.Database, names: Names) {
+  constructor(database: NamedTables, names: Names) {
     this.#names = names
     this.#statements = prepareStatements(database)
   }
@@ -119,7 +122,7 @@ export class JobTable {
   }
 
   #lookUp(id: JobId): number | undefined {
-    const row = this.#statements.findRow.get(id) as number | undefined
+    const row = this.#statements.findRow.get(keyOfJob(id)) as number | undefined
     if (row === undefined) this.#rows.delete(id)
     else this.#remember(id, row)
     return row
@@ -134,7 +137,7 @@ export class JobTable {
   jobIdOf(row: number): JobId {
     const known = this.#ids.get(row)
     if (known !== undefined) return known
-    const id = this.#statements.findId.get(row) as JobId
+    const id = jobOfKey(this.#statements.findKey.get(row) as Buffer)
     this.#remember(id, row)
     return id
   }
@@ -219,25 +222,34 @@ export class JobTable {
 
   /** A job, tombstones included. */
   find(id: JobId): StoredJob | undefined {
-    const found = this.#statements.readJob.get(id) as JobRow | undefined
+    const found = this.#statements.readJob.get(keyOfJob(id)) as JobRow | undefined
     return found === undefined ? undefined : { row: found.row, job: this.#toRecord(found) }
   }
 
   /** Jobs in the order of their ids. */
   list(query: {
-    readonly after: string
+    readonly after: JobId | null
     readonly limit: number
     readonly changedSince: number | undefined
     readonly owner: string | undefined
     readonly deleted: boolean
   }): readonly JobRecord[] {
-    const { after, limit, changedSince, owner = null, deleted } = query
+    const { limit, changedSince, owner = null, deleted } = query
+    const after = query.after === null ? beforeKeys : keyOfJob(query.after)
     const rest = [owner, owner, deleted ? 1 : 0, limit]
     const rows =
       changedSince === undefined
         ? this.#statements.list.all(after, ...rest)
-        : this.#statements.listChanged.all(after, changedSince, ...rest)
+        : this.#changedListing(changedSince, limit).all(after, changedSince, ...rest)
     return (rows as JobRow[]).map((row) => this.#toRecord(row))
+  }
+
+  /** Few jobs change between two looks; sorting those beats a walk over all, until so many have that it finds them soon. */
+  #changedListing(changedSince: number, limit: number): Database.Statement {
+    const { countChanged, lastRow, listChanged, walkChanged } = this.#statements
+    const worthSorting = Math.ceil(Math.sqrt(limit * ((lastRow.get() as number | null) ?? 0)))
+    const changed = countChanged.get(changedSince, worthSorting + 1) as number
+    return changed > worthSorting ? walkChanged : listChanged
   }
 
   /**
@@ -258,7 +270,7 @@ export class JobTable {
 
   #toRecord(row: JobRow): JobRecord {
     return {
-      id: row.id,
+      id: jobOfKey(row.key),
       name: row.name,
       owner: row.owner,
       version: row.version,
@@ -280,7 +292,7 @@ export class JobTable {
   }
 
   readVersion(id: JobId, version: number): JobVersionRecord | undefined {
-    const found = this.#statements.readVersion.get(id, version) as
+    const found = this.#statements.readVersion.get(keyOfJob(id), version) as
       | { readonly fingerprint: string; readonly definition: string; readonly created_at: number }
       | undefined
     if (found === undefined) return undefined
@@ -291,8 +303,9 @@ export class JobTable {
   /** Stores a job that has no row yet. */
   insert(job: JobRecord, version: JobVersionRecord): void {
     const paused = printPause(job.paused)
+    const key = keyOfJob(job.id)
     const { lastInsertRowid } = this.#statements.insertJob.run(
-      job.id,
+      key,
       job.name,
       job.owner,
       job.fingerprint,
@@ -316,10 +329,11 @@ export class JobTable {
       job.nextAt,
       job.pruneFloor,
       job.nextAt,
-      keyOfJob(job.id),
+      key,
     )
     this.#insertVersion(row, version)
     this.#remember(job.id, row)
+    this.added++
   }
 
   /** Stores the job as it is now over what was stored, with a new version when it has one. */
@@ -361,7 +375,8 @@ export class JobTable {
 
   /** Tombstones that were made before `before`, in the order of their ids. */
   tombstones(before: number): readonly { readonly row: number; readonly id: JobId }[] {
-    return this.#statements.tombstones.all(before) as { row: number; id: JobId }[]
+    const found = this.#statements.tombstones.all(before) as { row: number; key: Buffer }[]
+    return found.map(({ row, key }) => ({ row, id: jobOfKey(key) }))
   }
 
   remove(row: number): void {
@@ -389,6 +404,14 @@ function keyOfJob(id: JobId): Buffer {
   return Buffer.from(id.slice('job_'.length).replaceAll('-', ''), 'hex')
 }
 
+function jobOfKey(key: Buffer): JobId {
+  const hex = key.toString('hex')
+  return `job_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** All keys of jobs come after it. */
+const beforeKeys = Buffer.alloc(0)
+
 /** No key of a job comes after it. */
 const lastKey = Buffer.alloc(16, 0xff)
 
@@ -408,88 +431,97 @@ function printPause(paused: PauseRecord | null): string | null {
   return paused === null ? null : JSON.stringify(paused)
 }
 
-const jobColumns = `j.row, j.id, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
+const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
   j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
   v.definition`
-const jobJoins = `CROSS JOIN heads h ON h.row = j.row CROSS JOIN versions v ON v.job = j.row AND v.version = h.version`
-const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.id LIMIT ?`
+const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
+const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   return {
-    findRow: database.prepare('SELECT row FROM jobs WHERE id = ?').pluck(),
-    findId: database.prepare('SELECT id FROM jobs WHERE row = ?').pluck(),
+    findRow: database.prepare('SELECT row FROM {jobs} WHERE key = ?').pluck(),
+    findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
     readHead: database
       .prepare(
         `SELECT row, flags, paused_until, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, delayed, queued FROM heads WHERE row = ?`,
+           requested_until, cancels_below, pending, delayed, queued FROM {heads} WHERE row = ?`,
       )
       .raw(),
-    advance: database.prepare('UPDATE heads SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?'),
+    advance: database.prepare(
+      'UPDATE {heads} SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?',
+    ),
     noteAhead: database.prepare(
-      'UPDATE heads SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
     ),
     noteRequest: database.prepare(
-      'UPDATE heads SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
     ),
-    totals: database.prepare('SELECT pending, queued, running FROM live_counts'),
+    totals: database.prepare('SELECT pending, queued, running FROM {live_counts}'),
     addToTotals: database.prepare(
-      'UPDATE live_counts SET pending = pending + ?, queued = queued + ?, running = running + ?',
+      'UPDATE {live_counts} SET pending = pending + ?, queued = queued + ?, running = running + ?',
     ),
     addToWaiting: database.prepare(
-      'UPDATE heads SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
+      'UPDATE {heads} SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
     ),
     stranded: database
       .prepare(
-        `SELECT row FROM heads INDEXED BY heads_queued WHERE queued > 0 AND (cancels_below IS NOT NULL
-           OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`,
+        `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
+           OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`,
       )
       .pluck(),
-    endCancel: database.prepare('UPDATE heads SET cancels_below = NULL WHERE row = ?'),
+    endCancel: database.prepare('UPDATE {heads} SET cancels_below = NULL WHERE row = ?'),
     raisePruneFloor: database.prepare(
-      'UPDATE heads SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
+      'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
-    readJob: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.id = ?`),
-    list: database.prepare(`SELECT ${jobColumns} FROM jobs j ${jobJoins} WHERE j.id > ? AND ${jobFilter}`),
-    // Few jobs change between two looks; sorting those beats a walk over all of them.
+    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
+    list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`),
+    lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
+    countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {jobs} WHERE changed_at >= ? LIMIT ?)').pluck(),
+    // Only those of the page are read whole.
     listChanged: database.prepare(
-      `SELECT ${jobColumns} FROM jobs j INDEXED BY jobs_changed ${jobJoins}
-         WHERE j.id > ? AND j.changed_at >= ? AND ${jobFilter}`,
+      `WITH page AS MATERIALIZED (
+           SELECT j.row FROM {jobs} j INDEXED BY {jobs_changed} WHERE j.key > ? AND j.changed_at >= ? AND ${jobFilter})
+         SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
+    ),
+    // The plus keeps the index of changes out of it.
+    walkChanged: database.prepare(
+      `SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`,
     ),
     // Only what lies in the index is looked at of jobs in other shards.
     listDue: database.prepare(
-      `SELECT ${jobColumns} FROM heads h INDEXED BY heads_due CROSS JOIN jobs j ON j.row = h.row
-         CROSS JOIN versions v ON v.job = h.row AND v.version = h.version
+      `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
+         CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
          WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
          ORDER BY h.due_at, h.key LIMIT ?`,
     ),
     readVersion: database.prepare(
-      `SELECT v.fingerprint, v.definition, v.created_at FROM jobs j JOIN versions v ON v.job = j.row
-         WHERE j.id = ? AND v.version = ?`,
+      `SELECT v.fingerprint, v.definition, v.created_at FROM {jobs} j JOIN {versions} v ON v.job = j.row
+         WHERE j.key = ? AND v.version = ?`,
     ),
     insertJob: database.prepare(
-      `INSERT INTO jobs (id, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
+      `INSERT INTO {jobs} (key, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
     ),
-    insertVersion: database.prepare('INSERT INTO versions VALUES (?, ?, ?, ?, ?, 0)'),
+    insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
-      `UPDATE jobs SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
+      `UPDATE {jobs} SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
          changed_at = ?, deleted_at = ? WHERE row = ?`,
     ),
     updateHead: database.prepare(
-      `UPDATE heads SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
+      `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
          prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
     ),
-    supersede: database.prepare('UPDATE versions SET superseded = 1 WHERE job = ? AND version = ?'),
-    tombstones: database.prepare('SELECT row, id FROM jobs WHERE deleted_at < ? ORDER BY id'),
-    deleteJob: database.prepare('DELETE FROM jobs WHERE row = ?'),
-    deleteHead: database.prepare('DELETE FROM heads WHERE row = ?'),
-    deleteVersions: database.prepare('DELETE FROM versions WHERE job = ?'),
-    deleteVersion: database.prepare('DELETE FROM versions WHERE job = ? AND version = ?'),
-    withOldVersions: database.prepare('SELECT DISTINCT job FROM versions WHERE superseded = 1').pluck(),
-    oldVersions: database.prepare('SELECT version FROM versions WHERE job = ? AND superseded = 1').pluck(),
+    supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
+    tombstones: database.prepare('SELECT row, key FROM {jobs} WHERE deleted_at < ? ORDER BY key'),
+    deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
+    deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
+    deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
+    deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
+    withOldVersions: database.prepare('SELECT DISTINCT job FROM {versions} WHERE superseded = 1').pluck(),
+    oldVersions: database.prepare('SELECT version FROM {versions} WHERE job = ? AND superseded = 1').pluck(),
   }
 }

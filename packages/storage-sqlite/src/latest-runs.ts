@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryEntry } from './history.ts'
+import type { NamedTables } from './table-names.ts'
 
 /**
  * Which finished occurrence of a job is the latest that was run. Nothing is written for it: the indexes of the history
@@ -10,16 +11,16 @@ export class LatestRuns {
   readonly #blocks: Database.Statement
   readonly #inBlock: Database.Statement
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     const columns = 'scheduled_at AS scheduledAt, id AS key, row'
     // All jobs at once, as the tail has no index.
     this.#inTail = database.prepare(
-      `SELECT job, ${columns} FROM history WHERE row > (SELECT row FROM history_indexed)
+      `SELECT job, ${columns} FROM {history} WHERE row > (SELECT row FROM {history_indexed})
          AND token > 0 AND job IN (SELECT value FROM json_each(?))`,
     )
-    this.#blocks = database.prepare('SELECT block, max_at FROM history_blocks ORDER BY max_at DESC').raw()
+    this.#blocks = database.prepare('SELECT block, max_at FROM {history_blocks} ORDER BY max_at DESC').raw()
     this.#inBlock = database.prepare(
-      `SELECT ${columns} FROM history_times WHERE block = ? AND job = ? AND ran = 1
+      `SELECT ${columns} FROM {history_times} WHERE block = ? AND job = ? AND ran = 1
          ORDER BY scheduled_at DESC, id DESC LIMIT 1`,
     )
   }

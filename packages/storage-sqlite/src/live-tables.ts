@@ -1,11 +1,11 @@
 import type { LiveState, OccurrenceRecord } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
 import { kindCode } from './record-codes.ts'
 import { printRuns } from './runs-text.ts'
 import { type Lane, lanes } from './schema.ts'
+import type { NamedTables } from './table-names.ts'
 
 /** A `LIMIT` that is none. */
 const everything = -1
@@ -15,7 +15,7 @@ export class LiveTables {
   readonly #names: Names
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(database: Database.Database, names: Names) {
+  constructor(database: NamedTables, names: Names) {
     this.#names = names
     this.#statements = prepareStatements(database)
   }
@@ -144,37 +144,39 @@ export class LiveTables {
 
 const freeOfHandlers = 'h.handler NOT IN (SELECT value FROM json_each(?))'
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   const { running, waiting } = occurrenceColumns
   const { ready, delayed, parked, queued } = lanes
   const anyLane = `lane IN (${ready}, ${delayed}, ${parked}, ${queued})`
   const placeholders = Array(14).fill('?').join(', ')
   const ofJob = (table: string, columns: string, rest: string) =>
-    database.prepare(`SELECT ${columns} FROM ${table} WHERE job = ? ${rest} ORDER BY scheduled_at, id LIMIT ?`).raw()
+    database.prepare(`SELECT ${columns} FROM {${table}} WHERE job = ? ${rest} ORDER BY scheduled_at, id LIMIT ?`).raw()
   // Lane by lane, so that each is read in its order, and no further than the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(
-      (lane) => `SELECT * FROM (SELECT ${waiting} FROM waiting
+      (lane) => `SELECT * FROM (SELECT ${waiting} FROM {waiting}
         WHERE job = $job AND lane = ${lane} AND ${slots} AND token = 0 AND job_version < $below
         ORDER BY scheduled_at, id LIMIT $most)`,
     )
     return database.prepare(`${parts.join(' UNION ALL ')} ORDER BY 3, 4 LIMIT $most`).raw()
   }
   return {
-    findRunning: database.prepare(`SELECT ${running} FROM running WHERE job = ? AND scheduled_at = ? AND id = ?`).raw(),
-    findWaiting: database
-      .prepare(`SELECT ${waiting} FROM waiting WHERE job = ? AND ${anyLane} AND scheduled_at = ? AND id = ?`)
+    findRunning: database
+      .prepare(`SELECT ${running} FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?`)
       .raw(),
-    findRunningById: database.prepare(`SELECT ${running} FROM running WHERE id = ?`).raw(),
-    findWaitingById: database.prepare(`SELECT ${waiting} FROM waiting WHERE id = ?`).raw(),
-    addRunning: database.prepare(`INSERT INTO running VALUES (?, ?, ?, ${placeholders})`),
-    addWaiting: database.prepare(`INSERT INTO waiting VALUES (?, ?, ?, ?, ${placeholders}, ?)`),
-    removeRunning: database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?'),
-    removeWaiting: database.prepare('DELETE FROM waiting WHERE job = ? AND lane = ? AND scheduled_at = ? AND id = ?'),
-    hasRunning: database.prepare('SELECT 1 FROM running WHERE job = ? LIMIT 1').pluck(),
-    countRunning: database.prepare('SELECT count(*) FROM (SELECT 1 FROM running WHERE job = ? LIMIT ?)').pluck(),
-    hasWaiting: database.prepare('SELECT 1 FROM waiting WHERE job = ? LIMIT 1').pluck(),
+    findWaiting: database
+      .prepare(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${anyLane} AND scheduled_at = ? AND id = ?`)
+      .raw(),
+    findRunningById: database.prepare(`SELECT ${running} FROM {running} WHERE id = ?`).raw(),
+    findWaitingById: database.prepare(`SELECT ${waiting} FROM {waiting} WHERE id = ?`).raw(),
+    addRunning: database.prepare(`INSERT INTO {running} VALUES (?, ?, ?, ${placeholders})`),
+    addWaiting: database.prepare(`INSERT INTO {waiting} VALUES (?, ?, ?, ?, ${placeholders}, ?)`),
+    removeRunning: database.prepare('DELETE FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?'),
+    removeWaiting: database.prepare('DELETE FROM {waiting} WHERE job = ? AND lane = ? AND scheduled_at = ? AND id = ?'),
+    hasRunning: database.prepare('SELECT 1 FROM {running} WHERE job = ? LIMIT 1').pluck(),
+    countRunning: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {running} WHERE job = ? LIMIT ?)').pluck(),
+    hasWaiting: database.prepare('SELECT 1 FROM {waiting} WHERE job = ? LIMIT 1').pluck(),
     liveOf: {
       pending: ofJob('waiting', waiting, `AND lane < ${queued}`),
       queued: ofJob('waiting', waiting, `AND lane = ${queued}`),
@@ -182,38 +184,40 @@ function prepareStatements(database: Database.Database) {
     },
     superseded: { pending: superseded(ready, delayed, parked), queued: superseded(queued) },
     versionsOf: database
-      .prepare('SELECT job_version FROM running WHERE job = ? UNION SELECT job_version FROM waiting WHERE job = ?')
+      .prepare('SELECT job_version FROM {running} WHERE job = ? UNION SELECT job_version FROM {waiting} WHERE job = ?')
       .pluck(),
-    park: database.prepare(`UPDATE waiting SET lane = ${parked} WHERE job = ? AND lane < ${parked}`),
+    park: database.prepare(`UPDATE {waiting} SET lane = ${parked} WHERE job = ? AND lane < ${parked}`),
     unpark: database.prepare(
-      `UPDATE waiting SET claim_at = max(due_at, $from),
+      `UPDATE {waiting} SET claim_at = max(due_at, $from),
            lane = CASE WHEN max(due_at, $from) <= $now THEN ${ready} ELSE ${delayed} END
          WHERE job = $job AND lane < ${queued}`,
     ),
-    hasDelayedDue: database.prepare(`SELECT 1 FROM waiting WHERE lane = ${delayed} AND claim_at <= ? LIMIT 1`).pluck(),
-    promote: database.prepare(`UPDATE waiting SET lane = ${ready} WHERE lane = ${delayed} AND claim_at <= ?`),
+    hasDelayedDue: database
+      .prepare(`SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT 1`)
+      .pluck(),
+    promote: database.prepare(`UPDATE {waiting} SET lane = ${ready} WHERE lane = ${delayed} AND claim_at <= ?`),
     ready: database
       .prepare(
-        `SELECT ${waiting} FROM waiting INDEXED BY waiting_ready WHERE lane = ${ready} AND claim_at <= ?
+        `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready} WHERE lane = ${ready} AND claim_at <= ?
            ORDER BY scheduled_at, id LIMIT ?`,
       )
       .raw(),
     readyExcept: database
       .prepare(
-        `SELECT ${waiting} FROM waiting INDEXED BY waiting_ready
+        `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready}
            WHERE lane = ${ready}
-             AND (SELECT handler FROM heads WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND claim_at <= ?
+             AND (SELECT handler FROM {heads} WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND claim_at <= ?
            ORDER BY scheduled_at, id LIMIT ?`,
       )
       .raw(),
     nextDue: database
       .prepare(
-        `SELECT w.claim_at FROM waiting w INDEXED BY waiting_lane CROSS JOIN heads h ON h.row = w.job
+        `SELECT w.claim_at FROM {waiting} w INDEXED BY {waiting_lane} CROSS JOIN {heads} h ON h.row = w.job
            WHERE w.lane = ? AND w.claim_at > ? AND ${freeOfHandlers} ORDER BY w.claim_at LIMIT 1`,
       )
       .pluck(),
     cancelRequestedOf: database
-      .prepare(`SELECT ${running} FROM running WHERE owner = ? AND cancel IS NOT NULL ORDER BY scheduled_at, id`)
+      .prepare(`SELECT ${running} FROM {running} WHERE owner = ? AND cancel IS NOT NULL ORDER BY scheduled_at, id`)
       .raw(),
   }
 }

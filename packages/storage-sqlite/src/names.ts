@@ -1,5 +1,6 @@
 import type { Owner } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
+import type { NamedTables } from './table-names.ts'
 
 /**
  * Numbers for what repeats in many rows: owners and handler keys. Known ones are remembered; {@link forget} after a
@@ -19,13 +20,13 @@ export class Names {
   #lastOwner: Owner | undefined
   #lastOwnerRow: number | undefined
 
-  constructor(database: Database.Database) {
-    this.#findOwner = database.prepare('SELECT row FROM owners WHERE node = ? AND incarnation = ?').pluck()
-    this.#addOwner = database.prepare('INSERT INTO owners (node, incarnation) VALUES (?, ?)')
-    this.#readOwner = database.prepare('SELECT node, incarnation FROM owners WHERE row = ?')
-    this.#findHandler = database.prepare('SELECT row FROM handlers WHERE key = ?').pluck()
-    this.#addHandler = database.prepare('INSERT INTO handlers (key) VALUES (?)')
-    this.#readHandler = database.prepare('SELECT key FROM handlers WHERE row = ?').pluck()
+  constructor(database: NamedTables) {
+    this.#findOwner = database.prepare('SELECT row FROM {owners} WHERE node = ? AND incarnation = ?').pluck()
+    this.#addOwner = database.prepare('INSERT INTO {owners} (node, incarnation) VALUES (?, ?)')
+    this.#readOwner = database.prepare('SELECT node, incarnation FROM {owners} WHERE row = ?')
+    this.#findHandler = database.prepare('SELECT row FROM {handlers} WHERE key = ?').pluck()
+    this.#addHandler = database.prepare('INSERT INTO {handlers} (key) VALUES (?)')
+    this.#readHandler = database.prepare('SELECT key FROM {handlers} WHERE row = ?').pluck()
   }
 
   forget(): void {

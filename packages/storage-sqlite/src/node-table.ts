@@ -6,7 +6,7 @@ import {
   type NodeProfile,
   type NodeRecord,
 } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
+import type { NamedTables } from './table-names.ts'
 
 interface NodeRow {
   readonly incarnation: string
@@ -21,7 +21,7 @@ interface NodeRow {
 export class NodeTable {
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.#statements = prepareStatements(database)
   }
 
@@ -55,18 +55,18 @@ function readNode({ incarnation, node, counter, started_at: startedAt, leaving, 
   return { node, incarnation, counter, startedAt, leaving: leaving === 1, about: JSON.parse(about) as JsonObject }
 }
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   return {
-    list: database.prepare('SELECT incarnation, node, counter, started_at, leaving, about FROM nodes'),
+    list: database.prepare('SELECT incarnation, node, counter, started_at, leaving, about FROM {nodes}'),
     // A smaller counter is older: it changes nothing.
     put: database.prepare(
-      `INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
+      `INSERT INTO {nodes} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
          counter = excluded.counter, started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about
-         WHERE excluded.counter > nodes.counter`,
+         WHERE excluded.counter > {nodes}.counter`,
     ),
-    remove: database.prepare('DELETE FROM nodes WHERE incarnation = ? AND counter = ?'),
-    readProfile: database.prepare('SELECT profile FROM node_profiles WHERE incarnation = ?').pluck(),
-    putProfile: database.prepare('INSERT OR REPLACE INTO node_profiles VALUES (?, ?)'),
-    removeProfile: database.prepare('DELETE FROM node_profiles WHERE incarnation = ?'),
+    remove: database.prepare('DELETE FROM {nodes} WHERE incarnation = ? AND counter = ?'),
+    readProfile: database.prepare('SELECT profile FROM {node_profiles} WHERE incarnation = ?').pluck(),
+    putProfile: database.prepare('INSERT OR REPLACE INTO {node_profiles} VALUES (?, ?)'),
+    removeProfile: database.prepare('DELETE FROM {node_profiles} WHERE incarnation = ?'),
   }
 }

@@ -1,11 +1,14 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { checkpointPages } from './checkpoints.ts'
 import { FileWatch } from './file-watch.ts'
-import { assertUsable, inspectFile, marksOf, unreadable } from './inspect-file.ts'
+import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
-import { applicationId, migrations } from './schema.ts'
+import { migrations } from './schema.ts'
+import { ownFile, type SchemaHome, tablesIn } from './schema-home.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
+import { withTableNames } from './table-names.ts'
 
 /** An open database with the present schema. */
 export interface OpenedDatabase {
@@ -16,35 +19,39 @@ export interface OpenedDatabase {
   readonly isOwn: boolean
   /** Notices that the file was replaced; `null` for a database in memory. */
   readonly watch: FileWatch | null
+  /** Before the names of its tables. */
+  readonly prefix: string
 }
 
 /** Opens the database that the options name, and brings it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
-  const { source, busyTimeoutMs } = options
+  const { source, busyTimeoutMs, tablePrefix } = options
+  const home = tablePrefix === '' ? ownFile : tablesIn(tablePrefix)
   if ('database' in source) {
     const database = source.database as Database.Database
-    prepareDatabase(database, database.name, options)
-    return { database, file: database.name, isOwn: false, watch: watchOf(database) }
+    prepareDatabase(database, database.name, options, home)
+    return { database, file: database.name, isOwn: false, watch: watchOf(database), prefix: tablePrefix }
   }
   const { file } = source
-  const database = retryBlocking(() => openFile(file), busyTimeoutMs, file)
+  const database = retryBlocking(() => openFile(file, home), busyTimeoutMs, file)
   try {
-    prepareDatabase(database, file, options)
+    prepareDatabase(database, file, options, home)
   } catch (error) {
     database.close()
     throw error
   }
-  return { database, file, isOwn: true, watch: watchOf(database) }
+  return { database, file, isOwn: true, watch: watchOf(database), prefix: tablePrefix }
 }
 
 function watchOf(database: Database.Database): FileWatch | null {
   return database.memory ? null : new FileWatch(resolve(database.name))
 }
 
-function openFile(file: string): Database.Database {
+function openFile(file: string, home: SchemaHome): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    inspectFile(file)
+    // A file of the user's is one that Jobistemer was sent to: whether it has room there, its tables say.
+    if (home === ownFile) inspectFile(file)
     makeFile(file)
   }
   return new Database(file, { timeout: 0 })
@@ -62,31 +69,28 @@ function makeFile(file: string): void {
   }
 }
 
-/** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
-const checkpointPages = 4000
-
-function prepareDatabase(database: Database.Database, file: string, options: ReadOptions): void {
+function prepareDatabase(database: Database.Database, file: string, options: ReadOptions, home: SchemaHome): void {
   const { synchronous, busyTimeoutMs } = options
   const patiently = (step: () => void): void => retryBlocking(step, busyTimeoutMs, file)
-  patiently(() => assertUsable(marksOf(database), file))
+  patiently(() => home.read(database, file))
   patiently(() => {
     const mode = database.pragma('journal_mode = WAL', { simple: true })
     if (mode !== 'wal' && !database.memory) throw new Error(`the journal mode stays ${mode}, and has to be wal`)
     database.pragma(`synchronous = ${synchronous}`)
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   })
-  patiently(() => migrate(database, file))
-  assertWritable(database, file)
+  patiently(() => migrate(database, file, migrations, home))
+  assertWritable(database, file, home)
 }
 
 /**
  * SQLite opens a file that it may not write for reading, and says so only to the first call that writes.
  * Whoever holds the file is not waited for: that it is held is told after that it may not be written.
  */
-function assertWritable(database: Database.Database, file: string): void {
+function assertWritable(database: Database.Database, file: string, home: SchemaHome): void {
   database.exec('BEGIN')
   try {
-    database.pragma(`user_version = ${migrations.length}`)
+    home.touch(database)
   } catch (error) {
     if (!isBusy(error)) throw isReadonly(error) ? readonlyError(file, error) : storageError(error, file)
   } finally {
@@ -98,17 +102,20 @@ function assertWritable(database: Database.Database, file: string): void {
  * Takes the steps to the present schema that the database lacks, all or none.
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
-export function migrate(database: Database.Database, file: string, steps: readonly string[] = migrations): void {
-  if (database.pragma('user_version', { simple: true }) === steps.length) return
+export function migrate(
+  database: Database.Database,
+  file: string,
+  steps: readonly string[] = migrations,
+  home: SchemaHome = ownFile,
+): void {
+  if (home.read(database, file, steps.length) === steps.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
     // Looked at again: another process may have been quicker.
-    const marks = marksOf(database)
-    assertUsable(marks, file, steps.length)
-    if (marks.version < steps.length) {
-      for (const step of steps.slice(marks.version)) database.exec(step)
-      database.pragma(`application_id = ${applicationId}`)
-      database.pragma(`user_version = ${steps.length}`)
+    const version = home.read(database, file, steps.length)
+    if (version < steps.length) {
+      for (const step of steps.slice(version)) database.exec(withTableNames(step, home.prefix))
+      home.write(database, steps.length)
     }
     database.exec('COMMIT')
   } catch (error) {

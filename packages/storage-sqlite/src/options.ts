@@ -39,6 +39,12 @@ export interface SqliteStorageOptions {
    * take the last moments. Default `full`.
    */
   readonly synchronous?: 'full' | 'normal'
+  /**
+   * Keeps the jobs among the tables of your application, in its own file: their names begin with this, and the header of
+   * the file (`user_version`, `application_id`) stays yours. Of 1 to 32 characters: a lower case letter, then lower case
+   * letters, digits and `_`; nothing else in the file may begin so. Default: none, and a file of its own.
+   */
+  readonly tablePrefix?: string
   /** How long a call waits while others hold the file before it fails with `STORAGE_BUSY`. Default 30 s. */
   readonly busyTimeout?: DurationInput
 }
@@ -48,12 +54,14 @@ export interface ReadOptions {
   readonly source: { readonly file: string } | { readonly database: SqliteDatabase }
   readonly synchronous: 'full' | 'normal'
   readonly busyTimeoutMs: number
+  /** Empty for a file of its own. */
+  readonly tablePrefix: string
 }
 
 // No system takes longer ones.
 const longestPath = 32_767
 
-const optionNames = ['file', 'database', 'synchronous', 'busyTimeout']
+const optionNames = ['file', 'database', 'synchronous', 'tablePrefix', 'busyTimeout']
 
 /**
  * Checks options and fills in what is left out.
@@ -73,11 +81,24 @@ export function readOptions(options: SqliteStorageOptions): ReadOptions {
       remedy: `The options are ${optionNames.join(', ')}.`,
     })
   }
-  const { synchronous = 'full', busyTimeout = 30_000 } = options
+  const { synchronous = 'full', busyTimeout = 30_000, tablePrefix } = options
   if (synchronous !== 'full' && synchronous !== 'normal') {
     throw invalid('synchronous', synchronous, 'synchronous is neither "full" nor "normal"', 'Give one of the two.')
   }
-  return { source: readSource(options), synchronous, busyTimeoutMs: toDurationMs(busyTimeout, 'busyTimeout') }
+  return {
+    source: readSource(options),
+    synchronous,
+    busyTimeoutMs: toDurationMs(busyTimeout, 'busyTimeout'),
+    tablePrefix: tablePrefix === undefined ? '' : readPrefix(tablePrefix),
+  }
+}
+
+function readPrefix(prefix: string): string {
+  if (typeof prefix === 'string' && /^[a-z][a-z0-9_]{0,31}$/.test(prefix) && !prefix.startsWith('sqlite_'))
+    return prefix
+  const remedy =
+    'Give 1 to 32 lower case letters, digits and "_" that begin with a letter, such as "jobs_"; not "sqlite_".'
+  throw invalid('tablePrefix', prefix, 'tablePrefix is not the beginning of a name', remedy)
 }
 
 function readSource({ file, database }: SqliteStorageOptions): ReadOptions['source'] {

@@ -5,7 +5,8 @@ import { cursorError } from './sqlite-errors.ts'
 
 export function listJobs(jobs: JobTable, query: JobQuery): Page<JobRecord> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
-  const found = jobs.list({ after: cursor ?? '', limit: limit + 1, changedSince, owner, deleted })
+  const after = cursor === null ? null : readId(cursor)
+  const found = jobs.list({ after, limit: limit + 1, changedSince, owner, deleted })
   return pageOf(found, limit, ({ id }) => id)
 }
 
@@ -22,6 +23,11 @@ export function listDueJobs(
 function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {
   const items = found.slice(0, limit)
   return { items, cursor: found.length > limit ? cursorOf(items[limit - 1] as JobRecord) : null }
+}
+
+function readId(cursor: string): JobId {
+  if (!/^job_[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
+  return cursor as JobId
 }
 
 function readPlace(cursor: string): DuePlace {

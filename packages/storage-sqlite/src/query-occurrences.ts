@@ -1,7 +1,7 @@
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
+import type { NamedTables } from './table-names.ts'
 import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { finishedAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
@@ -159,11 +159,11 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
   return [...numbers, keyOf(id as `occ_${string}`)]
 }
 
-function prepareStatements(database: Database.Database) {
+function prepareStatements(database: NamedTables) {
   const ofJob = (table: 'running' | 'waiting', comparison: '<' | '>', direction: 'ASC' | 'DESC') =>
     database
       .prepare(
-        `SELECT ${occurrenceColumns[table]} FROM ${table} WHERE job = ? AND scheduled_at >= ? AND scheduled_at < ?
+        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND scheduled_at >= ? AND scheduled_at < ?
            AND (scheduled_at, id) ${comparison} (?, ?)
            ORDER BY scheduled_at ${direction}, id ${direction} LIMIT ?`,
       )
@@ -173,14 +173,14 @@ function prepareStatements(database: Database.Database) {
     falling: { running: ofJob('running', '<', 'DESC'), waiting: ofJob('waiting', '<', 'DESC') },
     running: database
       .prepare(
-        `SELECT ${occurrenceColumns.running} FROM running WHERE (job, scheduled_at, id) > (?, ?, ?)
-           AND (? IS NULL OR owner IN (SELECT row FROM owners WHERE node = ?)) AND started_at + timeout <= ?
+        `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
+           AND (? IS NULL OR owner IN (SELECT row FROM {owners} WHERE node = ?)) AND started_at + timeout <= ?
            ORDER BY job, scheduled_at, id LIMIT ?`,
       )
       .raw(),
     waiting: database
       .prepare(
-        `SELECT ${occurrenceColumns.waiting}, claim_at FROM waiting INDEXED BY waiting_lane WHERE lane >= ? AND lane <= ?
+        `SELECT ${occurrenceColumns.waiting}, claim_at FROM {waiting} INDEXED BY {waiting_lane} WHERE lane >= ? AND lane <= ?
            AND (lane, claim_at, job, scheduled_at, id) > (?, ?, ?, ?, ?)
            ORDER BY lane, claim_at, job, scheduled_at, id LIMIT ?`,
       )

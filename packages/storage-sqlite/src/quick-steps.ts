@@ -36,23 +36,23 @@ export class QuickSteps {
     this.#tables = tables
     const { database } = tables
     this.#takeSlot = database.prepare(`
-      UPDATE heads SET watermark = next_at, next_at = ?
+      UPDATE {heads} SET watermark = next_at, next_at = ?
         WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
           AND (paused_until IS NULL OR paused_until <= next_at)
           AND (excluded_until IS NULL OR excluded_until < next_at)
           AND (policy = ${policyCodes.allow} OR (
-            pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM running WHERE job = heads.row)))`)
+            pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`)
     this.#start = database.prepare(`
-      INSERT INTO running VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
+      INSERT INTO {running} VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
     // The token is live, the sequence a new one, and nobody asked for cancellation.
     const holding = 'job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL'
-    this.#progress = database.prepare(`UPDATE running SET sequence = ?, runs = ? WHERE ${holding}`)
+    this.#progress = database.prepare(`UPDATE {running} SET sequence = ?, runs = ? WHERE ${holding}`)
     this.#finish = database.prepare(`
-      INSERT INTO history
+      INSERT INTO {history}
         SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,
           created_at - scheduled_at, started_at - created_at, ? - created_at, timeout, ?, NULL, details, ?
-        FROM running WHERE ${holding}`)
-    this.#leave = database.prepare('DELETE FROM running WHERE job = ? AND scheduled_at = ? AND id = ?')
+        FROM {running} WHERE ${holding}`)
+    this.#leave = database.prepare('DELETE FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?')
   }
 
   create(item: CreateItem, owner: Owner, now: number): CreateAnswer | null {
@@ -81,7 +81,7 @@ export class QuickSteps {
 
   settle(item: SettleItem, now: number): SettleAnswer | null {
     const { change, scheduledAt, token, sequence } = item
-    if (change.kind === 'release') return null
+    if (change.kind === 'release' || item.upToSequence !== undefined) return null
     const { jobs, history, anyQueued } = this.#tables
     const job = jobs.rowOf(item.jobId)
     if (job === undefined) return null

@@ -37,14 +37,14 @@ const liveColumns = `
   runs TEXT`
 
 /**
- * The steps from an empty file to the present schema; `user_version` counts those that were taken. A released step
- * never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ * The steps from an empty file to the present schema, with names in braces, see `withTableNames`. A released step never
+ * changes. docs/decisions/0001-layout.md says why the tables look as they do.
  */
 export const migrations: readonly string[] = [
   `
-  CREATE TABLE jobs (
+  CREATE TABLE {jobs} (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    key BLOB NOT NULL UNIQUE,
     name TEXT NOT NULL,
     owner TEXT,
     fingerprint TEXT NOT NULL,
@@ -55,10 +55,10 @@ export const migrations: readonly string[] = [
     changed_at INTEGER NOT NULL,
     deleted_at INTEGER
   ) STRICT;
-  CREATE INDEX jobs_changed ON jobs (changed_at);
-  CREATE INDEX jobs_deleted ON jobs (deleted_at) WHERE deleted_at IS NOT NULL;
+  CREATE INDEX {jobs_changed} ON {jobs} (changed_at);
+  CREATE INDEX {jobs_deleted} ON {jobs} (deleted_at) WHERE deleted_at IS NOT NULL;
 
-  CREATE TABLE versions (
+  CREATE TABLE {versions} (
     job INTEGER NOT NULL,
     version INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -67,9 +67,9 @@ export const migrations: readonly string[] = [
     superseded INTEGER NOT NULL,
     PRIMARY KEY (job, version)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX versions_superseded ON versions (job) WHERE superseded = 1;
+  CREATE INDEX {versions_superseded} ON {versions} (job) WHERE superseded = 1;
 
-  CREATE TABLE heads (
+  CREATE TABLE {heads} (
     row INTEGER PRIMARY KEY,
     flags INTEGER NOT NULL,
     paused_until INTEGER,
@@ -89,19 +89,24 @@ export const migrations: readonly string[] = [
     due_at INTEGER,
     key BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX heads_queued ON heads (row) WHERE queued > 0;
-  CREATE INDEX heads_due ON heads (due_at, key) WHERE due_at IS NOT NULL;
-  CREATE TABLE moved_jobs (row INTEGER PRIMARY KEY, jobs TEXT NOT NULL) STRICT;
+  CREATE INDEX {heads_queued} ON {heads} (row) WHERE queued > 0;
+  CREATE INDEX {heads_due} ON {heads} (due_at, key) WHERE due_at IS NOT NULL;
+  CREATE TABLE {moved_jobs} (row INTEGER PRIMARY KEY, jobs TEXT NOT NULL) STRICT;
 
-  CREATE TABLE live_counts (
+  CREATE TABLE {live_counts} (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     pending INTEGER NOT NULL,
     queued INTEGER NOT NULL,
     running INTEGER NOT NULL
   ) STRICT;
-  INSERT INTO live_counts VALUES (1, 0, 0, 0);
+  INSERT INTO {live_counts} VALUES (1, 0, 0, 0);
 
-  CREATE TABLE nodes (
+  CREATE TABLE {no_commit} (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    never INTEGER NOT NULL REFERENCES {no_commit} (one) DEFERRABLE INITIALLY DEFERRED
+  ) STRICT;
+
+  CREATE TABLE {nodes} (
     incarnation TEXT NOT NULL PRIMARY KEY,
     node TEXT NOT NULL,
     counter INTEGER NOT NULL,
@@ -109,26 +114,26 @@ export const migrations: readonly string[] = [
     leaving INTEGER NOT NULL,
     about TEXT NOT NULL
   ) STRICT;
-  CREATE TABLE node_profiles (incarnation TEXT NOT NULL PRIMARY KEY, profile TEXT NOT NULL) STRICT;
+  CREATE TABLE {node_profiles} (incarnation TEXT NOT NULL PRIMARY KEY, profile TEXT NOT NULL) STRICT;
 
-  CREATE TABLE handlers (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE {handlers} (row INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT;
 
-  CREATE TABLE owners (
+  CREATE TABLE {owners} (
     row INTEGER PRIMARY KEY,
     node TEXT NOT NULL,
     incarnation TEXT NOT NULL,
     UNIQUE (node, incarnation)
   ) STRICT;
 
-  CREATE TABLE running (
+  CREATE TABLE {running} (
     job INTEGER NOT NULL,
     scheduled_at INTEGER NOT NULL,
     id ANY NOT NULL,${liveColumns},
     PRIMARY KEY (job, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX running_cancel ON running (owner) WHERE cancel IS NOT NULL;
+  CREATE INDEX {running_cancel} ON {running} (owner) WHERE cancel IS NOT NULL;
 
-  CREATE TABLE waiting (
+  CREATE TABLE {waiting} (
     job INTEGER NOT NULL,
     lane INTEGER NOT NULL,
     scheduled_at INTEGER NOT NULL,
@@ -136,11 +141,11 @@ export const migrations: readonly string[] = [
     claim_at INTEGER NOT NULL,
     PRIMARY KEY (job, lane, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX waiting_ready ON waiting (scheduled_at, id, claim_at) WHERE lane = ${lanes.ready};
-  CREATE INDEX waiting_lane ON waiting (lane, claim_at);
-  CREATE INDEX waiting_id ON waiting (id);
+  CREATE INDEX {waiting_ready} ON {waiting} (scheduled_at, id, claim_at) WHERE lane = ${lanes.ready};
+  CREATE INDEX {waiting_lane} ON {waiting} (lane, claim_at);
+  CREATE INDEX {waiting_id} ON {waiting} (id);
 
-  CREATE TABLE history (
+  CREATE TABLE {history} (
     row INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
     scheduled_at INTEGER NOT NULL,
@@ -162,15 +167,15 @@ export const migrations: readonly string[] = [
     details TEXT,
     runs TEXT
   ) STRICT;
-  CREATE TABLE failures (
+  CREATE TABLE {failures} (
     row INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
     ended_at INTEGER NOT NULL,
     id ANY NOT NULL
   ) STRICT;
-  CREATE INDEX failures_ended ON failures (ended_at, id);
-  CREATE INDEX failures_of_job ON failures (job, ended_at, id);
-  CREATE TABLE history_times (
+  CREATE INDEX {failures_ended} ON {failures} (ended_at, id);
+  CREATE INDEX {failures_of_job} ON {failures} (job, ended_at, id);
+  CREATE TABLE {history_times} (
     block INTEGER NOT NULL,
     job INTEGER NOT NULL,
     scheduled_at INTEGER NOT NULL,
@@ -180,18 +185,18 @@ export const migrations: readonly string[] = [
     ran INTEGER NOT NULL,
     PRIMARY KEY (block, job, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
-  CREATE TABLE history_ids (
+  CREATE TABLE {history_ids} (
     block INTEGER NOT NULL,
     prefix ANY NOT NULL,
     row INTEGER NOT NULL,
     PRIMARY KEY (block, prefix, row)
   ) WITHOUT ROWID, STRICT;
-  CREATE TABLE history_blocks (
+  CREATE TABLE {history_blocks} (
     block INTEGER PRIMARY KEY,
     min_at INTEGER NOT NULL,
     max_at INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE history_indexed (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL) STRICT;
-  INSERT INTO history_indexed VALUES (1, 0);
+  CREATE TABLE {history_indexed} (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL) STRICT;
+  INSERT INTO {history_indexed} VALUES (1, 0);
   `,
 ]

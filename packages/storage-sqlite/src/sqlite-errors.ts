@@ -75,6 +75,17 @@ export function busyError(file: string, waitedMs: number, cause: unknown): Jobis
   })
 }
 
+/** A transaction of a user's cannot write: it waits for the lock itself, or has begun by reading. */
+export function lockedOut(file: string, cause: unknown): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `The transaction cannot write, since another one does, or has written since it began: ${file}.`,
+    field: 'transaction',
+    value: file,
+    remedy: 'Roll it back and try again; begin it with BEGIN IMMEDIATE, which waits for the lock first.',
+    cause,
+  })
+}
+
 export function readonlyError(file: string, cause: unknown): JobistemerError {
   return new JobistemerError('STORAGE_UNREADABLE', {
     message: `The database file can be read, but not written: ${file}.`,

@@ -23,16 +23,21 @@ import type {
   StorageCapabilities,
   SyncLedger,
 } from '@jobistemer/core/storage'
+import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
 import { NodeTable } from './node-table.ts'
-import { openDatabase } from './open-database.ts'
+import { type OpenedDatabase, openDatabase } from './open-database.ts'
 import type { ReadOptions } from './options.ts'
 import { HistoryPruner } from './prune-history.ts'
 import { listDueJobs, listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
 import { QuickSteps } from './quick-steps.ts'
+import { storageError } from './sqlite-errors.ts'
 import { SqliteJob } from './sqlite-job.ts'
+import { namedTables } from './table-names.ts'
 import { type StoredOccurrence, Tables } from './tables.ts'
+import { TransactionLedger } from './transaction-ledger.ts'
+import { readTransaction } from './transaction.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
@@ -42,6 +47,9 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   readonly opener = 'sqliteStorage()'
   readonly keepsObjects = false
   readonly capabilities: StorageCapabilities
+  readonly #opened: OpenedDatabase
+  /** By connection of a user's. */
+  readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
   readonly #tables: Tables
   readonly #quickSteps: QuickSteps
@@ -53,14 +61,20 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
 
   constructor(options: ReadOptions) {
     const opened = openDatabase(options)
-    const tables = new Tables(opened.database)
+    const named = namedTables(opened.database, opened.prefix)
+    const tables = new Tables(named)
+    this.#opened = opened
     this.#tables = tables
     this.#quickSteps = new QuickSteps(tables)
     this.#queries = new OccurrenceQueries(tables)
-    this.#nodes = new NodeTable(opened.database)
+    this.#nodes = new NodeTable(named)
+    const checkpoints = new Checkpoints(opened.database)
     this.#connection = new Connection(opened, options.busyTimeoutMs, {
       onStart: () => tables.startStep(),
-      onEnd: () => tables.endStep(),
+      onEnd() {
+        tables.endStep()
+        checkpoints.beforeCommit(tables.jobs.added)
+      },
       onRollback: () => tables.forget(),
     })
     const pruner = new HistoryPruner(tables)
@@ -68,6 +82,19 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     const isInMemory = opened.database.memory
     const durability = isInMemory ? 'none' : options.synchronous === 'full' ? 'power' : 'process'
     this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability, findsDueJobs: true, takesNext: true }
+  }
+
+  within(transaction: unknown): TransactionLedger {
+    const { file, prefix, watch } = this.#opened
+    watch?.assertSame()
+    const database = readTransaction(transaction, this.#opened)
+    try {
+      const ledger = this.#within.get(database) ?? new TransactionLedger(database, file, prefix)
+      this.#within.set(database, ledger)
+      return ledger
+    } catch (error) {
+      throw storageError(error, file)
+    }
   }
 
   transaction<T>(now: number, step: () => T): Promise<T> {

@@ -10,7 +10,6 @@ import {
   type Owner,
   type RunningCounts,
 } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
 import { DueIndex } from './due-index.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
@@ -20,6 +19,7 @@ import { Names } from './names.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
 import { type Lane, lanes } from './schema.ts'
+import type { NamedTables } from './table-names.ts'
 
 /** A stored occurrence with its place. */
 export interface StoredOccurrence {
@@ -35,7 +35,7 @@ export interface StoredOccurrence {
  * which, and {@link replace} moves it.
  */
 export class Tables implements RowNames {
-  readonly database: Database.Database
+  readonly database: NamedTables
   readonly names: Names
   readonly jobs: JobTable
   readonly due: DueIndex
@@ -47,7 +47,7 @@ export class Tables implements RowNames {
   /** How many were queued when the step began; `null` when it has not asked yet. */
   #queuedBefore: number | null = null
 
-  constructor(database: Database.Database) {
+  constructor(database: NamedTables) {
     this.database = database
     this.names = new Names(database)
     this.jobs = new JobTable(database, this.names)
@@ -61,6 +61,7 @@ export class Tables implements RowNames {
   startStep(): void {
     this.#change = { pending: 0, queued: 0, running: 0 }
     this.#queuedBefore = null
+    this.jobs.added = 0
     this.due.startStep()
   }
 

@@ -1,20 +1,44 @@
 import { storageConformance } from '@jobistemer/storage-conformance'
+import Database from 'better-sqlite3'
 import { describe, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
+import { beginTransaction } from './user-transaction.ts'
 
 storageConformance({
   describe,
   it,
   name: 'sqlite',
   ...kitEffort(0.25),
-  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true },
+  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true, within: true },
   open() {
     const { file, remove } = makeScratch()
     return {
       connect: async () => sqliteStorage({ file }),
       dispose: async () => remove(),
+      beginTransaction: () => beginTransaction(file),
+      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
+    }
+  },
+})
+
+// The same statements over tables of other names, which stand among a user's.
+storageConformance({
+  describe,
+  it,
+  name: 'sqlite, with a tablePrefix',
+  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true, within: true },
+  depth: 'cases',
+  open() {
+    const { file, remove } = makeScratch()
+    const own = new Database(file)
+    own.exec('CREATE TABLE jobs (name TEXT); PRAGMA user_version = 7')
+    own.close()
+    return {
+      connect: async () => sqliteStorage({ file, tablePrefix: 'app_' }),
+      dispose: async () => remove(),
+      beginTransaction: () => beginTransaction(file),
       processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
     }
   },

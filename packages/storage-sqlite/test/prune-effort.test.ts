@@ -3,6 +3,7 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { HistoryPruner } from '../src/prune-history.ts'
+import { namedTables } from '../src/table-names.ts'
 import { Tables } from '../src/tables.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
@@ -41,7 +42,7 @@ function rowsLeft(): unknown {
 const request = { now: slotAt(50), jobId: null, before: slotAt(49) + minute, keep: 5, limit: 1000 } as const
 
 it('a call that has looked at enough ends, and the next ones go on until all is done', () => {
-  const pruner = new HistoryPruner(new Tables(database), 250)
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   let calls = 0
   for (let more = true; more; calls++) {
     database.exec('BEGIN IMMEDIATE')
@@ -54,7 +55,7 @@ it('a call that has looked at enough ends, and the next ones go on until all is 
 })
 
 it('one of another kind begins anew', () => {
-  const pruner = new HistoryPruner(new Tables(database), 250)
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   database.exec('BEGIN IMMEDIATE')
   expect(pruner.prune(request).more).toBe(true)
   for (let more = true; more; ) more = pruner.prune({ ...request, keep: 0 }).more

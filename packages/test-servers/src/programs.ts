@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 // The distribution's package that brings a program.
@@ -7,7 +7,13 @@ const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   'valkey-server': 'valkey-server',
   java: 'default-jre-headless',
+  initdb: 'postgresql',
+  postgres: 'postgresql',
+  pgbouncer: 'pgbouncer',
 }
+const brewNames: Readonly<Record<string, string>> = { initdb: 'postgresql', postgres: 'postgresql' }
+// Debian keeps each version of PostgreSQL in a folder of its own, outside of the PATH.
+const postgresVersions = '/usr/lib/postgresql'
 
 /**
  * Sees to it that programs are on the PATH: where one is missing and packages can be installed without asking anybody,
@@ -25,11 +31,24 @@ export function programPath(name: string): string {
 }
 
 function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/usr/sbin']
+  const usual = ['/usr/bin', '/usr/local/bin', '/usr/sbin']
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...usual, ...postgresFolders()]
   return folders
     .filter(Boolean)
     .map((folder) => join(folder, name))
     .find(isExecutable)
+}
+
+/** The newest version first. */
+function postgresFolders(): readonly string[] {
+  try {
+    return readdirSync(postgresVersions)
+      .sort((one, other) => Number(other) - Number(one))
+      .map((version) => join(postgresVersions, version, 'bin'))
+  } catch {
+    // There is no such folder elsewhere than on Debian and its kin.
+    return []
+  }
 }
 
 function isExecutable(file: string): boolean {
@@ -47,7 +66,7 @@ function installProgram(name: string): void {
   if (problem === null && findProgram(name) !== undefined) return
   throw new Error(
     `The program ${name} is not on the PATH${problem === null ? '' : `, and could not be installed (${problem})`}. ` +
-      `Install it and try again: on Debian and Ubuntu "apt-get install ${packageName}", with Homebrew "brew install ${name.replace(/-server$/, '')}".`,
+      `Install it and try again: on Debian and Ubuntu "apt-get install ${packageName}", with Homebrew "brew install ${brewNames[name] ?? name.replace(/-server$/, '')}".`,
   )
 }
 

@@ -72,7 +72,7 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
     args: [file],
     directory,
     ownGroup: options.ownGroup,
-    probe: () => ping(url),
+    probe: (pid) => assertAnswers(url, pid),
   })
   try {
     await server.start()
@@ -101,14 +101,16 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
   }
 }
 
-/** Resolves when the server has read its data and answers. */
-async function ping(url: string): Promise<void> {
+/** Resolves when the server has read its data and answers, and not another one that has taken its port before. */
+async function assertAnswers(url: string, pid: number): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
   // The failure of the call says all.
   client.on('error', () => {})
   try {
     await client.connect()
     await client.ping()
+    const info = await client.info('server')
+    if (!new RegExp(`^process_id:${pid}\\r`, 'm').test(info)) throw new Error(`Another server answers at ${url}.`)
   } finally {
     client.disconnect()
   }

@@ -5,11 +5,11 @@ const startLimitMs = 60_000
 const stopLimitMs = 10_000
 const lookEveryMs = 20
 
-const alive = new Set<ChildProcess>()
+const alive = new Map<ChildProcess, NodeJS.Signals>()
 
 // Whoever forgets to stop a server, or dies of an error, leaves none behind.
 process.on('exit', () => {
-  for (const child of alive) child.kill('SIGKILL')
+  for (const [child, signal] of alive) child.kill(signal)
 })
 
 /** What starts a server, and how to see that it answers. */
@@ -19,8 +19,14 @@ export interface ServerCommand {
   readonly directory: string
   /** In a process group of its own, which a Ctrl-C in the terminal does not reach. Default false. */
   readonly ownGroup?: boolean | undefined
-  /** Resolves when the server answers; rejects while it does not. */
-  readonly probe: () => Promise<void>
+  /** Whom it runs as. Default: whom this process runs as. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined
+  /** What asks it to end. Default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals
+  /** What ends it as a crash does. Default SIGKILL. */
+  readonly killSignal?: NodeJS.Signals
+  /** Resolves when the server of this process id answers; rejects while it does not. */
+  readonly probe: (pid: number) => Promise<void>
 }
 
 /** A server as a child process, which can be started again. */
@@ -41,9 +47,14 @@ export class ServerProcess {
 
   /** Resolves when it answers. @throws Error with what the server said when it does not */
   async start(): Promise<void> {
-    const { program, args, directory, ownGroup = false, probe } = this.#command
+    const { program, args, directory, ownGroup = false, user, killSignal = 'SIGKILL', probe } = this.#command
     this.#output = ''
-    const child = spawn(program, args, { cwd: directory, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, {
+      cwd: directory,
+      detached: ownGroup,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...user,
+    })
     const collect = (chunk: string) => {
       this.#output = (this.#output + chunk).slice(-4000)
     }
@@ -51,7 +62,7 @@ export class ServerProcess {
     child.stderr.setEncoding('utf8').on('data', collect)
     child.on('error', (error) => collect(`${error.message}\n`))
     child.once('close', () => alive.delete(child))
-    alive.add(child)
+    alive.set(child, killSignal)
     this.#child = child
     const deadline = performance.now() + startLimitMs
     for (;;) {
@@ -59,7 +70,7 @@ export class ServerProcess {
       // Another server may have taken the port: then it is that one that would answer.
       if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
       try {
-        await probe()
+        await probe(child.pid as number)
         if (!hasEnded(child)) return
       } catch (error) {
         if (performance.now() < deadline) continue
@@ -78,12 +89,12 @@ export class ServerProcess {
     const killer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
     // A stopped process answers no other signal.
     child.kill('SIGCONT')
-    await this.#end('SIGTERM')
+    await this.#end(this.#command.stopSignal ?? 'SIGTERM')
     clearTimeout(killer)
   }
 
   async kill(): Promise<void> {
-    await this.#end('SIGKILL')
+    await this.#end(this.#command.killSignal ?? 'SIGKILL')
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterEach, expect, it, vi } from 'vitest'
 import { type RedisProduct, sharedRedis, startRedis, startRedisCluster, startTcpProxy } from '../src/index.ts'
@@ -108,4 +110,20 @@ it('the proxy loses answers of what the server has done', async () => {
   expect(await client(url).get('count')).toBe('2')
   proxy.cut()
   await expect(client(url).get('count')).rejects.toThrow()
+})
+
+it('another server that answers on the port is not taken for the one that is started', async () => {
+  const other = await startRedis()
+  cleanUps.push(() => other.stop())
+  const folder = mkdtempSync(join(tmpdir(), 'slow-redis-'))
+  cleanUps.push(
+    () => rmSync(folder, { recursive: true }),
+    () => vi.unstubAllEnvs(),
+  )
+  // It finds its port taken later than the other one is asked.
+  writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\nsleep 0.5\necho "Address already in use"\nexit 1\n', {
+    mode: 0o755,
+  })
+  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`)
+  await expect(startRedis({ port: other.port })).rejects.toThrow('Address already in use')
 })

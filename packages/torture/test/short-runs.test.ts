@@ -8,13 +8,20 @@ const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
 const timeout = 900_000
 
 /** With how many kills each storage is tried. */
-const kills = { sqlite: byEffort(8), redis: byEffort(8), 'redis-cluster': byEffort(4), dynamodb: byEffort(3) } as const
+const kills = {
+  sqlite: byEffort(8),
+  redis: byEffort(8),
+  'redis-cluster': byEffort(4),
+  postgres: byEffort(4),
+  dynamodb: byEffort(3),
+} as const
 
 /** How long the faults last: as long as it takes to have a few of each kind. */
 const seconds = {
   sqlite: byEffort(5),
   redis: byEffort(6),
   'redis-cluster': byEffort(6),
+  postgres: byEffort(6),
   dynamodb: byEffort(8),
 } as const
 
@@ -54,13 +61,17 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
     })
   })
 
-  describe('on Redis', () => {
+  describe('on Redis and PostgreSQL', () => {
     it.sequential(`${kills.redis} kills on one server, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis')
     })
 
     it.sequential(`${kills['redis-cluster']} kills on a cluster, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis-cluster')
+    })
+
+    it.sequential(`${kills.postgres} kills on PostgreSQL, ${withFaults}`, { timeout }, async () => {
+      await runWithFaultsOfServer('postgres')
     })
   })
 })

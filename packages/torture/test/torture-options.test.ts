@@ -35,7 +35,7 @@ it('few kills still get time to work in', () => {
   expect(read('--kills', '1')?.minutes).toBeCloseTo(20 / 60)
 })
 
-it.each(['redis', 'redis-cluster', 'dynamodb'])(
+it.each(['redis', 'redis-cluster', 'dynamodb', 'postgres'])(
   'nodes on %s have wrong clocks and more time for each kill',
   (storage) => {
     const options = read('--storage', storage)
@@ -49,7 +49,7 @@ it('asks for the usage with --help', () => {
 })
 
 it.each([
-  [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb/s],
+  [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb, postgres/s],
   [['--sabotage', 'nothing'], /ignore-token, create-twice, split-overlap, forget-wake: nothing/],
   [['--nodes', '0'], /--nodes is not a whole number from 1 to 64: 0/],
   [['--nodes', '2.5'], /--nodes is not a whole number/],

@@ -46,6 +46,7 @@ export function packageTests(workspacePackage) {
 const longest = [
   '@jobistemer/storage-dynamodb',
   '@jobistemer/storage-redis',
+  '@jobistemer/storage-postgres',
   '@jobistemer/scenarios',
   '@jobistemer/storage-conformance',
   '@jobistemer/storage-sqlite',

@@ -21,7 +21,7 @@ it('runs a script of a package with the programs that it has installed, and hand
   mkdirSync(programs, { recursive: true })
   writeFileSync(
     join(programs, 'own-program'),
-    '#!/bin/sh\necho "$(basename "$PWD"): $*, $EXTRA, ${npm_execpath##*/}"\n',
+    '#!/bin/sh\necho "$(basename "$PWD"): $*, $EXTRA, $(basename "$npm_execpath")"\n',
   )
   chmodSync(join(programs, 'own-program'), 0o755)
   const scripts = { some: 'own-program first' }

@@ -7,9 +7,9 @@ interface LedgerEntry {
   readonly load: () => Promise<Ledger>
 }
 
-export type LedgerKind = 'sqlite' | 'redis' | 'dynamodb'
+export type LedgerKind = 'sqlite' | 'redis' | 'dynamodb' | 'postgres' | 'pglite'
 
-type ServerOption = 'redis-url' | 'dynamodb-endpoint'
+type ServerOption = 'redis-url' | 'dynamodb-endpoint' | 'postgres-url'
 
 /** The storages of this demo by their names: another adapter is one more entry here. */
 export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
@@ -24,6 +24,14 @@ export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
   dynamodb: {
     server: { option: 'dynamodb-endpoint', protocols: ['http:', 'https:'] },
     load: async () => (await import('./dynamodb.ts')).dynamodb,
+  },
+  postgres: {
+    server: { option: 'postgres-url', protocols: ['postgres:', 'postgresql:'] },
+    load: async () => (await import('./postgres.ts')).postgres,
+  },
+  pglite: {
+    server: null,
+    load: async () => (await import('./pglite.ts')).pglite,
   },
 }
 

@@ -1,4 +1,5 @@
 import { Queue, Worker } from 'bullmq'
+import { settled } from '../lateness-round.ts'
 import { Meter, type UnitCost, unitCost } from './meter.ts'
 
 export interface Server {
@@ -78,10 +79,4 @@ export async function measureBullmqLateness(
     await queue.obliterate({ force: true })
     await queue.close()
   }
-}
-
-/** Start-up is over, and half a second is left until the next jobs are due. */
-export async function settled(): Promise<void> {
-  const now = Date.now()
-  await new Promise((resolve) => setTimeout(resolve, Math.ceil((now + 3000) / 1000) * 1000 + 500 - now))
 }

@@ -1,6 +1,6 @@
 import { counted } from '../output/counted.ts'
 import type { Command, Context } from '../command.ts'
-import { allChecks } from '../doctor/all-checks.ts'
+import { allChecks, postgresChecks } from '../doctor/all-checks.ts'
 import type { Finding, Severity } from '../doctor/finding.ts'
 import { survey } from '../doctor/survey.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -49,11 +49,19 @@ export const doctor: Command = {
     let findings: readonly Finding[]
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
+    const inspecting = context.session.inspection()
+    // What it failed of, the storage fails of too.
+    const inspected = inspecting.catch(() => null)
     try {
-      const [storage, client, clock] = await Promise.all([context.storage(), context.client(), context.session.clock()])
+      const [storage, client, clock, postgres] = await Promise.all([
+        context.storage(),
+        context.client(),
+        context.session.clock(),
+        inspecting,
+      ])
       const { warnings } = context.session
       const settings = { observeMs: observe, failures, most: limit }
-      const seen = await survey(storage, { client, clock, settings, warnings, signal: context.signal })
+      const seen = await survey(storage, { client, clock, settings, postgres, warnings, signal: context.signal })
       examined = { jobs: seen.jobs.length, nodes: seen.nodes.length, isPartial: seen.isPartial }
       const found: (readonly Finding[])[] = []
       for (const check of Object.values(allChecks)) found.push(await check(seen))
@@ -64,7 +72,9 @@ export const doctor: Command = {
     } catch (error) {
       const reported = reportOf(error, context.signal.aborted)
       if (reported.exitCode !== exitCodes.storage) throw error
-      findings = [storageFinding(reported)]
+      const postgres = await inspected
+      const ofServer = await Promise.all(Object.values(postgresChecks).map((check) => check({ postgres })))
+      findings = [storageFinding(reported), ...ofServer.flat()]
       code = reported.exitCode
     }
     if (context.out.isJson) context.out.json({ storage: context.session.place, examined, findings })
@@ -73,13 +83,16 @@ export const doctor: Command = {
   },
 }
 
-/** That the storage cannot be looked at is the one finding then. */
+/** This program changes no schema, whatever a node would do. */
+const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
+
+/** That the storage cannot be looked at. Of a PostgreSQL that can be reached there may be more. */
 function storageFinding({ code, field, message, remedy }: ReturnType<typeof reportOf>): Finding {
   return {
     code: field === 'maxmemory-policy' ? 'STORAGE_EVICTS' : code,
     severity: 'error',
     message,
-    remedy: remedy ?? 'Look at the storage itself.',
+    remedy: field === 'migrate' ? migration : (remedy ?? 'Look at the storage itself.'),
   }
 }
 

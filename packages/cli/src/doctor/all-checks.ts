@@ -10,6 +10,10 @@ import { jobWithoutCode } from './checks/job-without-code.ts'
 import { longQueue } from './checks/long-queue.ts'
 import { noNodeLives } from './checks/no-node-lives.ts'
 import { nodeSilent } from './checks/node-silent.ts'
+import { postgresKeeps } from './checks/postgres-keeps.ts'
+import { postgresVacuums } from './checks/postgres-vacuums.ts'
+import { postgresWakes } from './checks/postgres-wakes.ts'
+import { postgresWrites } from './checks/postgres-writes.ts'
 import { retentionBehind } from './checks/retention-behind.ts'
 import { runStuck } from './checks/run-stuck.ts'
 import { runWaits } from './checks/run-waits.ts'
@@ -21,10 +25,21 @@ import type { Survey } from './survey.ts'
 /** Looks at one thing, and answers what is wrong with it. */
 export type Check = (survey: Survey) => Promise<readonly Finding[]>
 
+/** Of a PostgreSQL, also of one that cannot be used as a storage. */
+export const postgresChecks: Readonly<
+  Record<string, (survey: Pick<Survey, 'postgres'>) => Promise<readonly Finding[]>>
+> = {
+  'PostgreSQL takes writes': postgresWrites,
+  'PostgreSQL keeps what it acknowledges': postgresKeeps,
+  'PostgreSQL wakes nodes': postgresWakes,
+  'PostgreSQL removes dead rows': postgresVacuums,
+}
+
 /** All of them, in the order of what they say. */
 export const allChecks: Readonly<Record<string, Check>> = {
   'the storage can be written': storageWrites,
   'the storage keeps what it is given': storageKeeps,
+  ...postgresChecks,
   'the clocks agree': clockOffset,
   'a node lives': noNodeLives,
   'all nodes give heartbeats': nodeSilent,

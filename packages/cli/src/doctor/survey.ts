@@ -1,5 +1,6 @@
 import { type Abilities, type Client, type Clock, readAbilities } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
 /** What the checks look at: read once, for all of them. */
@@ -10,6 +11,8 @@ export interface Survey {
   readonly now: number
   /** How far this machine's clock is ahead of the storage's, in milliseconds; `null` where the storage has none. */
   readonly clockOffsetMs: number | null
+  /** What the server is like, where it is a PostgreSQL. */
+  readonly postgres: PostgresInspection | null
   /** What the storage warned of when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
@@ -46,12 +49,14 @@ export async function survey(
     client,
     clock,
     settings,
+    postgres,
     warnings,
     signal,
   }: {
     readonly client: Client
     readonly clock: Clock
     readonly settings: DoctorSettings
+    readonly postgres: PostgresInspection | null
     readonly warnings: readonly { readonly fields: object; readonly message: string }[]
     readonly signal: AbortSignal
   },
@@ -69,6 +74,7 @@ export async function survey(
     client,
     now: clock.now() - (clockOffsetMs ?? 0),
     clockOffsetMs,
+    postgres,
     warnings,
     nodes,
     living: await livingOf(storage, nodes),

@@ -4,6 +4,7 @@ import { CliError } from '../cli-error.ts'
 export type Location =
   | { readonly kind: 'sqlite'; readonly file: string }
   | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'postgres'; readonly url: string }
   | {
       readonly kind: 'dynamodb'
       readonly table: string
@@ -11,7 +12,8 @@ export type Location =
       readonly region: string | undefined
     }
 
-const forms = 'sqlite:FILE, redis://HOST, rediss://HOST or dynamodb:TABLE'
+/** How a location may be written, for people. */
+export const locationForms = 'sqlite:FILE, redis://HOST, rediss://HOST, postgres://HOST/DATABASE or dynamodb:TABLE'
 
 /** @throws CliError for anything else */
 export function readLocation(text: string, field: string): Location {
@@ -29,18 +31,21 @@ export function readLocation(text: string, field: string): Location {
       return readTable(rest, field)
     case 'postgres':
     case 'postgresql':
+      return { kind: 'postgres', url: text }
+    case 'pglite':
       throw new CliError({
         code: 'STORAGE_UNSUPPORTED',
-        message: 'The PostgreSQL storage is not built yet.',
+        message: 'A PGlite lives inside one process, and two that open its folder would spoil it without a word.',
         field,
-        remedy: `Give ${forms}.`,
+        remedy:
+          'Stop the process that has it, and give a storage with that PGlite in jobistemer.config.ts; or use a server.',
       })
     case 'memory':
       throw new CliError({
         code: 'STORAGE_UNSUPPORTED',
         message: 'The memory storage lives inside one process, and no other one can look at it.',
         field,
-        remedy: `Give ${forms}; or a storage object of your own in jobistemer.config.ts.`,
+        remedy: `Give ${locationForms}; or a storage object of your own in jobistemer.config.ts.`,
       })
   }
   throw new CliError({
@@ -48,7 +53,7 @@ export function readLocation(text: string, field: string): Location {
     // It may be a URL with a password, mistyped.
     message: `${field} does not say where a storage is: ${JSON.stringify(maskPassword(text))}.`,
     field,
-    remedy: `Give ${forms}.`,
+    remedy: `Give ${locationForms}.`,
   })
 }
 
@@ -58,6 +63,7 @@ export function printLocation(location: Location): string {
     case 'sqlite':
       return `sqlite:${location.file}`
     case 'redis':
+    case 'postgres':
       return maskPassword(location.url)
     case 'dynamodb':
       return `dynamodb:${location.table}`
@@ -82,5 +88,5 @@ function readTable(rest: string, field: string): Location {
 }
 
 function maskPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/[^:@/]*):.*@/i, '$1:***@')
+  return text.replace(/^([a-z]+:\/\/[^:@/]*):.*@/i, '$1:***@').replace(/([?&](?:ssl)?password=)[^&#]*/gi, '$1***')
 }

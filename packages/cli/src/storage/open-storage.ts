@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
+  /** It is made if it is not there. Default: that is an error. */
+  readonly isNew?: boolean
   /** Told of what the storage warns of. */
   readonly logger: Pick<Logger, 'warn'>
 }
@@ -34,6 +36,43 @@ interface RedisPackage {
   }): Storage
 }
 
+/** What `inspectPostgres` of `@jobistemer/storage-postgres` answers, as far as it is used here. */
+export interface PostgresInspection {
+  readonly form: number | null
+  readonly formNeeded: number
+  readonly isStandby: boolean
+  readonly isReadOnly: boolean
+  readonly settings: {
+    readonly fsync: boolean
+    readonly fullPageWrites: boolean
+    readonly synchronousCommit: string
+    readonly autovacuum: boolean
+  }
+  readonly unvacuumed: readonly string[]
+  readonly missingRights: readonly string[]
+  readonly vacuumHolders: readonly {
+    readonly kind: 'transaction' | 'prepared' | 'slot'
+    readonly name: string
+    readonly forMs: number | null
+  }[]
+  readonly hearsNotifications: boolean | null
+}
+
+/** How `@jobistemer/storage-postgres` is told where it is. */
+interface PostgresPlace {
+  readonly url: string
+  readonly commandTimeout: number
+  readonly schema?: string
+  readonly logger: Pick<Logger, 'warn'>
+}
+
+/** What is used of `@jobistemer/storage-postgres`. */
+export interface PostgresPackage {
+  postgresStorage(options: PostgresPlace & { readonly migrate?: false }): Storage
+  inspectPostgres(options: PostgresPlace): Promise<PostgresInspection>
+  postgresMigrations(options: { readonly schema?: string; readonly from?: number }): string
+}
+
 interface DynamoDBPackage {
   dynamodbStorage(options: {
     readonly client: object
@@ -51,23 +90,25 @@ interface AwsPackage {
   }) => { destroy(): void }
 }
 
-/** Opens the storage at a location. Nothing is made that is not there. */
+/** Opens the storage at a location. Nothing is made that is not there, unless it is to be new. */
 export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   switch (location.kind) {
     case 'sqlite':
       return openSqlite(location.file, options)
     case 'redis':
       return openRedis(location.url, options)
+    case 'postgres':
+      return openPostgres(location.url, options)
     case 'dynamodb':
       return openDynamoDB(location, options)
   }
 }
 
-async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs }: OpenOptions): Promise<Storage> {
+async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
   // The storage would make it, and a mistyped name would look like a ledger without jobs.
-  if (!existsSync(file)) {
+  if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
       message: `There is no file ${file}.`,
@@ -89,6 +130,31 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
   const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
   const waitTimeout = Math.min(1000, commandTimeout - 1)
   return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
+}
+
+async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
+  const { postgresStorage } = await postgresPackage(options)
+  // A mistyped name would become a schema without jobs.
+  return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
+}
+
+/** What a PostgreSQL server and its database are like. */
+export async function inspectPostgres(url: string, options: OpenOptions): Promise<PostgresInspection> {
+  const { inspectPostgres } = await postgresPackage(options)
+  return await inspectPostgres(placeOf(url, options))
+}
+
+export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promise<PostgresPackage> {
+  return await importPackage<PostgresPackage>('@jobistemer/storage-postgres', {
+    cwd,
+    install: '@jobistemer/storage-postgres pg',
+  })
+}
+
+function placeOf(url: string, { prefix, timeoutMs, logger }: OpenOptions): PostgresPlace {
+  // Below the timeout of the call, so that what the storage says of the failure is heard.
+  const commandTimeout = Math.max(1, Math.floor(timeoutMs * 0.8))
+  return { url, commandTimeout, logger, ...(prefix !== undefined && { schema: prefix }) }
 }
 
 async function openDynamoDB(

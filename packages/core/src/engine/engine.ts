@@ -93,6 +93,7 @@ import { type RealignedJob, Realigner } from './operations/realign.ts'
 import type {
   ReplayOptions,
   TriggerItem,
+  TriggerManyOptions,
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,
@@ -503,7 +504,10 @@ export class Engine implements Scheduler, EngineContext {
     return this.#requests.trigger(job, options, asked, { job: given, ...(results !== undefined && { results }) })
   }
 
-  async triggerMany(items: readonly TriggerItem[], options: CallOptions = {}): Promise<readonly TriggerManyResult[]> {
+  async triggerMany(
+    items: readonly TriggerItem[],
+    options: TriggerManyOptions = {},
+  ): Promise<readonly TriggerManyResult[]> {
     this.#assertRunning()
     return this.#requests.triggerMany(items, options, this.#asked(options))
   }

@@ -102,6 +102,20 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
    */
   sleep(duration: DurationInput): Promise<void>
   /**
+   * Ends the task in a transaction of the handler's own: what the handler writes there and the end of the task stand or
+   * fall together, under this owner's fencing token. Call it last, then commit, then return. `result` is the task's, and
+   * what the handler returns does not count.
+   *
+   * When the handler has ended, the stored record decides. If the completion is there, the task has completed, also when
+   * the handler has thrown. If it is not, the attempt has failed (`TRANSACTION_NOT_COMMITTED`), with a retry by the job's
+   * rules. After a rollback the same handler may try again in another transaction. A call that rejects makes the commit of
+   * its transaction impossible, also when the error is swallowed.
+   * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
+   * occurrence; what `signal` has fired with (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER` after the
+   * handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; what the storage fails with
+   */
+  complete(transaction: unknown, result?: unknown): Promise<void>
+  /**
    * The result of a task that has completed, typed by the task, as JSON gives it back.
    * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.
    */

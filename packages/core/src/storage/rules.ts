@@ -369,10 +369,14 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
  */
 export function judgeSettle(
   record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence'>,
-  item: Pick<SettleItem, 'token' | 'sequence' | 'change'>,
+  item: Pick<SettleItem, 'token' | 'sequence' | 'upToSequence' | 'change'>,
 ): 'apply' | 'repeated' | 'lost' {
+  const { upToSequence = Number.POSITIVE_INFINITY } = item
   if (record.token !== item.token || item.sequence < record.sequence) return 'lost'
-  if (record.state === 'running') return item.sequence > record.sequence ? 'apply' : 'repeated'
+  if (record.state === 'running' && item.sequence > record.sequence) {
+    return record.sequence > upToSequence ? 'lost' : 'apply'
+  }
+  if (record.state === 'running') return 'repeated'
   if (item.sequence !== record.sequence) return 'lost'
   switch (item.change.kind) {
     case 'finish':

@@ -64,6 +64,12 @@ export interface Storage {
   /** Writes what a node says of itself, and reads what all nodes have said. */
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer>
 
+  /**
+   * What is written in a transaction that somebody else has begun and will end, where the storage can do that.
+   * @throws JobistemerError `INVALID_TRANSACTION` for what is none, or is one on other data; it names what is accepted
+   */
+  within?(transaction: unknown): StorageWithin
+
   /** The storage's own clock in epoch milliseconds, where it has one that several nodes share. */
   serverTime?(): Promise<number>
 
@@ -72,6 +78,18 @@ export interface Storage {
 
   /** Ends every use; further calls reject with `STORAGE_CLOSED`. Closing twice is allowed. */
   close(): Promise<void>
+}
+
+/**
+ * A storage inside a transaction of somebody else's: what it writes is there for others from the commit on, and never
+ * when that does not come. It neither begins nor ends the transaction. A call that rejects has written nothing in it, and
+ * leaves it as it was, or makes its commit impossible.
+ *
+ * What it locks stays locked until the transaction ends.
+ */
+export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'settle'> {
+  /** From here on the transaction cannot be committed, whoever tries: it can only be rolled back. */
+  forbidCommit(): Promise<void>
 }
 
 /** What a storage is good at. */
@@ -390,6 +408,11 @@ export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /** 1, 2, 3 … under one token. The stored one is repeated (`ok`, nothing changes); a smaller one is `lost`. */
   readonly sequence: number
+  /**
+   * Set by an owner that has said something under a later number in a transaction, and does not know whether that is
+   * committed: when the stored sequence is above this, the item is `lost`. Only of a storage with `within`.
+   */
+  readonly upToSequence?: number
   /** All task runs so far, whole. */
   readonly runs: readonly TaskRunRecord[]
   /** What it means for the occurrence. */

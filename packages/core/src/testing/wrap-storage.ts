@@ -1,4 +1,4 @@
-import type { Storage, StorageCapabilities } from '../storage/index.ts'
+import type { Storage, StorageCapabilities, StorageWithin } from '../storage/index.ts'
 
 /** The methods with which a storage does its work. */
 export type StorageMethod =
@@ -41,9 +41,21 @@ export type StorageCall =
     }[StorageMethod]
   | { readonly method: 'serverTime'; readonly request: undefined; proceed(): Promise<number> }
 
+/** One call on its way to a storage inside a transaction, see `Storage.within`. */
+export type StorageCallWithin =
+  | {
+      readonly [Method in 'createOccurrences' | 'settle']: {
+        readonly method: Method
+        readonly request: Parameters<StorageWithin[Method]>[0]
+        /** Makes the call. May be done several times, or not at all. */
+        proceed(): ReturnType<StorageWithin[Method]>
+      }
+    }['createOccurrences' | 'settle']
+  | { readonly method: 'forbidCommit'; readonly request: undefined; proceed(): Promise<void> }
+
 /**
- * What is to be different: `around`, and any method or member of a storage by its name. `undefined` takes `serverTime`
- * or `subscribe` away.
+ * What is to be different: `around`, and any method or member of a storage by its name. `undefined` takes `serverTime`,
+ * `subscribe` or `within` away.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
   /** In place of the storage's own. */
@@ -53,10 +65,14 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
   /** In place of the storage's own; `undefined` takes it away. */
   readonly subscribe?: Storage['subscribe'] | undefined
   /**
-   * Stands around every call of every method and of `serverTime`, given ones too, but not of `close` and `subscribe`.
+   * Stands around every call of every method and of `serverTime`, given ones too, but not of `close`, `subscribe` and `within`.
    * Answers what `call.proceed()` answers, or what it likes.
    */
   readonly around?: (call: StorageCall) => Promise<unknown>
+  /** In place of the storage's own; `undefined` takes it away. */
+  readonly within?: Storage['within'] | undefined
+  /** As `around`, for calls inside a transaction. */
+  readonly aroundWithin?: (call: StorageCallWithin, transaction: unknown) => Promise<unknown>
 }
 
 /**
@@ -84,13 +100,26 @@ export function wrapStorage(storage: Storage, hooks: StorageHooks): Storage {
   const methods = Object.fromEntries(storageMethods.map((method) => [method, methodOf(method)]))
   const serverTime = 'serverTime' in hooks ? hooks.serverTime : storage.serverTime
   const subscribe = 'subscribe' in hooks ? hooks.subscribe : storage.subscribe?.bind(storage)
+  const within = 'within' in hooks ? hooks.within : storage.within?.bind(storage)
   return {
+    ...(within === undefined ? {} : { within: (transaction) => wrapWithin(within(transaction), transaction, hooks) }),
     ...(methods as unknown as Pick<Storage, StorageMethod>),
     specVersion: storage.specVersion,
     capabilities: hooks.capabilities ?? storage.capabilities,
     ...(serverTime === undefined ? {} : { serverTime: methodOf('serverTime') as unknown as () => Promise<number> }),
     ...(subscribe === undefined ? {} : { subscribe }),
     close: () => (hooks.close === undefined ? storage.close() : hooks.close()),
+  }
+}
+
+function wrapWithin(inner: StorageWithin, transaction: unknown, { aroundWithin }: StorageHooks): StorageWithin {
+  if (aroundWithin === undefined) return inner
+  const around = (call: StorageCallWithin): Promise<never> => aroundWithin(call, transaction) as Promise<never>
+  return {
+    createOccurrences: (request) =>
+      around({ method: 'createOccurrences', request, proceed: () => inner.createOccurrences(request) }),
+    settle: (request) => around({ method: 'settle', request, proceed: () => inner.settle(request) }),
+    forbidCommit: () => around({ method: 'forbidCommit', request: undefined, proceed: () => inner.forbidCommit() }),
   }
 }
 

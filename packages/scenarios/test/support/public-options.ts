@@ -14,6 +14,7 @@ import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
 import { openTelemetryMetrics, openTelemetryTracing } from '@jobistemer/opentelemetry'
 import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import { memoryStorage } from '@jobistemer/storage-memory'
+import { postgresMigrations, postgresStorage } from '@jobistemer/storage-postgres'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
@@ -551,6 +552,31 @@ export const entryPoints: readonly EntryPoint[] = [
       if (path === 'options') return dynamodbStorage(value as never)
       return dynamodbStorage(withMember(path, value, { client: noClient, tableName: 'jobs' }))
     },
+  },
+  {
+    name: 'postgresStorage',
+    options: {
+      options: 'object',
+      pool: 'object',
+      client: 'object',
+      url: 'text to parse',
+      schema: 'text',
+      migrate: 'boolean',
+      wakeUps: 'boolean',
+      commandTimeout: 'positive duration',
+      logger: 'object',
+    },
+    secrets: ['options', 'url', 'pool', 'client'],
+    call(path, value) {
+      if (path === 'options') return postgresStorage(value as never)
+      const isSource = path === 'pool' || path === 'client'
+      return postgresStorage(withMember(path, value, isSource ? {} : { url: 'postgres://localhost' }))
+    },
+  },
+  {
+    name: 'postgresMigrations',
+    options: { options: 'object', schema: 'text', from: { integerFrom: 0, to: 1 } },
+    call: (path, value) => postgresMigrations(path === 'options' ? (value as never) : withMember(path, value)),
   },
   {
     name: 'createTable',

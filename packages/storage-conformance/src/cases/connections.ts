@@ -361,6 +361,7 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
           takesNext,
           serverTime: storage.serverTime !== undefined,
           subscribe: storage.subscribe !== undefined,
+          within: storage.within !== undefined,
         },
         {
           multiProcess: declared.multiProcess ?? false,
@@ -369,11 +370,15 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
           takesNext: declared.takesNext ?? false,
           serverTime: declared.serverTime ?? false,
           subscribe: declared.subscribe ?? false,
+          within: declared.within ?? false,
         },
         'pass the storage’s capabilities as `capabilities`, so that the cases they call for are run',
       )
       if (multiProcess) {
         assert.ok(world.processes !== undefined, 'a storage for several processes needs `processes` in its world')
+      }
+      if (storage.within !== undefined) {
+        assert.ok(world.beginTransaction !== undefined, 'a storage with `within` needs `beginTransaction` in its world')
       }
     },
   })

@@ -3,18 +3,19 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 import { raceScripts } from './race-scripts.ts'
 
-// The child process of the races: connects as the adapter's module says, waits for the start, runs its script.
+// The child process of the races: connects as the adapter's module says, waits for the start, runs its script; and waits for
+// another race then.
 
 function send(message: FromChild): void {
   process.send?.(message)
 }
 
 let go = (): void => {}
-const started = new Promise<void>((resolve) => {
-  go = resolve
-})
 
 async function run(assignment: RaceAssignment): Promise<JsonValue> {
+  const started = new Promise<void>((resolve) => {
+    go = resolve
+  })
   const script = raceScripts[assignment.script]
   if (script === undefined) throw new TypeError(`there is no race script "${assignment.script}"`)
   const module: Record<string, unknown> = await import(assignment.module)

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { JsonValue } from '@jobistemer/core'
 import type { CaseWorld } from '../storage-world.ts'
+import { idleChildren } from './idle-children.ts'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 
 // Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built child is used.
@@ -9,14 +10,16 @@ const childModule = new URL(
   import.meta.url,
 )
 
-/** A child process with a connection of its own. */
+/** A child process with a connection of its own. A new one, or one that has done its part in an earlier race. */
 export class RaceProcess {
   readonly #child: ChildProcess
   readonly #ready: Promise<void>
   readonly #result: Promise<JsonValue>
   readonly #exit: Promise<void>
+  #stopListening: () => void = () => {}
+  #isDone = false
 
-  /** Starts a child that will run the script once it is told to go. */
+  /** Gives a child the script, which it will run once it is told to go. */
   constructor(
     world: CaseWorld,
     script: string,
@@ -29,8 +32,13 @@ export class RaceProcess {
     const { module, exportName = 'connect', argument } = world.processes
     const assignment: RaceAssignment = { module: String(module), exportName, argument, script, parameters }
     // Loaders and inspectors of the test runner are not for the child.
-    this.#child = fork(childModule, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()))
+    const child =
+      idleChildren.take() ?? fork(childModule, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = child
+    let exited = (): void => {}
+    this.#exit = new Promise((resolve) => {
+      exited = resolve
+    })
     let ready = (): void => {}
     let fail = (_error: Error): void => {}
     this.#ready = new Promise((resolve, reject) => {
@@ -38,13 +46,24 @@ export class RaceProcess {
       fail = reject
     })
     this.#result = new Promise((resolve, reject) => {
-      this.#child.on('message', (message: FromChild) => {
+      const hear = (message: FromChild): void => {
         if (message.kind === 'ready') ready()
         else if (message.kind === 'report') onReport(message.value, this)
-        else if (message.kind === 'done') resolve(message.result)
-        else reject(new Error(`a child process failed: ${message.error}`))
-      })
-      this.#child.once('exit', (code, signal) => reject(new Error(`a child process ended with ${signal ?? code}`)))
+        else if (message.kind === 'done') {
+          this.#isDone = true
+          resolve(message.result)
+        } else reject(new Error(`a child process failed: ${message.error}`))
+      }
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        exited()
+        reject(new Error(`a child process ended with ${signal ?? code}`))
+      }
+      child.on('message', hear)
+      child.once('exit', end)
+      this.#stopListening = () => {
+        child.off('message', hear)
+        child.off('exit', end)
+      }
     })
     // Whoever waits for one of the two is told; nobody need wait for both.
     this.#result.catch(fail)
@@ -76,6 +95,17 @@ export class RaceProcess {
     await this.#exit
   }
 
+  /** Nothing more is asked of it. What has not done its part is ended. */
+  async release(): Promise<void> {
+    if (this.#isDone && this.#child.connected) {
+      this.#stopListening()
+      idleChildren.put(this.#child)
+      return
+    }
+    this.kill()
+    await this.gone()
+  }
+
   #send(message: ToChild): void {
     this.#child.send(message)
   }
@@ -94,7 +124,6 @@ export async function raceProcesses<T extends JsonValue>(
     const results: readonly unknown[] = await Promise.all(processes.map((process) => process.result()))
     return results as readonly T[]
   } finally {
-    for (const process of processes) process.kill()
-    await Promise.all(processes.map((process) => process.gone()))
+    await Promise.all(processes.map((process) => process.release()))
   }
 }

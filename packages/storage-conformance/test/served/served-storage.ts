@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Storage } from '@jobistemer/core/storage'
 import type { StorageWorld } from '../../src/index.ts'
 
-type Method = Exclude<keyof Storage, 'specVersion' | 'capabilities' | 'serverTime' | 'subscribe' | 'close'>
+type Method = Exclude<keyof Storage, 'specVersion' | 'capabilities' | 'serverTime' | 'subscribe' | 'within' | 'close'>
 
 /**
  * A storage that several processes can use: one held in this process is served over a socket, and every connection,

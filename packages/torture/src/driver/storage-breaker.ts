@@ -43,7 +43,7 @@ export class StorageBreaker {
     this.#record({ event: 'storage', fault: fault.kind, ended: false })
     switch (fault.kind) {
       case 'break':
-        server.breakConnections()
+        await server.breakConnections()
         this.figures.breaks++
         break
       case 'lose-answers':

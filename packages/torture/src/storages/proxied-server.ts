@@ -16,7 +16,7 @@ export class ProxiedServer implements StorageServer {
     this.#processes = processes
   }
 
-  breakConnections(): void {
+  breakConnections(): void | Promise<void> {
     for (const { proxy } of this.#processes) proxy.breakConnections()
   }
 

@@ -1,4 +1,5 @@
 import { dynamodb } from './dynamodb.ts'
+import { postgres } from './postgres.ts'
 import { redis } from './redis.ts'
 import { redisCluster } from './redis-cluster.ts'
 import { sqlite } from './sqlite.ts'
@@ -9,6 +10,7 @@ const kinds: ReadonlyMap<string, StorageKind> = new Map([
   ['redis', redis],
   ['redis-cluster', redisCluster],
   ['dynamodb', dynamodb],
+  ['postgres', postgres],
 ])
 
 /** The names of the storages that can be tortured. */

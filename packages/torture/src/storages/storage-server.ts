@@ -1,7 +1,7 @@
 /** A server that can be broken, with the network in front of it. */
 export interface StorageServer {
   /** Ends all connections; new ones pass. */
-  breakConnections(): void
+  breakConnections(): void | Promise<void>
   /** Requests reach the server, and no answer comes back. */
   loseAnswers(): void
   /** Ends all connections, and refuses new ones. */

@@ -10,6 +10,13 @@ import type { Precedence } from '../nodes/precedence.ts'
 const aheadMs = 2000
 const lookEveryMs = 1000
 
+/**
+ * Nearly all slots lie on whole seconds, and a look at what comes is to be over when they are due: it begins half a second
+ * before. One that would begin sooner than this waits for the next second.
+ */
+const lookAtMs = 500
+const fewestMs = 300
+
 /** A look that ended because no more may be held goes on so soon. */
 const goOnMs = 100
 const wakeDelayMs = 200
@@ -92,16 +99,18 @@ export class Horizon {
   }
 
   async #lookAndGoOn(): Promise<void> {
-    const { clock } = this.#engine
-    const beganAt = clock.monotonic()
     this.#isWoken = false
     try {
       await this.#look()
     } finally {
-      // A storage that was away has answered what was asked a while ago.
-      const inMs = this.#rest === null ? lookEveryMs - (clock.monotonic() - beganAt) : 0
-      if (!this.#isWoken) this.#loop.runIn(Math.max(goOnMs, inMs))
+      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : goOnMs)
     }
+  }
+
+  #untilNextLook(): number {
+    const sinceLookAt = (this.#engine.now() - lookAtMs) % lookEveryMs
+    const inMs = lookEveryMs - (sinceLookAt < 0 ? sinceLookAt + lookEveryMs : sinceLookAt)
+    return inMs < fewestMs ? inMs + lookEveryMs : inMs
   }
 
   async #look(): Promise<void> {

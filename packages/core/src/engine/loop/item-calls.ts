@@ -165,7 +165,7 @@ export class ItemCalls {
       }
     }
     this.#engine.storage
-      .repeated(operation, tryOnce, waiting, attempts)
+      .repeated(operation, tryOnce, waiting, { firstAttempt: attempts })
       .catch((error) => {
         if (waiting === null) throw error
         return new ItemRefused(error)

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
-import type { Storage } from '../../storage/storage.ts'
+import type { Storage, StorageWithin } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
 import { StorageOutage } from './storage-outage.ts'
@@ -49,6 +49,14 @@ interface Repetition {
   readonly failures: number
   /** When it comes again if it fails now. */
   readonly retryInMs: number
+}
+
+/** How a call is repeated. */
+interface Repeating {
+  /** Default 1. */
+  readonly firstAttempt?: number
+  /** Default 5 s. */
+  readonly longestPauseMs?: number
 }
 
 /** How parts of the engine call the storage: for the engine itself, or for somebody who waits. */
@@ -99,6 +107,24 @@ export class StorageCaller implements StorageCalls {
     return this.#turns?.pass(true) ?? null
   }
 
+  /**
+   * The storage inside a transaction of a user's. What fails, fails: whether it is tried again is for the user to say.
+   * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`
+   */
+  within(transaction: unknown): StorageWithin {
+    if (this.#storage.within === undefined) throw noTransactions(transaction)
+    const within = this.#storage.within(transaction)
+    const track = <T>(answer: Promise<T>): Promise<T> => {
+      this.#clock.track?.(answer)
+      return answer
+    }
+    return {
+      createOccurrences: (request) => track(within.createOccurrences(request)),
+      settle: (request) => track(within.settle(request)),
+      forbidCommit: () => track(within.forbidCommit()),
+    }
+  }
+
   #call<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     const answer = call(this.#storage)
     this.#clock.track?.(answer)
@@ -113,7 +139,7 @@ export class StorageCaller implements StorageCalls {
     operation: string,
     call: (storage: Storage) => Promise<T>,
     asked: Pick<Asked, 'assertWanted'> | null = null,
-    firstAttempt: number = 1,
+    { firstAttempt = 1, longestPauseMs = longestRetryMs }: Repeating = {},
   ): Promise<T> {
     let attempt = firstAttempt
     let hasFailed = false
@@ -133,7 +159,7 @@ export class StorageCaller implements StorageCalls {
           if (this.#isPermanent(error, asked !== null)) throw error
           // Nothing rings any more: a pause would never end.
           if (this.#stopped) throw new EngineStopped()
-          const retryInMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
+          const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
           this.#outage.failed(operation, error, !hasFailed)
           hasFailed = true
@@ -198,4 +224,13 @@ export class StorageCaller implements StorageCalls {
       this.#agenda.setAlarm(alarm, delayMs)
     })
   }
+}
+
+function noTransactions(transaction: unknown): JobistemerError {
+  return new JobistemerError('TRANSACTION_NOT_SUPPORTED', {
+    message: 'The storage of this scheduler cannot write in a transaction of yours.',
+    field: 'transaction',
+    value: Object.prototype.toString.call(transaction),
+    remedy: 'Leave transaction out, or keep the jobs in the database of your own rows: SQLite or PostgreSQL.',
+  })
 }

@@ -137,7 +137,7 @@ export class Heartbeats {
   /** As {@link codeChanged}, at once. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
-    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+    await this.#sayUntilHeard()
   }
 
   #readCode(): void {
@@ -212,7 +212,7 @@ export class Heartbeats {
     this.#startedAt = this.#engine.now()
     this.#readCode()
     this.#endLife = livesHere(this.#engine.owner.incarnation)
-    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+    await this.#sayUntilHeard()
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
@@ -221,7 +221,7 @@ export class Heartbeats {
     this.#isStarting = false
     this.#counter = 0
     this.#readCode()
-    await this.#engine.storage.repeated('heartbeat', () => this.#say())
+    await this.#sayUntilHeard()
     // What this node can do is known only now, and so is who goes before it.
     this.changed.send()
     this.#loop.runIn(this.#options.heartbeatMs)
@@ -287,11 +287,20 @@ export class Heartbeats {
       .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
   }
 
+  get #retryInMs(): number {
+    return Math.min(this.#options.heartbeatMs, longestRetryMs)
+  }
+
+  /** Others may know of this node already: after an outage it has to be heard as soon as if it had started. */
+  #sayUntilHeard(): Promise<void> {
+    const longestPauseMs = this.#retryInMs
+    return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs })
+  }
+
   async #beat(): Promise<void> {
-    const { heartbeatMs } = this.#options
     this.#isWoken = false
-    const retryInMs = Math.min(heartbeatMs, longestRetryMs)
-    let waitMs = heartbeatMs
+    const retryInMs = this.#retryInMs
+    let waitMs = this.#options.heartbeatMs
     try {
       await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
       this.#failures = 0

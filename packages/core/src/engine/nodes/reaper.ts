@@ -8,7 +8,7 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { abandoned, runsOfLeft, withLostAttempts } from '../run/task-run-records.ts'
+import { abandoned, hasEndedTasks, runsOfLeft, withLostAttempts } from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
@@ -157,8 +157,11 @@ export class Reaper {
       const { id, jobId, scheduledAt, token, sequence } = record
       const { name, definition } = await this.#jobOf(record)
       const settings = definition?.settings
-      const retry = settings?.onInterrupted === 'retry' && record.rescues < settings.maxRescues
       const left = definition === null ? record.runs : runsOfLeft(record, definition)
+      // Its owner had only to say that it is over: no handler is called again.
+      const isDone = definition !== null && hasEndedTasks(record, left, definition)
+      const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
+      const retry = mayRescue && (settings.onInterrupted === 'retry' || isDone)
       // Of an occurrence that has ended, no task is left running.
       const runs = left.map((run) =>
         retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),

@@ -51,7 +51,7 @@ export class Additions {
   }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
-    const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
+    const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
     asked.assertWanted()
     try {
@@ -175,6 +175,11 @@ export class Additions {
       items.slice(index * most, (index + 1) * most),
     )
   }
+}
+
+/** Storages keep jobs in this order: those that lie close to each other are stored in one step then. */
+function byId(jobs: readonly Job[]): readonly Job[] {
+  return jobs.toSorted(({ id: one }, { id: other }) => (one < other ? -1 : one > other ? 1 : 0))
 }
 
 function isData({ tasks }: Job): boolean {

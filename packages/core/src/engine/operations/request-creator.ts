@@ -1,7 +1,7 @@
-import { JobistemerError, printValue } from '../../errors.ts'
-import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import { printValue } from '../../errors.ts'
+import type { OccurrenceId } from '../../ids.ts'
 import type { JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceDetails, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -14,31 +14,18 @@ import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
-import { uniqueSuffix } from '../loop/unique-suffix.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { initialRuns } from '../run/task-run-records.ts'
+import { jobGone } from './job-gone.ts'
+import {
+  dueAtOf,
+  type PlacedRequest,
+  type Request,
+  type RequestIds,
+  requestIdsOf,
+  requestItemOf,
+} from './request-item.ts'
 import type { TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
-
-/** One run that somebody asks for. */
-export interface Request {
-  readonly kind: 'trigger' | 'replay'
-  /** What the id derives from, together with the key of the request. */
-  readonly base: JobId | OccurrenceId
-  readonly details: OccurrenceDetails
-  /** Not to start before, in epoch milliseconds; `null`: at once. */
-  readonly startAt: number | null
-}
-
-/** The two ids that a request may be recorded under. */
-interface RequestIds {
-  readonly id: OccurrenceId
-  /** A key whose request is skipped is not used up: the entry that says so has another id. */
-  readonly skippedId: OccurrenceId
-}
-
-/** A request, and the instant that its record comes after. */
-type PlacedRequest = Request & { readonly after: number }
 
 /** A request as it was put into a call. */
 interface SentRequest {
@@ -86,7 +73,7 @@ export class RequestCreator {
    * has started by then, it has to run.
    */
   submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
-    const ids = this.#idsOf(request)
+    const ids = requestIdsOf(this.#engine, request)
     const { id } = ids
     const send = (): Promise<TriggerResult> => this.#send(job, request, ids, asked)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
@@ -98,12 +85,6 @@ export class RequestCreator {
     }
     answering.then(forget, forget)
     return answering
-  }
-
-  #idsOf({ kind, base, details: { requestKey: key } }: Request): RequestIds {
-    const unique = `${this.#engine.owner.incarnation}:${uniqueSuffix(() => this.#engine.random())}`
-    const skippedId = requestedOccurrenceId(base, kind, unique)
-    return { id: key === undefined ? skippedId : requestedOccurrenceId(base, kind, key), skippedId }
   }
 
   async #send(first: RegisteredJob, request: Request, ids: RequestIds, asked: AskedCalls): Promise<TriggerResult> {
@@ -157,30 +138,12 @@ export class RequestCreator {
     }
   }
 
-  #put(
-    job: RegisteredJob,
-    { kind, details, startAt, after }: PlacedRequest,
-    { id, skippedId }: RequestIds,
-    now: number,
-  ): SentRequest {
-    const plan = planOfRequest(this.#registry, job, details)
+  #put(job: RegisteredJob, request: PlacedRequest, ids: RequestIds, now: number): SentRequest {
+    const plan = planOfRequest(this.#registry, job, request.details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
-    const dueAt = Math.max(startAt ?? now, now)
-    const mayStart = dueAt === now && now >= job.pausedUntil && !this.#engine.isHeldBack
+    const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
     const starts = mayStart && this.#capacity.roomForRequest()
-    const { executionTimeoutMs, taskExecutionMode } = plan.settings
-    const item: CreateRequested = {
-      kind,
-      id,
-      jobId: job.job.id,
-      scheduledAt: Math.max(dueAt, after + 1),
-      dueAt,
-      jobVersion: job.version,
-      executionTimeoutMs,
-      details,
-      runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
-      ...(skippedId !== id && { skippedId }),
-    }
+    const item = requestItemOf(job, plan, request, { ids, now, starts })
     return { plan, item }
   }
 
@@ -253,13 +216,4 @@ export class RequestCreator {
 function sizeOf(data: JsonValue | undefined): number {
   if (typeof data === 'string') return data.length
   return typeof data === 'object' && data !== null ? JSON.stringify(data).length : 0
-}
-
-function jobGone(job: RegisteredJob): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `Job ${printValue(job.job.name)} was deleted.`,
-    field: 'name',
-    value: job.job.name,
-    remedy: 'Define it again.',
-  })
 }

@@ -44,8 +44,21 @@ export interface RequestOptions {
   readonly actor?: string
 }
 
+/** A transaction of the caller's own to write in. */
+export interface TransactionOptions {
+  /**
+   * The request is stored in this transaction, and stands or falls with it: nothing runs before the commit, and nothing
+   * of it is left after a rollback. What is accepted says the storage: with SQLite the connection of better-sqlite3 that
+   * has the transaction open. The storage has to be able to do that. Default: none.
+   */
+  readonly transaction?: unknown
+}
+
 /** How to run a job outside its schedule. */
-export interface TriggerOptions extends RequestOptions, CallOptions {}
+export interface TriggerOptions extends RequestOptions, CallOptions, TransactionOptions {}
+
+/** How to send a list of requests. */
+export interface TriggerManyOptions extends CallOptions, TransactionOptions {}
 
 /** As {@link TriggerOptions}, with data as the job's payload schema takes them. */
 export interface TypedTriggerOptions<Input> extends TriggerOptions {
@@ -64,7 +77,7 @@ export interface TriggerItem extends RequestOptions {
 }
 
 /** How to replay an occurrence. */
-export interface ReplayOptions extends TriggerOptions {
+export interface ReplayOptions extends RequestOptions, CallOptions {
   /** Run this task and those after it; the results of those before it are the original's. */
   readonly from?: string
 }

@@ -4,32 +4,34 @@ import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import { latestTraceOf } from '../../tracing/trace-context.ts'
-import { traced, withTrace } from '../../tracing/traced-request.ts'
+import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { type AskedCalls, callOptionNames, type CallOptions } from '../loop/asked-calls.ts'
+import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callsAtOnce } from '../loop/group-commit.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { JobLookup } from './job-lookup.ts'
-import { type Request, RequestCreator } from './request-creator.ts'
+import { RequestCreator } from './request-creator.ts'
+import type { Request } from './request-item.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import {
   readStart,
   type ReplayOptions,
   type TriggerItem,
+  type TriggerManyOptions,
   type TriggerManyResult,
   type TriggerOptions,
   type TriggerResult,
   triggerOptionNames,
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
+import { tracedAlone, tracedTogether } from './traced-requests.ts'
+import { TransactionRequests } from './transaction-requests.ts'
 
-const triggerNames = [...triggerOptionNames, ...callOptionNames]
+const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 
 interface JobRequest {
   readonly job: RegisteredJob
@@ -42,6 +44,7 @@ export class Requests {
   readonly #registry: JobRegistry
   readonly #creator: RequestCreator
   readonly #lookup: JobLookup
+  readonly #inTransactions: TransactionRequests
 
   constructor(
     engine: EngineContext,
@@ -51,6 +54,7 @@ export class Requests {
     this.#lookup = options.lookup
     this.#registry = options.registry
     this.#creator = new RequestCreator(engine, options)
+    this.#inTransactions = new TransactionRequests(engine, options.registry)
   }
 
   /** Resolves when no request is under way. */
@@ -79,7 +83,17 @@ export class Requests {
     const details = read instanceof Promise ? await read : read
     const { results } = given
     const request = { ...details, ...(results !== undefined && { results }) }
-    return this.#submit(job, { kind: 'trigger', base: job.job.id, details: request, startAt }, asked)
+    const whole = { kind: 'trigger', base: job.job.id, details: request, startAt } as const
+    const { transaction } = options
+    if (transaction === undefined) return this.#submit(job, whole, asked)
+    asked.assertWanted()
+    planOfRequest(this.#registry, job, request)
+    return this.#traced(job, whole, null, async (given) => {
+      const [result] = await this.#inTransactions.create([{ job, request: given }], transaction, asked)
+      if (result === undefined || result.error !== null) throw result?.error
+      const { error: _, ...answer } = result
+      return answer
+    })
   }
 
   /**
@@ -88,34 +102,17 @@ export class Requests {
    */
   async triggerMany(
     items: readonly TriggerItem[],
-    options: CallOptions,
+    options: TriggerManyOptions,
     asked: AskedCalls,
   ): Promise<readonly TriggerManyResult[]> {
-    readObject(options, 'options', callOptionNames)
+    readObject(options, 'options', [...callOptionNames, 'transaction'])
     const requests = await this.#readItems(items, asked)
     asked.assertWanted()
+    const { transaction } = options
+    const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
+      transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
     const { tracing } = this.#engine
-    if (tracing === null) return this.#submitAll(requests, asked)
-    const names = new Set(requests.map(({ job }) => job.job.name))
-    const [jobName = null] = names
-    return traced(
-      tracing,
-      {
-        operation: 'trigger_many',
-        jobName: names.size === 1 ? jobName : null,
-        count: requests.length,
-        key: null,
-        replayOf: null,
-        original: null,
-      },
-      (trace) => {
-        const withTheirs = ({ job, request }: JobRequest): JobRequest => {
-          return { job, request: { ...request, details: withTrace(request.details, trace) } }
-        }
-        return this.#submitAll(trace === null ? requests : requests.map(withTheirs), asked)
-      },
-      () => ({ occurrenceId: null, state: null }),
-    )
+    return tracing === null ? send(requests) : tracedTogether(tracing, requests, send)
   }
 
   async #submitAll(requests: readonly JobRequest[], asked: AskedCalls): Promise<readonly TriggerManyResult[]> {
@@ -170,25 +167,21 @@ export class Requests {
   ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
-    const submit = (details: OccurrenceDetails): Promise<TriggerResult> => {
-      const answering = this.#creator.submit(job, { ...request, details }, asked)
+    return this.#traced(job, request, original, (given) => {
+      const answering = this.#creator.submit(job, given, asked)
       return asked.within(() => answering)
-    }
+    })
+  }
+
+  #traced(
+    job: RegisteredJob,
+    request: Request,
+    original: OccurrenceRecord | null,
+    send: (request: Request) => Promise<TriggerResult>,
+  ): Promise<TriggerResult> {
     const { tracing } = this.#engine
-    if (tracing === null) return submit(request.details)
-    return traced(
-      tracing,
-      {
-        operation: request.kind,
-        jobName: job.job.name,
-        count: 1,
-        key: request.details.requestKey ?? null,
-        replayOf: original?.id ?? null,
-        original: original === null ? null : latestTraceOf(original.runs),
-      },
-      (trace) => submit(withTrace(request.details, trace)),
-      ({ id, state }) => ({ occurrenceId: id, state }),
-    )
+    if (tracing === null) return send(request)
+    return tracedAlone(tracing, { jobName: job.job.name, request, original }, send)
   }
 
   async #readItems(items: readonly TriggerItem[], asked: AskedCalls): Promise<readonly JobRequest[]> {

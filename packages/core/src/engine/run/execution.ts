@@ -2,16 +2,18 @@ import { JobistemerError } from '../../errors.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
-import type { FinalState, TaskRunRecord, TraceContext } from '../../storage/occurrence-record.ts'
+import type { FinalState, OccurrenceState, TaskRunRecord, TraceContext } from '../../storage/occurrence-record.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
-import type { SettleAnswer, SettleChange, SettleItem } from '../../storage/storage.ts'
+import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
 import type { Occupant } from '../capacity/capacity.ts'
 import type { JobPlan, TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { Alarm } from '../loop/agenda.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { AbortReason } from './abort-errors.ts'
+import { type AbortReason, abortErrorOf } from './abort-errors.ts'
+import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
 import { ExecutionVoice } from './execution-voice.ts'
@@ -80,6 +82,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   /** Handlers have said what the storage was not told. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
+  /** What handlers have said in transactions; most never do. */
+  #completions: Completions | null = null
+  /** There is something to say that waits until it is known what was committed. */
+  #isHeldBack = false
   /** Its end may take the next occurrence of its job. */
   #isTaking = false
   #trace: RunTrace | null = null
@@ -288,6 +294,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   takeItem(now: number): SettleItem | null {
     this.#saying = false
     if (this.#phase === 'closed') return null
+    if (this.#completions?.isOpen === true) {
+      this.#isHeldBack = true
+      return null
+    }
     this.#sequence++
     this.#owner.unsaid.delete(this)
     const { id, jobId, scheduledAt, token } = this.occurrence
@@ -300,7 +310,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#finalRuns = runs
       this.#finalChange = change
     }
-    const item = { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+    const upTo = this.#completions?.upTo ?? null
+    const condition = upTo === null ? {} : { upToSequence: upTo }
+    const item = { id, jobId, scheduledAt, token, sequence: this.#sequence, ...condition, runs, change }
     this.#isTaking = change.kind === 'finish' && this.#owner.nextOnes.mayTake(jobId)
     return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
   }
@@ -311,9 +323,13 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
-      this.lose()
+      const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
+      if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
+      else if (isOvertaken) this.#accepted(item)
+      else this.lose()
       return
     }
+    if (item.upToSequence !== undefined) this.#completions?.settle()
     if (this.#finalChange !== null) {
       const change = this.#finalChange
       if (change.kind === 'finish') this.#owner.nextOnes.ended(this.occurrence.jobId, answer)
@@ -322,6 +338,12 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
+    this.#accepted(item)
+    if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+  }
+
+  /** What it says of attempts is stored, by itself or by what was said after it. */
+  #accepted(item: SettleItem): void {
     // In the order of the tasks, behind those that the plan does not have: a job may have thousands.
     let task = 0
     for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
@@ -329,7 +351,93 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       while (task < this.#tasks.length && this.#tasks[task]?.plan.name !== run.task) task++
       this.#tasks[task]?.stored(run.attempts.at(-1)?.number)
     }
-    if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+  }
+
+  // ---------------------------------------------------------------------------- what handlers say in their transactions
+
+  async complete(
+    task: TaskProgress,
+    attempt: number,
+    completing: { readonly transaction: unknown; readonly result: unknown },
+  ): Promise<void> {
+    const within = this.engine.storage.within(completing.transaction)
+    try {
+      await this.#completeWithin(within, task, attempt, completing.result)
+    } catch (error) {
+      // Why it was refused is the news; a transaction that cannot even take this is at its end anyway.
+      await within.forbidCommit().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #completeWithin(within: StorageWithin, task: TaskProgress, attempt: number, result: unknown): Promise<void> {
+    task.assertUnderWay(attempt)
+    this.#completions ??= new Completions()
+    const completions = this.#completions
+    await completions.awaitTurn(task, task.signal())
+    task.assertUnderWay(attempt)
+    if (completions.isWriting) throw alreadyCompleted(task.plan.name)
+    const run = task.completedRun(result)
+    completions.begin(task, this.#sequence)
+    const sequence = ++this.#sequence
+    const { id, jobId, scheduledAt, token } = this.occurrence
+    const runs = this.#runs().map((record) => (record.task === run.task ? run : record))
+    const upToSequence = completions.upTo as number
+    const item = { id, jobId, scheduledAt, token, sequence, upToSequence, runs, change: progressed }
+    const request = { now: this.engine.now(), items: [item] }
+    const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
+    if (answer?.outcome !== 'lost') return
+    if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
+    this.lose()
+    throw abortErrorOf(task.plan, 'lost')
+  }
+
+  /** The answer speaks of this very owner, which has said something later. */
+  #isStillOwn({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): boolean {
+    return state === 'running' && token === this.occurrence.token
+  }
+
+  isCompleting(task: TaskProgress): boolean {
+    return this.#completions?.isOf(task) === true
+  }
+
+  async decide(): Promise<Completion | null> {
+    const { id, token } = this.occurrence
+    const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+    const [record] = occurrences
+    if (this.#phase === 'closed') return null
+    if (record?.state !== 'running' || record.token !== token) {
+      this.lose()
+      return null
+    }
+    const stored = this.#completions?.storedAs(record.sequence) ?? null
+    if (stored !== null) this.#completions?.settle()
+    return stored
+  }
+
+  decided(): void {
+    this.#completions?.close()
+    if (!this.#isHeldBack) return
+    this.#isHeldBack = false
+    this.say()
+  }
+
+  /** A handler ended before its transaction, which was committed after all: its task has completed, whatever was judged. */
+  #adoptCommitted(): void {
+    this.#completions?.reopen()
+    this.decide()
+      .then((stored) => {
+        if (this.#phase === 'closed') return
+        stored?.task.adopt(stored)
+        const failsFast = (task: TaskProgress) =>
+          task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue'
+        this.#failedFast = this.#tasks.some(failsFast)
+        this.#finalChange = null
+        this.#isHeldBack = true
+        if (this.#phase === 'open') this.advance()
+        this.decided()
+      })
+      .catch((error) => failInBackground(this.engine, 'complete', error))
   }
 
   /**
@@ -480,6 +588,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   say(): void {
     if (this.#saying) return
+    if (this.#completions?.isOpen === true) {
+      this.#isHeldBack = true
+      return
+    }
     this.#saying = true
     this.#owner.settler.enqueue(this)
   }

@@ -161,6 +161,8 @@ export interface AttemptSource {
   /** The handler of the attempt with this number says how far it has come, or logs something that is to be kept. */
   progress(attempt: number, fraction: number, message: string | null): void
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
+  /** The handler of the attempt with this number completes the task in a transaction of its own. */
+  complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
 }
 
 /** What a task's context asks of its execution. */
@@ -215,6 +217,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
       })
     }
     this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestProgressMessage))
+  }
+
+  get complete(): (transaction: unknown, result?: unknown) => Promise<void> {
+    return (transaction, result) => this.#task.complete(this.attempt, transaction, result)
   }
 
   get taskRunId(): TaskRunId {

@@ -1,8 +1,10 @@
 import type { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { Completion } from './completion.ts'
 import type { ExecutionVoice } from './execution-voice.ts'
 import type { KeptLogs } from './kept-logs.ts'
 import type { TaskContextSource } from './task-context.ts'
+import type { TaskProgress } from './task-progress.ts'
 
 /** The occurrence that a task is part of. */
 export interface TaskOwner extends TaskContextSource {
@@ -35,4 +37,15 @@ export interface TaskOwner extends TaskContextSource {
   failFast(): void
   /** A task does nothing for the moment: others may start. */
   advance(): void
+  /** The handler of an attempt completes its task in a transaction of its own. */
+  complete(
+    task: TaskProgress,
+    attempt: number,
+    completing: { readonly transaction: unknown; readonly result: unknown },
+  ): Promise<void>
+  /** The handler of this task has said something in a transaction, and what became of it is not known. */
+  isCompleting(task: TaskProgress): boolean
+  /** Its handler has ended. What the storage has of that; `null`: nothing. Call {@link decided} once that is heeded. */
+  decide(): Promise<Completion | null>
+  decided(): void
 }

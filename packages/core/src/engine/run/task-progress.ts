@@ -11,8 +11,10 @@ import type {
 import type { AttemptTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { Alarm } from '../loop/agenda.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
+import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { toErrorRecord } from './error-record.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import { toLogLine } from './log-line.ts'
@@ -43,6 +45,8 @@ export type AttemptStep =
   | 'running'
   /** Its handler was told to stop, and still runs. */
   | 'stopping'
+  /** Its handler has ended, and the storage is asked whether it has completed the task in a transaction. */
+  | 'deciding'
 
 /** The course of one task inside a running occurrence: starts its attempts, judges how they end, retries. */
 export class TaskProgress implements Alarm {
@@ -252,6 +256,50 @@ export class TaskProgress implements Alarm {
     this.#owner.noted()
   }
 
+  complete(number: number, transaction: unknown, result: unknown): Promise<void> {
+    return this.#owner.complete(this, number, { transaction, result })
+  }
+
+  /** @throws JobistemerError what its signal has fired with, or `ATTEMPT_OVER`, when its handler may not complete it (any more) */
+  assertUnderWay(number: number): void {
+    const { name } = this.plan
+    if (this.#lastAttempt?.number === number && this.#abortReason !== undefined) {
+      throw abortErrorOf(this.plan, this.#abortReason)
+    }
+    if (!this.#isUnderWay(number)) throw attemptOver(name, number)
+  }
+
+  /** Its record if the attempt under way completes it now. @throws JobistemerError for a result that cannot be kept */
+  completedRun(returned: unknown): TaskRunRecord {
+    const result = resultOf(returned)
+    const last = this.#attempts.at(-1) as AttemptRecord
+    const attempts = this.#attempts.slice(0, -1)
+    attempts.push({ ...last, state: 'succeeded', endedAt: this.#owner.engine.now() })
+    return {
+      task: this.plan.name,
+      state: 'completed',
+      attempts: this.#notes === null ? attempts : this.#notes.addTo(attempts),
+      ...(this.#omitted !== undefined && { omitted: this.#omitted }),
+      ...(result !== undefined && { result }),
+    }
+  }
+
+  /** What was said in a transaction was committed after the handler had ended, and after that was judged. */
+  adopt({ run }: Completion): void {
+    this.#owner.engine.agenda.cancelAlarm(this)
+    this.#step = 'none'
+    this.#take(run)
+  }
+
+  #take({ attempts, omitted, result }: TaskRunRecord): AttemptRecord {
+    this.#attempts = attempts
+    this.#omitted = omitted
+    this.#state = 'completed'
+    this.#result = result
+    this.#reason = undefined
+    return attempts.at(-1) as AttemptRecord
+  }
+
   /** The listeners are told how far it has come, if it has said so since. */
   tellProgress(): void {
     const progress = this.#notes?.newProgress ?? null
@@ -294,7 +342,7 @@ export class TaskProgress implements Alarm {
 
   /** Ends its present attempt. A handler that runs is told to stop, and has some time to do so. */
   abort(reason: AbortReason): void {
-    if (this.#step === 'none' || this.#step === 'stopping') return
+    if (this.#step === 'none' || this.#step === 'stopping' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'running') {
       agenda.setAlarm(this, abortGraceMs)
@@ -360,8 +408,35 @@ export class TaskProgress implements Alarm {
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
     // A handler that was given up earlier comes back here too late to matter.
     if (!this.#isUnderWay(number)) return
+    this.#owner.engine.agenda.cancelAlarm(this)
+    if (!this.#owner.isCompleting(this)) {
+      this.#judged(succeeded, value)
+      return
+    }
+    const { engine } = this.#owner
+    this.#step = 'deciding'
+    this.#owner
+      .decide()
+      .then((completion) => {
+        if (!this.#owner.isOpen) return
+        if (completion !== null) this.#completedBy(completion)
+        else if (succeeded) this.#judged(false, notCommitted(this.plan.name))
+        else this.#judged(false, value)
+        this.#owner.decided()
+      })
+      .catch((error) => failInBackground(engine, 'complete', error))
+  }
+
+  #completedBy({ run }: Completion): void {
+    this.#step = 'none'
+    const attempt = this.#take(run)
+    this.#notes?.ended()
+    this.#owner.voice.attemptEnded(this.plan.name, attempt, undefined, null, this.#trace)
+    this.#owner.advance()
+  }
+
+  #judged(succeeded: boolean, value: unknown): void {
     const { engine, voice } = this.#owner
-    engine.agenda.cancelAlarm(this)
     this.#step = 'none'
     const reason = this.#abortReason
     let error: unknown
@@ -370,7 +445,7 @@ export class TaskProgress implements Alarm {
     if (reason === 'timeout') state = 'timed_out'
     else if (succeeded) {
       try {
-        result = value === undefined ? undefined : toJsonValue(value, 'result', 'RESULT_NOT_SERIALISABLE')
+        result = resultOf(value)
         state = 'succeeded'
       } catch (unserialisable) {
         error = unserialisable
@@ -436,6 +511,10 @@ export class TaskProgress implements Alarm {
     this.#attempts = attempts
     return changed
   }
+}
+
+function resultOf(returned: unknown): JsonValue | undefined {
+  return returned === undefined ? undefined : toJsonValue(returned, 'result', 'RESULT_NOT_SERIALISABLE')
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -58,6 +58,17 @@ export function runsOfLeft(
   return initialRuns(tasks, taskExecutionMode === 'parallel', record.startedAt ?? record.createdAt)
 }
 
+/** Every task that an occurrence is to run has ended: what is missing is that the occurrence itself has. */
+export function hasEndedTasks(
+  { details }: Pick<OccurrenceRecord, 'details'>,
+  runs: readonly TaskRunRecord[],
+  definition: { readonly tasks: readonly Named[] },
+): boolean {
+  const tasks = definition.tasks.filter(({ name }) => details.tasks === undefined || details.tasks.includes(name))
+  const ended = new Set(runs.filter(({ state }) => state !== 'running' && state !== 'retrying').map(({ task }) => task))
+  return tasks.every(({ name }) => ended.has(name))
+}
+
 /** The runs of tasks that the plan does not have (any more): they are over. */
 export function runsWithoutTask(
   runs: readonly TaskRunRecord[],

@@ -12,21 +12,16 @@ import type {
   SaveJobAnswer,
   SaveJobsRequest,
   SettleAnswer,
-  SettleItem,
   SettleRequest,
-  WakeUp,
 } from '../storage.ts'
 import { type ClaimTally, claimStep, isClaimable } from './claim-step.ts'
 import { isPausedAt, pausedUntil } from '../rules.ts'
-import type { LedgerEntry } from './job-ledger.ts'
-import { type AsyncLedger, type DueQuery, StepTooLarge, type StepState } from './ledger.ts'
-import type { LedgerSteps } from './ledger-storage.ts'
-import { LoadedJob } from './loaded-job.ts'
-import { sideBySide } from './side-by-side.ts'
-import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
+import { AsyncWrites } from './async-writes.ts'
+import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
+import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
+import { canceledByClaim, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
   cancels,
-  creates,
   needsInPassing,
   needsNext,
   needsNothing,
@@ -34,15 +29,19 @@ import {
   reaps,
   type StepKind,
   saves,
-  settles,
 } from './step-kinds.ts'
 
 /** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
 export class AsyncSteps implements LedgerSteps {
   readonly #ledger: AsyncLedger
+  readonly #writes: AsyncWrites
+  readonly within?: (transaction: unknown) => LedgerStepsWithin
 
   constructor(ledger: AsyncLedger) {
     this.#ledger = ledger
+    this.#writes = new AsyncWrites(ledger)
+    const open = ledger.within?.bind(ledger)
+    if (open !== undefined) this.within = (transaction) => within(ledger, open(transaction))
   }
 
   async saveJobs({
@@ -50,46 +49,29 @@ export class AsyncSteps implements LedgerSteps {
     changes,
     cancelLimit = Number.POSITIVE_INFINITY,
   }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.#each(now, changes, saves(cancelLimit))
+    return await this.#writes.each(now, changes, saves(cancelLimit))
   }
 
-  async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await this.#each(now, items, creates(owner))
+  createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    return this.#writes.createOccurrences(request)
   }
 
-  async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    const ledger = this.#ledger
-    const { now } = request
-    const isHeeded =
-      ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
-    const items = isHeeded ? request.items : request.items.map(withoutTaking)
-    if (ledger.quickSettle === undefined) return await this.#each(now, items, settles)
-    const answers = new Array<SettleAnswer>(items.length)
-    const placed = items.map((item, index) => ({ item, index }))
-    const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
-    await sideBySide(groups, ledger.concurrency ?? 1, async (group) => {
-      for (const one of group) {
-        const { item } = one
-        const answer = item.takeNext === undefined ? ((await ledger.quickSettle?.(item, now)) ?? null) : null
-        if (answer === null) await this.#run(now, [one], settles, answers)
-        else answers[one.index] = answer
-      }
-    })
-    return answers
+  settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
+    return this.#writes.settle(request)
   }
 
   async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.#each(now, items, cancels)
+    return await this.#writes.each(now, items, cancels)
   }
 
   async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.#each(now, items, reaps)
+    return await this.#writes.each(now, items, reaps)
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
-    const tended = request.sweep ? await this.#each(now, await ledger.stranded(), tends) : []
+    const tended = request.sweep ? await this.#writes.each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
@@ -106,7 +88,7 @@ export class AsyncSteps implements LedgerSteps {
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
       }
       const chosen = rest.slice(0, limit - taken.length)
-      for (const record of await this.#each(now, chosen, kind)) if (record !== null) taken.push(record)
+      for (const record of await this.#writes.each(now, chosen, kind)) if (record !== null) taken.push(record)
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
       if (!tally.woke) continue
       tally.woke = false
@@ -129,99 +111,6 @@ export class AsyncSteps implements LedgerSteps {
       more: rest.length > 0 || page.cursor !== null || tended.includes(true),
       nextDueAt: tally.resumesAt < (dueNext ?? Number.POSITIVE_INFINITY) ? tally.resumesAt : dueNext,
     }
-  }
-
-  async #each<Item, Answer>(
-    now: number,
-    items: readonly Item[],
-    kind: StepKind<Item, Answer>,
-  ): Promise<readonly Answer[]> {
-    const answers = new Array<Answer>(items.length)
-    const groups = this.#groupsOf(items, kind)
-    await sideBySide(groups, this.#ledger.concurrency ?? 1, async (steps) => {
-      for (const step of steps) await this.#run(now, step, kind, answers)
-    })
-    return answers
-  }
-
-  /** Groups of steps that may run side by side; the steps of a group follow one another. */
-  #groupsOf<Item, Answer>(
-    items: readonly Item[],
-    kind: StepKind<Item, Answer>,
-  ): readonly (readonly Placed<Item>[])[][] {
-    const placed = items.map((item, index) => ({ item, index }))
-    if (this.#ledger.unit === 'call') return placed.length === 0 ? [] : [[placed]]
-    const most = this.#ledger.itemsPerStep ?? placed.length
-    const steps = [...groupBy(placed, ({ item }) => kind.jobOf(item)).values()]
-    return steps.map((group) => {
-      return Array.from({ length: Math.ceil(group.length / most) }, (_, part) =>
-        group.slice(part * most, (part + 1) * most),
-      )
-    })
-  }
-
-  async #run<Item, Answer>(
-    now: number,
-    placed: readonly Placed<Item>[],
-    kind: StepKind<Item, Answer>,
-    answers: Answer[],
-  ): Promise<void> {
-    try {
-      await this.#runWhole(now, placed, kind, answers)
-    } catch (error) {
-      if (placed.length === 1 || !(error instanceof StepTooLarge)) throw error
-      const half = Math.ceil(placed.length / 2)
-      await this.#run(now, placed.slice(0, half), kind, answers)
-      await this.#run(now, placed.slice(half), kind, answers)
-    }
-  }
-
-  async #runWhole<Item, Answer>(
-    now: number,
-    placed: readonly Placed<Item>[],
-    kind: StepKind<Item, Answer>,
-    answers: Answer[],
-  ): Promise<void> {
-    const byJob = groupBy(
-      placed.map(({ item }) => item),
-      (item) => kind.jobOf(item),
-    )
-    let wakeUps: ReadonlySet<WakeUp['kind']> = new Set()
-    await this.#ledger.run({
-      jobs: [...byJob.keys()].sort(),
-      occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
-      wholeJobs: kind.wholeJobs,
-      isDivisible: placed.length > 1,
-      needs({ jobs, occurrences }) {
-        return [...jobs].map(([jobId, stored]) => {
-          return { jobId, ...kind.needs(byJob.get(jobId) ?? [], stored, occurrences) }
-        })
-      },
-      decide(found) {
-        // A step that begins anew begins with nothing changed and nothing to tell.
-        const context: StepContext = { now, wakeUps: new Set() }
-        const jobs = loadedJobs(found)
-        for (const { item, index } of placed) {
-          const id = kind.jobOf(item)
-          const shelf = {
-            job: jobs.get(id),
-            create: (...created: Parameters<typeof LoadedJob.created>) => {
-              jobs.set(id, LoadedJob.created(...created))
-            },
-          }
-          answers[index] = kind.step(context, shelf, item)
-        }
-        wakeUps = context.wakeUps
-        return [...jobs.values()].flatMap((job) => job.write ?? [])
-      },
-      outlived(occurrences) {
-        for (const { index } of placed) {
-          const answer = answers[index] as Answer
-          answers[index] = kind.amend?.(answer, occurrences) ?? answer
-        }
-      },
-    })
-    if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
   }
 }
 
@@ -273,34 +162,18 @@ function claims(
   }
 }
 
-/** A commit that is tried once more where its outcome is not known would not know what it took. */
-function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
-  return item
-}
-
-/** An item with its place among the answers. */
-interface Placed<Item> {
-  readonly item: Item
-  readonly index: number
-}
-
-function loadedJobs(found: StepState): Map<JobId, LoadedJob> {
-  const read = groupBy(found.occurrences.values(), ({ record }: LedgerEntry) => record.jobId)
-  return new Map(
-    [...found.jobs].map(([id, stored]) => {
-      const { pending = [], queued = [], running = [] } = found.live.get(id) ?? {}
-      return [id, new LoadedJob(stored, [...(read.get(id) ?? []), ...pending, ...queued, ...running])]
-    }),
-  )
-}
-
-function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => Key): Map<Key, Value[]> {
-  const groups = new Map<Key, Value[]>()
-  for (const value of values) {
-    const key = keyOf(value)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [value])
-    else group.push(value)
+function within({ capabilities }: AsyncLedger, ledger: AsyncLedgerWithin): LedgerStepsWithin {
+  const { quickSettle, notify } = ledger
+  const writes = new AsyncWrites({
+    unit: 'call',
+    capabilities,
+    run: (step) => ledger.run(step),
+    ...(quickSettle !== undefined && { quickSettle: quickSettle.bind(ledger) }),
+    ...(notify !== undefined && { notify: notify.bind(ledger) }),
+  })
+  return {
+    createOccurrences: (request) => writes.createOccurrences(request),
+    settle: (request) => writes.settle(request),
+    forbidCommit: () => ledger.forbidCommit(),
   }
-  return groups
 }

@@ -50,8 +50,9 @@ export function ownClaimRequest(request: ClaimRequest): ClaimRequest {
 export function ownSettleRequest({ now, items }: SettleRequest): SettleRequest {
   return {
     now,
-    items: items.map(({ id, jobId, scheduledAt, token, sequence, runs, change, takeNext }) => {
-      const item = { id, jobId, scheduledAt, token, sequence, runs: copyRuns(runs), change }
+    items: items.map(({ id, jobId, scheduledAt, token, sequence, upToSequence, runs, change, takeNext }) => {
+      const last = upToSequence === undefined ? {} : { upToSequence }
+      const item = { id, jobId, scheduledAt, token, sequence, ...last, runs: copyRuns(runs), change }
       return takeNext === undefined ? item : { ...item, takeNext: copyOwner(takeNext) }
     }),
   }

@@ -25,6 +25,7 @@ import type {
   SettleRequest,
   Storage,
   StorageCapabilities,
+  StorageWithin,
   WakeUp,
 } from '../storage.ts'
 import {
@@ -58,12 +59,20 @@ export interface LedgerSteps {
   settle(request: SettleRequest): MaybePromise<readonly SettleAnswer[]>
   cancel(request: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]>
   reap(request: ReapRequest): MaybePromise<readonly ReapAnswer[]>
+  /** For a ledger with `within`. */
+  within?(transaction: unknown): LedgerStepsWithin
+}
+
+/** Those of them that can be carried out in a transaction of somebody else's. */
+export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences' | 'settle'> {
+  forbidCommit(): MaybePromise<void>
 }
 
 /** One connection to a ledger: what all storages do alike, whatever they store in. */
 export class LedgerStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities
+  readonly within?: (transaction: unknown) => StorageWithin
   readonly serverTime?: () => Promise<number>
   readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
   readonly #ledger: LedgerBase
@@ -76,6 +85,8 @@ export class LedgerStorage implements Storage {
     this.#steps = steps
     this.#keepsObjects = ledger.keepsObjects
     this.capabilities = Object.freeze({ ...ledger.capabilities })
+    const { within } = steps
+    if (within !== undefined) this.within = (transaction) => this.#within(within.call(steps, transaction))
     if (ledger.serverTime !== undefined) {
       this.serverTime = async () => {
         this.#assertOpen()
@@ -100,6 +111,21 @@ export class LedgerStorage implements Storage {
     this.#assertOpen()
     if (!this.#keepsObjects) return this.#steps.createOccurrences(request)
     return whenDone(this.#steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
+  }
+
+  #within(steps: LedgerStepsWithin): StorageWithin {
+    this.#assertOpen()
+    const create = async (request: CreateOccurrencesRequest) => {
+      this.#assertOpen()
+      if (!this.#keepsObjects) return steps.createOccurrences(request)
+      return whenDone(steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
+    }
+    const settle = async (request: SettleRequest) => {
+      this.#assertOpen()
+      if (!this.#keepsObjects) return steps.settle(request)
+      return whenDone(steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
+    }
+    return { createOccurrences: create, settle, forbidCommit: async () => steps.forbidCommit() }
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {

@@ -42,6 +42,25 @@ export interface HistoryRemover {
  */
 export type Ledger = SyncLedger | AsyncLedger
 
+/** What a step in a transaction of somebody else's may do besides: see `Storage.within`. */
+export interface CommitControl {
+  /** As in `StorageWithin`. */
+  forbidCommit(): MaybePromise<void>
+  /** Tells the other connections what a step has changed, once the transaction is committed. */
+  notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
+}
+
+/**
+ * A synchronous ledger inside a transaction of somebody else's. Its `transaction` neither begins one nor commits; what a
+ * step that throws has written is taken back.
+ */
+export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
+  extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'>,
+    CommitControl {}
+
+/** An asynchronous ledger inside a transaction of somebody else's: as {@link SyncLedgerWithin}. */
+export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}
+
 /** What both kinds of ledger have: reads outside steps, and what becomes of the whole. */
 export interface LedgerBase {
   /** How a user opens such a storage, for messages: `memoryStorage()`. */
@@ -97,6 +116,9 @@ export interface DueQuery {
 export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends LedgerBase {
   readonly kind: 'sync'
 
+  /** For `Storage.within`. @throws JobistemerError `INVALID_TRANSACTION` */
+  within?(transaction: unknown): SyncLedgerWithin<Entry>
+
   /** Runs a step that may write, alone. It is stored when this resolves; nothing of it when it rejects. */
   transaction<T>(now: number, step: () => T): MaybePromise<T>
   /** Runs a step that only reads; all of it sees one state. */
@@ -136,6 +158,9 @@ export interface AsyncLedger extends LedgerBase {
   readonly itemsPerStep?: number
   /** With the unit `job`: how many steps run side by side. Default 1. */
   readonly concurrency?: number
+
+  /** For `Storage.within`; only with the unit `call`. @throws JobistemerError `INVALID_TRANSACTION` */
+  within?(transaction: unknown): AsyncLedgerWithin
 
   /**
    * Runs one step: reads what it names, asks it for what else it needs, lets it decide, and writes all of it in one

@@ -13,29 +13,29 @@ import type {
   SaveJobsRequest,
   SettleAnswer,
   SettleRequest,
-  WakeUp,
 } from '../storage.ts'
 import { isSuperseded } from '../rules.ts'
 import { cancelStep } from './cancel-step.ts'
 import { type ClaimTally, claimStep } from './claim-step.ts'
-import { createStep } from './create-step.ts'
 import type { JobLedger } from './job-ledger.ts'
-import type { SyncLedger } from './ledger.ts'
-import type { LedgerSteps } from './ledger-storage.ts'
+import type { SyncLedger, SyncLedgerWithin } from './ledger.ts'
+import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
-import { settleStep } from './settle-step.ts'
 import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
-
-const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
+import { createAll, runStep, settleAll } from './sync-writes.ts'
 
 /** Steps over a synchronous ledger: the items of a call one after the other, in one transaction. */
 export class SyncSteps implements LedgerSteps {
   readonly #ledger: SyncLedger
 
+  readonly within?: (transaction: unknown) => LedgerStepsWithin
+
   constructor(ledger: SyncLedger) {
     this.#ledger = ledger
+    const open = ledger.within?.bind(ledger)
+    if (open !== undefined) this.within = (transaction) => within(open(transaction))
   }
 
   saveJobs({
@@ -52,20 +52,12 @@ export class SyncSteps implements LedgerSteps {
     )
   }
 
-  createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    const ledger = this.#ledger
-    return this.#step(now, (context) =>
-      items.map(
-        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
-      ),
-    )
+  createOccurrences(request: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
+    return createAll(this.#ledger, request)
   }
 
-  settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-    const ledger = this.#ledger
-    return this.#step(now, (context) =>
-      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
-    )
+  settle(request: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
+    return settleAll(this.#ledger, request)
   }
 
   cancel({ now, items }: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]> {
@@ -133,17 +125,15 @@ export class SyncSteps implements LedgerSteps {
     return this.#step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
   }
 
-  /** A transaction that begins anew begins with nothing to tell. */
   #step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
-    let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
-    const answer = this.#ledger.transaction(now, () => {
-      const context: StepContext = { now, wakeUps: new Set() }
-      wakeUps = context.wakeUps
-      return work(context)
-    })
-    return whenDone(answer, (value) => {
-      if (wakeUps.size > 0) this.#ledger.notify?.(wakeUps)
-      return value
-    })
+    return runStep(this.#ledger, now, work)
+  }
+}
+
+function within(ledger: SyncLedgerWithin): LedgerStepsWithin {
+  return {
+    createOccurrences: (request) => createAll(ledger, request),
+    settle: (request) => settleAll(ledger, request),
+    forbidCommit: () => ledger.forbidCommit(),
   }
 }

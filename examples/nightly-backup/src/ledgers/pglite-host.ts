@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { PGlite } from '@electric-sql/pglite'
+import { type Answer, onMessage, send, type Statement } from './pglite-messages.ts'
+
+/** A PGlite that other processes can use, one transaction after another. */
+export interface PGliteHost {
+  readonly port: number
+  /** Ends the connections and closes the PGlite; its folder stays. */
+  stop(): Promise<void>
+}
+
+/**
+ * Opens the PGlite of a folder, which no other process may have open, and takes statements for it on a port. A PGlite has
+ * one session, so whoever has begun a transaction has it alone until the end of that; a node that is killed in the middle
+ * of one loses it, as it would on a server.
+ */
+export async function hostPGlite(folder: string): Promise<PGliteHost> {
+  const database = await PGlite.create(folder)
+  const turns = new Turns()
+  const sockets = new Set<Socket>()
+  const listener = createServer((socket) => {
+    sockets.add(socket)
+    const serving = new Serving(database, turns, socket)
+    onMessage<Statement>(socket, (statement) => serving.take(statement))
+    // An error is followed by `close`.
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      sockets.delete(socket)
+      serving.end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  return {
+    port: (listener.address() as AddressInfo).port,
+    async stop() {
+      listener.close()
+      for (const socket of sockets) socket.destroy()
+      await turns.next()
+      await database.close()
+    },
+  }
+}
+
+/** Gives the only session to one after the other. */
+class Turns {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Resolves when it is one's turn, with what ends it. */
+  async next(): Promise<() => void> {
+    const before = this.#last
+    let end = () => {}
+    this.#last = new Promise((resolve) => {
+      end = resolve
+    })
+    await before
+    return end
+  }
+}
+
+/** Carries out the statements of one connection. */
+class Serving {
+  readonly #database: PGlite
+  readonly #turns: Turns
+  readonly #socket: Socket
+  #last: Promise<void> = Promise.resolve()
+  #isOver = false
+  #isInTransaction = false
+  /** Ends the turn of the transaction that is under way. */
+  #endTurn: (() => void) | null = null
+
+  constructor(database: PGlite, turns: Turns, socket: Socket) {
+    this.#database = database
+    this.#turns = turns
+    this.#socket = socket
+  }
+
+  take(statement: Statement): void {
+    this.#last = this.#last.then(async () => await this.#carryOut(statement))
+  }
+
+  end(): void {
+    this.#isOver = true
+    this.#last = this.#last.then(async () => {
+      if (this.#endTurn === null) return
+      await this.#database.exec('ROLLBACK')
+      this.#endTurn()
+    })
+  }
+
+  async #carryOut({ text, values }: Statement): Promise<void> {
+    // Nobody waits for it, and what is in a transaction is rolled back.
+    if (this.#isOver) return
+    this.#endTurn ??= await this.#turns.next()
+    const answer = await this.#answer(text, values)
+    if (/^BEGIN\b/.test(text)) this.#isInTransaction = true
+    if (/^(COMMIT|ROLLBACK)\b/.test(text)) this.#isInTransaction = false
+    if (!this.#isInTransaction) {
+      this.#endTurn()
+      this.#endTurn = null
+    }
+    send(this.#socket, answer)
+  }
+
+  async #answer(text: string, values: readonly unknown[]): Promise<Answer> {
+    try {
+      const { rows } = await this.#database.query<object>(text, [...values])
+      return { rows }
+    } catch (error) {
+      const { message, code } = error as Error & { readonly code?: string }
+      return { error: { message, code } }
+    }
+  }
+}

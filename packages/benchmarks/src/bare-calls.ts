@@ -1,0 +1,100 @@
+import { type JobId, jobId, occurrenceId } from '@jobistemer/core'
+import type { CreateSlot, SettleItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { jobCount } from './engine-round.ts'
+
+const instant = Date.parse('2026-01-01T00:00:00Z')
+const owner = { node: 'node', incarnation: 'one' }
+
+/** The storage calls of one-task occurrences without an engine, of jobs that are due together every second. */
+export class BareCalls {
+  readonly #storage: Storage
+  readonly #jobs: readonly JobId[]
+  #seconds = 0
+
+  constructor(storage: Storage, count: number) {
+    this.#storage = storage
+    this.#jobs = Array.from({ length: count }, (_, index) => jobId(`job-${index}`))
+  }
+
+  /** Stores the jobs. */
+  async addJobs(): Promise<void> {
+    const { maxBatch } = this.#storage.capabilities
+    for (let first = 0; first < this.#jobs.length; first += maxBatch) await this.#addJobs(first, first + maxBatch)
+  }
+
+  async #addJobs(first: number, end: number): Promise<void> {
+    await this.#storage.saveJobs({
+      now: instant,
+      changes: this.#jobs.slice(first, end).map((id, index) => ({
+        kind: 'create',
+        id,
+        content: {
+          name: `job-${first + index}`,
+          owner: null,
+          fingerprint: 'f',
+          definition: {},
+          handlerKey: `job-${first + index}`,
+          overlap: { policy: 'skip', maxQueued: 1000 },
+          timeline: [{ after: null, until: null, schedule: { type: 'cron' } }],
+          nextAt: instant + 1000,
+        },
+      })),
+    })
+  }
+
+  /** Runs so many further slots of every job. Items and ids are made before the clock starts. */
+  async run(seconds: number): Promise<{ readonly perSecond: number }> {
+    const { maxBatch } = this.#storage.capabilities
+    const rounds = Array.from({ length: seconds }, () => roundOf(this.#jobs, instant + ++this.#seconds * 1000))
+    const startedAt = performance.now()
+    for (const { at, creates, settles } of rounds) {
+      for (let first = 0; first < creates.length; first += maxBatch) {
+        await this.#storage.createOccurrences({ now: at, owner, items: creates.slice(first, first + maxBatch) })
+      }
+      for (let first = 0; first < settles.length; first += maxBatch) {
+        await this.#storage.settle({ now: at, items: settles.slice(first, first + maxBatch) })
+      }
+    }
+    return { perSecond: (seconds * this.#jobs.length * 1000) / (performance.now() - startedAt) }
+  }
+}
+
+/** So many slots of 1,000 jobs, or of `count`, in an empty storage. */
+export async function runBareCalls(
+  storage: Storage,
+  seconds: number,
+  count: number = jobCount,
+): Promise<{ readonly perSecond: number }> {
+  const calls = new BareCalls(storage, count)
+  await calls.addJobs()
+  return await calls.run(seconds)
+}
+
+function roundOf(ids: readonly JobId[], at: number) {
+  const creates: CreateSlot[] = []
+  const settles: SettleItem[] = []
+  for (const id of ids) {
+    const address = { id: occurrenceId(id, at), jobId: id, scheduledAt: at }
+    creates.push({
+      ...address,
+      kind: 'slot',
+      jobVersion: 1,
+      nextAt: at + 1000,
+      executionTimeoutMs: 3_600_000,
+      details: {},
+      runs: [runOf(at, null)],
+    })
+    const change = { kind: 'finish', state: 'completed', reason: null } as const
+    settles.push({ ...address, token: 1, sequence: 1, runs: [runOf(at, at)], change })
+  }
+  return { at, creates, settles }
+}
+
+function runOf(startedAt: number, endedAt: number | null): TaskRunRecord {
+  const done = endedAt !== null
+  return {
+    task: 'work',
+    state: done ? 'completed' : 'running',
+    attempts: [{ number: 1, state: done ? 'succeeded' : 'running', startedAt, endedAt }],
+  }
+}

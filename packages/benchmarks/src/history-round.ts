@@ -1,0 +1,37 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round.ts'
+import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
+
+/** Whether finished history slows the engine down, on storages that `open` makes anew under each name. */
+export async function measureHistory(open: (name: string) => Storage, { smoke }: BenchmarkOptions): Promise<Table> {
+  const rounds = smoke ? 1 : 5
+  const seconds = smoke ? 2 : 30
+  const historySeconds = smoke ? 3 : 1_000_000 / jobCount
+  const full = open('full')
+  const rates = { empty: [] as number[], full: [] as number[] }
+  let at = firstInstant
+  // The jobs are down between rounds, for less than what counts as missed.
+  const runOnFull = async (length: number) => {
+    const round = await runEngine(full, length, { startAt: at })
+    at += (length + warmUpSeconds) * 1000
+    return round.perSecond
+  }
+  await runOnFull(historySeconds)
+  for (let round = 0; round < rounds; round++) {
+    const empty = open(`empty_${round}`)
+    rates.empty.push((await runEngine(empty, seconds)).perSecond)
+    await empty.close()
+    rates.full.push(await runOnFull(seconds))
+  }
+  await full.close()
+  const finished = (historySeconds + warmUpSeconds) * jobCount
+  const ratio = median(rates.full.map((rate, index) => rate / (rates.empty[index] ?? rate)))
+  return {
+    columns: ['history', 'whole engine', 'to the empty one'],
+    rows: [
+      ['none', formatRate(median(rates.empty)), '1.00'],
+      [`${finished.toLocaleString('en-US')} finished`, formatRate(median(rates.full)), ratio.toFixed(2)],
+    ],
+    notes: [`Medians of ${rounds} alternating rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences.`],
+  }
+}

@@ -1,0 +1,81 @@
+import { postgresStorage } from '@jobistemer/storage-postgres'
+import { startPostgres } from '@jobistemer/test-servers'
+import pg from 'pg'
+import { BareCalls } from '../bare-calls.ts'
+import { jobCount } from '../engine-round.ts'
+import { formatRate, type Suite } from '../suite.ts'
+
+const schema = 'bloat'
+const looks = 5
+
+/** How tables and indexes grow while rows come and go, under PostgreSQL's own autovacuum. */
+export const postgresBloatSuite: Suite = {
+  name: 'postgres-bloat',
+  title: 'Tables and indexes of PostgreSQL after many occurrences',
+  async run({ smoke, occurrences = smoke ? 10_000 : 1_000_000 }) {
+    const jobs = smoke ? 100 : jobCount
+    const seconds = Math.ceil(occurrences / looks / jobs)
+    const server = await startPostgres()
+    const storage = postgresStorage({ url: server.url, schema })
+    const client = new pg.Client(server.url)
+    const rows: string[][] = []
+    try {
+      await client.connect()
+      const calls = new BareCalls(storage, jobs)
+      await calls.addJobs()
+      for (let look = 1; look <= looks; look++) {
+        const { perSecond } = await calls.run(seconds)
+        const done = look * seconds * jobs
+        const { live, history, vacuums } = await sizesOf(client)
+        rows.push([
+          `${done.toLocaleString('en-US')} occurrences`,
+          formatRate(perSecond),
+          megabytes(live.table),
+          megabytes(live.indexes),
+          megabytes(history.table),
+          megabytes(history.indexes),
+          `${((history.table + history.indexes) / done).toFixed(0)} B`,
+          String(vacuums),
+        ])
+      }
+    } finally {
+      await client.end()
+      await storage.close()
+      await server.stop()
+    }
+    return {
+      columns: ['', 'rate', 'live tables', 'their indexes', 'history', 'its indexes', 'history of one', 'autovacuums'],
+      rows,
+      notes: [
+        `Storage calls for ${jobs.toLocaleString('en-US')} occurrences at a time, created, started and ended. Live tables: all but the history; nothing`,
+        'waits or runs at the end of a row. Sizes in MB, as on disk. Autovacuums: of all tables so far, as the server counts them.',
+      ],
+    }
+  },
+}
+
+interface Size {
+  readonly table: number
+  readonly indexes: number
+}
+
+async function sizesOf(
+  client: pg.Client,
+): Promise<{ readonly live: Size; readonly history: Size; readonly vacuums: number }> {
+  const { rows } = await client.query<{ history: boolean; table: string; indexes: string; vacuums: string }>(
+    `SELECT relname LIKE 'history%' AS history, sum(pg_table_size(relid)) AS "table",
+       sum(pg_indexes_size(relid)) AS indexes, sum(autovacuum_count) AS vacuums
+     FROM pg_stat_user_tables WHERE schemaname = $1 GROUP BY 1`,
+    [schema],
+  )
+  const sizeOf = (history: boolean): Size => {
+    const row = rows.find((one) => one.history === history)
+    return { table: Number(row?.table ?? 0), indexes: Number(row?.indexes ?? 0) }
+  }
+  const vacuums = rows.reduce((sum, row) => sum + Number(row.vacuums), 0)
+  return { live: sizeOf(false), history: sizeOf(true), vacuums }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1_000_000).toFixed(1)
+}

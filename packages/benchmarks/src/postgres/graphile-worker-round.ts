@@ -1,0 +1,51 @@
+import { EventEmitter } from 'node:events'
+import { Logger, makeWorkerUtils, run, type WorkerEvents } from 'graphile-worker'
+import type { QueueLoad } from './pg-boss-round.ts'
+
+const jobsPerInsert = 1000
+const longestWaitMs = 10_000
+const silent = new Logger(() => () => {})
+
+/**
+ * Jobs that a Graphile Worker runs and completes each second out of a queue that was filled before. More than one at a
+ * time are fetched and completed in batches, as its guide advises; completed jobs are gone from its tables.
+ */
+export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly perSecond: number }> {
+  const { url, schema, count, width } = load
+  const common = { connectionString: url, schema, logger: silent }
+  const utils = await makeWorkerUtils(common)
+  await utils.migrate()
+  for (let added = 0; added < count; added += jobsPerInsert) {
+    const length = Math.min(jobsPerInsert, count - added)
+    await utils.addJobs(Array.from({ length }, () => ({ identifier: 'work', payload: {} })))
+  }
+  const events: WorkerEvents = new EventEmitter()
+  let completed = 0
+  const allCompleted = new Promise<void>((resolve) => {
+    events.on('job:complete', () => {
+      if (++completed === count) resolve()
+    })
+  })
+  const batched = { localQueue: { size: width + 1 }, completeJobBatchDelay: 0 }
+  const startedAt = performance.now()
+  const runner = await run({
+    ...common,
+    events,
+    noHandleSignals: true,
+    preset: { worker: { concurrentJobs: width, ...(width > 1 && batched) } },
+    taskList: { work: async () => {} },
+  })
+  await allCompleted
+  await utils.withPgClient(async (client) => {
+    // The event comes before the statement that it tells of has been answered.
+    for (const limit = performance.now() + longestWaitMs; ; ) {
+      const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
+      if (rows[0]?.left === 0) return
+      if (performance.now() > limit) throw new Error(`${rows[0]?.left} jobs of Graphile Worker are left.`)
+    }
+  })
+  const perSecond = (count * 1000) / (performance.now() - startedAt)
+  await runner.stop()
+  await utils.release()
+  return { perSecond }
+}

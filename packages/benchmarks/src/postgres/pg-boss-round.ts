@@ -1,0 +1,51 @@
+import { PgBoss } from 'pg-boss'
+
+export interface QueueLoad {
+  readonly url: string
+  /** A schema of the round's own. */
+  readonly schema: string
+  /** How many jobs, and how many of them at a time. */
+  readonly count: number
+  readonly width: number
+}
+
+const queue = 'bench'
+const jobsPerInsert = 1000
+
+/**
+ * Jobs that pg-boss fetches and completes each second, in batches, out of a queue that was filled before. Maintenance is
+ * off; finished jobs stay, as finished occurrences do.
+ */
+export async function runPgBoss({ url, schema, count, width }: QueueLoad): Promise<{ readonly perSecond: number }> {
+  const boss = new PgBoss({ connectionString: url, schema, supervise: false, schedule: false })
+  let failure: Error | undefined
+  boss.on('error', (error) => {
+    failure = error
+  })
+  await boss.start()
+  try {
+    await boss.createQueue(queue)
+    for (let added = 0; added < count; added += jobsPerInsert) {
+      const length = Math.min(jobsPerInsert, count - added)
+      await boss.insert(
+        queue,
+        Array.from({ length }, () => ({ data: {} })),
+      )
+    }
+    const startedAt = performance.now()
+    for (let done = 0; done < count; ) {
+      const jobs = await boss.fetch(queue, { batchSize: Math.min(width, count - done) })
+      if (jobs.length === 0) throw new Error(`pg-boss has fetched ${done} jobs of ${count}.`)
+      await boss.complete(
+        queue,
+        jobs.map(({ id }) => id),
+      )
+      done += jobs.length
+    }
+    const perSecond = (count * 1000) / (performance.now() - startedAt)
+    if (failure !== undefined) throw failure
+    return { perSecond }
+  } finally {
+    await boss.stop({ graceful: false, close: true })
+  }
+}

@@ -1,0 +1,124 @@
+import { postgresStorage } from '@jobistemer/storage-postgres'
+import { startPostgres } from '@jobistemer/test-servers'
+import pg from 'pg'
+import { runBareCalls } from '../bare-calls.ts'
+import { runEngine } from '../engine-round.ts'
+import { loadNote } from '../load-note.ts'
+import { formatRate, median, type Suite } from '../suite.ts'
+import { runBareStatements } from './bare-statements-round.ts'
+import { runGraphileWorker } from './graphile-worker-round.ts'
+import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
+
+/** Few enough to be worked off while slots wait for a place, see the engine's slot launcher. */
+const dueAtOnce = 500
+
+const loads: readonly { readonly width: number; readonly count: number }[] = [
+  { width: 1, count: 600 },
+  { width: 10, count: 4000 },
+  { width: 100, count: 15_000 },
+  { width: 1000, count: 30_000 },
+]
+
+type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
+
+/** In the order in which they run; their names are those of columns. */
+const candidates = {
+  engine: async ({ url, schema, count, width }) => {
+    const storage = postgresStorage({ url, schema })
+    const due = Math.max(width, dueAtOnce)
+    const round = await runEngine(storage, Math.ceil(count / due), { count: due, concurrency: width })
+    await storage.close()
+    return round
+  },
+  calls: async ({ url, schema, count, width }) => {
+    const storage = postgresStorage({ url, schema })
+    const round = await runBareCalls(storage, Math.ceil(count / width), width)
+    await storage.close()
+    return round
+  },
+  bare: runBareStatements,
+  'pg-boss': runPgBoss,
+  graphile: runGraphileWorker,
+} satisfies Readonly<Record<string, Runner>>
+
+type Name = keyof typeof candidates
+type Rates = Readonly<Record<Name, readonly number[]>>
+
+/** One-task occurrences on PostgreSQL, next to jobs of pg-boss and Graphile Worker and to bare statements. */
+export const postgresSuite: Suite = {
+  name: 'postgres',
+  title: 'One-task occurrences per second on PostgreSQL, and jobs per second of pg-boss and Graphile Worker',
+  async run({ smoke }) {
+    const rounds = smoke ? 1 : 5
+    const rows: string[][] = []
+    const server = await startPostgres()
+    try {
+      for (const { width, count } of smoke ? loads.filter(({ width }) => width <= 100) : loads) {
+        const load = { url: server.url, width, count: smoke ? width * 2 : count }
+        const rates = await alternate(load, { rounds, countsFirst: smoke })
+        const ratio = (one: Name, other: Name) =>
+          median(rates[one].map((rate, round) => rate / (rates[other][round] ?? rate))).toFixed(2)
+        rows.push([
+          `${width.toLocaleString('en-US')} at a time`,
+          ...Object.values(rates).map((figures) => formatRate(median(figures))),
+          ratio('engine', 'pg-boss'),
+          ratio('calls', 'pg-boss'),
+          ratio('calls', 'graphile'),
+          ratio('calls', 'bare'),
+        ])
+      }
+    } finally {
+      await server.stop()
+    }
+    return {
+      columns: [
+        '',
+        'whole engine',
+        'storage calls',
+        'bare',
+        'pg-boss',
+        'Graphile Worker',
+        'engine / pg-boss',
+        'calls / pg-boss',
+        'calls / Graphile',
+        'calls / bare',
+      ],
+      rows,
+      notes: [
+        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. All on one durable server, in turn.`,
+        `whole engine: ${dueAtOnce} jobs (or the width) due at each instant of a clock that moves on when all is done. storage calls:`,
+        'the same without an engine, two calls for so many occurrences (for 500, where there are more). Both create, start and end',
+        'each occurrence. bare: the least SQL that writes the same rows, two statements for so many. pg-boss: fetch and complete of',
+        'so many jobs in a call. Graphile Worker: so many at a time, fetched and completed in batches. Their jobs were inserted',
+        'before, which is not counted.',
+        loadNote(),
+      ],
+    }
+  },
+}
+
+async function alternate(
+  load: Omit<QueueLoad, 'schema'>,
+  { rounds, countsFirst }: { readonly rounds: number; readonly countsFirst: boolean },
+): Promise<Rates> {
+  const rates: Record<Name, number[]> = { engine: [], calls: [], bare: [], 'pg-boss': [], graphile: [] }
+  for (let round = countsFirst ? 1 : 0; round <= rounds; round++) {
+    for (const [name, run] of Object.entries(candidates) as readonly (readonly [Name, Runner])[]) {
+      const schema = `bench_${name.replace('-', '_')}_${load.width}_${round}`
+      const { perSecond } = await run({ ...load, schema })
+      await dropSchema(load.url, schema)
+      // Otherwise the first round warms up, and is not counted.
+      if (round > 0) rates[name].push(perSecond)
+    }
+  }
+  return rates
+}
+
+/** What one has left would occupy the vacuum while the next is measured. */
+async function dropSchema(url: string, schema: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  // Graphile Worker's schema is full of functions, and drops of tables tell of each other.
+  await client.query(`SET client_min_messages = warning; DROP SCHEMA "${schema}" CASCADE; CHECKPOINT`)
+  await client.end()
+}

@@ -1,0 +1,54 @@
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { printLocation } from '../storage/location.ts'
+import { postgresPackage } from '../storage/open-storage.ts'
+import { readCount } from '../values.ts'
+
+interface Options {
+  readonly from?: number
+}
+
+/** `jobistemer sql`. */
+export const sql: Command = {
+  description:
+    'Prints the SQL that brings a schema of PostgreSQL to the form of this version, for those who apply it themselves: nodes then have migrate: false. Changes nothing.',
+  options: [
+    {
+      flags: '--from <form>',
+      description: 'the form that the schema has, 0 for a new one; without it the database is asked',
+      parse: readCount('--from', 0, 1_000_000),
+    },
+  ],
+  examples: [
+    ['sql --from 0 > schema.sql', 'for a new schema'],
+    ['sql -s postgres://localhost/app --prefix billing | psql app', 'what the schema billing lacks'],
+  ],
+  async run({ io, out, session }: Context, _, { from: given }: Options) {
+    const located = await session.located()
+    const prefix = session.prefix ?? located?.options.prefix
+    if (located !== null && located.location.kind !== 'postgres') {
+      throw new CliError({
+        code: 'INVALID_ARGUMENT',
+        message: `Only PostgreSQL has SQL to apply, and the storage is ${printLocation(located.location)}.`,
+        field: '--storage',
+        remedy: 'Other storages bring themselves to the form of this version. Give postgres://HOST/DATABASE.',
+      })
+    }
+    const from = given ?? (await formOf(session))
+    const { postgresMigrations } = await postgresPackage({ cwd: io.cwd })
+    const script = postgresMigrations({ from, ...(prefix !== undefined && { schema: prefix }) })
+    if (out.isJson) return out.json({ schema: prefix ?? 'jobistemer', from, sql: script })
+    io.stdout.write(script)
+  },
+}
+
+async function formOf(session: Context['session']): Promise<number> {
+  const inspection = await session.inspection()
+  if (inspection !== null) return inspection.form ?? 0
+  throw new CliError({
+    code: 'STORAGE_NOT_GIVEN',
+    message: 'It is not said which form the schema has.',
+    field: '--from',
+    remedy: 'Give --from 0 for a new schema, or --storage postgres://HOST/DATABASE to look.',
+  })
+}

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { DeclaredCapabilities, SkippedCase, StorageWorld } from '@jobistemer/storage-conformance'
+import { CliError } from '../cli-error.ts'
+import { importModule } from '../storage/import-module.ts'
+
+/** What a module says of an adapter: the options of `storageConformance()` with these names. */
+export interface AdapterModule {
+  readonly open: () => StorageWorld | Promise<StorageWorld>
+  /** Default: those of a storage that it opens. */
+  readonly capabilities?: DeclaredCapabilities
+  readonly skip?: readonly SkippedCase[]
+}
+
+const field = 'MODULE'
+
+/** @throws CliError when there is none, or it does not export what is needed */
+export async function readAdapterModule(path: string, cwd: string): Promise<AdapterModule> {
+  const file = resolve(cwd, path)
+  if (!existsSync(file)) throw invalid('MODULE_MISSING', `There is no file ${file}.`)
+  const exported = await importModule(file, field)
+  const whole = typeof exported.default === 'object' && exported.default !== null ? exported.default : exported
+  const { open, capabilities, skip } = whole as Partial<AdapterModule>
+  if (typeof open !== 'function') throw invalid('INVALID_MODULE', `${file} exports no function open.`)
+  if (capabilities !== undefined && (typeof capabilities !== 'object' || capabilities === null)) {
+    throw invalid('INVALID_MODULE', `${file} exports capabilities that are no object.`)
+  }
+  if (skip !== undefined && !Array.isArray(skip))
+    throw invalid('INVALID_MODULE', `${file} exports a skip that is no list.`)
+  return { open, ...(capabilities !== undefined && { capabilities }), ...(skip !== undefined && { skip }) }
+}
+
+function invalid(code: string, message: string): CliError {
+  return new CliError({
+    code,
+    field,
+    message,
+    remedy:
+      'Give a module that exports open, and if need be capabilities and skip, as storageConformance() takes them.',
+  })
+}

@@ -1,0 +1,228 @@
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import type { JsonValue } from '@jobistemer/core'
+import type { StorageWorld, WorldTransaction } from '@jobistemer/storage-conformance'
+import { CliError } from '../cli-error.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { importPackage } from '../storage/import-package.ts'
+import type { Location } from '../storage/location.ts'
+import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
+import type { ConnectArgument } from './connect.ts'
+import { type PgClient, postgresTransactions, sqliteTransactions } from './transactions.ts'
+
+/** A place beside the data of a storage, which nobody else uses, for the data of cases. */
+export interface Ground {
+  /** What was made there, for people. */
+  readonly place: string
+  /** Data of its own for one case. */
+  open(): Promise<StorageWorld>
+  /** Removes all that was made. */
+  remove(): Promise<void>
+}
+
+// Children of the kit are plain Node: from the sources, which only this package's own tests run, the built file is used.
+const connectModule = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
+  import.meta.url,
+)
+
+/** Makes a place of its own at a location. What is there already is neither read nor written. @throws CliError */
+export async function groundAt(location: Location, options: OpenOptions): Promise<Ground> {
+  switch (location.kind) {
+    case 'sqlite':
+      return await groundInFolder(location.file, options)
+    case 'redis':
+      return groundUnderPrefix(location, options)
+    case 'postgres':
+      return groundInSchemas(location, options)
+    case 'dynamodb':
+      return groundInTable(location, options)
+  }
+}
+
+/** Digits that nobody else has. */
+function ownDigits(): string {
+  return String(randomInt(10 ** 10, 10 ** 11))
+}
+
+/** One world after another, each at the location and under the prefix that are named for its number. */
+function worldsAt(
+  options: OpenOptions,
+  placeOf: (number: number) => {
+    readonly location: Location
+    readonly prefix: string | undefined
+    readonly beginTransaction?: () => Promise<WorldTransaction>
+  },
+): () => Promise<StorageWorld> {
+  let worlds = 0
+  return async () => {
+    const { location, prefix, beginTransaction } = placeOf(++worlds)
+    const argument: ConnectArgument = {
+      location,
+      prefix: prefix ?? null,
+      cwd: options.cwd,
+      folder: options.folder,
+      timeoutMs: options.timeoutMs,
+    }
+    return {
+      connect: () => openStorage(location, { ...options, prefix, isNew: true }),
+      // All worlds go together, at the end.
+      dispose: async () => undefined,
+      processes: { module: connectModule, argument: argument as unknown as JsonValue },
+      ...(beginTransaction !== undefined && { beginTransaction }),
+    }
+  }
+}
+
+async function groundInFolder(file: string, options: OpenOptions): Promise<Ground> {
+  const beside = dirname(resolve(options.folder, file))
+  if (!existsSync(beside)) {
+    throw new CliError({
+      code: 'STORAGE_MISSING',
+      message: `There is no folder ${beside}.`,
+      field: '--storage',
+      remedy: 'Give a file in a folder that is there; the file itself is not touched.',
+      exitCode: exitCodes.storage,
+    })
+  }
+  const transactions = await sqliteTransactions(options.cwd)
+  // On the same disk: what is asked is also whether that keeps its promises.
+  const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
+  mkdirSync(folder)
+  return {
+    place: `the new folder ${relative(options.cwd, folder)}`,
+    open: worldsAt({ ...options, prefix: undefined }, (number) => {
+      const world = join(folder, `${number}.db`)
+      return {
+        location: { kind: 'sqlite', file: world },
+        prefix: undefined,
+        beginTransaction: () => transactions(world),
+      }
+    }),
+    remove: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+interface RedisPackage {
+  readonly Redis: new (
+    url: string,
+  ) => {
+    scanBuffer(cursor: string, ...rest: readonly (string | number)[]): Promise<[cursor: Buffer, keys: Buffer[]]>
+    unlink(...keys: readonly Buffer[]): Promise<number>
+    on(event: 'error', listener: () => void): unknown
+    disconnect(): void
+  }
+}
+
+async function groundUnderPrefix(
+  location: Extract<Location, { readonly kind: 'redis' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  // Within the user's own, as a server may give rights by it.
+  const prefix = `${options.prefix ?? 'jobistemer'}-conformance-${ownDigits()}`
+  const install = '@jobistemer/storage-redis ioredis'
+  const { Redis } = await importPackage<RedisPackage>('ioredis', { cwd: options.cwd, install })
+  return {
+    place: `keys that begin with {${prefix}`,
+    open: worldsAt(options, (number) => ({ location, prefix: `${prefix}-${number}` })),
+    async remove() {
+      const client = new Redis(location.url)
+      // The failure of the call says all.
+      client.on('error', () => undefined)
+      try {
+        for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {
+          // Ids stand in the keys as bytes.
+          const [next, keys] = await client.scanBuffer(cursor, 'MATCH', `{${prefix}-*`, 'COUNT', 1000)
+          if (keys.length > 0) await client.unlink(...keys)
+          cursor = next.toString()
+        }
+      } finally {
+        client.disconnect()
+      }
+    },
+  }
+}
+
+interface PgPackage {
+  readonly default: { readonly Client: new (options: { readonly connectionString: string }) => PgClient }
+}
+
+async function groundInSchemas(
+  location: Extract<Location, { readonly kind: 'postgres' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  // A name of PostgreSQL has at most 63 bytes.
+  const schema = `jobistemer_conformance_${ownDigits()}`
+  const install = '@jobistemer/storage-postgres pg'
+  const { default: pg } = await importPackage<PgPackage>('pg', { cwd: options.cwd, install })
+  const beginTransaction = postgresTransactions(() => new pg.Client({ connectionString: location.url }))
+  return {
+    place: `schemas that begin with ${schema}`,
+    open: worldsAt(options, (number) => ({ location, prefix: `${schema}_${number}`, beginTransaction })),
+    async remove() {
+      const client = new pg.Client({ connectionString: location.url })
+      await client.connect()
+      try {
+        const { rows } = await client.query(
+          'SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE starts_with(nspname::text, $1)',
+          [`${schema}_`],
+        )
+        // One at a time: many of them at once need more locks than a server has.
+        for (const { name } of rows) await client.query(`DROP SCHEMA ${name} CASCADE`)
+      } finally {
+        await client.end()
+      }
+    },
+  }
+}
+
+interface DynamoDBPackage {
+  createTable(options: { readonly client: object; readonly tableName: string }): Promise<void>
+}
+
+interface AwsPackage {
+  readonly DynamoDBClient: new (options: {
+    readonly endpoint?: string
+    readonly region?: string
+  }) => {
+    send(command: object): Promise<unknown>
+    destroy(): void
+  }
+  readonly DeleteTableCommand: new (input: { readonly TableName: string }) => object
+}
+
+async function groundInTable(
+  location: Extract<Location, { readonly kind: 'dynamodb' }>,
+  options: OpenOptions,
+): Promise<Ground> {
+  const tableName = `${location.table}-conformance-${ownDigits()}`
+  const { endpoint, region } = location
+  const { cwd } = options
+  const install = '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'
+  const [{ createTable }, { DynamoDBClient, DeleteTableCommand }] = await Promise.all([
+    importPackage<DynamoDBPackage>('@jobistemer/storage-dynamodb', { cwd, install }),
+    importPackage<AwsPackage>('@aws-sdk/client-dynamodb', { cwd, install }),
+  ])
+  const client = new DynamoDBClient({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+  })
+  try {
+    await createTable({ client, tableName })
+  } catch (error) {
+    client.destroy()
+    throw error
+  }
+  return {
+    place: `the new table ${tableName}`,
+    open: worldsAt(options, (number) => ({ location: { ...location, table: tableName }, prefix: `world-${number}` })),
+    async remove() {
+      try {
+        await client.send(new DeleteTableCommand({ TableName: tableName }))
+      } finally {
+        client.destroy()
+      }
+    },
+  }
+}

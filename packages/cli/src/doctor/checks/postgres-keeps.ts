@@ -1,0 +1,28 @@
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/** Whether what a PostgreSQL has acknowledged survives a crash of it, and of its machine. */
+export async function postgresKeeps({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
+  if (postgres === null) return []
+  const { fsync, fullPageWrites, synchronousCommit } = postgres.settings
+  if (!fsync || !fullPageWrites) {
+    return [
+      {
+        code: 'POSTGRES_NOT_DURABLE',
+        severity: 'error',
+        message: `${fsync ? 'full_page_writes' : 'fsync'} is off: a crash of its machine can destroy the database.`,
+        remedy: 'Set fsync and full_page_writes to on in postgresql.conf, and reload it.',
+      },
+    ]
+  }
+  if (synchronousCommit !== 'off') return []
+  return [
+    {
+      code: 'POSTGRES_NOT_DURABLE',
+      severity: 'warning',
+      message:
+        'synchronous_commit is off: a crash of the server takes what it has acknowledged last, and it runs again.',
+      remedy: 'Set it to on for the user that nodes have: ALTER ROLE … SET synchronous_commit = on.',
+    },
+  ]
+}

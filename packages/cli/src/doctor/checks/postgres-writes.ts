@@ -1,0 +1,28 @@
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/** Whether a PostgreSQL takes what nodes write. */
+export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
+  if (postgres === null) return []
+  const { isStandby, isReadOnly, missingRights } = postgres
+  const findings: Finding[] = []
+  if (isStandby || isReadOnly) {
+    findings.push({
+      code: 'POSTGRES_READ_ONLY',
+      severity: 'error',
+      message: isStandby
+        ? 'The server is a standby, and takes no writes.'
+        : 'Transactions of this user, or of this database, are read-only (default_transaction_read_only).',
+      remedy: isStandby ? 'Lead nodes to the primary.' : 'Set it to off for the user that nodes have.',
+    })
+  }
+  if (missingRights.length > 0) {
+    findings.push({
+      code: 'POSTGRES_RIGHTS',
+      severity: 'error',
+      message: `This user lacks rights: ${missingRights.join(', ')}.`,
+      remedy: 'Grant them; a node with the same user runs nothing.',
+    })
+  }
+  return findings
+}

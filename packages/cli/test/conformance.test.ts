@@ -1,0 +1,186 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { useScratch } from './ledger.ts'
+import { runCli, type RunOptions } from './run-cli.ts'
+
+const scratch = useScratch()
+const memory = import.meta.resolve('../../storage-memory/dist/index.js')
+
+/** A folder with a module of an adapter, and what the program says of it. */
+function adapter(content: string) {
+  const folder = scratch.folder()
+  writeFileSync(join(folder, 'adapter.mjs'), `import { memoryDatabase, memoryStorage } from '${memory}'\n${content}`)
+  const ask = (argv: readonly string[], options: RunOptions = {}) =>
+    runCli(['conformance', './adapter.mjs', ...argv], { cwd: folder, ...options })
+  return { folder, ask }
+}
+
+const intact = `export function open() {
+  const database = memoryDatabase()
+  return { connect: async () => memoryStorage({ database }), dispose: async () => {} }
+}
+`
+
+/** It takes what former owners say. */
+const broken = `export default {
+  open() {
+    const database = memoryDatabase()
+    const connect = async () => {
+      const storage = memoryStorage({ database })
+      const settle = storage.settle.bind(storage)
+      storage.settle = async (request) => (await settle(request)).map((answer) => ({ ...answer, outcome: 'ok' }))
+      return storage
+    }
+    return { connect, dispose: async () => {} }
+  },
+  capabilities: { subscribe: true, findsDueJobs: true, takesNext: true },
+}
+`
+
+it('a SQLite file is tried beside it: it stays as it is, and nothing else is left', async () => {
+  const { place, folder } = await scratch.ledger()
+  const before = readFileSync(join(folder, 'jobs.db'))
+  const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
+  expect(code).toBe(0)
+  expect(out).toMatch(
+    /^In the new folder .*jobistemer-conformance-\d+, until the end\.\nsqlite:.*jobs\.db: (\d{2}) cases: \1 passed, 0 failed\.\n$/,
+  )
+  expect(err).toMatch(/^(Tried \d+ of \d+\n)*$/)
+  expect(readdirSync(folder)).toEqual(['jobs.db'])
+  expect(readFileSync(join(folder, 'jobs.db')).equals(before)).toBe(true)
+})
+
+it('a document tells what the storage can do, and of each case', async () => {
+  const { place } = await scratch.ledger()
+  const { code, out } = await runCli([
+    'conformance',
+    '-s',
+    place,
+    '--grep',
+    'random',
+    '--scale',
+    '0.1',
+    '--seed',
+    '7',
+    '--json',
+  ])
+  expect({ code, ...JSON.parse(out) }).toMatchObject({
+    code: 0,
+    capabilities: { multiProcess: true, durability: 'power', serverTime: false },
+    passed: 1,
+    notRun: 0,
+    cases: [
+      { name: 'model: random calls are answered as by the memory storage (seed 7)', depth: 'model', error: null },
+    ],
+  })
+})
+
+it('an adapter that breaks a promise is told of by the case that names it, with exit code 1', async () => {
+  const { ask } = adapter(broken)
+  const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
+  expect(code).toBe(1)
+  // How values that differ are shown is up to Node.
+  const lines = out.split('\n').filter((line) => /^\S| Expected values/.test(line))
+  expect(lines.map((line) => line.replace(/\d+ ms/, '0 ms'))).toEqual([
+    'failed   settle: another token is lost and changes nothing  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    'failed   settle: an occurrence that does not exist is lost as absent  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    'failed   settle: an earlier owner is lost once another has claimed, and the new one is not disturbed  0 ms',
+    '         Expected values to be strictly deep-equal:',
+    './adapter.mjs: 3 cases: 0 passed, 3 failed.',
+  ])
+})
+
+it('--bail ends at the first case that fails, and says that others were not run', async () => {
+  const { code, out } = await adapter(broken).ask(['--depth', 'cases', '--grep', 'settle: ', '--bail', '--json'])
+  const { failed, notRun, cases } = JSON.parse(out)
+  expect({ code, failed, last: cases.at(-1).outcome }).toEqual({ code: 1, failed: 1, last: 'failed' })
+  expect(notRun).toBeGreaterThan(5)
+})
+
+it('cases that the module leaves out are shown with their reason, and a wrong list fails', async () => {
+  const left = 'connections: closing twice is allowed'
+  const list = [
+    { test: left, reason: 'not yet (soon)' },
+    { test: 'no such case', reason: 'none' },
+  ]
+  const { ask } = adapter(`${intact}export const skip = ${JSON.stringify(list)}`)
+  const { code, out } = await ask(['--grep', 'closing', '--verbose'])
+  expect(code).toBe(1)
+  expect(out).toContain(`skipped  ${left}  (not yet (soon))\n`)
+  expect(out).toContain('failed   the skip "no such case" matches no case')
+  expect(out).toMatch(/passed {3}connections: closing one connection leaves the others and the data {2}\d+ ms\n/)
+  expect(out).toMatch(/: 3 cases: 1 passed, 1 failed, 1 skipped\.\n$/)
+})
+
+it('data that are not empty are refused, and neither changed nor removed', async () => {
+  const { ask, folder } = adapter(`import { writeFileSync } from 'node:fs'
+import { createClient, defineJob, silentLogger } from '${import.meta.resolve('@jobistemer/core')}'
+const database = memoryDatabase()
+const client = createClient({ storage: memoryStorage({ database }), logger: silentLogger })
+await client.add(defineJob({ name: 'mine', tasks: [{ name: 'a', handler: 'h' }] }))
+export function open() {
+  return {
+    connect: async () => memoryStorage({ database }),
+    dispose: async () => writeFileSync(new URL('disposed', import.meta.url), ''),
+  }
+}`)
+  expect(await ask(['--depth', 'cases'])).toMatchObject({
+    code: 2,
+    out: '',
+    err: expect.stringContaining('DATA_NOT_EMPTY'),
+  })
+  expect(readdirSync(folder)).toEqual(['adapter.mjs'])
+})
+
+it('Ctrl-C ends after the case, says so, removes what was made, and exits with 130', async () => {
+  const { place, folder } = await scratch.ledger()
+  let interrupt = () => {}
+  const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--verbose'], {
+    interruptible: (it) => {
+      interrupt = it
+    },
+    onWrite: (text) => text.startsWith('passed') && interrupt(),
+  })
+  expect(code).toBe(130)
+  expect(out).toMatch(/^In the new .*\npassed .*\n.*: \d+ cases: 1 passed, 0 failed, \d+ not run\.\n$/)
+  expect(err).toContain('Ending after this case.')
+  expect(readdirSync(folder)).toEqual(['jobs.db'])
+})
+
+it.each([
+  ['', ['--depth', 'deep'], 'USAGE'],
+  ['', ['--scale', '0'], '--scale is not a number above 0'],
+  [intact, ['--seed', '1,x'], '--seed is not a whole number: "x"'],
+  [intact, ['--grep', 'no such thing'], 'CASE_NOT_FOUND'],
+  ['export const connect = () => {}', [], 'exports no function open'],
+  ['export const open = () => {}\nexport const skip = 1', [], 'exports a skip that is no list'],
+  ['export const open = () => {}\nexport const capabilities = 1', [], 'exports capabilities that are no object'],
+  ['export const open = () => { throw new Error("no room") }', [], './adapter.mjs opens no storage: no room.'],
+])('%j with %j is refused', async (content, argv, problem) => {
+  expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
+})
+
+it('what cannot be opened beside the data is refused: a storage of a configuration, a folder or a module that is not there', async () => {
+  const { folder } = await scratch.ledger()
+  writeFileSync(
+    join(folder, 'jobistemer.config.mjs'),
+    `import { writeFileSync } from 'node:fs'
+import { memoryStorage } from '${memory}'
+const close = async () => writeFileSync(new URL('closed', import.meta.url), '')
+export default { storage: () => Object.assign(memoryStorage(), { close }) }`,
+  )
+  const ask = (...argv: string[]) => runCli(['conformance', ...argv], { cwd: folder })
+  expect(await ask()).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('The configuration opens its storage itself'),
+  })
+  expect(readdirSync(folder)).toContain('closed')
+  expect(await ask('-s', 'sqlite:none/jobs.db')).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('There is no folder'),
+  })
+  expect(await ask('none.mjs')).toMatchObject({ code: 2, err: expect.stringContaining('MODULE_MISSING') })
+})

@@ -1,0 +1,293 @@
+import { JobistemerError } from '@jobistemer/core'
+import type { CreateOccurrencesRequest, SettleRequest, Storage, StorageWithin, WakeUp } from '@jobistemer/core/storage'
+import { type StorageMethod, wrapStorage } from '@jobistemer/core/testing'
+import type { StorageWorld, WorldTransaction } from '../../src/index.ts'
+import { Ledger, ledgerStorage, type Mutant } from './mutant.ts'
+
+type Call = { readonly method: StorageMethod; readonly request: never }
+
+/** What may be wrong with the transactions of a storage. */
+interface Fault {
+  /** What a commit writes of the calls in it. Default: all. */
+  readonly committed?: (calls: readonly Call[]) => readonly Call[]
+  /** What a rollback leaves. Default: nothing. */
+  readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
+  /** What a transaction that is not to be committed writes. Default: nothing. */
+  readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
+  /** The commit of one that is not to be committed resolves. */
+  readonly commitsForbidden?: boolean
+  /** This is written at once, and not with the commit. */
+  readonly atOnce?: (call: Call) => boolean
+  /** Calls do not see what those before them in the transaction have written. */
+  readonly isForgetful?: boolean
+  readonly takesAnything?: boolean
+  readonly takesEnded?: boolean
+  /** The state machine inside of transactions. */
+  readonly Inside?: new () => Ledger
+  /** The state machine. */
+  readonly Machine?: new () => Ledger
+  /** When the others are told of what a transaction does. */
+  readonly wakes?: 'before the commit'
+}
+
+/** A transaction of a user's: what its calls would do is done anew by the commit. */
+class Transaction {
+  readonly calls: Call[] = []
+  isForbidden = false
+  hasEnded = false
+}
+
+/** Data with transactions: a log of all calls, of which a copy of the data can be made at any time. */
+class TransactionalData {
+  readonly #fault: Fault
+  readonly ledger: Ledger
+  readonly #log: Call[] = []
+  readonly #listeners = new Set<(wakeUp: WakeUp) => void>()
+
+  constructor(fault: Fault) {
+    this.#fault = fault
+    this.ledger = new (fault.Machine ?? Ledger)()
+  }
+
+  connect(): Storage {
+    const storage = ledgerStorage(this.ledger)
+    const within = (transaction: unknown): StorageWithin => this.#within(transaction)
+    return {
+      ...wrapStorage(storage, {
+        around: async (call) => {
+          if (call.method !== 'serverTime') this.#log.push({ method: call.method, request: call.request as never })
+          const answer = await call.proceed()
+          if (call.method === 'createOccurrences') this.#tell('due')
+          if (call.method === 'heartbeat') this.#tell('nodes')
+          return answer
+        },
+      }),
+      within,
+      subscribe: (listener) => {
+        this.#listeners.add(listener)
+        return () => this.#listeners.delete(listener)
+      },
+    }
+  }
+
+  #tell(kind: WakeUp['kind']): void {
+    for (const listener of this.#listeners) listener({ kind })
+  }
+
+  begin(): WorldTransaction {
+    const transaction = new Transaction()
+    const end = (calls: readonly Call[]): void => {
+      transaction.hasEnded = true
+      this.#apply(calls)
+    }
+    const { committed = all, leftByRollback = none, leftByForbidden = none } = this.#fault
+    return {
+      transaction,
+      rollback: async () => end(leftByRollback(transaction.calls)),
+      commit: async () => {
+        if (!transaction.isForbidden) {
+          end(committed(transaction.calls))
+          this.#tell('due')
+          return
+        }
+        end(leftByForbidden(transaction.calls))
+        if (this.#fault.commitsForbidden !== true) throw new Error('the commit is forbidden')
+      },
+    }
+  }
+
+  #within(given: unknown): StorageWithin {
+    const isTransaction = given instanceof Transaction && (!given.hasEnded || this.#fault.takesEnded === true)
+    if (!isTransaction && this.#fault.takesAnything !== true) throw refused()
+    const transaction = isTransaction ? given : new Transaction()
+    const call = async (method: StorageMethod, request: CreateOccurrencesRequest | SettleRequest): Promise<never> => {
+      if (transaction.hasEnded && this.#fault.takesEnded !== true) throw refused()
+      const own = { method, request: structuredClone(request) as never }
+      if (this.#fault.wakes === 'before the commit') this.#tell('due')
+      if (transaction.hasEnded || this.#fault.atOnce?.(own) === true) return this.#apply([own]) as never
+      const before = this.#fault.isForgetful === true ? [] : transaction.calls
+      transaction.calls.push(own)
+      return structuredClone(this.#copy([...this.#log, ...before], own)) as never
+    }
+    return {
+      createOccurrences: (request) => call('createOccurrences', request),
+      settle: (request) => call('settle', request),
+      forbidCommit: async () => {
+        transaction.isForbidden = true
+      },
+    }
+  }
+
+  #apply(calls: readonly Call[]): unknown {
+    let answer: unknown
+    for (const call of calls) {
+      this.#log.push(call)
+      answer = perform(this.ledger, call)
+    }
+    return answer
+  }
+
+  /** The answer to a call on a copy of the data after others. */
+  #copy(before: readonly Call[], call: Call): unknown {
+    const { Inside = Ledger } = this.#fault
+    const copy = new Inside()
+    for (const one of before) perform(copy, one)
+    return perform(copy, call)
+  }
+}
+
+function perform(ledger: Ledger, { method, request }: Call): unknown {
+  return (ledger[method] as (request: unknown) => unknown).call(ledger, structuredClone(request))
+}
+
+function all(calls: readonly Call[]): readonly Call[] {
+  return calls
+}
+
+function none(): readonly Call[] {
+  return []
+}
+
+function refused(): JobistemerError {
+  return new JobistemerError('INVALID_TRANSACTION', { message: 'This is no transaction.', field: 'transaction' })
+}
+
+export function transactionalWorld(fault: Fault = {}): StorageWorld {
+  const data = new TransactionalData(fault)
+  return { connect: async () => data.connect(), dispose: async () => {}, beginTransaction: async () => data.begin() }
+}
+
+const sentence = (text: string): string => `within a transaction: ${text}`
+
+function faulty(name: string, rejectedBy: readonly string[], fault: Fault): Mutant {
+  return {
+    name,
+    rejectedBy: rejectedBy.map(sentence),
+    alone: true,
+    capabilities: { takesNext: true, subscribe: true, within: true },
+    open: () => transactionalWorld(fault),
+  }
+}
+
+const only = (method: StorageMethod) => (calls: readonly Call[]) => calls.filter((call) => call.method === method)
+
+/** Heeds nothing but the state and the token. */
+class WithoutCondition extends Ledger {
+  override settleOne({ upToSequence: _, ...item }: Parameters<Ledger['settleOne']>[0], now: number) {
+    return super.settleOne(item, now)
+  }
+}
+
+/** Whoever says something is believed. */
+class Credulous extends Ledger {
+  override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
+    const record = this.occurrences.get(item.id)
+    return super.settleOne(record === undefined ? item : { ...item, token: record.token }, now)
+  }
+}
+
+/** Faults in what is written in transactions of users. */
+export const withinMutants: readonly Mutant[] = [
+  faulty(
+    'creates at once, and not with the commit',
+    [
+      'what is created is there for others from the commit on',
+      'a rollback leaves nothing of what was created',
+      'what is created and what an owner says stand or fall together',
+      'once its commit is forbidden, it cannot be committed, and nothing of it is there',
+    ],
+    { atOnce: ({ method }) => method === 'createOccurrences' },
+  ),
+  faulty('leaves what was created in spite of a rollback', ['a rollback leaves nothing of what was created'], {
+    leftByRollback: (calls) => (calls.some(({ method }) => method === 'settle') ? [] : calls),
+  }),
+  faulty('leaves what an owner has said in spite of a rollback', ['a rollback takes back what an owner has said'], {
+    leftByRollback: (calls) => (calls.length === 1 && !isEnd(calls[0]) ? only('settle')(calls) : []),
+  }),
+  faulty(
+    'forgets with the commit what an owner has said',
+    [
+      'what an owner says holds from the commit on',
+      'what is created and what an owner says stand or fall together',
+      'an end wakes the next one with the commit, and not without it',
+      'what an owner says up to a sequence is lost when a later one is stored',
+    ],
+    { committed: only('createOccurrences') },
+  ),
+  faulty(
+    'commits what was created, and rolls back with it what was said',
+    ['what is created and what an owner says stand or fall together'],
+    {
+      committed: (calls) =>
+        new Set(calls.map(({ method }) => method)).size > 1 ? only('createOccurrences')(calls) : calls,
+    },
+  ),
+  faulty(
+    'does not look at the token in a transaction',
+    ['an owner that was replaced is refused, and nothing of it is written'],
+    {
+      Inside: Credulous,
+    },
+  ),
+  faulty(
+    'answers that an owner is late, and believes it with the commit',
+    ['an owner that was replaced is refused, and nothing of it is written'],
+    {
+      committed: all,
+      Machine: class extends Ledger {
+        override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
+          const record = this.occurrences.get(item.id)
+          const isLate = record !== undefined && record.state === 'running' && record.owner?.node === 'node-b'
+          return super.settleOne(isLate && item.token < record.token ? { ...item, token: record.token } : item, now)
+        }
+      },
+    },
+  ),
+  faulty('wakes the next one before the commit', ['an end wakes the next one with the commit, and not without it'], {
+    atOnce: isEnd,
+  }),
+  faulty('does not see what was written before in the transaction', ['a call sees what those before it have written'], {
+    isForgetful: true,
+  }),
+  faulty('does not find in a transaction what is there', ['what is there already is found'], {
+    Inside: class extends Ledger {
+      override createOne(
+        item: Parameters<Ledger['createOne']>[0],
+        owner: Parameters<Ledger['createOne']>[1],
+        now: number,
+      ) {
+        const answer = super.createOne(item, owner, now)
+        if (answer.outcome !== 'exists' || item.kind !== 'slot') return answer
+        return { ...answer, outcome: 'created' as const, reason: null, displaced: [], cancelRequested: [] }
+      }
+    },
+  }),
+  faulty(
+    'commits what was forbidden',
+    ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
+    {
+      commitsForbidden: true,
+    },
+  ),
+  faulty(
+    'says that a commit is forbidden, and has written all the same',
+    ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
+    { leftByForbidden: all },
+  ),
+  faulty('takes anything for a transaction', ['what is no transaction is refused by its code'], {
+    takesAnything: true,
+  }),
+  faulty('writes in what has ended', ['what has ended is no transaction any more: nothing is written'], {
+    takesEnded: true,
+  }),
+  faulty('does not look at upToSequence', ['what an owner says up to a sequence is lost when a later one is stored'], {
+    Inside: WithoutCondition,
+    Machine: WithoutCondition,
+  }),
+  faulty('wakes others before the commit', ['others are woken by the commit'], { wakes: 'before the commit' }),
+]
+
+function isEnd(call: Call | undefined): boolean {
+  const request = call?.request as SettleRequest | undefined
+  return call?.method === 'settle' && request?.items[0]?.change.kind === 'finish'
+}

@@ -1,0 +1,54 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { RaceProcess, raceProcesses } from '../src/races/race-process.ts'
+import type { CaseWorld } from '../src/index.ts'
+
+/** A world whose child processes note who they are, and the races in it. */
+function world() {
+  const folder = mkdtempSync(join(tmpdir(), 'race-process-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'processes')
+  const at = (fails: boolean): Pick<CaseWorld, 'processes'> => ({
+    processes: { module: new URL('./served/noting-connect.mjs', import.meta.url), argument: { file, fails } },
+  })
+  const race = (fails = false) =>
+    raceProcesses(at(fails) as CaseWorld, 'claim', [
+      { node: 'a', now: 0 },
+      { node: 'b', now: 0 },
+    ])
+  const start = () => new RaceProcess(at(false) as CaseWorld, 'claim', { node: 'c', now: 0 })
+  return { race, start, seen: () => readFileSync(file, 'utf8').trim().split('\n') }
+}
+
+it('a process that has done its part takes part in the next race too', async () => {
+  const { race, seen } = world()
+  expect(await race()).toEqual([[], []])
+  expect(await race()).toEqual([[], []])
+  const [a, b, ...next] = seen()
+  expect(a).not.toBe(b)
+  expect(next.sort()).toEqual([a, b].sort())
+})
+
+it('one that has failed, or was killed, takes part in none', async () => {
+  const { race, start, seen } = world()
+  await expect(race(true)).rejects.toThrow('a child process failed: Error: cannot connect')
+  await race()
+  const [, , ...racers] = seen()
+  const killed = start()
+  await killed.ready()
+  killed.kill()
+  await killed.gone()
+  await expect(killed.result()).rejects.toThrow('a child process ended with SIGKILL')
+  const gone = seen().at(-1)
+  expect(racers).toContain(gone)
+  await race()
+  const last = seen().slice(-2)
+  expect(last).not.toContain(gone)
+  expect(
+    seen()
+      .slice(0, 2)
+      .filter((process) => last.includes(process)),
+  ).toEqual([])
+})

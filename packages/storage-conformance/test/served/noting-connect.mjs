@@ -1,0 +1,9 @@
+import { appendFileSync } from 'node:fs'
+import { memoryStorage } from '@jobistemer/storage-memory'
+
+/** Notes which process connects, and fails where it is told to. */
+export function connect({ file, fails }) {
+  appendFileSync(file, `${process.pid}\n`)
+  if (fails) throw new Error('cannot connect')
+  return memoryStorage()
+}

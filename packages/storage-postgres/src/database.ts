@@ -1,0 +1,102 @@
+import { systemClock } from '@jobistemer/core'
+import type { OpenEar } from './ear.ts'
+import type { PostgresConnection } from './options.ts'
+import { isContention, storageError, timeoutError } from './postgres-errors.ts'
+import { JobAppeared } from './save-jobs.ts'
+import type { Source } from './source.ts'
+import type { Row, Session, SqlValue } from './sql.ts'
+import type { Ear } from './wake-ups.ts'
+
+/** So often a transaction begins anew while others come between, with growing pauses: over some two seconds. */
+const mostTries = 12
+
+/** Runs statements and transactions, each call within a limit of time, and says what their failures mean. */
+export class Database implements Session {
+  readonly place: string
+  readonly #source: Source
+  readonly #limitMs: number
+  readonly #jitter: () => number
+
+  constructor(source: Source, limitMs: number) {
+    this.#source = source
+    this.#limitMs = limitMs
+    this.place = source.place
+    this.#jitter = pseudoRandom(process.pid)
+  }
+
+  /** One statement, which is a transaction of its own. @throws what the driver throws */
+  async query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
+    return await this.#within(this.#limitMs, async (expired) => {
+      return await this.#source.use(async (connection) => await rowsOf(connection, text, values), expired)
+    })
+  }
+
+  /** A transaction of several statements at READ COMMITTED, begun anew where others came between. */
+  async transaction<T>(body: (session: Session) => Promise<T>, limitMs: number = this.#limitMs): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#within(limitMs, async (expired) => {
+          return await this.#source.transaction(async (connection) => {
+            return await body({ query: async (text, values) => await rowsOf(connection, text, values) })
+          }, expired)
+        })
+      } catch (error) {
+        if (tries === mostTries || !(isContention(error) || error instanceof JobAppeared)) throw error
+        await this.#pause(tries)
+      }
+    }
+  }
+
+  /** Opens a connection of its own that listens. */
+  async listen(...how: Parameters<OpenEar>): Promise<Ear> {
+    if (this.#source.listen === null) throw new TypeError('this source of connections cannot listen')
+    return await this.#source.listen(...how)
+  }
+
+  /** A failure as users hear of it. */
+  errorOf(error: unknown): Error {
+    return storageError(error, this.place)
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close()
+  }
+
+  async #within<T>(limitMs: number, call: (expired: Promise<never>) => Promise<T>): Promise<T> {
+    if (limitMs === Number.POSITIVE_INFINITY) return await call(new Promise<never>(() => {}))
+    let expire = () => {}
+    const expired = new Promise<never>((_, reject) => {
+      const what = 'PostgreSQL has not answered, or the pool has had no connection left,'
+      expire = () => reject(timeoutError(this.place, limitMs, what))
+    })
+    const timer = systemClock.setTimer(limitMs, expire)
+    try {
+      return await call(expired)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async #pause(tries: number): Promise<void> {
+    const pauseMs = Math.floor(this.#jitter() * Math.min(5 * 2 ** tries, 300))
+    await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
+  }
+}
+
+async function rowsOf(
+  connection: PostgresConnection,
+  text: string,
+  values?: readonly SqlValue[],
+): Promise<readonly Row[]> {
+  const { rows } = await connection.query(text, values === undefined ? undefined : [...values])
+  return rows as readonly Row[]
+}
+
+/** Numbers in `[0, 1)` that differ between processes: only for pauses. */
+function pseudoRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}

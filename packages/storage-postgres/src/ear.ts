@@ -1,0 +1,72 @@
+import { systemClock } from '@jobistemer/core'
+import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
+import { quoteName } from './sql.ts'
+import type { Ear } from './wake-ups.ts'
+
+/** What is used of a client of `pg` to listen. */
+interface ListeningClient extends PostgresConnection {
+  connect(): Promise<unknown>
+  end(): Promise<void>
+  on(event: 'error' | 'end', listener: () => void): unknown
+  on(event: 'notification', listener: (message: { readonly payload?: string }) => void): unknown
+}
+
+/** What a pool of `pg` has that makes connections like its own. */
+interface PoolOfClients extends PostgresPool {
+  readonly Client: new (options: unknown) => ListeningClient
+  readonly options: unknown
+}
+
+/** What PGlite has for listening. */
+interface InProcess extends PostgresClient {
+  listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>
+}
+
+/** Opens a connection that listens to a channel. */
+export type OpenEar = (channel: string, onText: (text: string) => void, onLost: () => void) => Promise<Ear>
+
+const connectLimitMs = 10_000
+
+/** How a pool listens: with a connection of its own, not one of the pool. `null`: it cannot make one. */
+export function earOfPool(pool: PostgresPool): OpenEar | null {
+  const { Client, options } = pool as Partial<PoolOfClients>
+  if (typeof Client !== 'function' || typeof options !== 'object') return null
+  return async (channel, onText, onLost) => {
+    const client = new Client(options)
+    client.on('error', onLost)
+    client.on('end', onLost)
+    client.on('notification', ({ payload }) => onText(payload ?? ''))
+    const close = async () => await client.end()
+    try {
+      await inTime(client.connect())
+      await inTime(client.query(`LISTEN ${quoteName(channel)}`))
+    } catch (error) {
+      // What is not open cannot be closed, and what is broken need not be.
+      close().catch(() => {})
+      throw error
+    }
+    return { close, check: async () => void (await inTime(client.query('SELECT 1'))) }
+  }
+}
+
+/** How a client listens: a PGlite does by itself. `null`: it cannot. */
+export function earOfClient(client: PostgresClient): OpenEar | null {
+  if (typeof (client as Partial<InProcess>).listen !== 'function') return null
+  return async (channel, onText) => {
+    const close = await (client as InProcess).listen(channel, onText)
+    return { close, check: async () => {} }
+  }
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let expire = () => {}
+  const expired = new Promise<never>((_, reject) => {
+    expire = () => reject(new Error(`no answer within ${connectLimitMs} ms`))
+  })
+  const timer = systemClock.setTimer(connectLimitMs, expire, { unref: true })
+  try {
+    return await Promise.race([answer, expired])
+  } finally {
+    timer.cancel()
+  }
+}

@@ -1,0 +1,120 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
+import { jobIdOf, uuidOrNull } from './ids.ts'
+import { readJob, readVersion, selectJobs } from './job-row.ts'
+import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { numberOf, plainArray, type Row, type Session } from './sql.ts'
+
+const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** How many of the newest of a job are looked through for one that was run. */
+const latestLimit = 1000
+
+/** Reads by id. Each list is as of one moment. */
+export async function get(session: Session, schema: string, request: GetRequest): Promise<GetAnswer> {
+  const { jobs = [], versions = [], occurrences = [], counts = [], latest = [] } = request
+  const jobRows = await readJobs(session, schema, jobs)
+  return {
+    jobs: jobs.map((id) => jobRows.get(id) ?? null),
+    versions: await readVersions(session, schema, versions),
+    occurrences: await readOccurrences(session, schema, occurrences),
+    counts: await readCounts(session, schema, counts),
+    latest: await readLatest(session, schema, latest),
+  }
+}
+
+/** The UUIDs of ids as an array of PostgreSQL; `null` when there is none to look for. */
+function uuidsOf(ids: readonly (JobId | OccurrenceId)[]): string | null {
+  const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
+  return found.length === 0 ? null : plainArray(found)
+}
+
+async function readJobs(session: Session, schema: string, ids: readonly JobId[]) {
+  const wanted = uuidsOf(ids)
+  const rows =
+    wanted === null ? [] : await session.query(`${selectJobs(schema)} WHERE h.id = ANY ($1::text::uuid[])`, [wanted])
+  return new Map(rows.map(readJob).map((job) => [job.id, job]))
+}
+
+async function readVersions(
+  session: Session,
+  schema: string,
+  wanted: NonNullable<GetRequest['versions']>,
+): Promise<GetAnswer['versions']> {
+  const known = wanted.filter(({ jobId }) => uuidOrNull(jobId) !== null)
+  if (known.length === 0) return wanted.map(() => null)
+  const rows = await session.query(
+    `SELECT v.* FROM unnest($1::text::uuid[], $2::text::bigint[]) w (job, version)
+     JOIN ${schema}.versions v ON v.job = w.job AND v.version = w.version`,
+    [plainArray(known.map(({ jobId }) => uuidOrNull(jobId))), plainArray(known.map(({ version }) => version))],
+  )
+  const found = new Map(rows.map(readVersion).map((version) => [`${version.jobId} ${version.version}`, version]))
+  return wanted.map(({ jobId, version }) => found.get(`${jobId} ${version}`) ?? null)
+}
+
+async function readOccurrences(
+  session: Session,
+  schema: string,
+  ids: readonly OccurrenceId[],
+): Promise<GetAnswer['occurrences']> {
+  const wanted = uuidsOf(ids)
+  if (wanted === null) return ids.map(() => null)
+  const rows = await session.query(
+    withOwners(
+      schema,
+      `SELECT ${liveColumns} FROM ${schema}.live WHERE id = ANY ($1::text::uuid[])
+       UNION ALL SELECT ${historyColumns} FROM ${schema}.history WHERE id = ANY ($1::text::uuid[])`,
+    ),
+    [wanted],
+  )
+  const found = new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
+  return ids.map((id) => found.get(id) ?? null)
+}
+
+async function readCounts(
+  session: Session,
+  schema: string,
+  wanted: readonly (JobId | 'all')[],
+): Promise<GetAnswer['counts']> {
+  const jobs = wanted.filter((id) => id !== 'all')
+  const uuids = uuidsOf(jobs)
+  const rows =
+    uuids === null
+      ? []
+      : await session.query(
+          `SELECT id, pending, queued, running FROM ${schema}.heads WHERE id = ANY ($1::text::uuid[])`,
+          [uuids],
+        )
+  const found = new Map<JobId | 'all', LiveCounts>(rows.map((row) => [jobIdOf(row.id), countsOf(row)]))
+  if (jobs.length < wanted.length) {
+    const [sums] = await session.query(
+      `SELECT sum(pending)::bigint AS pending, sum(queued)::bigint AS queued, sum(running)::bigint AS running
+       FROM ${schema}.live_sums`,
+    )
+    found.set('all', countsOf(sums as Row))
+  }
+  return wanted.map((id) => found.get(id) ?? noCounts)
+}
+
+function countsOf(row: Row): LiveCounts {
+  return { pending: numberOf(row.pending), queued: numberOf(row.queued), running: numberOf(row.running) }
+}
+
+async function readLatest(session: Session, schema: string, ids: readonly JobId[]): Promise<GetAnswer['latest']> {
+  const wanted = uuidsOf(ids)
+  if (wanted === null) return ids.map(() => null)
+  const rows = await session.query(
+    withOwners(
+      schema,
+      `SELECT y.* FROM unnest($1::text::uuid[]) n (job) CROSS JOIN LATERAL (
+         SELECT * FROM (
+           SELECT ${historyColumns} FROM ${schema}.history WHERE job = n.job
+           ORDER BY scheduled_at DESC, id DESC LIMIT ${latestLimit}
+         ) newest WHERE token > 0 ORDER BY scheduled_at DESC, id DESC LIMIT 1
+       ) y`,
+    ),
+    [wanted],
+  )
+  const found = new Map(rows.map((row) => readOccurrence(row, false)).map((record) => [record.jobId, record]))
+  return ids.map((id) => found.get(id) ?? null)
+}

@@ -1,0 +1,193 @@
+import { systemClock } from '@jobistemer/core'
+import { Database } from './database.ts'
+import { canListen, openSource } from './open-source.ts'
+import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
+import { formTable, migrations } from './schema.ts'
+import { numberOf, numberOrNull, quoteName, type Session } from './sql.ts'
+import { channelOf } from './wake-ups.ts'
+
+/** What a database and its server are like, as far as the storage depends on it. */
+export interface PostgresInspection {
+  /** The form of the schema; `null`: there are no tables of Jobistemer. */
+  readonly form: number | null
+  /** The form that this version makes and needs. */
+  readonly formNeeded: number
+  /** The server is a standby. */
+  readonly isStandby: boolean
+  /** Transactions take no writes unless they say so. */
+  readonly isReadOnly: boolean
+  readonly settings: {
+    readonly fsync: boolean
+    readonly fullPageWrites: boolean
+    /** As PostgreSQL has it: `on`, `off`, `local`, `remote_write`, `remote_apply`. */
+    readonly synchronousCommit: string
+    readonly autovacuum: boolean
+  }
+  /** Tables that autovacuum passes over. */
+  readonly unvacuumed: readonly string[]
+  /** What this user may not do and has to, as GRANT names it: `INSERT ON live`. */
+  readonly missingRights: readonly string[]
+  /** What keeps vacuum from removing dead rows, the oldest first. Without the rights to see others, only one's own. */
+  readonly vacuumHolders: readonly VacuumHolder[]
+  /** Whether a notification comes through; `null`: it was not tried. */
+  readonly hearsNotifications: boolean | null
+}
+
+/** Something that keeps dead rows from being removed. */
+export interface VacuumHolder {
+  readonly kind: 'transaction' | 'prepared' | 'slot'
+  /** Of a transaction its process and application, of a prepared one its identifier, of a replication slot its name. */
+  readonly name: string
+  /** For how long, in milliseconds; `null` where PostgreSQL does not say it. */
+  readonly forMs: number | null
+}
+
+/** How long a notification may take, in milliseconds. */
+const hearLimitMs = 2000
+const mostHolders = 20
+
+/**
+ * Looks at a database as `postgresStorage` would find it with the same options. Makes and changes nothing.
+ *
+ * @throws JobistemerError as calls of the storage do, when the database cannot be reached
+ */
+export async function inspectPostgres(options: PostgresStorageOptions): Promise<PostgresInspection> {
+  const read = readOptions(options)
+  const database = new Database(await openSource(read), read.commandTimeoutMs)
+  try {
+    const [server, form, missingRights] = await Promise.all([
+      inspectServer(database),
+      formOf(database, read.schema),
+      missingRightsOf(database, read.schema),
+    ])
+    return {
+      ...server,
+      form,
+      formNeeded: migrations.length,
+      missingRights,
+      unvacuumed: await unvacuumedOf(database, read.schema),
+      vacuumHolders: await holdersOf(database),
+      hearsNotifications: server.isStandby ? null : await hears(database, read),
+    }
+  } catch (error) {
+    throw database.errorOf(error)
+  } finally {
+    await database.close()
+  }
+}
+
+async function inspectServer(
+  session: Session,
+): Promise<Pick<PostgresInspection, 'isStandby' | 'isReadOnly' | 'settings'>> {
+  const [row] = await session.query(
+    `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS read_only,
+       current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+       current_setting('synchronous_commit') AS synchronous_commit, current_setting('autovacuum') AS autovacuum`,
+  )
+  return {
+    isStandby: row?.standby === true,
+    isReadOnly: row?.read_only === 'on',
+    settings: {
+      fsync: row?.fsync === 'on',
+      fullPageWrites: row?.full_page_writes === 'on',
+      synchronousCommit: String(row?.synchronous_commit),
+      autovacuum: row?.autovacuum === 'on',
+    },
+  }
+}
+
+/** Without a right to look into the schema, it is as if there was nothing: the rights tell why. */
+async function formOf(session: Session, schema: string): Promise<number | null> {
+  const [found] = await session.query(
+    `SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text`,
+    [schema, formTable],
+  )
+  if (found?.readable !== true) return null
+  const [row] = await session.query(`SELECT version FROM ${quoteName(schema)}.${formTable}`)
+  return numberOrNull(row?.version ?? null)
+}
+
+async function missingRightsOf(session: Session, schema: string): Promise<readonly string[]> {
+  const [row] = await session.query(
+    `SELECT n.oid IS NOT NULL AS has_schema, has_schema_privilege(n.oid, 'USAGE') AS usage,
+       has_schema_privilege(n.oid, 'CREATE') AS creation, has_database_privilege(current_database(), 'CREATE') AS making,
+       EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid) AS has_tables
+     FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = $1::text`,
+    [schema],
+  )
+  if (row?.has_schema !== true) return row?.making === true ? [] : ['CREATE ON DATABASE']
+  const onSchema = [
+    ...(row.usage === true ? [] : ['USAGE ON SCHEMA']),
+    ...(row.creation === true || row.has_tables === true ? [] : ['CREATE ON SCHEMA']),
+  ]
+  const tables = await session.query(
+    `SELECT kind || ' ON ' || c.relname AS missing
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) kind
+       WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND (c.relname <> $2::text OR kind = 'SELECT')
+         AND NOT has_table_privilege(c.oid, kind)
+       ORDER BY c.relname, kind`,
+    [schema, formTable],
+  )
+  const functions = await session.query(
+    `SELECT 'EXECUTE ON FUNCTION ' || p.proname AS missing FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+       WHERE n.nspname = $1::text AND NOT has_function_privilege(p.oid, 'EXECUTE') ORDER BY p.proname`,
+    [schema],
+  )
+  const named = [...tables, ...functions].map(({ missing }) => String(missing))
+  return [...onSchema, ...named]
+}
+
+async function unvacuumedOf(session: Session, schema: string): Promise<readonly string[]> {
+  const rows = await session.query(
+    `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = $1::text AND c.relkind = 'r' AND c.reloptions && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off']
+       ORDER BY c.relname`,
+    [schema],
+  )
+  return rows.map(({ relname }) => String(relname))
+}
+
+async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
+  const rows = await session.query(
+    `SELECT kind, name, (extract(epoch FROM clock_timestamp() - since) * 1000)::bigint AS for_ms FROM (
+       SELECT 'transaction' AS kind, pid || ' ' || coalesce(nullif(application_name, ''), usename, '?') AS name,
+           xact_start AS since
+         FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+       UNION ALL
+       SELECT 'prepared', gid, prepared FROM pg_prepared_xacts WHERE database = current_database()
+       UNION ALL
+       SELECT 'slot', slot_name, NULL FROM pg_replication_slots WHERE xmin IS NOT NULL
+     ) holders ORDER BY for_ms DESC NULLS LAST LIMIT ${mostHolders}`,
+  )
+  return rows.map(({ kind, name, for_ms }) => {
+    const forMs = for_ms === null ? null : numberOf(for_ms)
+    return { kind: kind as VacuumHolder['kind'], name: String(name), forMs }
+  })
+}
+
+/** A message to oneself, over two connections as nodes have them. */
+async function hears(database: Database, options: ReadOptions): Promise<boolean | null> {
+  if (!canListen(options)) return null
+  const text = `trial-${systemClock.now()}-${process.pid}`
+  const channel = channelOf(options.schema)
+  let onHeard: (isHeard: boolean) => void = () => {}
+  const heard = new Promise<boolean>((resolve) => {
+    onHeard = resolve
+  })
+  const ear = await database.listen(
+    channel,
+    (payload) => payload === text && onHeard(true),
+    () => onHeard(false),
+  )
+  const timer = systemClock.setTimer(hearLimitMs, () => onHeard(false))
+  try {
+    await database.query('SELECT pg_notify($1::text, $2::text)', [channel, text])
+    return await heard
+  } finally {
+    timer.cancel()
+    await ear.close()
+  }
+}

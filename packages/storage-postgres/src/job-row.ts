@@ -1,0 +1,101 @@
+import type { JobId, JsonObject } from '@jobistemer/core'
+import type {
+  JobCounts,
+  JobRecord,
+  JobVersionRecord,
+  LedgerHead,
+  PauseEnd,
+  PauseRecord,
+  ScheduleSegment,
+  StoredJob,
+} from '@jobistemer/core/storage'
+import { jobIdOf } from './ids.ts'
+import { forEver } from './schema.ts'
+import { numberOf, numberOrNull, type Row } from './sql.ts'
+import { policyOf } from './state-codes.ts'
+import { readText, readTextOrNull } from './stored-text.ts'
+
+/** A job as a step has read it. */
+export interface ReadJob extends StoredJob {
+  /** Grows with each step that writes anything of the job. */
+  readonly revision: number
+}
+
+/** Heads with what their jobs are: for {@link readJob}. */
+export function selectJobs(schema: string): string {
+  return `SELECT h.*, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
+      v.definition
+    FROM ${schema}.heads h JOIN ${schema}.jobs j ON j.id = h.id
+    JOIN ${schema}.versions v ON v.job = h.id AND v.version = h.version`
+}
+
+/** The head in a row with the columns of `heads`. */
+export function readHead(row: Row, id: JobId): LedgerHead {
+  return {
+    id,
+    version: numberOf(row.version),
+    handlerKey: readText(row.handler_key),
+    overlap: { policy: policyOf(numberOf(row.policy)), maxQueued: numberOf(row.max_queued) },
+    watermark: numberOf(row.watermark),
+    nextAt: numberOrNull(row.next_at),
+    pruneFloor: numberOrNull(row.prune_floor),
+    cancelsBelow: numberOrNull(row.cancels_below),
+    deletedAt: numberOrNull(row.deleted_at),
+    paused: readPauseEnd(numberOrNull(row.paused_until)),
+  }
+}
+
+export function readCounts(row: Row): JobCounts {
+  return {
+    pending: numberOf(row.pending),
+    delayed: numberOf(row.delayed),
+    queued: numberOf(row.queued),
+    running: numberOf(row.running),
+  }
+}
+
+const isEndless: PauseEnd = Object.freeze({})
+
+function readPauseEnd(until: number | null): PauseEnd | null {
+  if (until === null) return null
+  return until === forEver ? isEndless : { until }
+}
+
+/** The job in a row of {@link selectJobs}. */
+export function readJob(row: Row): JobRecord {
+  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, cancelsBelow, deletedAt } = readHead(
+    row,
+    jobIdOf(row.id),
+  )
+  return {
+    id,
+    name: readText(row.name),
+    owner: readTextOrNull(row.owner),
+    version,
+    fingerprint: readText(row.fingerprint),
+    lineage: JSON.parse(row.lineage as string) as readonly string[],
+    definition: JSON.parse(row.definition as string) as JsonObject,
+    handlerKey,
+    overlap,
+    timeline: JSON.parse(row.timeline as string) as readonly ScheduleSegment[],
+    watermark,
+    nextAt,
+    pruneFloor,
+    paused: row.paused === null ? null : (JSON.parse(row.paused as string) as PauseRecord),
+    cancelsBelow,
+    createdAt: numberOf(row.created_at),
+    changedAt: numberOf(row.changed_at),
+    deletedAt,
+  }
+}
+
+/** The version in a row of `versions`. */
+export function readVersion(row: Row): JobVersionRecord {
+  return {
+    jobId: jobIdOf(row.job),
+    version: numberOf(row.version),
+    fingerprint: readText(row.fingerprint),
+    definition: JSON.parse(row.definition as string) as JsonObject,
+    createdAt: numberOf(row.created_at),
+  }
+}

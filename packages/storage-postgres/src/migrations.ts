@@ -1,0 +1,74 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
+import { readSchema } from './options.ts'
+import { formTable, migrations } from './schema.ts'
+import { quoteName } from './sql.ts'
+
+/** What {@link postgresMigrations} takes. */
+export interface PostgresMigrationsOptions {
+  /** As for `postgresStorage`. Default `jobistemer`. */
+  readonly schema?: string
+  /** The form that the schema has: 0 for one that is empty or not there. Default 0. */
+  readonly from?: number
+}
+
+/**
+ * The statements that bring a schema to the form of this version, as one transaction: for those who apply them by
+ * themselves and open the storage with `migrate: false`. Run them with a tool that sends scripts, such as `psql`.
+ *
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
+export function postgresMigrations(options: PostgresMigrationsOptions = {}): string {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `postgresMigrations needs an object of options, or nothing: ${printValue(options)}.`,
+      field: 'options',
+      value: options,
+      remedy: "Write postgresMigrations({ schema: 'jobistemer' }).",
+    })
+  }
+  for (const name of Object.keys(options)) {
+    if (name === 'schema' || name === 'from') continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `postgresMigrations has no option ${printValue(name)}.`,
+      field: name,
+      value: (options as Record<string, unknown>)[name],
+      remedy: 'The options are schema, from.',
+    })
+  }
+  const { from = 0 } = options
+  if (!Number.isInteger(from) || from < 0 || from > migrations.length) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `from is not a form from 0 to ${migrations.length}: ${printValue(from)}.`,
+      field: 'from',
+      value: from,
+      remedy: `Give what stands in the table ${formTable}, or 0 for a new schema.`,
+    })
+  }
+  const schema = quoteName(readSchema(options.schema))
+  const create = from === 0 ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []
+  return `${['BEGIN', ...create, ...statementsOf(schema, from, migrations), 'COMMIT'].join(';\n\n')};\n`
+}
+
+/** The statements from a form on, one by one: not every driver takes several at once. */
+export function statementsOf(
+  schema: string,
+  from: number,
+  steps: readonly ((schema: string) => string)[],
+): readonly string[] {
+  const statements = steps.slice(from).flatMap((step) => splitStatements(step(schema)))
+  const mark = `${schema}.${formTable}`
+  if (from === 0)
+    statements.unshift(`CREATE TABLE ${mark} (one boolean PRIMARY KEY CHECK (one), version integer NOT NULL)`)
+  statements.push(
+    `INSERT INTO ${mark} VALUES (true, ${steps.length}) ON CONFLICT (one) DO UPDATE SET version = excluded.version`,
+  )
+  return statements
+}
+
+/** A statement of a step begins at the beginning of a line; what is inside of one is indented, or ends a function. */
+function splitStatements(text: string): string[] {
+  return text
+    .split(/;\n(?=\n*(?:[A-Z]{4,} |$))/)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
+}

@@ -1,0 +1,92 @@
+import type { JsonObject } from '@jobistemer/core'
+import {
+  byIncarnation,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type NodeProfile,
+  type NodeRecord,
+} from '@jobistemer/core/storage'
+import { numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
+import { readText, storeText } from './stored-text.ts'
+
+/**
+ * What nodes say of themselves. Each part is one statement, and atomic for each record; profiles lie apart, since a heartbeat
+ * writes its record and reads those of all nodes.
+ */
+export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  const { own, profile, remove, profilesOf } = request
+  if (remove.length > 0) {
+    await session.query(
+      `WITH gone AS (
+         DELETE FROM ${schema}.nodes n USING unnest($1::text::text[], $2::text::bigint[]) w (incarnation, counter)
+         WHERE n.incarnation = w.incarnation AND n.counter = w.counter RETURNING n.incarnation
+       ) DELETE FROM ${schema}.node_profiles WHERE incarnation IN (SELECT incarnation FROM gone)`,
+      [
+        textArray(remove.map(({ incarnation }) => storeText(incarnation))),
+        plainArray(remove.map(({ counter }) => counter)),
+      ],
+    )
+  }
+  if (own !== null) await put(session, schema, own, profile)
+  const rows = await session.query(`SELECT * FROM ${schema}.nodes`)
+  return {
+    nodes: rows.map(readNode).sort(byIncarnation),
+    profiles: profilesOf.length === 0 ? [] : await readProfiles(session, schema, profilesOf),
+  }
+}
+
+async function put(
+  session: Session,
+  schema: string,
+  { incarnation, node, counter, startedAt, leaving, about }: NodeRecord,
+  profile: NodeProfile | undefined,
+): Promise<void> {
+  // A smaller counter is older: it changes nothing.
+  const record = `INSERT INTO ${schema}.nodes (incarnation, node, counter, started_at, leaving, about)
+    VALUES ($1::text, $2::text, $3::text::bigint, $4::text::bigint, $5::text::boolean, $6::text)
+    ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node, counter = excluded.counter,
+      started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about
+    WHERE nodes.counter < excluded.counter`
+  const key = storeText(incarnation)
+  const values = [key, storeText(node), String(counter), String(startedAt), String(leaving), JSON.stringify(about)]
+  if (profile === undefined) {
+    await session.query(record, values)
+    return
+  }
+  // A crash of the server empties the table of nodes, and leaves the profiles of those that died with it.
+  await session.query(
+    `WITH news AS (${record} RETURNING incarnation), left_behind AS (
+       DELETE FROM ${schema}.node_profiles p WHERE p.stored_at < clock_timestamp() - interval '1 day' AND p.incarnation <> $1::text
+         AND NOT EXISTS (SELECT FROM ${schema}.nodes n WHERE n.incarnation = p.incarnation)
+     ) INSERT INTO ${schema}.node_profiles (incarnation, profile, stored_at)
+       SELECT incarnation, $7::text, clock_timestamp() FROM news
+       ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
+    [...values, JSON.stringify(profile)],
+  )
+}
+
+async function readProfiles(
+  session: Session,
+  schema: string,
+  incarnations: readonly string[],
+): Promise<HeartbeatAnswer['profiles']> {
+  const rows = await session.query(
+    `SELECT incarnation, profile FROM ${schema}.node_profiles WHERE incarnation = ANY ($1::text::text[])`,
+    [textArray(incarnations.map(storeText))],
+  )
+  const found = new Map(
+    rows.map((row) => [readText(row.incarnation), JSON.parse(row.profile as string) as NodeProfile]),
+  )
+  return incarnations.map((incarnation) => found.get(incarnation) ?? null)
+}
+
+function readNode(row: Row): NodeRecord {
+  return {
+    node: readText(row.node),
+    incarnation: readText(row.incarnation),
+    counter: numberOf(row.counter),
+    startedAt: numberOf(row.started_at),
+    leaving: row.leaving === true,
+    about: JSON.parse(row.about as string) as JsonObject,
+  }
+}

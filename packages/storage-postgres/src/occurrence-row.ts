@@ -1,0 +1,115 @@
+import {
+  claimableFrom,
+  isFinal,
+  type CancelRequest,
+  type LedgerHead,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+} from '@jobistemer/core/storage'
+import { jobIdOf, occurrenceIdOf } from './ids.ts'
+import { parseRuns, printRuns } from './runs-text.ts'
+import type { Row } from './sql.ts'
+import { numberOf, numberOrNull } from './sql.ts'
+import { isRecovered, kindCode, kindOf, lanes, stateCode, stateOf } from './state-codes.ts'
+import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
+
+const columns = `id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner, due_at, created_at,
+  started_at, timeout, reason, cancel, details`
+
+/** What to select from `live` for {@link readOccurrence}, before owners are joined. */
+export const liveColumns: string = `${columns}, runs, NULL::bigint AS finished_at`
+
+/** As {@link liveColumns}, from `history`. */
+export const historyColumns: string = `${columns}, runs, finished_at`
+
+/** Rows of a subquery over {@link liveColumns} or {@link historyColumns}, with their owners. */
+export function withOwners(schema: string, subquery: string): string {
+  return `SELECT o.*, w.node, w.incarnation FROM (${subquery}) o LEFT JOIN ${schema}.owners w ON w.row = o.owner`
+}
+
+export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
+  const scheduledAt = numberOf(row.scheduled_at)
+  const state = stateOf(numberOf(row.state))
+  const kind = numberOf(row.kind)
+  const startedAt = numberOrNull(row.started_at)
+  const timeout = numberOf(row.timeout)
+  return {
+    id: occurrenceIdOf(row.id),
+    jobId: jobIdOf(row.job),
+    scheduledAt,
+    kind: kindOf(kind),
+    state,
+    token: numberOf(row.token),
+    sequence: numberOf(row.sequence),
+    owner: row.node === null ? null : { node: readText(row.node), incarnation: readText(row.incarnation) },
+    jobVersion: numberOf(row.job_version),
+    dueAt: numberOf(row.due_at),
+    createdAt: numberOf(row.created_at),
+    startedAt,
+    finishedAt: numberOrNull(row.finished_at),
+    executionTimeoutMs: timeout,
+    deadlineAt: state === 'running' && startedAt !== null ? startedAt + timeout : null,
+    reason: readTextOrNull(row.reason),
+    recovered: isRecovered(kind),
+    rescues: numberOf(row.rescues),
+    cancelRequest: row.cancel === null ? null : (JSON.parse(row.cancel as string) as CancelRequest),
+    details: row.details === null ? {} : (JSON.parse(row.details as string) as OccurrenceDetails),
+    runs: withRuns ? parseRuns(row.runs as string | null, scheduledAt) : [],
+  }
+}
+
+/** The columns of an occurrence that is written, apart from its id, its job and its owner. */
+export interface WrittenOccurrence {
+  readonly scheduled_at: number
+  readonly state: number
+  readonly kind: number
+  readonly token: number
+  readonly sequence: number
+  readonly rescues: number
+  readonly job_version: number
+  readonly due_at: number
+  readonly created_at: number
+  readonly started_at: number | null
+  readonly timeout: number
+  readonly reason: string | null
+  readonly cancel: string | null
+  readonly details: string | null
+  readonly runs: string | null
+  readonly claim_at: number | null
+  readonly finished_at: number | null
+}
+
+export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead, 'paused'>): WrittenOccurrence {
+  const { state, scheduledAt, cancelRequest } = record
+  const claimAt = state === 'pending' ? claimableFrom(head, record.dueAt) : Number.POSITIVE_INFINITY
+  return {
+    scheduled_at: scheduledAt,
+    state: state === 'pending' ? laneOf(record, claimAt) : stateCode(state),
+    kind: kindCode(record.kind, record.recovered),
+    token: record.token,
+    sequence: record.sequence,
+    rescues: record.rescues,
+    job_version: record.jobVersion,
+    due_at: record.dueAt,
+    created_at: record.createdAt,
+    started_at: record.startedAt,
+    timeout: record.executionTimeoutMs,
+    reason: storeTextOrNull(record.reason),
+    cancel: cancelRequest === null ? null : JSON.stringify(cancelRequest),
+    details: printDetails(record.details),
+    runs: printRuns(record.runs, scheduledAt),
+    claim_at: Number.isFinite(claimAt) ? claimAt : null,
+    finished_at: isFinal(state) ? record.finishedAt : null,
+  }
+}
+
+/** What is claimable since its creation is ready. All else is found by the instant from when on it is. */
+function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
+  if (!Number.isFinite(claimAt)) return lanes.parked
+  return claimAt <= createdAt ? lanes.ready : lanes.delayed
+}
+
+function printDetails(details: OccurrenceDetails): string | null {
+  for (const _key in details) return JSON.stringify(details)
+  return null
+}

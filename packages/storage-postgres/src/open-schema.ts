@@ -1,0 +1,112 @@
+import { JobistemerError } from '@jobistemer/core'
+import type { Database } from './database.ts'
+import { statementsOf } from './migrations.ts'
+import { formTable, migrations } from './schema.ts'
+import { numberOf, quoteName, type Session } from './sql.ts'
+
+/** What there is before a schema is used. */
+interface Findings {
+  readonly encoding: string
+  readonly hasSchema: boolean
+  /** `null`: it is not one of Jobistemer's. */
+  readonly form: number | null
+  readonly isEmpty: boolean
+}
+
+/** How a schema is opened. */
+export interface OpenSchema {
+  /** As its user says it. */
+  readonly name: string
+  readonly migrate: boolean
+  /** Default: those of this version. */
+  readonly steps?: readonly ((schema: string) => string)[]
+}
+
+/**
+ * Looks whether a schema is one of this version, and brings it there if it may.
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_UNREADABLE`; errors of the driver
+ */
+export async function openSchema(database: Database, { name, migrate, steps = migrations }: OpenSchema): Promise<void> {
+  const present = await findingsOf(database, name)
+  if (assertUsable(present, name, steps.length) === steps.length) return
+  if (!migrate) throw unmigrated(name, present.form, steps.length)
+  // However long it takes.
+  await database.transaction(async (session) => {
+    // Behind a pooler, a lock of the session would stay with a connection that others use.
+    await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2::text::bigint))', [
+      name,
+      String(lockSeed),
+    ])
+    // Looked at again: another process may have been quicker.
+    const found = await findingsOf(session, name)
+    const form = assertUsable(found, name, steps.length)
+    if (form === steps.length) return
+    const schema = quoteName(name)
+    if (!found.hasSchema) await session.query(`CREATE SCHEMA ${schema}`)
+    for (const statement of statementsOf(schema, form, steps)) await session.query(statement)
+  }, Number.POSITIVE_INFINITY)
+}
+
+/** `JBST`: tells the lock from those of others. */
+const lockSeed = 0x4a425354
+
+async function findingsOf(session: Session, name: string): Promise<Findings> {
+  const [row] = await session.query(
+    `SELECT current_setting('server_encoding') AS encoding,
+       (SELECT n.oid FROM pg_namespace n WHERE n.nspname = $1::text) IS NOT NULL AS has_schema,
+       EXISTS (
+         SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text
+       ) AS has_form,
+       EXISTS (
+         SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text
+       ) AS has_tables`,
+    [name, formTable],
+  )
+  const hasForm = row?.has_form === true
+  const form = hasForm ? await session.query(`SELECT version FROM ${quoteName(name)}.${formTable}`) : []
+  return {
+    encoding: String(row?.encoding),
+    hasSchema: row?.has_schema === true,
+    form: form[0] === undefined ? null : numberOf(form[0].version),
+    isEmpty: row?.has_tables !== true,
+  }
+}
+
+/** The form of a schema that may be used: 0 for an empty one. */
+function assertUsable({ encoding, form, isEmpty }: Findings, name: string, known: number): number {
+  if (encoding !== 'UTF8') {
+    throw new JobistemerError('STORAGE_UNREADABLE', {
+      message: `The database has the encoding ${encoding}, which does not hold every text.`,
+      field: 'schema',
+      value: name,
+      remedy: "Create a database with ENCODING 'UTF8' TEMPLATE template0.",
+    })
+  }
+  if (form === null && !isEmpty) {
+    throw new JobistemerError('STORAGE_FOREIGN', {
+      message: `The schema belongs to another application: ${name}.`,
+      field: 'schema',
+      value: name,
+      remedy: 'Give a schema of its own to Jobistemer; it makes one that does not exist.',
+    })
+  }
+  if (form !== null && form > known) {
+    throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
+      message: `The schema has form ${form}, and this version knows ${known}: ${name}.`,
+      field: 'schema',
+      value: name,
+      remedy: 'Update @jobistemer/storage-postgres, or give another schema. Nothing was changed.',
+    })
+  }
+  return form ?? 0
+}
+
+function unmigrated(name: string, form: number | null, known: number): JobistemerError {
+  const what = form === null ? 'has no tables of Jobistemer' : `has form ${form}, and this version needs ${known}`
+  return new JobistemerError('STORAGE_UNREADABLE', {
+    message: `The schema ${what}: ${name}.`,
+    field: 'migrate',
+    value: false,
+    remedy: 'Apply what postgresMigrations() prints, or leave migrate out.',
+  })
+}

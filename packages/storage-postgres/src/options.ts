@@ -1,0 +1,178 @@
+import { type DurationInput, JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
+import { maskUrl } from './secrets.ts'
+import { storeText } from './stored-text.ts'
+
+/** What a statement answers, as `pg` and PGlite do. */
+export interface PostgresResult {
+  /** By the names of the columns. */
+  readonly rows: readonly object[]
+}
+
+/** One connection, as `pg` and PGlite have it. */
+export interface PostgresConnection {
+  /** Runs one statement with its values, `$1` and so on; all of them are texts, numbers and `null`. */
+  query(text: string, values?: unknown[]): Promise<PostgresResult>
+}
+
+/** A pool of connections: a `Pool` of `pg`, or what is like it. */
+export interface PostgresPool {
+  /** Lends a connection to the caller alone: a transaction needs one of its own. */
+  connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
+}
+
+/**
+ * A single connection: a connected `Client` of `pg`, a PGlite, or what is like them. Only what has `transaction` may be
+ * used by others too: otherwise their statements would become part of the storage's transactions.
+ */
+export interface PostgresClient extends PostgresConnection {
+  /** Runs statements as one transaction, and nobody else's between them, as PGlite does. */
+  transaction?<T>(body: (transaction: PostgresConnection) => Promise<T>): Promise<T | undefined>
+}
+
+/** How {@link postgresStorage} reaches its data: by `pool`, by `client` or by `url`. */
+export interface PostgresStorageOptions {
+  /** A `Pool` of `pg`. It stays the caller's: `close()` leaves it open. */
+  readonly pool?: PostgresPool
+  /** A single connection instead. It stays the caller's too. */
+  readonly client?: PostgresClient
+  /** `postgres://` or `postgresql://`: the storage makes a pool of its own with the package `pg`. */
+  readonly url?: string | URL
+  /** The schema that holds everything: 1 to 63 bytes. Schemas never see each other. Default `jobistemer`. */
+  readonly schema?: string
+  /**
+   * Whether the schema is made and brought to the present form when it is first used. `false`: whoever looks after the
+   * database applies what `postgresMigrations()` prints. Default `true`.
+   */
+  readonly migrate?: boolean
+  /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
+  readonly wakeUps?: boolean
+  /** How long a call may take, with the wait for a connection and for locks, before it fails with `STORAGE_BUSY`. Default 10 s. */
+  readonly commandTimeout?: DurationInput
+  /** Told when wake-ups do not come through. Default: a warning of the process. */
+  readonly logger?: Pick<Logger, 'warn'>
+}
+
+/** Options with their defaults. */
+export interface ReadOptions {
+  readonly source: { readonly pool: PostgresPool } | { readonly client: PostgresClient } | { readonly url: string }
+  readonly schema: string
+  readonly migrate: boolean
+  readonly wakeUps: boolean
+  readonly commandTimeoutMs: number
+  readonly logger: Pick<Logger, 'warn'> | null
+}
+
+const optionNames = ['pool', 'client', 'url', 'schema', 'migrate', 'wakeUps', 'commandTimeout', 'logger']
+
+/** PostgreSQL cuts longer names, and two of them would be one. */
+const longestName = 63
+
+/**
+ * Checks options and fills in what is left out.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
+ */
+export function readOptions(options: PostgresStorageOptions): ReadOptions {
+  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    const remedy = 'Write postgresStorage({ pool }).'
+    throw invalid('options', maskUrl(options), 'postgresStorage needs an object of options', remedy)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (optionNames.includes(name)) continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `postgresStorage has no option ${printValue(name)}.`,
+      field: name,
+      // May be an address or a password under another name.
+      value: typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value,
+      remedy: `The options are ${optionNames.join(', ')}.`,
+    })
+  }
+  const { migrate = true, wakeUps = true, commandTimeout = 10_000, logger } = options
+  if (logger !== undefined && typeof logger?.warn !== 'function') {
+    throw invalid('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
+  }
+  return {
+    source: readSource(options),
+    schema: readSchema(options.schema),
+    migrate: readFlag(migrate, 'migrate'),
+    wakeUps: readFlag(wakeUps, 'wakeUps'),
+    commandTimeoutMs: toDurationMs(commandTimeout, 'commandTimeout', { min: 1 }),
+    logger: logger ?? null,
+  }
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function readSchema(schema: unknown = 'jobistemer'): string {
+  const isName = typeof schema === 'string' && schema !== '' && schema === storeText(schema)
+  if (!isName || Buffer.byteLength(schema) > longestName || /^pg_|^information_schema$/.test(schema)) {
+    const remedy = `Give a name of at most ${longestName} bytes that is not one of PostgreSQL's own.`
+    throw invalid('schema', schema, 'schema is not the name of a schema', remedy)
+  }
+  return schema
+}
+
+function readSource({ pool, client, url }: PostgresStorageOptions): ReadOptions['source'] {
+  if ([pool, client, url].filter((source) => source !== undefined).length !== 1) {
+    const problem = 'postgresStorage needs one of pool, client and url'
+    throw invalid('pool', maskUrl(url), problem, 'Write postgresStorage({ pool }).')
+  }
+  if (pool !== undefined) return { pool: readPool(pool) }
+  if (client !== undefined) return { client: readClient(client) }
+  return { url: readUrl(url as string | URL) }
+}
+
+function readPool(pool: PostgresPool): PostgresPool {
+  if (typeof pool === 'object' && pool !== null && typeof pool.connect === 'function') return pool
+  throw invalid('pool', maskUrl(pool), 'pool has no method connect', 'Give a Pool of the package pg, or a client.')
+}
+
+function readClient(client: PostgresClient): PostgresClient {
+  const isClient = typeof client === 'object' && client !== null && typeof client.query === 'function'
+  if (!isClient) {
+    const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
+    throw invalid('client', maskUrl(client), 'client has no method query', remedy)
+  }
+  // A pool of pg has `query` too, which takes another connection for each statement of a transaction.
+  if ('totalCount' in client) {
+    throw invalid('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
+  }
+  return client
+}
+
+function readUrl(url: string | URL): string {
+  const text = url instanceof URL ? url.href : url
+  const parsed = typeof text === 'string' ? parseUrl(text) : null
+  if (parsed === null) {
+    throw invalid('url', maskUrl(url), 'url is not a URL', `Write one such as ${example}. ${encode}`)
+  }
+  if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
+    throw invalid('url', maskUrl(url), 'url does not begin with postgres:// or postgresql://', 'Write one that does.')
+  }
+  return text
+}
+
+/** `null` for what is none, or has a user name or a password that cannot be decoded. */
+export function parseUrl(text: string): URL | null {
+  try {
+    // One that leads to a Unix socket may name a user and no host.
+    const parsed = new URL(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=[/?])/, '$1socket'))
+    decodeURIComponent(parsed.username)
+    decodeURIComponent(parsed.password)
+    return parsed
+  } catch {
+    return null
+  }
+}
+
+const example = 'postgres://user@localhost:5432/database'
+const encode = 'In a user name and a password, write each of :/?#[]@% as encodeURIComponent does.'
+
+function readFlag(value: unknown, field: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(field, value, `${field} is neither true nor false`, 'Give one of the two.')
+}
+
+function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
+  const message = `${problem}: ${printValue(value)}.`
+  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+}

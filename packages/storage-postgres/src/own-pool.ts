@@ -1,0 +1,40 @@
+import { JobistemerError } from '@jobistemer/core'
+import type { PostgresPool } from './options.ts'
+
+/** What is used of a pool of `pg`. */
+export interface OwnPool extends PostgresPool {
+  on(event: 'error', listener: (error: Error) => void): unknown
+  end(): Promise<void>
+}
+
+/**
+ * A pool of the storage's own, with the package `pg`. A server that takes a connection and says nothing is given up after
+ * `limitMs`: closing would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
+export async function openPool(url: string, limitMs: number): Promise<OwnPool> {
+  const pg = await importPg()
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'jobistemer',
+    keepAlive: true,
+    connectionTimeoutMillis: limitMs,
+  })
+  // A connection that breaks while it is idle: the pool makes another when it is needed.
+  pool.on('error', () => {})
+  return pool
+}
+
+async function importPg(): Promise<{ readonly Pool: new (options: object) => OwnPool }> {
+  try {
+    const { default: pg } = (await import('pg')) as unknown as {
+      readonly default: { Pool: new (options: object) => OwnPool }
+    }
+    return pg
+  } catch (error) {
+    throw new JobistemerError('STORAGE_UNREADABLE', {
+      message: 'The package pg is not installed.',
+      field: 'url',
+      remedy: 'Install it (npm install pg), or give postgresStorage a pool or a client of your own.',
+      cause: error,
+    })
+  }
+}

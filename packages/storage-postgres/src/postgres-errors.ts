@@ -1,0 +1,162 @@
+import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
+
+/** The SQLSTATE of an error of PostgreSQL, or the code of one of Node; an empty text for others. */
+function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  return typeof error.code === 'string' ? error.code : ''
+}
+
+function messageOf(error: unknown): string {
+  // Node puts the tries of all addresses of a host in one error without a message.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Another transaction came between, and nothing of this one has happened: it begins anew. */
+export function isContention(error: unknown): boolean {
+  // serialization_failure, deadlock_detected, unique_violation: what was not there when the step looked is there now.
+  return ['40001', '40P01', '23505'].includes(codeOf(error))
+}
+
+/** The table or function is not there: somebody has dropped the schema. */
+export function isSchemaGone(error: unknown): boolean {
+  // undefined_table, undefined_function, invalid_schema_name
+  return ['42P01', '42883', '3F000'].includes(codeOf(error))
+}
+
+const brokenCodes =
+  /^(08...|57P0[1-5]|25P03|ECONN(RESET|REFUSED|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOST.*|ENET.*)$/
+const brokenMessages =
+  /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler/i
+
+/** The server cannot be reached, or the connection broke. */
+export function isBroken(error: unknown): boolean {
+  if (brokenCodes.test(codeOf(error))) return true
+  return !/^[0-9A-Z]{5}$/.test(codeOf(error)) && brokenMessages.test(messageOf(error))
+}
+
+interface Meaning {
+  readonly pattern: RegExp
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+const repeatable = 'It may be over by itself: the call can be repeated.'
+
+const meanings: readonly Meaning[] = [
+  {
+    pattern: /^28/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'PostgreSQL refuses the user or the password',
+    remedy: 'Put the right ones in the url or in the options of the pool, and look into pg_hba.conf of the server.',
+  },
+  {
+    pattern: /^3D000$/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'There is no such database',
+    remedy: 'Create it with the encoding UTF8, or correct its name.',
+  },
+  {
+    pattern: /^42501$/,
+    code: 'STORAGE_UNREADABLE',
+    message: 'The user may not do what the storage needs',
+    remedy: 'Give it the rights that docs/guide.md of this package lists.',
+  },
+  {
+    pattern: /^25006$/,
+    code: 'STORAGE_BUSY',
+    message: 'The server takes no writes: it is a standby, or its transactions are read-only',
+    remedy: `${repeatable} Lead the pool to the primary.`,
+  },
+  {
+    pattern: /^53100$/,
+    code: 'STORAGE_FULL',
+    message: 'The disk of the server is full. Nothing of the call was stored',
+    remedy: 'Make room. prune() removes old history, and vacuum lets its place be used again.',
+  },
+  {
+    pattern: /^53300$/,
+    code: 'STORAGE_BUSY',
+    message: 'The server has no connection left',
+    remedy: `${repeatable} Make pools smaller, raise max_connections, or put a pooler between.`,
+  },
+  {
+    pattern: /^53/,
+    code: 'STORAGE_BUSY',
+    message: 'The server has not enough of something',
+    remedy: `${repeatable} Nothing of it was stored.`,
+  },
+  {
+    pattern: /^(57014|55P03)$/,
+    code: 'STORAGE_BUSY',
+    message: 'The server gave the statement up: it took longer than statement_timeout or lock_timeout, or was canceled',
+    remedy: 'Nothing of it was stored, and the call can be repeated. Raise the limit, or find out what holds it up.',
+  },
+  {
+    pattern: /^(40001|40P01|23505)$/,
+    code: 'STORAGE_BUSY',
+    message: 'Others came between many times in a row',
+    remedy: 'Nothing of the call was stored, and it can be repeated.',
+  },
+  {
+    pattern: /^(42P01|42883|3F000)$/,
+    code: 'STORAGE_BUSY',
+    message: 'The tables are gone: the schema was dropped, or is being restored',
+    remedy: 'Stop all nodes before a schema is dropped or restored. The next call looks for it anew.',
+  },
+]
+
+/**
+ * What a failure means to a user, with the failure as its cause.
+ *
+ * @param place where the data are, without secrets.
+ */
+export function storageError(error: unknown, place: string): JobistemerError {
+  if (JobistemerError.isInstance(error)) return error
+  const code = codeOf(error)
+  const detail = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`
+  const details = { field: 'pool', value: place, cause: error }
+  const meaning = meanings.find(({ pattern }) => pattern.test(code))
+  if (meaning !== undefined) {
+    const message = `${meaning.message} (${detail}): ${place}.`
+    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
+  }
+  if (/after calling end on the pool|Client was closed|PGlite is clos/.test(messageOf(error))) {
+    return new JobistemerError('STORAGE_CLOSED', {
+      message: `The pool or the client of the storage is closed (${detail}): ${place}.`,
+      remedy: 'Shut the scheduler down before closing its storage and its pool.',
+      ...details,
+    })
+  }
+  if (isBroken(error)) {
+    return new JobistemerError('STORAGE_BUSY', {
+      message: `PostgreSQL cannot be reached, or the connection broke (${detail}): ${place}.`,
+      remedy: 'Check that the server runs, and host and port. The call may have taken effect, and can be repeated.',
+      ...details,
+    })
+  }
+  return new JobistemerError('STORAGE_FAILED', {
+    message: `PostgreSQL failed (${detail}): ${place}.`,
+    remedy: 'The cause says what happened. Nothing of the call was stored.',
+    ...details,
+  })
+}
+
+export function timeoutError(place: string, limitMs: number, what: string): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `${what} within ${limitMs} ms: ${place}.`,
+    field: 'commandTimeout',
+    value: limitMs,
+    remedy: 'Find out what holds the server or the pool up. The call may have taken effect, and can be repeated.',
+  })
+}
+
+export function cursorError(cursor: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
+    field: 'cursor',
+    value: cursor,
+    remedy: 'Pass on the cursor of the page before, with the same query.',
+  })
+}

@@ -1,0 +1,181 @@
+import type { JobId } from '@jobistemer/core'
+import type {
+  AsyncLedger,
+  DuePage,
+  DueQuery,
+  GetAnswer,
+  GetRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  HistoryRemoval,
+  HistoryRemover,
+  JobQuery,
+  JobRecord,
+  LedgerStep,
+  OccurrenceQuery,
+  OccurrenceRecord,
+  Owner,
+  Page,
+  StorageCapabilities,
+  WakeUp,
+} from '@jobistemer/core/storage'
+import { Database } from './database.ts'
+import { DueSearch } from './due-search.ts'
+import { get } from './get-records.ts'
+import { heartbeat } from './node-table.ts'
+import { openSchema } from './open-schema.ts'
+import { canListen, keepingOf, openSource } from './open-source.ts'
+import type { ReadOptions } from './options.ts'
+import { isSchemaGone } from './postgres-errors.ts'
+import { listJobs } from './query-jobs.ts'
+import { listOccurrences } from './query-occurrences.ts'
+import { forget, removeHistory } from './remove-history.ts'
+import { StepRunner } from './run-step.ts'
+import { numberOf, quoteName } from './sql.ts'
+import { WakeUps } from './wake-ups.ts'
+
+/** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
+export class PostgresLedger implements AsyncLedger, HistoryRemover {
+  readonly kind = 'async'
+  readonly unit = 'call'
+  readonly opener = 'postgresStorage()'
+  readonly keepsObjects = false
+  readonly capabilities: StorageCapabilities
+  readonly history: HistoryRemover = this
+  readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
+  readonly notify?: (kinds: ReadonlySet<WakeUp['kind']>) => void
+  readonly #options: ReadOptions
+  readonly #schema: string
+  readonly #wakeUps: WakeUps
+  #opening: Promise<Opened> | null = null
+
+  constructor(options: ReadOptions) {
+    // A commit whose outcome is not known is never sent again: so an end may take the next one.
+    this.capabilities = { maxBatch: 500, ...keepingOf(options), findsDueJobs: true, takesNext: true }
+    this.#options = options
+    this.#schema = quoteName(options.schema)
+    const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
+    this.#wakeUps = wakeUps
+    if (!canListen(options)) return
+    this.subscribe = (listener) => wakeUps.subscribe(listener)
+    this.notify = (kinds) => wakeUps.notify(kinds)
+  }
+
+  async run(step: LedgerStep): Promise<void> {
+    await this.#call(({ steps }) => steps.run(step))
+  }
+
+  async due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage> {
+    return await this.#call(({ search }) => search.due(query, page))
+  }
+
+  async nextDueAt(query: DueQuery): Promise<number | null> {
+    return await this.#call(({ search }) => search.nextDueAt(query))
+  }
+
+  async cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]> {
+    return await this.#call(({ search }) => search.cancelRequested(owner))
+  }
+
+  async stranded(): Promise<readonly JobId[]> {
+    return await this.#call(({ search }) => search.stranded())
+  }
+
+  async get(request: GetRequest): Promise<GetAnswer> {
+    return await this.#call(({ database }) => get(database, this.#schema, request))
+  }
+
+  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+    return await this.#call(({ database }) => listJobs(database, this.#schema, query))
+  }
+
+  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+    return await this.#call(({ database }) => listOccurrences(database, this.#schema, query))
+  }
+
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    return await this.#call(({ database }) => heartbeat(database, this.#schema, request))
+  }
+
+  async removeHistory(removal: HistoryRemoval): Promise<number | null> {
+    return await this.#call(({ database }) => removeHistory(database, this.#schema, removal))
+  }
+
+  async forget(jobId: JobId, before: number): Promise<void> {
+    await this.#call(({ database }) => forget(database, this.#schema, jobId, before))
+  }
+
+  async serverTime(): Promise<number> {
+    const [row] = await this.#call(({ database }) => {
+      return database.query('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now')
+    })
+    return numberOf(row?.now)
+  }
+
+  async close(): Promise<void> {
+    await this.#wakeUps.close()
+    const opened = await this.#opening?.catch(() => null)
+    await opened?.database.close()
+  }
+
+  async #call<T>(call: (opened: Opened) => Promise<T>): Promise<T> {
+    const opened = await this.#opened()
+    try {
+      return await call(opened)
+    } catch (error) {
+      // The next call looks for the schema anew.
+      if (isSchemaGone(error)) opened.isChecked = false
+      throw opened.database.errorOf(error)
+    }
+  }
+
+  async #opened(): Promise<Opened> {
+    this.#opening ??= this.#connect()
+    const opening = this.#opening
+    let opened: Opened
+    try {
+      opened = await opening
+    } catch (error) {
+      // What was wrong may be right by the next call.
+      if (this.#opening === opening) this.#opening = null
+      throw error
+    }
+    if (!opened.isChecked) {
+      opened.checking ??= this.#check(opened)
+      await opened.checking
+    }
+    return opened
+  }
+
+  async #connect(): Promise<Opened> {
+    const database = new Database(await openSource(this.#options), this.#options.commandTimeoutMs)
+    return {
+      database,
+      steps: new StepRunner(database, this.#schema),
+      search: new DueSearch(database, this.#schema),
+      isChecked: false,
+      checking: null,
+    }
+  }
+
+  async #check(opened: Opened): Promise<void> {
+    const { schema: name, migrate } = this.#options
+    try {
+      await openSchema(opened.database, { name, migrate })
+      opened.isChecked = true
+    } catch (error) {
+      throw opened.database.errorOf(error)
+    } finally {
+      opened.checking = null
+    }
+  }
+}
+
+interface Opened {
+  readonly database: Database
+  readonly steps: StepRunner
+  readonly search: DueSearch
+  /** The schema was looked at, and is as it should be. */
+  isChecked: boolean
+  checking: Promise<void> | null
+}

@@ -1,0 +1,61 @@
+import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { uuidOrNull } from './ids.ts'
+import { readJob, selectJobs } from './job-row.ts'
+import { printPlace, readPlace } from './places.ts'
+import { cursorError } from './postgres-errors.ts'
+import { plainArray, type Session, type SqlValue } from './sql.ts'
+import { storeText } from './stored-text.ts'
+
+/** A page of jobs. */
+export async function listJobs(session: Session, schema: string, query: JobQuery): Promise<Page<JobRecord>> {
+  return query.due === undefined
+    ? await listById(session, schema, query)
+    : await listDue(session, schema, query, query.due)
+}
+
+async function listById(session: Session, schema: string, query: JobQuery): Promise<Page<JobRecord>> {
+  const { limit, cursor, changedSince, owner, deleted = false } = query
+  const conditions: string[] = deleted ? [] : ['h.deleted_at IS NULL']
+  const values: SqlValue[] = [String(limit + 1)]
+  const value = (one: SqlValue) => `$${values.push(one)}::text`
+  if (changedSince !== undefined) conditions.push(`j.changed_at >= ${value(String(changedSince))}::bigint`)
+  if (owner !== undefined) conditions.push(`j.owner = ${value(storeText(owner))}`)
+  if (cursor !== null) {
+    const after = cursor.startsWith('job_') ? uuidOrNull(cursor as `job_${string}`) : null
+    if (after === null) throw cursorError(cursor)
+    conditions.push(`h.id > ${value(after)}::uuid`)
+  }
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+  const rows = await session.query(`${selectJobs(schema)} ${where} ORDER BY h.id LIMIT $1::text::bigint`, values)
+  return pageOf(rows.map(readJob), limit, ({ id }) => id)
+}
+
+async function listDue(
+  session: Session,
+  schema: string,
+  { limit, cursor }: JobQuery,
+  { after, upTo, shards }: DueJobs,
+): Promise<Page<JobRecord>> {
+  const values: SqlValue[] = [String(limit + 1), String(upTo)]
+  const value = (one: SqlValue) => `$${values.push(one)}::text`
+  const conditions = ['h.next_at IS NOT NULL', 'h.next_at <= $2::text::bigint', 'h.deleted_at IS NULL']
+  if (cursor !== null) {
+    const { at, uuid } = readPlace(cursor)
+    conditions.push(`(h.next_at, h.id) > (${value(String(at))}::bigint, ${value(uuid)}::uuid)`)
+  } else if (after !== undefined && Number.isFinite(after)) {
+    conditions.push(`h.next_at > ${value(String(after))}::bigint`)
+  }
+  if (shards !== undefined) {
+    conditions.push(`get_byte(uuid_send(h.id), 0) = ANY (${value(plainArray(shards))}::integer[])`)
+  }
+  const rows = await session.query(
+    `${selectJobs(schema)} WHERE ${conditions.join(' AND ')} ORDER BY h.next_at, h.id LIMIT $1::text::bigint`,
+    values,
+  )
+  return pageOf(rows.map(readJob), limit, ({ nextAt, id }) => printPlace(nextAt as number, id))
+}
+
+function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {
+  const items = found.slice(0, limit)
+  return { items, cursor: found.length > limit ? cursorOf(items[limit - 1] as JobRecord) : null }
+}

@@ -1,0 +1,190 @@
+import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
+import { failedStates, isFinal } from '@jobistemer/core/storage'
+import { uuidOrNull } from './ids.ts'
+import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { printPlace, readPlace } from './places.ts'
+import { cursorError } from './postgres-errors.ts'
+import { numberOf, type Row, type Session, type SqlValue } from './sql.ts'
+import { lanes, stateCodes } from './state-codes.ts'
+import { storeText } from './stored-text.ts'
+
+type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
+
+/** How many of a job a page looks through before it hands out a cursor, found or not. */
+const scanLimit = 10_000
+
+/** A page of occurrences. */
+export async function listOccurrences(
+  session: Session,
+  schema: string,
+  query: OccurrenceQuery,
+): Promise<Page<OccurrenceRecord>> {
+  switch (query.kind) {
+    case 'job':
+      return await listOfJob(session, schema, query)
+    case 'live':
+      return await listLive(session, schema, query)
+    case 'failed':
+      return await listFailed(session, schema, query)
+  }
+}
+
+/** Collects values, and answers where each stands. */
+class Values {
+  readonly list: SqlValue[] = []
+
+  add(value: SqlValue, type: string): string {
+    return `$${this.list.push(value)}::text::${type}`
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------------- of a job
+
+async function listOfJob(session: Session, schema: string, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const job = uuidOrNull(query.jobId)
+  if (job === null) return { items: [], cursor: null }
+  const { limit, states, runs } = query
+  const values = new Values()
+  const range = rangeOf(query, 'scheduled_at', values)
+  const isOfJob = `job = ${values.add(job, 'uuid')} ${range.conditions}`
+  const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
+  const live = codes.filter((code) => code <= lanes.running)
+  const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
+  const sources = live.map((code) => {
+    return `(SELECT ${liveColumns} FROM ${schema}.live WHERE state = ${code} AND ${isOfJob} ${order} LIMIT ${limit + 1})`
+  })
+  const finished = states?.filter(isFinal)
+  const wantsSome = finished !== undefined && finished.length > 0 && finished.length < 7
+  if (finished === undefined || finished.length > 0) {
+    const scan = `SELECT ${historyColumns} FROM ${schema}.history WHERE ${isOfJob} ${order}`
+    const wanted = wantsSome ? `WHERE state IN (${finished.map((state) => stateCodes[state]).join(', ')})` : ''
+    sources.push(`(SELECT * FROM (${scan} LIMIT ${scanLimit}) s ${wanted} ${order} LIMIT ${limit + 1})`)
+  }
+  if (sources.length === 0) return { items: [], cursor: null }
+  const rows = await session.query(
+    `${withOwners(schema, `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${order} LIMIT ${limit + 1}`)} ${order}`,
+    values.list,
+  )
+  if (rows.length > limit || !wantsSome) return pageOf(rows, query, 'scheduled_at')
+  // There may be more behind what was looked through.
+  const [end] = await session.query(
+    `SELECT id, scheduled_at FROM ${schema}.history WHERE ${isOfJob} ${order} OFFSET ${scanLimit - 1} LIMIT 1`,
+    values.list,
+  )
+  const items = rows.map((row) => readOccurrence(row, runs))
+  if (end === undefined) return { items, cursor: null }
+  const place = { at: numberOf(end.scheduled_at), uuid: String(end.id) }
+  // Live ones that lie behind that place come with the next page.
+  return {
+    items: items.filter((record) => isBefore(record, place, query.order)),
+    cursor: printPlace(place.at, `occ_${place.uuid}`),
+  }
+}
+
+function isBefore(
+  { scheduledAt, id }: OccurrenceRecord,
+  { at, uuid }: { readonly at: number; readonly uuid: string },
+  order: Query<'job'>['order'],
+): boolean {
+  if (scheduledAt === at && id === `occ_${uuid}`) return true
+  const isLess = scheduledAt < at || (scheduledAt === at && id < `occ_${uuid}`)
+  return order === 'ascending' ? isLess : !isLess
+}
+
+/** The conditions and the direction of a list in the order of an instant. */
+function rangeOf(
+  { from, to, cursor, order }: Pick<Query<'job'>, 'from' | 'to' | 'cursor' | 'order'>,
+  column: 'scheduled_at' | 'finished_at',
+  values: Values,
+) {
+  const conditions: string[] = []
+  if (from !== undefined && Number.isFinite(from))
+    conditions.push(`AND ${column} >= ${values.add(String(from), 'bigint')}`)
+  if (to !== undefined && Number.isFinite(to)) conditions.push(`AND ${column} < ${values.add(String(to), 'bigint')}`)
+  if (cursor !== null) {
+    const { at, uuid } = readPlace(cursor)
+    const comparison = order === 'ascending' ? '>' : '<'
+    const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
+    // The first part is what an index without the id goes by.
+    conditions.push(
+      `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
+    )
+  }
+  return { conditions: conditions.join(' '), direction: order === 'ascending' ? 'ASC' : 'DESC' }
+}
+
+function pageOf(
+  rows: readonly Row[],
+  { limit, runs }: Pick<OccurrenceQuery, 'limit' | 'runs'>,
+  column: 'scheduled_at' | 'finished_at',
+): Page<OccurrenceRecord> {
+  const items = rows.slice(0, limit).map((row) => readOccurrence(row, runs))
+  const last = rows[limit - 1]
+  const cursor = rows.length > limit && last !== undefined ? printPlace(numberOf(last[column]), `occ_${last.id}`) : null
+  return { items, cursor }
+}
+
+// ------------------------------------------------------------------------------------------------------------- failures
+
+async function listFailed(session: Session, schema: string, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
+  const values = new Values()
+  const { conditions, direction } = rangeOf(query, 'finished_at', values)
+  const codes = failedStates.map((state) => stateCodes[state])
+  const job = query.jobId === undefined ? undefined : uuidOrNull(query.jobId)
+  if (job === null) return { items: [], cursor: null }
+  const ofJob = job === undefined ? '' : `AND job = ${values.add(job, 'uuid')}`
+  const order = `ORDER BY finished_at ${direction}, id ${direction}`
+  const rows = await session.query(
+    `${withOwners(
+      schema,
+      `SELECT ${historyColumns} FROM ${schema}.history WHERE state IN (${codes.join(', ')}) ${ofJob} ${conditions}
+       ${order} LIMIT ${query.limit + 1}`,
+    )} ${order}`,
+    values.list,
+  )
+  return pageOf(rows, query, 'finished_at')
+}
+
+// ----------------------------------------------------------------------------------------------------------------- live
+
+/** In the order of their lanes, their jobs and their time. */
+async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
+  const { state, node, deadlineBefore, cursor, limit, runs } = query
+  const values = new Values()
+  const codes = stateCodes[state]
+  const conditions = [`state >= ${codes[0]}`, `state <= ${codes.at(-1)}`]
+  if (node !== undefined) {
+    conditions.push(`owner IN (SELECT row FROM ${schema}.owners WHERE node = ${values.add(storeText(node), 'text')})`)
+  }
+  if (deadlineBefore !== undefined && Number.isFinite(deadlineBefore)) {
+    conditions.push(`started_at + timeout <= ${values.add(String(deadlineBefore), 'bigint')}`)
+  }
+  if (cursor !== null) {
+    const match = /^(\d) ([0-9a-f-]{36}) (-?\d{1,16}) ([0-9a-f-]{36})$/.exec(cursor)
+    if (match === null) throw cursorError(cursor)
+    const [, lane, job, at, id] = match as unknown as readonly [string, string, string, string, string]
+    const place = [
+      values.add(lane, 'smallint'),
+      values.add(job, 'uuid'),
+      values.add(at, 'bigint'),
+      values.add(id, 'uuid'),
+    ]
+    conditions.push(`(state, job, scheduled_at, id) > (${place.join(', ')})`)
+  }
+  const order = 'ORDER BY state, job, scheduled_at, id'
+  const rows = await session.query(
+    `${withOwners(
+      schema,
+      `SELECT ${liveColumns} FROM ${schema}.live WHERE ${conditions.join(' AND ')} ${order} LIMIT ${limit + 1}`,
+    )} ${order}`,
+    values.list,
+  )
+  const last = rows[limit - 1]
+  return {
+    items: rows.slice(0, limit).map((row) => readOccurrence(row, runs)),
+    cursor:
+      rows.length > limit && last !== undefined
+        ? `${numberOf(last.state)} ${last.job} ${numberOf(last.scheduled_at)} ${last.id}`
+        : null,
+  }
+}

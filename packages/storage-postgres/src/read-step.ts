@@ -1,0 +1,164 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import type {
+  LedgerEntry,
+  LedgerStep,
+  LiveNeed,
+  LiveState,
+  OccurrenceRecord,
+  StepState,
+} from '@jobistemer/core/storage'
+import { liveStates } from '@jobistemer/core/storage'
+import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
+import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
+import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { limitOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
+import { stateCodes, slotCodes } from './state-codes.ts'
+
+/** More than there ever are of a job. */
+const allOfThem = 1e15
+
+/** What a step reads, in a session. */
+export class StepReading {
+  readonly jobs: Map<JobId, ReadJob> = new Map()
+  readonly occurrences: Map<OccurrenceId, LedgerEntry> = new Map()
+  readonly #session: Session
+  readonly #schema: string
+
+  constructor(session: Session, schema: string) {
+    this.#session = session
+    this.#schema = schema
+  }
+
+  /** Reads the heads and what the step names, as of one moment; locks the heads before, if that is wanted. */
+  async begin(step: LedgerStep, locks: boolean): Promise<void> {
+    const [jobs, ids] = namesOf(step)
+    const rows = await this.#session.query(
+      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::boolean)`,
+      [plainArray(jobs), plainArray(ids), String(locks)],
+    )
+    for (const row of rows) this.#keep(row)
+    if (step.wholeJobs) await this.#readJobs()
+  }
+
+  #keep(row: Row): void {
+    const id = jobIdOf(row.job)
+    if (!this.jobs.has(id)) {
+      const head = readHead(row, id)
+      this.jobs.set(id, { head, counts: readCounts(row), job: null, revision: numberOf(row.revision) })
+    }
+    if (row.id === null) return
+    const record = readOccurrence(row)
+    this.occurrences.set(record.id, { record })
+  }
+
+  async #readJobs(): Promise<void> {
+    const ids = plainArray([...this.jobs.keys()].map(uuidOf))
+    const rows = await this.#session.query(`${selectJobs(this.#schema)} WHERE h.id = ANY ($1::text::uuid[])`, [ids])
+    for (const job of rows.map(readJob)) {
+      const read = this.jobs.get(job.id) as ReadJob
+      this.jobs.set(job.id, { ...read, head: job, job })
+    }
+  }
+
+  /** Reads the live ones that the step needs besides, each state in its order. */
+  async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
+    const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
+    for (const record of [...(await this.#first(needs)), ...(await this.#superseded(needs))]) {
+      let ofJob = found.get(record.jobId)
+      if (ofJob === undefined) {
+        ofJob = { pending: [], queued: [], running: [] }
+        found.set(record.jobId, ofJob)
+      }
+      ofJob[record.state as LiveState].push({ record })
+    }
+    for (const ofJob of found.values()) for (const state of liveStates) ofJob[state] = inOrder(ofJob[state])
+    return found
+  }
+
+  /** So many of each state of each job. */
+  async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
+    const wanted = needs.flatMap((need) => {
+      return liveStates.flatMap((state) => {
+        const isThere = need[state] > 0 && (this.jobs.get(need.jobId)?.counts[state] ?? 0) > 0
+        return isThere ? stateCodes[state].map((lane) => ({ job: need.jobId, lane, most: limitOf(need[state]) })) : []
+      })
+    })
+    if (wanted.length === 0) return []
+    const rows = await this.#session.query(
+      withOwners(
+        this.#schema,
+        `SELECT l.* FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[]) n (job, lane, most)
+         CROSS JOIN LATERAL (
+           SELECT ${liveColumns} FROM ${this.#schema}.live
+           WHERE state = n.lane AND job = n.job ORDER BY scheduled_at, id LIMIT n.most
+         ) l`,
+      ),
+      [
+        plainArray(wanted.map(({ job }) => uuidOf(job))),
+        plainArray(wanted.map(({ lane }) => lane)),
+        plainArray(wanted.map(({ most }) => most)),
+      ],
+    )
+    return rows.map((row) => readOccurrence(row))
+  }
+
+  /** Of each job as many as it takes to have so many superseded ones; all, where there are fewer. */
+  async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
+    const found: OccurrenceRecord[] = []
+    for (const { jobId, superseded } of needs) {
+      if (superseded === null) continue
+      const { cancelsBelow, count } = superseded
+      for (const state of ['pending', 'queued'] as const) {
+        const rows = await this.#session.query(
+          withOwners(
+            this.#schema,
+            `WITH last AS (
+               SELECT scheduled_at, id FROM ${this.#schema}.live
+               WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND kind = ANY ($3::text::smallint[])
+                 AND token = 0 AND job_version < $4::text::integer
+               ORDER BY scheduled_at, id OFFSET $5::text::bigint LIMIT 1
+             )
+             SELECT ${liveColumns} FROM ${this.#schema}.live
+             WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND (
+               NOT EXISTS (SELECT FROM last) OR (scheduled_at, id) <= (SELECT scheduled_at, id FROM last)
+             )`,
+          ),
+          [
+            uuidOf(jobId),
+            plainArray(stateCodes[state]),
+            plainArray(slotCodes),
+            String(cancelsBelow),
+            String(Math.min(count, allOfThem) - 1),
+          ],
+        )
+        found.push(...rows.map((row) => readOccurrence(row)))
+      }
+    }
+    return found
+  }
+}
+
+/** The names of a step as pairs of a job and an occurrence; a job of which none is named stands alone. */
+function namesOf({
+  jobs,
+  occurrences,
+}: LedgerStep): readonly [jobs: readonly string[], ids: readonly (string | null)[]] {
+  const pairs = new Map<string, readonly [job: string, id: string | null]>()
+  const named = new Set<JobId>()
+  for (const { jobId, id } of occurrences) {
+    const [job, uuid] = [uuidOrNull(jobId), uuidOrNull(id)]
+    if (job === null || uuid === null) continue
+    named.add(jobId)
+    pairs.set(`${job}${uuid}`, [job, uuid])
+  }
+  const alone = jobs.filter((id) => !named.has(id)).flatMap((id) => uuidOrNull(id) ?? [])
+  const all = [...pairs.values(), ...alone.map((job) => [job, null] as const)]
+  return [all.map(([job]) => job), all.map(([, id]) => id)]
+}
+
+function inOrder(entries: LedgerEntry[]): LedgerEntry[] {
+  const once = [...new Map(entries.map((entry) => [entry.record.id, entry])).values()]
+  return once.sort(({ record: left }, { record: right }) => {
+    return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1)
+  })
+}

@@ -1,0 +1,136 @@
+import { finalStates, isFailure } from '@jobistemer/core/storage'
+import { lanes, stateCode } from './state-codes.ts'
+import { stepFunctions, sumRows } from './step-functions.ts'
+
+/** In `paused_until` of a head: until it is resumed. */
+export const forEver = 9_000_000_000_000_000
+
+/** The table that says which form the schema has; whose schema it is, it says by being there. */
+export const formTable = 'jobistemer_form'
+
+const fixedColumns = `
+  id uuid PRIMARY KEY,
+  job uuid NOT NULL,
+  scheduled_at bigint NOT NULL,
+  state smallint NOT NULL,
+  kind smallint NOT NULL,
+  token integer NOT NULL,
+  sequence integer NOT NULL,
+  rescues integer NOT NULL,
+  job_version integer NOT NULL,
+  owner integer,
+  due_at bigint NOT NULL,
+  created_at bigint NOT NULL,
+  started_at bigint,
+  timeout bigint NOT NULL`
+
+const textColumns = `
+  reason text COLLATE "C",
+  cancel text COLLATE "C",
+  details text COLLATE "C",
+  runs text COLLATE "C"`
+
+/** Rows that come and go: vacuumed early, and without the pauses that are for large tables. */
+const shortLived = 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0'
+
+const failures = `state IN (${finalStates.filter(isFailure).map(stateCode).join(', ')})`
+
+/**
+ * The steps from nothing to the present schema, each for a schema whose name is given as SQL takes it. A released step
+ * never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ */
+export const migrations: readonly ((schema: string) => string)[] = [
+  (schema) => `
+CREATE TABLE ${schema}.heads (
+  id uuid PRIMARY KEY,
+  revision bigint NOT NULL,
+  watermark bigint NOT NULL,
+  next_at bigint,
+  prune_floor bigint,
+  paused_until bigint,
+  deleted_at bigint,
+  max_queued bigint NOT NULL,
+  version integer NOT NULL,
+  cancels_below integer,
+  pending integer NOT NULL,
+  delayed integer NOT NULL,
+  queued integer NOT NULL,
+  running integer NOT NULL,
+  policy smallint NOT NULL,
+  handler_key text COLLATE "C" NOT NULL
+) WITH (fillfactor = 50, ${shortLived});
+CREATE INDEX heads_due ON ${schema}.heads (next_at, id) WHERE next_at IS NOT NULL;
+CREATE INDEX heads_queued ON ${schema}.heads (id) WHERE queued > 0;
+
+CREATE TABLE ${schema}.jobs (
+  id uuid PRIMARY KEY,
+  created_at bigint NOT NULL,
+  changed_at bigint NOT NULL,
+  deleted_at bigint,
+  name text COLLATE "C" NOT NULL,
+  owner text COLLATE "C",
+  fingerprint text COLLATE "C" NOT NULL,
+  lineage text COLLATE "C" NOT NULL,
+  timeline text COLLATE "C" NOT NULL,
+  paused text COLLATE "C"
+);
+CREATE INDEX jobs_changed ON ${schema}.jobs (changed_at);
+CREATE INDEX jobs_of_owner ON ${schema}.jobs (owner, id) WHERE owner IS NOT NULL;
+CREATE INDEX jobs_deleted ON ${schema}.jobs (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE ${schema}.versions (
+  job uuid NOT NULL,
+  version integer NOT NULL,
+  superseded boolean NOT NULL,
+  created_at bigint NOT NULL,
+  fingerprint text COLLATE "C" NOT NULL,
+  definition text COLLATE "C" NOT NULL,
+  PRIMARY KEY (job, version)
+);
+CREATE INDEX versions_superseded ON ${schema}.versions (job) WHERE superseded;
+
+CREATE TABLE ${schema}.owners (
+  row integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  node text COLLATE "C" NOT NULL,
+  incarnation text COLLATE "C" NOT NULL,
+  UNIQUE (node, incarnation)
+);
+
+CREATE TABLE ${schema}.live (${fixedColumns},
+  claim_at bigint,${textColumns}
+) WITH (fillfactor = 70, ${shortLived});
+CREATE INDEX live_of_job ON ${schema}.live (state, job, scheduled_at, id);
+CREATE INDEX live_ready ON ${schema}.live (scheduled_at, id) WHERE state = ${lanes.ready};
+CREATE INDEX live_claims ON ${schema}.live (state, claim_at) WHERE state <= ${lanes.delayed};
+CREATE INDEX live_canceled ON ${schema}.live (owner) WHERE state = ${lanes.running} AND cancel IS NOT NULL;
+
+CREATE TABLE ${schema}.history (${fixedColumns},
+  finished_at bigint NOT NULL,${textColumns}
+);
+CREATE INDEX history_of_job ON ${schema}.history (job, scheduled_at);
+CREATE INDEX history_failures ON ${schema}.history (finished_at, id) WHERE ${failures};
+CREATE INDEX history_failures_of_job ON ${schema}.history (job, finished_at, id) WHERE ${failures};
+
+CREATE TABLE ${schema}.live_sums (
+  slot integer PRIMARY KEY,
+  pending bigint NOT NULL,
+  queued bigint NOT NULL,
+  running bigint NOT NULL
+) WITH (fillfactor = 20, ${shortLived});
+INSERT INTO ${schema}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
+
+CREATE UNLOGGED TABLE ${schema}.nodes (
+  incarnation text COLLATE "C" PRIMARY KEY,
+  node text COLLATE "C" NOT NULL,
+  counter bigint NOT NULL,
+  started_at bigint NOT NULL,
+  leaving boolean NOT NULL,
+  about text COLLATE "C" NOT NULL
+) WITH (fillfactor = 50);
+CREATE TABLE ${schema}.node_profiles (
+  incarnation text COLLATE "C" PRIMARY KEY,
+  profile text COLLATE "C" NOT NULL,
+  stored_at timestamptz NOT NULL
+);
+${stepFunctions(schema)}`,
+]

@@ -1,0 +1,142 @@
+import { JobistemerError } from '@jobistemer/core'
+import { earOfClient, earOfPool, type OpenEar } from './ear.ts'
+import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
+import { isBroken } from './postgres-errors.ts'
+
+type Use<T> = (connection: PostgresConnection) => Promise<T>
+
+/** Where connections come from. */
+export interface Source {
+  /** Where the data are, for messages: without secrets. */
+  readonly place: string
+  /** Uses a connection that nobody else uses meanwhile; `expired` rejects when the caller waits no more. */
+  use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
+  /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
+  transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
+  /** Opens a connection of its own that listens; `null` where that cannot be. */
+  readonly listen: OpenEar | null
+  close(): Promise<void>
+}
+
+/** The isolation is said, since a database or a user may have another default. */
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
+
+async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): Promise<T> {
+  await connection.query(begin)
+  try {
+    const answer = await body(connection)
+    await connection.query('COMMIT')
+    return answer
+  } catch (error) {
+    // A connection that is gone has rolled back by itself. Where nothing is open any more, this only warns.
+    if (!isBroken(error)) await connection.query('ROLLBACK')
+    throw error
+  }
+}
+
+/**
+ * What may be there of a client of pg, which says of a connection that broke while nobody used it; and of its pool, which
+ * says of a connection that it has made.
+ */
+interface Emitter {
+  on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
+  off?(event: 'error', listener: (news: Emitter) => void): unknown
+}
+
+const ignore = () => {}
+
+const guarded = new WeakSet<PostgresPool>()
+
+/** Whoever waits for a new connection hears of it later than it may break, which would end the process. */
+function guardNewConnections(pool: PostgresPool): void {
+  if (guarded.has(pool)) return
+  guarded.add(pool)
+  const emitter: Emitter = pool as Emitter
+  emitter.on?.('connect', (connection) => void connection.on?.('error', ignore))
+}
+
+/** Connections of a pool. */
+export class PoolSource implements Source {
+  readonly place: string
+  readonly listen: OpenEar | null
+  readonly #pool: PostgresPool
+  readonly #end: (() => Promise<void>) | null
+
+  /** `end` is for a pool of the storage's own. */
+  constructor(pool: PostgresPool, place: string, end: (() => Promise<void>) | null) {
+    this.#pool = pool
+    this.place = place
+    this.listen = earOfPool(pool)
+    this.#end = end
+    guardNewConnections(pool)
+  }
+
+  async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
+    const connection = await this.#connect(expired)
+    // A connection that is lent has no listener, and one that breaks between two statements would end the process.
+    const emitter: Emitter = connection as Emitter
+    emitter.on?.('error', ignore)
+    let broken: Error | undefined
+    try {
+      return await Promise.race([body(connection), expired])
+    } catch (error) {
+      // What still runs on a connection that nobody waits for must not get into what comes after it.
+      if (isBroken(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) broken = error as Error
+      throw error
+    } finally {
+      emitter.off?.('error', ignore)
+      // One that is taken out of the pool still ends with an error now and then.
+      if (broken !== undefined) emitter.on?.('error', ignore)
+      connection.release(broken)
+    }
+  }
+
+  async #connect(expired: Promise<never>): ReturnType<PostgresPool['connect']> {
+    const connecting = this.#pool.connect()
+    try {
+      return await Promise.race([connecting, expired])
+    } catch (error) {
+      connecting.then((connection) => connection.release(), ignore)
+      throw error
+    }
+  }
+
+  async transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
+    return await this.use(async (connection) => await inTransaction(connection, body), expired)
+  }
+
+  async close(): Promise<void> {
+    await this.#end?.()
+  }
+}
+
+/** A single connection, which is used by one after the other. */
+export class ClientSource implements Source {
+  readonly place: string
+  readonly listen: OpenEar | null
+  readonly #client: PostgresClient
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(client: PostgresClient, place: string) {
+    this.#client = client
+    this.place = place
+    this.listen = earOfClient(client)
+  }
+
+  async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
+    const answer = this.#last.then(async () => await body(this.#client))
+    this.#last = answer.catch(ignore)
+    return await Promise.race([answer, expired])
+  }
+
+  async transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
+    const client = this.#client
+    if (client.transaction === undefined) return await this.use(async () => await inTransaction(client, body), expired)
+    // It takes care by itself that nobody comes between.
+    return await this.use(async () => (await client.transaction?.(body)) as T, expired)
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+  }
+}

@@ -1,0 +1,51 @@
+/** A row, by the names of its columns. Numbers come as numbers, big ones or texts, whatever the driver makes of them. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** Something that runs statements: a connection, or a pool that takes any of its connections for each. */
+export interface Session {
+  /** Values are texts and `null`, so that no driver has a choice of how to send them. */
+  query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
+}
+
+export type SqlValue = string | null
+
+/** An array as PostgreSQL reads it, of numbers or of texts that need no quotes: UUIDs. */
+export function plainArray(values: readonly (number | string | null)[]): string {
+  let text = '{'
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) text += ','
+    text += values[index] ?? 'NULL'
+  }
+  return `${text}}`
+}
+
+/** An array of texts as PostgreSQL reads it. */
+export function textArray(values: readonly (string | null)[]): string {
+  let text = '{'
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? null
+    if (index > 0) text += ','
+    text += value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`
+  }
+  return `${text}}`
+}
+
+/** A number that a driver may have left as a text. */
+export function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : Number(value)
+}
+
+/** As {@link numberOf}. */
+export function numberOrNull(value: unknown): number | null {
+  return value === null ? null : numberOf(value)
+}
+
+/** A limit for SQL: `null` is none. */
+export function limitOf(count: number): number | null {
+  return Number.isFinite(count) ? count : null
+}
+
+/** A name as SQL takes it: quoted, so that it means itself. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,186 @@
+/** Over how many rows the sums of all live occurrences are spread, so that transactions do not wait for each other. */
+export const sumRows = 64
+
+/** What a step does to an occurrence: the codes of `p_ops`. */
+export const ops = {
+  /** A new one that lives. */
+  create: 0,
+  /** One that lives and goes on to live. */
+  change: 1,
+  /** One that lived and is over. */
+  end: 2,
+  /** A new one that is over at once. */
+  record: 3,
+} as const
+
+/** The columns that a step hands over of each occurrence, with their types, in this order. */
+export const writtenColumns = [
+  ['id', 'uuid'],
+  ['job', 'uuid'],
+  ['scheduled_at', 'bigint'],
+  ['state', 'smallint'],
+  ['kind', 'smallint'],
+  ['token', 'integer'],
+  ['sequence', 'integer'],
+  ['rescues', 'integer'],
+  ['job_version', 'integer'],
+  ['due_at', 'bigint'],
+  ['created_at', 'bigint'],
+  ['started_at', 'bigint'],
+  ['timeout', 'bigint'],
+  ['reason', 'text'],
+  ['cancel', 'text'],
+  ['details', 'text'],
+  ['runs', 'text'],
+  ['claim_at', 'bigint'],
+  ['finished_at', 'bigint'],
+] as const
+
+/** The parameters of `write_step` before those of the occurrences, with their types. */
+export const headParameters = [
+  ['guards', 'boolean'],
+  ['heads', 'uuid[]'],
+  ['revisions', 'bigint[]'],
+  ['watermarks', 'bigint[]'],
+  ['next', 'bigint[]'],
+  ['cancels_below', 'integer[]'],
+  ['pending', 'integer[]'],
+  ['delayed', 'integer[]'],
+  ['queued', 'integer[]'],
+  ['running', 'integer[]'],
+  ['ops', 'smallint[]'],
+] as const
+
+/** The parameters of `write_step` behind those of the occurrences, with their types. */
+export const otherParameters = [
+  ['owner', 'integer[]'],
+  ['nodes', 'text[]'],
+  ['incarnations', 'text[]'],
+  ['all_pending', 'integer'],
+  ['all_queued', 'integer'],
+  ['all_running', 'integer'],
+] as const
+
+// The plans of these functions are made once for each connection, perhaps while all tables are empty: they must not go
+// by that. Parameters are arrays, so that one call writes a whole batch.
+const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET plan_cache_mode = force_generic_plan`
+
+const kept = writtenColumns.map(([name]) => name).filter((name) => name !== 'claim_at' && name !== 'finished_at')
+const columns = kept.join(', ')
+
+const parameters = [
+  ...headParameters.map(([name, type]) => `p_${name} ${type}`),
+  ...writtenColumns.map(([name, type]) => `p_${name} ${type}[]`),
+  ...otherParameters.map(([name, type]) => `p_${name} ${type}`),
+].join(', ')
+
+/** The written occurrences as rows, with their numbered owners. */
+const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`).join(', ')}, p_owner)
+      w (op, ${writtenColumns.map(([name]) => name).join(', ')}, owner)`
+const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
+
+/**
+ * What the hot path does in the server: two functions, so that a call takes two round trips and its statements are planned
+ * once, also behind a pooler that knows no prepared statements. Each statement in a function sees what was committed
+ * before it: one that comes after the lock sees what others did before they gave it up.
+ */
+export function stepFunctions(schema: string): string {
+  const quote = dollarQuote(schema)
+  const numberOwners = `SELECT array_agg(o.row ORDER BY n.place) INTO v_owners
+      FROM unnest(p_nodes, p_incarnations) WITH ORDINALITY n (node, incarnation, place)
+      JOIN ${schema}.owners o ON o.node = n.node AND o.incarnation = n.incarnation;`
+  return `
+CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean)
+RETURNS TABLE (
+  job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
+  cancels_below integer, deleted_at bigint, policy smallint, max_queued bigint, pending integer, delayed integer,
+  queued integer, running integer, handler_key text,
+  id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
+  job_version integer, node text, incarnation text, due_at bigint, created_at bigint, started_at bigint,
+  finished_at bigint, timeout bigint, reason text, cancel text, details text, runs text
+) LANGUAGE plpgsql ${settings} AS ${quote}
+#variable_conflict use_column
+BEGIN
+  IF p_locks THEN
+    PERFORM 1 FROM ${schema}.heads h WHERE h.id = ANY (p_jobs) ORDER BY h.id FOR UPDATE;
+  END IF;
+  RETURN QUERY
+    SELECT h.id, h.revision, h.version, h.watermark, h.next_at, h.prune_floor, h.paused_until,
+      h.cancels_below, h.deleted_at, h.policy, h.max_queued, h.pending, h.delayed,
+      h.queued, h.running, h.handler_key,
+      o.id, o.scheduled_at, o.state, o.kind, o.token, o.sequence, o.rescues,
+      o.job_version, w.node, w.incarnation, o.due_at, o.created_at, o.started_at,
+      o.finished_at, o.timeout, o.reason, o.cancel, o.details, o.runs
+    FROM unnest(p_jobs, p_ids) n (job, id)
+    JOIN ${schema}.heads h ON h.id = n.job
+    LEFT JOIN LATERAL (
+      SELECT NULL::bigint AS finished_at, owner, ${columns} FROM ${schema}.live l WHERE l.id = n.id
+      UNION ALL
+      SELECT y.finished_at, owner, ${columns} FROM ${schema}.history y WHERE y.id = n.id
+      LIMIT 1
+    ) o ON o.job = n.job
+    LEFT JOIN ${schema}.owners w ON w.row = o.owner;
+END ${quote};
+
+CREATE FUNCTION ${schema}.write_step(${parameters})
+RETURNS boolean LANGUAGE plpgsql ${settings} AS ${quote}
+DECLARE
+  v_owners integer[];
+  v_count integer;
+BEGIN
+  IF p_guards THEN
+    PERFORM 1 FROM unnest(p_heads, p_revisions) g (id, revision)
+      JOIN ${schema}.heads h ON h.id = g.id AND h.revision = g.revision ORDER BY h.id FOR UPDATE OF h;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
+  END IF;
+  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, next_at = w.next_at,
+      cancels_below = w.cancels_below, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
+    FROM unnest(p_heads, p_watermarks, p_next, p_cancels_below, p_pending, p_delayed, p_queued, p_running)
+      w (id, watermark, next_at, cancels_below, pending, delayed, queued, running)
+    WHERE h.id = w.id;
+  IF cardinality(p_nodes) > 0 THEN
+    ${numberOwners}
+    IF coalesce(cardinality(v_owners), 0) < cardinality(p_nodes) THEN
+      INSERT INTO ${schema}.owners (node, incarnation)
+        SELECT n.node, n.incarnation FROM unnest(p_nodes, p_incarnations) n (node, incarnation)
+        ORDER BY n.node, n.incarnation ON CONFLICT DO NOTHING;
+      ${numberOwners}
+    END IF;
+  END IF;
+  IF ${ops.end} = ANY (p_ops) THEN
+    DELETE FROM ${schema}.live l USING unnest(p_ops, p_id) w (op, id) WHERE w.op = ${ops.end} AND l.id = w.id;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_count < cardinality(array_positions(p_ops, ${ops.end}::smallint)) THEN
+      RAISE EXCEPTION 'an occurrence that is to end does not live' USING ERRCODE = 'serialization_failure';
+    END IF;
+  END IF;
+  IF ${ops.end} = ANY (p_ops) OR ${ops.record} = ANY (p_ops) THEN
+    INSERT INTO ${schema}.history (finished_at, ${columns}, owner)
+      SELECT w.finished_at, ${values} FROM ${writtenRows} WHERE w.op >= ${ops.end};
+  END IF;
+  IF ${ops.create} = ANY (p_ops) THEN
+    INSERT INTO ${schema}.live (claim_at, ${columns}, owner)
+      SELECT w.claim_at, ${values} FROM ${writtenRows} WHERE w.op = ${ops.create};
+  END IF;
+  IF ${ops.change} = ANY (p_ops) THEN
+    UPDATE ${schema}.live l SET (claim_at, ${columns}, owner) = (w.claim_at, ${values})
+      FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = w.id;
+  END IF;
+  IF p_all_pending <> 0 OR p_all_queued <> 0 OR p_all_running <> 0 THEN
+    UPDATE ${schema}.live_sums s
+      SET pending = s.pending + p_all_pending, queued = s.queued + p_all_queued, running = s.running + p_all_running
+      WHERE s.slot = pg_backend_pid() % ${sumRows};
+  END IF;
+  RETURN true;
+END ${quote};
+`
+}
+
+/** What begins and ends the text of a function: nothing that occurs in the name of the schema. */
+function dollarQuote(schema: string): string {
+  let quote = '$step$'
+  for (let number = 1; schema.includes(quote); number++) quote = `$step${number}$`
+  return quote
+}

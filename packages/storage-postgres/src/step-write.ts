@@ -1,0 +1,122 @@
+import type { JobWrite, LedgerEntry, LiveCounts, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import { isFinal } from '@jobistemer/core/storage'
+import { uuidOf } from './ids.ts'
+import type { ReadJob } from './job-row.ts'
+import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
+import { plainArray, type Session, type SqlValue, textArray } from './sql.ts'
+import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
+import { storeText } from './stored-text.ts'
+
+const textColumns = new Set<string>(writtenColumns.filter(([, type]) => type === 'text').map(([name]) => name))
+
+/** The call of `write_step`: every parameter is sent as a text, whatever the driver thinks of arrays. */
+export function writeCall(schema: string): string {
+  const types = [
+    ...headParameters.map(([, type]) => type),
+    ...writtenColumns.map(([, type]) => `${type}[]`),
+    ...otherParameters.map(([, type]) => type),
+  ]
+  return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
+}
+
+/**
+ * Writes the occurrences and the course of jobs that are there. With `guards` only if none of these jobs has changed since
+ * it was read; otherwise they are locked. Answers whether it has written.
+ */
+export async function writeStep(
+  session: Session,
+  call: string,
+  writes: readonly JobWrite[],
+  guards: boolean,
+): Promise<boolean> {
+  const [row] = await session.query(call, valuesOf(writes, guards))
+  return row?.is_written === true || row?.is_written === 't'
+}
+
+type Column = readonly (string | number | null)[]
+
+function valuesOf(writes: readonly JobWrite[], guards: boolean): readonly SqlValue[] {
+  const heads = writes.map(({ after }) => after.head)
+  const counts = writes.map(({ after }) => after.counts)
+  const rows = new OccurrenceRows()
+  const sums = { pending: 0, queued: 0, running: 0 }
+  for (const { before, after, occurrences } of writes) {
+    addDifference(sums, before?.counts ?? null, after.counts)
+    for (const change of occurrences) rows.add(change.before, change.after, writeOccurrence(change.after, after.head))
+  }
+  return [
+    String(guards),
+    plainArray(heads.map(({ id }) => uuidOf(id))),
+    plainArray(writes.map(({ before }) => (before as ReadJob | null)?.revision ?? 0)),
+    plainArray(heads.map(({ watermark }) => watermark)),
+    plainArray(heads.map(({ nextAt }) => nextAt)),
+    plainArray(heads.map(({ cancelsBelow }) => cancelsBelow)),
+    plainArray(counts.map(({ pending }) => pending)),
+    plainArray(counts.map(({ delayed }) => delayed)),
+    plainArray(counts.map(({ queued }) => queued)),
+    plainArray(counts.map(({ running }) => running)),
+    ...rows.values(),
+    String(sums.pending),
+    String(sums.queued),
+    String(sums.running),
+  ]
+}
+
+function addDifference(sums: Record<keyof LiveCounts, number>, before: LiveCounts | null, after: LiveCounts): void {
+  sums.pending += after.pending - (before?.pending ?? 0)
+  sums.queued += after.queued - (before?.queued ?? 0)
+  sums.running += after.running - (before?.running ?? 0)
+}
+
+/** The occurrences of a step, column by column. */
+class OccurrenceRows {
+  readonly #ops: number[] = []
+  readonly #ids: string[] = []
+  readonly #jobs: string[] = []
+  readonly #written: WrittenOccurrence[] = []
+  readonly #owners: (number | null)[] = []
+  readonly #nodes: string[] = []
+  readonly #incarnations: string[] = []
+  readonly #numbers: Map<string, number> = new Map()
+
+  add(before: LedgerEntry | null, after: OccurrenceRecord, written: WrittenOccurrence): void {
+    this.#ops.push(
+      isFinal(after.state) ? (before === null ? ops.record : ops.end) : before === null ? ops.create : ops.change,
+    )
+    this.#ids.push(uuidOf(after.id))
+    this.#jobs.push(uuidOf(after.jobId))
+    this.#written.push(written)
+    this.#owners.push(after.owner === null ? null : this.#numberOf(after.owner))
+  }
+
+  /** The place of an owner among those of this step, from 1 on. */
+  #numberOf({ node, incarnation }: Owner): number {
+    const name = `${node.length} ${node}${incarnation}`
+    const known = this.#numbers.get(name)
+    if (known !== undefined) return known
+    this.#nodes.push(storeText(node))
+    this.#incarnations.push(storeText(incarnation))
+    this.#numbers.set(name, this.#nodes.length)
+    return this.#nodes.length
+  }
+
+  values(): readonly SqlValue[] {
+    const columns = writtenColumns.map(([name]) => {
+      const column = this.#columnOf(name)
+      return textColumns.has(name) ? textArray(column as (string | null)[]) : plainArray(column)
+    })
+    return [
+      plainArray(this.#ops),
+      ...columns,
+      plainArray(this.#owners),
+      textArray(this.#nodes),
+      textArray(this.#incarnations),
+    ]
+  }
+
+  #columnOf(name: (typeof writtenColumns)[number][0]): Column {
+    if (name === 'id') return this.#ids
+    if (name === 'job') return this.#jobs
+    return this.#written.map((row) => row[name])
+  }
+}

@@ -1,0 +1,232 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { type Logger, systemClock } from '@jobistemer/core'
+import type { WakeUp } from '@jobistemer/core/storage'
+import type { Database } from './database.ts'
+
+type Listener = (wakeUp: WakeUp) => void
+
+const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
+
+/** How long the first message to oneself may take. */
+const trialLimitMs = 5000
+const longestPauseMs = 2000
+/** How long closing waits for what is to be told: it costs others latency only. */
+const closeLimitMs = 1000
+/** How often the connection is tried while nothing is heard. */
+const checkEveryMs = 60_000
+
+/** A connection that listens. */
+export interface Ear {
+  /** Rejects when the connection is gone. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The name of a schema's channel: names of channels are as short as all others, and shared by a whole database. */
+export function channelOf(schema: string): string {
+  return `jobistemer_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`
+}
+
+/** Tells other connections what was changed, and hears from a connection of its own what they have changed. */
+export class WakeUps {
+  readonly #database: () => Promise<Database>
+  readonly #channel: string
+  readonly #logger: Pick<Logger, 'warn'> | null
+  /** What this storage sends itself begins with this. */
+  readonly #sender: string = randomUUID()
+  readonly #listeners = new Set<Listener>()
+  /** What is to be told; `null` while nothing is on its way. */
+  #untold: Set<WakeUp['kind']> | null = null
+  #telling: Promise<void> = Promise.resolve()
+  #hearing: Hearing | null = null
+
+  constructor(database: () => Promise<Database>, schema: string, logger: Pick<Logger, 'warn'> | null) {
+    this.#database = database
+    this.#channel = channelOf(schema)
+    this.#logger = logger
+  }
+
+  /** While one message is on its way, the next ones gather. */
+  notify(news: ReadonlySet<WakeUp['kind']>): void {
+    // What was not told costs latency only.
+    if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
+    else for (const kind of news) this.#untold.add(kind)
+  }
+
+  async #tell(news: ReadonlySet<WakeUp['kind']>): Promise<void> {
+    let next = news
+    this.#untold = new Set()
+    try {
+      while (next.size > 0) {
+        const untold = new Set<WakeUp['kind']>()
+        this.#untold = untold
+        // A statement of its own, behind the commit: within a transaction that writes, all commits of the database would
+        // wait for one another.
+        const text = [this.#sender, ...next].join(' ')
+        await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
+        next = untold
+      }
+    } finally {
+      this.#untold = null
+    }
+  }
+
+  subscribe(listener: Listener): () => void {
+    // The same function may subscribe twice; each subscription ends by itself.
+    const subscription: Listener = (wakeUp) => listener(wakeUp)
+    this.#listeners.add(subscription)
+    if (this.#hearing === null) {
+      this.#hearing = new Hearing(this.#database, this.#channel, this.#logger, {
+        onText: (text) => this.#hear(text),
+        onStart: () => this.#raise(kinds),
+      })
+    }
+    return () => {
+      if (this.#listeners.delete(subscription) && this.#listeners.size === 0) this.#stopHearing()
+    }
+  }
+
+  /** Resolves when what was to be told is told. */
+  async close(): Promise<void> {
+    this.#listeners.clear()
+    let expire = () => {}
+    const expired = new Promise<void>((resolve) => {
+      expire = resolve
+    })
+    const timer = systemClock.setTimer(closeLimitMs, expire)
+    await Promise.race([Promise.all([this.#telling, this.#stopHearing()]), expired])
+    timer.cancel()
+  }
+
+  async #stopHearing(): Promise<void> {
+    const hearing = this.#hearing
+    this.#hearing = null
+    await hearing?.close()
+  }
+
+  #hear(text: string): void {
+    const [sender, ...news] = text.split(' ')
+    if (sender !== this.#sender) this.#raise(kinds.filter((kind) => news.includes(kind)))
+  }
+
+  #raise(news: readonly WakeUp['kind'][]): void {
+    for (const kind of news) {
+      for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener({ kind })
+    }
+  }
+}
+
+/** One stretch of listening, with one connection after the other. */
+class Hearing {
+  readonly #database: () => Promise<Database>
+  readonly #channel: string
+  readonly #logger: Pick<Logger, 'warn'> | null
+  readonly #events: { readonly onText: (text: string) => void; readonly onStart: () => void }
+  readonly #trial: string = `trial-${randomUUID()}`
+  #isClosed = false
+  #ear: Ear | null = null
+  #onTrial: () => void = () => {}
+  #cancelTimer: () => void = () => {}
+
+  constructor(
+    database: () => Promise<Database>,
+    channel: string,
+    logger: Pick<Logger, 'warn'> | null,
+    events: { readonly onText: (text: string) => void; readonly onStart: () => void },
+  ) {
+    this.#database = database
+    this.#channel = channel
+    this.#logger = logger
+    this.#events = events
+    this.#connect(0)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancelTimer()
+    this.#onTrial()
+    await this.#hangUp()
+  }
+
+  async #hangUp(): Promise<void> {
+    const ear = this.#ear
+    this.#ear = null
+    // Whatever is wrong with it: it is given up.
+    await ear?.close().catch(() => {})
+  }
+
+  /** Losing wake-ups costs latency only: whatever goes wrong, it tries again. */
+  #connect(failures: number): void {
+    let isLost = false
+    const again = (tries: number) => {
+      if (isLost || this.#isClosed) return
+      isLost = true
+      this.#cancelTimer()
+      this.#onTrial()
+      this.#hangUp()
+      this.#after(Math.min(50 * 2 ** Math.min(tries, 10), longestPauseMs), () => this.#connect(tries))
+    }
+    this.#listen(() => again(0)).then(
+      (isHeard) => {
+        if (isLost || this.#isClosed) return
+        if (!isHeard) {
+          this.#giveUp()
+          return
+        }
+        // Nobody knows what was said before.
+        this.#events.onStart()
+        this.#checkLater(() => again(0))
+      },
+      () => again(failures + 1),
+    )
+  }
+
+  /** Answers whether a message to oneself has come through. */
+  async #listen(onLost: () => void): Promise<boolean> {
+    const database = await this.#database()
+    const ear = await database.listen(this.#channel, (text) => this.#hear(text), onLost)
+    if (this.#isClosed) {
+      await ear.close()
+      return false
+    }
+    this.#ear = ear
+    let isHeard = false
+    const trial = new Promise<void>((resolve) => {
+      this.#onTrial = resolve
+    }).then(() => {
+      isHeard = !this.#isClosed
+    })
+    await database.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, this.#trial])
+    const limit = new Promise<void>((resolve) => this.#after(trialLimitMs, resolve))
+    await Promise.race([trial, limit])
+    this.#cancelTimer()
+    return isHeard
+  }
+
+  #hear(text: string): void {
+    if (text === this.#trial) this.#onTrial()
+    else if (!text.startsWith('trial-')) this.#events.onText(text)
+  }
+
+  #giveUp(): void {
+    this.#hangUp()
+    const message =
+      'wake-ups do not come through, and nodes will poll: a pooler that lends connections for one transaction is ' +
+      'between. Lead the storage around it, or open it with wakeUps: false.'
+    if (this.#logger === null) process.emitWarning(`jobistemer: ${message}`, { code: 'JOBISTEMER_NO_WAKE_UPS' })
+    else this.#logger.warn({ channel: this.#channel }, message)
+  }
+
+  #checkLater(onLost: () => void): void {
+    this.#after(checkEveryMs, () => {
+      this.#ear?.check().then(() => {
+        if (!this.#isClosed) this.#checkLater(onLost)
+      }, onLost)
+    })
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    const timer = systemClock.setTimer(delayMs, callback, { unref: true })
+    this.#cancelTimer = () => timer.cancel()
+  }
+}

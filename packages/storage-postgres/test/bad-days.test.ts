@@ -1,0 +1,252 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import pg from 'pg'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { PostgresConnection, PostgresPool } from '../src/index.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
+
+const create = (storage: Storage, job: `job_${string}`, index = 1) =>
+  storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(job, index)] })
+
+/** A pool whose statements fail as told: each error is for the next statement that matches. */
+function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: string }[]): PostgresPool {
+  const query = async (connection: PostgresConnection, text: string, values?: unknown[]) => {
+    const place = failures.findIndex(({ on }) => on.test(text))
+    if (place < 0) return await connection.query(text, values)
+    const code = failures.splice(place, 1)[0]?.code
+    // By the server itself, so that the transaction is as it would be.
+    return await connection.query(`DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '${code}'; END $$`)
+  }
+  return {
+    async connect() {
+      const connection = await real.connect()
+      return {
+        query: async (text, values) => await query(connection, text, values),
+        release: (broken) => connection.release(broken),
+      }
+    },
+  }
+}
+
+describe('a conflict', () => {
+  it.each(['40P01', '40001'])('of the code %s does not reach the caller', async (code) => {
+    const schema = newSchema()
+    const failures = [/write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
+    const storage = open({ pool: failing(pool(), failures), schema })
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    expect(await create(storage, id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
+    expect(failures).toHaveLength(0)
+    expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
+  })
+
+  it('that does not end is said', async () => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const failures = Array.from({ length: 100 }, () => ({ on: /write_step/, code: '40001' }))
+    const storage = open({ pool: failing(pool(), failures), schema })
+    await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '40001' } })
+  })
+})
+
+describe('a failure of the server', () => {
+  it.each([
+    ['53100', 'STORAGE_FULL'],
+    ['53300', 'STORAGE_BUSY'],
+    ['57014', 'STORAGE_BUSY'],
+    ['55P03', 'STORAGE_BUSY'],
+    ['25006', 'STORAGE_BUSY'],
+    ['42501', 'STORAGE_UNREADABLE'],
+    ['22003', 'STORAGE_FAILED'],
+  ])('of the code %s is a %s, and nothing was stored', async (code, meaning) => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const storage = open({ pool: failing(pool(), [{ on: /write_step/, code }]), schema })
+    const error = await create(storage, id).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: meaning, cause: { code }, remedy: expect.stringMatching(/\.$/) })
+    expect(await create(storage, id)).toMatchObject([{ outcome: 'created' }])
+  })
+
+  it('that ends a connection within a statement leaves the call repeatable', async () => {
+    const schema = newSchema()
+    const storage = open({ pool: pool(), schema })
+    const { id } = await addJob(storage, 'alpha')
+    const holder = await connection()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+    const waiting = create(storage, id).catch((reason: unknown) => reason)
+    const blocked = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}"%'`
+    await expect.poll(() => query(blocked)).toHaveLength(1)
+    await query(`SELECT pg_terminate_backend(pid) FROM (${blocked}) b`)
+    expect(await waiting).toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57P01' } })
+    await holder.query('ROLLBACK')
+    expect(await create(storage, id)).toMatchObject([{ outcome: 'created' }])
+  })
+})
+
+describe('limits of time', () => {
+  it('hold for a lock that somebody keeps', async () => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const holder = await connection()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+    const storage = open({ pool: pool(), schema, commandTimeout: 200 })
+    await expect(create(storage, id)).rejects.toMatchObject({
+      code: 'STORAGE_BUSY',
+      field: 'commandTimeout',
+      value: 200,
+    })
+    await holder.query('ROLLBACK')
+  })
+
+  it('hold for a pool without a connection left, and what comes late goes back to it', async () => {
+    const small = pool({ max: 1 })
+    const storage = open({ pool: small, schema: newSchema(), commandTimeout: 200 })
+    await addJob(open({ pool: small, schema: newSchema() }), 'alpha')
+    const lent = await small.connect()
+    await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+    lent.release()
+    await expect.poll(() => small.idleCount).toBe(1)
+  })
+
+  it('hold for answers that get lost, and the connection is not used again', async () => {
+    const schema = newSchema()
+    await addJob(open({ pool: pool(), schema }), 'alpha')
+    const far = await proxy()
+    const through = pool({ connectionString: far.url, max: 1 })
+    const storage = open({ pool: through, schema, commandTimeout: 300 })
+    await storage.listJobs({ limit: 1, cursor: null })
+    far.loseAnswers()
+    await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+    far.heal()
+    await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
+  })
+
+  it('of the server are heard', async () => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const holder = await connection()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+    const storage = open({ pool: pool({ statement_timeout: 200 }), schema })
+    await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57014' } })
+    await holder.query('ROLLBACK')
+  })
+})
+
+it('a server that takes only reads says so, and is read', async () => {
+  const schema = newSchema()
+  const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+  const standby = pool({ options: '-c default_transaction_read_only=on' })
+  const storage = open({ pool: standby, schema })
+  expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
+  await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '25006' } })
+})
+
+it('another default of the isolation changes nothing', async () => {
+  const schema = newSchema()
+  const strict = pool({ options: '-c default_transaction_isolation=serializable' })
+  const storages = Array.from({ length: 4 }, () => open({ pool: strict, schema }))
+  const { id } = await addJob(storages[0] as Storage, 'alpha', 'queue')
+  for (let index = 1; index <= 10; index++) {
+    const answers = await Promise.all(storages.map(async (storage) => await create(storage, id, index)))
+    expect(answers.flat().filter(({ outcome }) => outcome === 'created')).toHaveLength(1)
+  }
+})
+
+describe('a server of its own', () => {
+  let server: PostgresServer | null = null
+  const own: pg.Pool[] = []
+
+  afterEach(async () => {
+    for (const one of own.splice(0)) await one.end()
+    await server?.stop()
+    server = null
+  })
+
+  async function start(config: Record<string, string> = {}) {
+    const started = await startPostgres({ config })
+    server = started
+    const through = new pg.Pool({ connectionString: started.url })
+    through.on('error', () => {})
+    own.push(through)
+    return { started, through }
+  }
+
+  it('that crashes and comes back has lost nothing that was acknowledged, and forgets nodes for a heartbeat', async () => {
+    const { started, through } = await start()
+    const storage = open({ pool: through })
+    const jobs = await Promise.all(
+      Array.from({ length: 3 }, async (_, index) => await addJob(storage, `job-${index}`, 'queue')),
+    )
+    const node = { node: 'a', incarnation: 'a-1', startedAt: 1, leaving: false, about: {} }
+    const beat = (counter: number, more = {}) =>
+      storage.heartbeat({ now: 1, own: { ...node, counter }, remove: [], profilesOf: ['a-1'], ...more })
+    await beat(1, { profile: { handlers: ['x'] } })
+    const last = 12
+    let done = 0
+    let crash: () => void = () => {}
+    const half = new Promise<void>((resolve) => {
+      crash = resolve
+    })
+    const again = async <T>(call: () => Promise<T>): Promise<T> => {
+      for (;;) {
+        try {
+          return await call()
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'STORAGE_BUSY' })
+          await new Promise<void>((resolve) => setImmediate(resolve))
+        }
+      }
+    }
+    const writers = jobs.map(async ({ id }) => {
+      for (let index = 1; index <= last; index++) {
+        const [created] = await again(() => create(storage, id, index))
+        // After a lost answer, the record is there and its owner is this one.
+        expect(created).toMatchObject({ outcome: expect.stringMatching(/created|exists/), state: 'running', token: 1 })
+        const [settled] = await again(() => storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] }))
+        expect(settled?.outcome).toBe('ok')
+        if (++done === 9) crash()
+      }
+    })
+    const written = Promise.all(writers)
+    await Promise.race([half, written])
+    await started.kill()
+    await started.restart()
+    await written
+    const slots = (_: unknown, after: number, until: number) =>
+      Array.from(
+        { length: Math.max(0, Math.floor((until - after) / minute)) },
+        (__, index) => after + (index + 1) * minute,
+      )
+    await assertLedger(storage, { atRest: true, slots })
+    expect((await storage.heartbeat({ now: 2, own: null, remove: [], profilesOf: [] })).nodes).toEqual([])
+    expect(await beat(2)).toEqual({ nodes: [{ ...node, counter: 2 }], profiles: [{ handlers: ['x'] }] })
+  }, 120_000)
+
+  it('without a connection left says so', async () => {
+    const { through } = await start({ max_connections: '10', superuser_reserved_connections: '3' })
+    await through.query('CREATE ROLE common LOGIN')
+    await through.query('GRANT CREATE ON DATABASE postgres TO common')
+    const url = `postgres://common@${server?.host}:${server?.port}/postgres`
+    const many = new pg.Pool({ connectionString: url, max: 20 })
+    own.push(many)
+    many.on('error', () => {})
+    const storage = open({ pool: many, wakeUps: false })
+    await addJob(storage, 'alpha')
+    const lent: pg.PoolClient[] = []
+    try {
+      for (;;) lent.push(await many.connect())
+    } catch (error) {
+      expect(error).toMatchObject({ code: '53300' })
+    }
+    const answer = await storage.listJobs({ limit: 1, cursor: null }).catch((reason: unknown) => reason)
+    for (const one of lent) one.release()
+    expect(answer).toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '53300' } })
+    await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
+  })
+})

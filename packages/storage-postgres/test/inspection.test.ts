@@ -1,0 +1,85 @@
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, inject, it, onTestFinished } from 'vitest'
+import { inspectPostgres, postgresStorage } from '../src/index.ts'
+
+const { url } = inject('postgres')
+const schema = 'inspected'
+let pool: pg.Pool
+
+beforeAll(() => {
+  pool = new pg.Pool({ connectionString: url })
+})
+
+afterAll(() => pool.end())
+
+beforeEach(async () => {
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+})
+
+async function makeSchema(): Promise<void> {
+  const storage = postgresStorage({ pool, schema })
+  await storage.listJobs({ limit: 1, cursor: null })
+  await storage.close()
+}
+
+it('an empty database is one in which the schema can be made, and looking makes nothing', async () => {
+  const { form, formNeeded, missingRights, isStandby, isReadOnly } = await inspectPostgres({ pool, schema })
+  expect({ form, missingRights, isStandby, isReadOnly }).toEqual({
+    form: null,
+    missingRights: [],
+    isStandby: false,
+    isReadOnly: false,
+  })
+  expect(formNeeded).toBeGreaterThan(0)
+  const { rows } = await pool.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])
+  expect(rows).toEqual([])
+})
+
+it('tells the form, the settings of the server and that notifications come through', async () => {
+  await makeSchema()
+  const { form, formNeeded, settings, unvacuumed, hearsNotifications } = await inspectPostgres({ url, schema })
+  expect(form).toBe(formNeeded)
+  // Those of the quick server of these tests.
+  expect(settings).toEqual({ fsync: false, fullPageWrites: false, synchronousCommit: 'off', autovacuum: true })
+  expect({ unvacuumed, hearsNotifications }).toEqual({ unvacuumed: [], hearsNotifications: true })
+  expect((await inspectPostgres({ url, schema, wakeUps: false })).hearsNotifications).toBeNull()
+})
+
+it('names the tables that autovacuum passes over, and the transaction that holds vacuum up', async () => {
+  await makeSchema()
+  await pool.query(`ALTER TABLE ${schema}.live SET (autovacuum_enabled = off)`)
+  const holder = new pg.Client({ connectionString: url, application_name: 'report' })
+  onTestFinished(() => holder.end())
+  await holder.connect()
+  await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+  await holder.query('SELECT 1')
+  const { unvacuumed, vacuumHolders } = await inspectPostgres({ pool, schema })
+  expect(unvacuumed).toEqual(['live'])
+  const own = vacuumHolders.find(({ name }) => name.endsWith(' report'))
+  expect(own).toMatchObject({ kind: 'transaction', forMs: expect.any(Number) })
+})
+
+it('names what a user may not do', async () => {
+  await makeSchema()
+  await pool.query(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC`)
+  onTestFinished(async () => {
+    await pool.query(`DROP SCHEMA ${schema} CASCADE; DROP ROLE guest`)
+  })
+  const guest = new URL(url)
+  guest.username = 'guest'
+  const rights = async () => (await inspectPostgres({ url: guest, schema })).missingRights
+  expect(await rights()).toEqual(expect.arrayContaining(['USAGE ON SCHEMA', 'INSERT ON live', 'SELECT ON heads']))
+  expect((await inspectPostgres({ url: guest, schema })).form).toBeNull()
+  await pool.query(`GRANT USAGE ON SCHEMA ${schema} TO guest;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO guest;
+    REVOKE DELETE ON ${schema}.live FROM guest`)
+  expect(await rights()).toEqual(['DELETE ON live'])
+  expect((await inspectPostgres({ url: guest, schema: 'none' })).missingRights).toEqual(['CREATE ON DATABASE'])
+  await pool.query(`DROP SCHEMA ${schema} CASCADE; CREATE SCHEMA ${schema}; GRANT USAGE ON SCHEMA ${schema} TO guest`)
+  expect(await rights()).toEqual(['CREATE ON SCHEMA'])
+})
+
+it('a server that is not there is told of as the storage tells of it', async () => {
+  await expect(inspectPostgres({ url: 'postgres://localhost:1/none' })).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  await expect(inspectPostgres({ url: 'here' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'url' })
+})

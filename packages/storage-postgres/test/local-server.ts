@@ -1,0 +1,21 @@
+import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import type { TestProject } from 'vitest/node'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly postgres: Pick<PostgresServer, 'url' | 'socketUrl' | 'host' | 'port'>
+  }
+}
+
+// One server for all files, and a schema for each test. What its tests are about does not hang on the disk.
+let server: PostgresServer | undefined
+
+export async function setup(project: TestProject): Promise<void> {
+  server = await startPostgres({ quick: true, config: { max_connections: '200' } })
+  const { url, socketUrl, host, port } = server
+  project.provide('postgres', { url, socketUrl, host, port })
+}
+
+export async function teardown(): Promise<void> {
+  await server?.stop()
+}

@@ -1,0 +1,115 @@
+import type { Storage } from '@jobistemer/core/storage'
+import type pg from 'pg'
+import { beforeEach, expect, it } from 'vitest'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
+import { useSchemas } from './schemas.ts'
+
+const { open, pool, query, schema: newSchema } = useSchemas()
+
+interface Activity {
+  readonly relname: string
+  readonly seq_tup_read: number
+  readonly n_tup_upd: number
+  readonly n_tup_hot_upd: number
+}
+
+let schema: string
+let mine: pg.Pool
+let storage: Storage
+
+beforeEach(() => {
+  schema = newSchema()
+  // One connection, which keeps the plans that it made while the tables were empty.
+  mine = pool({ max: 1 })
+  storage = open({ pool: mine, schema, wakeUps: false })
+})
+
+/** What the server counts comes out when the connection ends at the latest. */
+async function activity(): Promise<Record<string, Activity>> {
+  await storage.close()
+  const pid = (await mine.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
+  await mine.query('SELECT pg_terminate_backend($1)', [pid]).catch(() => {})
+  await expect.poll(() => query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).toHaveLength(0)
+  const rows = await query(
+    `SELECT relname, seq_tup_read::int, n_tup_upd::int, n_tup_hot_upd::int FROM pg_stat_user_tables WHERE schemaname = $1`,
+    [schema],
+  )
+  return Object.fromEntries((rows as Activity[]).map((row) => [row.relname, row]))
+}
+
+async function fill(job: string): Promise<void> {
+  const values = `0, 1, 1, 0, 1, ${start}, ${start}, ${start}, 60000`
+  await query(
+    `INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
+       started_at, timeout, finished_at)
+     SELECT gen_random_uuid(), $1, ${start} - n * ${minute}, 5, ${values}, ${start} FROM generate_series(1, 30000) n`,
+    [job.slice(4)],
+  )
+  await query(
+    `INSERT INTO ${schema}.live (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
+       started_at, timeout)
+     SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 5000) n`,
+  )
+  await query(
+    `INSERT INTO ${schema}.heads (id, revision, watermark, max_queued, version, pending, delayed, queued, running, policy, handler_key)
+     SELECT gen_random_uuid(), 0, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
+  )
+}
+
+it('nothing that nodes do goes through the history, all that waits or all jobs', async () => {
+  const { id } = await addJob(storage, 'alpha', 'queue')
+  const round = async (index: number) => {
+    const now = slotAt(index)
+    const item = slotItem(id, index)
+    await storage.createOccurrences({ now, owner, items: [item] })
+    const waiting = {
+      ...slotItem(id, index),
+      kind: 'trigger',
+      id: `occ_${id.slice(4, -3)}${100 + index}`,
+      dueAt: now,
+    } as const
+    await storage.createOccurrences({ now, owner, items: [{ ...waiting, runs: null }] })
+    const [settled] = await storage.settle({ now: now + 20, items: [finishItem(id, index)] })
+    expect(settled).toMatchObject({ outcome: 'ok', woken: { id: waiting.id } })
+    const { claimed } = await storage.claim({ now: now + 30, owner, limit: 9, exceptHandlerKeys: [], sweep: true })
+    expect(claimed).toMatchObject([{ id: waiting.id, token: 1 }])
+    const finish = { ...finishItem(id, index), id: waiting.id, scheduledAt: now }
+    expect(await storage.settle({ now: now + 40, items: [finish] })).toMatchObject([{ outcome: 'ok' }])
+    const { occurrences, latest, counts } = await storage.get({
+      occurrences: [item.id],
+      latest: [id],
+      counts: [id, 'all'],
+    })
+    const none = { pending: 0, queued: 0, running: 0 }
+    expect({ occurrences, latest, counts }).toMatchObject({ occurrences: [{ id: item.id }], counts: [none, none] })
+    expect(latest[0]?.scheduledAt).toBe(now)
+    const page = { limit: 5, cursor: null, order: 'descending', runs: true } as const
+    expect(await storage.listOccurrences({ kind: 'job', jobId: id, ...page })).toMatchObject({
+      items: { length: 2 + Math.min(index - 1, 1) * 3 },
+    })
+    expect((await storage.listOccurrences({ kind: 'failed', ...page })).items).toHaveLength(0)
+    expect((await storage.listOccurrences({ kind: 'live', state: 'running', ...page })).items).toHaveLength(0)
+  }
+  await round(1)
+  await fill(id)
+  for (let index = 2; index <= 6; index++) await round(index)
+  const { heads, history, live } = await activity()
+  // The first round found a handful of rows, and may have read them all.
+  expect(history?.seq_tup_read).toBeLessThan(50)
+  expect(live?.seq_tup_read).toBeLessThan(50)
+  expect(heads?.seq_tup_read).toBeLessThan(50)
+})
+
+it('an end and what is said meanwhile touch no index of the head and of the occurrence', async () => {
+  const jobs = await Promise.all(Array.from({ length: 20 }, async (_, index) => await addJob(storage, `job-${index}`)))
+  await storage.createOccurrences({ now: slotAt(1), owner, items: jobs.map(({ id }) => slotItem(id, 1)) })
+  const progress = jobs.map(({ id }) => ({ ...finishItem(id, 1), change: { kind: 'progress' } as const }))
+  await storage.settle({ now: slotAt(1) + 10, items: progress })
+  await storage.settle({ now: slotAt(1) + 20, items: jobs.map(({ id }) => ({ ...finishItem(id, 1), sequence: 2 })) })
+  const { heads, live, history } = await activity()
+  expect(live).toMatchObject({ n_tup_upd: 20, n_tup_hot_upd: 20 })
+  // Of the four updates of a head one moves the next instant, and one was that of the creation.
+  expect(heads?.n_tup_upd).toBe(80)
+  expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
+  expect(history?.n_tup_upd).toBe(0)
+})

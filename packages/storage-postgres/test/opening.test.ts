@@ -1,0 +1,186 @@
+import { JobistemerError } from '@jobistemer/core'
+import pg from 'pg'
+import { expect, inject, it } from 'vitest'
+import { postgresMigrations } from '../src/index.ts'
+import { addJob } from './job.ts'
+import { urlAt, useSchemas } from './schemas.ts'
+
+const { open, pool, query, schema: newSchema } = useSchemas()
+
+/** What any call says of a schema that cannot be used. */
+async function refusal(options: Parameters<typeof open>[0]): Promise<JobistemerError> {
+  const error = await open({ commandTimeout: 5000, ...options })
+    .listJobs({ limit: 1, cursor: null })
+    .catch((reason: unknown) => reason)
+  if (!JobistemerError.isInstance(error)) throw new Error(`not refused: ${String(error)}`)
+  expect(error.remedy).toMatch(/\.$/)
+  return error
+}
+
+it('makes the schema at the first call, and not before', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  expect(await query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])).toHaveLength(0)
+  await addJob(storage, 'alpha')
+  expect(await query(`SELECT version FROM ${schema}.jobistemer_form`)).toEqual([{ version: 1 }])
+})
+
+it('many that open a new schema at the same time all get it', async () => {
+  const schema = newSchema()
+  const storages = Array.from({ length: 8 }, () => open({ pool: pool({ max: 1 }), schema }))
+  await Promise.all(storages.map(async (storage, index) => await addJob(storage, `job-${index}`)))
+  expect(await storages[0]?.listJobs({ limit: 10, cursor: null })).toMatchObject({ items: { length: 8 } })
+})
+
+it('takes any name of a schema for nothing but a name', async () => {
+  const schema = `a "b" '; $step$ $step1$ ${process.pid} \\ ü`
+  const storage = open({ pool: pool(), schema })
+  const { id } = await addJob(storage, 'alpha')
+  expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
+  await query(`DROP SCHEMA "${schema.replaceAll('"', '""')}" CASCADE`)
+})
+
+it('leaves a schema alone that belongs to another application', async () => {
+  const schema = newSchema()
+  await query(`CREATE SCHEMA ${schema}`)
+  await query(`CREATE TABLE ${schema}.heads (x integer)`)
+  expect(await refusal({ pool: pool(), schema })).toMatchObject({
+    code: 'STORAGE_FOREIGN',
+    field: 'schema',
+    value: schema,
+  })
+  expect(await query('SELECT tablename FROM pg_tables WHERE schemaname = $1', [schema])).toHaveLength(1)
+})
+
+it('leaves a schema alone that a newer version has made', async () => {
+  const schema = newSchema()
+  await addJob(open({ pool: pool(), schema }), 'alpha')
+  await query(`UPDATE ${schema}.jobistemer_form SET version = 99`)
+  expect(await refusal({ pool: pool(), schema })).toMatchObject({ code: 'STORAGE_SCHEMA_NEWER', value: schema })
+})
+
+it('makes nothing where it may not, and uses what was made by hand', async () => {
+  const schema = newSchema()
+  const options = { pool: pool(), schema, migrate: false }
+  expect(await refusal(options)).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'migrate' })
+  expect(await query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])).toHaveLength(0)
+  await query(postgresMigrations({ schema }))
+  const { id } = await addJob(open(options), 'alpha')
+  expect(await open(options).get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
+})
+
+it('needs no right of the database when its schema is there', async () => {
+  const [schema, role] = [newSchema(), `role_${process.pid}`]
+  await query(`CREATE ROLE ${role} LOGIN`)
+  try {
+    const url = `postgres://${role}@${inject('postgres').host}:${inject('postgres').port}/postgres`
+    const mine = pool({ connectionString: url })
+    expect(await refusal({ pool: mine, schema })).toMatchObject({
+      code: 'STORAGE_UNREADABLE',
+      cause: { code: '42501' },
+    })
+    await query(`CREATE SCHEMA ${schema} AUTHORIZATION ${role}`)
+    await addJob(open({ pool: mine, schema }), 'alpha')
+  } finally {
+    await query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+    await query(`DROP ROLE ${role}`)
+  }
+})
+
+it('runs under a user that may only use what is there', async () => {
+  const [schema, role] = [newSchema(), `user_${process.pid}`]
+  await query(`CREATE ROLE ${role} LOGIN`)
+  try {
+    await query(postgresMigrations({ schema }))
+    await query(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`)
+    const url = `postgres://${role}@${inject('postgres').host}:${inject('postgres').port}/postgres`
+    const storage = open({ pool: pool({ connectionString: url }), schema, migrate: false })
+    await expect(addJob(storage, 'alpha')).rejects.toMatchObject({ code: 'STORAGE_UNREADABLE' })
+    await query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`)
+    const { id } = await addJob(storage, 'alpha')
+    expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
+  } finally {
+    await query(`DROP OWNED BY ${role}`)
+    await query(`DROP ROLE ${role}`)
+  }
+})
+
+it('says what is wrong with a database', async () => {
+  const place = inject('postgres')
+  const latin = `latin_${process.pid}`
+  await query(`CREATE DATABASE ${latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
+  const other = pool({ connectionString: urlAt(place, latin), max: 1 })
+  try {
+    const wrongEncoding = await refusal({ pool: other })
+    expect(wrongEncoding).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'schema' })
+    expect(wrongEncoding.message).toContain('LATIN1')
+  } finally {
+    await other.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()',
+      [latin],
+    )
+    await query(`DROP DATABASE ${latin} WITH (FORCE)`)
+  }
+  const missing = await refusal({ url: urlAt(place, 'no_such_database') })
+  expect(missing).toMatchObject({ code: 'STORAGE_UNREADABLE', cause: { code: '3D000' } })
+  const stranger = await refusal({ url: `postgres://nobody:secret@${place.host}:${place.port}/postgres` })
+  expect(stranger).toMatchObject({ code: 'STORAGE_UNREADABLE', cause: { code: '28000' } })
+  expect(stranger.message).not.toContain('secret')
+  const nowhere = await refusal({ url: urlAt({ host: '127.0.0.1', port: 1 }) })
+  expect(nowhere).toMatchObject({ code: 'STORAGE_BUSY' })
+  expect(nowhere.message).toContain('127.0.0.1:1')
+})
+
+it('finds what was wrong to be right with the next call', async () => {
+  const schema = newSchema()
+  await query(`CREATE SCHEMA ${schema}`)
+  await query(`CREATE TABLE ${schema}.other (x integer)`)
+  const storage = open({ pool: pool(), schema })
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })
+  await query(`DROP TABLE ${schema}.other`)
+  expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
+})
+
+it('makes a schema anew that was dropped while it was open', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  await addJob(storage, 'alpha')
+  await query(`DROP SCHEMA ${schema} CASCADE`)
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  await addJob(storage, 'beta')
+  expect(await storage.listJobs({ limit: 9, cursor: null })).toMatchObject({ items: [{ name: 'beta' }] })
+})
+
+it('ends with its own pool, and leaves one that it was given', async () => {
+  const given = pool()
+  const schema = newSchema()
+  const storage = open({ pool: given, schema })
+  await addJob(storage, 'alpha')
+  await storage.close()
+  expect((await given.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+  const own = open({ url: `${inject('postgres').url}?application_name=own_${schema}`, schema })
+  await own.listJobs({ limit: 1, cursor: null })
+  await own.close()
+  await expect
+    .poll(() => query(`SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'own_${schema}'`))
+    .toEqual([{ count: 0 }])
+})
+
+it('uses a single client one step after the other', async () => {
+  const client = new pg.Client({ connectionString: inject('postgres').url })
+  await client.connect()
+  const storage = open({ client, schema: newSchema() })
+  await Promise.all(Array.from({ length: 12 }, async (_, index) => await addJob(storage, `job-${index}`)))
+  expect(await storage.listJobs({ limit: 20, cursor: null })).toMatchObject({ items: { length: 12 } })
+  await storage.close()
+  await client.end()
+})
+
+it('says that a pool has ended', async () => {
+  const ended = new pg.Pool({ connectionString: inject('postgres').url })
+  const storage = open({ pool: ended, schema: newSchema(), wakeUps: false })
+  await addJob(storage, 'alpha')
+  await ended.end()
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+})

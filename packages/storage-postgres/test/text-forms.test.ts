@@ -1,0 +1,96 @@
+import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import type { TaskRunRecord } from '@jobistemer/core/storage'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { uuidOf, uuidOrNull } from '../src/ids.ts'
+import { parseRuns, printRuns } from '../src/runs-text.ts'
+import { textArray } from '../src/sql.ts'
+import { readText, storeText } from '../src/stored-text.ts'
+import { useSchemas } from './schemas.ts'
+
+const { query } = useSchemas()
+
+/** Every unit of UTF-16, halves of pairs and control characters too. */
+const anyText = fc
+  .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 12 })
+  .map((units) => String.fromCharCode(...units))
+const oddText = fc
+  .array(
+    fc.constantFrom('\0', '\u0001', '0', '1', 'd800', '\ud800', '\udc00', '"', '\\', '{', '}', ',', 'NULL', ' ', 'ä'),
+    { maxLength: 8 },
+  )
+  .map((parts) => parts.join(''))
+
+describe('a text', () => {
+  it('comes back as it was, and is equal only to itself', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, oddText), fc.oneof(anyText, oddText), (text, other) => {
+        const stored = storeText(text)
+        expect(readText(stored)).toBe(text)
+        expect(Buffer.from(stored).toString()).toBe(stored)
+        expect(stored).not.toContain('\0')
+        expect(stored === storeText(other)).toBe(text === other)
+      }),
+    )
+  })
+
+  it('passes through the server in an array', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(fc.oneof(anyText, oddText))), async (texts) => {
+        const stored = texts.map((text) => (text === null ? null : storeText(text)))
+        const [row] = await query('SELECT array_to_json($1::text::text[])::text AS back', [textArray(stored)])
+        const back = JSON.parse(row.back) as (string | null)[]
+        expect(back.map((text) => (text === null ? null : readText(text)))).toEqual(texts)
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
+
+describe('task runs', () => {
+  it('come back as they were', () => {
+    const instant = fc.integer({ min: -4e15, max: 4e15 })
+    const attempt = fc.record({
+      state: fc.constantFrom('running', 'succeeded', 'failed', 'timed_out', 'aborted', 'lost', 'waiting'),
+      startedAt: instant,
+      endedAt: fc.option(instant),
+      reason: fc.constantFrom(undefined, 'shutdown'),
+    })
+    const run = fc.record({
+      task: fc.string({ minLength: 1, unit: 'binary' }),
+      state: fc.constantFrom('running', 'retrying', 'completed', 'failed', 'canceled'),
+      attempts: fc.array(attempt, { maxLength: 3 }),
+      result: fc.oneof(fc.constant(undefined), fc.jsonValue()),
+    })
+    fc.assert(
+      fc.property(fc.array(run, { maxLength: 3 }), instant, (found, scheduledAt) => {
+        const numbered = found.map((one) => ({
+          ...one,
+          attempts: one.attempts.map((a, index) => ({ number: index + 1, ...a })),
+        }))
+        const runs = JSON.parse(JSON.stringify(numbered)) as TaskRunRecord[]
+        expect(parseRuns(printRuns(runs, scheduledAt), scheduledAt)).toEqual(runs)
+      }),
+    )
+  })
+
+  it('are short where nothing is out of the ordinary', () => {
+    const attempts = [{ number: 1, state: 'succeeded', startedAt: 1005, endedAt: 1017 }] as const
+    expect(printRuns([{ task: 'work', state: 'completed', attempts }], 1000)).toBe('[["work",2,[1,5,17]]]')
+    expect(printRuns([], 0)).toBeNull()
+  })
+})
+
+describe('an id', () => {
+  it('is stored as its UUID', () => {
+    const id = occurrenceId(jobId('nightly'), 0)
+    expect(`occ_${uuidOf(id)}`).toBe(id)
+  })
+
+  it('of another form is never found and never stored', () => {
+    for (const id of ['occ_1', `occ_${'A'.repeat(8)}-0000-0000-0000-000000000000`, 'occ_']) {
+      expect(uuidOrNull(id as OccurrenceId)).toBeNull()
+      expect(() => uuidOf(id as OccurrenceId)).toThrow(expect.objectContaining({ code: 'STORAGE_REFUSED' }))
+    }
+  })
+})

@@ -1,0 +1,138 @@
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
+import { startPgBouncer } from '@jobistemer/test-servers'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { channelOf } from '../src/wake-ups.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
+
+/** Gathers what a storage hears; `next` waits for one of a kind, and gives what was heard up to then. */
+function listen(storage: Storage) {
+  const heard: WakeUp['kind'][] = []
+  const waiting: (() => void)[] = []
+  const stop = storage.subscribe?.(({ kind }) => {
+    heard.push(kind)
+    for (const wake of waiting.splice(0)) wake()
+  })
+  return {
+    heard,
+    stop: () => stop?.(),
+    async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
+      while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
+      return heard.splice(0)
+    },
+  }
+}
+
+const everyKind = ['due', 'cancel', 'jobs', 'nodes']
+
+describe('wake-ups', () => {
+  it('come for what others can take, ask and change, and not for one’s own', async () => {
+    const schema = newSchema()
+    const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
+    const ears = listen(watched)
+    expect(await ears.next('nodes')).toEqual(everyKind)
+    const job = await addJob(other, 'alpha', 'queue')
+    await ears.next('jobs')
+    await other.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(job.id, 1), runs: null }] })
+    await ears.next('due')
+    await other.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    const { id, jobId, scheduledAt } = slotItem(job.id, 1)
+    const cancel = { id, jobId, scheduledAt, reason: 'stop', actor: null, mode: 'request' } as const
+    await other.cancel({ now: slotAt(1), items: [cancel] })
+    await ears.next('cancel')
+    await addJob(watched, 'beta')
+    await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
+    await addJob(other, 'gamma')
+    await ears.next('jobs')
+    // What was said before it has come before it: nothing was heard of one's own.
+    expect(ears.heard).toEqual([])
+  })
+
+  it('of another schema are not heard', async () => {
+    const [mine, another] = [newSchema(), newSchema()]
+    const ears = listen(open({ pool: pool(), schema: mine }))
+    await ears.next('nodes')
+    await addJob(open({ pool: pool(), schema: another }), 'alpha')
+    await addJob(open({ pool: pool(), schema: mine }), 'beta')
+    expect(await ears.next('jobs')).toEqual(['jobs'])
+  })
+
+  it('cost nothing for a slot that starts at once and ends', async () => {
+    const schema = newSchema()
+    const storage = open({ pool: pool(), schema })
+    const job = await addJob(storage, 'alpha')
+    const client = await connection()
+    const messages: (string | undefined)[] = []
+    const told = new Promise<void>((resolve) => {
+      client.on('notification', ({ payload }) => {
+        messages.push(payload?.split(' ').slice(1).join(' '))
+        if (payload?.endsWith('jobs')) resolve()
+      })
+    })
+    await client.query(`LISTEN ${channelOf(schema)}`)
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    await storage.settle({ now: slotAt(1) + 20, items: [finishItem(job.id, 1)] })
+    await addJob(storage, 'beta')
+    await told
+    expect(messages).toEqual(['jobs'])
+  })
+
+  it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
+    const schema = newSchema()
+    const far = await proxy()
+    const ears = listen(open({ pool: pool({ connectionString: far.url }), schema }))
+    await ears.next('nodes')
+    far.cut()
+    await addJob(open({ pool: pool(), schema }), 'alpha')
+    expect(ears.heard).toEqual([])
+    far.heal()
+    expect(await ears.next('nodes')).toEqual(everyKind)
+    await addJob(open({ pool: pool(), schema }), 'beta')
+    expect(await ears.next('jobs')).toEqual(['jobs'])
+  })
+
+  it('come again after the server has ended the connection that listens', async () => {
+    const schema = newSchema()
+    const ears = listen(open({ pool: pool(), schema }))
+    await ears.next('nodes')
+    const ended = await query('SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity WHERE query = $1', [
+      `LISTEN "${channelOf(schema)}"`,
+    ])
+    expect(ended).toEqual([{ ended: true }])
+    expect(await ears.next('nodes')).toEqual(everyKind)
+  })
+
+  it('end with the last subscription, and the connection with them', async () => {
+    const schema = newSchema()
+    const listening = async () =>
+      await query('SELECT count(*)::int AS count FROM pg_stat_activity WHERE query = $1', [
+        `LISTEN "${channelOf(schema)}"`,
+      ])
+    const ears = listen(open({ pool: pool(), schema }))
+    await ears.next('nodes')
+    expect(await listening()).toEqual([{ count: 1 }])
+    ears.stop()
+    await expect.poll(listening).toEqual([{ count: 0 }])
+  })
+
+  it('that do not come through are said once, and everything else works', async () => {
+    const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
+    onTestFinished(() => bouncer.stop())
+    const schema = newSchema()
+    let warned: (message: string) => void = () => {}
+    const warning = new Promise<string>((resolve) => {
+      warned = resolve
+    })
+    const logger = { warn: (_: unknown, message?: string) => warned(String(message)) }
+    const storage = open({ pool: pool({ connectionString: bouncer.url }), schema, logger })
+    const ears = listen(storage)
+    expect(await warning).toMatch(/wake-ups do not come through/)
+    const { id } = await addJob(storage, 'alpha')
+    expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
+    expect(ears.heard).toEqual([])
+    // Pools end before the pooler does.
+    await storage.close()
+  })
+})

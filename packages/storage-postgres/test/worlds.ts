@@ -1,0 +1,59 @@
+import type { StorageWorld } from '@jobistemer/storage-conformance'
+import { formTable } from '../src/schema.ts'
+import { quoteName } from '../src/sql.ts'
+import { sumRows } from '../src/step-functions.ts'
+
+type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
+
+/** Schemas that are used by one case after the other: to make one takes longer than most cases. */
+export class Worlds {
+  readonly #query: Query
+  readonly #free: string[] = []
+  #made = 0
+
+  constructor(query: Query) {
+    this.#query = query
+  }
+
+  /** `processes` says how the child processes of a case reach a schema. */
+  open(
+    connect: (schema: string) => ReturnType<StorageWorld['connect']>,
+    processes?: (schema: string) => NonNullable<StorageWorld['processes']>,
+  ): StorageWorld {
+    const schema = this.#free.pop() ?? `the "world" ${process.pid}-${++this.#made}`
+    let hasProcesses = false
+    return {
+      connect: async () => await connect(schema),
+      dispose: async () => await (hasProcesses ? this.#drop(schema) : this.#empty(schema)),
+      ...(processes !== undefined && {
+        get processes() {
+          hasProcesses = true
+          return processes(schema)
+        },
+      }),
+    }
+  }
+
+  /** A process that was killed may have left a statement that still runs. */
+  async #drop(schema: string): Promise<void> {
+    await this.#query(`DROP SCHEMA IF EXISTS ${quoteName(schema)} CASCADE`)
+  }
+
+  async #empty(schema: string): Promise<void> {
+    const { rows } = await this.#query(
+      `SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> '${formTable}'`,
+    )
+    const name = quoteName(schema)
+    const deletes = (rows as { readonly tablename: string }[]).map(
+      ({ tablename }) => `DELETE FROM ${name}.${tablename};`,
+    )
+    if (rows.length > 0) {
+      await this.#query(
+        `DO $$ BEGIN ${deletes.join(' ')}
+           INSERT INTO ${name}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
+         END $$`,
+      )
+    }
+    this.#free.push(schema)
+  }
+}

@@ -1,0 +1,80 @@
+import { JobistemerError } from '@jobistemer/core'
+import type Database from 'better-sqlite3'
+import { assertKnown, assertUsable, marksOf } from './inspect-file.ts'
+import { applicationId, migrations } from './schema.ts'
+import { withTableNames } from './table-names.ts'
+
+/** Where a database says which of our steps it has taken. */
+export interface SchemaHome {
+  /** Before the names of tables and indexes. */
+  readonly prefix: string
+  /**
+   * How many steps were taken; 0 when nothing of ours is there.
+   * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+   */
+  read(database: Database.Database, file: string, known?: number): number
+  /** To be called within a transaction. */
+  write(database: Database.Database, version: number): void
+  /** Writes what is there already. */
+  touch(database: Database.Database): void
+}
+
+/** A file of its own: marked in its header. */
+export const ownFile: SchemaHome = {
+  prefix: '',
+  read(database, file, known = migrations.length) {
+    const marks = marksOf(database)
+    assertUsable(marks, file, known)
+    return marks.version
+  },
+  write(database, version) {
+    database.pragma(`application_id = ${applicationId}`)
+    database.pragma(`user_version = ${version}`)
+  },
+  touch(database) {
+    database.pragma(`user_version = ${migrations.length}`)
+  },
+}
+
+/** Tables of their own in a file of the user's, whose header is left alone. */
+export function tablesIn(prefix: string): SchemaHome {
+  const named = (sql: string): string => withTableNames(sql, prefix)
+  return {
+    prefix,
+    read(database, file, known = migrations.length) {
+      // Of one moment: another process may be making them just now.
+      const look = database.transaction(() => {
+        const names = database
+          .prepare('SELECT name FROM sqlite_schema WHERE substr(lower(name), 1, length($prefix)) = $prefix')
+          .pluck()
+          .all({ prefix }) as string[]
+        if (names.length === 0) return 0
+        if (!names.includes(`${prefix}schema`)) throw foreignTables(prefix, names[0] as string)
+        return database.prepare(named('SELECT version FROM {schema}')).safeIntegers(false).pluck().get() as number
+      })
+      const version = look()
+      assertKnown(version, file, known)
+      return version
+    },
+    write(database, version) {
+      database.exec(
+        named(
+          'CREATE TABLE IF NOT EXISTS {schema} (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT',
+        ),
+      )
+      database.prepare(named('INSERT OR REPLACE INTO {schema} VALUES (1, ?)')).run(version)
+    },
+    touch(database) {
+      database.exec(named('UPDATE {schema} SET version = version'))
+    },
+  }
+}
+
+function foreignTables(prefix: string, found: string): JobistemerError {
+  return new JobistemerError('STORAGE_FOREIGN', {
+    message: `The database has a table or index with the prefix ${JSON.stringify(prefix)} that is not Jobistemer's: ${found}.`,
+    field: 'tablePrefix',
+    value: prefix,
+    remedy: 'Give another tablePrefix, which no name in the database begins with.',
+  })
+}

@@ -1,0 +1,365 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { createScheduler, defineJob, type ExecutionReport, type TaskContext } from '@jobistemer/core'
+import { runJob, virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import type { Storage } from '@jobistemer/core/storage'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type AppWorld, inTransaction, makeAppWorld, note } from './world.ts'
+
+let world: AppWorld
+
+beforeEach(() => {
+  world = makeAppWorld()
+})
+
+afterEach(async () => await world.remove())
+
+const at = '2026-01-01T00:00:00Z'
+
+type Handler = (context: TaskContext) => unknown
+
+/** Runs a job of one task once; the task has two retries without a pause. */
+async function run(handler: Handler, storage: Storage = world.connect()): Promise<ExecutionReport> {
+  const retryPolicy = { maxRetries: 2, retryInterval: 0 } as const
+  const job = defineJob({
+    name: 'move',
+    retryPolicy,
+    tasks: [{ name: 'move', taskTimeout: { minutes: 1 }, run: handler }],
+  })
+  return await runJob(job, { storage, now: at })
+}
+
+function attemptsOf(report: ExecutionReport) {
+  return report.tasks[0]?.attempts.map(({ state, error }) =>
+    error === null ? state : `${state} ${error.code ?? error.message}`,
+  )
+}
+
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  return await call.then(
+    () => 'accepted',
+    (error) => error.code,
+  )
+}
+
+it('the rows of a handler and the end of its task are committed together', async () => {
+  const { app } = world
+  const report = await run(async (context) => {
+    await inTransaction(app, async () => {
+      note(app, 'done')
+      await context.complete(app, { rows: 1 })
+      expect(world.notes()).toEqual([])
+    })
+    return 'what is returned does not count'
+  })
+  expect(report.outcome).toBe('completed')
+  expect(report.tasks[0]?.result).toEqual({ rows: 1 })
+  expect(attemptsOf(report)).toEqual(['succeeded'])
+  expect(world.notes()).toEqual(['done'])
+})
+
+it('a handler that throws after the commit has completed its task all the same', async () => {
+  const { app } = world
+  let calls = 0
+  const report = await run(async (context) => {
+    calls++
+    await inTransaction(app, async () => {
+      note(app, 'done')
+      await context.complete(app)
+    })
+    throw new Error('after the commit')
+  })
+  expect([report.outcome, calls, world.notes()]).toEqual(['completed', 1, ['done']])
+  expect(report.tasks[0]?.result).toBeUndefined()
+})
+
+it('a rollback is a failure: the attempt is repeated, and says why', async () => {
+  const { app } = world
+  const report = await run(async (context) => {
+    const moving = inTransaction(app, async () => {
+      note(app, `attempt ${context.attempt}`)
+      await context.complete(app)
+      if (context.attempt < 3) throw new Error('no')
+    })
+    // The first one swallows the error.
+    await (context.attempt === 1 ? moving.catch(() => undefined) : moving)
+  })
+  expect(report.outcome).toBe('completed')
+  expect(attemptsOf(report)).toEqual(['failed TRANSACTION_NOT_COMMITTED', 'failed no', 'succeeded'])
+  expect(world.notes()).toEqual(['attempt 3'])
+})
+
+it('a handler whose transaction was rolled back may complete its task in another one', async () => {
+  const { app } = world
+  const report = await run(async (context) => {
+    for (const word of ['first', 'second']) {
+      const moving = inTransaction(app, async () => {
+        note(app, word)
+        await context.complete(app, word)
+        if (word === 'first') throw new Error('serialization failure')
+      })
+      await moving.catch(() => undefined)
+    }
+  })
+  expect([report.outcome, report.tasks[0]?.result, world.notes()]).toEqual(['completed', 'second', ['second']])
+  expect(attemptsOf(report)).toEqual(['succeeded'])
+})
+
+it('a second transaction after one that was committed is refused as a whole, also when the error is swallowed', async () => {
+  const { app } = world
+  const codes: string[] = []
+  const report = await run(async (context) => {
+    for (const word of ['first', 'second']) {
+      app.exec('BEGIN IMMEDIATE')
+      note(app, word)
+      codes.push(await codeOf(context.complete(app, word)))
+      if (word === 'first') app.exec('COMMIT')
+    }
+    expect(() => app.exec('COMMIT')).toThrow('FOREIGN KEY')
+    app.exec('ROLLBACK')
+  })
+  expect(codes).toEqual(['accepted', 'ALREADY_COMPLETED'])
+  expect([report.outcome, report.tasks[0]?.result, world.notes()]).toEqual(['completed', 'first', ['first']])
+})
+
+it('completing twice in one transaction is refused with it', async () => {
+  const { app } = world
+  const codes: string[] = []
+  const report = await run(async (context) => {
+    if (context.attempt > 1) return
+    app.exec('BEGIN IMMEDIATE')
+    note(app, 'twice')
+    codes.push(await codeOf(context.complete(app)), await codeOf(context.complete(app)))
+    expect(() => app.exec('COMMIT')).toThrow('FOREIGN KEY')
+    app.exec('ROLLBACK')
+  })
+  expect(codes).toEqual(['accepted', 'ALREADY_COMPLETED'])
+  expect(attemptsOf(report)).toEqual(['failed TRANSACTION_NOT_COMMITTED', 'succeeded'])
+  expect(world.notes()).toEqual([])
+})
+
+it('an owner that was replaced is refused with its whole transaction, also when the error is swallowed', async () => {
+  const { app } = world
+  const storage = world.connect()
+  const other = { node: 'other', incarnation: 'other-1' }
+  const codes: string[] = []
+  const clock = virtualClock(at)
+  const job = defineJob({
+    name: 'move',
+    tasks: [
+      {
+        name: 'move',
+        run: async (context) => {
+          const { id } = context.occurrence
+          const [record] = (await storage.get({ occurrences: [id] })).occurrences
+          if (record == null || record.owner?.node === 'other') throw new Error('it has no record')
+          const now = context.now().getTime()
+          await storage.reap({ now, items: [{ ...record, runs: [], action: 'retry', reason: 'test' }] })
+          await storage.claim({ now, owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
+          app.exec('BEGIN IMMEDIATE')
+          note(app, 'too late')
+          codes.push(await codeOf(context.complete(app)))
+          codes.push(String(context.signal.aborted))
+          codes.push(await codeOf(context.complete(app)))
+          expect(() => app.exec('COMMIT')).toThrow('FOREIGN KEY')
+          app.exec('ROLLBACK')
+        },
+      },
+    ],
+  })
+  const scheduler = world.keep(createScheduler({ storage: world.connect(), jobs: [job], clock }))
+  const lost = new Promise<void>((resolve) => scheduler.on('occurrence.lost', () => resolve()))
+  await scheduler.start()
+  const { id } = await scheduler.trigger('move')
+  await lost
+  await scheduler.shutdown()
+  expect(codes).toEqual(['OCCURRENCE_LOST', 'true', 'OCCURRENCE_LOST'])
+  expect(world.notes()).toEqual([])
+  const record = await storage.get({ occurrences: [id] })
+  expect(record.occurrences[0]).toMatchObject({ state: 'running', token: 2, owner: other, sequence: 0 })
+})
+
+it('after its signal has fired, and after its handler has ended, nothing is completed', async () => {
+  const { app } = world
+  const codes: string[] = []
+  const contexts: TaskContext[] = []
+  const report = await run(async (context) => {
+    contexts.push(context)
+    if (context.attempt > 1) return
+    await context.sleep({ minutes: 2 }).catch(() => undefined)
+    app.exec('BEGIN IMMEDIATE')
+    note(app, 'too late')
+    codes.push(await codeOf(context.complete(app)))
+    expect(() => app.exec('COMMIT')).toThrow('FOREIGN KEY')
+    app.exec('ROLLBACK')
+  })
+  expect(attemptsOf(report)).toEqual(['timed_out TASK_TIMEOUT', 'succeeded'])
+  app.exec('BEGIN IMMEDIATE')
+  codes.push(await codeOf(contexts[1]?.complete(app) as Promise<void>))
+  app.exec('ROLLBACK')
+  expect(codes).toEqual(['TASK_TIMEOUT', 'ATTEMPT_OVER'])
+})
+
+it('bad calls say what is wrong', async () => {
+  const { app } = world
+  const codes: string[] = []
+  const report = await run(async (context) => {
+    codes.push(await codeOf(context.complete(undefined)))
+    codes.push(await codeOf(context.complete(app)))
+    await inTransaction(app, async () => codes.push(await codeOf(context.complete(app, () => {})))).catch(
+      () => undefined,
+    )
+    await inTransaction(app, async () => codes.push(await codeOf(context.complete(app, 'x'.repeat(200_000))))).catch(
+      () => undefined,
+    )
+  })
+  expect(codes).toEqual(['INVALID_TRANSACTION', 'INVALID_TRANSACTION', 'RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE'])
+  // Nothing was said in a transaction, so its return counts.
+  expect(attemptsOf(report)).toEqual(['succeeded'])
+})
+
+it('a storage without transactions says so', async () => {
+  const codes: string[] = []
+  await run(
+    async (context) => void codes.push(await codeOf(context.complete(world.app))),
+    wrapStorage(world.connect(), { within: undefined }),
+  )
+  expect(codes).toEqual(['TRANSACTION_NOT_SUPPORTED'])
+})
+
+it('a commit that comes after the end of its handler still counts, and the handler is not called again', async () => {
+  const { app } = world
+  let calls = 0
+  const job = defineJob({
+    name: 'move',
+    retryPolicy: { maxRetries: 5, retryInterval: { hours: 1 } },
+    tasks: [
+      {
+        name: 'move',
+        run: async (context) => {
+          calls++
+          app.exec('BEGIN IMMEDIATE')
+          note(app, 'late')
+          await context.complete(app, 'late')
+          // And returns without having committed.
+        },
+      },
+    ],
+  })
+  const judged: string[] = []
+  const storage = wrapStorage(world.connect(), {
+    // As soon as the engine has read that nothing is committed.
+    around: async (call) => {
+      const answer = await call.proceed()
+      if (call.method === 'get' && app.inTransaction) judged.push('read')
+      return answer
+    },
+  })
+  const clock = virtualClock(at)
+  const scheduler = world.keep(createScheduler({ storage, jobs: [job], clock }))
+  const ended: string[] = []
+  scheduler.on('attempt.ended', ({ state }) => void ended.push(state))
+  scheduler.on('attempt.ended', () => void (app.inTransaction && app.exec('COMMIT')))
+  const finished = new Promise<ExecutionReport>((resolve) =>
+    scheduler.on('occurrence.finished', ({ report }) => resolve(report)),
+  )
+  await scheduler.start()
+  await scheduler.trigger('move')
+  const report = await finished
+  expect(judged).toEqual(['read'])
+  expect(ended).toEqual(['failed'])
+  expect([report.outcome, report.tasks[0]?.result, calls]).toEqual(['completed', 'late', 1])
+  expect(world.notes()).toEqual(['late'])
+})
+
+describe('an owner that dies between the commit and the end of the occurrence', () => {
+  it.each(['retry', 'fail'] as const)(
+    'is followed by one that calls no handler again, with onInterrupted: %s',
+    async (onInterrupted) => {
+      const { app } = world
+      const calls: string[] = []
+      const jobOf = (node: string) =>
+        defineJob({
+          name: 'move',
+          onInterrupted,
+          executionTimeout: { minutes: 10 },
+          tasks: [
+            {
+              name: 'move',
+              run: async (context) => {
+                calls.push(node)
+                await inTransaction(app, async () => {
+                  note(app, node)
+                  await context.complete(app, node)
+                })
+              },
+            },
+          ],
+        })
+      let isDead = false
+      // From the commit on it never reaches the storage again.
+      const dying = wrapStorage(world.connect(), {
+        around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
+        aroundWithin: async (call) => {
+          const answer = await call.proceed()
+          isDead = true
+          return answer
+        },
+      })
+      const first = createScheduler({
+        storage: dying,
+        jobs: [jobOf('first')],
+        clock: virtualClock(at),
+        nodeId: 'first',
+      })
+      await first.start()
+      const { id } = await first.trigger('move')
+      while (!isDead || app.inTransaction) await turn()
+      const clock = virtualClock(at)
+      const second = world.keep(
+        createScheduler({ storage: world.connect(), jobs: [jobOf('second')], clock, nodeId: 'second' }),
+      )
+      const finished = new Promise<ExecutionReport>((resolve) =>
+        second.on('occurrence.finished', ({ report }) => resolve(report)),
+      )
+      await second.start()
+      await clock.advance({ minutes: 15 })
+      const report = await finished
+      expect(report).toMatchObject({ outcome: 'completed', occurrence: { id } })
+      expect(report.tasks[0]).toMatchObject({ state: 'completed', result: 'first' })
+      expect([calls, world.notes()]).toEqual([['first'], ['first']])
+    },
+  )
+})
+
+it('tasks side by side complete one after the other, and none undoes the other', async () => {
+  const { app } = world
+  const order: string[] = []
+  const task = (name: string) => ({
+    name,
+    run: async (context: TaskContext) => {
+      context.progress(0.5, name)
+      // One connection can have but one transaction: each waits for its turn, as tools do.
+      while (app.inTransaction) await turn()
+      await inTransaction(app, async () => {
+        note(app, name)
+        order.push(`${name} completes`)
+        await context.complete(app, name)
+        order.push(`${name} has said so`)
+      })
+      // Others may complete only once this one has ended.
+      for (let turns = 0; turns < 20; turns++) await turn()
+      order.push(`${name} ends`)
+    },
+  })
+  const job = defineJob({ name: 'both', taskExecutionMode: 'parallel', tasks: ['a', 'b', 'c'].map(task) })
+  const report = await runJob(job, { storage: world.connect(), now: at })
+  expect(report.outcome).toBe('completed')
+  expect(report.tasks.map(({ name, state, result }) => [name, state, result])).toEqual([
+    ['a', 'completed', 'a'],
+    ['b', 'completed', 'b'],
+    ['c', 'completed', 'c'],
+  ])
+  expect([...world.notes()].sort()).toEqual(['a', 'b', 'c'])
+  const said = order.filter((line) => !line.endsWith('completes'))
+  expect(said).toEqual(['a', 'b', 'c'].flatMap((name) => [`${name} has said so`, `${name} ends`]))
+})

@@ -1,0 +1,82 @@
+import { statSync } from 'node:fs'
+import { type JobId, jobId } from '@jobistemer/core'
+import type { JobChange, Storage } from '@jobistemer/core/storage'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { addJob, minute, start } from './job.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+let scratch: Scratch
+let storage: Storage
+
+beforeEach(() => {
+  scratch = makeScratch()
+  storage = sqliteStorage({ file: scratch.file })
+})
+
+afterEach(async () => {
+  await storage.close()
+  scratch.remove()
+})
+
+async function addMany(names: readonly string[], now: number): Promise<readonly JobId[]> {
+  const changes = names.map((name): JobChange => {
+    const content = {
+      name,
+      owner: null,
+      fingerprint: 'print-1',
+      definition: { name },
+      handlerKey: 'handlers:work',
+      overlap: { policy: 'skip', maxQueued: 1000 },
+      timeline: [{ after: null, until: null, schedule: { type: 'every', minutes: 1 } }],
+      nextAt: now + minute,
+    } as const
+    return { kind: 'create', id: jobId(name), content }
+  })
+  for (let first = 0; first < changes.length; first += 250) {
+    await storage.saveJobs({ now, changes: changes.slice(first, first + 250) })
+  }
+  return changes.map(({ id }) => id).sort()
+}
+
+const names = (prefix: string, count: number): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
+
+async function changedSince(instant: number): Promise<readonly JobId[]> {
+  const ids: JobId[] = []
+  let cursor: string | null = null
+  do {
+    const page = await storage.listJobs({ limit: 3, cursor, changedSince: instant })
+    ids.push(...page.items.map(({ id }) => id))
+    cursor = page.cursor
+  } while (cursor !== null)
+  return ids
+}
+
+it('few jobs that have changed, and many, come each once and in the order of their ids', async () => {
+  await addMany(names('old', 60), start)
+  const many = await addMany(names('many', 60), start + 1000)
+  const few = await addMany(names('few', 7), start + 2000)
+  expect(await changedSince(start + 2000)).toEqual(few)
+  expect(await changedSince(start + 1000)).toEqual([...many, ...few].sort())
+  expect(await changedSince(start + 3000)).toEqual([])
+})
+
+it('a cursor that is no id is refused', async () => {
+  await expect(storage.listJobs({ limit: 3, cursor: 'job_3' })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    field: 'cursor',
+  })
+})
+
+it('while many jobs are added the log is copied into the file more rarely, and afterwards as before', async () => {
+  await addMany(names('job', 15_000), start)
+  const { size: log } = statSync(`${scratch.file}-wal`)
+  const { size: before } = statSync(scratch.file)
+  await addJob(storage, 'one more')
+  const { size: after } = statSync(scratch.file)
+  // More than 4,000 pages.
+  expect(log).toBeGreaterThan(16_500_000)
+  expect(before).toBeLessThan(200_000)
+  expect(after).toBeGreaterThan(3_000_000)
+})

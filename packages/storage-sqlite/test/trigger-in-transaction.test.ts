@@ -1,0 +1,221 @@
+import { createClient, createScheduler, defineJob, type JobOperations } from '@jobistemer/core'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { type AppWorld, inTransaction, makeAppWorld, note } from './world.ts'
+
+let world: AppWorld
+
+beforeEach(() => {
+  world = makeAppWorld()
+})
+
+afterEach(async () => await world.remove())
+
+/** A scheduler with a job that tells what it was asked for. */
+async function startScheduler() {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const ran: unknown[] = []
+  const run = ({ input }: { readonly input: unknown }) => void ran.push(input)
+  const jobs = [
+    defineJob({ name: 'mail', overlapPolicy: 'queue', tasks: [{ name: 'send', run }] }),
+    defineJob({ name: 'count', overlapPolicy: 'skip', tasks: [{ name: 'count', run }] }),
+  ]
+  const scheduler = world.keep(createScheduler({ storage: world.connect(), jobs, clock }))
+  await scheduler.start()
+  return { scheduler, clock, ran }
+}
+
+it('a request is stored with the rows of its transaction, and starts after the commit', async () => {
+  const { app } = world
+  const { scheduler, clock, ran } = await startScheduler()
+  const asked = await inTransaction(app, async () => {
+    note(app, 'anna')
+    const result = await scheduler.trigger('mail', { transaction: app, data: 'anna' })
+    await expect(scheduler.occurrence(result.id)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
+    await expect(scheduler.waitFor(result.id)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
+    expect(world.notes()).toEqual([])
+    return result
+  })
+  expect(asked).toMatchObject({ state: 'pending', created: true, reason: null })
+  expect(ran).toEqual([])
+  await clock.advance({ minutes: 1 })
+  expect(ran).toEqual(['anna'])
+  expect(world.notes()).toEqual(['anna'])
+  expect((await scheduler.occurrence(asked.id)).state).toBe('completed')
+})
+
+it('nothing of a request is left after a rollback, and its key is free', async () => {
+  const { app } = world
+  const { scheduler, clock, ran } = await startScheduler()
+  const rolledBack = inTransaction(app, async () => {
+    note(app, 'anna')
+    await scheduler.trigger('mail', { transaction: app, key: 'anna', data: 1 })
+    throw new Error('the application has thought better of it')
+  })
+  await expect(rolledBack).rejects.toThrow('thought better')
+  await clock.advance({ minutes: 1 })
+  expect([ran, world.notes()]).toEqual([[], []])
+  expect(await scheduler.counts('mail')).toEqual({ pending: 0, queued: 0, running: 0 })
+  expect(await scheduler.trigger('mail', { key: 'anna', data: 2 })).toMatchObject({ created: true })
+  await clock.advance({ minutes: 1 })
+  expect(ran).toEqual([2])
+})
+
+it('a key that was used is recognised: in the same transaction, and after its commit', async () => {
+  const { app } = world
+  const { scheduler } = await startScheduler()
+  const [first, second] = await inTransaction(app, async () => [
+    await scheduler.trigger('mail', { transaction: app, key: 'anna' }),
+    await scheduler.trigger('mail', { transaction: app, key: 'anna' }),
+  ])
+  expect(second).toEqual({ ...first, created: false })
+  expect(await scheduler.trigger('mail', { key: 'anna' })).toMatchObject({ id: first.id, created: false })
+  const third = await inTransaction(app, async () => scheduler.trigger('mail', { transaction: app, key: 'anna' }))
+  expect(third).toMatchObject({ id: first.id, created: false })
+})
+
+it('a request may wait for its time, and is judged by the overlap policy when it is stored', async () => {
+  const { app } = world
+  const { scheduler, clock, ran } = await startScheduler()
+  await inTransaction(app, async () => {
+    const transaction = app
+    const delayed = await scheduler.trigger('mail', { transaction, data: 'later', delay: { minutes: 5 } })
+    expect(delayed).toMatchObject({ state: 'pending', reason: 'delayed' })
+    expect(await scheduler.trigger('count', { transaction, data: 1 })).toMatchObject({ state: 'pending' })
+    const skipped = await scheduler.trigger('count', { transaction, data: 2, key: 'two' })
+    expect(skipped).toMatchObject({ state: 'skipped', reason: 'overlap', created: true })
+  })
+  await clock.advance({ minutes: 4 })
+  expect(ran).toEqual([1])
+  await clock.advance({ minutes: 2 })
+  expect(ran).toEqual([1, 'later'])
+})
+
+it('a list of requests stands or falls with its transaction', async () => {
+  const { app } = world
+  const { scheduler } = await startScheduler()
+  const items = Array.from({ length: 900 }, (_, data) => ({ job: 'mail', data }))
+  const given = inTransaction(app, async () => {
+    const results = await scheduler.triggerMany(items, { transaction: app })
+    expect(results.every(({ error }) => error === null)).toBe(true)
+    throw new Error('no')
+  })
+  await expect(given).rejects.toThrow('no')
+  expect(await scheduler.counts('mail')).toEqual({ pending: 0, queued: 0, running: 0 })
+  await inTransaction(app, async () => scheduler.triggerMany(items, { transaction: app }))
+  expect(await scheduler.counts('mail')).toEqual({ pending: 1, queued: 899, running: 0 })
+})
+
+it('a list of requests of which some could not be stored cannot be committed', async () => {
+  const { app } = world
+  const { scheduler } = await startScheduler()
+  // The quota of the file is reached between the first call and the last.
+  const items = Array.from({ length: 5_000 }, (_, data) => ({ job: 'mail', data: `${data} ${'x'.repeat(2_000)}` }))
+  const pages = app.pragma('page_count', { simple: true }) as number
+  app.pragma(`max_page_count = ${pages + 1_000}`)
+  app.exec('BEGIN IMMEDIATE')
+  note(app, 'anna')
+  await expect(scheduler.triggerMany(items, { transaction: app })).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+  expect(() => app.exec('COMMIT')).toThrow()
+  if (app.inTransaction) app.exec('ROLLBACK')
+  expect(world.notes()).toEqual([])
+  expect(await scheduler.counts('mail')).toEqual({ pending: 0, queued: 0, running: 0 })
+})
+
+it('a client can do it, which has no code', async () => {
+  const { app } = world
+  const { clock, ran } = await startScheduler()
+  const client = world.keep(createClient({ storage: world.connect(), clock }))
+  await inTransaction(app, async () => {
+    note(app, 'anna')
+    await client.trigger('mail', { transaction: app, data: 'anna' })
+    await client.triggerMany([{ job: 'mail', data: 'berta' }], { transaction: app })
+  })
+  await clock.advance({ minutes: 1 })
+  expect(ran.sort()).toEqual(['anna', 'berta'])
+})
+
+it('connections that want integers as BigInt can do it too', async () => {
+  const { app } = world
+  app.defaultSafeIntegers(true)
+  const { scheduler, clock, ran } = await startScheduler()
+  await inTransaction(app, async () => scheduler.trigger('mail', { transaction: app, data: 'anna' }))
+  await clock.advance({ minutes: 1 })
+  expect(ran).toEqual(['anna'])
+})
+
+describe('what is no transaction on the file of the storage is refused', () => {
+  async function refusal(transaction: unknown, operations?: JobOperations) {
+    const asked = operations ?? world.keep(createClient({ storage: world.connect() }))
+    return asked.trigger('mail', { transaction }).then(
+      () => 'accepted',
+      (error) => `${error.code} ${error.field}: ${error.message}`,
+    )
+  }
+
+  it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])('%j', async (transaction) => {
+    await startScheduler()
+    expect(await refusal(transaction)).toMatch(
+      /^INVALID_TRANSACTION transaction: .* Give the connection of better-sqlite3/,
+    )
+  })
+
+  it('a connection without a transaction', async () => {
+    await startScheduler()
+    expect(await refusal(world.app)).toMatch(/^INVALID_TRANSACTION .*No transaction is open.* BEGIN IMMEDIATE/)
+  })
+
+  it('a connection that is closed', async () => {
+    await startScheduler()
+    const closed = new Database(world.file)
+    closed.close()
+    expect(await refusal(closed)).toMatch(/^INVALID_TRANSACTION .*is closed/)
+  })
+
+  it('a transaction on another file, also with the file of the storage attached', async () => {
+    await startScheduler()
+    const other = new Database(`${world.file}.other`)
+    other.exec(`ATTACH '${world.file}' AS jobs; BEGIN`)
+    expect(await refusal(other)).toMatch(/^INVALID_TRANSACTION .*another file.* an attached file is not safe/)
+    other.close()
+  })
+
+  it('the connection of the storage itself', async () => {
+    const own = new Database(world.file)
+    const storage = sqliteStorage({ database: own, tablePrefix: 'jobs_' })
+    await startScheduler()
+    const client = world.keep(createClient({ storage }))
+    await client.nextRuns('mail')
+    own.exec('BEGIN')
+    const refused = refusal(own, client)
+    own.exec('ROLLBACK')
+    expect(await refused).toMatch(/^INVALID_TRANSACTION .*Open the storage by file/)
+    own.close()
+  })
+
+  it('any transaction, by a storage that has none', async () => {
+    const jobs = [defineJob({ name: 'mail', tasks: [{ name: 'send', run: () => {} }] })]
+    const scheduler = world.keep(
+      createScheduler({ storage: wrapStorage(world.connect(), { within: undefined }), jobs }),
+    )
+    await scheduler.start()
+    expect(await refusal(world.app, scheduler)).toMatch(
+      /^TRANSACTION_NOT_SUPPORTED transaction: .*SQLite or PostgreSQL/,
+    )
+  })
+})
+
+it('a transaction that began by reading, and was overtaken, is told to begin anew', async () => {
+  const { app } = world
+  const { scheduler } = await startScheduler()
+  app.exec('BEGIN')
+  app.prepare('SELECT count(*) FROM notes').get()
+  await scheduler.trigger('mail', { delay: { hours: 1 } })
+  await expect(scheduler.trigger('mail', { transaction: app })).rejects.toMatchObject({
+    code: 'STORAGE_BUSY',
+    field: 'transaction',
+  })
+  app.exec('ROLLBACK')
+})

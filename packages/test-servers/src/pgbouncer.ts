@@ -1,0 +1,120 @@
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { freePort } from './free-port.ts'
+import type { PostgresServer } from './postgres.ts'
+import { programPath } from './programs.ts'
+import { ServerProcess } from './server-process.ts'
+import { serverUser } from './server-user.ts'
+
+export interface PgBouncerOptions {
+  /** The server behind it. */
+  readonly to: Pick<PostgresServer, 'host' | 'port'>
+  /** For how long a client keeps a connection to the server. Default `transaction`. */
+  readonly poolMode?: 'session' | 'transaction' | 'statement'
+  /** Lines of the section `pgbouncer` of its configuration file, over: loopback only, no password. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Default: a free one. */
+  readonly port?: number
+}
+
+/** A PgBouncer of one's own. Every database and user of the server behind it can be reached, as user `postgres`. */
+export interface PgBouncerServer {
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly pid: number
+  stop(): Promise<void>
+  /** SIGKILL; {@link PgBouncerServer.restart} brings it back. */
+  kill(): Promise<void>
+  /** Ends it, if it is running, and starts it on the same port. */
+  restart(): Promise<void>
+}
+
+// A port that was free may be taken by the time the server wants it.
+const tries = 5
+const host = '127.0.0.1'
+
+/** @throws Error when a program is missing and cannot be installed, or the pooler does not start, with what it said */
+export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncerServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnPort(options, options.port ?? (await freePort()))
+    } catch (error) {
+      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgBouncerServer> {
+  const { to, poolMode = 'transaction', config = {} } = options
+  const user = serverUser()
+  const directory = mkdtempSync(join(tmpdir(), 'jobistemer-pgbouncer-'))
+  if (user !== undefined) chownSync(directory, user.uid, user.gid)
+  const settings = {
+    listen_addr: host,
+    listen_port: String(port),
+    unix_socket_dir: '',
+    auth_type: 'any',
+    pool_mode: poolMode,
+    // Every setting that a client sends at the start and that the pooler does not know would be refused.
+    ignore_startup_parameters: 'extra_float_digits,options',
+    ...config,
+  }
+  const file = join(directory, 'pgbouncer.ini')
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`)
+  writeFileSync(
+    file,
+    `[databases]\n* = host=${to.host} port=${to.port} user=postgres\n[pgbouncer]\n${lines.join('')}`,
+    { mode: 0o644 },
+  )
+  const url = `postgres://postgres@${host}:${port}/postgres`
+  const server = new ServerProcess({
+    program: programPath('pgbouncer'),
+    args: [file],
+    directory,
+    user,
+    // The politer signals wait for its clients.
+    stopSignal: 'SIGQUIT',
+    probe: () => ping(port),
+  })
+  const removeOwn = () => rmSync(directory, { recursive: true, force: true })
+  try {
+    await server.start()
+  } catch (error) {
+    await server.kill()
+    removeOwn()
+    throw error
+  }
+  return {
+    url,
+    host,
+    port,
+    get pid() {
+      return server.pid
+    },
+    async stop() {
+      await server.stop()
+      removeOwn()
+    },
+    kill: () => server.kill(),
+    async restart() {
+      await server.stop()
+      await server.start()
+    },
+  }
+}
+
+/** Resolves when the pooler itself answers, whether or not the server behind it does. */
+async function ping(port: number): Promise<void> {
+  const client = new Client({ host, port, user: 'postgres', database: 'pgbouncer', connectionTimeoutMillis: 5000 })
+  // The failure of the call says all.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('SHOW VERSION')
+  } finally {
+    await client.end()
+  }
+}

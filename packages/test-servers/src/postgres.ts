@@ -1,0 +1,150 @@
+import { spawnSync } from 'node:child_process'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { freePort } from './free-port.ts'
+import { programPath } from './programs.ts'
+import { ServerProcess } from './server-process.ts'
+import { type ServerUser, serverUser } from './server-user.ts'
+
+export interface PostgresOptions {
+  /** Lines of the configuration file, over: loopback only, no password, and what PostgreSQL has as defaults. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Writes nothing through to the disk: quicker, and what is stored survives no loss of power. Default false. */
+  readonly quick?: boolean
+  /** Default: a free one. */
+  readonly port?: number
+  /**
+   * Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. PostgreSQL does
+   * not run as root: started by root, the folder is given to another user, who must be able to reach it.
+   */
+  readonly directory?: string
+  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  readonly ownGroup?: boolean
+}
+
+/** A PostgreSQL server of one's own. Its superuser is `postgres`, without a password; so is its database. */
+export interface PostgresServer {
+  /** Over TCP. */
+  readonly url: string
+  /** Over the Unix socket. */
+  readonly socketUrl: string
+  readonly host: string
+  readonly port: number
+  /** The folder of its Unix socket. */
+  readonly socketFolder: string
+  readonly directory: string
+  readonly pid: number
+  /** Ends the server and removes its data, unless their folder was given. */
+  stop(): Promise<void>
+  /** An immediate end, without a checkpoint, as a crash is one; the data stay for {@link PostgresServer.restart}. */
+  kill(): Promise<void>
+  /** Ends it, if it is running, and starts it on the same port and data. */
+  restart(): Promise<void>
+}
+
+// A port that was free may be taken by the time the server wants it.
+const tries = 5
+const host = '127.0.0.1'
+const quickConfig = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+
+/** @throws Error when a program is missing and cannot be installed, or the server does not start, with what it said */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnPort(options, options.port ?? (await freePort()))
+    } catch (error) {
+      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
+  const { config = {}, quick = false } = options
+  const user = serverUser()
+  // The socket's folder is always a new one: the path of a socket may have about 100 characters only.
+  const socketFolder = mkdtempSync(join(tmpdir(), 'jobistemer-postgres-'))
+  const directory = options.directory ?? socketFolder
+  mkdirSync(directory, { recursive: true })
+  for (const folder of [socketFolder, directory]) if (user !== undefined) chownSync(folder, user.uid, user.gid)
+  const removeOwn = () => rmSync(socketFolder, { recursive: true, force: true })
+  const url = `postgres://postgres@${host}:${port}/postgres`
+  const data = join(directory, 'data')
+  const server = new ServerProcess({
+    program: programPath('postgres'),
+    args: ['-D', data],
+    directory,
+    ownGroup: options.ownGroup,
+    user,
+    // The polite signal waits until every client has gone; SIGKILL would leave its processes to end by themselves.
+    stopSignal: 'SIGINT',
+    killSignal: 'SIGQUIT',
+    probe: () => ping(url),
+  })
+  try {
+    initialize(data, user)
+    const settings = {
+      listen_addresses: host,
+      port: String(port),
+      unix_socket_directories: socketFolder,
+      ...(quick ? quickConfig : {}),
+      ...config,
+    }
+    // What this file says goes before what postgresql.conf says.
+    writeFileSync(join(data, 'postgresql.auto.conf'), Object.entries(settings).map(toLine).join(''))
+    await server.start()
+  } catch (error) {
+    await server.kill()
+    removeOwn()
+    throw error
+  }
+  return {
+    url,
+    socketUrl: `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`,
+    host,
+    port,
+    socketFolder,
+    directory,
+    get pid() {
+      return server.pid
+    },
+    async stop() {
+      await server.stop()
+      removeOwn()
+    },
+    kill: () => server.kill(),
+    async restart() {
+      await server.stop()
+      await server.start()
+    },
+  }
+}
+
+function initialize(data: string, user: ServerUser | undefined): void {
+  if (existsSync(join(data, 'PG_VERSION'))) return
+  const { status, error, stdout, stderr } = spawnSync(
+    programPath('initdb'),
+    ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync'],
+    { encoding: 'utf8', ...user },
+  )
+  if (error !== undefined) throw error
+  if (status !== 0) throw new Error(`initdb ended with code ${status}:\n${stdout}${stderr}`)
+}
+
+function toLine([name, value]: readonly [string, string]): string {
+  return `${name} = '${value.replaceAll("'", "''")}'\n`
+}
+
+/** Resolves when the server has recovered its data and answers. */
+async function ping(url: string): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 })
+  // The failure of the call says all.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('SELECT 1')
+  } finally {
+    await client.end()
+  }
+}

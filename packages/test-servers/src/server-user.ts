@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process'
+
+export interface ServerUser {
+  readonly uid: number
+  readonly gid: number
+}
+
+// The user of Debian's package, and one that every system has.
+const names = ['postgres', 'nobody']
+
+/** Whom a server runs as that refuses to run as root. `undefined`: as this process does, which is not root. */
+export function serverUser(): ServerUser | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  for (const name of names) {
+    const [uid, gid] = [numberOf('-u', name), numberOf('-g', name)]
+    if (uid !== undefined && gid !== undefined) return { uid, gid }
+  }
+  throw new Error(
+    `PostgreSQL refuses to run as root, and there is no user ${names.join(' or ')}. Run this as another user.`,
+  )
+}
+
+function numberOf(option: '-u' | '-g', name: string): number | undefined {
+  const { status, stdout } = spawnSync('id', [option, name], { encoding: 'utf8' })
+  return status === 0 ? Number(stdout) : undefined
+}

@@ -1,0 +1,136 @@
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { afterEach, expect, it, vi } from 'vitest'
+import { type PostgresServer, sharedPostgres, startPgBouncer, startPostgres } from '../src/index.ts'
+
+const cleanUps: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function started(options: Parameters<typeof startPostgres>[0] = {}): Promise<PostgresServer> {
+  const server = await startPostgres(options)
+  cleanUps.push(() => server.stop())
+  return server
+}
+
+async function client(target: string): Promise<Client> {
+  const connection = new Client(target)
+  connection.on('error', () => {})
+  cleanUps.push(() => connection.end())
+  await connection.connect()
+  return connection
+}
+
+/** The only value of the only row. */
+async function ask(target: string, query: string): Promise<unknown> {
+  const connection = new Client(target)
+  connection.on('error', () => {})
+  try {
+    await connection.connect()
+    const { rows } = await connection.query({ text: query, rowMode: 'array' })
+    return rows[0]?.[0]
+  } finally {
+    await connection.end()
+  }
+}
+
+it('PostgreSQL starts without being root, answers on its port and its socket, and leaves nothing behind', async () => {
+  const server = await started()
+  expect(await ask(server.url, 'SELECT inet_server_port()')).toBe(server.port)
+  expect(await ask(server.socketUrl, 'SELECT inet_server_port()')).toBeNull()
+  const { socketFolder, directory } = server
+  const owner = statSync(join(directory, 'data')).uid
+  expect(owner).not.toBe(0)
+  if (process.getuid?.() !== 0) expect(owner).toBe(process.getuid?.())
+  const open = await client(server.url)
+  const ended = new Promise((resolve) => open.once('end', resolve))
+  await server.stop()
+  await ended
+  await expect(ask(server.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/)
+  expect([socketFolder, directory].filter(existsSync)).toEqual([])
+})
+
+it('two share nothing: one is durable, the other quick, and each takes lines of configuration', async () => {
+  const [durable, quick] = await Promise.all([
+    started({ config: { application_name: "it's" } }),
+    started({ quick: true, config: { synchronous_commit: 'on' } }),
+  ])
+  const settings = "SELECT current_setting('fsync') || ' ' || current_setting('synchronous_commit')"
+  expect([await ask(durable.url, settings), await ask(quick.url, settings)]).toEqual(['on on', 'off on'])
+  await ask(durable.url, 'CREATE TABLE things ()')
+  expect(await ask(quick.url, "SELECT to_regclass('things')::text")).toBeNull()
+  expect(await ask(durable.url, "SELECT reset_val FROM pg_settings WHERE name = 'application_name'")).toBe("it's")
+})
+
+it('a killed PostgreSQL comes back on the same port with what was committed', async () => {
+  const server = await started()
+  await ask(server.url, 'CREATE TABLE things AS SELECT 1 AS id')
+  const { pid } = server
+  await server.kill()
+  await expect(ask(server.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/)
+  await server.restart()
+  expect(server.pid).not.toBe(pid)
+  expect(await ask(server.url, 'SELECT id FROM things')).toBe(1)
+})
+
+it('data in a folder of one’s own outlive the server', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
+  cleanUps.push(() => rmSync(folder, { recursive: true }))
+  const first = await started({ directory: folder })
+  await ask(first.url, 'CREATE TABLE things AS SELECT 1 AS id')
+  await first.stop()
+  expect(existsSync(first.socketFolder)).toBe(false)
+  const second = await started({ directory: folder })
+  expect(await ask(second.url, 'SELECT id FROM things')).toBe(1)
+})
+
+it('a PostgreSQL that refuses its configuration is an error with what it said', async () => {
+  await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
+})
+
+it('a shared PostgreSQL is the one that the environment names', async () => {
+  const server = await started()
+  cleanUps.push(() => vi.unstubAllEnvs())
+  vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)
+  const shared = await sharedPostgres()
+  expect(shared.url).toBe(server.url)
+  await shared.stop()
+  expect(await ask(server.url, 'SELECT 1')).toBe(1)
+  vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', '')
+  const own = await sharedPostgres()
+  cleanUps.push(() => own.stop())
+  expect(own.url).not.toBe(server.url)
+})
+
+it('PgBouncer in transaction mode gives clients the same connection in turn; in session mode each has its own', async () => {
+  const server = await started()
+  const processes = async (poolMode: 'transaction' | 'session') => {
+    const pooler = await startPgBouncer({ to: server, poolMode })
+    cleanUps.push(() => pooler.stop())
+    const [one, other] = [await client(pooler.url), await client(pooler.url)]
+    const pids: unknown[] = []
+    for (const connection of [one, other]) {
+      const { rows } = await connection.query('SELECT pg_backend_pid() AS pid')
+      pids.push(rows[0].pid)
+    }
+    return new Set(pids).size
+  }
+  expect([await processes('transaction'), await processes('session')]).toEqual([1, 2])
+})
+
+it('a PgBouncer that was killed comes back; a stopped one is gone; one that refuses its configuration says why', async () => {
+  const server = await started()
+  const pooler = await startPgBouncer({ to: server })
+  cleanUps.push(() => pooler.stop())
+  await pooler.kill()
+  await expect(ask(pooler.url, 'SELECT 1')).rejects.toThrow()
+  await pooler.restart()
+  expect(await ask(pooler.url, 'SELECT 1')).toBe(1)
+  await pooler.stop()
+  await expect(ask(pooler.url, 'SELECT 1')).rejects.toThrow()
+  await expect(startPgBouncer({ to: server, config: { pool_mode: 'sometimes' } })).rejects.toThrow(/pool_mode/)
+})

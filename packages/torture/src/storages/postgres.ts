@@ -1,0 +1,56 @@
+import type { PostgresServer } from '@jobistemer/test-servers'
+import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
+import type { StorageKind } from './storage-kind.ts'
+
+// Pools of many nodes, and what a broken network leaves of them until the server notices.
+const config = { max_connections: '300' }
+
+/** A private PostgreSQL behind a proxy, as durable as it is by default. */
+export const postgres: StorageKind = {
+  usualSkewMinutes: 5,
+  secondsPerKill: 0.6,
+  slowdown: 1,
+  intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300, heartbeat: 250, deadAfter: 1500 },
+  async prepare() {
+    const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
+    // Its data are in a folder of their own: root starts it as another user, who cannot reach the run's.
+    const server = await startPostgres({ config })
+    const proxy = await startTcpProxy(server)
+    const proxied = new PostgresBehindProxy(server, { server, proxy })
+    const location = `postgres://postgres@${proxy.host}:${proxy.port}/postgres`
+    return { location, server: proxied, stop: () => proxied.stop() }
+  },
+  async open(location) {
+    const { postgresStorage } = await import('@jobistemer/storage-postgres')
+    return postgresStorage({ url: location, schema: 'torture' })
+  },
+}
+
+/** Breaks connections in turn at their two ends: the server's own processes, and the network. */
+class PostgresBehindProxy extends ProxiedServer {
+  readonly #server: PostgresServer
+  #breaks = 0
+
+  constructor(server: PostgresServer, process: ProxiedProcess) {
+    super([process])
+    this.#server = server
+  }
+
+  override async breakConnections(): Promise<void> {
+    if (this.#breaks++ % 2 === 0) await terminateAll(this.#server)
+    else await super.breakConnections()
+  }
+}
+
+async function terminateAll({ url }: PostgresServer): Promise<void> {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client(url)
+  try {
+    await client.connect()
+    await client.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    )
+  } finally {
+    await client.end()
+  }
+}
