@@ -10,7 +10,7 @@ export function readOptions<Options extends object>(options: Options, forms: Opt
     throw invalid(options, 'options', 'is not an object', `Give an object with ${names.join(', ')}, or nothing.`)
   }
   for (const [name, value] of Object.entries(options)) {
-    const form = forms[name]
+    const form = Object.hasOwn(forms, name) ? forms[name] : undefined
     if (form === undefined) {
       throw new JobistemerError('UNKNOWN_OPTION', {
         message: `${name} is not an option.`,

@@ -1,6 +1,17 @@
-import { defineJob, type SchedulerEvents, type TracedRequest, type TracedRun, type Tracing } from '@jobistemer/core'
-import { describe, expect, it } from 'vitest'
-import { everywhere } from './support/places.ts'
+import {
+  createScheduler,
+  defineJob,
+  type Scheduler,
+  type SchedulerEvents,
+  type SchedulerOptions,
+  silentLogger,
+  type TracedRequest,
+  type TracedRun,
+  type Tracing,
+} from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { everywhere, type PlaceKind } from './support/places.ts'
 import { createWorld } from './support/world.ts'
 
 /** Numbers what it follows, and writes down what it is told. */
@@ -41,9 +52,29 @@ function recordingTracing() {
   return { tracing, told, requests, runs }
 }
 
+/** Schedulers on one clock and one place. */
+function nodesOn(kind: PlaceKind) {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const place = kind.open()
+  const storage = place.connect()
+  const schedulers: Scheduler[] = []
+  onTestFinished(async () => {
+    for (const scheduler of schedulers) await scheduler.shutdown()
+    await storage.close()
+    place.dispose()
+  })
+  const start = async (options: Partial<SchedulerOptions>): Promise<Scheduler> => {
+    const scheduler = createScheduler({ logger: silentLogger, ...options, clock, storage })
+    schedulers.push(scheduler)
+    await scheduler.start()
+    return scheduler
+  }
+  return { clock, start }
+}
+
 describe.each(everywhere)('on $name', (place) => {
   it('what traces a request comes with its run, and what traces a run comes to its next owner and its replay', async () => {
-    const world = createWorld(place)
+    const { clock, start } = nodesOn(place)
     const { tracing, told, requests, runs } = recordingTracing()
     const job = defineJob({
       name: 'job',
@@ -51,18 +82,19 @@ describe.each(everywhere)('on $name', (place) => {
       tasks: [
         {
           name: 'work',
-          run: ({ attempt, signal }) => (attempt === 1 ? world.clock.sleep({ hours: 1 }, signal) : undefined),
+          run: ({ attempt, replayOf, signal }) =>
+            attempt === 1 && replayOf === null ? clock.sleep({ hours: 1 }, signal) : undefined,
         },
       ],
     })
-    const first = await world.start({ jobs: [job], tracing, nodeId: 'first' })
+    const first = await start({ jobs: [job], tracing, nodeId: 'first' })
     const { id } = await first.trigger('job')
-    await world.clock.advance({ seconds: 5 })
+    await clock.advance({ seconds: 5 })
     await first.shutdown({ gracePeriod: 0 })
-    const second = await world.start({ jobs: [job], tracing, nodeId: 'second' })
-    await world.clock.advance({ minutes: 2 })
+    const second = await start({ jobs: [job], tracing, nodeId: 'second' })
+    await clock.advance({ minutes: 2 })
     await second.replay(id)
-    await world.clock.advance({ minutes: 2 })
+    await clock.advance({ minutes: 2 })
 
     const number = (trace: { readonly traceparent: string } | null | undefined) =>
       trace == null ? null : Number(trace.traceparent.split('-')[2])
