@@ -10,6 +10,14 @@ import { linksOf, TestSpans, useContextManager } from './support/spans.ts'
 
 useContextManager()
 
+function signal() {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
 function world(spans: TestSpans = new TestSpans()) {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const tracing = openTelemetryTracing({ tracerProvider: spans.provider })
@@ -173,6 +181,37 @@ test('nothing that the engine does is in the span in which it was started or ask
   const inside = spans.ended.filter((span) => span.spanContext().traceId === start?.spanContext().traceId)
   expect(inside.map(({ name }) => name).toSorted()).toEqual(['send report', 'the start of the process'])
   expect(spans.named('process report').length).toBeGreaterThan(60)
+  expect(spans.open).toBe(0)
+})
+
+test('what a handler causes later by the real clock is in no span either', async () => {
+  const spans = new TestSpans()
+  const active: string[] = []
+  const settled = Array.from({ length: 2 }, () => signal())
+  let calls = 0
+  const storage = wrapStorage(memoryStorage(), {
+    async around(call) {
+      if (trace.getActiveSpan() !== undefined) active.push(call.method)
+      const answer = await call.proceed()
+      if (call.method === 'settle') settled[calls++]?.resolve()
+      return answer
+    },
+  })
+  const run = async ({ progress }: { progress(fraction: number): void }) => {
+    await settled[0]?.promise
+    progress(0.5)
+    await settled[1]?.promise
+  }
+  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })
+  const tracing = openTelemetryTracing({ tracerProvider: spans.provider })
+  const scheduler = createScheduler({ storage, jobs: [job], tracing, logger: silentLogger })
+  await spans.inSpan('the start of the process', async () => {
+    await scheduler.start()
+    await scheduler.trigger('report')
+  })
+  await settled[1]?.promise
+  await scheduler.shutdown()
+  expect(active).toEqual([])
   expect(spans.open).toBe(0)
 })
 
