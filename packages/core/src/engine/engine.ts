@@ -15,7 +15,7 @@ import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
-import { random } from '../system-clock.ts'
+import { random, systemClock } from '../system-clock.ts'
 import { guardedTracing } from '../tracing/guarded-tracing.ts'
 import { timersOutside } from '../tracing/outside-traces.ts'
 import { Capacity } from './capacity/capacity.ts'
@@ -113,6 +113,7 @@ const gaugeTimeoutMs = 2000
 export class Engine implements Scheduler, EngineContext {
   readonly nodeId: string
   readonly clock: EngineContext['clock']
+  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
   readonly storage: StorageCaller
   readonly itemCalls: ItemCalls
@@ -166,6 +167,7 @@ export class Engine implements Scheduler, EngineContext {
     this.logger = options.logger
     this.events = new EventHub(options.logger)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
+    this.isOnSystemClock = options.clock === systemClock
     this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }

@@ -12,6 +12,8 @@ import type { StorageCaller } from './storage-caller.ts'
 /** What the parts of one engine share. */
 export interface EngineContext {
   readonly clock: Clock
+  /** The time is the machine's. */
+  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<HeapEntry>
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
