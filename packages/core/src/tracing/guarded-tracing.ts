@@ -51,19 +51,34 @@ export function guardedTracing(tracing: Tracing, { events, logger }: { events: E
     ended: (end) => safely('request.ended', () => trace.ended(end), undefined),
   })
 
-  const guardedAttempt = (trace: AttemptTrace): AttemptTrace => ({
-    within: (call) => entered('attempt.within', (made) => trace.within(made), call),
-    logFields: () => safely('attempt.logFields', () => trace.logFields(), noFields),
-    ended: (end) => safely('attempt.ended', () => trace.ended(end), undefined),
-  })
+  const guardedAttempt = (trace: AttemptTrace, run: { readonly isOver: boolean }): AttemptTrace => {
+    let isOver = false
+    return {
+      within: (call) => entered('attempt.within', (made) => trace.within(made), call),
+      logFields: () => safely('attempt.logFields', () => trace.logFields(), noFields),
+      ended(end) {
+        if (isOver || run.isOver) return
+        isOver = true
+        safely('attempt.ended', () => trace.ended(end), undefined)
+      },
+    }
+  }
 
-  const guardedRun = (trace: RunTrace): RunTrace => ({
-    context: readTraceContext(trace.context),
-    within: (call) => entered('run.within', (made) => trace.within(made), call),
-    attempt: (attempt) => safely('run.attempt', () => guardedOrNull(trace.attempt(attempt), guardedAttempt), null),
-    logFields: () => safely('run.logFields', () => trace.logFields(), noFields),
-    ended: (end) => safely('run.ended', () => trace.ended(end), undefined),
-  })
+  const guardedRun = (trace: RunTrace): RunTrace => {
+    const run = { isOver: false }
+    const guarded = (attempt: AttemptTrace): AttemptTrace => guardedAttempt(attempt, run)
+    return {
+      context: readTraceContext(trace.context),
+      within: (call) => entered('run.within', (made) => trace.within(made), call),
+      attempt: (attempt) => safely('run.attempt', () => guardedOrNull(trace.attempt(attempt), guarded), null),
+      logFields: () => safely('run.logFields', () => trace.logFields(), noFields),
+      ended(end) {
+        if (run.isOver) return
+        run.isOver = true
+        safely('run.ended', () => trace.ended(end), undefined)
+      },
+    }
+  }
 
   return {
     outside: (call) => entered('outside', (made) => tracing.outside(made), call),

@@ -107,7 +107,7 @@ export interface AttemptTrace {
   within<T>(call: () => T): T
   /** What each line of the attempt's own log is to say of the trace. */
   logFields(): object
-  /** Called once, unless the run ended before. */
+  /** Called once; not at all when its run has ended before. */
   ended(end: AttemptEnd): void
 }
 
