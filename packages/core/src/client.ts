@@ -6,6 +6,7 @@ import type { JobOperations } from './job-operations.ts'
 import type { Logger } from './logger.ts'
 import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** What `createClient` takes. */
 export interface ClientOptions {
@@ -22,6 +23,8 @@ export interface ClientOptions {
   readonly scheduleTypes?: readonly ScheduleType[]
   /** Default: warnings and errors go to stderr. */
   readonly logger?: Logger
+  /** What follows requests, for traces. Default: nothing. */
+  readonly tracing?: Tracing
   /** Default: the machine's. */
   readonly clock?: Clock
 }

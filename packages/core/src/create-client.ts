@@ -8,8 +8,9 @@ import type { Job } from './job/define-job.ts'
 import type { JobOperations } from './job-operations.ts'
 import { listing, pageOf } from './listing.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
+import { methodsOutside } from './tracing/outside-traces.ts'
 
-const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'clock']
+const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'tracing', 'clock']
 
 /**
  * Makes a client: everything but running, from any process, without code or handlers.
@@ -23,7 +24,9 @@ const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'log
  */
 export function createClient(options: ClientOptions): Client {
   readObject(options, '', optionNames)
-  return new EngineClient(new Engine(readSchedulerOptions(options), { isClient: true }))
+  const engine = new Engine(readSchedulerOptions(options), { isClient: true })
+  const client = new EngineClient(engine)
+  return engine.tracing === null ? client : methodsOutside(client, engine.tracing)
 }
 
 /** An engine that is asked and runs nothing. Each call connects it, if none has before. */

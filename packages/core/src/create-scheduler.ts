@@ -1,6 +1,7 @@
 import { Engine } from './engine/engine.ts'
 import type { Scheduler } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
+import { methodsOutside } from './tracing/outside-traces.ts'
 
 /**
  * Makes a scheduler. It does nothing until it is started.
@@ -14,5 +15,6 @@ import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options
  * `UNKNOWN_OPTION`, `DUPLICATE_JOB`
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  return new Engine(readSchedulerOptions(options))
+  const engine = new Engine(readSchedulerOptions(options))
+  return engine.tracing === null ? engine : methodsOutside(engine, engine.tracing)
 }

@@ -133,5 +133,17 @@ export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 export { systemClock } from './system-clock.ts'
+export type { TraceContext } from './storage/occurrence-record.ts'
+export type {
+  AttemptEnd,
+  AttemptTrace,
+  RequestEnd,
+  RequestTrace,
+  RunEnd,
+  RunTrace,
+  TracedRequest,
+  TracedRun,
+  Tracing,
+} from './tracing/tracing.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
 export type { Tick } from './ticker/tick-stream.ts'

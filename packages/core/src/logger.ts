@@ -67,6 +67,15 @@ export function keepingLogger(
   return { debug: keeping('debug'), info: keeping('info'), warn: keeping('warn'), error: keeping('error') }
 }
 
+/** A logger that adds to each line what a trace says of the moment. */
+export function tracedLogger(logger: Logger, trace: { logFields(): object }): Logger {
+  const traced =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void =>
+      logger[level]({ ...trace.logFields(), ...fields }, message)
+  return { debug: traced('debug'), info: traced('info'), warn: traced('warn'), error: traced('error') }
+}
+
 /** A logger that adds fields to each line. */
 export function boundLogger(logger: Logger, fields: object): Logger {
   return {

@@ -26,6 +26,7 @@ import type { Metrics } from './metrics/metrics.ts'
 import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
@@ -52,6 +53,8 @@ export interface SchedulerOptions {
   readonly logger?: Logger
   /** Where metrics go. Default: nowhere. */
   readonly metrics?: Metrics
+  /** What follows runs and requests, for traces. Default: nothing. */
+  readonly tracing?: Tracing
   /** Default: the machine's. */
   readonly clock?: Clock
   /**
@@ -131,6 +134,7 @@ export interface CheckedSchedulerOptions {
   readonly defaults: JobOverrides
   readonly logger: Logger
   readonly metrics: Metrics | null
+  readonly tracing: Tracing | null
   readonly clock: Clock
   readonly pollIntervalMs: number
   readonly reapIntervalMs: number
@@ -158,6 +162,7 @@ const optionNames = [
   'defaults',
   'logger',
   'metrics',
+  'tracing',
   'clock',
   'pollInterval',
   'reapInterval',
@@ -228,6 +233,10 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
       readMethods(orDefault(options.logger, stderrLogger), 'logger', ['debug', 'info', 'warn', 'error']),
     ),
     metrics: readMetrics(options.metrics),
+    tracing:
+      options.tracing === undefined
+        ? null
+        : readMethods(options.tracing, 'tracing', ['outside', 'requested', 'started']),
     clock,
     pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),
     reapIntervalMs: toDurationMs(orDefault(options.reapInterval, 15_000), 'reapInterval', { min: 10 }),

@@ -22,7 +22,10 @@ function slowStorage() {
   }
   const storage = { repeated: (_name: string, call: (storage: object) => unknown) => call({ settle }) }
   const itemCalls = new ItemCalls({ storage, fail: fails } as unknown as EngineContext)
-  return { calls, engine: { maxBatch, now: () => 0, itemCalls, fail: fails } as unknown as EngineContext }
+  return {
+    calls,
+    engine: { maxBatch, now: () => 0, itemCalls, fail: fails, tracing: null } as unknown as EngineContext,
+  }
 }
 
 const fails = (_where: string, error: unknown): never => {

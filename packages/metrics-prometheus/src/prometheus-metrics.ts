@@ -14,6 +14,10 @@ const counters: { readonly [Name in keyof CounterLabels]: Definition<CounterLabe
   scheduler_task_attempts_total: { help: 'Attempts of tasks that ended.', labels: ['job', 'task', 'status'] },
   scheduler_job_occurrences_total: { help: 'Occurrences that reached a final state.', labels: ['job', 'status'] },
   scheduler_recovery_runs_total: { help: 'Missed slots that recovery made run.', labels: ['job', 'strategy'] },
+  scheduler_takeovers_total: {
+    help: 'Occurrences that were taken from an owner that was gone.',
+    labels: ['job', 'reason'],
+  },
   scheduler_storage_failures_total: {
     help: 'Calls to the storage that failed and were repeated.',
     labels: ['operation'],

@@ -12,6 +12,7 @@ import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
 import * as prometheus from '@jobistemer/metrics-prometheus'
+import * as openTelemetry from '@jobistemer/opentelemetry'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
 import * as memory from '@jobistemer/storage-memory'
@@ -21,6 +22,10 @@ import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
+import * as openTelemetryApi from '@opentelemetry/api'
+import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
+import * as sdkMetrics from '@opentelemetry/sdk-metrics'
+import * as sdkTraceBase from '@opentelemetry/sdk-trace-base'
 import Database from 'better-sqlite3'
 import * as pg from 'pg'
 import * as promClient from 'prom-client'
@@ -38,6 +43,7 @@ const modules = {
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
   '@jobistemer/metrics-prometheus': prometheus,
+  '@jobistemer/opentelemetry': openTelemetry,
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
   '@jobistemer/storage-memory': memory,
@@ -47,6 +53,10 @@ const modules = {
   '@jobistemer/ticker-cron': cron,
   '@jobistemer/ticker-iso8601': iso8601,
   '@jobistemer/ticker-once': once,
+  '@opentelemetry/api': openTelemetryApi,
+  '@opentelemetry/context-async-hooks': contextAsyncHooks,
+  '@opentelemetry/sdk-metrics': sdkMetrics,
+  '@opentelemetry/sdk-trace-base': sdkTraceBase,
   'better-sqlite3': { default: Database },
   'node:fs': fs,
   'node:os': os,
@@ -64,6 +74,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
+  { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
   // The kit's own tests run its example.
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Logger } from '@jobistemer/core'
+import type { Logger, Tracing } from '@jobistemer/core'
 import { metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { collectingLogger } from './support/collecting-logger.ts'
@@ -42,7 +42,8 @@ async function loggedOn(stage: Stage): Promise<readonly Row[]> {
   const fail = (): never => {
     throw new Error('no')
   }
-  const options = { logger, metrics: { ...metricsCollector(), observe: fail } }
+  const tracing: Tracing = { outside: (call) => call(), requested: () => null, started: fail }
+  const options = { logger, metrics: { ...metricsCollector(), observe: fail }, tracing }
   await stage(new Cast({ options, watch: (scheduler) => void scheduler.on('occurrence.finished', fail) }))
   const said = lines.filter(({ message }) => message !== fromHandlers)
   return said.map(({ level, message, ...fields }) => ({ level, message, fields: Object.keys(fields).sort() }))

@@ -15,7 +15,9 @@ import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
-import { random } from '../system-clock.ts'
+import { random, systemClock } from '../system-clock.ts'
+import { guardedTracing } from '../tracing/guarded-tracing.ts'
+import { timersOutside } from '../tracing/outside-traces.ts'
 import { Capacity } from './capacity/capacity.ts'
 import { Claimer } from './dispatch/claimer.ts'
 import { Horizon } from './dispatch/horizon.ts'
@@ -111,11 +113,13 @@ const gaugeTimeoutMs = 2000
 export class Engine implements Scheduler, EngineContext {
   readonly nodeId: string
   readonly clock: EngineContext['clock']
+  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
   readonly storage: StorageCaller
   readonly itemCalls: ItemCalls
   readonly events: EventHub
   readonly logger: EngineContext['logger']
+  readonly tracing: EngineContext['tracing']
   readonly owner: EngineContext['owner']
   readonly defaults: EngineContext['defaults']
   readonly maxBatch: number
@@ -160,21 +164,23 @@ export class Engine implements Scheduler, EngineContext {
     this.#options = options
     this.#isClient = isClient
     this.nodeId = options.nodeId
-    this.clock = options.clock
     this.logger = options.logger
     this.events = new EventHub(options.logger)
+    this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
+    this.isOnSystemClock = options.clock === systemClock
+    this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }
     this.maxBatch = options.storage.capabilities.maxBatch
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.agenda = new Agenda({
-      clock: options.clock,
+      clock: this.clock,
       wallNow: () => this.now(),
       onSlotsDue: () => this.#launcher.launch(),
     })
     this.storage = new StorageCaller({
       storage: options.storage,
-      clock: options.clock,
+      clock: this.clock,
       agenda: this.agenda,
       events: this.events,
       logger: options.logger,
@@ -459,6 +465,7 @@ export class Engine implements Scheduler, EngineContext {
     this.#registry.skipped.sayAll()
     this.#removeSignalHandlers?.()
     const abandoned = this.#pool.size
+    this.#pool.abandon()
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
   }

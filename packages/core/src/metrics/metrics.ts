@@ -6,6 +6,8 @@ export interface CounterLabels {
   readonly scheduler_job_occurrences_total: { readonly job: string; readonly status: string }
   /** Missed slots that recovery made run. */
   readonly scheduler_recovery_runs_total: { readonly job: string; readonly strategy: string }
+  /** Occurrences that this node took from an owner that was gone, by why. */
+  readonly scheduler_takeovers_total: { readonly job: string; readonly reason: string }
   /** Calls to the storage that failed, by operation; each is repeated. */
   readonly scheduler_storage_failures_total: { readonly operation: string }
 }

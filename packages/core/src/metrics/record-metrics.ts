@@ -47,7 +47,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
   events.on('occurrence.canceled', ({ jobName: job }) => {
     count('scheduler_job_occurrences_total', { job, status: 'canceled' })
   })
-  events.on('occurrence.reaped', ({ jobName: job, action }) => {
+  events.on('occurrence.reaped', ({ jobName: job, action, reason }) => {
+    count('scheduler_takeovers_total', { job, reason })
     if (action === 'fail') count('scheduler_job_occurrences_total', { job, status: 'failed_stale' })
   })
   events.on('attempt.ended', ({ jobName: job, task, state: status }) => {

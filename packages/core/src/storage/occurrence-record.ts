@@ -99,6 +99,14 @@ export interface BackfillRecord {
   readonly lanes: number
 }
 
+/** Where a trace stands, as the recommendation Trace Context of the W3C writes it. */
+export interface TraceContext {
+  /** Version, trace, span and flags: 55 characters. */
+  readonly traceparent: string
+  /** What the makers of traces add; at most 512 characters. */
+  readonly tracestate?: string
+}
+
 /** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
   /** A task set by `trigger` or `replay`: only these run. */
@@ -123,6 +131,8 @@ export interface OccurrenceDetails {
   readonly span?: SlotSpan
   /** The backfill that it is a run of. */
   readonly backfill?: BackfillRecord
+  /** The call that asked for it, where that was traced. */
+  readonly trace?: TraceContext
 }
 
 /** How an occurrence came to be. */
@@ -212,6 +222,8 @@ export interface AttemptRecord {
   readonly progress?: ProgressRecord
   /** Absent when nothing was logged that is kept. */
   readonly logs?: LogsRecord
+  /** The `traceparent` of the run that it is part of, where that is traced: it tells the next owner. */
+  readonly traceparent?: string
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */

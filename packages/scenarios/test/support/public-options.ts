@@ -11,6 +11,7 @@ import {
 } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
+import { openTelemetryMetrics, openTelemetryTracing } from '@jobistemer/opentelemetry'
 import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { postgresMigrations, postgresStorage } from '@jobistemer/storage-postgres'
@@ -121,6 +122,7 @@ export const entryPoints: readonly EntryPoint[] = [
       ...prefixed('defaults.', jobSettings),
       logger: 'object',
       metrics: 'object',
+      tracing: 'object',
       clock: 'object',
       pollInterval: 'positive duration',
       reapInterval: 'positive duration',
@@ -583,6 +585,16 @@ export const entryPoints: readonly EntryPoint[] = [
       if (path === 'options') return createTable(value as never)
       return createTable(withMember(path, value, { client: noClient, tableName: 'jobs' }))
     },
+  },
+  {
+    name: 'openTelemetryTracing',
+    options: { options: 'object', tracerProvider: 'object' },
+    call: (path, value) => openTelemetryTracing(path === 'options' ? (value as never) : withMember(path, value)),
+  },
+  {
+    name: 'openTelemetryMetrics',
+    options: { options: 'object', meterProvider: 'object' },
+    call: (path, value) => openTelemetryMetrics(path === 'options' ? (value as never) : withMember(path, value)),
   },
   {
     name: 'prometheusMetrics',

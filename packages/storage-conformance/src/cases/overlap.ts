@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { jobId } from '@jobistemer/core'
-import type { OverlapPolicy } from '@jobistemer/core/storage'
+import type { OverlapPolicy, TaskRunRecord } from '@jobistemer/core/storage'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import { requestId, requestItem, slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
@@ -224,6 +224,25 @@ export const requestedCases: readonly StorageCase[] = caseGroup('triggers', {
     expectCreated(await node.create(item), 'pending')
     const record = await node.record(item)
     assert.deepEqual([record.kind, record.details], ['replay', details])
+  },
+
+  'what traces a trigger is kept with it, and what traces its run with the attempts': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const details = { trace: { traceparent, tracestate: `vendor=${'x'.repeat(505)}` } }
+    const item = requestItem(job, 'by-hand', slotAt(1) + 5, { details })
+    expectCreated(await node.create(item), 'pending')
+    const held = await node.claimOne(slotAt(1) + 5)
+    assert.deepEqual(held.details, details)
+    const attempt = { number: 1, state: 'running', startedAt: slotAt(1) + 5, endedAt: null, traceparent } as const
+    const runs: readonly TaskRunRecord[] = [{ task: 'work', state: 'running', attempts: [attempt] }]
+    expectOutcome(await node.settle(held, { kind: 'progress' }, { runs, sequence: 1 }), 'ok')
+    const running = await node.record(item)
+    assert.deepEqual([running.details, running.runs], [details, runs])
+    expectOutcome(await node.reap(held, { runs, sequence: 1, action: 'retry' }), 'reaped')
+    const taken = await node.claimOne(slotAt(1) + 6)
+    assert.deepEqual([taken.details, taken.runs], [details, runs])
   },
 
   'a repeated trigger answers exists, even after it has ended': async (world) => {

@@ -1,11 +1,40 @@
-import type { CancelItem, CreateAnswer, CreateRecovery, JobRecord, Owner } from '@jobistemer/core/storage'
+import type {
+  AttemptRecord,
+  CancelItem,
+  CreateAnswer,
+  CreateRecovery,
+  JobRecord,
+  OccurrenceRecord,
+  Owner,
+} from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutantFor } from './mutant.ts'
 
 const twice =
   'cancel: asked again by somebody else it answers requested, and reason and actor stay those of the first, also when it is then forced'
+const traces = 'triggers: what traces a trigger is kept with it, and what traces its run with the attempts'
 
 /** Faults in what operators ask for, and in what recovery decides. */
 export const requestMutants: readonly Mutant[] = [
+  mutantFor(
+    [traces],
+    'keeps what traces a request no longer than until it runs',
+    class extends Ledger {
+      override put(record: OccurrenceRecord) {
+        const { trace, ...details } = record.details
+        super.put(record.state === 'running' ? { ...record, details } : record)
+      }
+    },
+  ),
+  mutantFor(
+    [traces],
+    'keeps of an attempt what it knows alone',
+    class extends Ledger {
+      override put(record: OccurrenceRecord) {
+        const known = ({ traceparent, ...attempt }: AttemptRecord): AttemptRecord => attempt
+        super.put({ ...record, runs: record.runs.map((run) => ({ ...run, attempts: run.attempts.map(known) })) })
+      }
+    },
+  ),
   mutantFor(
     ['overlap: skip: a request that is skipped is recorded under its other id, once, and its own stays free'],
     'uses up the id of a request that is skipped',

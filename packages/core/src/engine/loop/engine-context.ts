@@ -3,6 +3,7 @@ import type { JobOverrides } from '../../configuration/settings.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
+import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
 import type { HeapEntry } from './indexed-heap.ts'
 import type { ItemCalls } from './item-calls.ts'
@@ -11,12 +12,16 @@ import type { StorageCaller } from './storage-caller.ts'
 /** What the parts of one engine share. */
 export interface EngineContext {
   readonly clock: Clock
+  /** The time is the machine's. */
+  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<HeapEntry>
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
   readonly itemCalls: ItemCalls
   readonly events: EventHub
   readonly logger: Logger
+  /** `null`: nothing is traced. */
+  readonly tracing: Tracing | null
   readonly owner: Owner
   /** What the scheduler overrides for all of its jobs. */
   readonly defaults: JobOverrides

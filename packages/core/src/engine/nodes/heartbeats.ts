@@ -8,7 +8,6 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
-import { systemClock } from '../../system-clock.ts'
 import { type NodeCode, readAbilities } from './abilities.ts'
 import { aboutOf, type NodeInfo, nodeInfoOf } from './node-info.ts'
 import { Peers } from './peers.ts'
@@ -153,11 +152,11 @@ export class Heartbeats {
    * @throws JobistemerError `NODE_ID_IN_USE`
    */
   async lookAround(): Promise<void> {
-    const { owner, clock } = this.#engine
+    const { owner, isOnSystemClock } = this.#engine
     const before = await this.#look()
     this.#earlierLives = before.filter(({ node }) => node === owner.node)
     // Under another clock all nodes are in one process, and whoever moves it knows which of them live.
-    if (clock !== systemClock) return
+    if (!isOnSystemClock) return
     const doubtful = before.filter((record) => {
       if (record.node !== owner.node || record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)

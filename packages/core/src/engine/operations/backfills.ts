@@ -10,8 +10,10 @@ import {
   liveStates,
   type OccurrenceDetails,
   type OccurrenceRecord,
+  type TraceContext,
 } from '../../storage/occurrence-record.ts'
 import type { Page } from '../../storage/storage.ts'
+import { traced, withTrace } from '../../tracing/traced-request.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -75,7 +77,17 @@ export class Backfills {
       const firsts = firstsOf(standings, lanes)
       const { from, to, which, order } = checked
       const backfill = { slot: 0, from, to, which, order, lanes }
-      const answers = await this.#runs.create(asked, head, firsts, { details: { ...details, backfill } })
+      const create = (trace: TraceContext | null) =>
+        this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
+      const { tracing } = this.#engine
+      const answers = await (tracing === null
+        ? create(null)
+        : traced(
+            tracing,
+            { operation: 'backfill', jobName: name, count: 1, key, replayOf: null, original: null },
+            create,
+            () => ({ occurrenceId: null, state: null }),
+          ))
       // What exists now was created by somebody else who goes on with it.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }

@@ -28,6 +28,7 @@ import {
   triggerOptionNames,
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
+import { tracedAlone, tracedTogether } from './traced-requests.ts'
 import { TransactionRequests } from './transaction-requests.ts'
 
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
@@ -83,13 +84,16 @@ export class Requests {
     const { results } = given
     const request = { ...details, ...(results !== undefined && { results }) }
     const whole = { kind: 'trigger', base: job.job.id, details: request, startAt } as const
-    if (options.transaction === undefined) return this.#submit(job, whole, asked)
+    const { transaction } = options
+    if (transaction === undefined) return this.#submit(job, whole, asked)
     asked.assertWanted()
     planOfRequest(this.#registry, job, request)
-    const [result] = await this.#inTransactions.create([{ job, request: whole }], options.transaction, asked)
-    if (result === undefined || result.error !== null) throw result?.error
-    const { error: _, ...answer } = result
-    return answer
+    return this.#traced(job, whole, null, async (given) => {
+      const [result] = await this.#inTransactions.create([{ job, request: given }], transaction, asked)
+      if (result === undefined || result.error !== null) throw result?.error
+      const { error: _, ...answer } = result
+      return answer
+    })
   }
 
   /**
@@ -105,7 +109,13 @@ export class Requests {
     const requests = await this.#readItems(items, asked)
     asked.assertWanted()
     const { transaction } = options
-    if (transaction !== undefined) return this.#inTransactions.create(requests, transaction, asked)
+    const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
+      transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
+    const { tracing } = this.#engine
+    return tracing === null ? send(requests) : tracedTogether(tracing, requests, send)
+  }
+
+  async #submitAll(requests: readonly JobRequest[], asked: AskedCalls): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
     for (let start = 0; start < requests.length; start += together) {
@@ -145,15 +155,33 @@ export class Requests {
       replayOf: original.id,
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked)
+    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked, original)
   }
 
   /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
-  #submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  #submit(
+    job: RegisteredJob,
+    request: Request,
+    asked: AskedCalls,
+    original: OccurrenceRecord | null = null,
+  ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
-    const answering = this.#creator.submit(job, request, asked)
-    return asked.within(() => answering)
+    return this.#traced(job, request, original, (given) => {
+      const answering = this.#creator.submit(job, given, asked)
+      return asked.within(() => answering)
+    })
+  }
+
+  #traced(
+    job: RegisteredJob,
+    request: Request,
+    original: OccurrenceRecord | null,
+    send: (request: Request) => Promise<TriggerResult>,
+  ): Promise<TriggerResult> {
+    const { tracing } = this.#engine
+    if (tracing === null) return send(request)
+    return tracedAlone(tracing, { jobName: job.job.name, request, original }, send)
   }
 
   async #readItems(items: readonly TriggerItem[], asked: AskedCalls): Promise<readonly JobRequest[]> {

@@ -151,6 +151,11 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 
+  /** Nobody waits any longer for what runs. */
+  abandon(): void {
+    for (const execution of this.#executions.values()) execution.abandon()
+  }
+
   /** Resolves when nothing runs any more, and the hooks that were told of it have ended. */
   async emptied(): Promise<void> {
     // The last occurrence closes before its hook is called.

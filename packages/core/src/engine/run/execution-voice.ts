@@ -1,5 +1,6 @@
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
+import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { perform } from '../loop/perform.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
@@ -37,9 +38,18 @@ export class ExecutionVoice {
   }
 
   /** `error` is what the handler threw, if it did. */
-  attemptEnded(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
+  attemptEnded(
+    task: string,
+    attempt: AttemptRecord,
+    error: unknown,
+    retryInMs: number | null,
+    trace: AttemptTrace | null,
+  ): void {
     const { events } = this.#source.engine
-    if (attempt.state === 'failed' || attempt.state === 'timed_out') this.#logFailure(task, attempt, error, retryInMs)
+    trace?.ended({ state: attempt.state, error, retryInMs })
+    if (attempt.state === 'failed' || attempt.state === 'timed_out') {
+      this.#logFailure(task, attempt, error, retryInMs, trace)
+    }
     if (!events.hears('attempt.ended')) return
     events.emit('attempt.ended', {
       ...this.#names(),
@@ -53,10 +63,16 @@ export class ExecutionVoice {
   }
 
   /** A failure is heard: as a warning while the task is tried again, as an error when it is final. */
-  #logFailure(task: string, attempt: AttemptRecord, error: unknown, retryInMs: number | null): void {
+  #logFailure(
+    task: string,
+    attempt: AttemptRecord,
+    error: unknown,
+    retryInMs: number | null,
+    trace: AttemptTrace | null,
+  ): void {
     const { logger } = this.#source.engine
     const { jobName: job, occurrenceId, scheduledAt } = this.#names()
-    const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt }
+    const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt, ...trace?.logFields() }
     const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
     if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
     else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
@@ -81,8 +97,10 @@ export class ExecutionVoice {
   /** Calls a hook of the user's; what it throws is reported, and goes no further. */
   async callHook(hook: string, call: () => void | Promise<void>): Promise<void> {
     try {
+      const { engine, trace } = this.#source
       // Called in a function of its own: what it returns is a promise of the language then.
-      await perform(this.#source.engine.clock, async () => await call())
+      const called = async (): Promise<void> => await call()
+      await perform(engine.clock, () => (trace === null ? called() : trace.within(called)))
     } catch (error) {
       const { engine, job } = this.#source
       const jobName = job.job.name

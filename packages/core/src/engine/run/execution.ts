@@ -2,7 +2,9 @@ import { JobistemerError } from '../../errors.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
-import type { FinalState, OccurrenceState, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { FinalState, OccurrenceState, TaskRunRecord, TraceContext } from '../../storage/occurrence-record.ts'
+import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
+import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
 import type { Occupant } from '../capacity/capacity.ts'
 import type { JobPlan, TaskPlan } from '../jobs/job-plan.ts'
@@ -86,6 +88,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #isHeldBack = false
   /** Its end may take the next occurrence of its job. */
   #isTaking = false
+  #trace: RunTrace | null = null
+  /** The run of an earlier owner. */
+  readonly #earlierTrace: TraceContext | null
   #isRefused = false
   #misfit: JobistemerError | null = null
   #failedFast = false
@@ -116,6 +121,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
     const { runs, fresh } = options
     this.#isFresh = fresh
+    this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
     for (let index = 0; index < this.#tasks.length; index++) {
       const task = this.#tasks[index] as TaskProgress
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
@@ -139,6 +145,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
     if (this.#isFresh) this.#worksSince = this.#beganAt
+    if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
     this.voice.started()
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
@@ -155,6 +162,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     }
     this.engine.agenda.setAlarm(this, leftMs)
     for (const task of this.#tasks) task.startsAt(now)
+    if (this.#trace !== null) this.#keepTrace(this.#trace)
     const checking = this.#checkInput()
     if (checking === null) this.#callOnStart()
     else {
@@ -164,6 +172,44 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
         })
         .catch((error) => this.engine.fail('start', error))
     }
+  }
+
+  #beginTrace(tracing: Tracing): void {
+    const { occurrence, job, engine } = this
+    const { id, kind, details, jobVersion, startedAt, scheduledAt } = occurrence
+    this.#trace = tracing.started({
+      job: { id: occurrence.jobId, name: job.job.name, version: jobVersion },
+      occurrence: { id, kind },
+      node: engine.owner.node,
+      scheduledAt: new Date(details.backfill?.slot ?? scheduledAt),
+      latenessMs: startedAt - scheduledAt,
+      fencingToken: occurrence.token,
+      recovered: occurrence.recovered,
+      replayOf: details.replayOf ?? null,
+      requestKey: details.requestKey ?? null,
+      request: readTraceContext(details.trace),
+      earlier: this.#earlierTrace,
+    })
+  }
+
+  /**
+   * Told without waiting for it: a handler that ends at once ends in the same call. Until the storage has it, the next
+   * owner of a run whose node dies cannot tell which trace it goes on from.
+   */
+  #keepTrace({ context }: RunTrace): void {
+    if (context === null) return
+    let isNew = false
+    for (const task of this.#tasks) isNew = task.traced(context.traceparent) || isNew
+    if (isNew) this.say()
+  }
+
+  get trace(): RunTrace | null {
+    return this.#trace
+  }
+
+  /** Its node has stopped, and does not wait for it. */
+  abandon(): void {
+    this.#trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
   /** What a process without the job's code has handed over is seen by its schema here for the first time. */
@@ -571,6 +617,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#phase = 'closed'
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) task.lose()
+    this.#trace?.ended({ outcome: 'lost', reason: null })
     this.voice.lost()
     this.#owner.closed(this)
   }
@@ -579,8 +626,14 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#phase = 'closed'
     this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
+    if (this.#trace !== null) this.#endTrace(this.#trace, change)
     if (change.kind === 'release') this.voice.released(change.reason)
     else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+  }
+
+  #endTrace(trace: RunTrace, change: SettleChange): void {
+    if (change.kind === 'release') trace.ended({ outcome: 'released', reason: change.reason })
+    else if (change.kind === 'finish') trace.ended({ outcome: change.state, reason: change.reason })
   }
 
   #tell(outcome: FinalState, reason: string | null): void {

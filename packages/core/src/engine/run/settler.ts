@@ -24,10 +24,14 @@ export class Settler {
   /** Whose items are in a call that is under way: their next ones come after it. */
   readonly #speaking = new Set<Settling>()
   #calls = 0
-  readonly #flushing = new AfterTurn(() => this.#flush())
+  readonly #flushing: AfterTurn
 
   constructor(engine: EngineContext) {
     this.#engine = engine
+    const { tracing } = engine
+    const flush = (): void => this.#flush()
+    // A handler may have been the reason: what goes out is of many.
+    this.#flushing = new AfterTurn(tracing === null ? flush : () => tracing.outside(flush))
   }
 
   /** Once per thing to say: the item is asked for when the call is put together. */

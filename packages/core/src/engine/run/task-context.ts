@@ -19,9 +19,10 @@ import type {
   TaskReference,
 } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
-import { boundLogger, keepingLogger, type Logger } from '../../logger.ts'
+import { boundLogger, keepingLogger, type Logger, tracedLogger } from '../../logger.ts'
 import { sleepOn } from '../../sleep.ts'
 import type { LogLevel, OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -38,6 +39,8 @@ export interface OccurrenceSource {
   readonly engine: EngineContext
   readonly job: RegisteredJob
   readonly occurrence: StartedOccurrence
+  /** `null`: nothing follows it. */
+  readonly trace: RunTrace | null
 }
 
 /** What a handler gets. Most handlers look at little of it, so everything that costs anything is made when asked for. */
@@ -101,7 +104,14 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get logger(): Logger {
-    return boundLogger(this.#source.engine.logger, this.logFields())
+    const logger = boundLogger(this.#source.engine.logger, this.logFields())
+    const trace = this.logTrace()
+    return trace === null ? logger : tracedLogger(logger, trace)
+  }
+
+  /** What each line of this run's own says of its trace. */
+  protected logTrace(): Pick<RunTrace, 'logFields'> | null {
+    return this.#source.trace
   }
 
   /** What each line of this run's own says of it. */
@@ -163,12 +173,14 @@ export interface TaskContextSource extends OccurrenceSource {
 export class RunningTaskContext extends RunningOccurrenceContext implements TaskContext {
   readonly #source: TaskContextSource
   readonly #task: AttemptSource
+  readonly #trace: AttemptTrace | null
   readonly attempt: number
 
-  constructor(source: TaskContextSource, task: AttemptSource, attempt: number) {
+  constructor(source: TaskContextSource, task: AttemptSource, attempt: number, trace: AttemptTrace | null) {
     super(source)
     this.#source = source
     this.#task = task
+    this.#trace = trace
     this.attempt = attempt
   }
 
@@ -178,6 +190,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
 
   protected override logFields(): object {
     return { ...super.logFields(), task: this.#task.plan.name, attempt: this.attempt }
+  }
+
+  protected override logTrace(): Pick<RunTrace, 'logFields'> | null {
+    return this.#trace ?? super.logTrace()
   }
 
   override get logger(): Logger {

@@ -8,6 +8,7 @@ import type {
   TaskRunRecord,
   TaskRunState,
 } from '../../storage/occurrence-record.ts'
+import type { AttemptTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { failInBackground } from '../loop/background-loop.ts'
@@ -66,6 +67,7 @@ export class TaskProgress implements Alarm {
   #controller: AbortController | undefined = undefined
   /** Most handlers say nothing. */
   #notes: TaskNotes | null = null
+  #trace: AttemptTrace | null = null
 
   constructor(plan: TaskPlan, owner: TaskOwner) {
     this.plan = plan
@@ -147,16 +149,25 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'stored' && this.#lastAttempt?.startedAt !== now) this.#replaceLastAttempt({ startedAt: now })
   }
 
+  /** Its present attempt, which the storage has already, belongs to a trace. Answers whether it has one. */
+  traced(traceparent: string): boolean {
+    if (this.#step !== 'stored') return false
+    this.#replaceLastAttempt({ traceparent })
+    return true
+  }
+
   /** Tells the storage of the next attempt, which begins after a delay. */
   announce(delayMs: number): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
     const waits = delayMs > 0
-    const { engine } = this.#owner
+    const { engine, trace } = this.#owner
+    const traceparent = trace?.context?.traceparent
     const attempt: AttemptRecord = {
       number,
       state: waits ? 'waiting' : 'running',
       startedAt: engine.now() + Math.round(delayMs),
       endedAt: null,
+      ...(traceparent !== undefined && { traceparent }),
     }
     const kept = withAttempt(this.#kept, attempt)
     this.#attempts = kept.attempts
@@ -191,16 +202,19 @@ export class TaskProgress implements Alarm {
     this.#step = 'running'
     engine.agenda.setAlarm(this, this.plan.settings.taskTimeoutMs)
     voice.attemptStarted(this.plan.name, number)
-    const context = new RunningTaskContext(this.#owner, this, number)
+    const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
+    this.#trace = trace
+    const context = new RunningTaskContext(this.#owner, this, number, trace)
     let returned: unknown
     const calledAt = engine.clock.monotonic()
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
-      returned = perform(engine.clock, () => {
+      const call = (): unknown => {
         const answer = this.plan.run(context as never)
         // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
         return isThenable(answer) ? Promise.resolve(answer) : answer
-      })
+      }
+      returned = perform(engine.clock, trace === null ? call : () => trace.within(call))
       if (returned instanceof Promise) {
         returned.then(
           (value) => this.#attemptEnded(number, true, value),
@@ -417,7 +431,7 @@ export class TaskProgress implements Alarm {
     this.#step = 'none'
     const attempt = this.#take(run)
     this.#notes?.ended()
-    this.#owner.voice.attemptEnded(this.plan.name, attempt, undefined, null)
+    this.#owner.voice.attemptEnded(this.plan.name, attempt, undefined, null, this.#trace)
     this.#owner.advance()
   }
 
@@ -447,7 +461,7 @@ export class TaskProgress implements Alarm {
       ...this.#notes?.ended(),
     })
     const retryInMs = this.#judge(state, result)
-    voice.attemptEnded(this.plan.name, attempt, error, retryInMs)
+    voice.attemptEnded(this.plan.name, attempt, error, retryInMs, this.#trace)
     if (retryInMs !== null) this.announce(retryInMs)
     this.#owner.advance()
   }

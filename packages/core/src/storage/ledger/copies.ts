@@ -190,6 +190,7 @@ function copyAttempt(attempt: AttemptRecord): AttemptRecord {
   if (attempt.reason !== undefined) copy.reason = attempt.reason
   if (attempt.progress !== undefined) copy.progress = { ...attempt.progress }
   if (attempt.logs !== undefined) copy.logs = copyJson(attempt.logs)
+  if (attempt.traceparent !== undefined) copy.traceparent = attempt.traceparent
   return copy
 }
 

@@ -1,0 +1,92 @@
+import type { EventHub } from '../events.ts'
+import type { Logger } from '../logger.ts'
+import { readTraceContext } from './trace-context.ts'
+import type { AttemptTrace, RequestTrace, RunTrace, Tracing } from './tracing.ts'
+
+const noFields: object = Object.freeze({})
+
+/**
+ * Tracing that throws is a fault of its own: it never reaches what is traced, which goes on as if nothing followed it.
+ * Each failure is an event, `hook.failed`; the first of each method is logged.
+ */
+export function guardedTracing(tracing: Tracing, { events, logger }: { events: EventHub; logger: Logger }): Tracing {
+  const failed = new Set<string>()
+
+  function tell(method: string, error: unknown): void {
+    events.emit('hook.failed', { hook: `tracing.${method}`, error, jobName: null })
+    if (failed.has(method)) return
+    failed.add(method)
+    logger.error({ method, err: error }, 'tracing failed, and may be incomplete; further failures are not logged')
+  }
+
+  function safely<T>(method: string, call: () => T, otherwise: T): T {
+    try {
+      return call()
+    } catch (error) {
+      tell(method, error)
+      return otherwise
+    }
+  }
+
+  /** Whatever `enter` does, the call is made once, and what it returns or throws is its own. */
+  function entered<T>(method: string, enter: (call: () => unknown) => unknown, call: () => T): T {
+    let outcome: { readonly value: T } | { readonly error: unknown } | null = null
+    const once = (): void => {
+      if (outcome !== null) return
+      try {
+        outcome = { value: call() }
+      } catch (error) {
+        outcome = { error }
+      }
+    }
+    safely(method, () => enter(once), undefined)
+    once()
+    const made = outcome as unknown as { readonly value: T } | { readonly error: unknown }
+    if ('error' in made) throw made.error
+    return made.value
+  }
+
+  const guardedRequest = (trace: RequestTrace): RequestTrace => ({
+    context: readTraceContext(trace.context),
+    ended: (end) => safely('request.ended', () => trace.ended(end), undefined),
+  })
+
+  const guardedAttempt = (trace: AttemptTrace, run: { readonly isOver: boolean }): AttemptTrace => {
+    let isOver = false
+    return {
+      within: (call) => entered('attempt.within', (made) => trace.within(made), call),
+      logFields: () => safely('attempt.logFields', () => trace.logFields(), noFields),
+      ended(end) {
+        if (isOver || run.isOver) return
+        isOver = true
+        safely('attempt.ended', () => trace.ended(end), undefined)
+      },
+    }
+  }
+
+  const guardedRun = (trace: RunTrace): RunTrace => {
+    const run = { isOver: false }
+    const guarded = (attempt: AttemptTrace): AttemptTrace => guardedAttempt(attempt, run)
+    return {
+      context: readTraceContext(trace.context),
+      within: (call) => entered('run.within', (made) => trace.within(made), call),
+      attempt: (attempt) => safely('run.attempt', () => guardedOrNull(trace.attempt(attempt), guarded), null),
+      logFields: () => safely('run.logFields', () => trace.logFields(), noFields),
+      ended(end) {
+        if (run.isOver) return
+        run.isOver = true
+        safely('run.ended', () => trace.ended(end), undefined)
+      },
+    }
+  }
+
+  return {
+    outside: (call) => entered('outside', (made) => tracing.outside(made), call),
+    requested: (request) => safely('requested', () => guardedOrNull(tracing.requested(request), guardedRequest), null),
+    started: (run) => safely('started', () => guardedOrNull(tracing.started(run), guardedRun), null),
+  }
+}
+
+function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T): T | null {
+  return trace === null ? null : guard(trace)
+}

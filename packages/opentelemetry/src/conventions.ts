@@ -1,0 +1,73 @@
+// The names of the semantic conventions, of one version of them: nothing here changes by the upgrade of a dependency. What
+// is of messaging is still in development there.
+
+/** Says to backends which version of the conventions the names are of. */
+export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'
+
+/** Attributes of the conventions for messaging, and of those for errors. */
+export const conventional = {
+  systemName: 'messaging.system.name',
+  operationName: 'messaging.operation.name',
+  operationType: 'messaging.operation.type',
+  destinationName: 'messaging.destination.name',
+  messageId: 'messaging.message.id',
+  batchMessageCount: 'messaging.batch.message_count',
+  clientId: 'messaging.client.id',
+  errorType: 'error.type',
+} as const
+
+/** Values of these attributes. */
+export const conventionalValues = { system: 'jobistemer', send: 'send', process: 'process' } as const
+
+/** Jobistemer's own attributes. */
+export const own = {
+  jobName: 'jobistemer.job.name',
+  jobVersion: 'jobistemer.job.version',
+  occurrenceId: 'jobistemer.occurrence.id',
+  occurrenceKind: 'jobistemer.occurrence.kind',
+  occurrenceState: 'jobistemer.occurrence.state',
+  scheduledAt: 'jobistemer.scheduled_at',
+  lateness: 'jobistemer.lateness',
+  recovered: 'jobistemer.recovered',
+  fencingToken: 'jobistemer.fencing_token',
+  node: 'jobistemer.node',
+  outcome: 'jobistemer.outcome',
+  reason: 'jobistemer.reason',
+  request: 'jobistemer.request',
+  requestKey: 'jobistemer.request.key',
+  replayOf: 'jobistemer.replay_of',
+  taskName: 'jobistemer.task.name',
+  attemptNumber: 'jobistemer.attempt.number',
+  attemptState: 'jobistemer.attempt.state',
+  retryIn: 'jobistemer.retry_in',
+  strategy: 'jobistemer.recovery.strategy',
+  operation: 'jobistemer.storage.operation',
+  /** Of a link: what the linked span is to this one. */
+  link: 'jobistemer.link',
+} as const
+
+/** The names of the metrics. */
+export const metricNames = {
+  runDuration: 'jobistemer.run.duration',
+  taskDuration: 'jobistemer.task.duration',
+  runLateness: 'jobistemer.run.lateness',
+  runWait: 'jobistemer.run.wait',
+  runs: 'jobistemer.runs',
+  attempts: 'jobistemer.attempts',
+  recoveryRuns: 'jobistemer.recovery.runs',
+  takeovers: 'jobistemer.takeovers',
+  storageFailures: 'jobistemer.storage.failures',
+  lastSuccess: 'jobistemer.job.last_success',
+  activeRuns: 'jobistemer.runs.active',
+  waitingRuns: 'jobistemer.runs.waiting',
+  pausedJobs: 'jobistemer.jobs.paused',
+  aheadJobs: 'jobistemer.jobs.ahead',
+  silentJobs: 'jobistemer.jobs.silent',
+  clockSkew: 'jobistemer.clock.skew',
+  clockUnconfirmed: 'jobistemer.clock.unconfirmed',
+  nodes: 'jobistemer.nodes',
+  nodeIsolated: 'jobistemer.node.isolated',
+} as const
+
+/** The name of the tracer and of the meter. */
+export const scopeName: string = '@jobistemer/opentelemetry'

@@ -1,0 +1,204 @@
+import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from '@jobistemer/core'
+import { type Attributes, type BatchObservableResult, type MeterProvider, metrics } from '@opentelemetry/api'
+import { metricNames, own, schemaUrl, scopeName } from './conventions.ts'
+import { readOptions } from './read-options.ts'
+
+/** What `openTelemetryMetrics` takes. */
+export interface OpenTelemetryMetricsOptions {
+  /** Where metrics go. Default: the global provider, which has to be registered before. */
+  readonly meterProvider?: MeterProvider
+}
+
+interface Definition {
+  readonly name: string
+  readonly unit: string
+  readonly description: string
+}
+
+const counters: { readonly [Name in keyof CounterLabels]: Definition } = {
+  scheduler_task_attempts_total: {
+    name: metricNames.attempts,
+    unit: '{attempt}',
+    description: 'Attempts of tasks that ended.',
+  },
+  scheduler_job_occurrences_total: {
+    name: metricNames.runs,
+    unit: '{run}',
+    description: 'Occurrences that reached a final state, those that were missed or skipped among them.',
+  },
+  scheduler_recovery_runs_total: {
+    name: metricNames.recoveryRuns,
+    unit: '{run}',
+    description: 'Missed slots that recovery made run.',
+  },
+  scheduler_takeovers_total: {
+    name: metricNames.takeovers,
+    unit: '{run}',
+    description: 'Occurrences that were taken from an owner that was gone.',
+  },
+  scheduler_storage_failures_total: {
+    name: metricNames.storageFailures,
+    unit: '{call}',
+    description: 'Calls to the storage that failed and were repeated.',
+  },
+}
+
+const durationBounds = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
+const latenessBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
+
+const histograms: { readonly [Name in keyof HistogramLabels]: Definition & { readonly bounds: readonly number[] } } = {
+  scheduler_job_execution_duration_seconds: {
+    name: metricNames.runDuration,
+    unit: 's',
+    description: 'From the start of an occurrence to its end.',
+    bounds: durationBounds,
+  },
+  scheduler_task_execution_duration_seconds: {
+    name: metricNames.taskDuration,
+    unit: 's',
+    description: 'From the start of the first attempt of a task to the end of its last.',
+    bounds: durationBounds,
+  },
+  scheduler_start_lateness_seconds: {
+    name: metricNames.runLateness,
+    unit: 's',
+    description: 'From the scheduled instant to the start.',
+    bounds: latenessBounds,
+  },
+  scheduler_queue_wait_seconds: {
+    name: metricNames.runWait,
+    unit: 's',
+    description: 'From becoming due to the start, of occurrences that had to wait.',
+    bounds: latenessBounds,
+  },
+}
+
+const gauges: { readonly [Name in keyof GaugeValues]-?: Definition } = {
+  scheduler_jobs_running: {
+    name: metricNames.activeRuns,
+    unit: '{run}',
+    description: 'Occurrences that this node runs.',
+  },
+  scheduler_jobs_in_queue: {
+    name: metricNames.waitingRuns,
+    unit: '{run}',
+    description: 'Occurrences that wait in the storage, of all nodes.',
+  },
+  scheduler_jobs_paused: { name: metricNames.pausedJobs, unit: '{job}', description: 'Paused jobs.' },
+  scheduler_jobs_ahead: {
+    name: metricNames.aheadJobs,
+    unit: '{job}',
+    description: 'Jobs that a clock which was wrong has decided ahead of the time.',
+  },
+  scheduler_jobs_silent: {
+    name: metricNames.silentJobs,
+    unit: '{job}',
+    description: 'Jobs that had no success for their alertAfter. One of the nodes shows it.',
+  },
+  scheduler_clock_skew_seconds: {
+    name: metricNames.clockSkew,
+    unit: 's',
+    description: 'How far the clock of this node is ahead of the clock of the storage.',
+  },
+  scheduler_nodes: {
+    name: metricNames.nodes,
+    unit: '{node}',
+    description: 'Living nodes, as far as this one knows.',
+  },
+  scheduler_node_isolated: {
+    name: metricNames.nodeIsolated,
+    unit: '1',
+    description: '1 while no heartbeat of this node is accepted, and it takes no new work.',
+  },
+  scheduler_clock_unconfirmed: {
+    name: metricNames.clockUnconfirmed,
+    unit: '1',
+    description: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
+  },
+}
+
+const eventGauges: { readonly [Name in keyof EventGaugeLabels]: Definition } = {
+  scheduler_job_last_success_timestamp_seconds: {
+    name: metricNames.lastSuccess,
+    unit: 's',
+    description: 'When a run of the job was last completed on this node, in seconds since 1970.',
+  },
+}
+
+const attributeOf: Readonly<Record<string, string>> = {
+  job: own.jobName,
+  task: own.taskName,
+  strategy: own.strategy,
+  reason: own.reason,
+  operation: own.operation,
+}
+
+/**
+ * Metrics for `createScheduler({ metrics })`, in seconds. Gauges are read with each collection.
+ *
+ * @example
+ * const scheduler = createScheduler({ storage, jobs, metrics: openTelemetryMetrics() })
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
+export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}): Metrics {
+  const { meterProvider = metrics.getMeterProvider() } = readOptions(options, {
+    meterProvider: { method: 'getMeter', remedy: 'Give a MeterProvider, as the SDK makes it.' },
+  })
+  const meter = meterProvider.getMeter(scopeName, undefined, { schemaUrl })
+  const counterOf = mapOf(counters, ({ name, ...rest }) => meter.createCounter(name, rest))
+  const histogramOf = mapOf(histograms, ({ name, bounds, ...rest }) =>
+    meter.createHistogram(name, { ...rest, advice: { explicitBucketBoundaries: [...bounds] } }),
+  )
+  const lastValues = new Map<string, number>()
+  for (const { name, ...rest } of Object.values(eventGauges)) {
+    meter.createObservableGauge(name, rest).addCallback((result) => {
+      for (const [job, value] of lastValues) result.observe(value, { [own.jobName]: job })
+    })
+  }
+  return {
+    increment(name, labels, by) {
+      const status = name === 'scheduler_task_attempts_total' ? own.attemptState : own.outcome
+      counterOf.get(name)?.add(by, attributesOf({ ...labels }, status))
+    },
+    observe(name, labels, value) {
+      histogramOf.get(name)?.record(value, attributesOf({ ...labels }))
+    },
+    set(_, { job }, value) {
+      lastValues.set(job, value)
+    },
+    removeJob(job) {
+      // The API has no way to take away what a counter or a histogram has counted.
+      lastValues.delete(job)
+    },
+    gauges(read) {
+      const gaugeOf = mapOf(gauges, ({ name, ...rest }) => meter.createObservableGauge(name, rest))
+      const observe = async (result: BatchObservableResult): Promise<void> => {
+        const values: Partial<GaugeValues> = await read()
+        for (const [name, gauge] of gaugeOf) {
+          const value = values[name]
+          // What is not known is not shown: 0 would be a lie.
+          if (value !== undefined) result.observe(gauge, value)
+        }
+      }
+      meter.addBatchObservableCallback(observe, [...gaugeOf.values()])
+    },
+  }
+}
+
+function mapOf<Name extends string, Kind, Instrument>(
+  definitions: Readonly<Record<Name, Kind>>,
+  make: (definition: Kind) => Instrument,
+): ReadonlyMap<Name, Instrument> {
+  const entries = Object.entries(definitions) as [Name, Kind][]
+  return new Map(entries.map(([name, definition]) => [name, make(definition)]))
+}
+
+/** `status` is a label of two counters, and means something else in each. */
+function attributesOf(labels: Readonly<Record<string, string>>, status: string = own.outcome): Attributes {
+  const attributes: Attributes = {}
+  for (const [label, value] of Object.entries(labels)) {
+    attributes[label === 'status' ? status : (attributeOf[label] ?? label)] = value
+  }
+  return attributes
+}

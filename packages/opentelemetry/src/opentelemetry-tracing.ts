@@ -1,0 +1,34 @@
+import type { Tracing } from '@jobistemer/core'
+import { type TracerProvider, trace } from '@opentelemetry/api'
+import { outsideSpans } from './caller.ts'
+import { schemaUrl, scopeName } from './conventions.ts'
+import { readOptions } from './read-options.ts'
+import { SpanOfRequest } from './request-trace.ts'
+import { SpansOfRun } from './run-trace.ts'
+
+/** What `openTelemetryTracing` takes. */
+export interface OpenTelemetryTracingOptions {
+  /** Where spans go. Default: the global provider, also one that is registered later. */
+  readonly tracerProvider?: TracerProvider
+}
+
+/**
+ * Traces for `createScheduler({ tracing })` and `createClient({ tracing })`. One may serve several of them.
+ *
+ * @example
+ * const tracing = openTelemetryTracing()
+ * const scheduler = createScheduler({ storage, jobs, tracing })
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
+export function openTelemetryTracing(options: OpenTelemetryTracingOptions = {}): Tracing {
+  const { tracerProvider = trace.getTracerProvider() } = readOptions(options, {
+    tracerProvider: { method: 'getTracer', remedy: 'Give a TracerProvider, as the SDK makes it.' },
+  })
+  const tracer = tracerProvider.getTracer(scopeName, undefined, { schemaUrl })
+  return {
+    outside: outsideSpans,
+    requested: (request) => new SpanOfRequest(tracer, request),
+    started: (run) => new SpansOfRun(tracer, run),
+  }
+}

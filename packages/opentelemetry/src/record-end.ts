@@ -1,0 +1,61 @@
+import { type Span, SpanStatusCode } from '@opentelemetry/api'
+import { conventional } from './conventions.ts'
+
+// Messages of errors may hold anything.
+const longestMessage = 1000
+
+/** The span tells of an error: its type and its message, with its stack where there is one. */
+export function recordError(span: Span, error: unknown): void {
+  const type = typeOf(error)
+  span.setAttribute(conventional.errorType, type)
+  const message = messageOf(error)
+  const stack = stackOf(error)
+  const exception = { name: nameOf(error), message }
+  span.recordException(stack === undefined ? exception : { ...exception, stack })
+  span.setStatus({ code: SpanStatusCode.ERROR, message })
+}
+
+/** The span tells of what went wrong where there is no error to show. */
+export function recordFailure(span: Span, type: string, message: string): void {
+  span.setAttribute(conventional.errorType, type)
+  span.setStatus({ code: SpanStatusCode.ERROR, message })
+}
+
+/** The code, where it has one: names of classes are those of minifiers now and then. */
+function typeOf(error: unknown): string {
+  const code = memberOf(error, 'code')
+  return typeof code === 'string' && code !== '' && code.length <= 100 ? code : nameOf(error)
+}
+
+function nameOf(error: unknown): string {
+  const name = memberOf(error, 'name')
+  return typeof name === 'string' && name !== '' ? name.slice(0, 100) : '_OTHER'
+}
+
+function messageOf(error: unknown): string {
+  const message = memberOf(error, 'message')
+  return (typeof message === 'string' ? message : print(error)).slice(0, longestMessage)
+}
+
+function stackOf(error: unknown): string | undefined {
+  const stack = memberOf(error, 'stack')
+  return typeof stack === 'string' ? stack.slice(0, 10 * longestMessage) : undefined
+}
+
+/** A getter may throw, and a proxy may refuse everything. */
+function memberOf(error: unknown, name: string): unknown {
+  try {
+    return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function print(error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    // An object without a usable toString can be thrown too.
+    return '[unreadable]'
+  }
+}

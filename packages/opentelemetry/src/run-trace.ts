@@ -1,0 +1,125 @@
+import type { AttemptEnd, AttemptTrace, RunEnd, RunTrace, TraceContext, TracedRun } from '@jobistemer/core'
+import { type Context, context, ROOT_CONTEXT, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api'
+import { conventional, conventionalValues, own } from './conventions.ts'
+import { recordError, recordFailure } from './record-end.ts'
+import { linksTo, printSpanContext } from './span-context.ts'
+
+/** The outcomes that are failures of the run on this node. */
+const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
+
+/** The spans of a run on one node: its root, which begins a trace of its own, and those of its attempts. */
+export class SpansOfRun implements RunTrace {
+  readonly context: TraceContext | null
+  readonly #tracer: Tracer
+  readonly #span: Span
+  readonly #inside: Context
+  readonly #attempts = new Set<SpanOfAttempt>()
+  #isEnded = false
+
+  constructor(tracer: Tracer, run: TracedRun) {
+    this.#tracer = tracer
+    const { job, occurrence } = run
+    const options = {
+      root: true,
+      kind: SpanKind.CONSUMER,
+      links: linksTo({ request: run.request, earlier_owner: run.earlier }),
+      attributes: {
+        [conventional.systemName]: conventionalValues.system,
+        [conventional.operationName]: conventionalValues.process,
+        [conventional.operationType]: conventionalValues.process,
+        [conventional.destinationName]: job.name,
+        [conventional.messageId]: occurrence.id,
+        [conventional.clientId]: run.node,
+        [own.jobName]: job.name,
+        [own.jobVersion]: job.version,
+        [own.occurrenceId]: occurrence.id,
+        [own.occurrenceKind]: occurrence.kind,
+        [own.scheduledAt]: run.scheduledAt.toISOString(),
+        [own.lateness]: run.latenessMs / 1000,
+        [own.recovered]: run.recovered,
+        [own.fencingToken]: run.fencingToken,
+        [own.node]: run.node,
+        ...(run.replayOf !== null && { [own.replayOf]: run.replayOf }),
+        ...(run.requestKey !== null && { [own.requestKey]: run.requestKey }),
+      },
+    }
+    this.#span = tracer.startSpan(`${conventionalValues.process} ${job.name}`, options, ROOT_CONTEXT)
+    this.#inside = trace.setSpan(ROOT_CONTEXT, this.#span)
+    this.context = printSpanContext(this.#span.spanContext())
+  }
+
+  within<T>(call: () => T): T {
+    return context.with(this.#inside, call)
+  }
+
+  attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
+    const options = {
+      kind: SpanKind.INTERNAL,
+      attributes: { [own.taskName]: task, [own.attemptNumber]: number },
+    }
+    const span = this.#tracer.startSpan(`attempt ${task}`, options, this.#inside)
+    const attempt = new SpanOfAttempt(span, () => this.#attempts.delete(attempt))
+    this.#attempts.add(attempt)
+    return attempt
+  }
+
+  logFields(): object {
+    return fieldsOf(this.#span)
+  }
+
+  ended({ outcome, reason }: RunEnd): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    for (const attempt of [...this.#attempts]) attempt.outlived(outcome)
+    this.#span.setAttribute(own.outcome, outcome)
+    if (reason !== null) this.#span.setAttribute(own.reason, reason)
+    if (failures.includes(outcome)) recordFailure(this.#span, reason ?? outcome, reason ?? outcome)
+    this.#span.end()
+  }
+}
+
+class SpanOfAttempt implements AttemptTrace {
+  readonly #span: Span
+  readonly #whenEnded: () => void
+  #isEnded = false
+
+  constructor(span: Span, whenEnded: () => void) {
+    this.#span = span
+    this.#whenEnded = whenEnded
+  }
+
+  within<T>(call: () => T): T {
+    return context.with(trace.setSpan(ROOT_CONTEXT, this.#span), call)
+  }
+
+  logFields(): object {
+    return fieldsOf(this.#span)
+  }
+
+  ended({ state, error, retryInMs }: AttemptEnd): void {
+    if (this.#isEnded) return
+    this.#span.setAttribute(own.attemptState, state)
+    if (retryInMs !== null) this.#span.setAttribute(own.retryIn, retryInMs / 1000)
+    if (state === 'failed' || state === 'timed_out') recordError(this.#span, error)
+    this.#end()
+  }
+
+  /** The run has ended for this node, and the handler has not: its span ends all the same. */
+  outlived(outcome: RunEnd['outcome']): void {
+    this.#span.setAttribute(own.attemptState, 'running')
+    recordFailure(this.#span, outcome, `The run was ${outcome} before its handler ended.`)
+    this.#end()
+  }
+
+  #end(): void {
+    this.#isEnded = true
+    this.#span.end()
+    this.#whenEnded()
+  }
+}
+
+/** Of the span that is active where the line is logged; of the run's or the attempt's own where none is. */
+function fieldsOf(ownSpan: Span): object {
+  const { traceId, spanId, traceFlags } = (trace.getActiveSpan() ?? ownSpan).spanContext()
+  return { trace_id: traceId, span_id: spanId, trace_flags: `0${traceFlags.toString(16)}`.slice(-2) }
+}

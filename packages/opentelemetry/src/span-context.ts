@@ -1,0 +1,37 @@
+import type { TraceContext } from '@jobistemer/core'
+import { createTraceState, type Link, type SpanContext, TraceFlags, isSpanContextValid } from '@opentelemetry/api'
+import { own } from './conventions.ts'
+
+/** What is kept of a span's context; `null` where nobody could look at the span. */
+export function printSpanContext(context: SpanContext): TraceContext | null {
+  if (!isSpanContextValid(context) || !isSampled(context)) return null
+  const flags = (context.traceFlags & 0xff).toString(16).padStart(2, '0')
+  const traceparent = `00-${context.traceId}-${context.spanId}-${flags}`
+  const tracestate = context.traceState?.serialize()
+  return tracestate ? { traceparent, tracestate } : { traceparent }
+}
+
+function isSampled({ traceFlags }: SpanContext): boolean {
+  return (traceFlags & TraceFlags.SAMPLED) !== 0
+}
+
+/** Core hands on what is well-formed alone. */
+function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContext {
+  const [, traceId, spanId, flags] = traceparent.split('-') as [string, string, string, string]
+  return {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16),
+    isRemote: true,
+    ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
+  }
+}
+
+/** Links to where a run or a request comes from, with what each is to it. */
+export function linksTo(origins: Readonly<Record<string, TraceContext | null>>): Link[] {
+  const links: Link[] = []
+  for (const [name, origin] of Object.entries(origins)) {
+    if (origin !== null) links.push({ context: parseSpanContext(origin), attributes: { [own.link]: name } })
+  }
+  return links
+}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { openTelemetryMetrics, openTelemetryTracing } from '../src/index.ts'
+
+test.each<[what: string, call: () => unknown, code: string, field: string]>([
+  ['no object', () => openTelemetryTracing(null as never), 'INVALID_ARGUMENT', 'options'],
+  ['a list', () => openTelemetryMetrics([] as never), 'INVALID_ARGUMENT', 'options'],
+  ['no provider', () => openTelemetryTracing({ tracerProvider: {} as never }), 'INVALID_ARGUMENT', 'tracerProvider'],
+  ['a text', () => openTelemetryMetrics({ meterProvider: 'here' as never }), 'INVALID_ARGUMENT', 'meterProvider'],
+  ['an unknown option', () => openTelemetryTracing({ provider: 1 } as never), 'UNKNOWN_OPTION', 'provider'],
+])('%s is refused', (_, call, code, field) => {
+  expect(call).toThrow(expect.objectContaining({ code, field, remedy: expect.any(String) }))
+})
