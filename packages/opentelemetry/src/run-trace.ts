@@ -53,6 +53,10 @@ export class SpansOfRun implements RunTrace {
   }
 
   attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
+    // Of a run that is not sampled nobody looks at the attempts; their handlers are told so by the run's own context.
+    if (!this.#span.isRecording()) {
+      return { within: (call) => this.within(call), logFields: () => this.logFields(), ended: () => undefined }
+    }
     const options = {
       kind: SpanKind.INTERNAL,
       attributes: { [own.taskName]: task, [own.attemptNumber]: number },

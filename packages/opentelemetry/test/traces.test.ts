@@ -269,13 +269,20 @@ test('hooks are called in the span of the run', async () => {
 
 test('a run that is not sampled leaves nothing in the storage', async () => {
   const { spans, storage, ...options } = world(new TestSpans(new AlwaysOffSampler()))
-  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => options.clock.sleep({ seconds: 1 }) }] })
+  const inside: unknown[] = []
+  const run = () => {
+    inside.push(trace.getActiveSpan()?.spanContext().traceFlags)
+    return options.clock.sleep({ seconds: 1 })
+  }
+  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })
   await using scheduler = createScheduler({ ...options, storage, jobs: [job] })
   await scheduler.start()
   const { id } = await scheduler.trigger('report')
   await options.clock.advance({ seconds: 5 })
   const { occurrences } = await storage.get({ occurrences: [id] })
   expect(JSON.stringify(occurrences)).not.toMatch(/trace/)
+  // So that what the handler calls is not sampled either.
+  expect(inside).toEqual([0])
   expect(spans.ended).toEqual([])
 })
 
