@@ -63,6 +63,13 @@ it.each<[string, (script: Script) => Script]>([
   expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
 })
 
+it('one that somebody rightly took for dead may be found gone much later, until it is heard again', () => {
+  const lost = () =>
+    new Script().at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' }).lost(8).lost(60, 0)
+  expect(lost().rulesOf(new DeathModel())).toEqual([])
+  expect(lost().heard(61, 'a.1', 2).lost(90, 0).rulesOf(new DeathModel())).toEqual(['false death'])
+})
+
 it('one that was frozen may be taken for dead until it is heard again, and not for what was before', () => {
   const thawed = () =>
     new Script().at(1, 'a.1', { kind: 'node.frozen', forMs: 2000, where: 'here' }).at(3, 'a.1', { kind: 'node.thawed' })

@@ -14,6 +14,8 @@ interface Life {
   isUnheard: boolean
   /** Monotonic time up to which something kept it from being heard. */
   hinderedUntil: number
+  /** Somebody rightly took it for dead, and may have taken its record away: whoever looks later finds it gone. */
+  isTakenAway: boolean
 }
 
 /** Calls that are slow, or take effect late, take no longer each way. */
@@ -75,11 +77,13 @@ export class DeathModel {
       isUnheard: false,
       hindrances: new Set(),
       hinderedUntil: never,
+      isTakenAway: false,
     })
   }
 
   #heard(life: Life, { incarnation, mono }: EventOf<'heartbeat'>): void {
     this.#byIncarnation.set(incarnation, life)
+    life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return
     life.isUnheard = false
     life.hinderedUntil = Math.max(life.hinderedUntil, mono)
@@ -87,8 +91,9 @@ export class DeathModel {
 
   #lost({ life: observer, incarnation, silentForMs, mono }: EventOf<'peer.lost'>, index: number): void {
     const lost = this.#byIncarnation.get(incarnation)
-    if (lost === undefined || lost.isEnding || lost.isUnheard) return
-    if (lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs) return
+    if (lost === undefined || lost.isEnding || lost.isTakenAway) return
+    lost.isTakenAway = lost.isUnheard || lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs
+    if (lost.isTakenAway) return
     const message = `${observer} took ${lost.name} for dead, which ran all the time, after ${silentForMs} ms`
     this.violations.push({ rule: 'false death', message, jobId: null, occurrence: null, event: index })
   }
