@@ -230,20 +230,24 @@ export const withinMutants: readonly Mutant[] = [
       Inside: Credulous,
     },
   ),
-  faulty(
-    'answers that an owner is late, and believes it with the commit',
-    ['an owner that was replaced is refused, and nothing of it is written'],
-    {
-      committed: all,
-      Machine: class extends Ledger {
-        override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
-          const record = this.occurrences.get(item.id)
-          const isLate = record !== undefined && record.state === 'running' && record.owner?.node === 'node-b'
-          return super.settleOne(isLate && item.token < record.token ? { ...item, token: record.token } : item, now)
-        }
+  {
+    ...faulty(
+      'answers that an owner is late, and believes it with the commit',
+      ['an owner that was replaced is refused, and nothing of it is written'],
+      {
+        committed: all,
+        Machine: class extends Ledger {
+          override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
+            const record = this.occurrences.get(item.id)
+            const isLate = record !== undefined && record.state === 'running' && record.owner?.node === 'node-b'
+            return super.settleOne(isLate && item.token < record.token ? { ...item, token: record.token } : item, now)
+          }
+        },
       },
-    },
-  ),
+    ),
+    // What its commit believes, it believes outside of transactions too.
+    alone: false,
+  },
   faulty('wakes the next one before the commit', ['an end wakes the next one with the commit, and not without it'], {
     atOnce: isEnd,
   }),
