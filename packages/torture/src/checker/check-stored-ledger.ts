@@ -1,5 +1,5 @@
 import { type JobId, jobId } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
+import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { checkLedger } from '@jobistemer/storage-conformance'
 import { cron } from '@jobistemer/ticker-cron'
 import type { WorkloadJob } from '../workload/workload-job.ts'
@@ -19,12 +19,20 @@ export function checkedJob({ name, cron: expression, settings }: WorkloadJob): C
   }
 }
 
+/** Whether the schedule that was in force at that time had ended before. */
+function isPastTheEnd(timeline: JobRecord['timeline'], at: number): boolean {
+  const segment = timeline.find(({ after, until }) => (after === null || at > after) && (until === null || at <= until))
+  const end = (segment?.schedule as { readonly end?: string } | null | undefined)?.end
+  return end !== undefined && at > Date.parse(end)
+}
+
 /** Whether what the storage holds at rest can be true by itself. */
 export async function checkStoredLedger(storage: Storage, jobs: readonly CheckedJob[]): Promise<readonly Violation[]> {
   const names = new Map<JobId, string>(jobs.map((job) => [job.id, job.name]))
   const { violations } = await checkLedger(storage, {
-    // By the definition that the nodes began with: later ones only end it, and no watermark passes that end.
-    slots: ({ id }, after, until) => jobs.find((job) => job.id === id)?.slots(after, until) ?? [],
+    // By the definition that the nodes began with: later ones only end it, and a node that comes up again may bring it back.
+    slots: ({ id, timeline }, after, until) =>
+      [...(jobs.find((job) => job.id === id)?.slots(after, until) ?? [])].filter((at) => !isPastTheEnd(timeline, at)),
     exclusive: ({ id }) => jobs.find((job) => job.id === id)?.isExclusive ?? false,
     atRest: true,
   })
