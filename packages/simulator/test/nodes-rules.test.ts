@@ -67,6 +67,7 @@ it('one that somebody rightly took for dead may be found gone much later, until 
   const lost = () =>
     new Script().at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' }).lost(8).lost(60, 0)
   expect(lost().rulesOf(new DeathModel())).toEqual([])
+  expect(lost().heard(61, 'a.1', 2).lost(61, 0).rulesOf(new DeathModel())).toEqual([])
   expect(lost().heard(61, 'a.1', 2).lost(90, 0).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 

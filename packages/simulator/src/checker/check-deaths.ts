@@ -83,6 +83,8 @@ export class DeathModel {
 
   #heard(life: Life, { incarnation, mono }: EventOf<'heartbeat'>): void {
     this.#byIncarnation.set(incarnation, life)
+    // Others may have looked just before.
+    if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return
     life.isUnheard = false
