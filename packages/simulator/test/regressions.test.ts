@@ -1,9 +1,11 @@
 import {
   createScheduler,
   defineJob,
+  jobId,
   type Job,
   JobistemerError,
   type JobSettingsInput,
+  occurrenceId,
   type Scheduler,
   type SchedulerOptions,
   type TaskContext,
@@ -380,4 +382,31 @@ it('a node that says that it starts while the storage is away is heard in time w
   await starting
   expect(isTold).toBe(true)
   expect(lost).toEqual([])
+})
+
+it('a run of a backfill that was at work is over once it is displaced, also after earlier ones of its slot were pruned', async () => {
+  const { start, clock, database } = stage()
+  const node = await start('a', [job('job', { overlapPolicy: 'queue_one' })])
+  await clock.advance(61_000)
+  const storage = memoryStorage({ database })
+  const owner = { node: 'b', incarnation: 'b1' }
+  const slot = startMs + 60_000
+  const now = clock.now()
+  const at = { jobId: jobId('job'), id: occurrenceId(jobId('job'), startMs - 1) }
+  const later = now + 30_000
+  const backfill = { slot, from: slot, to: slot + 1, which: 'all', order: 'oldest_first', lanes: 1 } as const
+  const run = { ...at, scheduledAt: now, jobVersion: 1, executionTimeoutMs: 60_000, runs: null }
+  const details = { requestKey: 'mine', backfill }
+  await storage.createOccurrences({ now, owner, items: [{ kind: 'trigger', ...run, dueAt: now, details }] })
+  const { claimed } = await storage.claim({ now, owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  expect(claimed.map(({ id }) => id)).toEqual([at.id])
+  const release = { kind: 'release', dueAt: later, reason: null } as const
+  const said = { ...at, scheduledAt: now, token: 1, sequence: 1, runs: [], change: release }
+  await storage.settle({ now, items: [said] })
+  await node.trigger('job')
+  await clock.advance(40_000)
+  const runs = await node.occurrences({ job: 'job' })
+  expect(
+    runs.items.filter(({ kind }) => kind === 'trigger').map(({ id, reason }) => (id === at.id ? reason : 'asked for')),
+  ).toEqual(['asked for', 'displaced'])
 })

@@ -7,7 +7,7 @@ import { EngineStopped, type StorageCalls } from '../loop/storage-caller.ts'
 import type { EndedRun, Relay } from '../run/relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
 import { presentSeries, slotsAfter } from './backfill-slots.ts'
-import { type SlotStanding, standingsOf } from './backfill-states.ts'
+import { hasBegun, type SlotStanding, standingsOf } from './backfill-states.ts'
 
 /** Most runs are followed by the next slot. */
 const firstLook = 8
@@ -48,7 +48,8 @@ export class BackfillRelay implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: true })
+        // One that was at work before it had to wait is over; that would not be seen once earlier runs of its slot are pruned.
+        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
       this.#failed(error)

@@ -81,7 +81,7 @@ function standingOf(
 }
 
 /** Or waits, and may begin. */
-function hasBegun({ state, token }: OccurrenceRecord): boolean {
+export function hasBegun({ state, token }: Pick<OccurrenceRecord, 'state' | 'token'>): boolean {
   return state !== 'canceled' || token > 0
 }
 
