@@ -139,6 +139,10 @@ it.each<[string, () => Script]>([
     'claims, after an outage, by a clock of the storage that was right before, but for a moment',
     () => server(-hour).wait(7).storage(-10).wait(0.3).away(60, 0).wait(1).claims(0),
   ],
+  [
+    'claims by a clock of the storage that was right before an outage, and wrong for a moment behind it',
+    () => server(-hour).wait(12).away(37, hour).wait(0.8).storage(0).wait(3).claims(0),
+  ],
 ])('a node that %s keeps it', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })

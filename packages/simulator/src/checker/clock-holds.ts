@@ -13,6 +13,8 @@ interface Hold {
   readonly since: number
   /** When it was left; infinite as long as it is shown. */
   until: number
+  /** For how long the clock had been hidden by then, in all. */
+  hiddenMs: number
 }
 
 /** Which times a node may believe in, of those that the clock which it follows has shown to it. */
@@ -20,6 +22,8 @@ export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
   readonly #holds: Hold[] = []
+  /** For how long nobody saw the clock, in all. */
+  #hiddenMs = 0
 
   constructor(uncertaintyMs: number) {
     this.#uncertaintyMs = uncertaintyMs
@@ -29,17 +33,22 @@ export class ClockHolds {
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
-    if (shown !== undefined) shown.until = Math.min(shown.until, mono)
+    if (shown === undefined || shown.until <= mono) return
+    shown.until = mono
+    shown.hiddenMs = this.#hiddenMs
   }
 
   /** The clock is ahead of the truth by so much from now on. It was hidden for so long before. */
   show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
     this.hide(mono)
-    const gapMs = readEveryMs + 2 * this.#uncertaintyMs + hiddenMs
+    this.#hiddenMs += hiddenMs
+    const gapMs = readEveryMs + 2 * this.#uncertaintyMs
+    // What nobody saw between them makes no difference to two readings that agree.
+    const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
-      (hold) => mono - hold.until <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,
+      (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,
     )
-    this.#holds.push({ offsetMs, since: earlier?.since ?? mono, until: Number.POSITIVE_INFINITY })
+    this.#holds.push({ offsetMs, since: earlier?.since ?? mono, until: Number.POSITIVE_INFINITY, hiddenMs: 0 })
     this.#look(mono)
   }
 
