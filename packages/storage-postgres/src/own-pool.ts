@@ -3,7 +3,6 @@ import type { PostgresPool } from './options.ts'
 
 /** What is used of a pool of `pg`. */
 export interface OwnPool extends PostgresPool {
-  on(event: 'error', listener: (error: Error) => void): unknown
   end(): Promise<void>
 }
 
@@ -12,15 +11,12 @@ export interface OwnPool extends PostgresPool {
  * `limitMs`: closing would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
 export async function openPool(url: string, limitMs: number): Promise<OwnPool> {
   const pg = await importPg()
-  const pool = new pg.Pool({
+  return new pg.Pool({
     connectionString: url,
     application_name: 'jobistemer',
     keepAlive: true,
     connectionTimeoutMillis: limitMs,
   })
-  // A connection that breaks while it is idle: the pool makes another when it is needed.
-  pool.on('error', () => {})
-  return pool
 }
 
 async function importPg(): Promise<{ readonly Pool: new (options: object) => OwnPool }> {

@@ -69,6 +69,9 @@ export class PoolSource implements Source {
     this.listen = earOfPool(pool)
     this.#end = end
     guardNewConnections(pool)
+    // An idle connection that breaks would end the process where nobody listens: each node, whenever the server restarts.
+    const emitter: Emitter = pool as Emitter
+    emitter.on?.('error', ignore)
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
@@ -107,6 +110,8 @@ export class PoolSource implements Source {
 
   async close(): Promise<void> {
     await this.#end?.()
+    const emitter: Emitter = this.#pool as Emitter
+    emitter.off?.('error', ignore)
   }
 }
 

@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import type { PostgresConnection, PostgresPool } from '../src/index.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
 import { useSchemas } from './schemas.ts'
@@ -136,6 +136,19 @@ describe('limits of time', () => {
     await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57014' } })
     await holder.query('ROLLBACK')
   })
+})
+
+it('a pool of the user that listens to no errors does not end the process when idle connections break', async () => {
+  const bare = new pg.Pool({ connectionString: inject('postgres').url, application_name: 'idle', max: 1 })
+  const storage = open({ pool: bare, schema: newSchema(), wakeUps: false })
+  await addJob(storage, 'alpha')
+  await expect.poll(() => bare.idleCount).toBe(1)
+  await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'")
+  await expect.poll(() => bare.totalCount).toBe(0)
+  expect((await storage.listJobs({ limit: 1, cursor: null })).items).toHaveLength(1)
+  await storage.close()
+  expect(bare.listenerCount('error')).toBe(0)
+  await bare.end()
 })
 
 it('a server that takes only reads says so, and is read', async () => {
