@@ -143,6 +143,10 @@ it.each<[string, () => Script]>([
     'claims by a clock of the storage that was right before an outage, and wrong for a moment behind it',
     () => server(-hour).wait(12).away(37, hour).wait(0.8).storage(0).wait(3).claims(0),
   ],
+  [
+    'claims by a clock of the storage that was right before an outage, and wrong before it looked again',
+    () => server(-hour).wait(7).away(11.5, hour).wait(4.5).storage(0).wait(0.5).claims(0),
+  ],
 ])('a node that %s keeps it', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })

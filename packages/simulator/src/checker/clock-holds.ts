@@ -7,6 +7,9 @@ const confirmMs = 15_000
 // Between two readings in doubt, a clock can be wrong without that anybody sees it.
 const readEveryMs = 1000
 
+// After an outage, a node looks at the clock again so late at most.
+const longestPauseMs = 5000
+
 /** One time, told by how far it is ahead of the truth, that a clock shows. */
 interface Hold {
   readonly offsetMs: number
@@ -22,7 +25,7 @@ export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
   readonly #holds: Hold[] = []
-  /** For how long nobody saw the clock, in all. */
+  /** For how long nobody may have seen the clock, in all. */
   #hiddenMs = 0
 
   constructor(uncertaintyMs: number) {
@@ -41,7 +44,7 @@ export class ClockHolds {
   /** The clock is ahead of the truth by so much from now on. It was hidden for so long before. */
   show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
     this.hide(mono)
-    this.#hiddenMs += hiddenMs
+    if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
     // What nobody saw between them makes no difference to two readings that agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
