@@ -33,7 +33,8 @@ export function checkConvergence(
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
     // A storage's clock that was wrong for long enough has decided slots ahead of the time, and nobody has set them back.
-    const since = Math.max(stored.now - 80_000, watermark)
+    if (watermark > stored.now) continue
+    const since = stored.now - 80_000
     const known = model.jobs.get(job.id)
     const slots = [...slotsBetween(job.timeline, since, stored.now - slackMs)].filter(
       (slot) => known === undefined || !model.isDecidedAhead(known, slot),
