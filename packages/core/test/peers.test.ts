@@ -59,6 +59,21 @@ describe('a node', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], []])
   })
 
+  it('is not dead because an answer does not know it that was on its way together with the last one', async () => {
+    await look(0, record('a', 5))
+    await clock.advance({ seconds: 1 })
+    const askedFirst = clock.monotonic()
+    await clock.advance({ seconds: 1 })
+    const askedSecond = clock.monotonic()
+    await clock.advance({ seconds: 1 })
+    // The second was read first, before the node came, and is heard later.
+    expect(peers.observe([record('a', 6), record('b', 1)], askedFirst)).toBe(true)
+    peers.observe([record('a', 6)], askedSecond)
+    expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
+    await look(1, record('a', 6))
+    expect(told).toEqual(['node.joined a', 'node.lost b'])
+  })
+
   it('says itself for how long it may say nothing', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)

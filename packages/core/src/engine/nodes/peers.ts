@@ -91,6 +91,8 @@ export class Peers {
     this.#askedAt = askedAt
     if (this.#beginsAnew || answeredAt - this.#lookedAt > this.#longestGapMs) this.#restart(answeredAt)
     this.#beginsAnew = false
+    // It was on its way together with the one before, and may have read before that one did.
+    const isOverlapping = askedAt < this.#lookedAt
     this.#lookedAt = answeredAt
     let hasChanged = false
     const seen = new Set<string>()
@@ -100,7 +102,7 @@ export class Peers {
       if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
     for (const [incarnation, sighting] of this.#sightings) {
-      if (seen.has(incarnation)) continue
+      if (seen.has(incarnation) || isOverlapping) continue
       this.#sightings.delete(incarnation)
       hasChanged = true
       // Whoever has taken over its work takes its record away.
