@@ -47,11 +47,15 @@ const ignore = () => {}
 
 const guarded = new WeakSet<PostgresPool>()
 
-/** Whoever waits for a new connection hears of it later than it may break, which would end the process. */
-function guardNewConnections(pool: PostgresPool): void {
+/**
+ * A connection that breaks would end the process where nobody listens: a new one, of which whoever waits for it hears later,
+ * and an idle one, whenever the server restarts. Connections are there for a while after their pool has ended.
+ */
+function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return
   guarded.add(pool)
   const emitter: Emitter = pool as Emitter
+  emitter.on?.('error', ignore)
   emitter.on?.('connect', (connection) => void connection.on?.('error', ignore))
 }
 
@@ -68,10 +72,7 @@ export class PoolSource implements Source {
     this.place = place
     this.listen = earOfPool(pool)
     this.#end = end
-    guardNewConnections(pool)
-    // An idle connection that breaks would end the process where nobody listens: each node, whenever the server restarts.
-    const emitter: Emitter = pool as Emitter
-    emitter.on?.('error', ignore)
+    guardConnections(pool)
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
@@ -110,8 +111,6 @@ export class PoolSource implements Source {
 
   async close(): Promise<void> {
     await this.#end?.()
-    const emitter: Emitter = this.#pool as Emitter
-    emitter.off?.('error', ignore)
   }
 }
 
