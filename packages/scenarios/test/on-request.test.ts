@@ -82,9 +82,10 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     const { items } = await node.jobs()
     expect(items.map(({ name }) => name).sort()).toEqual(['added', 'planned'])
     expect((await node.occurrences({ job: 'added' })).items).toHaveLength(3)
-    await node.trigger('added')
+    // Its history may be looked at in this very second, and keeps three of four then.
+    const { id: asked } = await node.trigger('added')
     await world.clock.advance({ seconds: 1 })
-    expect((await node.occurrences({ job: 'added' })).items).toHaveLength(4)
+    expect((await node.occurrences({ job: 'added' })).items.map(({ id }) => id)).toContain(asked)
   })
 })
 
