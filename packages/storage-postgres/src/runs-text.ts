@@ -6,7 +6,8 @@ import type { AttemptRecord, AttemptState, TaskRunRecord, TaskRunState } from '@
 // `[["work",2,[1,5,17]]]` says that the task completed with one attempt that ran from 5 to 17 ms after the scheduled
 // time. All others are stored as plain JSON. The first two characters tell which is which.
 
-// The numbers are part of every user's data: new names go at the end.
+// The numbers are part of every user's data: new names go at the end. The form is like that of storage-sqlite, and not
+// shared with it: each storage's stored form has to be able to change by itself.
 const runStates: readonly TaskRunState[] = ['running', 'retrying', 'completed', 'failed', 'canceled']
 const attemptStates: readonly AttemptState[] = [
   'running',
