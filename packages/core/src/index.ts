@@ -115,6 +115,7 @@ export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Listing, ListPage } from './listing.ts'
 export type { ListedOccurrence, Occurrence } from './occurrence.ts'
+export { whyOf } from './why-of.ts'
 export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'

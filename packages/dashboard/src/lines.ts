@@ -1,7 +1,7 @@
 import type { JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
 import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridRun, JobLine, RunLine, Wire } from './wire.ts'
-import { whyOf } from './why.ts'
+import { whyOf } from '@jobistemer/core'
 
 /** A slot that nobody has decided about for longer than this is late. Nodes look once a second. */
 const lateMs = 30_000

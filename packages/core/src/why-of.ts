@@ -1,4 +1,4 @@
-import type { Occurrence } from '@jobistemer/core'
+import type { Occurrence } from './occurrence.ts'
 
 const byStateAndReason: Readonly<Record<string, string>> = {
   'skipped overlap': 'An earlier run of the job was not over, and its overlap policy skips what comes then.',
@@ -14,9 +14,11 @@ const byStateAndReason: Readonly<Record<string, string>> = {
   'canceled updated': 'The job was updated, and what waited was canceled.',
   'canceled deleted': 'The job was deleted.',
   'canceled canceled': 'Somebody canceled it.',
+  'canceled backfill_stopped': 'It waited in a backfill that was stopped.',
   'failed fail_fast': 'A task failed, and by the failure strategy nothing more starts.',
   'failed execution_timeout': 'It ran longer than its executionTimeout.',
   'failed shutdown': 'Its node shut down, and the job is not taken up again (onInterrupted: fail).',
+  'failed invalid_payload': 'Its data do not fit the payload schema of the job.',
   'failed storage_refused': 'The storage cannot keep what a task returned or threw.',
   'failed node_lost': 'Its node died, and it is not taken up again.',
   'failed_stale node_lost': 'Its node died, and it is not taken up again.',

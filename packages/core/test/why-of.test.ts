@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest'
+import { finalStates, liveStates } from '../src/storage/index.ts'
+import { whyOf } from '../src/why-of.ts'
+
+it('there is a sentence for each state, and for a reason that says more', () => {
+  for (const state of [...liveStates, ...finalStates]) expect(whyOf({ state, reason: null })).toMatch(/^[A-Z].+\.$/)
+  expect(whyOf({ state: 'failed', reason: 'invalid_payload' })).toBe(
+    'Its data do not fit the payload schema of the job.',
+  )
+  expect(whyOf({ state: 'canceled', reason: 'backfill_stopped' })).toBe('It waited in a backfill that was stopped.')
+})
+
+it('a reason of a user leaves what the state says', () => {
+  expect(whyOf({ state: 'canceled', reason: 'no longer wanted' })).toBe('It was canceled.')
+})
