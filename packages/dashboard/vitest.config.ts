@@ -4,6 +4,6 @@ import { sharedSettings } from '../workspace/vitest.shared.ts'
 
 // What takes minutes belongs to `npm run test:extra`.
 export default mergeConfig(
-  sharedSettings,
-  defineConfig({ test: { exclude: testEffort > 1 ? [] : ['test/extra/**'] } }),
-) as ViteUserConfig
+  sharedSettings as ViteUserConfig,
+  defineConfig({ test: { exclude: testEffort > 1 ? [] : ['test/extra/**'] } }) as ViteUserConfig,
+)

@@ -38,6 +38,7 @@ const looks: Readonly<Record<string, Look>> = {
   canceled: { tone: 'idle', text: 'canceled', icon: 'stop' },
   skipped: { tone: 'idle', text: 'skipped', icon: 'skip' },
   missed: { tone: 'warn', text: 'missed', icon: 'gap' },
+  stopped: { tone: 'warn', text: 'stopped', icon: 'stop' },
   paused: { tone: 'warn', text: 'paused', icon: 'pause' },
   late: { tone: 'bad', text: 'late', icon: 'clock' },
   silent: { tone: 'bad', text: 'silent', icon: 'bang' },
