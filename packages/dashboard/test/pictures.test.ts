@@ -12,7 +12,8 @@ let drawnBy: string
 beforeAll(async () => {
   world = await createStillWorld()
   browser = await openBrowser()
-  drawnBy = `Chromium ${browser.context.browser()?.version() ?? (await browser.page.evaluate('navigator.userAgent'))}`
+  const agent = (await browser.page.evaluate('navigator.userAgent')) as string
+  drawnBy = `Chromium ${/Chrome\/(\d+)/.exec(agent)?.[1]}`
   keepDrawnBy(drawnBy)
   await browser.page.clock.setFixedTime(present)
 })

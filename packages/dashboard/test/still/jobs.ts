@@ -14,9 +14,9 @@ function diskIsFull(): Error {
   return error
 }
 
-/** Which of the runs of the day it is. */
+/** Which of the runs it is. */
 function numberOf({ scheduledAt }: TaskContext): number {
-  return Math.floor(scheduledAt.getTime() / 3_600_000)
+  return Math.floor(scheduledAt.getTime() / 300_000)
 }
 
 async function work(context: TaskContext, seconds: number, steps = 4): Promise<void> {
@@ -36,7 +36,7 @@ export function stillJobs(): readonly Job[] {
       description: 'Exports what was sold, and sends it to everybody who wants to know.',
       owner: 'reports',
       tags: ['eu', 'money'],
-      schedule: cron('0 * * * *', { timezone: 'Europe/Berlin' }),
+      schedule: cron('*/15 * * * *', { timezone: 'Europe/Berlin' }),
       keepLogs: true,
       tasks: [
         { name: 'export', run: (context) => work(context, 40) },
@@ -58,13 +58,13 @@ export function stillJobs(): readonly Job[] {
       name: 'exchange-rates',
       owner: 'money',
       tags: ['money'],
-      schedule: cron('*/30 * * * *', { timezone: 'UTC' }),
+      schedule: cron('*/10 * * * *', { timezone: 'UTC' }),
       tasks: [{ name: 'fetch', run: (context) => work(context, 3, 1) }],
     }),
     defineJob({
       name: 'thumbnails',
       owner: 'shop',
-      schedule: cron('15 * * * *', { timezone: 'UTC' }),
+      schedule: cron('5,35 * * * *', { timezone: 'UTC' }),
       taskExecutionMode: 'parallel',
       failureStrategy: 'continue',
       tasks: ['small', 'medium', 'large', 'print'].map((name, index) => ({
@@ -99,7 +99,7 @@ export function stillJobs(): readonly Job[] {
       name: 'old-invoices',
       description: 'Nobody has its code: it is late.',
       owner: 'money',
-      schedule: cron('10 9 * * *', { timezone: 'Europe/Berlin' }),
+      schedule: cron('10 9 * * *', { timezone: 'UTC' }),
       tasks: [{ name: 'archive', handler: 'archive-invoices' }],
     }),
     defineJob({

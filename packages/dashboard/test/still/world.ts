@@ -9,7 +9,7 @@ import { nodeListener } from '../../src/node.ts'
 import { basePath } from '../world.ts'
 import { stillJobs } from './jobs.ts'
 
-const begin = '2026-03-09T16:00:00Z'
+const begin = '2026-03-10T05:30:00Z'
 /** The instant that the pictures show. */
 export const present: Date = new Date('2026-03-10T11:40:00Z')
 
@@ -27,8 +27,9 @@ export async function createStillWorld(): Promise<StillWorld> {
   const shared = { storage, clock, logger: silentLogger }
   const scheduler = createScheduler({ ...shared, jobs: stillJobs(), nodeId: 'worker-1', deadAfter: { minutes: 10 } })
   const second = createScheduler({ ...shared, jobs: [], nodeId: 'worker-2', deadAfter: { minutes: 10 } })
-  await second.start()
   await scheduler.start()
+  await clock.advanceTo(new Date(present.getTime() - 7_500_000))
+  await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
   const client = createClient(shared)

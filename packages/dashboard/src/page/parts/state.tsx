@@ -53,7 +53,7 @@ export function lookOf(state: string): Look {
   return looks[state] ?? { ...unknown, text: state }
 }
 
-export function StateIcon({ state }: { readonly state: string }) {
+function StateIcon({ state }: { readonly state: string }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
       {icons[lookOf(state).icon]}
