@@ -1,9 +1,9 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from './browser.ts'
-import { complaintAbout, differenceOf, keepDrawnBy, reduced } from './still/picture.ts'
-import { createStillWorld, present, type StillWorld } from './still/world.ts'
-import { basePath } from './world.ts'
+import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from '../browser.ts'
+import { complaintAbout, differenceOf, keepDrawnBy, reduced } from '../still/picture.ts'
+import { createStillWorld, present, type StillWorld } from '../still/world.ts'
+import { basePath } from '../world.ts'
 
 let world: StillWorld
 let browser: TestBrowser
