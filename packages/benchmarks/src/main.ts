@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { dashboardSuite } from './dashboard/dashboard-suite.ts'
+import { gridSuite } from './dashboard/grid-suite.ts'
 import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
@@ -28,6 +30,8 @@ const suites: readonly Suite[] = [
   heapSuite,
   queuesSuite,
   listsSuite,
+  dashboardSuite,
+  gridSuite,
   loopSuite,
   definitionsSuite,
   millionSuite,

@@ -183,12 +183,13 @@ export interface JobOperations {
    * Resumes all jobs of a tag or an owner that are paused. Answers their names.
    * @throws JobistemerError as {@link pauseAll}
    */
-  resumeAll(filter: JobSelection, options?: CallOptions): Promise<readonly string[]>
+  resumeAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
   /**
    * Lifts a pause on all nodes, at once, also one with an end. Slots inside it are not made up for. A job that is not paused stays as it is.
-   * @throws JobistemerError `JOB_NOT_FOUND`
+   * With a reason or an actor, `resumed` of the job says who lifted it, and why, until it is paused again.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
-  resume(name: string, options?: CallOptions): Promise<void>
+  resume(name: string, options?: InterventionOptions): Promise<void>
   /**
    * Changes a job on all nodes, as a new version. What runs keeps the version that it started with.
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`

@@ -11,7 +11,7 @@
  * - Waiting: `delayed` (a trigger whose time has not come). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
  *   (that node's clock jumped before it began).
- * - Canceled: `backfill_stopped` (it waited in a backfill that was stopped).
+ * - Canceled: `backfill_stopped` (it waited in a backfill that was stopped), with why after a colon, where that was said.
  * - Missed: the recovery strategy that decided so, or `paused`.
  *
  * Reasons of users are any text, and later versions may know more.

@@ -47,7 +47,11 @@ const byState: Readonly<Record<Occurrence['state'], string>> = {
   missed: 'No node was there in time.',
 }
 
+const stoppedBecause = 'backfill_stopped: '
+
 /** Why a run is as it is, in a sentence. What users gave as a reason is theirs, and stands beside it. */
 export function whyOf({ state, reason }: Pick<Occurrence, 'state' | 'reason'>): string {
+  if (reason?.startsWith(stoppedBecause))
+    return `It waited in a backfill that was stopped: ${reason.slice(stoppedBecause.length)}`
   return byStateAndReason[`${state} ${reason}`] ?? byState[state]
 }

@@ -8,6 +8,9 @@ it('there is a sentence for each state, and for a reason that says more', () => 
     'Its data do not fit the payload schema of the job.',
   )
   expect(whyOf({ state: 'canceled', reason: 'backfill_stopped' })).toBe('It waited in a backfill that was stopped.')
+  expect(whyOf({ state: 'canceled', reason: 'backfill_stopped: too slow' })).toBe(
+    'It waited in a backfill that was stopped: too slow',
+  )
 })
 
 it('a reason of a user leaves what the state says', () => {

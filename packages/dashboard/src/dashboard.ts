@@ -41,6 +41,8 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 }
 
 const longestQuery = 8192
+/** Whoever asks has waited before. */
+const longestAwayMs = 1000
 
 class DashboardServer {
   readonly #settings: Settings
@@ -64,7 +66,7 @@ class DashboardServer {
     try {
       return secured(await this.#answer(request, url, path, isDocument))
     } catch (error) {
-      const problem = problemOf(error) ?? this.#fault(error, request, path)
+      const problem = problemOf(error) ?? (await this.#fault(error, request, path))
       const answer = isDocument ? problemDocument(problem, this.#settings) : await problemAnswer(request, problem)
       return secured(bodiless(request, answer))
     }
@@ -167,8 +169,17 @@ class DashboardServer {
     return { readOnly, now: new Date(clock.now()).toISOString() }
   }
 
-  #fault(error: unknown, request: Request, path: string): Problem {
-    this.#settings.logger.error({ error, method: request.method, path }, 'the dashboard has a fault')
+  /** What a storage throws that is away, its driver decides. So it is asked whether it is. */
+  async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
+    const { client, logger } = this.#settings
+    const where = { error, method: request.method, path }
+    try {
+      await client.counts(undefined, { timeout: longestAwayMs })
+    } catch {
+      logger.error(where, 'the storage does not answer')
+      return new Problem(503, 'STORAGE_AWAY', 'The storage does not answer. The log of this dashboard says more.')
+    }
+    logger.error(where, 'the dashboard has a fault')
     return new Problem(500, 'INTERNAL', 'The dashboard has a fault. Its log says more.')
   }
 }

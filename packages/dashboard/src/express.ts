@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dashboard } from './dashboard.ts'
+import { keepIncoming } from './incoming.ts'
 import { nodeListener } from './node.ts'
 
 /** What Express hands to a middleware, as far as it is used. */
@@ -24,7 +25,7 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
     const { url, body } = request
     // What a parser has read cannot be read again.
     const isRead = body !== undefined && request.readableEnded
-    const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, body)) : dashboard)
+    const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, request)) : dashboard)
     request.url = request.originalUrl
     listener(request, response)
     // Express looks at it again when it goes on.
@@ -32,10 +33,12 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
   }
 }
 
-function withBody(request: Request, body: unknown): Request {
+function withBody(request: Request, from: ExpressRequest): Request {
   if (request.method === 'GET' || request.method === 'HEAD') return request
   const headers = new Headers(request.headers)
   headers.delete('content-length')
   const { method, signal, url } = request
-  return new Request(url, { method, headers, signal, body: JSON.stringify(body) })
+  const whole = new Request(url, { method, headers, signal, body: JSON.stringify(from.body) })
+  keepIncoming(whole, from)
+  return whole
 }

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toNodeHandler } from 'srvx/node'
 import type { Dashboard } from './dashboard.ts'
+import { keepIncoming } from './incoming.ts'
+
+export { incomingOf } from './incoming.ts'
 
 /** A listener of node:http's `createServer`, or a part of one. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
@@ -12,6 +15,12 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
  * createServer(nodeListener(dashboard)).listen(3000)
  */
 export function nodeListener(dashboard: Dashboard): NodeListener {
-  const listener = toNodeHandler(dashboard) as (request: IncomingMessage, response: ServerResponse) => unknown
-  return (request, response) => void listener(request, response)
+  return (request, response) => {
+    const answer = (asked: Request): Promise<Response> => {
+      keepIncoming(asked, request)
+      return dashboard(asked)
+    }
+    const listener = toNodeHandler(answer) as (request: IncomingMessage, response: ServerResponse) => unknown
+    void listener(request, response)
+  }
 }

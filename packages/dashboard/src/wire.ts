@@ -128,6 +128,8 @@ export interface JobView extends JobLine {
   readonly tasks: readonly { readonly name: string; readonly handler: string | null; readonly data: Shown | null }[]
   readonly createdAt: string
   readonly changedAt: string
+  /** How it was resumed last. */
+  readonly resumed: Wire<JobInfo['resumed']>
   readonly lastSuccessAt: string | null
   readonly silentSince: string | null
   readonly rights: Rights

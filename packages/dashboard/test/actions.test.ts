@@ -119,9 +119,12 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
       until: null,
     })
     await opens(page, 'Resume')
+    await type(page, 'Reason', 'there is room')
     await press(page, 'Resume')
     await told('hourly is resumed.')
-    expect((await world.client.job('hourly')).paused).toBeNull()
+    await page.getByText(/Resumed .* by anna: there is room/).waitFor()
+    const { paused, resumed } = await world.client.job('hourly')
+    expect([paused, resumed?.actor, resumed?.reason]).toEqual([null, 'anna', 'there is room'])
   })
 
   it('skips a slot, and explains what became of it', async () => {
@@ -175,6 +178,10 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await world.client.cancel(running?.id as OccurrenceId)
     await open(page, origin, '/job?job=rebuild&tab=backfills')
     await page.locator('.badge').getByText('stopped').waitFor()
+    const [stopped] = (await world.client.occurrences({ job: 'rebuild', states: ['canceled'] })).items.filter(
+      ({ reason }) => reason?.startsWith('backfill_stopped'),
+    )
+    expect([stopped?.reason, stopped?.cancelRequest?.actor]).toEqual(['backfill_stopped: it is too slow', 'anna'])
     await opens(page, 'Go on')
     await page.getByText('4 of its slots are still to be run.').waitFor()
     await press(page, 'Go on')

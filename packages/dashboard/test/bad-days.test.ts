@@ -58,8 +58,9 @@ describe('a storage that is away', () => {
     state.isAway = true
     for (const path of ['/api/overview', '/api/jobs', '/api/nodes', '/api/job?job=hourly']) {
       const response = await ask(dashboard, path)
-      expect([response.status, await response.text()]).not.toEqual([200, expect.anything()])
-      expect(response.status).toBeGreaterThanOrEqual(500)
+      const text = await response.text()
+      expect([path, response.status, text]).toEqual([path, 503, expect.stringContaining('"STORAGE_')])
+      expect(text).not.toContain('the line is dead')
     }
     expect((await post(dashboard, '/api/pause', { job: 'hourly' })).status).toBeGreaterThanOrEqual(500)
     state.isAway = false
@@ -75,11 +76,11 @@ describe('a storage that is away', () => {
     const origin = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger: quiet }))
     await open(page, origin, '/jobs')
     state.isAway = true
-    await page.getByText('The storage does not answer.').waitFor()
+    await page.locator('.banner').getByText('The storage does not answer.').first().waitFor()
     await page.locator('.live-away').waitFor()
     expect(await page.getByText('nightly-report').count()).toBeGreaterThan(0)
     state.isAway = false
-    await page.getByText('The storage does not answer.').waitFor({ state: 'detached' })
+    await page.locator('.banner').waitFor({ state: 'detached' })
     await page.locator('.live-live').waitFor()
     await world.client.pause('hourly')
     await page.locator('tbody').getByText('paused').first().waitFor()
@@ -145,15 +146,20 @@ describe('a job that is late', () => {
     const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
     expect(survey.late.map(({ name }) => name)).toContain('hourly')
     const late = await jsonOf<LateView>(ask(dashboard, '/api/late'))
-    expect(late).toMatchObject({ count: 1, cursor: null, isPart: false, items: [{ name: 'hourly' }] })
+    // Once a day the nightly one is due at the same time.
+    expect(late).toMatchObject({ count: late.items.length, cursor: null, isPart: false })
+    expect(late.items.map(({ name }) => name)).toContain('hourly')
     const blind = world.dashboard({ clock, authorize: (_, { job }) => job !== 'hourly' })
-    expect(await jsonOf(ask(blind, '/api/late'))).toMatchObject({ count: 1, items: [] })
+    expect(await jsonOf(ask(blind, '/api/late'))).toMatchObject({
+      count: late.count,
+      items: late.items.filter(({ name }) => name !== 'hourly'),
+    })
     const { page } = browser
     await open(page, await world.serve(dashboard), '/')
     await page.getByRole('link', { name: 'Late jobs' }).click()
-    await page.getByText('1 job is late.').waitFor()
+    await page.getByText(/^\d jobs? (is|are) late\.$/).waitFor()
     // By the clock of the server, whatever that of the browser says.
-    expect(await page.locator('.late-by').textContent()).toMatch(/^1 min/)
+    expect(await page.locator('.late-by').first().textContent()).toMatch(/^1 min/)
     await client.close()
     await world.end()
   })

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expressMiddleware } from '../src/express.ts'
 import { fastifyPlugin } from '../src/fastify.ts'
 import { honoHandler } from '../src/hono.ts'
-import { nodeListener } from '../src/node.ts'
+import { nextHandlers } from '../src/next.ts'
+import { incomingOf, nodeListener } from '../src/node.ts'
 import type { TriggerResult } from '@jobistemer/core'
 import type { JobView } from '../src/wire.ts'
 import { basePath, createWorld, jsonOf, type World } from './world.ts'
@@ -74,7 +75,65 @@ const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
     await server.ready()
     return { origin: String(server.url).replace(/\/$/, ''), close: () => server.close(true) }
   },
+  // A whole app of Next.js is built with more effort: see extra/next.test.ts.
+  'the handlers of Next.js': async () => {
+    const handlers: Readonly<Record<string, ((request: Request) => Promise<Response>) | undefined>> = {
+      ...nextHandlers(world.dashboard()),
+    }
+    const answer = async (request: Request): Promise<Response> => {
+      const { pathname } = new URL(request.url)
+      if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) return new Response('other')
+      return (await handlers[request.method]?.(request)) ?? new Response(null, { status: 405 })
+    }
+    const server = serve({ fetch: answer, port: 0, hostname: '127.0.0.1', silent: true })
+    await server.ready()
+    return { origin: String(server.url).replace(/\/$/, ''), close: () => server.close(true) }
+  },
 }
+
+describe('a session of the framework', () => {
+  const authorize = (request: Request) => {
+    const user = incomingOf<{ session?: { user: string } }>(request)?.session?.user
+    return user !== undefined && { actor: user }
+  }
+  const byName = (request: object, name: unknown): void => {
+    if (typeof name === 'string') Object.assign(request, { session: { user: name } })
+  }
+  const sessions: Readonly<Record<string, () => Promise<Running>>> = {
+    Express: () => {
+      const app = express()
+      app.use(express.json(), (request, _, next) => {
+        byName(request, request.headers['x-user'])
+        next()
+      })
+      app.use(basePath, expressMiddleware(world.dashboard({ authorize })))
+      return listening(createServer(app))
+    },
+    Fastify: async () => {
+      const app = fastify()
+      app.addHook('onRequest', async ({ raw }) => byName(raw, raw.headers['x-user']))
+      await app.register(fastifyPlugin(world.dashboard({ authorize })), { prefix: basePath })
+      const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+      return { origin, close: () => app.close() }
+    },
+  }
+
+  it.each(Object.entries(sessions))('of %s is what authorize goes by', async (_, start) => {
+    const running = await start()
+    const pause = (headers: Record<string, string>) =>
+      fetch(`${running.origin}${basePath}/api/pause`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-jobistemer': '1', connection: 'close', ...headers },
+        body: JSON.stringify({ job: 'large' }),
+      })
+    expect((await pause({})).status).toBe(403)
+    expect((await pause({ 'x-user': 'anna' })).status).toBe(200)
+    expect((await world.client.job('large')).paused?.actor).toBe('anna')
+    await world.client.resume('large')
+    await running.close()
+    expect(incomingOf(new Request('http://localhost/'))).toBeNull()
+  })
+})
 
 describe.each(Object.entries(frameworks))('%s', (name, start) => {
   let running: Running

@@ -40,17 +40,12 @@ afterAll(async () => {
 
 const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams({ job: name, tab })}`
 
-/** Each view, with a text that it has to show. */
+/** What is odd in views, with a text that they have to show. How they look as a rule, pictures show. */
 const views: readonly (readonly [string, () => string, string])[] = [
-  ['overview', () => '/', 'Jobs that need a look'],
-  ['jobs', () => '/jobs', 'nightly-report'],
+  ['jobs with all kinds of names', () => '/jobs', oddNames.markup],
+  ['failures with all kinds of errors', () => '/failures', 'the disk is full'],
   ['jobs that match none', () => '/jobs?text=nothing-like-it', 'No job matches.'],
-  ['a job', () => job('nightly-report'), 'Exports what was sold'],
   ['a paused job', () => job('hourly'), 'the disk is full'],
-  ['what is to come', () => job('hourly', 'upcoming'), 'Next slots'],
-  ['versions', () => job('hourly', 'versions'), 'Version 2, in force'],
-  ['settings', () => job('nightly-report', 'settings'), 'Overlap policy'],
-  ['a job without slots', () => job('large', 'upcoming'), 'it runs on request'],
   ['a job that is not there', () => job('none'), 'Not found.'],
   ['a run that is not there', () => '/run?run=none', 'Not found.'],
   ['a job that is not named', () => '/job', 'No job is named'],
@@ -60,22 +55,11 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['a job of 255 characters', () => job(oddNames.long), oddNames.long],
   ['a job from right to left', () => job(oddNames.rightToLeft), oddNames.rightToLeft],
   ['a job named like a path', () => job(oddNames.path), oddNames.path],
-  ['a failed run', () => `/run?run=${runs.failed}`, 'the disk is full'],
   ['a run with a long error', () => `/run?run=${runs.deep}`, 'step99'],
   ['a run with a large result', () => `/run?run=${runs.large}`, 'Save the whole'],
-  ['a running run', () => `/run?run=${runs.running}`, 'copying'],
-  ['a queued run', () => `/run?run=${runs.queued}`, 'No task has started yet.'],
   ['a run of markup', () => `/run?run=${runs.markup}`, oddNames.markup],
   ['a run of 255 characters', () => `/run?run=${runs.long}`, oddNames.long],
-  ['failures', () => '/failures', 'the disk is full'],
-  ['late jobs', () => '/late', 'Every slot that was due'],
-  ['backfills', () => '/backfills', 'all slots, oldest first'],
-  ['backfills of a job', () => job('rebuild', 'backfills'), 'all slots, oldest first'],
-  ['a job without backfills', () => job('large', 'backfills'), 'No backfill of it runs'],
-  ['queue', () => '/queue', 'blocked'],
   ['what is queued', () => '/queue?state=queued', 'blocked'],
-  ['nodes', () => '/nodes', 'worker-1'],
-  ['search', () => '/search?q=night', 'nightly-report'],
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 

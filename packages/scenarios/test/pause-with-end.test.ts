@@ -31,6 +31,31 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(node, 'tick')).filter((line) => line.includes('paused')).length).toBe(5)
   })
 
+  it('who lifted it, and why, is kept until the next one, and holds no slot back', async () => {
+    const world = createWorld(place)
+    const { began, run } = noting(world)
+    const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
+    const node = await world.start({ jobs: [job], pollInterval })
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    await client.pause('tick', { actor: 'anna', reason: 'the disk is full' })
+    await world.clock.advance({ seconds: 130 })
+    await client.resume('tick', { actor: 'bob', reason: 'there is room' })
+    expect(await client.job('tick')).toMatchObject({
+      paused: null,
+      resumed: { at: at(130), actor: 'bob', reason: 'there is room' },
+    })
+    // What is not paused is not resumed by somebody else.
+    await node.resume('tick', { actor: 'carl' })
+    expect((await client.job('tick')).resumed?.actor).toBe('bob')
+    await world.clock.advance({ seconds: 240 })
+    expect(began).toEqual(['tick at 240', 'tick at 360'])
+    await client.pause('tick', { for: { minutes: 1 } })
+    expect(await client.job('tick')).toMatchObject({ paused: { actor: null }, resumed: null })
+    await client.resume('tick')
+    expect(await client.job('tick')).toMatchObject({ paused: null, resumed: null })
+    await expect(client.resume('tick', { reason: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
+  })
+
   it('a slot at its very end runs, and in time', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)

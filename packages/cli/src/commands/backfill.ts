@@ -70,7 +70,7 @@ export const backfill: Command = {
   exitsWithNo: 'a run of it has failed, or was canceled',
   async run(context: Context, [name = ''], options: Options) {
     const client = await context.client()
-    if (options.stop !== undefined) return stop(context, client, name, options.stop, options.actor)
+    if (options.stop !== undefined) return stop(context, client, name, { ...options, key: options.stop })
     const asked = await askedOf(context, options)
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
@@ -123,8 +123,14 @@ function requestIn({ data, key, tasks, reason, actor }: Options): RequestOptions
   }
 }
 
-async function stop(context: Context, client: Client, job: string, key: string, actor = actorOf(context)) {
-  const stopped = await withNearNames(context, job, () => client.stopBackfill(job, key, { actor, ...context.call }))
+async function stop(
+  context: Context,
+  client: Client,
+  job: string,
+  { key, reason, actor = actorOf(context) }: Pick<Options, 'reason' | 'actor'> & { readonly key: string },
+) {
+  const why = { actor, ...(reason !== undefined && { reason }) }
+  const stopped = await withNearNames(context, job, () => client.stopBackfill(job, key, { ...why, ...context.call }))
   if (context.out.isJson) return context.out.json({ job, key, stopped })
   const { canceled, running } = stopped
   context.out.line(text`${job}: backfill ${key} is stopped: ${canceled} canceled, ${running} may end.`)

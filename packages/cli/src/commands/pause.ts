@@ -86,20 +86,22 @@ function endOf(context: Context, { until, for: length }: Options): Date | null {
 export const resume: Command = {
   description: 'Lifts the pause of jobs on all nodes. Slots inside it are not made up for.',
   arguments: '[names...]',
-  options: [...selectionOptions, ...confirmOptions],
+  options: [...selectionOptions, ...interventionOptions, ...confirmOptions],
   examples: [
-    ['resume nightly-report', 'one job'],
+    ['resume nightly-report --reason "there is room again"', 'one job'],
     ['resume --owner billing --yes', 'all of an owner'],
   ],
   async run(context: Context, names, options: Options) {
+    const { reason, actor } = options
     const client = await context.client()
+    const how = { ...context.call, actor: actor ?? actorOf(context), ...(reason !== undefined && { reason }) }
     await change(context, names, options, {
       verb: 'Resumed',
       doing: 'Resuming',
       question: 'Resume',
       isWanted: ({ paused }) => paused !== null,
-      one: (name) => client.resume(name, context.call),
-      all: (filter) => client.resumeAll(filter, context.call),
+      one: (name) => client.resume(name, how),
+      all: (filter) => client.resumeAll(filter, how),
     })
   },
 }

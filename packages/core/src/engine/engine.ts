@@ -555,7 +555,7 @@ export class Engine implements Scheduler, EngineContext {
     return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), paused, asked)
   }
 
-  async resume(name: string, options: CallOptions = {}): Promise<void> {
+  async resume(name: string, options: InterventionOptions = {}): Promise<void> {
     const asked = this.#asked(options)
     return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
   }
@@ -570,7 +570,7 @@ export class Engine implements Scheduler, EngineContext {
     return names
   }
 
-  async resumeAll(filter: JobSelection, options: CallOptions = {}): Promise<readonly string[]> {
+  async resumeAll(filter: JobSelection, options: InterventionOptions = {}): Promise<readonly string[]> {
     const paused = { asked: this.#asked(options), now: this.now(), paused: true }
     const names = await namesOf(filter, this.#catalog, paused)
     for (const name of names) await this.resume(name, options)

@@ -32,6 +32,16 @@ export interface PauseRecord {
   readonly reason: string | null
   /** Who paused it; `null` when nobody said. */
   readonly actor: string | null
+  /**
+   * It is none any more, and only says how the one before it ended: its `until` lies before all slots. Set when whoever
+   * resumed the job has said who or why.
+   */
+  readonly lifted?: {
+    /** Epoch milliseconds. */
+    readonly at: number
+    readonly reason: string | null
+    readonly actor: string | null
+  }
 }
 
 /** What a job is, apart from its course: everything that a version of it fixes. Immutable once stored. */

@@ -1,5 +1,5 @@
 /** So many elements are made in one frame at most, so that none takes long, on slow machines too. */
-const perFrame = 600
+const perFrame = 320
 
 interface Waiting {
   readonly cost: number

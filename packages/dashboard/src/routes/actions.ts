@@ -75,8 +75,8 @@ const resume: Act = {
   action: 'resume',
   about: 'job',
   takes: [],
-  async answer({ client, job, options }) {
-    await client.resume(job, options)
+  async answer({ client, job, voice, options }) {
+    await client.resume(job, { ...voice, ...options })
     return { paused: null }
   },
 }
@@ -104,8 +104,8 @@ const stopBackfill: Act = {
   action: 'backfill',
   about: 'job',
   takes: ['key'],
-  answer({ client, job, input, voice: { actor }, options }) {
-    return client.stopBackfill(job, input.needed('key'), { ...(actor !== undefined && { actor }), ...options })
+  answer({ client, job, input, voice, options }) {
+    return client.stopBackfill(job, input.needed('key'), { ...voice, ...options })
   },
 }
 

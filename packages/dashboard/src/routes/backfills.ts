@@ -78,7 +78,8 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
 async function stoppedOf({ client, options }: Call, job: string): Promise<readonly ListedOccurrence[]> {
   const filter = { job, states: ['canceled'], order: 'descending', tasks: false, limit: mostCanceled } as const
   const { items } = await client.occurrences(filter, options)
-  return items.filter(({ reason }) => reason === stoppedReason)
+  // What was said as the reason comes after it.
+  return items.filter(({ reason }) => reason?.startsWith(stoppedReason))
 }
 
 /** `null`: it is over. */

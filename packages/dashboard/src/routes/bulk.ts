@@ -44,7 +44,7 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     runOf: () => null,
     act: ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
-      if (action === 'resume') return client.resume(name, options)
+      if (action === 'resume') return client.resume(name, { ...how, ...options })
       if (action === 'pause') return client.pause(name, { ...input.pick(['for']), ...how, ...options })
       // A part that is sent again, because its answer got lost, runs nothing twice.
       return client.trigger(name, { key: input.needed('key'), ...how, ...options })

@@ -39,6 +39,7 @@ const job: Read = {
       })),
       createdAt: found.createdAt.toISOString(),
       changedAt: found.changedAt.toISOString(),
+      resumed: found.resumed === null ? null : { ...found.resumed, at: found.resumed.at.toISOString() },
       lastSuccessAt: textOf(found.lastSuccessAt),
       silentSince: textOf(found.silentSince),
       rights,

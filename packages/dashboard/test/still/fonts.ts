@@ -8,11 +8,9 @@ import { dirname, join } from 'node:path'
  */
 export function ownFonts(folder: string): string {
   const fonts = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf')
-  const families = [
-    ['system-ui', 'DejaVu Sans'],
-    ['sans-serif', 'DejaVu Sans'],
-    ['monospace', 'DejaVu Sans Mono'],
-  ]
+  // What is asked for by any other name is then DejaVu Sans: the only one that is left, but for the one of fixed width.
+  const others = ['*Serif*', '*Condensed*', '*Oblique*', '*ExtraLight*', '*MathTeX*']
+  const families = [['monospace', 'DejaVu Sans Mono']]
   const file = join(folder, 'fonts.conf')
   writeFileSync(
     file,
@@ -20,6 +18,11 @@ export function ownFonts(folder: string): string {
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <dir>${fonts}</dir>
+  <selectfont>
+    <rejectfont>
+      ${others.map((glob) => `<glob>${fonts}/${glob}</glob>`).join('')}
+    </rejectfont>
+  </selectfont>
   <cachedir>${mkdtempSync(join(folder, 'fonts-'))}</cachedir>
   ${families.map(([alias, family]) => `<alias binding="same"><family>${alias}</family><prefer><family>${family}</family></prefer></alias>`).join('\n  ')}
   <match target="font">

@@ -80,6 +80,8 @@ export function stillJobs(): readonly Job[] {
     }),
     defineJob({
       name: 'import-orders',
+      taskTimeout: { hours: 8 },
+      executionTimeout: { hours: 9 },
       description: 'Takes orders over from the shops. An import waits for the one before it.',
       owner: 'imports',
       tags: ['eu', 'us'],
@@ -111,9 +113,11 @@ export function stillJobs(): readonly Job[] {
     }),
     defineJob({
       name: 'rebuild-index',
+      taskTimeout: { hours: 8 },
+      executionTimeout: { hours: 9 },
       owner: 'shop',
       schedule: cron('0 3 * * *', { timezone: 'UTC' }),
-      tasks: [{ name: 'rebuild', run: (context) => context.sleep({ hours: 2 }) }],
+      tasks: [{ name: 'rebuild', run: (context) => context.sleep({ minutes: 25 }) }],
     }),
     defineJob({ name: 'never-run', description: 'On request alone.', tasks: [{ name: 'count', handler: 'count' }] }),
   ]

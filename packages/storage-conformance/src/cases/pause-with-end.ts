@@ -135,6 +135,26 @@ export const pauseWithEndCases: readonly StorageCase[] = caseGroup('pause with a
     assert.equal(over.paused?.until, until)
   },
 
+  'that holds nothing, and says who has lifted the one before it, is kept, and gives way to the next': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const waiting = await node.addSlot(job, 1, 'pending')
+    await node.pause(job.id, slotAt(1))
+    await node.resume(job.id, slotAt(1) + 1)
+    const lifted = { at: slotAt(1) + 1, reason: 'there is room', actor: 'kim' }
+    const paused = { at: lifted.at, until: 1, reason: null, actor: null, lifted }
+    const save = () => node.saveJob({ kind: 'pause', id: job.id, paused }, slotAt(1) + 2)
+    assert.deepEqual(expectOutcome(await save(), 'saved').job.paused, paused)
+    expectOutcome(await save(), 'unchanged')
+    assert.equal((await node.claimOne(slotAt(1) + 2)).id, waiting.id)
+    assert.deepEqual((await node.head(job.id)).paused, paused)
+    expectOutcome(await node.resume(job.id, slotAt(1) + 3), 'unchanged')
+    assert.equal(expectOutcome(await node.pause(job.id, slotAt(1) + 4), 'saved').job.paused?.lifted, undefined)
+    expectOutcome(await save(), 'unchanged')
+  },
+
   'another one can follow it': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

@@ -71,8 +71,10 @@ export interface BackfillResult {
   readonly last: Date | null
 }
 
-/** Who stops a backfill. */
+/** Who stops a backfill, and why. */
 export interface StopBackfillOptions extends CallOptions {
+  /** Kept with what is canceled, after `backfill_stopped: `. 1 to 255 characters. */
+  readonly reason?: string
   /** 1 to 255 characters. */
   readonly actor?: string
 }

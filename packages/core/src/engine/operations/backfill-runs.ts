@@ -8,7 +8,7 @@ import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import { type SlotStanding, stoppedReason } from './backfill-states.ts'
+import type { SlotStanding } from './backfill-states.ts'
 
 /** A slot that is due at once gets so long to begin, before a run of a backfill does. */
 const slotsGoFirstMs = 250
@@ -76,13 +76,13 @@ export class BackfillRuns {
   async cancel(
     storage: StorageCalls,
     addresses: readonly OccurrenceAddress[],
-    { actor, head }: { readonly actor: string | null; readonly head: JobRecord },
+    { actor, reason, head }: { readonly actor: string | null; readonly reason: string; readonly head: JobRecord },
   ): Promise<number> {
     let canceled = 0
     for (let start = 0; start < addresses.length; start += this.#engine.maxBatch) {
       const some = addresses.slice(start, start + this.#engine.maxBatch)
       const items = some.map(({ id, jobId, scheduledAt }) => {
-        return { id, jobId, scheduledAt, reason: stoppedReason, actor, mode: 'request' } as const
+        return { id, jobId, scheduledAt, reason, actor, mode: 'request' } as const
       })
       const now = this.#engine.now()
       const answers = await storage.once((calls) => calls.cancel({ now, items }))
@@ -95,7 +95,7 @@ export class BackfillRuns {
           jobName: head.name,
           occurrenceId,
           scheduledAt: new Date(scheduledAt),
-          reason: stoppedReason,
+          reason,
         })
       }
     }

@@ -13,10 +13,25 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import { coveringRun, holds } from './covering-record.ts'
 
 /** Why a waiting run of a backfill that was stopped is `canceled`. */
-export const stoppedReason = 'backfill_stopped'
+const stoppedReason = 'backfill_stopped'
+const stoppedBecause = `${stoppedReason}: `
+const longestReason = 255
+
+/** The same with what whoever stopped it has said. */
+export function stoppedReasonOf(why: string | null): string {
+  return why === null ? stoppedReason : `${stoppedBecause}${why}`.slice(0, longestReason)
+}
+
+function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
+  return reason === stoppedReason || (reason?.startsWith(stoppedBecause) ?? false)
+}
 
 /** Reasons of what was canceled although nobody meant this very run: it never ran, and still may. */
-const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated', stoppedReason]
+const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
+
+function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
+  return reasonsInPassing.includes(run.reason) || isStopped(run)
+}
 
 /** Where a slot stands in a backfill. */
 export interface SlotStanding {
@@ -73,8 +88,8 @@ function standingOf(
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
     if (!isFinal(run.state)) return answer('live')
-    if (hasBegun(run) || run !== latest || !reasonsInPassing.includes(run.reason)) return answer('ended')
-    return answer(run.reason === stoppedReason ? 'stopped' : 'open')
+    if (hasBegun(run) || run !== latest || !isInPassing(run)) return answer('ended')
+    return answer(isStopped(run) ? 'stopped' : 'open')
   }
   const record = latest ?? own.get(slot)
   return answer(isWanted(record === undefined ? unrecorded(slot, head) : fateOf(record), which) ? 'open' : 'passed')
@@ -104,7 +119,7 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
   if (!isFinal(state)) return 'undecided'
   if (isFailure(state)) return 'failed'
   if (state === 'skipped') return 'missed'
-  if (state === 'canceled') return reasonsInPassing.includes(reason) ? 'missed' : 'canceled'
+  if (state === 'canceled') return isInPassing({ reason }) ? 'missed' : 'canceled'
   return state === 'missed' ? 'missed' : 'completed'
 }
 

@@ -32,7 +32,7 @@ import {
 import { nextInLane } from './backfill-relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
 import { presentSeries, slotsOf } from './backfill-slots.ts'
-import { type SlotStanding, standingsOf } from './backfill-states.ts'
+import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import { planOfRequest } from './request-plan.ts'
 
@@ -121,8 +121,9 @@ export class Backfills {
   async stop(name: string, key: string, options: StopBackfillOptions, asked: AskedCalls): Promise<StopBackfillResult> {
     const id = jobId(readJobName(name))
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
-    readObject(options, 'options', ['actor', ...callOptionNames])
+    readObject(options, 'options', ['reason', 'actor', ...callOptionNames])
     const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const reason = stoppedReasonOf(options.reason === undefined ? null : readName(options.reason, 'reason'))
     const head = await this.#runs.headOf(id, asked)
     if (head === null) throw jobNotFound(name)
     let canceled = 0
@@ -130,16 +131,20 @@ export class Backfills {
       const live = await this.#liveOf(id, key, asked)
       const running = live.filter(({ state }) => state === 'running')
       const waiting = live.filter(({ state }) => state !== 'running')
-      const gone = await this.#runs.cancel(asked, waiting, { actor, head })
+      const gone = await this.#runs.cancel(asked, waiting, { actor, reason, head })
       canceled += gone
       let isChanged = gone > 0 || waiting.length > 0
-      for (const record of running) isChanged = (await this.#close(record, actor, asked)) || isChanged
+      for (const record of running) isChanged = (await this.#close(record, { actor, reason }, asked)) || isChanged
       if (!isChanged) return { canceled, running: running.length }
     }
   }
 
   /** Puts a canceled run where the lane of this one would go on. Answers whether there was anything to do. */
-  async #close({ jobId, details }: OccurrenceRecord, actor: string | null, asked: AskedCalls): Promise<boolean> {
+  async #close(
+    { jobId, details }: OccurrenceRecord,
+    voice: { readonly actor: string | null; readonly reason: string },
+    asked: AskedCalls,
+  ): Promise<boolean> {
     const head = await this.#runs.headOf(jobId, asked)
     if (head === null) return false
     const series = await presentSeries(this.#registry, head)
@@ -149,7 +154,7 @@ export class Backfills {
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#runs.create(asked, head, [next], { details, delayMs: neverMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
-    if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { actor, head })
+    if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { ...voice, head })
     return true
   }
 

@@ -39,6 +39,9 @@ export interface CancelResult {
   readonly state: OccurrenceState
 }
 
+/** The end of a pause that holds nothing, in epoch milliseconds. */
+const beforeAllSlots = 1
+
 /** What every intervention takes. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
@@ -160,10 +163,17 @@ export class Interventions {
     this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason, until: end })
   }
 
-  async resume(job: RegisteredJob, options: CallOptions, storage: StorageCalls): Promise<void> {
-    readObject(options, 'options', callOptionNames)
+  async resume(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
+    readObject(options, 'options', interventionOptionNames)
+    const reason = options.reason === undefined ? null : readName(options.reason, 'reason')
+    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
+    if (reason !== null || actor !== null) {
+      // It holds nothing, so it replaces no pause that somebody has begun meanwhile.
+      const lifted = { at: this.#engine.now(), reason, actor }
+      await this.#savePause(job, { at: lifted.at, until: beforeAllSlots, reason: null, actor: null, lifted }, storage)
+    }
     this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
     this.#capacity.workAppeared()
   }

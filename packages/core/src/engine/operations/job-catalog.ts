@@ -82,6 +82,8 @@ export interface JobInfo {
   readonly nextAt: Date | null
   /** Since when and until when, why, and by whom; `null` while it is not paused, also when its pause has ended by itself. */
   readonly paused: PauseInfo | null
+  /** When, why and by whom it was resumed last; `null` when nobody said who or why, and once it was paused again. */
+  readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
   /** Its tasks in their order. */
@@ -217,6 +219,7 @@ export class JobCatalog {
       scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
+      resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
       settings: resolveJobSettings(defaults, settings),
       tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),

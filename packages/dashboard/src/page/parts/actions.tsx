@@ -140,11 +140,11 @@ export function Resume({ job, reload }: OfJob) {
       label="Resume"
       title={`Resume ${job}`}
       submit="Resume"
-      fields={[]}
+      fields={[reason]}
       isPrimary
       text="It runs again from its next slot on. Slots that were skipped meanwhile are not made up for: a backfill can run them."
-      onSubmit={async () => {
-        await act('/api/resume', { job })
+      onSubmit={async (values) => {
+        await act('/api/resume', { job, ...values })
         notify(`${job} is resumed.`)
         reload()
       }}

@@ -88,6 +88,13 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
             {paused.reason !== null && `: ${paused.reason}`}
           </p>
         )}
+        {paused === null && job.resumed !== null && (
+          <p class="description" dir="auto">
+            Resumed <Ago at={job.resumed.at} />
+            {job.resumed.actor !== null && ` by ${job.resumed.actor}`}
+            {job.resumed.reason !== null && `: ${job.resumed.reason}`}
+          </p>
+        )}
       </div>
       <div class="buttons">
         {rights.trigger && <RunNow job={name} tasks={job.tasks.map((task) => task.name)} reload={reload} />}
