@@ -99,26 +99,27 @@ describe('a session of the framework', () => {
   const byName = (request: object, name: unknown): void => {
     if (typeof name === 'string') Object.assign(request, { session: { user: name } })
   }
-  const sessions: Readonly<Record<string, () => Promise<Running>>> = {
-    Express: () => {
-      const app = express()
-      app.use(express.json(), (request, _, next) => {
-        byName(request, request.headers['x-user'])
-        next()
-      })
-      app.use(basePath, expressMiddleware(world.dashboard({ authorize })))
-      return listening(createServer(app))
-    },
-    Fastify: async () => {
-      const app = fastify()
-      app.addHook('onRequest', async ({ raw }) => byName(raw, raw.headers['x-user']))
-      await app.register(fastifyPlugin(world.dashboard({ authorize })), { prefix: basePath })
-      const origin = await app.listen({ port: 0, host: '127.0.0.1' })
-      return { origin, close: () => app.close() }
-    },
+  const withExpress = (): Promise<Running> => {
+    const app = express()
+    app.use(express.json(), (request, _, next) => {
+      byName(request, request.headers['x-user'])
+      next()
+    })
+    app.use(basePath, expressMiddleware(world.dashboard({ authorize })))
+    return listening(createServer(app))
+  }
+  const withFastify = async (): Promise<Running> => {
+    const app = fastify()
+    app.addHook('onRequest', async ({ raw }) => byName(raw, raw.headers['x-user']))
+    await app.register(fastifyPlugin(world.dashboard({ authorize })), { prefix: basePath })
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+    return { origin, close: () => app.close() }
   }
 
-  it.each(Object.entries(sessions))('of %s is what authorize goes by', async (_, start) => {
+  it.each([
+    ['Express', withExpress],
+    ['Fastify', withFastify],
+  ] as const)('of %s is what authorize goes by', async (_, start) => {
     const running = await start()
     const pause = (headers: Record<string, string>) =>
       fetch(`${running.origin}${basePath}/api/pause`, {
