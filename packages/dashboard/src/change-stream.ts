@@ -95,5 +95,6 @@ async function follow(
 }
 
 function messageOf({ error }: Extract<Change, { readonly kind: 'away' }>): string {
-  return JobistemerError.isInstance(error) ? error.message : 'The storage does not answer.'
+  // What a driver says may name hosts and users.
+  return JobistemerError.isInstance(error) ? error.message : ''
 }

@@ -84,11 +84,13 @@ export function Jobs() {
         {(page) => (
           <>
             {page.items.length === 0 ? (
-              <Empty>
-                {Object.values(filter).some(Boolean)
-                  ? 'No job matches.'
-                  : 'There are no jobs yet: start a scheduler with some.'}
-              </Empty>
+              <div class="card">
+                <Empty>
+                  {Object.values(filter).some(Boolean)
+                    ? 'No job matches.'
+                    : 'There are no jobs yet: start a scheduler with some.'}
+                </Empty>
+              </div>
             ) : (
               <JobsTable jobs={page.items} sparklines={sparklines.data} />
             )}

@@ -17,7 +17,9 @@ export function Nodes() {
       <Loaded of={nodes}>
         {(found) =>
           found.length === 0 ? (
-            <Empty>No node is known: start a scheduler on this storage.</Empty>
+            <div class="card">
+              <Empty>No node is known: start a scheduler on this storage.</Empty>
+            </div>
           ) : (
             <div class="card table-box" role="region" aria-label="Nodes" tabIndex={0}>
               <table>
