@@ -13,12 +13,14 @@ import { type Listing, listing, pageOf } from '../listing.ts'
 import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
+import { readRunDueOptions, type RunDueOptions, type RunDueReport } from '../run-due.ts'
 import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
 import type { LiveCounts } from '../storage/storage.ts'
 import { random, systemClock } from '../system-clock.ts'
 import { guardedTracing } from '../tracing/guarded-tracing.ts'
 import { timersOutside } from '../tracing/outside-traces.ts'
 import { Capacity } from './capacity/capacity.ts'
+import { type CallTimes, callTimesOf, DueCall } from './due-call.ts'
 import { Claimer } from './dispatch/claimer.ts'
 import { Horizon } from './dispatch/horizon.ts'
 import { SlotCreator } from './dispatch/slot-creator.ts'
@@ -109,6 +111,19 @@ import { EngineTime } from './time/engine-time.ts'
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
 
+/** At its end a node waits no longer for the storage to hear of it. */
+const farewellMs = 1000
+
+const longestNodeId = 255
+
+/** What makes a node that lives for one call of `runDue` alone. */
+interface CallOf {
+  readonly budgetMs: number
+  readonly times: CallTimes
+  /** Those of the scheduler that was called. */
+  readonly events: EventHub
+}
+
 /** One node, put together from its parts. */
 export class Engine implements Scheduler, EngineContext {
   readonly nodeId: string
@@ -154,18 +169,25 @@ export class Engine implements Scheduler, EngineContext {
   readonly #restorer: Restorer
   /** It runs nothing: a client, which asks the storage alone. */
   readonly #isClient: boolean
+  readonly #callOf: CallOf | null
+  /** As a scheduler: calls of `runDue` that are under way. */
+  readonly #calls = new Set<DueCall>()
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
 
-  constructor(options: CheckedSchedulerOptions, { isClient = false }: { readonly isClient?: boolean } = {}) {
+  constructor(
+    options: CheckedSchedulerOptions,
+    { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
+  ) {
     this.#options = options
     this.#isClient = isClient
+    this.#callOf = callOf
     this.nodeId = options.nodeId
     this.logger = options.logger
-    this.events = new EventHub(options.logger)
+    this.events = new EventHub(options.logger, callOf?.events)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.isOnSystemClock = options.clock === systemClock
     this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
@@ -187,18 +209,21 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.itemCalls = new ItemCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
-    if (options.metrics !== null) {
+    if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
       recordMetrics(this.events, metrics)
       metrics.gauges(() => this.#readGauges())
     }
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
+    const madeAt = this.clock.monotonic()
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     this.#heartbeats = new Heartbeats(this, {
       heartbeatMs: options.heartbeatMs,
       deadAfterMs: options.deadAfterMs,
       maxConcurrentJobs: options.maxConcurrentJobs,
+      farewellMs: callOf?.times.farewellMs ?? farewellMs,
+      ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
       running: () => this.#pool.begun,
       code: () => this.#code(),
     })
@@ -223,7 +248,8 @@ export class Engine implements Scheduler, EngineContext {
     this.#pool = pool
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
-    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles })
+    const isCall = callOf !== null
+    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles, isCall })
     this.#standby = new Standby(this, {
       registry,
       precedence,
@@ -348,7 +374,8 @@ export class Engine implements Scheduler, EngineContext {
       await this.#heartbeats.announce()
       await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
-      await this.#reaper.reapEarlierLives()
+      // A call has a name of its own.
+      if (this.#callOf === null) await this.#reaper.reapEarlierLives()
       await this.#heartbeats.start()
       await this.#horizon.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
@@ -371,12 +398,12 @@ export class Engine implements Scheduler, EngineContext {
         this.#horizon.wake()
       }
     })
-    if (this.#options.handleSignals.length > 0) {
+    if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
     this.#reaper.start()
     this.#standby.start()
-    this.#retainer.start()
+    if (this.#callOf === null) this.#retainer.start()
     this.#silentJobs.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
@@ -420,6 +447,47 @@ export class Engine implements Scheduler, EngineContext {
     this.#endCalls()
   }
 
+  async runDue(options: RunDueOptions = {}): Promise<RunDueReport> {
+    const { budgetMs, signal } = readRunDueOptions(options)
+    if (this.#phase !== 'new' || this.#stopping !== undefined) {
+      const phase = this.#phase === 'new' ? 'stopping' : this.#phase
+      throw stateError('run what is due on', phase, 'A scheduler that is started runs it by itself.')
+    }
+    const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
+    const suffix = `/${uniqueSuffix(() => this.random())}`
+    const nodeId = this.nodeId.slice(0, longestNodeId - suffix.length) + suffix
+    const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
+    const call = node.#asCall({ budgetMs, times })
+    this.#calls.add(call)
+    const { handleSignals } = this.#options
+    const removeSignalHandlers =
+      handleSignals.length > 0 ? onShutdownSignals(handleSignals, () => call.abort()) : undefined
+    try {
+      return await call.run(signal)
+    } finally {
+      removeSignalHandlers?.()
+      this.#calls.delete(call)
+    }
+  }
+
+  #asCall(options: { readonly budgetMs: number; readonly times: CallTimes }): DueCall {
+    const parts = {
+      registry: this.#registry,
+      capacity: this.#capacity,
+      pool: this.#pool,
+      launcher: this.#launcher,
+      claimer: this.#claimer,
+      reaper: this.#reaper,
+      retainer: this.#retainer,
+      start: () => this.start(),
+      shutDown: (graceMs: number, abortGraceMs: number) => {
+        this.#stopping ??= this.#shutDown(graceMs, abortGraceMs)
+        return this.#stopping
+      },
+    }
+    return new DueCall(this, parts, options)
+  }
+
   shutdown(options: ShutdownOptions = {}): Promise<void> {
     readObject(options, 'shutdown', ['gracePeriod', 'abortGracePeriod'])
     const graceMs = toDurationMs(orDefault(options.gracePeriod, this.#options.gracePeriodMs), 'gracePeriod')
@@ -438,6 +506,7 @@ export class Engine implements Scheduler, EngineContext {
   async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
+    const calls = Promise.all(Array.from(this.#calls, (call) => call.abort()))
     this.#unsubscribe?.()
     void this.#time.stop()
     void this.#reaper.stop()
@@ -448,7 +517,8 @@ export class Engine implements Scheduler, EngineContext {
     void this.#retainer.stop()
     void this.#silentJobs.stop()
     this.#blockedLoop.stop()
-    this.#heartbeats.leave()
+    // One that has nothing left to do says so once, at its end.
+    if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()
     this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
     if (started) {
@@ -460,6 +530,7 @@ export class Engine implements Scheduler, EngineContext {
     const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
+    await calls
     this.#phase = 'stopped'
     this.#endCalls()
     this.#registry.skipped.sayAll()
