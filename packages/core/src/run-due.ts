@@ -17,15 +17,18 @@ export interface RunDueOptions {
 export interface RunDueReport {
   /** The name of the node that the call was. */
   readonly node: string
+  /** When the call began. */
   readonly startedAt: Date
+  /** From its beginning to its end. */
   readonly durationMs: number
   /**
    * Why the call ended. `idle`: nothing was due any more. `budget`: its time was over. `aborted`: its signal fired, or the
    * scheduler was shut down.
    */
   readonly ended: 'idle' | 'budget' | 'aborted'
-  /** Runs that the call has brought to their end: how many in all, and how many of them are failures. */
+  /** How many runs the call has brought to their end, whatever that was. */
   readonly finished: number
+  /** How many of them have failed, or completed with errors. */
   readonly failed: number
   /** Runs that the call has begun, or taken, and handed back unfinished: another call goes on with them. */
   readonly handedBack: number
@@ -55,7 +58,8 @@ export function readRunDueOptions(options: RunDueOptions): CheckedRunDue {
   const bounds = { min: shortestBudgetMs, max: longestBudgetMs }
   return {
     budgetMs: toDurationMs(orDefault(options.budget, 50_000), 'budget', bounds),
-    signal: options.signal === undefined
+    signal:
+      options.signal === undefined
         ? null
         : readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener']),
   }

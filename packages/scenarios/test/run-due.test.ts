@@ -12,7 +12,12 @@ function jobEvery(seconds: number, run: Run, options: Partial<Parameters<typeof 
 }
 
 /** A function as a platform calls it: with a process of its own that ends with the call, or is killed. */
-function callable(world: World, ran: string[], taskSeconds = 0, options: Partial<Parameters<typeof defineJob>[0]> = {}) {
+function callable(
+  world: World,
+  ran: string[],
+  taskSeconds = 0,
+  options: Partial<Parameters<typeof defineJob>[0]> = {},
+) {
   const run: Run = async ({ scheduledAt, attempt, sleep }) => {
     ran.push(`${secondsOf(scheduledAt)} at ${secondsOf(world.clock.now())} attempt ${attempt}`)
     if (taskSeconds > 0) await sleep({ seconds: taskSeconds })
@@ -32,7 +37,14 @@ describe.each(everywhere)('on $name a call of runDue', (place) => {
     const world = createWorld(place)
     const ran: string[] = []
     const first = await call(world, callable(world, ran), 60.5)
-    expect(first).toMatchObject({ ended: 'idle', finished: 0, handedBack: 0, leftBehind: 0, takenOver: 0, durationMs: 0 })
+    expect(first).toMatchObject({
+      ended: 'idle',
+      finished: 0,
+      handedBack: 0,
+      leftBehind: 0,
+      takenOver: 0,
+      durationMs: 0,
+    })
     expect(first.nextAt).toEqual(at(60))
     for (let minute = 1; minute <= 3; minute++) await call(world, callable(world, ran), 60)
     expect(ran).toEqual(['60 at 60.5 attempt 1', '120 at 120.5 attempt 1', '180 at 180.5 attempt 1'])
@@ -175,7 +187,9 @@ describe('a call of runDue', () => {
     }
     const jobs = Array.from({ length: 20 }, (_, index) => jobEvery(10, run, { name: `job ${index}` }))
     await world.start({ jobs })
-    const scheduler = world.scheduler({ jobs: [...jobs, jobEvery(1, async ({ sleep }) => sleep(900), { name: 'busy' })] })
+    const scheduler = world.scheduler({
+      jobs: [...jobs, jobEvery(1, async ({ sleep }) => sleep(900), { name: 'busy' })],
+    })
     const called = scheduler.runDue({ budget: 60_000 })
     await world.clock.advance({ seconds: 35 })
     // None of them is late, whoever ran it: at 10, 20 and 30.

@@ -73,7 +73,11 @@ export class DueCall {
   #handedBack = 0
   #takenOver = 0
 
-  constructor(engine: EngineContext, parts: CallParts, options: { readonly times: CallTimes; readonly budgetMs: number }) {
+  constructor(
+    engine: EngineContext,
+    parts: CallParts,
+    options: { readonly times: CallTimes; readonly budgetMs: number },
+  ) {
     this.#engine = engine
     this.#parts = parts
     this.#times = options.times

@@ -103,6 +103,7 @@ export type StorageEvent =
       readonly counter: number
       /** When the time of a call of `runDue` is over, by its own clock; `null` for other nodes. */
       readonly callEndsAt: number | null
+      readonly leaving: boolean
     }
   | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
   | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }

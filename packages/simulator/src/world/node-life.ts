@@ -142,7 +142,9 @@ export class NodeLife implements ConnectionOwner {
   #runDue(budgetMs: number): void {
     const { history } = this.#world
     const begunAt = this.clock.monotonic()
-    this.scheduler.on('scheduler.started', () => history.add(this.name, { kind: 'node.up' }))
+    this.scheduler.on('scheduler.started', () => {
+      if (this.alive) history.add(this.name, { kind: 'node.up' })
+    })
     const ended = (): void => {
       if (this.state === 'crashed') return
       const tookMs = this.clock.monotonic() - begunAt

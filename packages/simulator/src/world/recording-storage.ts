@@ -135,9 +135,9 @@ class Recorder {
 
   #heard({ own }: HeartbeatRequest): void {
     if (own === null) return
-    const { incarnation, counter, about } = own
+    const { incarnation, counter, leaving, about } = own
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
-    this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt })
+    this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving })
   }
 
   #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {
