@@ -51,7 +51,7 @@ export async function simulate(options: {
   const checker = new HistoryChecker()
   checker.follow(events)
   const calmed = await readStoredState(world.inspect(), world.clock.now())
-  const unsettled = checkConvergence(calmed, checker.model, events)
+  const unsettled = checkConvergence(calmed, checker.model, events, { areCallsAlone: world.calls === 'alone' })
   const unclosed = await closing(world, fleet, callers)
   checker.follow(events)
   const end = await readStoredState(world.inspect(), world.clock.now())
