@@ -27,7 +27,17 @@ const seconds = {
 
 async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) {
   const minutes = seconds[storage] / 60
-  const options = { storage, nodes: 4, callers, minutes, kills: kills[storage], seed, clockSkew, sabotage: null, keep: false }
+  const options = {
+    storage,
+    nodes: 4,
+    callers,
+    minutes,
+    kills: kills[storage],
+    seed,
+    clockSkew,
+    sabotage: null,
+    keep: false,
+  }
   const report = await torture(options)
   const text = printReport(report)
   console.log(text)
@@ -56,7 +66,9 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
       expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
     })
 
-    it.sequential(`${kills.sqlite} kills on SQLite, where three of four processes call runDue`, { timeout }, async () => {
+    it.sequential(`${kills.sqlite} kills on SQLite, where three of four processes call runDue`, {
+      timeout,
+    }, async () => {
       await run('sqlite', 0, 3)
     })
 
