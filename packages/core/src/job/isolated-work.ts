@@ -218,5 +218,5 @@ function runsTypescript(): boolean {
   const { typescript: stripped } = process.features as { readonly typescript?: string | false }
   if (typeof stripped === 'string') return true
   const given = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`
-  return /--(import|loader|experimental-loader|require|experimental-strip-types)\b|(^|\s)-r\b/.test(given)
+  return /\b(tsx|ts-node|swc-node|esbuild-register|amaro|jiti)\b|--experimental-(strip|transform)-types/.test(given)
 }
