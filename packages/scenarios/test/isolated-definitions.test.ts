@@ -1,9 +1,10 @@
 import { type AnyTask, createClient, createScheduler, defineJob, isolatedHandler, silentLogger } from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { behaves, fixture, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
+import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from './support/isolated-scene.ts'
 
 const module = behaves
+const missing = new URL('file:///nowhere/missing.mjs')
 const define = (task: object) => defineJob({ name: 'job', tasks: [{ name: 'work', ...task } as AnyTask] as never })
 
 /** The version and fingerprint that a definition is stored with. */
@@ -45,15 +46,15 @@ describe('the definition of an isolated task', () => {
   })
 
   it('is refused at the start, and when it is added or updated, where its module does not exist', async () => {
-    const missing = define({ module: fixture('missing.mjs') })
+    const incomplete = define({ module: missing })
     const refusal = { code: 'INVALID_MODULE', message: expect.stringContaining('missing.mjs') }
     const options = { storage: memoryStorage(), logger: silentLogger }
-    await expect(createScheduler({ ...options, jobs: [missing] }).start()).rejects.toMatchObject(refusal)
-    const handlers = { render: isolatedHandler({ module: fixture('missing.mjs') }) }
+    await expect(createScheduler({ ...options, jobs: [incomplete] }).start()).rejects.toMatchObject(refusal)
+    const handlers = { render: isolatedHandler({ module: missing }) }
     await expect(createScheduler({ ...options, handlers }).start()).rejects.toMatchObject(refusal)
     const { scheduler } = await isolatedScene({ present: { name: 'work', module } })
-    await expect(scheduler.add(missing)).rejects.toMatchObject(refusal)
-    const update = { tasks: [{ name: 'work', module: fixture('missing.mjs') }] }
+    await expect(scheduler.add(incomplete)).rejects.toMatchObject(refusal)
+    const update = { tasks: [{ name: 'work', module: missing }] }
     await expect(scheduler.update('present', update)).rejects.toMatchObject(refusal)
   })
 
@@ -68,7 +69,7 @@ describe('the definition of an isolated task', () => {
   it('does not change with the place of the module, its environment and limits: nodes may differ in them', async () => {
     const one = { module, isolation: 'process' }
     const other = {
-      module: fixture('common.cjs'),
+      module: modules['common.cjs'],
       isolation: 'process',
       env: { SECRET: 'x' },
       resourceLimits: { maxOldGenerationSizeMb: 100 },
@@ -84,7 +85,11 @@ describe('the definition of an isolated task', () => {
 
   it('is stored without the environment', async () => {
     const storage = memoryStorage()
-    const scheduler = createScheduler({ storage, logger: silentLogger, jobs: [define({ module, env: { TOKEN: 'hidden' } })] })
+    const scheduler = createScheduler({
+      storage,
+      logger: silentLogger,
+      jobs: [define({ module, env: { TOKEN: 'hidden' } })],
+    })
     await scheduler.start()
     const { items } = await storage.listJobs({ limit: 10, cursor: null })
     expect(JSON.stringify(items)).not.toContain('hidden')
@@ -93,7 +98,9 @@ describe('the definition of an isolated task', () => {
   })
 
   it('keeps its module through an update of something else', async () => {
-    const { scheduler, run } = await isolatedScene({ job: { name: 'work', module, data: { kind: 'returns', value: 1 } } })
+    const { scheduler, run } = await isolatedScene({
+      job: { name: 'work', module, data: { kind: 'returns', value: 1 } },
+    })
     await scheduler.update('job', { tasks: [{ name: 'work', data: { kind: 'returns', value: 2 } }] })
     expect(resultOf(await run('job'))).toBe(2)
   })
@@ -106,13 +113,15 @@ describe('the definition of an isolated task', () => {
 
 describe.each(isolations)('in a %s', (isolation) => {
   it('a module without a function as its default export fails the attempt', async () => {
-    const { run } = await isolatedScene({ job: { name: 'work', module: fixture('no-default.mjs'), isolation } })
+    const { run } = await isolatedScene({ job: { name: 'work', module: modules['no-function.mjs'], isolation } })
     const error = lastAttempt(await run('job'))?.error
     expect(error).toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('export default') })
   })
 
   it('data of a trigger that are no JSON never come so far', async () => {
     const { scheduler } = await isolatedScene({ job: { name: 'work', module, isolation } })
-    await expect(scheduler.trigger('job', { data: { at: new Date() } })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(scheduler.trigger('job', { data: { at: new Date() } })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Child } from './support/child-process.ts'
-import { behaves, fixture } from './support/isolated-scene.ts'
+import { behaves, modules } from './support/isolated-scene.ts'
 import { gone, stateOf } from './support/living-process.ts'
 
 const program = new URL('./fixtures/isolating-node.mjs', import.meta.url)
@@ -17,7 +17,9 @@ describe('processes of isolated tasks do not outlive a node', () => {
   it('that is killed, while the handler loops, and neither does what it has started', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'starts' } })
     expect(await killed.next()).toBe('started')
-    const [pid, grandchild] = String(await killed.next()).split(' ').map(Number) as [number, number]
+    const [pid, grandchild] = String(await killed.next())
+      .split(' ')
+      .map(Number) as [number, number]
     expect([stateOf(pid), stateOf(grandchild)]).not.toContain(null)
     killed.kill('SIGKILL')
     await gone(pid)
@@ -28,7 +30,7 @@ describe('processes of isolated tasks do not outlive a node', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-orphans-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const mark = join(folder, 'pid')
-    const killed = node({ module: fixture('loops-when-imported.mjs').href, env: { MARK: mark } })
+    const killed = node({ module: modules['loops-when-imported.mjs'].href, env: { MARK: mark } })
     while (!existsSync(mark) || readFileSync(mark, 'utf8') === '') await delay(10)
     const pid = Number(readFileSync(mark, 'utf8'))
     killed.kill('SIGKILL')
@@ -50,7 +52,9 @@ describe('processes of isolated tasks do not outlive a node', () => {
   it('that exits without a shutdown', async () => {
     const exiting = node({ module: behaves.href, data: { kind: 'starts' } })
     await exiting.next()
-    const [pid] = String(await exiting.next()).split(' ').map(Number) as [number]
+    const [pid] = String(await exiting.next())
+      .split(' ')
+      .map(Number) as [number]
     exiting.send('exit')
     await gone(pid)
   })

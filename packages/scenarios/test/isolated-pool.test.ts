@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Isolation, Occurrence } from '@jobistemer/core'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { behaves, fixture, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
+import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from './support/isolated-scene.ts'
 import { gone } from './support/living-process.ts'
 
 function task(isolation: Isolation, kind: string, more: object = {}) {
@@ -58,7 +58,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const env = { MARK: join(folder, 'mark') }
     const { run } = await isolatedScene(
-      { job: { name: 'work', module: fixture('fails-once.mjs'), isolation, pool: true, env } },
+      { job: { name: 'work', module: modules['fails-once.mjs'], isolation, pool: true, env } },
       {},
       { retryPolicy: { maxRetries: 1, retryInterval: 1 } },
     )

@@ -2,7 +2,7 @@ import { createScheduler, defineJob, isolatedHandler, type Isolation } from '@jo
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
-import { behaves, fixture, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
+import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from './support/isolated-scene.ts'
 import { at, startMs } from './support/world.ts'
 
 function task(isolation: Isolation, kind: string, more: object = {}) {
@@ -12,7 +12,12 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
 describe.each(isolations)('in a %s a handler', (isolation) => {
   it('gets what any handler gets, and its node hears what it says', async () => {
     const { run, scheduler, lines } = await isolatedScene(
-      { job: [{ name: 'first', run: () => ({ rows: 3 }) }, { ...task(isolation, 'tells'), keepLogs: true }] },
+      {
+        job: [
+          { name: 'first', run: () => ({ rows: 3 }) },
+          { ...task(isolation, 'tells'), keepLogs: true },
+        ],
+      },
       {},
       { overlapPolicy: 'allow' },
     )
@@ -117,7 +122,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
   })
 
   it('may be of CommonJS', async () => {
-    const { run } = await isolatedScene({ job: { name: 'work', module: fixture('common.cjs'), isolation } })
+    const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
     expect(resultOf(await run('job'))).toBe('from CommonJS')
   })
 
@@ -140,7 +145,12 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
 
   it('sleeps by the clock of its scheduler, and sees its time', async () => {
     const clock = virtualClock(startMs, { patience: { minutes: 10 } })
-    const job = defineJob({ name: 'job', taskTimeout: 'PT3H', executionTimeout: 'PT3H', tasks: [task(isolation, 'sleeps', { duration: 'PT2H' })] })
+    const job = defineJob({
+      name: 'job',
+      taskTimeout: 'PT3H',
+      executionTimeout: 'PT3H',
+      tasks: [task(isolation, 'sleeps', { duration: 'PT2H' })],
+    })
     const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
     await scheduler.start()
     const { id } = await scheduler.trigger('job')
@@ -179,9 +189,13 @@ it('a process that sends what it likes through its channel does no harm', async 
   expect(resultOf(await run('job'))).toBe('right')
 })
 
-it.each(isolations)('TypeScript runs in a %s where Node itself runs it, and is refused at the start where it does not', async (isolation) => {
-  const scene = isolatedScene({ job: { name: 'work', module: fixture('typed.ts'), isolation, data: { page: 2 } } })
-  const { typescript } = process.features as { readonly typescript?: unknown }
-  if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
-  else await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
-})
+it.each(isolations)(
+  'TypeScript runs in a %s where Node itself runs it, and is refused at the start where it does not',
+  async (isolation) => {
+    const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
+    const { typescript } = process.features as { readonly typescript?: unknown }
+    if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
+    else
+      await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
+  },
+)

@@ -52,9 +52,7 @@ export type ToChild =
     }
 
 /** What a handler asks its node for. */
-export type AskedOfNode =
-  | { readonly name: 'sleep'; readonly duration: JsonValue }
-  | { readonly name: 'previousRun' }
+export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
 
 /** What a child says to its node. */
 export type FromChild =

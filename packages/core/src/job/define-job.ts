@@ -8,12 +8,7 @@ import type { ExecutionReport } from '../report.ts'
 import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { StandardSchema } from '../standard-schema.ts'
-import {
-  type IsolationOptions,
-  isolationOptionNames,
-  readIsolatedWork,
-  standInFor,
-} from './isolated-work.ts'
+import { type IsolationOptions, isolationOptionNames, readIsolatedWork, standInFor } from './isolated-work.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 

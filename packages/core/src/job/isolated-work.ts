@@ -1,16 +1,10 @@
 import { statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  orDefault,
-  readBoolean,
-  readChoice,
-  readNumber,
-  readObject,
-  readRecord,
-} from '../configuration/read-value.ts'
+import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
+import { processProgram, threadProgram } from '../isolated/programs.ts'
 import type { JobTask } from './define-job.ts'
 import type { TaskHandler } from './task.ts'
 
@@ -185,8 +179,9 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
     const work = run === undefined ? null : isolatedWorkOf(run)
     if (work === null || seen.has(work.module)) continue
     seen.add(work.module)
+    assertProgramExists(work.isolation === 'thread' ? threadProgram : processProgram)
     const path = fileURLToPath(work.module)
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    if (!isFile(path)) {
       throw unusable(path, 'There is no such file.', 'When the code is bundled, bundle it as a file of its own.')
     }
     if (typescript.includes(extname(path)) && !runsTypescript()) {
@@ -200,8 +195,25 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
 }
 
 /** The handlers of jobs. */
-export function* worksOf(jobs: readonly { readonly tasks: readonly Pick<JobTask, 'run'>[] }[]): Generator<JobTask['run']> {
+export function* worksOf(
+  jobs: readonly { readonly tasks: readonly Pick<JobTask, 'run'>[] }[],
+): Generator<JobTask['run']> {
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
+}
+
+/** Isolated tasks are run by programs of this package. */
+function assertProgramExists(program: URL): void {
+  if (isFile(fileURLToPath(program))) return
+  throw new JobistemerError('INVALID_MODULE', {
+    message: `A program of @jobistemer/core that isolated tasks need is not there: ${printValue(program.href)}.`,
+    field: 'module',
+    value: program.href,
+    remedy: 'When the code is bundled, leave @jobistemer/core outside of the bundle, as an external package.',
+  })
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
 function unusable(path: string, why: string, remedy: string): JobistemerError {

@@ -1,10 +1,11 @@
+import { EventEmitter, once } from 'node:events'
 import {
   createScheduler,
   defineJob,
   type Isolation,
   type JobOptions,
+  type Logger,
   type Occurrence,
-  type Scheduler,
   type SchedulerOptions,
 } from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
@@ -15,10 +16,14 @@ export const isolations: readonly Isolation[] = ['thread', 'process']
 
 export const behaves: URL = new URL('../fixtures/isolated/behaves.mjs', import.meta.url)
 
-/** The module of a fixture. */
-export function fixture(name: string): URL {
-  return new URL(`../fixtures/isolated/${name}`, import.meta.url)
-}
+/** Modules that are odd in one way or another. */
+export const modules = {
+  'common.cjs': new URL('../fixtures/isolated/common.cjs', import.meta.url),
+  'fails-once.mjs': new URL('../fixtures/isolated/fails-once.mjs', import.meta.url),
+  'loops-when-imported.mjs': new URL('../fixtures/isolated/loops-when-imported.mjs', import.meta.url),
+  'no-function.mjs': new URL('../fixtures/isolated/no-function.mjs', import.meta.url),
+  'typed.ts': new URL('../fixtures/isolated/typed.ts', import.meta.url),
+} as const
 
 /** A scheduler on the real clock, which is shut down when the test has ended. */
 export async function isolatedScene(
@@ -26,7 +31,15 @@ export async function isolatedScene(
   options: Partial<SchedulerOptions> = {},
   settings: Partial<JobOptions> = {},
 ) {
-  const { logger, lines } = collectingLogger()
+  const { logger: collecting, lines } = collectingLogger()
+  const said = new EventEmitter()
+  const logger: Logger = {
+    ...collecting,
+    info(fields, message) {
+      collecting.info(fields, message)
+      if ('task' in fields) said.emit('line', { ...fields, message })
+    },
+  }
   const jobs = Object.entries(tasks).map(([name, given]) =>
     defineJob({ name, ...settings, tasks: (Array.isArray(given) ? given : [given]) as never }),
   )
@@ -41,22 +54,15 @@ export async function isolatedScene(
       const { id } = await scheduler.trigger(name, data === undefined ? {} : { data })
       return scheduler.waitFor(id, { timeout: { minutes: 1 } })
     },
-    /** Starts a job, and resolves when its handler has said how far it is. */
-    async begin(name: string): Promise<{ readonly id: Occurrence['id']; readonly said: string | null }> {
+    /** Starts a job, and resolves when its handler has logged something. */
+    async begin(name: string): Promise<{ readonly id: Occurrence['id']; readonly said: string }> {
+      const line = once(said, 'line')
       const { id } = await scheduler.trigger(name)
-      return { id, said: await saidBy(scheduler, id) }
+      const [{ message }] = await line
+      return { id, said: message }
     },
+    said,
   }
-}
-
-function saidBy(scheduler: Scheduler, id: Occurrence['id']): Promise<string | null> {
-  return new Promise((resolve) => {
-    const stop = scheduler.on('attempt.progressed', ({ occurrenceId, message }) => {
-      if (occurrenceId !== id) return
-      stop()
-      resolve(message)
-    })
-  })
 }
 
 /** The last attempt of the only task. */

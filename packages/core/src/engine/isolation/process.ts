@@ -1,13 +1,11 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { processProgram } from '../../isolated/programs.ts'
 import { watchedDescriptor } from '../../isolated/watched-descriptor.ts'
 import type { IsolatedResourceLimits, IsolatedWork } from '../../job/isolated-work.ts'
 import { systemClock } from '../../system-clock.ts'
 import { type Child, type ChildEnd, nobody } from './child.ts'
 import { LastLines } from './last-lines.ts'
-
-/** The program of a process; beside the engine, however that is installed. */
-export const processProgram: URL = new URL('../../isolated/process-child.js', import.meta.url)
 
 /** What a process wrote last comes through a pipe, which others that it has started may hold open. */
 const outputGraceMs = 200

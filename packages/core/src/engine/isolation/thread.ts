@@ -1,10 +1,8 @@
 import { Worker } from 'node:worker_threads'
+import { threadProgram } from '../../isolated/programs.ts'
 import type { IsolatedWork } from '../../job/isolated-work.ts'
 import { type Child, nobody } from './child.ts'
 import { LastLines } from './last-lines.ts'
-
-/** The program of a thread; beside the engine, however that is installed. */
-export const threadProgram: URL = new URL('../../isolated/thread-child.js', import.meta.url)
 
 export function startThread({ resourceLimits, env }: IsolatedWork): Child {
   const lastLines = new LastLines()
