@@ -4,6 +4,7 @@ import { EventHub, readEventName, type SchedulerEventName, type SchedulerListene
 import { jobId, type OccurrenceId } from '../ids.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import type { Job } from '../job/define-job.ts'
+import { assertModulesExist, worksOf } from '../job/isolated-work.ts'
 import { nameOfJob, readJobName } from '../job/read-jobs.ts'
 import type { JsonObject } from '../json.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
@@ -25,6 +26,7 @@ import { Claimer } from './dispatch/claimer.ts'
 import { Horizon } from './dispatch/horizon.ts'
 import { SlotCreator } from './dispatch/slot-creator.ts'
 import { SlotLauncher } from './dispatch/slot-launcher.ts'
+import { Children } from './isolation/children.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
 import { jobNotFound, jobNotHeld } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
@@ -108,6 +110,9 @@ import { clientClosed, type Phase, stateError } from './refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 
+/** So long children that were killed may take to die. */
+const killedGraceMs = 2000
+
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
 
@@ -144,6 +149,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
+  readonly #children: Children
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
@@ -242,7 +248,8 @@ export class Engine implements Scheduler, EngineContext {
       isClient,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
-    const pool = new ExecutionPool(this, capacity)
+    this.#children = new Children({ logger: this.logger, most: options.maxChildren })
+    const pool = new ExecutionPool(this, capacity, this.#children)
     this.#registry = registry
     this.#capacity = capacity
     this.#pool = pool
@@ -304,7 +311,7 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
     this.#removals = new Removals(this, { registry, lookup })
-    this.#additions = new Additions(this, registry)
+    this.#additions = new Additions(this, { registry, isClient })
     this.#definitions = new Definitions(this, { registry, removals: this.#removals, isClient })
     this.#realigner = new Realigner(this, registry)
     this.#history = new History(this)
@@ -366,6 +373,7 @@ export class Engine implements Scheduler, EngineContext {
   async start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
+    assertModulesExist([...this.#options.handlers.values(), ...worksOf(this.#options.jobs)])
     this.#phase = 'starting'
     this.agenda.start()
     try {
@@ -527,6 +535,7 @@ export class Engine implements Scheduler, EngineContext {
       this.clock.passUntil?.(stopping)
       await stopping
     }
+    await this.#children.end()
     const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
@@ -544,7 +553,11 @@ export class Engine implements Scheduler, EngineContext {
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
     if (await this.#endsWithin(ended, graceMs)) return
     this.#pool.abort()
-    await this.#endsWithin(ended, abortGraceMs)
+    if (await this.#endsWithin(ended, abortGraceMs)) return
+    if (this.#children.size === 0) return
+    // What ran in a child has stopped when that is dead, and can be handed back.
+    this.#children.kill()
+    await this.#endsWithin(ended, killedGraceMs)
   }
 
   #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
