@@ -280,14 +280,15 @@ export class Engine implements Scheduler, EngineContext {
     this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
     for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
+    const standby = this.#standby
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
       registry,
       capacity,
-      creator: new SlotCreator(this, { registry, capacity, pool }),
-      recovery: new Recovery(this, { registry, capacity }),
+      creator: new SlotCreator(this, { registry, capacity, pool, standby }),
+      recovery: new Recovery(this, { registry, capacity, standby }),
       precedence,
-      standby: this.#standby,
+      standby,
     })
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
     this.#lookup = new JobLookup(this, registry, { isClient })
