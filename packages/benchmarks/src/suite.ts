@@ -5,6 +5,8 @@ export interface BenchmarkOptions {
   readonly jobs?: number
   /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
   readonly nodes?: readonly number[] | undefined
+  /** How many at a time, where that is compared. Default: all that the benchmark is about. */
+  readonly widths?: readonly number[] | undefined
   /** How many occurrences run, where it is looked at what they leave. Default: as many as the benchmark is about. */
   readonly occurrences?: number
 }
