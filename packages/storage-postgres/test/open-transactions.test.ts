@@ -2,7 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { SettleItem, Storage, StorageWithin } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { expect, it } from 'vitest'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()

@@ -7,3 +7,18 @@ export { completeLate } from './sabotage/complete-late.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'
+export { raceForSlots } from './slot-race.ts'
+export {
+  addJob,
+  contentOf,
+  finishItem,
+  firstAttempt,
+  minute,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  succeeded,
+  triggerItem,
+} from './stored-job.ts'
+export { WakeUpListener } from './wake-up-listener.ts'

@@ -1,0 +1,94 @@
+import type { ErrorRecord } from './storage/occurrence-record.ts'
+
+// A failing job repeats its error for as long as it fails, so what is kept of each is bounded.
+const longestMessage = 2000
+const longestStack = 4000
+// What caused an error says what went wrong, and where is mostly above it.
+const longestInnerStack = 1000
+const deepest = 5
+const mostErrors = 10
+/** So many errors are kept of all that hang together. */
+const mostRecords = 20
+
+/** What is kept of whatever a handler threw: its cause and the errors that it stands for too. */
+export function toErrorRecord(error: unknown): ErrorRecord {
+  return new ErrorRecorder().of(error, 0)
+}
+
+class ErrorRecorder {
+  #records = 0
+
+  of(thrown: unknown, depth: number): ErrorRecord {
+    this.#records++
+    try {
+      if (!isErrorLike(thrown)) return { name: 'Error', message: cut(describe(thrown), longestMessage) }
+      const { name, message, stack, code } = thrown
+      return {
+        name: cut(describe(name), 100),
+        message: cut(describe(message), longestMessage),
+        ...(typeof code === 'string' && { code: cut(code, 100) }),
+        ...(typeof stack === 'string' && { stack: cut(stack, depth === 0 ? longestStack : longestInnerStack) }),
+        ...this.#inner(thrown, depth),
+      }
+    } catch {
+      // Members of an error can be getters that throw, and a proxy can refuse everything.
+      return { name: 'Error', message: classOf(thrown) }
+    }
+  }
+
+  #inner({ cause, errors }: ErrorLike, depth: number): Pick<ErrorRecord, 'cause' | 'errors'> {
+    if (depth === deepest) return {}
+    const inner: { cause?: ErrorRecord; errors?: readonly ErrorRecord[] } = {}
+    if (cause !== undefined && cause !== null && this.#records < mostRecords) inner.cause = this.of(cause, depth + 1)
+    if (Array.isArray(errors)) {
+      const kept: ErrorRecord[] = []
+      for (const error of errors.slice(0, mostErrors)) {
+        if (this.#records < mostRecords) kept.push(this.of(error, depth + 1))
+      }
+      if (kept.length > 0) inner.errors = kept
+    }
+    return inner
+  }
+}
+
+interface ErrorLike {
+  readonly name: unknown
+  readonly message: unknown
+  readonly stack?: unknown
+  readonly code?: unknown
+  readonly cause?: unknown
+  readonly errors?: unknown
+}
+
+/** Also errors of another realm, as of a worker or a `vm`, which are no instance of this one's `Error`. */
+function isErrorLike(thrown: unknown): thrown is ErrorLike {
+  if (thrown instanceof Error) return true
+  return Object.prototype.toString.call(thrown) === '[object Error]'
+}
+
+function describe(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown
+  try {
+    const text = String(thrown)
+    // An object that was thrown in place of an error says more by its members than by its class.
+    if (typeof thrown === 'object' && thrown !== null && text === '[object Object]') {
+      return JSON.stringify(thrown) ?? text
+    }
+    return text
+  } catch {
+    // An object without a usable toString, or a cyclic one, can be thrown too.
+    return classOf(thrown)
+  }
+}
+
+function classOf(thrown: unknown): string {
+  try {
+    return Object.prototype.toString.call(thrown)
+  } catch {
+    return 'something that cannot be read was thrown'
+  }
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text
+}
