@@ -49,7 +49,7 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -58,18 +58,21 @@ const { values, positionals: names } = parseArgs({
     jobs: { type: 'string' },
     occurrences: { type: 'string' },
     nodes: { type: 'string' },
+    widths: { type: 'string' },
     storages: { type: 'string' },
     loads: { type: 'string' },
   },
 })
 const { smoke } = values
 const nodes = values.nodes?.split(',').map(Number)
+const widths = values.widths?.split(',').map(Number)
+const isCount = (count: number) => Number.isSafeInteger(count) && count > 0
 const [storages, loads] = [values.storages, values.loads].map((list) => list?.toLowerCase().split(','))
 const counts: { jobs?: number; occurrences?: number } = {}
 for (const name of ['jobs', 'occurrences'] as const) if (values[name] !== undefined) counts[name] = Number(values[name])
 const wrong = (['jobs', 'occurrences'] as const).find((name) => {
   const count = counts[name]
-  return count !== undefined && !(Number.isSafeInteger(count) && count > 0)
+  return count !== undefined && !isCount(count)
 })
 const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
 if (unknown !== undefined) {
@@ -78,13 +81,16 @@ if (unknown !== undefined) {
 } else if (wrong !== undefined) {
   console.error(`--${wrong} is not a number of ${wrong}: ${values[wrong]}.\n${usage}`)
   process.exitCode = 2
-} else if (nodes?.some((size) => !(Number.isSafeInteger(size) && size > 0))) {
+} else if (widths?.some((width) => !isCount(width))) {
+  console.error(`--widths is not a list of numbers at a time: ${values.widths}.\n${usage}`)
+  process.exitCode = 2
+} else if (nodes?.some((size) => !isCount(size))) {
   console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)
   process.exitCode = 2
 } else {
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke, nodes, storages, loads, ...counts })))
+    console.log(printTable(await suite.run({ smoke, nodes, widths, storages, loads, ...counts })))
   }
 }

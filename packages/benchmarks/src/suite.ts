@@ -5,6 +5,8 @@ export interface BenchmarkOptions {
   readonly jobs?: number
   /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
   readonly nodes?: readonly number[] | undefined
+  /** How many at a time, where that is compared. Default: all that the benchmark is about. */
+  readonly widths?: readonly number[] | undefined
   /** Which storages are measured, in lower case, where there are several. Default: all. */
   readonly storages?: readonly string[] | undefined
   /** Which loads are measured, where there are several that take long. Default: all. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { jobId } from '../src/ids.ts'
-import { type LedgerStep, storageFromLedger } from '../src/storage/index.ts'
+import { type CreateItem, type LedgerStep, type SettleItem, storageFromLedger } from '../src/storage/index.ts'
 import { AsyncData, AsyncFixture, type AsyncFixtureOptions } from './support/async-fixture.ts'
 import { addressOf, createJobs, finish, owner, record, slot, statesOf } from './support/ledger-calls.ts'
 
@@ -184,6 +184,43 @@ describe('a quick settle', () => {
     expect(answers.map(({ outcome }) => outcome)).toEqual(['ok', 'lost', 'ok'])
     expect(asked).toEqual([100, 200, 100])
     expect(ledger.steps.map(({ jobs }) => jobs)).toEqual([[beta], [alpha]])
+  })
+})
+
+describe('quick paths for whole calls', () => {
+  it('come before the steps, which are for what they leave, and for jobs with several items', async () => {
+    const { ledger, storage } = open({ unit: 'call' })
+    const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
+    if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
+    forgetSteps(ledger)
+    const asked: string[][] = []
+    const created = { outcome: 'absent' } as const
+    const lost = { outcome: 'lost', state: 'completed', token: 9 } as const
+    const note = (items: readonly { readonly jobId: string }[]) => void asked.push(items.map(({ jobId }) => jobId))
+    const quick = storageFromLedger(
+      Object.assign(ledger, {
+        async quickCreates(items: readonly CreateItem[]) {
+          note(items)
+          return items.map(({ jobId }) => (jobId === alpha ? created : null))
+        },
+        async quickSettles(items: readonly SettleItem[]) {
+          note(items)
+          return items.map(({ jobId }) => (jobId === alpha ? lost : null))
+        },
+      }),
+    )
+    const started = [slot(gamma, 100, []), slot(alpha, 100, []), slot(beta, 100, []), slot(gamma, 200, [])]
+    const answers = await quick.createOccurrences({ now: 200, owner, items: started })
+    expect(answers.map(({ outcome }) => outcome)).toEqual(['created', 'absent', 'created', 'created'])
+    const ends = [finish(gamma, 100), finish(beta, 100), finish(alpha, 100), finish(gamma, 200)]
+    const ended = await quick.settle({ now: 300, items: ends })
+    expect(ended.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'lost', 'ok'])
+    expect(asked).toEqual([
+      [alpha, beta],
+      [beta, alpha],
+    ])
+    const left = [beta, gamma].sort()
+    expect(ledger.steps.map(({ jobs }) => jobs)).toEqual([left, left])
   })
 })
 

@@ -64,6 +64,8 @@ const members: Readonly<Record<Member, true>> = {
   within: true,
   quickCreate: true,
   quickSettle: true,
+  quickCreates: true,
+  quickSettles: true,
   hasDue: true,
   due: true,
   nextDueAt: true,

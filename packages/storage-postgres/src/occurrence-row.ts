@@ -109,7 +109,8 @@ function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   return claimAt <= createdAt ? lanes.ready : lanes.delayed
 }
 
-function printDetails(details: OccurrenceDetails): string | null {
+/** `null` for none, as slots have them. */
+export function printDetails(details: OccurrenceDetails): string | null {
   for (const _key in details) return JSON.stringify(details)
   return null
 }

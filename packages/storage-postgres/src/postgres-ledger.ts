@@ -1,6 +1,10 @@
 import type { JobId } from '@jobistemer/core'
 import type {
   AsyncLedger,
+  CreateAnswer,
+  CreateItem,
+  SettleAnswer,
+  SettleItem,
   DuePage,
   DueQuery,
   GetAnswer,
@@ -28,6 +32,7 @@ import { openSchema } from './open-schema.ts'
 import { canListen, isInProcess, keepingOf, openSource } from './open-source.ts'
 import type { ReadOptions } from './options.ts'
 import { isSchemaGone } from './postgres-errors.ts'
+import { QuickSteps } from './quick-steps.ts'
 import { listJobs } from './query-jobs.ts'
 import { listOccurrences } from './query-occurrences.ts'
 import { forget, removeHistory } from './remove-history.ts'
@@ -54,7 +59,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
 
   constructor(options: ReadOptions) {
     // A commit whose outcome is not known is never sent again: so an end may take the next one.
-    this.capabilities = { maxBatch: 500, ...keepingOf(options), findsDueJobs: true, takesNext: true }
+    this.capabilities = { maxBatch: 1000, ...keepingOf(options), findsDueJobs: true, takesNext: true }
     this.#options = options
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
@@ -78,6 +83,17 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
 
   async run(step: LedgerStep): Promise<void> {
     await this.#call(({ steps }) => steps.run(step))
+  }
+
+  async quickCreates(
+    items: readonly CreateItem[],
+    request: { readonly now: number; readonly owner: Owner },
+  ): Promise<readonly (CreateAnswer | null)[]> {
+    return await this.#call(({ quick }) => quick.creates(items, request))
+  }
+
+  async quickSettles(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]> {
+    return await this.#call(({ quick }) => quick.settles(items, now))
   }
 
   async due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage> {
@@ -167,6 +183,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     return {
       database,
       steps: new StepRunner(database, this.#schema),
+      quick: new QuickSteps(database, this.#schema),
       search: new DueSearch(database, this.#schema),
       isChecked: false,
       checking: null,
@@ -189,6 +206,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
 interface Opened {
   readonly database: Database
   readonly steps: StepRunner
+  readonly quick: QuickSteps
   readonly search: DueSearch
   /** The schema was looked at, and is as it should be. */
   isChecked: boolean

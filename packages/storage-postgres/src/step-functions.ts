@@ -1,3 +1,4 @@
+import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
 /** Over how many rows the sums of all live occurrences are spread, so that transactions do not wait for each other. */
@@ -204,7 +205,7 @@ BEGIN
       AND sequence < p_sequence AND (p_up_to IS NULL OR sequence <= p_up_to) AND cancel IS NULL;
   RETURN FOUND;
 END ${quote};
-`
+${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
 /** Somebody has changed or ended one of them since it was read: all of the step begins anew. */

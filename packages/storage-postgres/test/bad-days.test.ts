@@ -35,7 +35,7 @@ function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: 
 describe('a conflict', () => {
   it.each(['40P01', '40001'])('of the code %s does not reach the caller', async (code) => {
     const schema = newSchema()
-    const failures = [/write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
+    const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
     const storage = open({ pool: failing(pool(), failures), schema })
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     expect(await create(storage, id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
@@ -46,7 +46,7 @@ describe('a conflict', () => {
   it('that does not end is said', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
-    const failures = Array.from({ length: 100 }, () => ({ on: /write_step/, code: '40001' }))
+    const failures = Array.from({ length: 100 }, () => ({ on: /(start|write)_step/, code: '40001' }))
     const storage = open({ pool: failing(pool(), failures), schema })
     await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '40001' } })
   })
@@ -63,11 +63,16 @@ describe('a failure of the server', () => {
     ['22003', 'STORAGE_FAILED'],
   ])('of the code %s is a %s, and nothing was stored', async (code, meaning) => {
     const schema = newSchema()
-    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
-    const storage = open({ pool: failing(pool(), [{ on: /write_step/, code }]), schema })
-    const error = await create(storage, id).catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: meaning, cause: { code }, remedy: expect.stringMatching(/\.$/) })
-    expect(await create(storage, id)).toMatchObject([{ outcome: 'created' }])
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
+    for (const [index, on] of [/start_step/, /write_step/].entries()) {
+      // What is ordinary takes the one, and what waits the other.
+      const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
+      const storage = open({ pool: failing(pool(), [{ on, code }]), schema })
+      const call = () => storage.createOccurrences({ now: slotAt(index + 1), owner, items })
+      const error = await call().catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: meaning, cause: { code }, remedy: expect.stringMatching(/\.$/) })
+      expect(await call()).toMatchObject([{ outcome: 'created' }])
+    }
   })
 
   it('that ends a connection within a statement leaves the call repeatable', async () => {

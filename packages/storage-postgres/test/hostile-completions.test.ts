@@ -1,6 +1,4 @@
-import type { StorageWithin } from '@jobistemer/core/storage'
-import { wrapStorage } from '@jobistemer/core/testing'
-import { playCompletions } from '@jobistemer/test-kit'
+import { completeLate, playCompletions } from '@jobistemer/test-kit'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
 import { seedsByEffort } from '../../workspace/test-effort.ts'
@@ -52,20 +50,7 @@ it('a storage that does not look at the token is found out', { timeout: 60_000 }
     database: await makeDatabase(),
     occurrences: 100,
     seed: 2,
-    wrap: (storage) =>
-      wrapStorage(storage, {
-        within(transaction) {
-          const within = storage.within?.(transaction) as StorageWithin
-          return {
-            ...within,
-            async settle({ now, items }) {
-              const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
-              const live = items.map((item, index) => ({ ...item, token: occurrences[index]?.token ?? item.token }))
-              return await within.settle({ now, items: live })
-            },
-          }
-        },
-      }),
+    wrap: completeLate,
   })
   expect(violations.some((line) => line.endsWith('came too late and was committed'))).toBe(true)
 })

@@ -117,15 +117,18 @@ async function tortureStorage(
     // A connection that has seen nothing of the run.
     const fresh = await open()
     const { torn, ...lines } = recording.read()
+    const rows = await kind.openRows?.(location)
     const run: RecordedRun = {
       jobs: workload(kind.slowdown).map(checkedJob),
       clocks,
       deadAfterMs: kind.intervals.deadAfter,
       ...lines,
+      rows: (await rows?.all()) ?? null,
       ledger: await readStoredLedger(fresh),
     }
     violations.push(...checkRun(run), ...(await checkStoredLedger(fresh, run.jobs)))
     await fresh.close()
+    await rows?.close()
     const mustKeep = options.keep || violations.length > 0
     if (mustKeep) recording.keepLedger(run.ledger)
     return {

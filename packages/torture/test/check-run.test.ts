@@ -1,4 +1,5 @@
-import { jobId, occurrenceId } from '@jobistemer/core'
+import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
+import type { TaskRunRecord } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { checkRun } from '../src/checker/check-run.ts'
 import { exclusive, mono, open, origin, Story, taskRun } from './support/story.ts'
@@ -41,6 +42,34 @@ function takenAsDead(story: Story) {
   story.granted({ at: 1004, occurrence, life: 'a.1' })
   return occurrence
 }
+
+describe('rows of a user’s', () => {
+  const moved = { attempts: [], state: 'completed', task: 'move', result: 1 } as const
+  const rowOf = (occurrence: OccurrenceId, attempt = 1) => ({ occurrence, task: 'move', attempt, token: 1 })
+
+  function told(run: TaskRunRecord, attempts: readonly number[]) {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1100, runs: [run] })
+    story.rows.push(...attempts.map((attempt) => rowOf(occurrence, attempt)))
+    return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
+  }
+
+  it('pass when each is there with the end of its task', () => {
+    expect(told(moved, [1])).toEqual([])
+    expect(told({ ...moved, state: 'failed' }, [])).toEqual([])
+  })
+
+  it('are found when they are missing, twice there, of another attempt, or without an end', () => {
+    expect(told(moved, [])).toHaveLength(1)
+    expect(told(moved, [1, 1])).toHaveLength(1)
+    expect(told(moved, [2])).toHaveLength(1)
+    expect(told({ ...moved, state: 'failed' }, [1])).toHaveLength(1)
+    const story = new Story()
+    story.rows.push(rowOf(story.slot(1000)))
+    expect(rulesOf(story)).toEqual(['rows'])
+  })
+})
 
 describe('a run in which nothing is wrong', () => {
   it('passes: slots one after the other, on several nodes', () => {

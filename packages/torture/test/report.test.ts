@@ -87,6 +87,7 @@ it('counts what ledger, witness and history hold', () => {
     reapedAsFailed: 0,
     reapedToRetry: 1,
     rescued: 1,
+    rows: 0,
     nodesLost: 0,
     takeovers: { count: 0, medianMs: null, longestMs: null },
     refusedWrites: 0,

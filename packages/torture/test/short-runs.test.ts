@@ -51,8 +51,9 @@ async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) 
 }
 
 async function runWithFaultsOfServer(storage: keyof typeof kills) {
-  const { breaks, lostAnswers, cuts, serverRestarts, jumps } = await run(storage, 5)
+  const { breaks, lostAnswers, cuts, serverRestarts, jumps, rows } = await run(storage, 5)
   for (const count of [breaks, lostAnswers, cuts, serverRestarts, jumps]) expect(count).toBeGreaterThan(0)
+  if (storage === 'postgres') expect(rows).toBeGreaterThan(5)
 }
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
@@ -61,7 +62,8 @@ const withFaults = 'with killed servers, broken networks and clocks up to 5 minu
 describe.concurrent('after kill -9 at random moments, ledger and witness keep every promise', () => {
   describe('on SQLite and on DynamoDB Local', () => {
     it.sequential(`${kills.sqlite} kills on SQLite`, { timeout }, async () => {
-      const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', 0)
+      const { attempts, reapedAsFailed, reapedToRetry, rows } = await run('sqlite', 0)
+      expect(rows).toBeGreaterThan(5)
       expect(attempts.lost ?? 0).toBeGreaterThan(0)
       expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
     })

@@ -4,6 +4,7 @@ import { checkOverlap } from './check-overlap.ts'
 import { checkProcesses } from './check-processes.ts'
 import { checkRecords } from './check-records.ts'
 import { checkStarts } from './check-starts.ts'
+import { checkRows } from './check-rows.ts'
 import type { RecordedRun } from './recorded-run.ts'
 import { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
@@ -17,6 +18,7 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
     ...checkAnswers(view),
     ...checkClocks(view),
     ...checkRecords(view),
+    ...checkRows(view),
     ...checkProcesses(view),
   ]
 }

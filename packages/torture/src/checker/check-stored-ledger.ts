@@ -7,12 +7,13 @@ import type { CheckedJob } from './recorded-run.ts'
 import type { Violation } from './violation.ts'
 
 /** What has to hold for a job of the workload. */
-export function checkedJob({ name, cron: expression, settings }: WorkloadJob): CheckedJob {
+export function checkedJob({ name, cron: expression, settings, tasks }: WorkloadJob): CheckedJob {
   const schedule = cron(expression)
   return {
     id: jobId(name),
     name,
     isExclusive: settings.overlapPolicy !== 'allow',
+    movingTasks: tasks.filter((task) => task.moves).map((task) => task.name),
     *slots(after, until) {
       for (let at = schedule.nextMs(after); at !== null && at <= until; at = schedule.nextMs(at)) yield at
     },

@@ -1,6 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import type { HistoryLine } from '../record/history.ts'
 import type { StoredLedger } from '../record/stored-ledger.ts'
+import type { UserRow } from '../rows/user-rows.ts'
 import type { WitnessLine } from '../record/witness.ts'
 import type { RunClocks } from './run-clocks.ts'
 
@@ -14,6 +15,8 @@ export interface RecordedRun {
   readonly witness: readonly WitnessLine[]
   /** What the processes were told by the storage, and what was done to them. */
   readonly history: readonly HistoryLine[]
+  /** The rows of a user's own table; `null` where tasks write none. */
+  readonly rows: readonly UserRow[] | null
   /** What the storage holds in the end. */
   readonly ledger: StoredLedger
 }
@@ -24,6 +27,8 @@ export interface CheckedJob {
   readonly name: string
   /** No two occurrences run at once. */
   readonly isExclusive: boolean
+  /** The tasks that write a row in the transaction of their end. */
+  readonly movingTasks: readonly string[]
   /** The instants of the schedule after one and up to another, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

@@ -19,6 +19,8 @@ export type Rule =
   | 'start-stale'
   | 'start-after-shutdown'
   | 'end-missing'
+  // What a user's own table shows
+  | 'rows'
   | 'overlap'
   | 'order'
   // What nodes were told by the storage

@@ -70,7 +70,8 @@ const jobs = workload(kind.slowdown)
 const namesById = new Map<string, string>(jobNames.map((name) => [jobId(name), name]))
 const storage = recordingStorage(fragile, { record, nodeId, jobNames: namesById })
 
-const defined = defineWorkload(jobs, { seed, witness })
+const rows = (await kind.openRows?.(assignment.location)) ?? null
+const defined = defineWorkload(jobs, { seed, witness, rows })
 const scheduler = createScheduler({
   storage,
   // Its tasks fail on purpose, and its storage too.
@@ -144,6 +145,7 @@ function leave(): void {
   process.off('disconnect', abandoned)
   process.disconnect()
   void opened.close()
+  void rows?.close()
 }
 
 // Without its driver a node has nobody to work for.

@@ -32,8 +32,8 @@ export interface WitnessStart extends WitnessBase {
 
 export interface WitnessEnd extends WitnessBase {
   readonly event: 'end'
-  /** `aborted`: its signal told it to stop. */
-  readonly outcome: 'succeeded' | 'failed' | 'aborted'
+  /** `aborted`: its signal told it to stop. `moved`: all is written, and the commit is about to be asked for. */
+  readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 
 /** A stretch of monotonic time in which a process did not run: stopped, or without a processor. */

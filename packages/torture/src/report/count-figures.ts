@@ -23,6 +23,7 @@ type Counted = Pick<
   | 'refusedWrites'
   | 'storageFailures'
   | 'clockErrors'
+  | 'rows'
 >
 
 /** What can be counted on a recording. */
@@ -48,6 +49,7 @@ export function countFigures(run: RecordedRun): Counted {
     refusedWrites: view.lines('refused').length,
     storageFailures: countBy(view.lines('storage-failed'), (line) => line.code),
     clockErrors: clockErrors(view),
+    rows: run.rows === null ? null : run.rows.length,
   }
 }
 

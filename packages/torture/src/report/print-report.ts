@@ -50,6 +50,9 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
       'clocks',
       `wrong by up to ${clockSkew} min, set ${figures.jumps} times; engines off by ${ms(figures.clockErrors.aheadMs)} ahead, ${ms(figures.clockErrors.behindMs)} behind at most, ${ms(figures.clockErrors.toleranceMs)} excused by slow readings`,
     ),
+    ...(figures.rows === null
+      ? []
+      : [row('rows', `${figures.rows}, each written in one transaction with the end of its task`)]),
     row('torn lines', figures.tornLines),
   ]
   if (folder !== null) lines.push(row('recording', folder))

@@ -53,4 +53,6 @@ export interface TortureFigures extends FaultFigures {
   readonly clockErrors: ClockErrors
   /** Lines of witness and history that a kill cut off. */
   readonly tornLines: number
+  /** Rows of a user's own table, each written with the end of a task; `null` where a storage cannot do that. */
+  readonly rows: number | null
 }

@@ -16,6 +16,8 @@ export const postgres: StorageKind = {
     // Its data are in a folder of their own: root starts it as another user, who cannot reach the run's.
     const server = await startPostgres({ config })
     const proxy = await startTcpProxy(server)
+    const { makePostgresRows } = await import('../rows/postgres-rows.ts')
+    await makePostgresRows(server.url)
     const proxied = new PostgresBehindProxy(server, { server, proxy })
     const location = `postgres://postgres@${proxy.host}:${proxy.port}/postgres`
     return { location, server: proxied, stop: () => proxied.stop() }
@@ -23,6 +25,10 @@ export const postgres: StorageKind = {
   async open(location) {
     const { postgresStorage } = await import('@jobistemer/storage-postgres')
     return postgresStorage({ url: location, schema: 'torture' })
+  },
+  async openRows(location) {
+    const { PostgresRows } = await import('../rows/postgres-rows.ts')
+    return new PostgresRows(location)
   },
 }
 

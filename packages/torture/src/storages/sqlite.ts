@@ -9,11 +9,18 @@ export const sqlite: StorageKind = {
   slowdown: 1,
   intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300, heartbeat: 250, deadAfter: 1500 },
   async prepare(folder) {
-    return { location: join(folder, 'jobs.db'), server: null, stop: async () => {} }
+    const location = join(folder, 'jobs.db')
+    const { makeSqliteRows } = await import('../rows/sqlite-rows.ts')
+    makeSqliteRows(location)
+    return { location, server: null, stop: async () => {} }
   },
   async open(location) {
     // Nodes load the client of their own storage alone.
     const { sqliteStorage } = await import('@jobistemer/storage-sqlite')
-    return sqliteStorage({ file: location })
+    return sqliteStorage({ file: location, tablePrefix: 'jobs_' })
+  },
+  async openRows(location) {
+    const { SqliteRows } = await import('../rows/sqlite-rows.ts')
+    return new SqliteRows(location)
   },
 }

@@ -1,4 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
+import type { UserRows } from '../rows/user-rows.ts'
 import type { StorageServer } from './storage-server.ts'
 
 /** A kind of storage that can be tortured. */
@@ -17,6 +18,8 @@ export interface StorageKind {
   prepare(folder: string): Promise<PreparedStorage>
   /** Opens a connection, in whichever process; `location` is that of {@link PreparedStorage}. */
   open(location: string): Promise<Storage>
+  /** Opens a table of a user's beside the storage, where the storage writes in transactions of users. */
+  readonly openRows?: (location: string) => Promise<UserRows>
 }
 
 /** Options of `createScheduler`, in milliseconds. */

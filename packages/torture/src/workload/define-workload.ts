@@ -1,12 +1,22 @@
 import { defineJob, type Job, systemClock, type TaskContext, type TaskHandler } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
+import type { WitnessEnd } from '../record/witness.ts'
+import type { UserRows } from '../rows/user-rows.ts'
 import { behaviourOf } from './behaviour.ts'
 import type { WorkloadJob, WorkloadTask } from './workload-job.ts'
 
 /** Where handlers tell that they start and how they end. */
 export interface Witness {
   start(context: TaskContext): void
-  end(context: TaskContext, outcome: 'succeeded' | 'failed' | 'aborted'): void
+  end(context: TaskContext, outcome: WitnessEnd['outcome']): void
+}
+
+/** What handlers need. */
+export interface WorkloadOptions {
+  readonly seed: string
+  readonly witness: Witness
+  /** `null` on a storage without transactions of users. */
+  readonly rows: UserRows | null
 }
 
 /** The workload as definitions whose handlers tell a witness. */
@@ -18,10 +28,7 @@ interface DefinedWorkload {
   readonly handlers: Readonly<Record<string, TaskHandler>>
 }
 
-export function defineWorkload(
-  jobs: readonly WorkloadJob[],
-  options: { readonly seed: string; readonly witness: Witness },
-): DefinedWorkload {
+export function defineWorkload(jobs: readonly WorkloadJob[], options: WorkloadOptions): DefinedWorkload {
   const handlers: Record<string, TaskHandler> = {}
   const defined = jobs.map((job, index) => {
     const tasks = job.tasks.map((task) => {
@@ -47,7 +54,7 @@ function isData(index: number): boolean {
 async function runTask(
   task: WorkloadTask,
   context: TaskContext,
-  { seed, witness }: { readonly seed: string; readonly witness: Witness },
+  { seed, witness, rows }: WorkloadOptions,
 ): Promise<number> {
   witness.start(context)
   const { id: occurrence } = context.occurrence
@@ -57,9 +64,29 @@ async function runTask(
     witness.end(context, 'aborted')
     throw context.signal.reason
   }
+  if (task.moves === true && rows !== null && !fails) return await move(context, witness, rows)
   witness.end(context, fails ? 'failed' : 'succeeded')
   if (fails) throw new Error(`attempt ${context.attempt} fails as planned`)
   return context.attempt
+}
+
+/** The row and the end of the task, in one transaction. */
+async function move(context: TaskContext, witness: Witness, rows: UserRows): Promise<number> {
+  const { task, attempt, fencingToken: token } = context
+  const row = { occurrence: context.occurrence.id, task: task.name, attempt, token }
+  let isMoved = false
+  const complete = async (transaction: unknown) => {
+    await context.complete(transaction, attempt)
+    witness.end(context, 'moved')
+    isMoved = true
+  }
+  try {
+    await rows.move(row, complete, context.signal)
+  } catch (error) {
+    if (!isMoved) witness.end(context, context.signal.aborted ? 'aborted' : 'failed')
+    throw error
+  }
+  return attempt
 }
 
 /** Waits; false when the signal fired first. */

@@ -19,5 +19,7 @@ export interface WorkloadTask {
   readonly endless?: number
   /** Takes no notice of its signal. Only for jobs whose occurrences may overlap. */
   readonly deaf?: boolean
+  /** Writes a row and its end in one transaction, on a storage that can do that. */
+  readonly moves?: boolean
   readonly settings?: TaskSettingsInput
 }

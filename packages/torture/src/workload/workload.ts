@@ -17,7 +17,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     },
     tasks: [
       { name: 'first', durationMs: [50, 250] },
-      { name: 'second', durationMs: [50, 250] },
+      { name: 'second', durationMs: [50, 250], moves: true },
     ],
   },
   {
@@ -37,6 +37,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
         name: 'flaky',
         durationMs: [20, 120],
         failing: 0.3,
+        moves: true,
         settings: { retryPolicy: { maxRetries: 3, retryInterval: 60, backoffFactor: 2, jitter: 0.2 } },
       },
       { name: 'after', durationMs: [20, 80] },
@@ -55,7 +56,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       failureStrategy: 'continue',
     },
     tasks: [
-      { name: 'short', durationMs: [50, 200] },
+      { name: 'short', durationMs: [50, 200], moves: true },
       { name: 'long', durationMs: [400, 1400] },
       { name: 'failing', durationMs: [50, 400], failing: 0.4 },
     ],
@@ -90,6 +91,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
         name: 'flaky',
         durationMs: [200, 900],
         failing: 0.25,
+        moves: true,
         settings: { retryPolicy: { maxRetries: 1, retryInterval: 200 } },
       },
       { name: 'deaf', durationMs: [100, 900], deaf: true, settings: { taskTimeout: 500 } },
@@ -145,7 +147,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     },
     tasks: [
       { name: 'long', durationMs: [800, 2000] },
-      { name: 'end', durationMs: [50, 100] },
+      { name: 'end', durationMs: [50, 100], moves: true },
     ],
   },
 ]

@@ -3,6 +3,7 @@ import type { AttemptRecord, JobRecord, OccurrenceRecord, TaskRunRecord } from '
 import type { CheckedJob, RecordedRun } from '../../src/checker/recorded-run.ts'
 import type { RunClocks } from '../../src/checker/run-clocks.ts'
 import type { DriverEvent, HistoryLine, NodeEvent } from '../../src/record/history.ts'
+import type { UserRow } from '../../src/rows/user-rows.ts'
 import type { WitnessEnd, WitnessLine, WitnessStart } from '../../src/record/witness.ts'
 
 /** Wall time of moment 0; slots are at whole seconds. */
@@ -14,7 +15,7 @@ export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
 function jobOf(name: string, isExclusive: boolean): CheckedJob {
-  return { id: jobId(name), name, isExclusive, slots: secondsBetween }
+  return { id: jobId(name), name, isExclusive, movingTasks: ['move'], slots: secondsBetween }
 }
 
 function* secondsBetween(after: number, until: number): Iterable<number> {
@@ -39,12 +40,13 @@ export class Story {
   readonly history: HistoryLine[] = []
   readonly records: Map<OccurrenceId, OccurrenceRecord> = new Map()
   readonly heads: JobRecord[] = []
+  readonly rows: UserRow[] = []
   clocks: RunClocks = { source: 'process', aheadMs: 0, behindMs: 0, repeatMs: 0 }
 
   run(): RecordedRun {
-    const { clocks, witness, history, heads } = this
+    const { clocks, witness, history, heads, rows } = this
     const ledger = { jobs: heads, occurrences: this.records }
-    return { jobs: [exclusive, open], clocks, deadAfterMs: 1500, witness, history, ledger }
+    return { jobs: [exclusive, open], clocks, deadAfterMs: 1500, witness, history, rows, ledger }
   }
 
   slot(at: number, job: CheckedJob = exclusive): OccurrenceId {

@@ -1,6 +1,7 @@
 import type { JobId } from '../../ids.ts'
 import type {
   CreateAnswer,
+  CreateItem,
   CreateOccurrencesRequest,
   SettleAnswer,
   SettleItem,
@@ -17,7 +18,7 @@ import { creates, type StepKind, settles } from './step-kinds.ts'
 /** The part of an asynchronous ledger that runs steps. */
 export type AsyncWriter = Pick<
   AsyncLedger,
-  'unit' | 'itemsPerStep' | 'concurrency' | 'capabilities' | 'run' | 'quickSettle'
+  'unit' | 'itemsPerStep' | 'concurrency' | 'capabilities' | 'run' | 'quickSettle' | 'quickCreates' | 'quickSettles'
 > &
   Pick<CommitControl, 'notify'>
 
@@ -30,7 +31,10 @@ export class AsyncWrites {
   }
 
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await this.each(now, items, creates(owner))
+    const ledger = this.#ledger
+    const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
+    if (ledger.quickCreates === undefined) return await rules(items)
+    return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
   }
 
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
@@ -39,7 +43,11 @@ export class AsyncWrites {
     const isHeeded =
       ledger.capabilities.takesNext === true || request.items.every(({ takeNext }) => takeNext === undefined)
     const items = isHeeded ? request.items : request.items.map(withoutTaking)
-    if (ledger.quickSettle === undefined) return await this.each(now, items, settles)
+    const rules = (some: readonly SettleItem[]) => this.each(now, some, settles)
+    if (ledger.quickSettles !== undefined) {
+      return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
+    }
+    if (ledger.quickSettle === undefined) return await rules(items)
     const answers = new Array<SettleAnswer>(items.length)
     const placed = items.map((item, index) => ({ item, index }))
     const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
@@ -147,6 +155,31 @@ export class AsyncWrites {
     })
     if (wakeUps.size > 0) await this.#ledger.notify?.(wakeUps)
   }
+}
+
+/** The items that share their job with no other one go the quick way first; the rules are for the rest. */
+async function quickly<Item extends { readonly jobId: JobId }, Answer>(
+  items: readonly Item[],
+  quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
+  rules: (items: readonly Item[]) => Promise<readonly Answer[]>,
+): Promise<readonly Answer[]> {
+  const counts = new Map<JobId, number>()
+  for (const { jobId } of items) counts.set(jobId, (counts.get(jobId) ?? 0) + 1)
+  const alone: Placed<Item>[] = []
+  const others: Placed<Item>[] = []
+  for (const [index, item] of items.entries()) (counts.get(item.jobId) === 1 ? alone : others).push({ item, index })
+  const answers = new Array<Answer>(items.length)
+  const quickAnswers = alone.length === 0 ? [] : await quick(alone.map(({ item }) => item))
+  for (const [place, one] of alone.entries()) {
+    const answer = quickAnswers?.[place] ?? null
+    if (answer === null) others.push(one)
+    else answers[one.index] = answer
+  }
+  if (others.length === 0) return answers
+  others.sort((left, right) => left.index - right.index)
+  const rest = await rules(others.map(({ item }) => item))
+  for (const [place, { index }] of others.entries()) answers[index] = rest[place] as Answer
+  return answers
 }
 
 /** A commit that is tried once more where its outcome is not known would not know what it took. */

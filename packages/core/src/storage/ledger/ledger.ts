@@ -179,6 +179,19 @@ export interface AsyncLedger extends LedgerBase {
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
+  /**
+   * Quick paths for whole calls: they come before the steps, and carry out what is ordinary (slots that start, ends that wake
+   * nobody) without reading it first, under conditions of the storage's own that mean what the rules mean. Each item is of
+   * another job. They answer in the order of the items: `null` for each that the rules are to decide, of which nothing has
+   * changed.
+   */
+  quickCreates?(
+    items: readonly CreateItem[],
+    request: { readonly now: number; readonly owner: Owner },
+  ): Promise<readonly (CreateAnswer | null)[]>
+  /** As {@link quickCreates}. */
+  quickSettles?(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]>
+
   /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Oldest first. */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
   /** When the next pending one becomes due after `now`; `null` when there is none. */

@@ -1,0 +1,225 @@
+import type { JobId } from '@jobistemer/core'
+import type { Storage, StorageWithin } from '@jobistemer/core/storage'
+import { playCompletions } from '@jobistemer/test-kit'
+import type pg from 'pg'
+import { expect, inject, it } from 'vitest'
+import { stepFunctions } from '../src/step-functions.ts'
+import { HostilePostgres } from './hostile-postgres.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { useSchemas } from './schemas.ts'
+
+// The guards of the functions in the server, each taken away on a server that runs. What finds that passes with the guard.
+
+const { connection, open, pool, query, schema: newSchema } = useSchemas()
+
+const other = { node: 'node-b', incarnation: 'node-b-1' } as const
+
+interface Guard {
+  /** What is taken away, and what comes in its place. */
+  readonly guard: readonly [text: string, without: string]
+  /** Looks for what must not be. */
+  readonly isBroken: (place: Place) => Promise<boolean>
+}
+
+interface Place {
+  readonly schema: string
+  readonly storage: Storage
+  readonly id: JobId
+}
+
+const finish = async ({ storage, id }: Place, more: object = {}) => {
+  const [answer] = await storage.settle({ now: slotAt(3), items: [{ ...finishItem(id, 1), ...more }] })
+  return answer?.outcome
+}
+
+const begun = async ({ storage, id }: Place) =>
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+
+const recordOf = async ({ storage, id }: Place) =>
+  (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]
+
+async function replaceOwner({ storage, id }: Place): Promise<void> {
+  const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
+  await storage.reap({ now: slotAt(2), items: [item] })
+  await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
+}
+
+/** Somebody changes the job while a step of this storage is on its way, between what it reads and what it writes. */
+async function whileItWaits(
+  place: Place,
+  step: () => Promise<unknown>,
+  change: (client: pg.PoolClient) => Promise<unknown>,
+) {
+  const holder = await connection()
+  await holder.query('BEGIN')
+  const { rows } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  await holder.query(`UPDATE ${place.schema}.heads SET revision = revision + 1`)
+  const stepping = step()
+  const waiting = () => query('SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))', [rows[0]?.pid])
+  await expect.poll(waiting).not.toEqual([])
+  await change(holder)
+  await holder.query('COMMIT')
+  await stepping
+}
+
+const guards: Readonly<Record<string, Guard>> = {
+  'a completion without the token': {
+    guard: ['AND state = 4 AND token = p_token', 'AND state = 4'],
+    async isBroken(place) {
+      await begun(place)
+      await replaceOwner(place)
+      const client = await connection()
+      await client.query('BEGIN')
+      const within = place.storage.within?.(client) as StorageWithin
+      const item = { ...finishItem(place.id, 1), change: { kind: 'progress' } } as const
+      const [answer] = await within.settle({ now: slotAt(3), items: [item] })
+      await client.query('COMMIT')
+      return answer?.outcome !== 'lost'
+    },
+  },
+  'an end without the token': {
+    guard: ['AND l.token = w.token AND', 'AND'],
+    async isBroken(place) {
+      await begun(place)
+      await replaceOwner(place)
+      return (await finish(place)) !== 'lost'
+    },
+  },
+  'an end without the revision of the head': {
+    guard: ['AND h.revision = s.revision AND h.queued = 0', ''],
+    async isBroken(place) {
+      await begun(place)
+      const { schema, id } = place
+      // One queues up while the end is on its way, and is to be woken.
+      const queued = slotItem(id, 2)
+      await whileItWaits(
+        place,
+        () => finish(place),
+        (client) =>
+          client.query(
+            `WITH head AS (UPDATE ${schema}.heads SET queued = 1, next_at = ${slotAt(3)}, watermark = ${slotAt(2)})
+             INSERT INTO ${schema}.live SELECT '${queued.id.slice(4)}', job, ${slotAt(2)}, 3, kind, 0, 0, 0, 1, NULL,
+               ${slotAt(2)}, created_at, NULL, timeout FROM ${schema}.live`,
+          ),
+      )
+      const { occurrences } = await place.storage.get({ occurrences: [queued.id] })
+      return occurrences[0]?.state !== 'pending'
+    },
+  },
+  'a start without the revision of the head': {
+    guard: ['AND h.revision = s.revision\n', '\n'],
+    async isBroken(place) {
+      const { schema, id } = place
+      // The slot is excluded while its start is on its way.
+      await whileItWaits(
+        place,
+        () => begun(place),
+        (client) =>
+          client.query(
+            `INSERT INTO ${schema}.history SELECT '${slotItem(id, 1).id.slice(4)}', id, ${slotAt(1)}, 8, 0, 0, 0, 0, 1, NULL,
+               ${slotAt(1)}, 0, NULL, 0, 0 FROM ${schema}.heads`,
+          ),
+      )
+      const { rows } = { rows: await query(`SELECT id FROM ${schema}.live`) }
+      return rows.length > 0
+    },
+  },
+  'a step without the revision of the head': {
+    guard: ['ON h.id = g.id AND h.revision = g.revision', 'ON h.id = g.id'],
+    async isBroken(place) {
+      await begun(place)
+      const { schema } = place
+      await whileItWaits(
+        place,
+        // Not the ordinary end: it is read first.
+        () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
+        (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
+      )
+      return (await recordOf(place))?.token !== 2
+    },
+  },
+  'a step that does not look at the sequence again': {
+    guard: [
+      'AND l.id = w.id AND l.sequence = w.was;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+      'AND l.id = w.id;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+    ],
+    async isBroken(place) {
+      await begun(place)
+      const { schema, storage, id } = place
+      const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
+      // A completion is committed while the occurrence is taken from its owner: it locks no head.
+      await whileItWaits(
+        place,
+        () => storage.reap({ now: slotAt(2), items: [item] }),
+        (client) =>
+          client.query(`UPDATE ${schema}.heads SET revision = revision - 1; UPDATE ${schema}.live SET sequence = 1`),
+      )
+      return (await recordOf(place))?.sequence !== 1 || (await recordOf(place))?.state !== 'running'
+    },
+  },
+}
+
+async function makePlace(policy: 'allow' | 'queue'): Promise<Place> {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema, wakeUps: false })
+  return { schema, storage, id: (await addJob(storage, 'alpha', policy)).id }
+}
+
+async function breakFunctions({ schema }: Place, [text, without]: Guard['guard']): Promise<void> {
+  const whole = stepFunctions(schema).replaceAll('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION')
+  expect(whole.split(text)).toHaveLength(2)
+  await query(whole.replace(text, without))
+}
+
+it.each(Object.entries(guards))('%s is found', async (_, { guard, isBroken }) => {
+  expect(await isBroken(await makePlace('queue'))).toBe(false)
+  const place = await makePlace('queue')
+  await breakFunctions(place, guard)
+  expect(await isBroken(place)).toBe(true)
+})
+
+it('a claim that skips locked occurrences, and locks no head, lets a cancellation win too', async () => {
+  const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
+    let both = 0
+    const place = await makePlace('allow')
+    const { storage, id } = place
+    const claim = claimOf(place)
+    for (let index = 1; index <= 60; index++) {
+      const item = { ...slotItem(id, index), runs: null }
+      await storage.createOccurrences({ now: slotAt(index), owner, items: [item] })
+      const cancel = { ...item, reason: 'test', actor: null, mode: 'request' } as const
+      const [claimed, [canceled]] = await Promise.all([
+        claim(),
+        storage.cancel({ now: slotAt(index), items: [cancel] }),
+      ])
+      if (claimed.includes(item.id) && canceled?.outcome === 'canceled') both++
+    }
+    return both
+  }
+  const proper = await claimedAndCanceled(({ storage }) => async () => {
+    const { claimed } = await storage.claim({ now: slotAt(99), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    return claimed.map((record) => record.id)
+  })
+  const skipping = await claimedAndCanceled(({ schema }) => async () => {
+    const rows = await query(
+      `UPDATE ${schema}.live SET state = 4, token = token + 1, started_at = ${slotAt(99)} WHERE id IN (
+         SELECT id FROM ${schema}.live WHERE state = 0 ORDER BY scheduled_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+       ) RETURNING 'occ_' || id AS id`,
+    )
+    return rows.map(({ id }) => id)
+  })
+  expect([proper, skipping > 0]).toEqual([0, true])
+})
+
+it('a completion without the token is found out by hostile completions', { timeout: 120_000 }, async () => {
+  const admin = pool({ max: 12 })
+  const schema = newSchema()
+  const database = await HostilePostgres.make(admin, inject('postgres').url, schema)
+  await breakFunctions(
+    { schema: `"${schema}"` } as Place,
+    guards['a completion without the token']?.guard as Guard['guard'],
+  )
+  const { violations } = await playCompletions({ database, occurrences: 100, seed: 3 })
+  await database.remove()
+  expect(violations.length).toBeGreaterThan(0)
+})

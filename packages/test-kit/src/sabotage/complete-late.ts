@@ -1,0 +1,19 @@
+import type { Storage, StorageWithin } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+
+/** Takes the completion of a task in a transaction from any owner, former ones too, as long as the occurrence runs. */
+export function completeLate(storage: Storage): Storage {
+  return wrapStorage(storage, {
+    within(transaction) {
+      const within = storage.within?.(transaction) as StorageWithin
+      return {
+        ...within,
+        async settle({ now, items }) {
+          const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
+          const forged = items.map((item, index) => ({ ...item, token: occurrences[index]?.token ?? item.token }))
+          return await within.settle({ now, items: forged })
+        },
+      }
+    },
+  })
+}

@@ -1,0 +1,60 @@
+import pg from 'pg'
+import type { UserRow, UserRows } from './user-rows.ts'
+
+const connectLimitMs = 5000
+
+/** The table is made once, before any node starts. */
+export async function makePostgresRows(url: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query('CREATE TABLE moved (occurrence text, task text, attempt integer, token integer)')
+  await client.end()
+}
+
+export class PostgresRows implements UserRows {
+  readonly #pool: pg.Pool
+
+  constructor(url: string) {
+    this.#pool = new pg.Pool({ connectionString: url, max: 6, connectionTimeoutMillis: connectLimitMs })
+    // What breaks while nobody uses it is what this is about.
+    this.#pool.on('error', () => {})
+  }
+
+  async move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const client = await this.#pool.connect()
+    let failure: Error | undefined
+    const fail = () => {
+      failure = new Error('aborted')
+      client.release(failure)
+    }
+    client.on('error', () => {})
+    signal.addEventListener('abort', fail, { once: true })
+    try {
+      await client.query('BEGIN')
+      await client.query('INSERT INTO moved VALUES ($1, $2, $3, $4)', [
+        row.occurrence,
+        row.task,
+        row.attempt,
+        row.token,
+      ])
+      await complete(client)
+      const { command } = await client.query('COMMIT')
+      if (command !== 'COMMIT') throw new Error('rolled back')
+    } catch (error) {
+      // The connection goes with what is open on it.
+      signal.removeEventListener('abort', fail)
+      if (failure === undefined) client.release(error instanceof Error ? error : true)
+      throw error
+    }
+    signal.removeEventListener('abort', fail)
+    if (failure === undefined) client.release()
+  }
+
+  async all(): Promise<readonly UserRow[]> {
+    return (await this.#pool.query<UserRow>('SELECT * FROM moved')).rows
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+}
