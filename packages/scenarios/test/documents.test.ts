@@ -12,6 +12,8 @@ import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
 import * as prometheus from '@jobistemer/metrics-prometheus'
+import * as nestjs from '@jobistemer/nestjs'
+import * as nestjsTesting from '@jobistemer/nestjs/testing'
 import * as openTelemetry from '@jobistemer/opentelemetry'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
@@ -22,6 +24,9 @@ import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
+import * as nestCommon from '@nestjs/common'
+import * as nestCore from '@nestjs/core'
+import * as nestTesting from '@nestjs/testing'
 import * as openTelemetryApi from '@opentelemetry/api'
 import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
 import * as sdkMetrics from '@opentelemetry/sdk-metrics'
@@ -43,6 +48,8 @@ const modules = {
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
   '@jobistemer/metrics-prometheus': prometheus,
+  '@jobistemer/nestjs': nestjs,
+  '@jobistemer/nestjs/testing': nestjsTesting,
   '@jobistemer/opentelemetry': openTelemetry,
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
@@ -53,6 +60,9 @@ const modules = {
   '@jobistemer/ticker-cron': cron,
   '@jobistemer/ticker-iso8601': iso8601,
   '@jobistemer/ticker-once': once,
+  '@nestjs/common': nestCommon,
+  '@nestjs/core': nestCore,
+  '@nestjs/testing': nestTesting,
   '@opentelemetry/api': openTelemetryApi,
   '@opentelemetry/context-async-hooks': contextAsyncHooks,
   '@opentelemetry/sdk-metrics': sdkMetrics,
@@ -75,6 +85,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
+  { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
   // The kit's own tests run its example.
