@@ -8,6 +8,7 @@ import * as dynamodbClient from '@aws-sdk/client-dynamodb'
 import * as cli from '@jobistemer/cli'
 import * as core from '@jobistemer/core'
 import * as dashboard from '@jobistemer/dashboard'
+import * as jobistemerFastify from '@jobistemer/fastify'
 import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
@@ -32,6 +33,7 @@ import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
 import * as sdkMetrics from '@opentelemetry/sdk-metrics'
 import * as sdkTraceBase from '@opentelemetry/sdk-trace-base'
 import Database from 'better-sqlite3'
+import * as fastify from 'fastify'
 import * as pg from 'pg'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
@@ -44,6 +46,7 @@ const modules = {
   '@jobistemer/cli': cli,
   '@jobistemer/core': core,
   '@jobistemer/dashboard': dashboard,
+  '@jobistemer/fastify': jobistemerFastify,
   '@jobistemer/core/schedule': schedules,
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
@@ -68,6 +71,7 @@ const modules = {
   '@opentelemetry/sdk-metrics': sdkMetrics,
   '@opentelemetry/sdk-trace-base': sdkTraceBase,
   'better-sqlite3': { default: Database },
+  fastify,
   'node:fs': fs,
   'node:os': os,
   pg,
@@ -84,6 +88,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },
+  { file: 'fastify/README.md', shows: ['@jobistemer/fastify'], compared: 1 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
   { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
