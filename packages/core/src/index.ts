@@ -137,6 +137,7 @@ export type {
   LastRun,
 } from './engine/operations/job-catalog.ts'
 export type { LiveCounts } from './storage/storage.ts'
+export type { RunDueOptions, RunDueReport } from './run-due.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'

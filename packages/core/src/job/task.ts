@@ -3,8 +3,8 @@ import type { DurationInput } from '../duration.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
+import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
 import type { IsolationOptions } from './isolated-work.ts'
-import type { OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
 
 /** A run of the job before the present one. */
 export interface PreviousRun {
@@ -32,6 +32,14 @@ export interface BackfillReference {
   readonly key: string
   /** The slot that the run makes up for. */
   readonly slot: Date
+  /** The beginning of the span of the backfill, inclusive. */
+  readonly from: Date
+  /** The end of the span of the backfill, exclusive. */
+  readonly to: Date
+  /** Which of its slots are run. With this, `from`, `to`, `order` and `key`, `backfill` says how far it is. */
+  readonly which: BackfillRecord['which']
+  /** In which they are run. */
+  readonly order: BackfillRecord['order']
 }
 
 /** What an occurrence is: handed to hooks, and part of every task's context. */

@@ -463,6 +463,14 @@ export const entryPoints: readonly EntryPoint[] = [
       path === 'event' ? scheduler.on(value as never, () => 1) : scheduler.on('job.paused', value as never),
   },
   {
+    name: 'runDue',
+    options: { options: 'object', budget: 'positive duration', signal: 'object' },
+    call: (path, value) => {
+      const scheduler = createScheduler({ storage: memoryStorage() })
+      return scheduler.runDue(path === 'options' ? (value as never) : withMember(path, value))
+    },
+  },
+  {
     name: 'shutdown',
     options: { shutdown: 'object', gracePeriod: 'duration', abortGracePeriod: 'duration' },
     call: (path, value, scheduler) =>

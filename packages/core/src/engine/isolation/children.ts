@@ -1,8 +1,8 @@
 import { JobistemerError } from '../../errors.ts'
 import type { IsolatedWork } from '../../job/isolated-work.ts'
-import type { Logger } from '../../logger.ts'
 import { systemClock } from '../../system-clock.ts'
 import type { Timer } from '../../clock.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
 import type { Child, ChildListener } from './child.ts'
 import { startProcess } from './process.ts'
 import { startThread } from './thread.ts'
@@ -31,7 +31,7 @@ interface IdleChild {
 
 /** The threads and processes of one node: never more than so many at a time. */
 export class Children {
-  readonly #logger: Logger
+  readonly #engine: Pick<EngineContext, 'fail'>
   readonly #most: number
   readonly #living = new Set<Child>()
   /** Those that are kept, the one that has waited longest first. */
@@ -39,9 +39,9 @@ export class Children {
   readonly #waiting: ChildSeeker[] = []
   #whenEmpty: (() => void) | undefined
 
-  constructor(options: { readonly logger: Logger; readonly most: number }) {
-    this.#logger = options.logger
-    this.#most = options.most
+  constructor(engine: Pick<EngineContext, 'fail'>, { most }: { readonly most: number }) {
+    this.#engine = engine
+    this.#most = most
   }
 
   /** How many live. */
@@ -103,7 +103,8 @@ export class Children {
         resolve()
       }
     })
-    for (const { name } of this.#living) this.#logger.error({ child: name }, 'a child of this node did not end')
+    for (const { name } of this.#living)
+      this.#engine.fail('isolation', new Error(`${name} was killed, and does not end`))
   }
 
   #serve(): void {

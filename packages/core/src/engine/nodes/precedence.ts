@@ -2,6 +2,7 @@ import type { Job } from '../../job/define-job.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
+import { callEndsAtOf } from './node-info.ts'
 import type { PeerProfiles } from './peer-profiles.ts'
 
 /** Until it is known what a node can do, it goes before nobody. */
@@ -25,11 +26,19 @@ export class Precedence {
   readonly #heartbeats: Heartbeats
   readonly #profiles: PeerProfiles
   readonly #own: Uint32Array
+  readonly #isCall: boolean
   #peers: readonly Peer[] = []
   /** Of shards, while all nodes have the same code. */
   #ranks: Uint16Array | null = null
 
-  constructor({ node, heartbeats, profiles }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles }) {
+  /** `isCall`: a call of `runDue`, which waits for nobody, and for which nobody waits. */
+  constructor({
+    node,
+    heartbeats,
+    profiles,
+    isCall = false,
+  }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles; isCall?: boolean }) {
+    this.#isCall = isCall
     this.#heartbeats = heartbeats
     this.#profiles = profiles
     this.#own = scoresOf(node)
@@ -63,6 +72,26 @@ export class Precedence {
     return this.#rankIn(common, () => true)
   }
 
+  /**
+   * How many living nodes that can run the job stand by for it before this one, in the order of what is done for all jobs
+   * together: the one that goes first for it is none of them.
+   */
+  standbyRankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
+    const shard = shardOf(job.id)
+    let first = this.#own
+    let before = 0
+    for (const { scores, abilities } of this.#peers) {
+      if (abilities !== null && !abilities.canRun(job)) continue
+      if ((scores[shard] as number) > (first[shard] as number)) first = scores
+      if (this.#goesBefore(scores)) before++
+    }
+    return first !== this.#own && this.#goesBefore(first) ? before - 1 : before
+  }
+
+  #goesBefore(scores: Uint32Array): boolean {
+    return (scores[common] as number) > (this.#own[common] as number)
+  }
+
   #rankIn(shard: number, counts: (peer: Peer) => boolean): number {
     const own = this.#own[shard] as number
     let rank = 0
@@ -71,8 +100,11 @@ export class Precedence {
   }
 
   #look(): void {
+    if (this.#isCall) return
     // One that is starting takes no work yet.
-    const living = this.#heartbeats.peers.living().filter(({ counter }) => counter > 0)
+    const living = this.#heartbeats.peers
+      .living()
+      .filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     this.#peers = living.map((record) => ({
       scores: scoresOf(record.node),
       abilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),

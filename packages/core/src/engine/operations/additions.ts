@@ -165,6 +165,7 @@ export class Additions {
   }
 
   #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
+    if (change === 'created' && this.#registry.leaveStored(job, record, change)) return
     const registered = isData(job)
       ? this.#registry.adoptAsked(job, record, change, 'added')
       : this.#registry.adoptDefinition(job, record, change, 'added')

@@ -25,7 +25,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
-  #whenEmpty: (() => void) | undefined
+  #whenEmpty: (() => void)[] = []
+  #waitsUntil: number | null = null
   #relay: Relay | null = null
   #isDraining = false
   #isIsolated = false
@@ -57,6 +58,11 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size - this.#capacity.waitingCount
   }
 
+  /** Nothing that only waits for a retry is kept for longer than that, an instant of the monotonic clock. */
+  keepUntil(monotonic: number): void {
+    this.#waitsUntil = monotonic
+  }
+
   /** The names of the jobs that run. */
   *jobNames(): Generator<string> {
     for (const { job } of this.#executions.values()) yield job.job.name
@@ -86,6 +92,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
+    if (this.#waitsUntil !== null) execution.waitAtMostUntil(this.#waitsUntil)
     if (options.isUnsaid === true) this.unsaid.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
@@ -132,7 +139,10 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   #lookWhetherEmpty(): void {
-    if (this.#executions.size === 0 && this.#hooks === 0) this.#whenEmpty?.()
+    if (this.#executions.size > 0 || this.#hooks > 0) return
+    const waiting = this.#whenEmpty
+    this.#whenEmpty = []
+    for (const resolve of waiting) resolve()
   }
 
   woken(): void {
@@ -164,7 +174,7 @@ export class ExecutionPool implements ExecutionOwner {
     // The last occurrence closes before its hook is called.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve
+        this.#whenEmpty.push(resolve)
       })
     }
   }

@@ -265,6 +265,12 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     else this.#handBackIfWaiting()
   }
 
+  /** It is handed back when all that is left to do is to wait for a retry that comes later than that. */
+  waitAtMostUntil(monotonic: number): void {
+    this.#drainsUntil = monotonic
+    if (this.#beganAt !== null) this.#handBackIfWaiting()
+  }
+
   #handBackIfWaiting(): void {
     const until = this.#drainsUntil
     if (until === null) return
