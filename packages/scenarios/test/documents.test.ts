@@ -8,10 +8,13 @@ import * as dynamodbClient from '@aws-sdk/client-dynamodb'
 import * as cli from '@jobistemer/cli'
 import * as core from '@jobistemer/core'
 import * as dashboard from '@jobistemer/dashboard'
+import * as jobistemerFastify from '@jobistemer/fastify'
 import * as schedules from '@jobistemer/core/schedule'
 import * as protocol from '@jobistemer/core/storage'
 import * as testing from '@jobistemer/core/testing'
 import * as prometheus from '@jobistemer/metrics-prometheus'
+import * as nestjs from '@jobistemer/nestjs'
+import * as nestjsTesting from '@jobistemer/nestjs/testing'
 import * as openTelemetry from '@jobistemer/opentelemetry'
 import * as conformance from '@jobistemer/storage-conformance'
 import * as dynamodb from '@jobistemer/storage-dynamodb'
@@ -22,11 +25,15 @@ import * as sqlite from '@jobistemer/storage-sqlite'
 import * as cron from '@jobistemer/ticker-cron'
 import * as iso8601 from '@jobistemer/ticker-iso8601'
 import * as once from '@jobistemer/ticker-once'
+import * as nestCommon from '@nestjs/common'
+import * as nestCore from '@nestjs/core'
+import * as nestTesting from '@nestjs/testing'
 import * as openTelemetryApi from '@opentelemetry/api'
 import * as contextAsyncHooks from '@opentelemetry/context-async-hooks'
 import * as sdkMetrics from '@opentelemetry/sdk-metrics'
 import * as sdkTraceBase from '@opentelemetry/sdk-trace-base'
 import Database from 'better-sqlite3'
+import * as fastify from 'fastify'
 import * as pg from 'pg'
 import * as promClient from 'prom-client'
 import { describe, expect, it } from 'vitest'
@@ -39,10 +46,13 @@ const modules = {
   '@jobistemer/cli': cli,
   '@jobistemer/core': core,
   '@jobistemer/dashboard': dashboard,
+  '@jobistemer/fastify': jobistemerFastify,
   '@jobistemer/core/schedule': schedules,
   '@jobistemer/core/storage': protocol,
   '@jobistemer/core/testing': testing,
   '@jobistemer/metrics-prometheus': prometheus,
+  '@jobistemer/nestjs': nestjs,
+  '@jobistemer/nestjs/testing': nestjsTesting,
   '@jobistemer/opentelemetry': openTelemetry,
   '@jobistemer/storage-conformance': conformance,
   '@jobistemer/storage-dynamodb': dynamodb,
@@ -53,11 +63,15 @@ const modules = {
   '@jobistemer/ticker-cron': cron,
   '@jobistemer/ticker-iso8601': iso8601,
   '@jobistemer/ticker-once': once,
+  '@nestjs/common': nestCommon,
+  '@nestjs/core': nestCore,
+  '@nestjs/testing': nestTesting,
   '@opentelemetry/api': openTelemetryApi,
   '@opentelemetry/context-async-hooks': contextAsyncHooks,
   '@opentelemetry/sdk-metrics': sdkMetrics,
   '@opentelemetry/sdk-trace-base': sdkTraceBase,
   'better-sqlite3': { default: Database },
+  fastify,
   'node:fs': fs,
   'node:os': os,
   pg,
@@ -75,7 +89,9 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },
   { file: 'dashboard/docs/mounting.md', shows: [], compared: 5 },
+  { file: 'fastify/README.md', shows: ['@jobistemer/fastify'], compared: 1 },
   { file: 'metrics-prometheus/README.md', shows: ['@jobistemer/metrics-prometheus'], compared: 4 },
+  { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
   // The kit's own tests run its example.

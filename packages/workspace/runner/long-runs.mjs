@@ -2,7 +2,7 @@ import { check, complaint } from './outcome.mjs'
 import { workspacePackages } from './packages.mjs'
 import { captureScript } from './pnpm.mjs'
 
-/** Each takes a minute or more: the package, its script, and what that is given. */
+/** Each takes a minute or more on a busy machine: the name of the package, its script, and what that is given. */
 const longRuns = /** @type {const} */ ([
   ['simulator', 'simulate', ['--seeds', '1000', '--from', '1000']],
   ['simulator', 'simulate', ['--outages', '--seeds', '300', '--from', '1000']],
@@ -11,15 +11,16 @@ const longRuns = /** @type {const} */ ([
   ['torture', 'torture', ['--storage', 'redis-cluster', '--kills', '75']],
   ['torture', 'torture', ['--storage', 'postgres', '--kills', '100']],
   ['torture', 'torture', ['--storage', 'dynamodb', '--kills', '40']],
+  ['example-nextjs', 'test:production', []],
 ])
 
 /** What takes too long for each test run, as steps that count as one test each. They need an install and a build. */
 export function longRunSteps() {
   const packages = workspacePackages()
-  return longRuns.map(([folder, script, args]) =>
-    check(`${script} ${args.join(' ')}`, async () => {
-      const found = packages.find(({ path }) => path === `packages/${folder}`)
-      if (found === undefined) return `There is no package in packages/${folder}.`
+  return longRuns.map(([name, script, args]) =>
+    check([name, script, ...args].join(' '), async () => {
+      const found = packages.find((one) => one.name === `@jobistemer/${name}`)
+      if (found === undefined) return `There is no package @jobistemer/${name}.`
       return complaint(await captureScript(found, script, args))
     }),
   )

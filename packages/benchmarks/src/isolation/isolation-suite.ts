@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startRedis } from '@jobistemer/test-servers'
 import { loadNote } from '../load-note.ts'
 import { quantile } from '../in-flight.ts'
@@ -12,6 +13,11 @@ export const isolationSuite: Suite = {
   async run({ smoke, occurrences }) {
     const count = smoke ? 3 : (occurrences ?? 300)
     const rows: string[][] = []
+    // What a busy machine does to any process.
+    const gapOfNothing = await largestGap(async () => {
+      await sleep(smoke ? 10 : 5000)
+    })
+    rows.push(['nothing, for 5 s', '', '', `${gapOfNothing.toFixed(0)} ms`, '', ''])
     const redis = await startRedis({ config: { appendonly: 'no' } })
     try {
       for (const { name, start } of candidates(redis)) rows.push([name, ...(await measure(start, count))])

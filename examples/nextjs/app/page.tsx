@@ -1,0 +1,15 @@
+import { jobs } from '../jobs.ts'
+
+export const dynamic = 'force-dynamic'
+
+// biome-ignore lint/style/noDefaultExport: Next.js looks for it there
+export default async function Page() {
+  const { items } = await jobs().occurrences({ job: 'report', order: 'descending', limit: 20 })
+  return (
+    <ul>
+      {items.map(({ id, state }) => (
+        <li key={id}>{state}</li>
+      ))}
+    </ul>
+  )
+}

@@ -1,0 +1,48 @@
+import type { AddressInfo } from 'node:net'
+import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
+import { createDashboard } from '@jobistemer/dashboard'
+import { expressMiddleware } from '@jobistemer/dashboard/express'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import express from 'express'
+import { report } from './jobs.ts'
+
+// node dist/express-server.js jobs.db 3000
+const [file = 'jobs.db', port = '3000'] = process.argv.slice(2)
+
+const storage = sqliteStorage({ file })
+const scheduler = createScheduler({ storage, jobs: [report] })
+const client = createClient({ storage })
+await scheduler.start()
+
+const app = express()
+app.use(express.json())
+app.post('/reports', async (request, response) => {
+  const { id } = await scheduler.trigger(report.name, { data: request.body })
+  response.status(202).json({ id })
+})
+app.get('/reports/:id', async (request, response) => {
+  const { state, tasks } = await scheduler.occurrence(request.params.id as OccurrenceId)
+  response.json({ state, result: tasks[0]?.result ?? null })
+})
+app.use('/admin/jobs', expressMiddleware(createDashboard({ client, basePath: '/admin/jobs', token: adminToken() })))
+
+const server = app.listen(Number(port), '127.0.0.1', () => {
+  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+})
+
+/** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
+async function end(): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeIdleConnections()
+  await closed
+  await scheduler.shutdown()
+  await client.close()
+  await storage.close()
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end())
+
+/** Nobody sees the dashboard without it. */
+function adminToken(): string {
+  return process.env.ADMIN_TOKEN ?? crypto.randomUUID()
+}

@@ -1,0 +1,44 @@
+import { serve } from '@hono/node-server'
+import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
+import { createDashboard } from '@jobistemer/dashboard'
+import { honoHandler } from '@jobistemer/dashboard/hono'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { Hono } from 'hono'
+import { report } from './jobs.ts'
+
+// node dist/hono-server.js jobs.db 3000
+const [file = 'jobs.db', port = '3000'] = process.argv.slice(2)
+
+const storage = sqliteStorage({ file })
+const scheduler = createScheduler({ storage, jobs: [report] })
+const client = createClient({ storage })
+await scheduler.start()
+
+const app = new Hono()
+app.post('/reports', async (context) => {
+  const { id } = await scheduler.trigger(report.name, { data: await context.req.json() })
+  return context.json({ id }, 202)
+})
+app.get('/reports/:id', async (context) => {
+  const { state, tasks } = await scheduler.occurrence(context.req.param('id') as OccurrenceId)
+  return context.json({ state, result: tasks[0]?.result ?? null })
+})
+const token = process.env.ADMIN_TOKEN ?? crypto.randomUUID()
+const dashboard = honoHandler(createDashboard({ client, basePath: '/admin/jobs', token }))
+app.all('/admin/jobs', dashboard).all('/admin/jobs/*', dashboard)
+
+const server = serve({ fetch: app.fetch, port: Number(port), hostname: '127.0.0.1' }, (address) => {
+  console.log(`listening on http://127.0.0.1:${address.port}`)
+})
+
+/** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
+async function end(): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  await closed
+  await scheduler.shutdown()
+  await client.close()
+  await storage.close()
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end())

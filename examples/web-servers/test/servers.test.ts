@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { createClient } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+const token = 'a-token-of-24-characters'
+
+interface Running {
+  readonly origin: string
+  readonly process: ChildProcess
+  readonly file: string
+}
+
+async function start(name: string): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-web-'))
+  const file = join(folder, 'jobs.db')
+  const program = fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url))
+  const server = spawn(process.execPath, [program, file, '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ADMIN_TOKEN: token },
+  })
+  onTestFinished(async () => {
+    if (server.exitCode === null && server.signalCode === null && server.kill('SIGKILL')) await once(server, 'exit')
+    rmSync(folder, { recursive: true })
+  })
+  const [line] = await once(createInterface(server.stdout), 'line')
+  return { origin: String(line).replace('listening on ', ''), process: server, file }
+}
+
+function ask(origin: string, pages: number): Promise<Response> {
+  const headers = { 'content-type': 'application/json', connection: 'close' }
+  return fetch(`${origin}/reports`, { method: 'POST', headers, body: JSON.stringify({ pages }) })
+}
+
+describe.each(['express-server', 'hono-server'])('%s', (name) => {
+  it('triggers a job, and tells how it went', async () => {
+    const { origin } = await start(name)
+    const response = await ask(origin, 2)
+    expect(response.status).toBe(202)
+    const { id } = (await response.json()) as { readonly id: string }
+    let told: { readonly state: string; readonly result: unknown }
+    do told = (await (await fetch(`${origin}/reports/${id}`)).json()) as typeof told
+    while (told.state === 'running' || told.state === 'pending')
+    expect(told).toEqual({ state: 'completed', result: { pages: 2 } })
+  })
+
+  it('shows the dashboard to whoever has the token', async () => {
+    const { origin } = await start(name)
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`${origin}/admin/jobs/api/jobs`, { headers })).status
+    expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
+  })
+
+  it('loses nothing when it is told to end', async () => {
+    const { origin, process: server, file } = await start(name)
+    const { id } = (await (await ask(origin, 20)).json()) as { readonly id: string }
+    const answers = Array.from({ length: 20 }, () =>
+      ask(origin, 1).then(
+        ({ status }) => status,
+        () => null,
+      ),
+    )
+    const exit = once(server, 'exit')
+    server.kill('SIGTERM')
+    expect(await exit).toEqual([0, null])
+    const accepted = (await Promise.all(answers)).filter((status) => status === 202).length
+    const storage = sqliteStorage({ file })
+    const client = createClient({ storage })
+    const { items } = await client.occurrences({ job: 'report' })
+    // What was accepted has run, or waits for the next process.
+    expect(items.length).toBeGreaterThanOrEqual(accepted + 1)
+    expect(items.find((one) => one.id === id)?.state).toBe('completed')
+    expect(items.filter(({ state }) => !['completed', 'queued', 'pending'].includes(state))).toEqual([])
+    await client.close()
+    await storage.close()
+  })
+})

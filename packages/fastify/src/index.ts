@@ -1,0 +1,2 @@
+export { jobistemerPlugin } from './plugin.ts'
+export type { JobistemerPluginOptions, MetricsRoute, TextRegistry } from './plugin-options.ts'

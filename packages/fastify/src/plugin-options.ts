@@ -1,0 +1,33 @@
+import type { SchedulerOptions } from '@jobistemer/core'
+import type { DashboardOptions } from '@jobistemer/dashboard'
+
+/** What a registry of prom-client is, as far as it is used. */
+export interface TextRegistry {
+  /** Of the text. */
+  readonly contentType: string
+  /** What a scrape is answered with. */
+  metrics(): Promise<string>
+}
+
+/** Where metrics are served. */
+export interface MetricsRoute {
+  /** Default `/metrics`. */
+  readonly path?: string
+  /** A registry of prom-client: `register`, or one of your own. */
+  readonly registry: TextRegistry
+}
+
+/** What the plugin takes: the options of a scheduler, and what it adds to the server. */
+export interface JobistemerPluginOptions extends SchedulerOptions {
+  /** Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true. */
+  readonly start?: boolean
+  /** Whether the storage is closed when the server is. Default true. */
+  readonly closeStorage?: boolean
+  /**
+   * Serves the dashboard, from the package `@jobistemer/dashboard`, below its `basePath`. It is closed until `authorize` or
+   * `token` is given. Default: none.
+   */
+  readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
+  /** Fills a registry, by the package `@jobistemer/metrics-prometheus`, and serves it. Default: none. */
+  readonly metricsRoute?: MetricsRoute
+}

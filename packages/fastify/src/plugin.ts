@@ -1,0 +1,65 @@
+import { createClient, createScheduler, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fastifyPlugin from 'fastify-plugin'
+import type { JobistemerPluginOptions, MetricsRoute } from './plugin-options.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The scheduler of `@jobistemer/fastify`. */
+    readonly scheduler: Scheduler
+  }
+}
+
+async function register(app: FastifyInstance, options: JobistemerPluginOptions): Promise<void> {
+  const { start = true, closeStorage = true, dashboard, metricsRoute, ...given } = options
+  const metrics = metricsRoute === undefined ? {} : { metrics: await prometheusMetricsOf(metricsRoute) }
+  const scheduler = createScheduler({ logger: app.log, ...metrics, ...given })
+  app.decorate('scheduler', scheduler)
+  // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
+  app.addHook('onClose', async () => {
+    await scheduler.shutdown()
+    if (closeStorage) await given.storage.close()
+  })
+  if (start) app.addHook('onReady', () => scheduler.start())
+  if (metricsRoute !== undefined) serveMetrics(app, metricsRoute)
+  if (dashboard !== undefined) await serveDashboard(app, given, dashboard)
+}
+
+async function prometheusMetricsOf({ registry }: MetricsRoute): Promise<NonNullable<SchedulerOptions['metrics']>> {
+  const { prometheusMetrics } = await import('@jobistemer/metrics-prometheus')
+  return prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
+}
+
+function serveMetrics(app: FastifyInstance, { path = '/metrics', registry }: MetricsRoute): void {
+  app.get(path, async (_request, reply) => {
+    const text = await registry.metrics()
+    return reply.type(registry.contentType).send(text)
+  })
+}
+
+async function serveDashboard(
+  app: FastifyInstance,
+  { storage }: SchedulerOptions,
+  options: NonNullable<JobistemerPluginOptions['dashboard']>,
+): Promise<void> {
+  const [{ createDashboard }, { fastifyPlugin: dashboardPlugin }] = await Promise.all([
+    import('@jobistemer/dashboard'),
+    import('@jobistemer/dashboard/fastify'),
+  ])
+  const client = createClient({ storage })
+  app.addHook('onClose', () => client.close())
+  const dashboard = createDashboard({ logger: app.log, ...options, client })
+  await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, { prefix: options.basePath })
+}
+
+/**
+ * Gives a server a scheduler, `app.scheduler`, that starts before the server listens, and ends when it closes.
+ *
+ * @example
+ * await app.register(jobistemerPlugin, { storage: sqliteStorage({ file: 'jobs.db' }), jobs: [report] })
+ * app.post('/reports', (request) => app.scheduler.trigger('report', { data: request.body }))
+ */
+export const jobistemerPlugin: FastifyPluginAsync<JobistemerPluginOptions> = fastifyPlugin(register, {
+  name: '@jobistemer/fastify',
+  fastify: '5.x',
+})

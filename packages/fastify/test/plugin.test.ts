@@ -1,0 +1,161 @@
+import { once } from 'node:events'
+import { createClient, defineJob, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { Registry } from 'prom-client'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
+
+async function serverWith(options: Partial<JobistemerPluginOptions> = {}): Promise<FastifyInstance> {
+  const app = Fastify({ forceCloseConnections: true })
+  onTestFinished(() => app.close())
+  await app.register(jobistemerPlugin, { storage: memoryStorage(), ...options })
+  return app
+}
+
+const echo = defineJob({ name: 'echo', tasks: [{ name: 'work', run: ({ input }: TaskContext) => input }] })
+
+/** Something that can be let go on. */
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
+describe('a server with the plugin', () => {
+  it('runs jobs that its routes ask for', async () => {
+    const app = await serverWith({ jobs: [echo] })
+    app.post('/echo', async (request) => {
+      const { id } = await app.scheduler.trigger('echo', { data: request.body })
+      return (await app.scheduler.waitFor(id)).tasks[0]?.result
+    })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${address}/echo`, { method: 'POST', headers, body: '{"page":7}' })
+    expect(await response.json()).toEqual({ page: 7 })
+  })
+
+  it('has its scheduler in routes of other plugins too', async () => {
+    const app = await serverWith({ nodeId: 'web-1' })
+    await app.register(async (inner) => {
+      inner.get('/node', () => ({ node: inner.scheduler.nodeId }))
+    })
+    expect((await app.inject('/node')).json()).toEqual({ node: 'web-1' })
+  })
+
+  it('is not ready before the scheduler runs; with start: false that never runs', async () => {
+    const app = await serverWith({ jobs: [echo] })
+    await expect(app.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+    await app.ready()
+    expect((await app.scheduler.trigger('echo')).state).toBe('running')
+    const late = await serverWith({ jobs: [echo], start: false })
+    await late.ready()
+    await expect(late.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('refuses wrong options with their codes', async () => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const wrong = { storage: memoryStorage(), maxConcurrentJobs: 0 }
+    await expect(app.register(jobistemerPlugin, wrong).then()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
+
+describe('app.close()', () => {
+  it('answers requests under way, lets running tasks end, and only then closes what was registered before', async () => {
+    const course: string[] = []
+    const request = gate()
+    const task = gate()
+    const long = defineJob({
+      name: 'long',
+      tasks: [
+        {
+          name: 'work',
+          run: async () => {
+            await task.opened
+            course.push('task ended')
+          },
+        },
+      ],
+    })
+    const database = memoryDatabase()
+    const app = Fastify()
+    app.addHook('onClose', async () => {
+      course.push('database closed')
+    })
+    await app.register(jobistemerPlugin, { storage: memoryStorage({ database }), jobs: [long] })
+    app.get('/', async () => {
+      await request.opened
+      await app.scheduler.trigger('long')
+      course.push('request triggered')
+      return 'triggered'
+    })
+    const began = once(app.server, 'request')
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    // Fastify waits for a connection that is kept.
+    const response = fetch(address, { headers: { connection: 'close' } })
+    await began
+    const started = new Promise<void>((resolve) => {
+      app.scheduler.on('occurrence.started', () => resolve())
+    })
+    const closing = app.close()
+    request.open()
+    expect(await (await response).text()).toBe('triggered')
+    await started
+    task.open()
+    await closing
+    expect(course).toEqual(['request triggered', 'task ended', 'database closed'])
+    const client = createClient({ storage: memoryStorage({ database }) })
+    expect((await client.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
+    await client.close()
+  })
+
+  it.each([
+    [true, 1],
+    [false, 0],
+  ])('closes the storage with closeStorage %s', async (closeStorage, times) => {
+    let closed = 0
+    const close = async () => {
+      closed++
+    }
+    const app = await serverWith({ storage: wrapStorage(memoryStorage(), { close }), closeStorage })
+    await app.ready()
+    await app.close()
+    expect(closed).toBe(times)
+  })
+})
+
+describe('routes on request', () => {
+  it('serve the dashboard to whoever may see it', async () => {
+    const app = await serverWith({
+      jobs: [echo],
+      dashboard: { basePath: '/admin/jobs', authorize: (request) => request.headers.get('x-user') === 'anna' },
+    })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`${address}/admin/jobs/`, { headers })).status
+    expect([await status({}), await status({ 'x-user': 'anna' })]).toEqual([403, 200])
+  })
+
+  it('serve metrics', async () => {
+    const app = await serverWith({
+      jobs: [echo],
+      metricsRoute: { registry: new Registry(), path: '/internal/metrics' },
+    })
+    await app.ready()
+    const { id } = await app.scheduler.trigger('echo')
+    await app.scheduler.waitFor(id)
+    const response = await app.inject('/internal/metrics')
+    expect(response.headers['content-type']).toContain('text/plain')
+    expect(response.body).toContain('scheduler_job_occurrences_total{job="echo",status="completed"} 1')
+    expect((await app.inject('/metrics')).statusCode).toBe(404)
+  })
+
+  it('are not there otherwise', async () => {
+    const app = await serverWith()
+    expect((await app.inject('/metrics')).statusCode).toBe(404)
+  })
+})

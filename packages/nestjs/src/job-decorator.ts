@@ -1,0 +1,113 @@
+import type { JobOptions, JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
+import { Injectable } from '@nestjs/common'
+
+/** What {@link Job} takes: the options of `defineJob`. Its tasks are the methods of the class. */
+export interface JobDecoratorOptions extends JobSettingsInput, Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
+
+/** What {@link Task} takes. */
+export interface TaskDecoratorOptions extends TaskSettingsInput {
+  /** Default: the name of the method. */
+  readonly name?: string
+  /** Plain data for the method, in `context.data`. */
+  readonly data?: unknown
+}
+
+/** Marks a method whose one parameter, if it has any, is the context of the attempt. */
+export type TaskMethodDecorator = <Method extends (context: never) => unknown>(
+  target: object,
+  method: string | symbol,
+  descriptor?: TypedPropertyDescriptor<Method>,
+) => void
+
+/** A method that is a task of its class's job. */
+export interface MarkedTask {
+  readonly method: string | symbol
+  readonly options: TaskDecoratorOptions
+}
+
+/** A method that does the work of tasks with this handler. */
+export interface MarkedHandler {
+  readonly method: string | symbol
+  readonly name: string
+}
+
+/** What decorators have said of a class. */
+export interface Marks {
+  readonly job: JobDecoratorOptions | null
+  readonly tasks: readonly MarkedTask[]
+  readonly handlers: readonly MarkedHandler[]
+}
+
+// Kept at the classes, under names that all copies of this package share.
+const jobKey = Symbol.for('jobistemer.nestjs.job')
+const tasksKey = Symbol.for('jobistemer.nestjs.tasks')
+const handlersKey = Symbol.for('jobistemer.nestjs.handlers')
+
+interface MarkedPrototype {
+  [tasksKey]?: readonly MarkedTask[]
+  [handlersKey]?: readonly MarkedHandler[]
+}
+
+interface MarkedClass {
+  [jobKey]?: JobDecoratorOptions
+}
+
+/**
+ * Makes an injectable class a job. Its methods with {@link Task} are its tasks, in their order.
+ *
+ * @example
+ * \@Job({ name: 'nightly-report', schedule: cron('0 2 * * *') })
+ * class NightlyReport {
+ *   constructor(private readonly mailer: Mailer) {}
+ *
+ *   \@Task({ taskTimeout: { minutes: 10 } })
+ *   async export({ scheduledAt, signal }: TaskContext) {}
+ * }
+ */
+export function Job(options: JobDecoratorOptions): ClassDecorator {
+  return (target) => {
+    Injectable()(target)
+    Object.defineProperty(target, jobKey, { value: options, configurable: true })
+  }
+}
+
+/** Makes a method a task of its class's {@link Job}. */
+export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
+  return (target, method) => mark(target, tasksKey, { method, options })
+}
+
+/** Makes a method the handler of this name: it does the work of jobs that are data, on this node. */
+export function Handler(name: string): TaskMethodDecorator {
+  return (target, method) => mark(target, handlersKey, { method, name })
+}
+
+function mark<Key extends typeof tasksKey | typeof handlersKey>(
+  prototype: object,
+  key: Key,
+  one: Key extends typeof tasksKey ? MarkedTask : MarkedHandler,
+): void {
+  const own = Object.hasOwn(prototype, key) ? ((prototype as MarkedPrototype)[key] ?? []) : []
+  Object.defineProperty(prototype, key, { value: [...own, one], configurable: true })
+}
+
+/** What decorators have said of a class, and of those that it extends; `null`: nothing. */
+export function marksOf(type: unknown): Marks | null {
+  if (typeof type !== 'function' || typeof type.prototype !== 'object' || type.prototype === null) return null
+  // A job that extends another one is another job: it has the methods, and says itself when it runs.
+  const job = Object.hasOwn(type, jobKey) ? ((type as MarkedClass)[jobKey] ?? null) : null
+  const tasks: MarkedTask[] = []
+  const handlers: MarkedHandler[] = []
+  for (let at: MarkedPrototype | null = type.prototype; at !== null; at = Object.getPrototypeOf(at)) {
+    if (Object.hasOwn(at, tasksKey)) tasks.unshift(...without(at[tasksKey] ?? [], tasks))
+    if (Object.hasOwn(at, handlersKey)) handlers.unshift(...without(at[handlersKey] ?? [], handlers))
+  }
+  return job === null && tasks.length === 0 && handlers.length === 0 ? null : { job, tasks, handlers }
+}
+
+/** A method that a subclass has decorated anew counts there. */
+function without<One extends { readonly method: string | symbol }>(
+  inherited: readonly One[],
+  own: readonly One[],
+): readonly One[] {
+  return inherited.filter(({ method }) => !own.some((one) => one.method === method))
+}

@@ -1,0 +1,26 @@
+import type { Scheduler } from '@jobistemer/core'
+import type { OnApplicationBootstrap, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common'
+import type { JobistemerModuleOptions } from './module-options.ts'
+
+/** Starts the scheduler when the application is there, and shuts it down before anything of the application is gone. */
+export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+  readonly #scheduler: Scheduler
+  readonly #options: JobistemerModuleOptions
+
+  constructor(scheduler: Scheduler, options: JobistemerModuleOptions) {
+    this.#scheduler = scheduler
+    this.#options = options
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.#options.start !== false) await this.#scheduler.start()
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.#scheduler.shutdown()
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    if (this.#options.closeStorage !== false) await this.#options.storage.close()
+  }
+}

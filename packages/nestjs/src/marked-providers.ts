@@ -1,0 +1,87 @@
+import { type AnyTask, defineJob, type Job, JobistemerError, type TaskHandler } from '@jobistemer/core'
+import type { DiscoveryService } from '@nestjs/core'
+import type { AttemptInstances, ProviderWrapper } from './attempt-instances.ts'
+import { type Marks, marksOf } from './job-decorator.ts'
+
+/** What the application has for its scheduler. */
+export interface MarkedProviders {
+  readonly jobs: readonly Job[]
+  readonly handlers: Readonly<Record<string, TaskHandler>>
+}
+
+/**
+ * The jobs and handlers of all providers and controllers. They are found before there are instances.
+ * @throws JobistemerError `DUPLICATE_JOB`, `INVALID_ARGUMENT`, and what `defineJob` throws
+ */
+export function markedProviders(discovery: DiscoveryService, instances: AttemptInstances): MarkedProviders {
+  const jobs: Job[] = []
+  const handlers: Record<string, TaskHandler> = {}
+  const seen = new Map<unknown, string>()
+  for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()] as ProviderWrapper[]) {
+    const type = markedTypeOf(wrapper)
+    const marks = marksOf(type)
+    // Another token for what has a token already is no second provider.
+    if (type === null || marks === null || wrapper.isAlias) continue
+    const { name } = type
+    const module = wrapper.host?.name ?? 'no module'
+    const before = seen.get(type)
+    if (before !== undefined) throw providedTwice(name, [before, module])
+    seen.set(type, module)
+    if (marks.job !== null) jobs.push(jobOf(name, marks, wrapper, instances))
+    else if (marks.tasks.length > 0) throw taskWithoutJob(name)
+    for (const { method, name: handler } of marks.handlers) {
+      if (Object.hasOwn(handlers, handler)) throw handlerTwice(handler)
+      handlers[handler] = (context) => instances.call(wrapper, method, context)
+    }
+  }
+  return { jobs, handlers }
+}
+
+/** The class that decorators have marked. Of a factory or a value it is the token, where that is a class. */
+function markedTypeOf({ metatype, token, instance }: ProviderWrapper): { readonly name: string } | null {
+  const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]
+  return (candidates.find((one) => marksOf(one) !== null) as { readonly name: string } | undefined) ?? null
+}
+
+function jobOf(className: string, marks: Marks, wrapper: ProviderWrapper, instances: AttemptInstances): Job {
+  if (marks.tasks.length === 0) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `The job of class ${className} has no task.`,
+      field: 'tasks',
+      value: className,
+      remedy: 'Decorate at least one of its methods with @Task().',
+    })
+  }
+  const tasks = marks.tasks.map(({ method, options }): AnyTask => {
+    const { name = String(method), ...settings } = options
+    return { ...settings, name, run: (context: never) => instances.call(wrapper, method, context) }
+  })
+  return defineJob({ ...marks.job, tasks } as Parameters<typeof defineJob>[0])
+}
+
+function providedTwice(name: string, modules: readonly string[]): JobistemerError {
+  return new JobistemerError('DUPLICATE_JOB', {
+    message: `Class ${name} has a job or handlers, and is provided by ${modules.join(' and by ')}.`,
+    field: 'providers',
+    value: name,
+    remedy: 'Provide it in one module, and export it from there.',
+  })
+}
+
+function taskWithoutJob(name: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `Class ${name} has methods with @Task, and is no job.`,
+    field: 'tasks',
+    value: name,
+    remedy: 'Decorate the class with @Job({ name, schedule }).',
+  })
+}
+
+function handlerTwice(name: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `Two methods are the handler ${JSON.stringify(name)}.`,
+    field: `handlers.${name}`,
+    value: name,
+    remedy: 'Give each @Handler a name of its own.',
+  })
+}

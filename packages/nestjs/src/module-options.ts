@@ -1,0 +1,30 @@
+import type { SchedulerOptions } from '@jobistemer/core'
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common'
+
+/** What {@link JobistemerModule} takes: the options of a scheduler, and how it lives with the application. */
+export interface JobistemerModuleOptions extends SchedulerOptions {
+  /**
+   * Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true.
+   */
+  readonly start?: boolean
+  /** Whether the storage is closed when the application has shut down. Default true. */
+  readonly closeStorage?: boolean
+}
+
+/** A class that makes the options: for `useClass` and `useExisting`. */
+export interface JobistemerOptionsFactory {
+  /** Called once, before any job is looked for. */
+  createJobistemerOptions(): JobistemerModuleOptions | Promise<JobistemerModuleOptions>
+}
+
+/** How options are made that need something injected: one of `useFactory`, `useClass` and `useExisting`. */
+export interface JobistemerModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** Makes the options from what `inject` names. */
+  readonly useFactory?: (...injected: never[]) => JobistemerModuleOptions | Promise<JobistemerModuleOptions>
+  /** What `useFactory` is called with. */
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
+  /** A class of which one instance is made for it. */
+  readonly useClass?: Type<JobistemerOptionsFactory>
+  /** A provider that is there already. */
+  readonly useExisting?: InjectionToken
+}

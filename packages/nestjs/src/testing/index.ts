@@ -1,0 +1,1 @@
+export { type OverridableBuilder, type VirtualTime, withVirtualTime } from './with-virtual-time.ts'

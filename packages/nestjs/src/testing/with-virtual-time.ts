@@ -1,0 +1,42 @@
+import type { InstantInput, SchedulerOptions } from '@jobistemer/core'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import type { JobistemerModuleOptions } from '../module-options.ts'
+import { optionsToken } from '../tokens.ts'
+
+/** What `Test.createTestingModule` of `@nestjs/testing` answers, as far as it is used. */
+export interface OverridableBuilder<Builder> {
+  /** Names the provider that is to be another one. */
+  overrideProvider(token: unknown): { useValue(value: unknown): Builder }
+}
+
+/** A testing module whose time is virtual. */
+export interface VirtualTime<Builder> {
+  /** Call `compile()` on it. */
+  readonly builder: Builder
+  /** Moves the time of the jobs: `await clock.advance({ days: 1 })`. */
+  readonly clock: VirtualClock
+}
+
+/**
+ * Puts another storage and a virtual clock in place of what the application's modules say. The jobs stay as they are.
+ *
+ * @example
+ * const { builder, clock } = withVirtualTime(Test.createTestingModule({ imports: [AppModule] }), {
+ *   storage: memoryStorage(),
+ *   start: '2026-01-01T00:00:00Z',
+ * })
+ * const app = (await builder.compile()).createNestApplication()
+ * await app.init()
+ * await clock.advance({ days: 1 })
+ *
+ * @throws JobistemerError `INVALID_INSTANT`
+ */
+export function withVirtualTime<Builder extends OverridableBuilder<Builder>>(
+  builder: Builder,
+  options: Omit<SchedulerOptions, 'clock'> &
+    Pick<JobistemerModuleOptions, 'closeStorage'> & { readonly start: InstantInput },
+): VirtualTime<Builder> {
+  const { start, ...given } = options
+  const clock = virtualClock(start)
+  return { builder: builder.overrideProvider(optionsToken).useValue({ ...given, clock }), clock }
+}
