@@ -5,6 +5,8 @@
 
 // A job's whole tree shares a prefix. What comes behind `!` sorts before `/` and every id.
 
+export const liveStates = /** @type {const} */ (['pending', 'queued', 'running'])
+
 /** The form of what is stored: a number. */
 export const formKey = '!form'
 
@@ -45,6 +47,4 @@ export const addressKey = (id) => `address/${id}`
 export const below = (prefix) => ({ gte: prefix, lt: `${prefix}\uffff` })
 
 /** Text that sorts as instants do, for any that a Date can hold. @param {number} instant */
-export function sortable(instant) {
-  return String(instant + 8_640_000_000_000_000).padStart(17, '0')
-}
+export const sortable = (instant) => String(instant + 8_640_000_000_000_000).padStart(17, '0')

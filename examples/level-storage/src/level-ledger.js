@@ -15,7 +15,6 @@ import { batchOf, del, indexesOf, put } from './writes.js'
 const noCounts = { pending: 0, queued: 0, running: 0 }
 /** What users are told of the counts of a job. @param {LiveCounts} counts @returns {LiveCounts} */
 const countsOf = ({ pending, queued, running }) => ({ pending, queued, running })
-const states = /** @type {const} */ (['pending', 'queued', 'running'])
 const synced = { sync: true }
 
 /** One connection. @implements {AsyncLedger} */
@@ -52,7 +51,7 @@ export class LevelLedger {
 
   /** Superseded ones are looked for among all that wait. @param {JobId} jobId @param {LiveNeeds} needs */
   async liveOf(jobId, needs) {
-    const lists = states.map(async (state) => {
+    const lists = keys.liveStates.map(async (state) => {
       const limit = needs.superseded === null || state === 'running' ? needs[state] : -1
       const found = await this.recordsAt({ ...keys.below(`job/${jobId}/${state}/`), limit })
       return [state, found.map((record) => ({ record }))]
@@ -83,17 +82,18 @@ export class LevelLedger {
     return this.database.alone(async () => {
       const due = (await this.claimable(query)).filter(({ from }) => from <= query.now).map(({ record }) => record)
       const rest = due.filter((record) => cursor === null || keys.stateKey('pending', record) > cursor)
-      const page = pageOf(rest, limit, (record) => keys.stateKey('pending', record))
-      return { occurrences: page.items, cursor: page.cursor }
+      const occurrences = rest.slice(0, limit)
+      const last = rest[limit - 1]
+      const isMore = rest.length > limit && last !== undefined
+      return { occurrences, cursor: isMore ? keys.stateKey('pending', last) : null }
     })
   }
 
   /** @param {DueQuery} query */
   nextDueAt(query) {
     return this.database.alone(async () => {
-      const instants = (await this.claimable(query)).map(({ from }) => from).filter((from) => from > query.now)
-      const next = Math.min(...instants)
-      return Number.isFinite(next) ? next : null
+      const later = (await this.claimable(query)).filter(({ from }) => from > query.now)
+      return later.reduce((/** @type {number | null} */ next, { from }) => Math.min(next ?? from, from), null)
     })
   }
 
@@ -145,46 +145,41 @@ export class LevelLedger {
   /** @param {OccurrenceQuery} query @returns {Promise<Page<OccurrenceRecord>>} */
   listOccurrences(query) {
     return this.database.alone(async () => {
-      if (query.kind === 'job') return pageOf(await this.historyOf(query), query.limit, keys.timeKey)
-      if (query.kind === 'failed') return pageOf(await this.failuresIn(query), query.limit, keys.failedKey)
+      if (query.kind === 'job') return this.pageOf(`job/${query.jobId}/time/`, query)
+      if (query.kind === 'failed') return this.pageOf(`${query.jobId ? `job/${query.jobId}/` : ''}failed/`, query)
       return pageOfOccurrences(await this.recordsAt(keys.below(`state/${query.state}/`)), query)
     })
   }
 
-  /** @param {Extract<OccurrenceQuery, { kind: 'job' }>} query */
-  async historyOf({ jobId, from, to, states: wanted, order, cursor, limit }) {
-    const prefix = `job/${jobId}/time/`
-    const rises = order === 'ascending'
-    const gte = from === undefined ? prefix : `${prefix}${keys.sortable(from)}`
-    const lt = to === undefined ? `${prefix}\uffff` : `${prefix}${keys.sortable(to)}`
+  /**
+   * A page of an index, in its order.
+   * @param {string} index
+   * @param {Exclude<OccurrenceQuery, { kind: 'live' }>} query
+   * @returns {Promise<Page<OccurrenceRecord>>}
+   */
+  async pageOf(index, { from, to, order, cursor, limit, ...query }) {
+    const reverse = order === 'descending'
+    const gte = from === undefined ? index : `${index}${keys.sortable(from)}`
+    const lt = to === undefined ? `${index}\uffff` : `${index}${keys.sortable(to)}`
+    const range = cursor === null ? { gte, lt } : reverse ? { gte, lt: cursor } : { gt: cursor, lt }
+    const states = query.kind === 'job' ? query.states : undefined
     /** @type {OccurrenceRecord[]} */
-    const found = []
-    for await (const [key, id] of this.level.iterator({ gte, lt, reverse: !rises })) {
-      if (cursor !== null && (rises ? key <= cursor : key >= cursor)) continue
-      const record = await this.level.get(keys.occurrenceKey(jobId, id))
-      if (wanted === undefined || wanted.includes(record.state)) found.push(record)
-      if (found.length > limit) break
+    const items = []
+    let last = null
+    for await (const [key, place] of this.level.iterator({ ...range, reverse })) {
+      const record = await this.level.get(place)
+      if (states !== undefined && !states.includes(record.state)) continue
+      if (items.length === limit) return { items, cursor: last }
+      items.push(record)
+      last = key
     }
-    return found
-  }
-
-  /** One more than the page takes, if there are as many. @param {Extract<OccurrenceQuery, { kind: 'failed' }>} query */
-  async failuresIn({ jobId, from, to, order, cursor, limit }) {
-    const tree = jobId === undefined ? '' : `job/${jobId}/`
-    const gte = from === undefined ? `${tree}failed/` : `${tree}failed/${keys.sortable(from)}`
-    const lt = to === undefined ? `${tree}failed/\uffff` : `${tree}failed/${keys.sortable(to)}`
-    if (cursor === null) return await this.recordsAt({ gte, lt, reverse: order === 'descending', limit: limit + 1 })
-    const place = `${tree}${cursor}`
-    // One that is gone by now may be in the place of the cursor, and one that is there is not wanted again.
-    return order === 'descending'
-      ? await this.recordsAt({ gte, lt: place < lt ? place : lt, reverse: true, limit: limit + 1 })
-      : await this.recordsAt({ gte: place > gte ? `${place}!` : gte, lt, limit: limit + 1 })
+    return { items, cursor: null }
   }
 
   /** The latest that was run and has ended. @param {JobId} jobId */
   async latestOf(jobId) {
-    for await (const id of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
-      const record = await this.level.get(keys.occurrenceKey(jobId, id))
+    for await (const place of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
+      const record = await this.level.get(place)
       if (isFinal(record.state) && record.token > 0) return record
     }
     return null
@@ -201,7 +196,6 @@ export class LevelLedger {
       const removals = there.flatMap((record) => [
         del(keys.occurrenceKey(jobId, record.id)),
         del(keys.addressKey(record.id)),
-        del(keys.timeKey(record)),
         ...indexesOf(record).map(del),
       ])
       await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...removals], synced)
@@ -231,11 +225,4 @@ export class LevelLedger {
   close() {
     return this.database.release()
   }
-}
-
-/** @template T @param {readonly T[]} found @param {number} limit @param {(item: T) => string} cursorOf @returns {Page<T>} */
-function pageOf(found, limit, cursorOf) {
-  const items = found.slice(0, limit)
-  const last = items.at(-1)
-  return { items, cursor: found.length > limit && last !== undefined ? cursorOf(last) : null }
 }

@@ -10,7 +10,7 @@ import * as keys from './keys.js'
 export function batchOf(writes, totals) {
   const sum = { ...totals }
   for (const { before, after } of writes) {
-    for (const state of /** @type {const} */ (['pending', 'queued', 'running'])) {
+    for (const state of keys.liveStates) {
       sum[state] += after.counts[state] - (before?.counts[state] ?? 0)
     }
   }
@@ -27,25 +27,21 @@ function jobWrites({ jobId, before: known, after, versions, occurrences }) {
       ...(before === null ? [] : indexesOf(before.record).map(del)),
       put(keys.occurrenceKey(jobId, record.id), record),
       put(keys.addressKey(record.id), jobId),
-      put(keys.timeKey(record), record.id),
       ...indexesOf(record).map((key) => put(key, keys.occurrenceKey(jobId, record.id))),
     ]),
   ]
 }
 
-/** Where an occurrence that lives or has failed stands besides its record. @param {OccurrenceRecord} record */
+/** Where an occurrence is found besides its record. @param {OccurrenceRecord} record */
 export function indexesOf(record) {
   const { state } = record
-  if (isFailure(state)) return [keys.failedKey(record), keys.failedOfJobKey(record)]
-  return isFinal(state) ? [] : [keys.liveKey(state, record), keys.stateKey(state, record)]
+  const byTime = keys.timeKey(record)
+  if (isFailure(state)) return [byTime, keys.failedKey(record), keys.failedOfJobKey(record)]
+  return isFinal(state) ? [byTime] : [byTime, keys.liveKey(state, record), keys.stateKey(state, record)]
 }
 
 /** @param {string} key @param {unknown} value */
-export function put(key, value) {
-  return /** @type {const} */ ({ type: 'put', key, value })
-}
+export const put = (key, value) => /** @type {const} */ ({ type: 'put', key, value })
 
 /** @param {string} key */
-export function del(key) {
-  return /** @type {const} */ ({ type: 'del', key })
-}
+export const del = (key) => /** @type {const} */ ({ type: 'del', key })

@@ -97,6 +97,22 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
+  it('is not followed for answers that were on their way long after it was right again', async () => {
+    const { truth, server, time, now } = world()
+    const wrongMs = 10_000
+    server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)
+    server.serve = async (read) => {
+      const value = read()
+      if (truth.now() >= start + wrongMs - 1000) await truth.sleep(8000)
+      return value
+    }
+    const starting = time.start()
+    await truth.advance(30_000)
+    await starting
+    expect(time.isInDoubt).toBe(false)
+    expect(time.now()).toBe(now())
+  })
+
   it('is not followed while its readings differ from each other', async () => {
     const { truth, server, time } = world()
     await time.start()

@@ -7,7 +7,7 @@ import {
   type MissedSlotEntry,
   type RecoveryDecision,
 } from '../src/engine/recovery/missed-slots.ts'
-import type { SlotSeries } from '../src/engine/jobs/timeline.ts'
+import type { SlotSeries } from '../src/engine/jobs/slot-series.ts'
 import { every } from './support/every.ts'
 
 const minute = 60_000

@@ -1,4 +1,4 @@
-import type { OccurrenceId } from '@jobistemer/core'
+import { JobistemerError, type OccurrenceId } from '@jobistemer/core'
 import { Access, signIn } from './access.ts'
 import { Assets } from './assets.ts'
 import { changeStream } from './change-stream.ts'
@@ -115,11 +115,8 @@ class DashboardServer {
     let run: Call['run'] | null = null
     if (route.about === 'job') job = input.needed('job')
     if (route.about === 'run') {
-      run = await client.occurrence(input.needed('run') as OccurrenceId, options).catch(async (error) => {
-        await access.demand(route.action, null)
-        throw error
-      })
-      job = run?.job ?? null
+      run = await this.#findRun(input.needed('run'), route.action, access, options)
+      job = run.job
     }
     const actor = await access.demand(route.action, job)
     input.allow([...about, ...route.takes, ...(route.method === 'POST' ? ['reason'] : [])])
@@ -148,6 +145,21 @@ class DashboardServer {
       await tellAudit(this.#settings, { ...entry, error: problemOf(error)?.code ?? 'INTERNAL' })
       throw error
     }
+  }
+
+  /** One of a job that may not be seen is answered like one that is not there. @throws Problem 401, 403 or 404 */
+  async #findRun(id: string, action: Route['action'], access: Access, options: Call['options']): Promise<Call['run']> {
+    try {
+      const run = await this.#settings.client.occurrence(id as OccurrenceId, options)
+      if (await access.may('view', run.job)) return run
+    } catch (error) {
+      if (!JobistemerError.isInstance(error) || error.code !== 'OCCURRENCE_NOT_FOUND') {
+        await access.demand(action, null)
+        throw error
+      }
+    }
+    await access.demand(action, null)
+    throw new Problem(404, 'OCCURRENCE_NOT_FOUND', 'There is no such run.', 'run')
   }
 
   #session(): Session {

@@ -183,6 +183,15 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
         await refused(await send(blind, route, {}, { run: forged }), 403, 'FORBIDDEN')
       }
     })
+
+    it('answers for a run of a job that may not be seen as for one that is not there', async () => {
+      // Whoever may act on everything that has no job, and on one job: the run is of another.
+      const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
+      const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })
+      const other = await send(dashboard, route)
+      expect([other.status, await other.text()]).toEqual([absent.status, await absent.text()])
+      expect(absent.status).toBe(404)
+    })
   }
 
   if (route.takes.includes('cursor')) {

@@ -6,7 +6,7 @@ import { type DynamoDBServer, startDynamoDB, startTcpProxy, type TcpProxy } from
 import { afterEach, describe, expect, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { faultyClient } from './faulty-client.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { laggingIndex } from './lagging-index.ts'
 import { localClient } from './local-client.ts'
 import { useTable } from './use-table.ts'

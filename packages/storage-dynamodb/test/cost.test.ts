@@ -3,7 +3,7 @@ import type { JobId } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord, OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from './job.ts'
+import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { type Meter, meteredClient, type Usage } from './metered-client.ts'
 
 let meter: Meter

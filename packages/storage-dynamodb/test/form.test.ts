@@ -8,7 +8,7 @@ import { currentForm, type Form, type Migration } from '../src/form.ts'
 import { jobOfKeyText } from '../src/keys.ts'
 import { keyOf } from '../src/occurrence-item.ts'
 import { keyItem } from '../src/requests.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useTable } from './use-table.ts'
 
 const tableName = 'forms'

@@ -11,7 +11,17 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { sizeOf } from '../src/attributes.ts'
 import { dynamodbStorage } from '../src/index.ts'
-import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import {
+  addJob,
+  contentOf,
+  finishItem,
+  minute,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  triggerItem,
+} from '@jobistemer/test-kit'
 import { laggingIndex } from './lagging-index.ts'
 import { useTable } from './use-table.ts'
 

@@ -5,7 +5,17 @@ import type { CreateRecovery, RecoveryEntry, Storage, TaskRunRecord } from '@job
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
-import { addJob, contentOf, finishItem, minute, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import {
+  addJob,
+  contentOf,
+  finishItem,
+  minute,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  triggerItem,
+} from '@jobistemer/test-kit'
 import { useTable } from './use-table.ts'
 
 let client: DynamoDBClient

@@ -3,7 +3,7 @@ import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { beforeEach, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
-import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { useTable } from './use-table.ts'
 
 let client: DynamoDBClient

@@ -8,7 +8,7 @@ import {
 import { JobistemerError } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { cloudFormationTemplate, createTable, dynamodbStorage, iamPolicy, tableDefinition } from '../src/index.ts'
-import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from './job.ts'
+import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
 import { localClient } from './local-client.ts'
 
 let client: DynamoDBClient

@@ -4,7 +4,7 @@ import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import type { PostgresConnection, PostgresPool } from '../src/index.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()

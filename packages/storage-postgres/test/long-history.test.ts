@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { beforeEach, expect, it } from 'vitest'
-import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()

@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { postgresMigrations } from '../src/index.ts'
-import { addJob } from './job.ts'
+import { addJob } from '@jobistemer/test-kit'
 import { urlAt, useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()

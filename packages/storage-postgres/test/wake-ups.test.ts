@@ -1,29 +1,10 @@
-import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { startPgBouncer } from '@jobistemer/test-servers'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { channelOf } from '../src/wake-ups.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem, WakeUpListener } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
-
-/** Gathers what a storage hears; `next` waits for one of a kind, and gives what was heard up to then. */
-function listen(storage: Storage) {
-  const heard: WakeUp['kind'][] = []
-  const waiting: (() => void)[] = []
-  const stop = storage.subscribe?.(({ kind }) => {
-    heard.push(kind)
-    for (const wake of waiting.splice(0)) wake()
-  })
-  return {
-    heard,
-    stop: () => stop?.(),
-    async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
-      while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
-      return heard.splice(0)
-    },
-  }
-}
 
 const everyKind = ['due', 'cancel', 'jobs', 'nodes']
 
@@ -31,7 +12,7 @@ describe('wake-ups', () => {
   it('come for what others can take, ask and change, and not for one’s own', async () => {
     const schema = newSchema()
     const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
-    const ears = listen(watched)
+    const ears = new WakeUpListener(watched)
     expect(await ears.next('nodes')).toEqual(everyKind)
     const job = await addJob(other, 'alpha', 'queue')
     await ears.next('jobs')
@@ -52,7 +33,7 @@ describe('wake-ups', () => {
 
   it('of another schema are not heard', async () => {
     const [mine, another] = [newSchema(), newSchema()]
-    const ears = listen(open({ pool: pool(), schema: mine }))
+    const ears = new WakeUpListener(open({ pool: pool(), schema: mine }))
     await ears.next('nodes')
     await addJob(open({ pool: pool(), schema: another }), 'alpha')
     await addJob(open({ pool: pool(), schema: mine }), 'beta')
@@ -82,7 +63,7 @@ describe('wake-ups', () => {
   it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
     const schema = newSchema()
     const far = await proxy()
-    const ears = listen(open({ pool: pool({ connectionString: far.url }), schema }))
+    const ears = new WakeUpListener(open({ pool: pool({ connectionString: far.url }), schema }))
     await ears.next('nodes')
     far.cut()
     await addJob(open({ pool: pool(), schema }), 'alpha')
@@ -95,7 +76,7 @@ describe('wake-ups', () => {
 
   it('come again after the server has ended the connection that listens', async () => {
     const schema = newSchema()
-    const ears = listen(open({ pool: pool(), schema }))
+    const ears = new WakeUpListener(open({ pool: pool(), schema }))
     await ears.next('nodes')
     const ended = await query('SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity WHERE query = $1', [
       `LISTEN "${channelOf(schema)}"`,
@@ -110,7 +91,7 @@ describe('wake-ups', () => {
       await query('SELECT count(*)::int AS count FROM pg_stat_activity WHERE query = $1', [
         `LISTEN "${channelOf(schema)}"`,
       ])
-    const ears = listen(open({ pool: pool(), schema }))
+    const ears = new WakeUpListener(open({ pool: pool(), schema }))
     await ears.next('nodes')
     expect(await listening()).toEqual([{ count: 1 }])
     ears.stop()
@@ -127,7 +108,7 @@ describe('wake-ups', () => {
     })
     const logger = { warn: (_: unknown, message?: string) => warned(String(message)) }
     const storage = open({ pool: pool({ connectionString: bouncer.url }), schema, logger })
-    const ears = listen(storage)
+    const ears = new WakeUpListener(storage)
     expect(await warning).toMatch(/wake-ups do not come through/)
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })

@@ -3,7 +3,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { startRedisCluster } from '@jobistemer/test-servers'
 import { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 

@@ -8,7 +8,7 @@ import { bytesOfId, shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
 import { stateCodes } from '../src/record-codes.ts'
 import { headLayout, recordLayout } from '../src/stored-layouts.ts'
-import { addJob, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
 let server: RedisServer

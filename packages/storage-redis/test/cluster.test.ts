@@ -4,7 +4,7 @@ import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
 import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 import { refusal } from './refusal.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobRecord, Page, Storage } from '@jobistemer/core/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
 // Lua compares texts by the locale of the server, and a system's Redis mostly has the one of the system.

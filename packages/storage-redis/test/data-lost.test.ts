@@ -5,7 +5,7 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import type { RedisServer } from '@jobistemer/test-servers'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
-import { addJob } from './job.ts'
+import { addJob } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 

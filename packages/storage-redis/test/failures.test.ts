@@ -2,7 +2,7 @@ import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 

@@ -3,7 +3,7 @@ import type { CreateItem, LiveCounts, OccurrenceRecord, OverlapPolicy, Storage }
 import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
 const states = ['pending', 'queued', 'running'] as const

@@ -1,6 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { expect, it } from 'vitest'
-import { addJob, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
 const { start, open } = useServers()

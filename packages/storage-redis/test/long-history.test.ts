@@ -2,7 +2,7 @@ import type { CreateRequested, Storage } from '@jobistemer/core/storage'
 import { sharedRedis } from '@jobistemer/test-servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
 let server: Awaited<ReturnType<typeof sharedRedis>>

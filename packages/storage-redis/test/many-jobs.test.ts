@@ -13,7 +13,7 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisProduct, sharedRedis } from '@jobistemer/test-servers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
-import { finishItem, owner, slotAt, slotItem, start } from './job.ts'
+import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
 // Batches of many jobs with one item each are read and written together; what has a job twice goes one by one.

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis-5'
 import { expect, it } from 'vitest'
 import type { RedisClient } from '../src/index.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
 const { start, open, onClose } = useServers()

@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { RedisServer, TcpProxy } from '@jobistemer/test-servers'
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 

@@ -1,6 +1,6 @@
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { expect, it } from 'vitest'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 

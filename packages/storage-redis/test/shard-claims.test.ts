@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { shardOf } from '../src/ids.ts'
 import { beforeScripts } from './before-scripts.ts'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
 const { start, client: connect, open } = useServers()

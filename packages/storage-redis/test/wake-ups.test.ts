@@ -1,33 +1,14 @@
-import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
-import { addJob, finishItem, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, owner, slotAt, slotItem, WakeUpListener } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
 const { start, client: admin, proxy: through, open } = useServers()
-
-/** Gathers what a storage hears; `next` waits for one of a kind, and gives what was heard up to then. */
-function listen(storage: Storage) {
-  const heard: WakeUp['kind'][] = []
-  const waiting: (() => void)[] = []
-  const stop = storage.subscribe?.(({ kind }) => {
-    heard.push(kind)
-    for (const wake of waiting.splice(0)) wake()
-  })
-  return {
-    heard,
-    stop: () => stop?.(),
-    async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
-      while (!heard.includes(kind)) await new Promise<void>((resolve) => waiting.push(resolve))
-      return heard.splice(0)
-    },
-  }
-}
 
 describe('wake-ups', () => {
   it('come for what others can take, ask and change, and not for one’s own', async () => {
     const { url } = await start()
     const [watched, other] = [open({ url }), open({ url })]
-    const ears = listen(watched)
+    const ears = new WakeUpListener(watched)
     await ears.next('jobs')
     const job = await addJob(other, 'alpha', 'queue')
     await ears.next('jobs')
@@ -70,7 +51,7 @@ describe('wake-ups', () => {
   it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
     const server = await start()
     const proxy = await through(server)
-    const ears = listen(open({ url: `redis://${proxy.host}:${proxy.port}` }))
+    const ears = new WakeUpListener(open({ url: `redis://${proxy.host}:${proxy.port}` }))
     await ears.next('jobs')
     proxy.cut()
     await addJob(open({ url: server.url }), 'alpha')
@@ -84,10 +65,10 @@ describe('wake-ups', () => {
   it('end with the last listener, and can begin again', async () => {
     const { url } = await start()
     const storage = open({ url })
-    const first = listen(storage)
+    const first = new WakeUpListener(storage)
     await first.next('jobs')
     first.stop()
-    const second = listen(storage)
+    const second = new WakeUpListener(storage)
     await second.next('jobs')
     await addJob(open({ url }), 'alpha')
     await second.next('jobs')

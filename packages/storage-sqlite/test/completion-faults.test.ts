@@ -1,11 +1,10 @@
 import type { Storage, StorageWithin } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
-import { SeededRandom } from '@jobistemer/test-kit'
+import { addJob, finishItem, minute, owner, SeededRandom, slotAt, slotItem } from '@jobistemer/test-kit'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { FaultyConnection } from './faulty-connection.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 /** More for a night. */

@@ -3,7 +3,7 @@ import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 let scratch: Scratch

@@ -2,7 +2,7 @@ import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 let scratch: Scratch

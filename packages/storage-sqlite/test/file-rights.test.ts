@@ -3,7 +3,7 @@ import { JobistemerError } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob } from './job.ts'
+import { addJob } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const somebody = 65_534

@@ -2,8 +2,7 @@ import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { Child } from '@jobistemer/test-kit'
-import { addJob, minute, slotAt, slotItem, start } from './job.ts'
+import { addJob, Child, minute, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const rounds = 20

@@ -3,7 +3,7 @@ import type { CreateRequested, JobRecord, OccurrenceAddress, OccurrenceRecord, S
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 // More rows than a block of the history has, finished in an order far from that of their scheduled times, and a

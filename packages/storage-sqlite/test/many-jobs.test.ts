@@ -3,7 +3,7 @@ import { type JobId, jobId } from '@jobistemer/core'
 import type { JobChange, Storage } from '@jobistemer/core/storage'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob, minute, start } from './job.ts'
+import { addJob, minute, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 let scratch: Scratch

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
 import { marksOf } from '../src/inspect-file.ts'
 import { applicationId, migrations } from '../src/schema.ts'
-import { addJob } from './job.ts'
+import { addJob } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 let scratch: Scratch

@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { HistoryPruner } from '../src/prune-history.ts'
 import { namedTables } from '../src/table-names.ts'
 import { Tables } from '../src/tables.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from './job.ts'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const jobCount = 30

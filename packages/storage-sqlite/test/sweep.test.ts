@@ -2,7 +2,7 @@ import { jobId } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { addJob, owner, slotAt, slotItem } from './job.ts'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch } from './scratch.ts'
 
 it('a sweep wakes what is queued in a damaged file although nothing of its job is active', async () => {

@@ -4,3 +4,18 @@ export { clientTrial, type TrialPlace } from './client-trial.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'
+export { raceForSlots } from './slot-race.ts'
+export {
+  addJob,
+  contentOf,
+  finishItem,
+  firstAttempt,
+  minute,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  succeeded,
+  triggerItem,
+} from './stored-job.ts'
+export { WakeUpListener } from './wake-up-listener.ts'

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { freePort } from './free-port.ts'
+import { host, onPort, type ServerControls, startPrivate } from './private-server.ts'
 import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
 
@@ -18,32 +18,15 @@ export interface DynamoDBOptions {
 }
 
 /** A DynamoDB Local of one's own. It takes any credentials and any region, and all of them see the same tables. */
-export interface DynamoDBServer {
+export interface DynamoDBServer extends ServerControls {
   /** For the option `endpoint` of a client. */
   readonly endpoint: string
   readonly port: number
-  readonly pid: number
-  /** Ends the server and removes its data, unless their folder was given. */
-  stop(): Promise<void>
-  /** SIGKILL; data on disk stay for {@link DynamoDBServer.restart}. */
-  kill(): Promise<void>
-  /** Ends it, if it is running, and starts it on the same port and data. */
-  restart(): Promise<void>
 }
-
-// A port that was free may be taken by the time the server wants it.
-const tries = 5
-const host = '127.0.0.1'
 
 /** @throws Error when Java is missing and cannot be installed, or when the server does not start, with what it said */
 export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnPort(options, options.port ?? (await freePort()))
-    } catch (error) {
-      if (options.port !== undefined || attempt === tries || !/in use|BindException/.test(String(error))) throw error
-    }
-  }
+  return await onPort(options.port, (port) => startOnPort(options, port))
 }
 
 async function startOnPort(options: DynamoDBOptions, port: number): Promise<DynamoDBServer> {
@@ -81,29 +64,7 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
     ownGroup: options.ownGroup,
     probe: () => ping(endpoint),
   })
-  try {
-    await server.start()
-  } catch (error) {
-    await server.kill()
-    removeOwn()
-    throw error
-  }
-  return {
-    endpoint,
-    port,
-    get pid() {
-      return server.pid
-    },
-    async stop() {
-      await server.stop()
-      removeOwn()
-    },
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-  }
+  return await startPrivate({ endpoint, port }, { server, removeOwn })
 }
 
 /** Where the npm package keeps DynamoDB Local; the folder's name has its date. */

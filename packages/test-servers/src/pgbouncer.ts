@@ -2,7 +2,7 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { freePort } from './free-port.ts'
+import { host, onPort, type ServerControls, startPrivate } from './private-server.ts'
 import type { PostgresServer } from './postgres.ts'
 import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
@@ -20,31 +20,15 @@ export interface PgBouncerOptions {
 }
 
 /** A PgBouncer of one's own. Every database and user of the server behind it can be reached, as user `postgres`. */
-export interface PgBouncerServer {
+export interface PgBouncerServer extends ServerControls {
   readonly url: string
   readonly host: string
   readonly port: number
-  readonly pid: number
-  stop(): Promise<void>
-  /** SIGKILL; {@link PgBouncerServer.restart} brings it back. */
-  kill(): Promise<void>
-  /** Ends it, if it is running, and starts it on the same port. */
-  restart(): Promise<void>
 }
-
-// A port that was free may be taken by the time the server wants it.
-const tries = 5
-const host = '127.0.0.1'
 
 /** @throws Error when a program is missing and cannot be installed, or the pooler does not start, with what it said */
 export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncerServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnPort(options, options.port ?? (await freePort()))
-    } catch (error) {
-      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
-    }
-  }
+  return await onPort(options.port, (port) => startOnPort(options, port))
 }
 
 async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgBouncerServer> {
@@ -80,30 +64,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     probe: () => ping(port),
   })
   const removeOwn = () => rmSync(directory, { recursive: true, force: true })
-  try {
-    await server.start()
-  } catch (error) {
-    await server.kill()
-    removeOwn()
-    throw error
-  }
-  return {
-    url,
-    host,
-    port,
-    get pid() {
-      return server.pid
-    },
-    async stop() {
-      await server.stop()
-      removeOwn()
-    },
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-  }
+  return await startPrivate({ url, host, port }, { server, removeOwn })
 }
 
 /** Resolves when the pooler itself answers, whether or not the server behind it does. */

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { freePort } from './free-port.ts'
+import { host, onPort, type ServerControls, startPrivate } from './private-server.ts'
 import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
 import { type ServerUser, serverUser } from './server-user.ts'
@@ -25,7 +25,7 @@ export interface PostgresOptions {
 }
 
 /** A PostgreSQL server of one's own. Its superuser is `postgres`, without a password; so is its database. */
-export interface PostgresServer {
+export interface PostgresServer extends ServerControls {
   /** Over TCP. */
   readonly url: string
   /** Over the Unix socket. */
@@ -35,29 +35,15 @@ export interface PostgresServer {
   /** The folder of its Unix socket. */
   readonly socketFolder: string
   readonly directory: string
-  readonly pid: number
-  /** Ends the server and removes its data, unless their folder was given. */
-  stop(): Promise<void>
   /** An immediate end, without a checkpoint, as a crash is one; the data stay for {@link PostgresServer.restart}. */
   kill(): Promise<void>
-  /** Ends it, if it is running, and starts it on the same port and data. */
-  restart(): Promise<void>
 }
 
-// A port that was free may be taken by the time the server wants it.
-const tries = 5
-const host = '127.0.0.1'
 const quickConfig = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
 /** @throws Error when a program is missing and cannot be installed, or the server does not start, with what it said */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnPort(options, options.port ?? (await freePort()))
-    } catch (error) {
-      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
-    }
-  }
+  return await onPort(options.port, (port) => startOnPort(options, port))
 }
 
 async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
@@ -82,7 +68,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     killSignal: 'SIGQUIT',
     probe: () => ping(url),
   })
-  try {
+  const prepare = () => {
     initialize(data, user)
     const settings = {
       listen_addresses: host,
@@ -93,32 +79,10 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     }
     // What this file says goes before what postgresql.conf says.
     writeFileSync(join(data, 'postgresql.auto.conf'), Object.entries(settings).map(toLine).join(''))
-    await server.start()
-  } catch (error) {
-    await server.kill()
-    removeOwn()
-    throw error
   }
-  return {
-    url,
-    socketUrl: `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`,
-    host,
-    port,
-    socketFolder,
-    directory,
-    get pid() {
-      return server.pid
-    },
-    async stop() {
-      await server.stop()
-      removeOwn()
-    },
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-  }
+  const socketUrl = `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`
+  const details = { url, socketUrl, host, port, socketFolder, directory }
+  return await startPrivate(details, { server, prepare, removeOwn })
 }
 
 function initialize(data: string, user: ServerUser | undefined): void {

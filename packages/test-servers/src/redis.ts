@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { freePort } from './free-port.ts'
+import { host, onPort, type ServerControls, startPrivate } from './private-server.ts'
 import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
 
@@ -22,33 +22,16 @@ export interface RedisOptions {
 }
 
 /** A Redis or Valkey server of one's own. */
-export interface RedisServer {
+export interface RedisServer extends ServerControls {
   /** With the password, if there is one. */
   readonly url: string
   readonly host: string
   readonly port: number
   readonly directory: string
-  readonly pid: number
-  /** Ends the server and removes its data, unless their folder was given. */
-  stop(): Promise<void>
-  /** SIGKILL; the data stay for {@link RedisServer.restart}. */
-  kill(): Promise<void>
-  /** Ends it, if it is running, and starts it on the same port and data. */
-  restart(): Promise<void>
 }
 
-// A port that was free may be taken by the time the server wants it.
-const tries = 5
-const host = '127.0.0.1'
-
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnPort(options, options.port ?? (await freePort()))
-    } catch (error) {
-      if (options.port !== undefined || attempt === tries || !/in use/.test(String(error))) throw error
-    }
-  }
+  return await onPort(options.port, (port) => startOnPort(options, port))
 }
 
 async function startOnPort(options: RedisOptions, port: number): Promise<RedisServer> {
@@ -74,31 +57,7 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
     ownGroup: options.ownGroup,
     probe: (pid) => assertAnswers(url, pid),
   })
-  try {
-    await server.start()
-  } catch (error) {
-    await server.kill()
-    removeOwn()
-    throw error
-  }
-  return {
-    url,
-    host,
-    port,
-    directory,
-    get pid() {
-      return server.pid
-    },
-    async stop() {
-      await server.stop()
-      removeOwn()
-    },
-    kill: () => server.kill(),
-    async restart() {
-      await server.stop()
-      await server.start()
-    },
-  }
+  return await startPrivate({ url, host, port, directory }, { server, removeOwn })
 }
 
 /** Resolves when the server has read its data and answers, and not another one that has taken its port before. */

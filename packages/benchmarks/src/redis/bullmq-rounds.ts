@@ -1,11 +1,6 @@
 import { Queue, Worker } from 'bullmq'
 import { settled } from '../lateness-round.ts'
-import { Meter, type UnitCost, unitCost } from './meter.ts'
-
-export interface Server {
-  readonly host: string
-  readonly port: number
-}
+import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 /**
  * What it costs one BullMQ worker to process jobs out of a queue that was filled before. Its settings are the

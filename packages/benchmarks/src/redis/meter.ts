@@ -1,5 +1,10 @@
 import { Redis } from 'ioredis'
-import type { Server } from './bullmq-rounds.ts'
+
+/** Where a server listens. */
+export interface Server {
+  readonly host: string
+  readonly port: number
+}
 
 /** What some work has cost. */
 export interface Cost {

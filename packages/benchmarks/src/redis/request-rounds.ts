@@ -5,8 +5,7 @@ import type { RedisServer } from '@jobistemer/test-servers'
 import { cron } from '@jobistemer/ticker-cron'
 import { Queue, Worker } from 'bullmq'
 import { inFlight } from '../in-flight.ts'
-import type { Server } from './bullmq-rounds.ts'
-import { Meter, type UnitCost, unitCost } from './meter.ts'
+import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 export interface RequestLoad {
   /** How many requests, and how many of them are under way at any time. */

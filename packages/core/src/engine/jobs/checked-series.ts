@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { SlotSeries } from './timeline.ts'
+import type { SlotSeries } from './slot-series.ts'
 
 /** The last instant that a `Date` can hold. */
 const latestMs = 8.64e15

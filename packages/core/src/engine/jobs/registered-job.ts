@@ -2,7 +2,7 @@ import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { HeapEntry } from '../loop/indexed-heap.ts'
 import type { JobPlan } from './job-plan.ts'
-import type { SlotSeries } from './timeline.ts'
+import type { SlotSeries } from './slot-series.ts'
 
 const none: readonly string[] = Object.freeze([])
 

@@ -2,14 +2,7 @@ import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
 import { checkedSeries } from './checked-series.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
-
-/** What the engine asks of a job's schedules. */
-export interface SlotSeries {
-  /** The first slot strictly after, in epoch milliseconds. */
-  nextMs(afterMs: number): number | null
-  /** The last slot strictly before. */
-  previousMs(beforeMs: number): number | null
-}
+import type { SlotSeries } from './slot-series.ts'
 
 /** The series of a job whose schedule this node cannot revive: whoever asks it for a slot is told why. */
 export function seriesThatFails(error: unknown): SlotSeries {

@@ -3,7 +3,8 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
-import { type SlotSeries, switchSchedule } from './timeline.ts'
+import type { SlotSeries } from './slot-series.ts'
+import { switchSchedule } from './timeline.ts'
 
 /** From when on a new schedule decides a job's slots. An update never touches slots that lie behind. */
 export type UpdatePolicy =

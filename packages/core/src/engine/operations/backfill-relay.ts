@@ -1,7 +1,7 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import type { SlotSeries } from '../jobs/timeline.ts'
+import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { EngineStopped, type StorageCalls } from '../loop/storage-caller.ts'
 import type { EndedRun, Relay } from '../run/relay.ts'

@@ -2,7 +2,7 @@ import { JobistemerError } from '../../errors.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import type { SlotSeries } from '../jobs/timeline.ts'
+import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { StorageCaller } from '../loop/storage-caller.ts'
 
 /** So many slots a backfill may span. */

@@ -1,7 +1,7 @@
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan } from '../../storage/occurrence-record.ts'
 import { afterThisTurn } from '../../system-clock.ts'
-import type { SlotSeries } from '../jobs/timeline.ts'
+import type { SlotSeries } from '../jobs/slot-series.ts'
 
 /** What is to become of missed slots: the decision of one recovery. */
 export interface RecoveryDecision {

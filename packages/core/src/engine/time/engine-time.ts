@@ -136,8 +136,9 @@ export class EngineTime {
     if (this.#storageClock !== null) {
       return this.#isContradicted ? this.#storageClock.read() : this.#storageClock.readBest()
     }
-    const difference = this.#engine.clock.now() - this.#engine.clock.monotonic()
-    return { origin: difference, uncertaintyMs: 0, difference }
+    const readAt = this.#engine.clock.monotonic()
+    const difference = this.#engine.clock.now() - readAt
+    return { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
   }
 
   async #judge(reading: TimeReading): Promise<void> {
@@ -146,9 +147,8 @@ export class EngineTime {
       return
     }
     this.#doubt(reading)
-    const monotonic = this.#engine.clock.monotonic()
-    if (this.#check.holds(reading, monotonic, this.#confirmMsOf(reading))) {
-      if (await this.#mayFollow(reading, monotonic)) this.#adopt(reading)
+    if (this.#check.holds(reading, this.#confirmMsOf(reading))) {
+      if (await this.#mayFollow(reading)) this.#adopt(reading)
       else this.#check.clear()
     } else if (this.#asksHeads && this.#check.readings === 2) {
       // Not at the first: calls that this node had under way may have moved something since.
@@ -178,11 +178,11 @@ export class EngineTime {
   }
 
   /** Not while other nodes go on by the time that this one had before its clock jumped. */
-  async #mayFollow({ origin }: TimeReading, monotonic: number): Promise<boolean> {
+  async #mayFollow({ origin, receivedAt }: TimeReading): Promise<boolean> {
     if (!this.#asksHeads || this.#origin === null) return true
     const othersBy = await this.#heads.timeOfOthers(origin, this.#origin)
-    if (othersBy === this.#origin) this.#followsNotBefore = monotonic + confirmAgainstOthersMs
-    return othersBy === origin || monotonic >= this.#followsNotBefore
+    if (othersBy === this.#origin) this.#followsNotBefore = receivedAt + confirmAgainstOthersMs
+    return othersBy === origin || receivedAt >= this.#followsNotBefore
   }
 
   #doubt(reading: TimeReading): void {

@@ -9,7 +9,6 @@ const fewestReadings = 5
 /** Whether a clock that has jumped stays where it is: readings agree with the first one and with the monotonic clock. */
 export class JumpCheck {
   #first: TimeReading | null = null
-  #since = 0
   #readings = 0
 
   /** How many readings agree so far. */
@@ -17,17 +16,19 @@ export class JumpCheck {
     return this.#readings
   }
 
-  /** Takes the next reading. True when all of them have agreed for so long. */
-  holds(reading: TimeReading, monotonic: number, forMs: number): boolean {
+  /**
+   * Takes the next reading. True when all of them have agreed for so long. An answer that took its time may have been read
+   * at any instant on its way, so what counts lies between the arrival of the first and the sending of the last.
+   */
+  holds(reading: TimeReading, forMs: number): boolean {
     const first = this.#first
     if (first === null || !agree(first, reading)) {
       this.#first = reading
-      this.#since = monotonic
       this.#readings = 1
       return false
     }
     this.#readings++
-    return monotonic - this.#since >= forMs && this.#readings >= fewestReadings
+    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= fewestReadings
   }
 
   /** Begins anew with the next reading. */

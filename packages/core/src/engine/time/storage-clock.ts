@@ -50,6 +50,8 @@ export class StorageClock {
     return {
       origin: time + (this.#resolutionMs - 1) / 2 - (sentAt + receivedAt) / 2,
       uncertaintyMs: (receivedAt - sentAt) / 2 + this.#resolutionMs,
+      sentAt,
+      receivedAt,
       difference,
     }
   }

@@ -4,6 +4,9 @@ export interface TimeReading {
   readonly origin: number
   /** By how many milliseconds it may be wrong. */
   readonly uncertaintyMs: number
+  /** Monotonic instants between which the clock was read. */
+  readonly sentAt: number
+  readonly receivedAt: number
   /** Wall minus monotonic clock of this node, when the reading was begun. */
   readonly difference: number
 }

@@ -13,10 +13,13 @@ import type {
 /** 2026-01-01T00:00:00Z: when the tests begin. */
 export const start: number = Date.UTC(2026, 0, 1)
 
+/** In milliseconds. */
 export const minute = 60_000
 
-export const owner = { node: 'node-a', incarnation: '0b8f2a1e-node-a' } as const
+/** The node that calls a storage directly. */
+export const owner = { node: 'node-a', incarnation: 'node-a-1' } as const
 
+/** What is stored of a job with one slot a minute, the first one a minute after the start. */
 export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobContent {
   return {
     name,
@@ -30,7 +33,7 @@ export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobCont
   }
 }
 
-/** Stores a job with one slot a minute, the first one a minute after the start. */
+/** Stores such a job. */
 export async function addJob(storage: Storage, name: string, policy: OverlapPolicy = 'skip'): Promise<JobRecord> {
   const change = { kind: 'create', id: jobId(name), content: contentOf(name, policy) } as const
   const [answer] = await storage.saveJobs({ now: start, changes: [change] })
@@ -38,6 +41,7 @@ export async function addJob(storage: Storage, name: string, policy: OverlapPoli
   return answer.job
 }
 
+/** When slot number `index` is due. */
 export function slotAt(index: number): number {
   return start + index * minute
 }
@@ -74,12 +78,13 @@ export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): Cr
   }
 }
 
+/** The first attempt of the one task, under way. */
 export function firstAttempt(startedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'running', attempts: [{ number: 1, state: 'running', startedAt, endedAt: null }] }]
 }
 
 /** What a successful only attempt leaves behind. */
-function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
+export function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt, endedAt }] }]
 }
 

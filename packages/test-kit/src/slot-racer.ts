@@ -1,0 +1,35 @@
+import { once } from 'node:events'
+import type { Storage } from '@jobistemer/core/storage'
+import type { RacerSetting } from './slot-race.ts'
+import { finishItem, slotItem } from './stored-job.ts'
+
+// One of several processes that create and start the same slots, finish what they started, and report what they won.
+
+const { module, argument, node, jobs, rounds }: RacerSetting = JSON.parse(process.argv[2] as string)
+const { connect }: { connect(argument: unknown): Storage } = await import(module)
+const storage = connect(argument)
+const owner = { node, incarnation: `${node}-1` }
+const started: string[] = []
+
+for (let round = 1; round <= rounds; round++) {
+  // All wait for the slowest, so that every round is a race.
+  const go = once(process, 'message')
+  process.send?.('ready')
+  await go
+  const items = jobs.map((jobId) => slotItem(jobId, round))
+  const now = items[0]?.scheduledAt ?? 0
+  const answers = await storage.createOccurrences({ now, owner, items })
+  const mine = items.filter((_, index) => answers[index]?.outcome === 'created')
+  for (const [index, answer] of answers.entries()) {
+    const isFine = answer.outcome === 'exists' || (answer.outcome === 'created' && answer.state === 'running')
+    if (!isFine) throw new Error(`round ${round}, ${items[index]?.id}: ${JSON.stringify(answer)}`)
+  }
+  started.push(...mine.map(({ id }) => id))
+  const settled = await storage.settle({ now: now + 20, items: mine.map(({ jobId }) => finishItem(jobId, round)) })
+  const refused = settled.find(({ outcome }) => outcome !== 'ok')
+  if (refused !== undefined) throw new Error(`round ${round}: ${JSON.stringify(refused)}`)
+}
+
+await storage.close()
+// A long message may still be on its way when `send` returns.
+process.send?.(started, () => process.disconnect())
