@@ -30,7 +30,7 @@ export class SlotCreator {
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
-  readonly #standby: Pick<Standby, 'answered'>
+  readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
 
   constructor(
     engine: EngineContext,
@@ -38,7 +38,7 @@ export class SlotCreator {
       registry: JobRegistry
       capacity: Capacity
       pool: ExecutionPool
-      standby: Pick<Standby, 'answered'>
+      standby: Pick<Standby, 'answered' | 'isBehind'>
     },
   ) {
     this.#engine = engine
@@ -144,10 +144,12 @@ export class SlotCreator {
 
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
-    this.#standby.answered(job, answer.outcome === 'created')
+    this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
+        // Of an overdue job of another node, one slot at a time: that node may only be slow.
+        if (this.#standby.isBehind) job.isOverdue = false
         this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {

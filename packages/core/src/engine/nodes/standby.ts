@@ -25,6 +25,9 @@ const mostOfOthers = 3
 /** Of so many that are overdue, the oldest ones, it is seen whether those that are known to be slow have died since. */
 const sample = 20
 
+/** So many of those are gone through at most: a few may be of jobs that nobody here can run. */
+const mostSamples = 5
+
 /** What was taken on, and has no answer after so many looks, is not waited for: it may have been dropped. */
 const longestWait = 5
 
@@ -49,8 +52,8 @@ interface Look {
  *
  * Where all nodes have more to do than they can, all slots are overdue, and nodes that ask for those of others as well
  * make all of them later still. So of the nodes that look, one asks for a slot a `standby` sooner than the next; a
- * look goes on when what it has found has been launched; and when others had launched most of that, they live, and the
- * next look waits longer.
+ * look goes on when what it has found has been launched. When others had launched most of that, they live, and the next
+ * look waits longer; so it does while this node is late with its own.
  */
 export class Standby {
   readonly #engine: EngineContext
@@ -73,6 +76,8 @@ export class Standby {
   #wereLaunched = 0
   /** The last look came to its end, and nothing was overdue. */
   #hasFoundNothing = false
+  /** Monotonic instant at which the answer to a slot came that this node goes first for, if that was overdue by then. */
+  #lateAt = Number.NEGATIVE_INFINITY
   /** So many times as long it is waited until the next look. */
   #slowness = 1
 
@@ -112,12 +117,26 @@ export class Standby {
     else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
   }
 
-  /** What became of a slot that was overdue: this node has launched it, or another one had. */
-  answered(job: RegisteredJob, isLaunched: boolean): void {
-    if (!this.#taken.delete(job)) return
+  /** What became of a slot that this node has asked for: it has launched it, or another one had. */
+  answered(job: RegisteredJob, slot: number, isLaunched: boolean): void {
+    if (!this.#taken.delete(job)) {
+      if (this.#precedence.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      return
+    }
     if (isLaunched) this.#launched++
     else this.#wereLaunched++
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
+  }
+
+  /** What this node goes first for says how quick it is itself. */
+  #noteLateness(lateMs: number): void {
+    const isLate = lateMs > this.#standbyMs
+    this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
+  }
+
+  /** Its own slots are overdue as well: so those of others are, whether they live or not. */
+  get isBehind(): boolean {
+    return this.#engine.clock.monotonic() - this.#lateAt < this.#standbyMs * patience
   }
 
   async #lookAndGoOn(): Promise<void> {
@@ -145,7 +164,7 @@ export class Standby {
 
   /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
   #learn(): boolean {
-    const areOthersSlow = this.#wereLaunched > this.#launched
+    const areOthersSlow = this.#wereLaunched > this.#launched || this.isBehind
     const most = this.#findsDueJobs ? patience : patience * mostOfOthers
     if (areOthersSlow) {
       this.#slowness = Math.min(2 * this.#slowness, most)
@@ -160,9 +179,14 @@ export class Standby {
     return areOthersSlow
   }
 
+  /** Whether it is only seen if somebody has died: otherwise all that is overdue is taken on. */
+  get #isSampling(): boolean {
+    return this.#slowness > 1 || this.isBehind
+  }
+
   get #mostAtOnce(): number {
     const { maxBatch } = this.#engine
-    return this.#slowness > 1 ? Math.min(sample, maxBatch) : maxBatch
+    return this.#isSampling ? Math.min(sample, maxBatch) : maxBatch
   }
 
   async #findOverdue(): Promise<void> {
@@ -176,7 +200,9 @@ export class Standby {
   }
 
   #newLook(): Look {
-    const upTo = this.#engine.now() - this.#standbyMs
+    // What other nodes have the time to be quicker with is not read.
+    const fewestTurns = Math.min(Math.max(0, this.#precedence.commonRank - 1), watchers)
+    const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
     const isFull = this.#looks++ % looksPerFullLook === 0
     return { due: { upTo, ...(!isFull && { after: this.#lookedUpTo - overlapMs }) }, cursor: null }
   }
@@ -185,13 +211,16 @@ export class Standby {
   async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
     const { storage } = this.#engine
     const limit = this.#mostAtOnce
+    const mostPages = this.#isSampling ? mostSamples : Number.POSITIVE_INFINITY
+    let pages = 0
     let cursor = from
     do {
       const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
       await this.#registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
-    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
+      pages++
+    } while (cursor !== null && this.#taken.size === 0 && pages < mostPages && !this.#loop.isStopped)
     return cursor
   }
 

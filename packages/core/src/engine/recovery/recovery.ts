@@ -179,7 +179,7 @@ export class Recovery {
     item: RecoveryItem,
     answer: CreateAnswer,
   ): void {
-    this.#standby.answered(job, answer.outcome === 'created')
+    this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
