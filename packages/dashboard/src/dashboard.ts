@@ -100,7 +100,9 @@ class DashboardServer {
     if (candidates === undefined) throw unknownPath()
     const route = candidates.find(({ method }) => method === request.method || (isRead && method === 'GET'))
     if (route === undefined) throw wrongMethod(candidates.map(({ method }) => method).join(', '))
-    const answer = await this.#run(request, url, route, access)
+    const answer = await this.#run(request, url, route, access).finally(() => {
+      if (route.method === 'POST') this.#surveys.forget()
+    })
     return bodiless(request, answer instanceof Response ? answer : await jsonAnswer(request, answer))
   }
 

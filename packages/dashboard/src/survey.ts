@@ -1,7 +1,8 @@
+import type { JobsFilter } from '@jobistemer/core'
 import { jobLineOf } from './lines.ts'
 import { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
-import type { JobLine, LateView, SurveyView } from './wire.ts'
+import type { JobLine, LateView, Page, SurveyView } from './wire.ts'
 
 const pageSize = 1000
 const mostJobs = 20_000
@@ -11,6 +12,9 @@ const perPage = 50
 /** A look is used for so long at least, and for so many times as long as it took. */
 const freshMs = 5000
 const pauseFactor = 10
+
+/** Where a page of kept jobs begins. */
+const keptCursor = /^kept-(\d{1,6})$/
 
 interface Look {
   readonly at: number
@@ -85,14 +89,53 @@ export class Surveys {
     }
   }
 
+  /**
+   * Jobs by how they ended last, and by what else is asked for: a storage would look up the last run of each job for that.
+   * `null`: not all jobs were looked at, or the page before did not come from here.
+   */
+  async jobs(
+    { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
+    { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
+  ): Promise<Page<JobLine> | null> {
+    const first = cursor === null ? 0 : Number(keptCursor.exec(cursor)?.[1] ?? -1)
+    if (first === -1) return null
+    const { jobs, isPart } = await this.#look()
+    if (isPart) return null
+    const outcomes: readonly string[] = [lastOutcome].flat()
+    const part = text?.toLowerCase()
+    const found = jobs.filter(
+      (job) =>
+        (part === undefined || job.name.toLowerCase().includes(part)) &&
+        (owner === undefined || job.owner === owner) &&
+        (tag === undefined || job.tags.includes(tag)) &&
+        (paused === undefined || (job.paused !== null) === paused) &&
+        job.lastRun != null &&
+        outcomes.includes(job.lastRun.state),
+    )
+    const end = first + limit
+    return { items: found.slice(first, end), cursor: end < found.length ? `kept-${end}` : null }
+  }
+
+  /** Somebody has changed something: what is shown next is to show it. */
+  forget(): void {
+    this.#last = null
+    this.#looking = null
+  }
+
   async #look(): Promise<Look> {
     const { clock } = this.#settings
     const last = this.#last
     if (last !== null && clock.now() - last.at < Math.max(freshMs, last.tookMs * pauseFactor)) return last
-    this.#looking ??= this.#take().finally(() => {
-      this.#looking = null
-    })
-    return this.#looking
+    if (this.#looking !== null) return this.#looking
+    const looking = this.#take()
+    this.#looking = looking
+    try {
+      const look = await looking
+      if (this.#looking === looking) this.#last = look
+      return look
+    } finally {
+      if (this.#looking === looking) this.#looking = null
+    }
   }
 
   async #take(): Promise<Look> {
@@ -106,8 +149,7 @@ export class Surveys {
       jobs.push(...page.items.map((job) => jobLineOf(job, at)))
       cursor = page.cursor
     } while (cursor !== null && jobs.length < mostJobs)
-    this.#last = { at, tookMs: clock.monotonic() - begun, jobs, isPart: cursor !== null }
-    return this.#last
+    return { at, tookMs: clock.monotonic() - begun, jobs, isPart: cursor !== null }
   }
 }
 

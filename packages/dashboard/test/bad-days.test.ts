@@ -17,6 +17,7 @@ import { createDashboard } from '../src/index.ts'
 import type { JobLine, JobView, LateView, Page, RunView, SurveyView } from '../src/wire.ts'
 import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from './effort.ts'
+import { fillHistory } from './fill.ts'
 import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
 
 let browser: TestBrowser
@@ -206,6 +207,11 @@ describe('many jobs', () => {
       ),
     )
     const dashboard = createDashboard({ client, basePath, authorize: () => true })
+    // The fourth run of each has failed.
+    const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
+    for (const job of hasFailed)
+      await fillHistory(storage, { job, tasks: ['only'], runs: 4, last: Date.now() - 60_000 })
+    await fillHistory(storage, { job: 'job-1', tasks: ['only'], runs: 3, last: Date.now() - 60_000 })
     const headers = { 'accept-encoding': 'gzip' }
     const first = await Promise.all(
       ['/', '/api/session', '/api/overview', '/api/jobs'].map((path) => ask(dashboard, path, { headers })),
@@ -221,6 +227,25 @@ describe('many jobs', () => {
       cursor = page.cursor
     } while (cursor !== null)
     expect(new Set(names).size).toBe(count)
+    const failed: string[] = []
+    for (let at: string | null = null; ; ) {
+      const query: string = at === null ? '' : `&cursor=${at}`
+      const page: Page<JobLine> = await jsonOf(ask(dashboard, `/api/jobs?outcome=bad&text=job-1&limit=3${query}`))
+      failed.push(...page.items.map(({ name }) => name))
+      expect(page.items.map(({ counts }) => counts)).toEqual(
+        page.items.map(() => ({ pending: 0, queued: 0, running: 0 })),
+      )
+      at = page.cursor
+      if (at === null) break
+    }
+    expect(failed.toSorted()).toEqual(hasFailed.filter((name) => name.startsWith('job-1')).toSorted())
+    expect(
+      Object.keys(await jsonOf<object>(ask(dashboard, '/api/sparklines?outcome=bad&text=job-10'))).toSorted(),
+    ).toEqual(hasFailed.filter((name) => name.startsWith('job-10')).toSorted())
+    await post(dashboard, '/api/pause', { job: 'job-10' })
+    const changed = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?outcome=bad&paused=true'))
+    expect(changed.items.map(({ name }) => name)).toEqual(['job-10'])
+    await post(dashboard, '/api/resume', { job: 'job-10' })
     const surveys = await Promise.all([1, 2, 3].map(() => jsonOf<SurveyView>(ask(dashboard, '/api/survey'))))
     expect(surveys.map(({ jobs, at }) => [jobs, at])).toEqual(surveys.map(() => [count, surveys[0]?.at]))
     const plan = await jsonOf(

@@ -87,13 +87,29 @@ const jobs: Read = {
   action: 'open',
   about: 'all',
   takes: [...jobFilterNames, 'limit', 'cursor'],
-  async answer({ client, input, access, options, now }): Promise<Page<JobLine>> {
-    const filter = { ...jobsFilterOf(input), ...pageOf(input), include: ['lastRun', 'counts'] as const }
-    const { items, cursor } = await client.jobs(filter, options)
+  async answer(call): Promise<Page<JobLine>> {
+    const { client, access, options } = call
+    const { items, cursor } = await jobsOf(call, ['lastRun', 'counts'])
     const lines: JobLine[] = []
-    for (const job of items) if (await access.may('view', job.name)) lines.push(jobLineOf(job, now))
-    return { items: lines, cursor }
+    for (const job of items) if (await access.may('view', job.name)) lines.push(job)
+    const counted = lines.map(async (job) => ({
+      ...job,
+      counts: job.counts ?? (await client.counts(job.name, options)),
+    }))
+    return { items: await Promise.all(counted), cursor }
   },
+}
+
+/** A page of jobs. How they ended last is known of a look at all of them. */
+async function jobsOf(
+  { client, input, options, surveys, now }: Call,
+  include: NonNullable<JobsFilter['include']>,
+): Promise<Page<JobLine>> {
+  const [filter, page] = [jobsFilterOf(input), pageOf(input)]
+  const kept = filter.lastOutcome === undefined ? null : await surveys.jobs(filter, page)
+  if (kept !== null) return kept
+  const { items, cursor } = await client.jobs({ ...filter, ...page, include }, options)
+  return { items: items.map((job) => jobLineOf(job, now)), cursor }
 }
 
 const sparklines: Read = {
@@ -102,8 +118,9 @@ const sparklines: Read = {
   action: 'open',
   about: 'all',
   takes: [...jobFilterNames, 'limit', 'cursor'],
-  async answer({ client, input, access, options }): Promise<Readonly<Record<string, readonly Bar[]>>> {
-    const { items } = await client.jobs({ ...jobsFilterOf(input), ...pageOf(input) }, options)
+  async answer(call): Promise<Readonly<Record<string, readonly Bar[]>>> {
+    const { client, access, options } = call
+    const { items } = await jobsOf(call, [])
     const found: Record<string, readonly Bar[]> = Object.create(null)
     for (const { name } of items) {
       if (!(await access.may('view', name))) continue
