@@ -192,7 +192,15 @@ describe('pause and resume', () => {
       out: expect.stringContaining('Would resume 1.'),
     })
     expect(await ask(['resume', '--match', 'report'])).toMatchObject({ code: 2 })
-    expect(await json('resume', '--match', 'report', '--yes')).toEqual({ dryRun: false, jobs: ['nightly-report'] })
+    expect(await json('resume', '--match', 'report', '--yes', '--reason', 'there is room')).toEqual({
+      dryRun: false,
+      jobs: ['nightly-report'],
+    })
+    expect((await json('job', 'nightly-report')).job).toMatchObject({
+      paused: null,
+      resumed: { reason: 'there is room', actor: 'joe' },
+    })
+    expect((await ask(['job', 'nightly-report'])).out).toMatch(/resumed .*\n.*there is room\n.*joe/)
     expect(await paused()).toEqual([evilName, 'import'])
   })
 

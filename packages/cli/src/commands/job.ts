@@ -13,7 +13,7 @@ export const job: Command = {
     const info = await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: info })
     const { out, times } = context
-    const { counts, lastRun, lastSuccessAt, paused, silentSince } = info
+    const { counts, lastRun, lastSuccessAt, paused, resumed, silentSince } = info
     out.fields([
       ['job', out.styles.bold(info.name)],
       ['id', info.id],
@@ -26,8 +26,9 @@ export const job: Command = {
       ['next', info.nextAt === null ? 'never' : times.full(info.nextAt)],
       ['paused', paused === null ? null : out.styles.yellow(text`since ${times.full(paused.at)}`)],
       ['until', paused === null || paused.until === null ? null : out.styles.yellow(times.full(paused.until))],
-      ['reason', paused?.reason ?? null],
-      ['by', paused?.actor ?? null],
+      ['resumed', paused !== null || resumed === null ? null : times.full(resumed.at)],
+      ['reason', (paused ?? resumed)?.reason ?? null],
+      ['by', (paused ?? resumed)?.actor ?? null],
       [
         'last run',
         lastRun === null ? 'none' : text`${lastRun.state}, ${times.full(lastRun.scheduledAt)}, ${lastRun.id}`,

@@ -51,8 +51,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   const empty = sqliteStorage({ file: ':memory:' })
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
-  // It waits by the real clock: an answer does not come by itself.
-  const lost = createClient({ storage: away, callTimeout: 50, logger: silentLogger })
+  // It goes by the real clock: calls are tried again.
+  const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {
     const logger = { error: () => undefined }
