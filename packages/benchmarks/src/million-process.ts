@@ -14,6 +14,8 @@ export interface MillionOrder {
   /** `fill` stores the jobs; `watch` starts a node among them, and looks what it costs. */
   readonly does: 'fill' | 'watch'
   readonly count: number
+  /** How often each job is due. */
+  readonly everyMinutes: number
   /** Epoch milliseconds: nothing is due before. */
   readonly dueFrom: number
   /** By how much the clock of the node is ahead. */
@@ -41,10 +43,9 @@ export interface Watched {
 
 const listLength = 10_000
 
-/** Each job is due every 15 minutes, and each second as many as any other. */
-const phases = 900
-
 const order = JSON.parse(process.argv[2] ?? '') as MillionOrder
+// Each second as many are due as any other.
+const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
@@ -82,7 +83,7 @@ async function fill(): Promise<Filled> {
 
 function billing(index: number, start: number) {
   const phase = index % phases
-  const schedule = cron(`${phase % 60} ${Math.floor(phase / 60)}/15 * * * *`, { start })
+  const schedule = cron(`${phase % 60} ${Math.floor(phase / 60)}/${order.everyMinutes} * * * *`, { start })
   const tasks = [{ name: 'bill', handler: 'bill', data: { tenant: `tenant-${index}` } }]
   return defineJob({ name: `bill-${index}`, schedule, tasks })
 }

@@ -10,6 +10,10 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
+/** So many are to be due each second, as far as that goes with jobs that are due so often. */
+const dueEachSecond = 1000
+const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
+
 const day = 86_400_000
 
 /** Before it is looked at, a node is left alone for so long. */
@@ -44,8 +48,8 @@ export const millionSuite: Suite = {
       columns: [`with ${count.toLocaleString('en-US')} jobs`, ''],
       rows,
       notes: [
-        'Added in lists of 10,000, of a cron schedule each that fires every 15 minutes, spread over its seconds. Two nodes, one',
-        `after the other, each in a process of its own, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
+        `Added in lists of 10,000, of a cron schedule each that fires every ${everyMinutesOf(count)} minutes, spread over its seconds. Two`,
+        `nodes, one after the other, each in a process of its own, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
         'a clock that is a day ahead, when each second has its share.',
         'Heap: what the node holds after garbage collection, beyond what its process held before. Lateness: to the handler.',
       ],
@@ -58,7 +62,15 @@ async function measure(
   { count, watchMs }: { readonly count: number; readonly watchMs: number },
 ): Promise<readonly (readonly [string, string])[]> {
   const dueFrom = Date.now() + day
-  const common = { url, count, dueFrom, aheadMs: 0, watchAfterMs: settlingMs, watchMs }
+  const common = {
+    url,
+    count,
+    everyMinutes: everyMinutesOf(count),
+    dueFrom,
+    aheadMs: 0,
+    watchAfterMs: settlingMs,
+    watchMs,
+  }
   const { perSecond } = await run<Filled>({ ...common, does: 'fill' })
   const idle = await run<Watched>({ ...common, does: 'watch' })
   const busy = await run<Watched>({ ...common, does: 'watch', aheadMs: dueFrom - Date.now() })
@@ -77,6 +89,10 @@ async function measure(
     ['busy, of a core', `${busy.cpuPercent.toFixed(1)} %`],
     ['busy, heap', `${busy.heapMegabytes.toFixed(1)} MB`],
   ]
+}
+
+function everyMinutesOf(count: number): number {
+  return periods.findLast((minutes) => minutes * 60 * dueEachSecond <= count) ?? 1
 }
 
 async function run<Measured>(order: MillionOrder): Promise<Measured> {
