@@ -40,6 +40,7 @@ import {
   judgeCreate,
   pausedUntil,
   judgeSettle,
+  placesOf,
   passesSlot,
   recoveredOccurrence,
   requeued,
@@ -227,8 +228,10 @@ export class OccurrenceSteps extends JobSteps {
   /** Whether another occurrence of a job that must not overlap runs, or is active while this one waited for its time. */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
-    if (this.jobs.get(jobId)?.overlap.policy === 'allow') return false
-    return this.liveOf(jobId, 'running').length > 0 || (this.isDelayed(record) && this.activeCount(jobId) > 0)
+    const places = placesOf((this.jobs.get(jobId) as JobRecord).overlap)
+    return (
+      this.liveOf(jobId, 'running').length >= places || (this.isDelayed(record) && this.activeCount(jobId) >= places)
+    )
   }
 
   noticesFor({ node, incarnation }: Owner): CancelNotice[] {
@@ -255,7 +258,7 @@ export class OccurrenceSteps extends JobSteps {
     const taken = woken === null || taker === undefined ? null : this.takeWoken(woken, taker, now)
     return taken === null
       ? { outcome: 'ok', woken, cancelRequested }
-      : { outcome: 'ok', woken: null, cancelRequested, taken }
+      : { outcome: 'ok', woken: this.wokenToo, cancelRequested, taken }
   }
 
   answerRepeated({ change, takeNext }: SettleItem, cancelRequested: string | null): SettleAnswer {
