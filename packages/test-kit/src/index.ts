@@ -3,6 +3,7 @@ export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
+export { onePlaceMore } from './sabotage/one-place-more.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'
 export { raceForSlots } from './slot-race.ts'
 export {

@@ -20,6 +20,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
+  'one-place-more': { minutes: 0.15, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
 }
 
 it('every sabotage is tried', () => {

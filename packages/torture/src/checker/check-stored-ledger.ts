@@ -13,6 +13,7 @@ export function checkedJob({ name, cron: expression, settings }: WorkloadJob): C
     id: jobId(name),
     name,
     isExclusive: settings.overlapPolicy !== 'allow',
+    places: settings.maxConcurrency ?? 1,
     *slots(after, until) {
       for (let at = schedule.nextMs(after); at !== null && at <= until; at = schedule.nextMs(at)) yield at
     },

@@ -24,6 +24,8 @@ export interface CheckedJob {
   readonly name: string
   /** No two occurrences run at once. */
   readonly isExclusive: boolean
+  /** How many of them may be active at once, where it is exclusive. */
+  readonly places: number
   /** The instants of the schedule after one and up to another, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { forgetWake, ignoreToken, splitOverlap } from '@jobistemer/test-kit'
+import { forgetWake, ignoreToken, onePlaceMore, splitOverlap } from '@jobistemer/test-kit'
 import { createTwice } from './create-twice.ts'
 
 const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
@@ -7,6 +7,7 @@ const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
   ['create-twice', createTwice],
   ['split-overlap', splitOverlap],
   ['forget-wake', forgetWake],
+  ['one-place-more', onePlaceMore],
 ])
 
 /** The names of the ways in which a storage can be broken, to check that the checks find it. */

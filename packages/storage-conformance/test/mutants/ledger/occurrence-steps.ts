@@ -15,6 +15,7 @@ import type {
   JobRecord,
   OccurrenceAddress,
   OccurrenceRecord,
+  OverlapRule,
   Owner,
   ReapAnswer,
   ReapItem,
@@ -103,14 +104,14 @@ export class OccurrenceSteps extends JobSteps {
     const head = { ...before, cancelsBelow: this.jobs.get(before.id)?.cancelsBelow ?? null }
     const decision = decideOverlap({
       kind: item.kind,
-      overlap: head.overlap,
+      overlap: this.overlapOf(head),
       paused: now < this.pausedUntil(head),
       slotPaused: this.isSlotPaused(head, item.scheduledAt, now),
       startable: isStartable(item, now),
       delayed: isForLater(item, now),
       pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
       running: this.liveOf(head.id, 'running').length,
-      queued: this.liveOf(head.id, 'queued').length,
+      queued: this.queuedBefore(head),
       superseded,
     })
     const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
@@ -120,6 +121,14 @@ export class OccurrenceSteps extends JobSteps {
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
     if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)
+  }
+
+  overlapOf({ overlap }: JobRecord): OverlapRule {
+    return overlap
+  }
+
+  queuedBefore({ id }: JobRecord) {
+    return this.liveOf(id, 'queued').length
   }
 
   /** Those that a newer one takes the place of. */
