@@ -65,7 +65,9 @@ function stuckReason(
     case 'pending': {
       const waited = now - Math.max(record.dueAt, record.createdAt)
       const running = active.filter(({ id, state }) => id !== record.id && state === 'running').length
-      return waited > 75_000 && running < places ? `it is pending for ${waited} ms, and ${running} of its job run` : null
+      return waited > 75_000 && running < places
+        ? `it is pending for ${waited} ms, and ${running} of its job run`
+        : null
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, and nothing is active that could wake it'

@@ -206,7 +206,8 @@ async function update({ world, life, job, patience }: Stage): Promise<string> {
     ...(random.chance(0.5) && {
       schedule: every(random.pick([1000, 3000, 10_000, 30_000]), { phaseMs: random.pick([0, 0, 500]) }),
     }),
-    ...(random.chance(0.6) && (world.hasPlaces ? withPlaces(drawSettings(random, job.overlaps), random) : drawSettings(random, job.overlaps))),
+    ...(random.chance(0.6) &&
+      (world.hasPlaces ? withPlaces(drawSettings(random, job.overlaps), random) : drawSettings(random, job.overlaps))),
     ...(random.chance(0.2) && { executionTimeout: random.pick([3000, 10_000, 30_000]) }),
   }
   const from = now + random.whole(-10_000, 30_000)

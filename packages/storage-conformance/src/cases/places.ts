@@ -127,7 +127,9 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     expectCreated(await node.create(slotItem({ ...job, version: head.version }, 7, { run: true })), 'queued')
   },
 
-  'one that has waited for its time is queued when all places are taken, and starts when one is free': async (world) => {
+  'one that has waited for its time is queued when all places are taken, and starts when one is free': async (
+    world,
+  ) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue', maxConcurrency: 2 })
     const items: CreateItem[] = []
