@@ -3,6 +3,7 @@ import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
+import { isolationSuite } from './isolation/isolation-suite.ts'
 import { listsSuite } from './lists-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
@@ -29,6 +30,7 @@ const suites: readonly Suite[] = [
   queuesSuite,
   listsSuite,
   loopSuite,
+  isolationSuite,
   definitionsSuite,
   millionSuite,
   redisSuite,
@@ -43,7 +45,7 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -52,10 +54,13 @@ const { values, positionals: names } = parseArgs({
     jobs: { type: 'string' },
     occurrences: { type: 'string' },
     nodes: { type: 'string' },
+    storages: { type: 'string' },
+    loads: { type: 'string' },
   },
 })
 const { smoke } = values
 const nodes = values.nodes?.split(',').map(Number)
+const [storages, loads] = [values.storages, values.loads].map((list) => list?.toLowerCase().split(','))
 const counts: { jobs?: number; occurrences?: number } = {}
 for (const name of ['jobs', 'occurrences'] as const) if (values[name] !== undefined) counts[name] = Number(values[name])
 const wrong = (['jobs', 'occurrences'] as const).find((name) => {
@@ -76,6 +81,6 @@ if (unknown !== undefined) {
   for (const suite of suites) {
     if (names.length > 0 && !names.includes(suite.name)) continue
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
-    console.log(printTable(await suite.run({ smoke, nodes, ...counts })))
+    console.log(printTable(await suite.run({ smoke, nodes, storages, loads, ...counts })))
   }
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startPostgres, startRedis } from '@jobistemer/test-servers'
 import type { Filled, MillionOrder, Watched } from './million-process.ts'
-import { formatRate, type Suite } from './suite.ts'
+import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
@@ -19,7 +19,7 @@ const settlingMs = 5000
 export const millionSuite: Suite = {
   name: 'million',
   title: 'A node among a great many stored data jobs',
-  async run({ smoke, jobs }) {
+  async run({ smoke, jobs, storages }) {
     const count = jobs ?? (smoke ? 9000 : 1_000_000)
     const watchMs = smoke ? 2000 : 30_000
     const rows: string[][] = []
@@ -32,6 +32,7 @@ export const millionSuite: Suite = {
         ['Redis', redis.url],
         ['PostgreSQL', postgres.url],
       ] as const) {
+        if (!isWanted(storages, name)) continue
         const measured = await measure(url, { count, watchMs })
         for (const [part, figure] of measured) rows.push([`${name}, ${part}`, figure])
       }

@@ -5,6 +5,10 @@ export interface BenchmarkOptions {
   readonly jobs?: number
   /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
   readonly nodes?: readonly number[] | undefined
+  /** Which storages are measured, in lower case, where there are several. Default: all. */
+  readonly storages?: readonly string[] | undefined
+  /** Which loads are measured, where there are several that take long. Default: all. */
+  readonly loads?: readonly string[] | undefined
   /** How many occurrences run, where it is looked at what they leave. Default: as many as the benchmark is about. */
   readonly occurrences?: number
 }
@@ -33,6 +37,12 @@ export function printTable({ columns, rows, notes }: Table): string {
       .join('  ')
   const rule = widths.map((width) => '-'.repeat(width)).join('  ')
   return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
+}
+
+/** Whether a storage or a load is one of those that are wanted, by the first word of its name. */
+export function isWanted(wanted: readonly string[] | undefined, name: string): boolean {
+  const [word = ''] = name.toLowerCase().replaceAll(',', '').split(/[ /]/)
+  return wanted === undefined || wanted.includes(word)
 }
 
 export function formatRate(perSecond: number): string {

@@ -99,9 +99,16 @@ export {
   type TaskList,
 } from './job/define-job.ts'
 export {
+  type IsolatedResourceLimits,
+  type Isolation,
+  type IsolationOptions,
+  isolatedHandler,
+} from './job/isolated-work.ts'
+export {
   type BackfillReference,
   type CoveredSpan,
   defineTask,
+  type IsolatedTaskContext,
   type OccurrenceContext,
   type PreviousRun,
   type RunnableTask,

@@ -183,4 +183,22 @@ describe('a profile', () => {
     expect(digest).not.toBe(codeWith([...manyOfData.slice(1), coded], ['work']).digest)
     expect(digest).toBe(codeWith(manyOfData.toReversed(), ['work']).digest)
   })
+
+  it('of those that stand by for a job, each has a place of its own, and the one that goes first has none', async () => {
+    const members: Member[] = ['a', 'b', 'c', 'd'].map((name) => ({ name }))
+    // It has no code for these jobs.
+    members.push({ name: 'e', profile: { handlers: [], jobs: '' } })
+    const all = await Promise.all(
+      members.map((self) =>
+        precedenceOf(
+          self,
+          members.filter((one) => one !== self),
+        ),
+      ),
+    )
+    for (const job of jobs.slice(0, 50)) {
+      const standing = all.slice(0, 4).filter((precedence) => precedence.rankOf(job) > 0)
+      expect(standing.map((precedence) => precedence.standbyRankOf(job)).sort()).toEqual([0, 1, 2])
+    }
+  })
 })

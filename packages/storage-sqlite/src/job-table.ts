@@ -336,7 +336,7 @@ export class JobTable {
       key,
     )
     this.#insertVersion(row, version)
-    this.#remember(job.id, row)
+    // Of many that are added, few are asked for soon: the row of one is remembered when it is.
     this.added++
   }
 

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startRedis } from '@jobistemer/test-servers'
 import { loadNote } from '../load-note.ts'
-import { median, type Suite } from '../suite.ts'
+import { isWanted, median, type Suite } from '../suite.ts'
 import { type Failover, killFirst } from './failover-round.ts'
 
 /** How late slots are while the node that goes first for them is killed. */
 export const failoverSuite: Suite = {
   name: 'failover',
   title: 'Lateness of slots when the node that goes first for them is killed',
-  async run({ smoke }) {
+  async run({ smoke, storages }) {
     const rows: string[][] = []
     const kills = smoke ? 1 : 10
     const options = smoke
@@ -26,8 +26,8 @@ export const failoverSuite: Suite = {
     const redis = await startRedis({ config: { appendonly: 'yes' } })
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-failover-'))
     try {
-      rows.push(row('Redis', await killAt(redis.url)))
-      rows.push(row('SQLite', await killAt(join(folder, 'jobs.db'))))
+      if (isWanted(storages, 'Redis')) rows.push(row('Redis', await killAt(redis.url)))
+      if (isWanted(storages, 'SQLite')) rows.push(row('SQLite', await killAt(join(folder, 'jobs.db'))))
     } finally {
       await redis.stop()
       rmSync(folder, { recursive: true, force: true })

@@ -5,7 +5,7 @@ import { startRedis } from '@jobistemer/test-servers'
 import { Redis } from 'ioredis'
 import { quantile } from '../in-flight.ts'
 import { loadNote } from '../load-note.ts'
-import { formatRate, type Suite } from '../suite.ts'
+import { formatRate, isWanted, type Suite } from '../suite.ts'
 import { Fleet } from './fleet.ts'
 import { keepTime, rest, type Site, workOff } from './node-rounds.ts'
 import { callsOf, printCalls, type Spent } from './spent.ts'
@@ -28,10 +28,13 @@ interface Load {
 export const nodesSuite: Suite = {
   name: 'nodes',
   title: 'Several node processes on one Redis, and on one SQLite file',
-  async run({ smoke, nodes }) {
+  async run({ smoke, nodes, storages, loads }) {
     const rows: string[][] = []
     const notes: string[] = []
-    const isWanted = (size: number) => nodes === undefined || nodes.includes(size)
+    const isSize = (size: number) => nodes === undefined || nodes.includes(size)
+    const measure = async (name: string, fleetSizes: readonly number[], site: Site, load: Load) => {
+      if (isWanted(storages, name)) await compare(name, fleetSizes, site, load, { rows, notes, loads })
+    }
     const redis = await startRedis({ config: { appendonly: 'yes' } })
     const client = new Redis(redis.url)
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
@@ -41,12 +44,12 @@ export const nodesSuite: Suite = {
       const loadOfRedis = smoke
         ? few
         : { rates: [1000, 5000, 10_000], jobsOfEach: 125, seconds: 6, backlog: 40_000, settleMs: 2000 }
-      await compare('Redis', smoke ? [1, 2] : sizes.filter(isWanted), onRedis, loadOfRedis, { rows, notes })
+      await measure('Redis', smoke ? [1, 2] : sizes.filter(isSize), onRedis, loadOfRedis)
       const onSqlite = { address: join(folder, 'jobs.db'), serverCpu: null }
       const loadOfSqlite = smoke
         ? { ...few, jobsOfEach: 0 }
         : { rates: [500, 2000], jobsOfEach: 0, seconds: 6, backlog: 10_000, settleMs: 6000 }
-      await compare('SQLite', smoke ? [1, 2] : sqliteSizes.filter(isWanted), onSqlite, loadOfSqlite, { rows, notes })
+      await measure('SQLite', smoke ? [1, 2] : sqliteSizes.filter(isSize), onSqlite, loadOfSqlite)
     } finally {
       client.disconnect()
       await redis.stop()
@@ -77,7 +80,11 @@ async function compare(
   fleetSizes: readonly number[],
   site: Site,
   load: Load,
-  { rows, notes }: { readonly rows: string[][]; readonly notes: string[] },
+  {
+    rows,
+    notes,
+    loads: wanted,
+  }: { readonly rows: string[][]; readonly notes: string[]; readonly loads: readonly string[] | undefined },
 ): Promise<void> {
   const ofOne = new Map<string, Spent>()
   const most = Math.max(...fleetSizes)
@@ -85,21 +92,27 @@ async function compare(
     const base = ofOne.get(what) ?? spent
     ofOne.set(what, base)
     const late = spent.lateness.length === 0 ? [] : [0.5, 0.99].map((share) => `${quantile(spent.lateness, share)} ms`)
-    rows.push([`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late])
+    const row = [`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late]
+    rows.push(row)
+    // Whoever has time for a part only is to see that part.
+    console.error(row.join('  '))
     if (size !== 1 && size !== most) return
     const calls = printCalls(spent, spent.runs / 1000)
     const asked =
       spent.asked === 0 ? '' : ` Slots asked for: ${(spent.asked / spent.runs).toFixed(2)} for each that ran.`
     notes.push(`${name}, ${what}, ${size} nodes, calls for 1,000: ${calls}.${asked}`)
+    console.error(notes.at(-1))
   }
   const { seconds, settleMs } = load
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
       // Each node has its own code to compile: with fewer, many nodes seem to be slow.
-      const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
-      add(size, 'backlog', backlog.spent, backlog.ms)
-      if (size === most) {
+      if (isWanted(wanted, 'backlog')) {
+        const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
+        add(size, 'backlog', backlog.spent, backlog.ms)
+      }
+      if (size === most && isWanted(wanted, 'rest')) {
         notes.push(
           `${name}, ${size} nodes at rest: ${printRest(await rest(fleet, { ...site, seconds }), size * seconds)}`,
         )
@@ -107,7 +120,7 @@ async function compare(
       const loads = [
         ...load.rates.map((jobs) => ({ what: `${jobs.toLocaleString('en-US')} slots/s`, jobs })),
         { what: 'slots of each', jobs: load.jobsOfEach * size },
-      ].filter(({ jobs }) => jobs > 0)
+      ].filter(({ what, jobs }) => jobs > 0 && isWanted(wanted, what))
       for (const { what, jobs } of loads) {
         const prefix = `${what.replaceAll(/[^a-z0-9]/g, '-')}-${size}`
         add(size, what, await keepTime(fleet, site, { prefix, jobs, seconds, settleMs }), seconds * 1000)

@@ -24,10 +24,18 @@ export interface Start {
   readonly at: number
 }
 
+/** That the process has loaded its code, and begins with its work. */
+export interface Begin {
+  readonly node: string
+  /** Epoch milliseconds. */
+  readonly beginsAt: number
+}
+
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, heartbeat } = order
 // Also when whoever measures has ended, and the storage with it.
 process.on('disconnect', () => process.exit())
+process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)
 // Far away: such a job runs only what is asked for.
 const schedule = cron('0 0 0 1 1 * 2099')

@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startNode } from './start-node.ts'
-import type { Start, TakeoverOrder } from './takeover-process.ts'
+import type { Begin, Start, TakeoverOrder } from './takeover-process.ts'
 
 const program = new URL('./takeover-process.js', import.meta.url)
 
 /** So many nodes start at the same time: more would make the others late. */
 const startsAtOnce = 4
 
-export type Way = 'kill -9' | 'shutdown' | 'same name'
+export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
 
 /** A node in the middle of a task. */
 interface Victim {
@@ -26,6 +26,8 @@ export class TakeoverRound {
   /** A few more than are needed: some may begin on another node than they should. */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
+  /** When the last process of a node began with its work. */
+  readonly #begins = new Map<string, number>()
   readonly #children: ChildProcess[] = []
   #used = 0
 
@@ -50,7 +52,12 @@ export class TakeoverRound {
       // While those are still taken for living.
       const shutdown = await this.#shutDown()
       const restarted = await this.#restart()
-      return { 'kill -9': await Promise.all(killed), shutdown, 'same name': restarted }
+      return {
+        'kill -9': await Promise.all(killed),
+        shutdown,
+        'same name': restarted.map(({ fromProcess }) => fromProcess),
+        'same name, without its loading': restarted.map(({ fromBegin }) => fromBegin),
+      }
     } finally {
       for (const child of this.#children) child.kill('SIGKILL')
     }
@@ -66,15 +73,17 @@ export class TakeoverRound {
     return times
   }
 
-  async #restart(): Promise<readonly number[]> {
-    const times: number[] = []
+  async #restart(): Promise<readonly { readonly fromProcess: number; readonly fromBegin: number }[]> {
+    const times: { readonly fromProcess: number; readonly fromBegin: number }[] = []
     for (const victim of await this.#prepare('restarted')) {
       const ended = once(victim.child, 'exit')
       victim.child.kill('SIGKILL')
       await ended
       const beginsAt = Date.now()
       const next = this.#start(victim.node)
-      times.push(await this.#runAgain(victim, beginsAt))
+      const fromProcess = await this.#runAgain(victim, beginsAt)
+      const loadMs = (this.#begins.get(victim.node) ?? beginsAt) - beginsAt
+      times.push({ fromProcess, fromBegin: fromProcess - loadMs })
       ;(await next).kill('SIGKILL')
     }
     return times
@@ -107,9 +116,14 @@ export class TakeoverRound {
       jobs: this.#jobs,
       heartbeat: this.#heartbeat,
     }
-    const child = await startNode(program, order, (message) => this.#starts.push(message as Start))
+    const child = await startNode(program, order, (message) => this.#hear(message as Start | Begin))
     this.#children.push(child)
     return child
+  }
+
+  #hear(message: Start | Begin): void {
+    if ('beginsAt' in message) this.#begins.set(message.node, message.beginsAt)
+    else this.#starts.push(message)
   }
 
   async #runAgain({ job }: Victim, since: number): Promise<number> {

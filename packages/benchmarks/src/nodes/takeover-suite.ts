@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDynamoDB, startRedis } from '@jobistemer/test-servers'
 import { loadNote } from '../load-note.ts'
-import { median, type Suite } from '../suite.ts'
+import { isWanted, median, type Suite } from '../suite.ts'
 import { createDynamoDBTable } from './open-storage.ts'
 import { TakeoverRound, type Way } from './takeover-round.ts'
 
@@ -11,7 +11,7 @@ import { TakeoverRound, type Way } from './takeover-round.ts'
 export const takeoverSuite: Suite = {
   name: 'takeover',
   title: 'From the end of a node in the middle of a task until another one runs that again',
-  async run({ smoke }) {
+  async run({ smoke, storages }) {
     const rows: string[][] = []
     const measure = async (name: string, address: string) => {
       const times = await new TakeoverRound(address, {
@@ -28,16 +28,16 @@ export const takeoverSuite: Suite = {
         ])
       }
     }
-    await onSqlite((file) => measure('SQLite', file))
-    await onRedis((url) => measure('Redis', url))
-    await onDynamoDB((endpoint) => measure('DynamoDB Local', endpoint))
+    if (isWanted(storages, 'SQLite')) await onSqlite((file) => measure('SQLite', file))
+    if (isWanted(storages, 'Redis')) await onRedis((url) => measure('Redis', url))
+    if (isWanted(storages, 'DynamoDB Local')) await onDynamoDB((endpoint) => measure('DynamoDB Local', endpoint))
     return {
       columns: ['ends by', 'nodes', 'median', 'longest', 'wanted'],
       rows,
       notes: [
         'Default options: heartbeats of 5 s, dead after 30 s; on DynamoDB 10 s and 60 s. One more node lives throughout.',
         'shutdown: without a grace period. same name: a node of this name starts after the kill -9, and is counted from there,',
-        'the start of its process included.',
+        'the start of its process included; without its loading: from when the code of that process was loaded.',
         loadNote(),
       ],
     }

@@ -11,7 +11,20 @@ export function fingerprintOf(value: unknown): string {
 /** Whether two pieces of plain data have equal fingerprints. */
 export function isSameData(left: unknown, right: unknown): boolean {
   // Nearly always the members stand in the same order.
-  return JSON.stringify(left) === JSON.stringify(right) || canonicalJson(left) === canonicalJson(right)
+  return isAlike(left, right) || canonicalJson(left) === canonicalJson(right)
+}
+
+/** Whether they are equal, with their members in the same order. */
+function isAlike(left: unknown, right: unknown): boolean {
+  if (left === right) return true
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
+  const names = Object.keys(left)
+  const others = Object.keys(right)
+  if (names.length !== others.length || Array.isArray(left) !== Array.isArray(right)) return false
+  return names.every((name, index) => {
+    const [one, other] = [left, right] as Readonly<Record<string, unknown>>[]
+    return name === others[index] && isAlike(one?.[name], other?.[name])
+  })
 }
 
 function canonicalJson(value: unknown): string {
@@ -19,10 +32,30 @@ function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   const object = value as Readonly<Record<string, unknown>>
   let members = ''
-  for (const name of Object.keys(object).sort()) {
+  for (const name of sortedNames(object)) {
     const member = object[name]
     if (member === undefined) continue
-    members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(member)}`
+    members += `${members === '' ? '' : ','}${quoted(name)}:${canonicalJson(member)}`
   }
   return `{${members}}`
+}
+
+function sortedNames(object: object): readonly string[] {
+  const names = Object.keys(object)
+  for (let index = 1; index < names.length; index++) {
+    if ((names[index - 1] as string) > (names[index] as string)) return names.sort()
+  }
+  return names
+}
+
+// The same few members stand in every definition. Bounded, since a user's data may have any.
+const quotedNames = new Map<string, string>()
+const mostQuoted = 1000
+
+function quoted(name: string): string {
+  const known = quotedNames.get(name)
+  if (known !== undefined) return known
+  const text = JSON.stringify(name)
+  if (quotedNames.size < mostQuoted) quotedNames.set(name, text)
+  return text
 }

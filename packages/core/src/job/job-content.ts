@@ -15,16 +15,33 @@ export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates'>
 const mostBytes = 262_144
 
 function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
-  // Far from it, as nearly all are: a name and a few settings need no count.
-  if (tasks.length < 100 && tasks.every(({ data }) => data === undefined)) return
+  // Far from it, as nearly all are: a name and a few settings need no count, and a little data a rough one.
+  const few = mostBytes / 4
+  const unbounded = [definition.schedule, ...tasks.map((task) => task.data)]
+  if (tasks.length < 100 && mostBytesOf(unbounded, few) <= few) return
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= mostBytes) return
   throw new JobistemerError('DATA_TOO_LARGE', {
     message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostBytes} are allowed.`,
     field: 'tasks',
     value: bytes,
-    remedy: 'Give its tasks less data, and hand on where the rest is.',
+    remedy: 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.',
   })
+}
+
+/** More than the JSON of the data takes, in bytes; what exceeds `enough` is not counted. */
+function mostBytesOf(data: unknown, enough: number): number {
+  // A UTF-16 unit takes six bytes at most, as an escape.
+  if (typeof data === 'string') return 6 * data.length + 2
+  // No number takes more than 24.
+  if (typeof data !== 'object' || data === null) return 24
+  let bytes = 2
+  for (const name of Object.keys(data)) {
+    if (bytes > enough) break
+    const member = (data as Readonly<Record<string, unknown>>)[name]
+    bytes += 6 * name.length + 4 + mostBytesOf(member, enough - bytes)
+  }
+  return bytes
 }
 
 function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings, mostQueued: number): void {

@@ -9,6 +9,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
+import type { Standby } from '../nodes/standby.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { initialRuns } from '../run/task-run-records.ts'
 import { displace } from './displace.ts'
@@ -29,9 +30,19 @@ export class SlotCreator {
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
+  readonly #standby: Pick<Standby, 'answered'>
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+  constructor(
+    engine: EngineContext,
+    options: {
+      registry: JobRegistry
+      capacity: Capacity
+      pool: ExecutionPool
+      standby: Pick<Standby, 'answered'>
+    },
+  ) {
     this.#engine = engine
+    this.#standby = options.standby
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#pool = options.pool
@@ -133,6 +144,7 @@ export class SlotCreator {
 
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
+    this.#standby.answered(job, answer.outcome === 'created')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)

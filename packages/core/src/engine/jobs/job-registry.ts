@@ -31,6 +31,9 @@ export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed
 /** Of so many jobs it is remembered that something was said. */
 const mostSaid = 10_000
 
+/** What is due sooner is held at once: the next look for what comes due may come too late for it. */
+const soonMs = 4000
+
 /** How long an update is left to whoever began it. */
 const updatePatienceMs = 5 * 60_000
 
@@ -200,6 +203,20 @@ export class JobRegistry {
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
     if (own !== undefined && !this.#ownOfUpdated.has(job.id)) this.#ownOfUpdated.set(job.id, own)
     return this.adopt(job, record, change, origin)
+  }
+
+  /**
+   * Of a job that this node has just stored: whether it need not be held, as one of more than a node holds, which is looked
+   * up when it comes due. It is told of as one that is.
+   */
+  leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
+    if (this.#isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
+    const { id } = job
+    if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
+    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + soonMs
+    if (isSoon || !this.plans.runsAsData(record)) return false
+    this.#emitRegistered({ job }, record, change)
+    return true
   }
 
   /** Tells the other nodes of definitions before they are brought into force. */
@@ -382,13 +399,13 @@ export class JobRegistry {
     }
   }
 
-  #emitRegistered(job: RegisteredJob, record: JobRecord, change: RegistrationChange): void {
+  #emitRegistered({ job }: Pick<RegisteredJob, 'job'>, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
     // Of those that come and go as they are due, only what somebody changes is worth a word.
-    if (this.loose.isPartial && isData(job.job) && (change === 'unchanged' || change === 'followed')) return
+    if (this.loose.isPartial && isData(job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
-    const { id: jobId, name: jobName } = job.job
+    const { id: jobId, name: jobName } = job
     events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
   }
 

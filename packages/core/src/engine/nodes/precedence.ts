@@ -72,6 +72,26 @@ export class Precedence {
     return this.#rankIn(common, () => true)
   }
 
+  /**
+   * How many living nodes that can run the job stand by for it before this one, in the order of what is done for all jobs
+   * together: the one that goes first for it is none of them.
+   */
+  standbyRankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
+    const shard = shardOf(job.id)
+    let first = this.#own
+    let before = 0
+    for (const { scores, abilities } of this.#peers) {
+      if (abilities !== null && !abilities.canRun(job)) continue
+      if ((scores[shard] as number) > (first[shard] as number)) first = scores
+      if (this.#goesBefore(scores)) before++
+    }
+    return first !== this.#own && this.#goesBefore(first) ? before - 1 : before
+  }
+
+  #goesBefore(scores: Uint32Array): boolean {
+    return (scores[common] as number) > (this.#own[common] as number)
+  }
+
   #rankIn(shard: number, counts: (peer: Peer) => boolean): number {
     const own = this.#own[shard] as number
     let rank = 0

@@ -19,7 +19,7 @@ const farMarginMs = 600_000
 const looksPerFarLook = 60
 
 /** Steps take up this part of a connection's time at most. */
-const restsPerStep = 4
+const restsPerStep = 9
 const shortestRestMs = 20
 const longestRestMs = 5000
 

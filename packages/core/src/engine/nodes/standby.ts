@@ -1,4 +1,6 @@
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
@@ -8,7 +10,7 @@ import type { Precedence } from './precedence.ts'
 /** So many nodes look as often as slots may be overdue; the others are there in case these die together. */
 const watchers = 2
 
-/** How much less often the others look. */
+/** How much less often the others look, and whoever finds that those that go first are slow and not dead. */
 const patience = 10
 
 /** Every so many looks, all that is overdue is looked for, and not what has become so of late. */
@@ -17,17 +19,38 @@ const looksPerFullLook = 60
 /** A look goes back so much further than the one before: clocks of nodes differ, and so does what they have stored. */
 const overlapMs = 10_000
 
-/** A slot that was left to the nodes that go first, and when it is looked whether they have launched it. */
+/** The others wait so many times as long at most: by then a node that is dead is known to be. */
+const mostOfOthers = 3
+
+/** Of so many that are overdue, the oldest ones, it is seen whether those that are known to be slow have died since. */
+const sample = 20
+
+/** What was taken on, and has no answer after so many looks, is not waited for: it may have been dropped. */
+const longestWait = 5
+
+/** Slots of a job that were left to the nodes that go first: it is looked whether they have launched them. */
 interface Passed {
-  readonly job: RegisteredJob
+  /** The first of which that is not known, and when it is looked. */
   readonly slot: number
   readonly lookAt: number
+  /** The last of them. */
+  last: number
+}
+
+interface Look {
+  readonly due: DueJobs
+  readonly cursor: string | null
 }
 
 /**
  * Launches what the node that goes first has not launched: it is slow, held, or dead, and nobody knows yet. What is
  * overdue is asked for all jobs together, where the storage finds jobs by their next instant; elsewhere the heads of slots
  * that were passed are read.
+ *
+ * Where all nodes have more to do than they can, all slots are overdue, and nodes that ask for those of others as well
+ * make all of them later still. So of the nodes that look, one asks for a slot a `standby` sooner than the next; a
+ * look goes on when what it has found has been launched; and when others had launched most of that, they live, and the
+ * next look waits longer.
  */
 export class Standby {
   readonly #engine: EngineContext
@@ -36,9 +59,22 @@ export class Standby {
   readonly #standbyMs: number
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
-  #passed: Passed[] = []
+  readonly #passed = new Map<RegisteredJob, Passed>()
   #lookedUpTo = Number.NEGATIVE_INFINITY
   #looks = 0
+  /** A look that is to go on where it ended, once what it has found so far has been launched; of slots that were passed, `null`. */
+  #rest: Look | null = null
+  #goesOn = false
+  /** Jobs whose overdue slots this node has taken on since, and of which it has no answer. */
+  readonly #taken = new Set<RegisteredJob>()
+  #waited = 0
+  /** Of what it took on with the present look, how much it has launched, and how much others had. */
+  #launched = 0
+  #wereLaunched = 0
+  /** The last look came to its end, and nothing was overdue. */
+  #hasFoundNothing = false
+  /** So many times as long it is waited until the next look. */
+  #slowness = 1
 
   constructor(
     engine: EngineContext,
@@ -64,19 +100,34 @@ export class Standby {
 
   /** Others have come or gone. */
   membersChanged(): void {
+    this.#slowness = 1
     if (this.#loop.underWay === null) this.#goOn()
   }
 
   /** A slot is left to nodes that go before this one, of which there are `rank`. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     if (this.#findsDueJobs) return
-    this.#passed.push({ job, slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
+    const passed = this.#passed.get(job)
+    if (passed !== undefined) passed.last = slot
+    else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
+  }
+
+  /** What became of a slot that was overdue: this node has launched it, or another one had. */
+  answered(job: RegisteredJob, isLaunched: boolean): void {
+    if (!this.#taken.delete(job)) return
+    if (isLaunched) this.#launched++
+    else this.#wereLaunched++
+    if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
   async #lookAndGoOn(): Promise<void> {
     try {
       this.#engine.now()
       if (this.#engine.isHeldBack) return
+      if (this.#taken.size > 0 && ++this.#waited <= longestWait) return
+      const goesOn = this.#goesOn
+      // The next look comes in its time.
+      if (this.#learn() && goesOn) return
       if (this.#findsDueJobs) await this.#findOverdue()
       else await this.#lookAtPassed()
     } finally {
@@ -86,49 +137,107 @@ export class Standby {
 
   #goOn(): void {
     // Whoever is alone goes first everywhere.
-    if (this.#precedence.isAlone && this.#passed.length === 0) return
-    const isWatcher = !this.#findsDueJobs || this.#precedence.commonRank < watchers
-    this.#loop.runIn(this.#standbyMs * (isWatcher ? 1 : patience))
+    if (this.#precedence.isAlone && this.#passed.size === 0) return
+    const looksOften = !this.#findsDueJobs || this.#precedence.commonRank < watchers
+    const times = looksOften ? this.#slowness : patience * Math.min(this.#slowness, mostOfOthers)
+    this.#loop.runIn(this.#standbyMs * times)
+  }
+
+  /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
+  #learn(): boolean {
+    const areOthersSlow = this.#wereLaunched > this.#launched
+    const most = this.#findsDueJobs ? patience : patience * mostOfOthers
+    if (areOthersSlow) {
+      this.#slowness = Math.min(2 * this.#slowness, most)
+      this.#rest = null
+    } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
+    this.#hasFoundNothing = false
+    this.#goesOn = false
+    this.#taken.clear()
+    this.#waited = 0
+    this.#launched = 0
+    this.#wereLaunched = 0
+    return areOthersSlow
+  }
+
+  get #mostAtOnce(): number {
+    const { maxBatch } = this.#engine
+    return this.#slowness > 1 ? Math.min(sample, maxBatch) : maxBatch
   }
 
   async #findOverdue(): Promise<void> {
+    const { due, cursor } = this.#rest ?? this.#newLook()
+    const end = await this.#takeOnAll(due, cursor)
+    this.#goesOn = end !== null
+    this.#rest = end === null ? null : { due, cursor: end }
+    if (end !== null) return
+    this.#lookedUpTo = due.upTo
+    this.#hasFoundNothing = this.#taken.size === 0
+  }
+
+  #newLook(): Look {
     const upTo = this.#engine.now() - this.#standbyMs
     const isFull = this.#looks++ % looksPerFullLook === 0
-    const after = isFull ? undefined : this.#lookedUpTo - overlapMs
-    let cursor: string | null = null
+    return { due: { upTo, ...(!isFull && { after: this.#lookedUpTo - overlapMs }) }, cursor: null }
+  }
+
+  /** Takes on what is overdue, up to the end of the first page of which there is something to launch. */
+  async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
+    const { storage } = this.#engine
+    const limit = this.#mostAtOnce
+    let cursor = from
     do {
-      const page = await this.#engine.storage.repeated('listJobs', (calls) =>
-        calls.listJobs({
-          due: { upTo, ...(after !== undefined && { after }) },
-          limit: this.#engine.maxBatch,
-          cursor,
-        }),
-      )
+      const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
       await this.#registry.learnTypesOf(page.items)
-      for (const record of page.items) this.#takeOn(record)
+      for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
-    } while (cursor !== null && !this.#loop.isStopped)
-    this.#lookedUpTo = upTo
+    } while (cursor !== null && this.#taken.size === 0 && !this.#loop.isStopped)
+    return cursor
+  }
+
+  /** Nodes that stand by before this one have a `standby` each to be quicker. */
+  #takeOnInTurn(record: JobRecord): void {
+    const tasks = this.#registry.get(record.id)?.job.tasks ?? tasksOf(readJobDocument(record.definition), [])
+    const job = { job: { id: record.id, tasks } }
+    const isOwn = this.#precedence.rankOf(job) === 0
+    const turns = isOwn ? 0 : Math.min(this.#precedence.standbyRankOf(job), watchers)
+    if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return
+    this.#takeOn(record, isOwn)
   }
 
   async #lookAtPassed(): Promise<void> {
     const now = this.#engine.now()
-    const due = this.#passed.filter(({ lookAt }) => lookAt <= now)
-    this.#passed = this.#passed.filter(({ lookAt }) => lookAt > now)
-    const open = due.filter(({ job }) => this.#registry.get(job.job.id) === job)
-    const { maxBatch, storage } = this.#engine
-    for (let start = 0; start < open.length; start += maxBatch) {
-      const group = open.slice(start, start + maxBatch)
-      const ids = group.map(({ job }) => job.job.id)
-      const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      for (const [index, record] of jobs.entries()) {
-        const slot = group[index]?.slot as number
-        if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record)
-      }
+    const due = [...this.#passed].filter(([, { lookAt }]) => lookAt <= now)
+    const limit = this.#mostAtOnce
+    let looked = 0
+    while (looked < due.length && this.#taken.size === 0) {
+      const group = due.slice(looked, looked + limit)
+      looked += group.length
+      const ids = group.map(([{ job }]) => job.id)
+      const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      for (const [index, [job, passed]] of group.entries()) this.#considerPassed(job, passed, jobs[index] ?? null)
     }
+    this.#goesOn = looked < due.length
+    this.#hasFoundNothing = due.length > 0 && this.#taken.size === 0
   }
 
-  #takeOn(record: JobRecord): void {
+  #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
+    this.#passed.delete(job)
+    if (this.#registry.get(job.job.id) !== job) return
+    const rank = this.#precedence.rankOf(job)
+    // What has come meanwhile is looked at in its turn.
+    if (last > slot) this.passed(job, last, rank)
+    if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
+  }
+
+  #takeOn(record: JobRecord, isOwn: boolean): void {
+    this.#moveOn(record)
+    const job = this.#registry.get(record.id)
+    // What is its own says nothing of the others.
+    if (!isOwn && job?.isOverdue) this.#taken.add(job)
+  }
+
+  #moveOn(record: JobRecord): void {
     if (record.deletedAt !== null) return
     const job = this.#registry.get(record.id)
     if (job === undefined) {
@@ -136,6 +245,8 @@ export class Standby {
       if (loose.isPartial && loose.hasRoom) this.#registry.adoptStored(record)
       return
     }
+    // Its slot is on its way: the answer says what there is to say, and to ask for it again would only cost.
+    if (job.isInHand) return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       this.#registry.moveOn(job, record.watermark, record.nextAt)
     } else this.#registry.reload(job)

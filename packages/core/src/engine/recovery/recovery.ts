@@ -11,6 +11,7 @@ import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
+import type { Standby } from '../nodes/standby.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
 
@@ -53,9 +54,14 @@ export class Recovery {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
+  readonly #standby: Pick<Standby, 'answered'>
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; standby: Pick<Standby, 'answered'> },
+  ) {
     this.#engine = engine
+    this.#standby = options.standby
     this.#registry = options.registry
     this.#capacity = options.capacity
   }
@@ -173,6 +179,7 @@ export class Recovery {
     item: RecoveryItem,
     answer: CreateAnswer,
   ): void {
+    this.#standby.answered(job, answer.outcome === 'created')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)

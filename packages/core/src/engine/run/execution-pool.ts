@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
+import type { Children } from '../isolation/children.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -15,6 +16,7 @@ import { UnsaidThings } from './unsaid.ts'
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  readonly children: Children
   readonly nextOnes: NextOnes
   readonly unsaid: UnsaidThings
   readonly #capacity: Capacity
@@ -29,8 +31,9 @@ export class ExecutionPool implements ExecutionOwner {
   #isDraining = false
   #isIsolated = false
 
-  constructor(engine: EngineContext, capacity: Capacity) {
+  constructor(engine: EngineContext, capacity: Capacity, children: Children) {
     this.engine = engine
+    this.children = children
     this.settler = new Settler(engine)
     this.#capacity = capacity
     this.unsaid = new UnsaidThings(engine)
