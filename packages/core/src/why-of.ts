@@ -36,7 +36,8 @@ const byStateAndReason: Readonly<Record<string, string>> = {
 
 const byState: Readonly<Record<Occurrence['state'], string>> = {
   pending: 'It waits for a node with a free place.',
-  queued: 'It waits for an earlier run of the job to end.',
+  queued:
+    'It waits for a place: as many runs of the job are active as it lets be at once (maxConcurrency, 1 by default).',
   running: 'A node runs it.',
   completed: 'All of its tasks completed.',
   completed_with_errors: 'All of its tasks ran, and not all completed.',

@@ -1,4 +1,4 @@
-import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
+import { defineJob, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
@@ -154,5 +154,43 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await running()).toEqual([true, true])
     await world.clock.advance({ seconds: 20 })
     expect(await running()).toEqual([false, false])
+  })
+
+  it('maxConcurrency: so many run at once on all nodes together, the rest waits, and starts in the order of its time', async () => {
+    const world = createWorld(place)
+    const { job, runs, most } = slow(world, { until: 60, seconds: 35, overlapPolicy: 'queue', maxConcurrency: 3 })
+    const nodes = []
+    for (let count = 0; count < 4; count++) nodes.push(await world.start({ jobs: [job] }))
+    await world.clock.advance({ minutes: 3 })
+    expect(most()).toBe(3)
+    expect(runs).toEqual(['10: 10-45', '20: 20-55', '30: 30-65', '40: 45-80', '50: 55-90', '60: 65-100'])
+    const [node] = nodes
+    expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
+  })
+
+  it('maxConcurrency: the place of a node that died is free once its run is taken over', async () => {
+    const world = createWorld(place)
+    const settings = {
+      until: 40,
+      seconds: 200,
+      overlapPolicy: 'queue',
+      maxConcurrency: 2,
+      onInterrupted: 'fail',
+    } as const
+    const { job, runs, most } = slow(world, settings)
+    const first = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ seconds: 35 })
+    world.crash(first)
+    const second = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ minutes: 20 })
+    // 10 and 20 ran on the node that died, and held both places until then.
+    expect(await fates(second, 'slow')).toEqual([
+      '10 failed_stale node_lost',
+      '20 failed_stale node_lost',
+      '30 completed',
+      '40 completed',
+    ])
+    expect(runs.filter((line) => /^[34]0:/.test(line))).toHaveLength(2)
+    expect(most()).toBeLessThanOrEqual(4)
   })
 })

@@ -36,9 +36,11 @@ export async function simulate(options: {
   readonly onlyOutages?: boolean
   /** Calls of `runDue` are made, beside nodes that go on, or in place of them. Default false. */
   readonly calls?: boolean
+  /** Several occurrences of some jobs may be active at once, and no more than so many. Default false. */
+  readonly places?: boolean
 }): Promise<SimulationReport> {
-  const { seed, sabotage = null, onlyOutages = false, calls = false } = options
-  const world = new World({ seed, sabotage, onlyOutages, calls })
+  const { seed, sabotage = null, onlyOutages = false, calls = false, places = false } = options
+  const world = new World({ seed, sabotage, onlyOutages, calls, places })
   const fleet = new Fleet(world)
   const callers = calls ? new Callers(world) : null
   if (world.clocksJump) makeClocksJump(world, fleet)

@@ -19,6 +19,7 @@ import { deleteCases, pauseCases } from './cases/job-pause-and-delete.ts'
 import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pauseWithEndCases } from './cases/pause-with-end.ts'
+import { placesCases } from './cases/places.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
@@ -57,6 +58,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...updateInStepsCases,
     ...slotCases,
     ...overlapCases,
+    ...placesCases,
     ...requestedCases,
     ...delayedCases,
     ...exclusionCases,

@@ -12,6 +12,7 @@ import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
 import { ledgerWorld } from './mutants/mutant.ts'
 import { nodeMutants } from './mutants/node-mutants.ts'
 import { pauseMutants } from './mutants/pause-mutants.ts'
+import { placesMutants } from './mutants/places-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
@@ -26,6 +27,7 @@ const mutants = [
   ...takeNextMutants,
   ...jobMutants,
   ...pauseMutants,
+  ...placesMutants,
   ...requestMutants,
   ...countMutants,
   ...textMutants,

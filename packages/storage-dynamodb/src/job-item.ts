@@ -1,12 +1,13 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
-import type {
-  JobRecord,
-  JobVersionRecord,
-  OccurrenceAddress,
-  OverlapPolicy,
-  OverlapRule,
-  PauseRecord,
-  ScheduleSegment,
+import {
+  type JobRecord,
+  type JobVersionRecord,
+  type OccurrenceAddress,
+  type OverlapPolicy,
+  type OverlapRule,
+  overlapRuleOf,
+  type PauseRecord,
+  type ScheduleSegment,
 } from '@jobistemer/core/storage'
 import {
   type Item,
@@ -80,6 +81,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
     g: number(head.changedAt),
   }
   if (head.overlap.maxQueued !== defaultMaxQueued) item.x = number(head.overlap.maxQueued)
+  if (head.overlap.maxConcurrency !== undefined) item.m = number(head.overlap.maxConcurrency)
   if (head.nextAt !== null) item.a = number(head.nextAt)
   if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
   if (head.paused !== null) item[headNames.paused] = json(head.paused)
@@ -105,10 +107,11 @@ export function readHead(item: Item): StoredHead {
     revision: numberOf(item, 'v'),
     version: numberOf(item, 'n'),
     handlerKey: optionalJson<string>(item, headNames.handlerKey) ?? '',
-    overlap: {
-      policy: textOf(item, headNames.policy) as OverlapPolicy,
-      maxQueued: optionalNumber(item, 'x') ?? defaultMaxQueued,
-    },
+    overlap: overlapRuleOf(
+      textOf(item, headNames.policy) as OverlapPolicy,
+      optionalNumber(item, 'x') ?? defaultMaxQueued,
+      optionalNumber(item, 'm') ?? 1,
+    ),
     watermark: numberOf(item, 'w'),
     nextAt: optionalNumber(item, 'a'),
     pruneFloor: optionalNumber(item, 'f'),

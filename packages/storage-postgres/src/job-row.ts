@@ -1,13 +1,14 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
-import type {
-  JobCounts,
-  JobRecord,
-  JobVersionRecord,
-  LedgerHead,
-  PauseEnd,
-  PauseRecord,
-  ScheduleSegment,
-  StoredJob,
+import {
+  type JobCounts,
+  type JobRecord,
+  type JobVersionRecord,
+  type LedgerHead,
+  overlapRuleOf,
+  type PauseEnd,
+  type PauseRecord,
+  type ScheduleSegment,
+  type StoredJob,
 } from '@jobistemer/core/storage'
 import { jobIdOf } from './ids.ts'
 import { forEver } from './schema.ts'
@@ -35,7 +36,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
     id,
     version: numberOf(row.version),
     handlerKey: readText(row.handler_key),
-    overlap: { policy: policyOf(numberOf(row.policy)), maxQueued: numberOf(row.max_queued) },
+    overlap: overlapRuleOf(policyOf(numberOf(row.policy)), numberOf(row.max_queued), numberOf(row.max_concurrency)),
     watermark: numberOf(row.watermark),
     nextAt: numberOrNull(row.next_at),
     pruneFloor: numberOrNull(row.prune_floor),

@@ -101,6 +101,7 @@ function headColumns(writes: readonly JobWrite[]): readonly Column[] {
     ['paused_until', 'bigint', plainArray(heads.map(storedPauseEnd))],
     ['deleted_at', 'bigint', plainArray(heads.map(({ deletedAt }) => deletedAt))],
     ['max_queued', 'bigint', plainArray(heads.map(({ overlap }) => overlap.maxQueued))],
+    ['max_concurrency', 'integer', plainArray(heads.map(({ overlap }) => overlap.maxConcurrency ?? 1))],
     ['version', 'integer', plainArray(heads.map(({ version }) => version))],
     ['cancels_below', 'integer', plainArray(heads.map(({ cancelsBelow }) => cancelsBelow))],
     ['policy', 'smallint', plainArray(heads.map(({ overlap }) => policyCode(overlap.policy)))],

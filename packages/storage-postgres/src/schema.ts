@@ -50,6 +50,7 @@ CREATE TABLE ${schema}.heads (
   paused_until bigint,
   deleted_at bigint,
   max_queued bigint NOT NULL,
+  max_concurrency integer NOT NULL DEFAULT 1,
   version integer NOT NULL,
   cancels_below integer,
   pending integer NOT NULL,

@@ -107,7 +107,8 @@ export function stepFunctions(schema: string): string {
 CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean)
 RETURNS TABLE (
   job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
-  cancels_below integer, deleted_at bigint, policy smallint, max_queued bigint, pending integer, delayed integer,
+  cancels_below integer, deleted_at bigint, policy smallint, max_queued bigint,
+  max_concurrency integer, pending integer, delayed integer,
   queued integer, running integer, handler_key text,
   id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
   job_version integer, node text, incarnation text, due_at bigint, created_at bigint, started_at bigint,
@@ -120,7 +121,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT h.id, h.revision, h.version, h.watermark, h.next_at, h.prune_floor, h.paused_until,
-      h.cancels_below, h.deleted_at, h.policy, h.max_queued, h.pending, h.delayed,
+      h.cancels_below, h.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.pending, h.delayed,
       h.queued, h.running, h.handler_key,
       o.id, o.scheduled_at, o.state, o.kind, o.token, o.sequence, o.rescues,
       o.job_version, w.node, w.incarnation, o.due_at, o.created_at, o.started_at,

@@ -1,12 +1,12 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
-import type {
-  JobContent,
-  JobRecord,
-  JobVersionRecord,
-  OverlapPolicy,
-  OverlapRule,
-  PauseRecord,
-  ScheduleSegment,
+import {
+  type JobContent,
+  type JobRecord,
+  type JobVersionRecord,
+  type OverlapPolicy,
+  overlapRuleOf,
+  type PauseRecord,
+  type ScheduleSegment,
 } from '@jobistemer/core/storage'
 import { readJobId } from './ids.ts'
 import { readInstant } from './numbers.ts'
@@ -64,10 +64,11 @@ export function readVersion(bytes: Buffer): VersionContent {
 export function readJob([id, head, content, lineage, paused, times, version]: JobParts): JobRecord {
   const { name, owner, timeline } = JSON.parse(content.toString()) as StoredContent
   const { fingerprint, definition } = readVersion(version)
-  const overlap: OverlapRule = {
-    policy: policyOf(head[headAt.policy] as number) as OverlapPolicy,
-    maxQueued: head.readDoubleLE(headAt.maxQueued),
-  }
+  const overlap = overlapRuleOf(
+    policyOf(head[headAt.policy] as number) as OverlapPolicy,
+    head.readDoubleLE(headAt.maxQueued),
+    head.readUInt16LE(headAt.maxConcurrency),
+  )
   return {
     id: readJobId(id, 0),
     name,

@@ -70,6 +70,7 @@ export const jobChangeLayout: Layout<
   | 'nextAt'
   | 'policy'
   | 'maxQueued'
+  | 'maxConcurrency'
   | 'expected'
   | 'watermark'
   | 'setBackTo'
@@ -84,6 +85,7 @@ export const jobChangeLayout: Layout<
   nextAt: 'number',
   policy: 'byte',
   maxQueued: 'number',
+  maxConcurrency: 'uint16',
   expected: 'uint32',
   watermark: 'number',
   setBackTo: 'number',

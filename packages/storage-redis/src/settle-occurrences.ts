@@ -60,7 +60,8 @@ function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly Set
       case 't': {
         const bytes = next()
         const taken = readOccurrence(readOccurrenceId(bytes, 0), bytes.subarray(idSize))
-        return { outcome: 'ok', woken: null, cancelRequested: readCancel(next()), taken }
+        const cancelRequested = readCancel(next())
+        return { outcome: 'ok', woken: readAddress(next(), jobId), cancelRequested, taken }
       }
       case 'r':
         return { outcome: 'ok', woken: null, cancelRequested: readCancel(next()), repeated: true }

@@ -19,6 +19,7 @@ type HeadField =
   | 'deletedAt'
   | 'cancelsBelow'
   | 'maxQueued'
+  | 'maxConcurrency'
 
 /**
  * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
@@ -47,6 +48,8 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   // 0 when there is nothing to cancel.
   cancelsBelow: 'uint32',
   maxQueued: 'number',
+  // 1 under the policies that have no other.
+  maxConcurrency: 'uint16',
 })
 
 /** A job allows far fewer; beyond that they are no longer told apart. */

@@ -1,13 +1,14 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
-import type {
-  JobRecord,
-  JobVersionRecord,
-  LedgerHead,
-  JobCounts,
-  LiveCounts,
-  PauseEnd,
-  PauseRecord,
-  ScheduleSegment,
+import {
+  type JobRecord,
+  type JobVersionRecord,
+  type LedgerHead,
+  type JobCounts,
+  type LiveCounts,
+  overlapRuleOf,
+  type PauseEnd,
+  type PauseRecord,
+  type ScheduleSegment,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
@@ -40,6 +41,7 @@ type HeadRow = readonly [
   pausedUntil: number | null,
   policy: number,
   maxQueued: number,
+  maxConcurrency: number,
   handler: number,
   version: number,
   watermark: number,
@@ -73,6 +75,7 @@ interface JobRow {
   readonly deleted_at: number | null
   readonly policy: number
   readonly max_queued: number
+  readonly max_concurrency: number
   readonly handler: number
   readonly version: number
   readonly watermark: number
@@ -160,14 +163,14 @@ export class JobTable {
   #headAt(row: number, id: JobId): Head | undefined {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
-    const [, flags, until, policy, maxQueued, handler, version, watermark, nextAt, pruneFloor, ...rest] = found
-    const [excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
+    const [, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, ...rest] = found
+    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
     return {
       row,
       id,
       paused: until === null ? null : until === forEver ? isEndless : { until },
       deletedAt: (flags & headFlags.deleted) === 0 ? null : 0,
-      overlap: { policy: policyOf(policy), maxQueued },
+      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency),
       handlerKey: this.#names.handlerOf(handler),
       version,
       watermark,
@@ -278,7 +281,7 @@ export class JobTable {
       lineage: JSON.parse(row.lineage) as string[],
       definition: JSON.parse(row.definition) as JsonObject,
       handlerKey: this.#names.handlerOf(row.handler),
-      overlap: { policy: policyOf(row.policy), maxQueued: row.max_queued },
+      overlap: overlapRuleOf(policyOf(row.policy), row.max_queued, row.max_concurrency),
       timeline: JSON.parse(row.timeline) as ScheduleSegment[],
       watermark: row.watermark,
       nextAt: row.next_at,
@@ -323,6 +326,7 @@ export class JobTable {
       pauseEndOf(job),
       policyCodes[job.overlap.policy],
       job.overlap.maxQueued,
+      job.overlap.maxConcurrency ?? 1,
       this.#names.handlerRow(job.handlerKey),
       job.version,
       job.watermark,
@@ -355,6 +359,7 @@ export class JobTable {
       pauseEndOf(job),
       policyCodes[job.overlap.policy],
       job.overlap.maxQueued,
+      job.overlap.maxConcurrency ?? 1,
       this.#names.handlerRow(job.handlerKey),
       job.version,
       job.watermark,
@@ -432,7 +437,7 @@ function printPause(paused: PauseRecord | null): string | null {
 }
 
 const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
-  j.deleted_at, h.policy, h.max_queued, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
+  j.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
   v.definition`
 const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
@@ -443,7 +448,7 @@ function prepareStatements(database: NamedTables) {
     findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
     readHead: database
       .prepare(
-        `SELECT row, flags, paused_until, policy, max_queued, handler, version, watermark, next_at, prune_floor, excluded_until,
+        `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
            requested_until, cancels_below, pending, delayed, queued FROM {heads} WHERE row = ?`,
       )
       .raw(),
@@ -504,7 +509,7 @@ function prepareStatements(database: NamedTables) {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
     ),
     insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
@@ -512,7 +517,7 @@ function prepareStatements(database: NamedTables) {
          changed_at = ?, deleted_at = ? WHERE row = ?`,
     ),
     updateHead: database.prepare(
-      `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
+      `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, max_concurrency = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
          prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),

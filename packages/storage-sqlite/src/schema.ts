@@ -75,6 +75,7 @@ export const migrations: readonly string[] = [
     paused_until INTEGER,
     policy INTEGER NOT NULL,
     max_queued INTEGER NOT NULL,
+    max_concurrency INTEGER NOT NULL DEFAULT 1,
     handler INTEGER NOT NULL,
     version INTEGER NOT NULL,
     watermark INTEGER NOT NULL,

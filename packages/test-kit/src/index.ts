@@ -6,6 +6,7 @@ export { type CompletionPlay, type CompletionTally, playCompletions } from './ho
 export { completeLate } from './sabotage/complete-late.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
+export { onePlaceMore } from './sabotage/one-place-more.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'
 export { raceForSlots } from './slot-race.ts'
 export {

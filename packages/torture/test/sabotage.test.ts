@@ -21,6 +21,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'rows' },
+  'one-place-more': { minutes: 0.15, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
 }
 
 it('every sabotage is tried', () => {

@@ -29,6 +29,7 @@ export const jobSettingNames: readonly string[] = [
   'executionTimeout',
   'overlapPolicy',
   'maxQueued',
+  'maxConcurrency',
   'recoveryStrategy',
   'misfireThreshold',
   'onInterrupted',
@@ -75,6 +76,9 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   }
   if (input.overlapPolicy !== undefined) {
     overrides.overlapPolicy = readChoice(input.overlapPolicy, overlapPolicies, `${path}overlapPolicy`)
+  }
+  if (input.maxConcurrency !== undefined) {
+    overrides.maxConcurrency = readInteger(input.maxConcurrency, `${path}maxConcurrency`, 1, 1000)
   }
   if (input.maxQueued !== undefined) {
     overrides.maxQueued = readInteger(input.maxQueued, `${path}maxQueued`, 1, 1_000_000)

@@ -108,6 +108,11 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly overlapPolicy?: OverlapPolicy
   /** Under `queue`: how many occurrences may wait. Default 1,000. */
   readonly maxQueued?: number
+  /**
+   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. What is due beyond that is queued or
+   * skipped, as the overlap policy says, which is `skip`, `queue` or `queue_one`. Default 1; under `allow` any number.
+   */
+  readonly maxConcurrency?: number
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /** A slot noticed later than this is missed. Default 1 min. */
@@ -195,6 +200,8 @@ export interface JobSettings extends TaskSettings {
   readonly overlapPolicy: OverlapPolicy
   /** Under `queue`: how many occurrences may wait. */
   readonly maxQueued: number
+  /** How many may be active at once. */
+  readonly maxConcurrency: number
   /** What becomes of missed slots. */
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
@@ -228,6 +235,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   keepLogs: null,
   overlapPolicy: 'skip',
   maxQueued: 1000,
+  maxConcurrency: 1,
   recoveryStrategy: { type: 'execute_last' },
   misfireThresholdMs: 60_000,
   onInterrupted: 'retry',

@@ -2,7 +2,7 @@ import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { ScheduleSegment } from '../storage/job-record.ts'
+import type { OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -54,6 +54,18 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
   })
 }
 
+/** The rule that the storage applies. @throws JobistemerError `INVALID_ARGUMENT` */
+function overlapOf({ name }: Job, { overlapPolicy: policy, maxQueued, maxConcurrency }: JobSettings): OverlapRule {
+  if (maxConcurrency === 1) return { policy, maxQueued }
+  if (policy !== 'allow' && policy !== 'cancel_running') return { policy, maxQueued, maxConcurrency }
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `maxConcurrency of job ${printValue(name)} has no meaning under the overlap policy ${printValue(policy)}.`,
+    field: 'maxConcurrency',
+    value: maxConcurrency,
+    remedy: 'Choose the overlap policy "queue", under which what is beyond it waits, or leave maxConcurrency out.',
+  })
+}
+
 /** A definition never changes, and is asked for its digest at each step of its way into the storage. */
 const fingerprints = new WeakMap<Job, { readonly defaults: JobOverrides; readonly fingerprint: string }>()
 
@@ -93,7 +105,7 @@ export function contentOf(
     fingerprint: options.fingerprint ?? fingerprintOfJob(job, defaults),
     definition,
     handlerKey: handlerKeyOf(job),
-    overlap: { policy: settings.overlapPolicy, maxQueued: settings.maxQueued },
+    overlap: overlapOf(job, settings),
     timeline,
     nextAt,
   }

@@ -11,6 +11,10 @@ export interface OverlapRule {
   readonly policy: OverlapPolicy
   /** Under `queue`: how many may wait; what comes beyond is skipped with the reason `queue_full`. */
   readonly maxQueued: number
+  /**
+   * Under `skip`, `queue` and `queue_one`: how many may be active at once. Left out where it is 1, and under the others.
+   */
+  readonly maxConcurrency?: number
 }
 
 /** One stretch of a job's timeline: `schedule` decides every slot in `(after, until]`. */

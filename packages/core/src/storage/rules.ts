@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
-import type { JobRecord, OverlapRule, PauseRecord } from './job-record.ts'
+import type { JobRecord, OverlapPolicy, OverlapRule, PauseRecord } from './job-record.ts'
 import type { NodeRecord } from './node-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
 import type {
@@ -314,14 +314,40 @@ export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'r
   return state === 'pending' && reason === 'delayed'
 }
 
+/** The rule with these members: for adapters that keep them apart. */
+export function overlapRuleOf(policy: OverlapPolicy, maxQueued: number, maxConcurrency: number): OverlapRule {
+  return maxConcurrency === 1 ? { policy, maxQueued } : { policy, maxQueued, maxConcurrency }
+}
+
+/** How many occurrences of a job may be active at once: pending or running, those left out that {@link isDelayed} holds for. */
+export function placesOf({ policy, maxConcurrency = 1 }: OverlapRule): number {
+  return policy === 'allow' ? Number.POSITIVE_INFINITY : maxConcurrency
+}
+
+/**
+ * So many queued occurrences a step wakes at most, of a job with several places: one for the place of what it has ended, and
+ * one more where a place came free without an end, since the job has got more of them.
+ */
+export const wokenAtOnce = 2
+
+/** Whether a `replace` gives a job more places, so that queued occurrences may be woken. */
+export function addsPlaces(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
+  return (after.overlap.maxConcurrency ?? 1) > (before.overlap.maxConcurrency ?? 1)
+}
+
 /** What becomes of a slot, a trigger or a replay that is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.slotPaused && situation.kind === 'slot') return decisions.paused
   if (situation.delayed) return decisions.delay
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
-  if (overlap.policy === 'allow' || pending + running === 0) return free
+  const places = placesOf(overlap)
+  const active = pending + running
+  // While others wait for a place, one that is free is theirs.
+  if (active === 0 || (active < places && queued === 0)) return free
   switch (overlap.policy) {
+    case 'allow':
+      return free
     case 'skip':
       // Whether any of the pending ones will ever run is seen once those that are left are canceled.
       return superseded && running === 0 ? decisions.queue : decisions.skip
@@ -330,7 +356,7 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
     case 'queue_one':
     case 'cancel_running':
       return {
-        state: running > 0 ? 'queued' : free.state,
+        state: running >= places ? 'queued' : free.state,
         reason: null,
         displacesWaiting: true,
         cancelsRunning: overlap.policy === 'cancel_running' && running > 0,
@@ -348,7 +374,7 @@ export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceS
 
 /** What becomes of a run that recovery creates. It is never skipped, and displaces nothing. */
 export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pending' | 'queued' {
-  return overlap.policy === 'allow' || active === 0 ? 'pending' : 'queued'
+  return active < placesOf(overlap) ? 'pending' : 'queued'
 }
 
 /**

@@ -65,6 +65,7 @@ const jobSettings = {
   executionTimeout: 'positive duration',
   overlapPolicy: 'choice',
   maxQueued: { integerFrom: 1, to: 1_000_000 },
+  maxConcurrency: { integerFrom: 1, to: 1000 },
   recoveryStrategy: 'choice',
   'recoveryStrategy.maxOccurrences': { integerFrom: 1, to: 1_000_000 },
   'recoveryStrategy.maxAge': 'positive duration',

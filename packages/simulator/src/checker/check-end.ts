@@ -26,7 +26,7 @@ export function checkConvergence(
     const history = stored.occurrences.filter(({ jobId }) => jobId === job.id)
     const active = history.filter((one) => one.state === 'running' || (one.state === 'pending' && !isDelayed(one)))
     for (const record of history) {
-      const reason = stuckReason(record, active, stored.now)
+      const reason = stuckReason(record, active, { now: stored.now, places: job.overlap.maxConcurrency ?? 1 })
       if (reason !== null) note(job.id, record.id, reason)
     }
     if (job.deletedAt !== null) continue
@@ -52,7 +52,11 @@ export function checkConvergence(
   return violations
 }
 
-function stuckReason(record: OccurrenceRecord, active: readonly OccurrenceRecord[], now: number): string | null {
+function stuckReason(
+  record: OccurrenceRecord,
+  active: readonly OccurrenceRecord[],
+  { now, places }: { readonly now: number; readonly places: number },
+): string | null {
   switch (record.state) {
     case 'running': {
       const late = now - (record.deadlineAt as number)
@@ -60,11 +64,16 @@ function stuckReason(record: OccurrenceRecord, active: readonly OccurrenceRecord
     }
     case 'pending': {
       const waited = now - Math.max(record.dueAt, record.createdAt)
-      const others = active.some(({ id, state }) => id !== record.id && state === 'running')
-      return waited > 75_000 && !others ? `it is pending for ${waited} ms, and nothing of its job runs` : null
+      const running = active.filter(({ id, state }) => id !== record.id && state === 'running').length
+      return waited > 75_000 && running < places
+        ? `it is pending for ${waited} ms, and ${running} of its job run`
+        : null
     }
     case 'queued':
-      return active.length === 0 ? 'it is queued, and nothing is active that could wake it' : null
+      if (active.length === 0) return 'it is queued, and nothing is active that could wake it'
+      return active.length < places && now - record.createdAt > 75_000
+        ? `it is queued, and ${active.length} of its job are active where ${places} may be`
+        : null
     default:
       return null
   }

@@ -122,13 +122,17 @@ export class HandlerModel {
 
   #checkOverlap(started: OpenHandler): void {
     const isLive = this.#isLive(started)
+    const others = new Map<OccurrenceId, OpenHandler>()
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || isSameRun(other, started)) continue
       // Jobs that may overlap have tasks that take no notice of their signal: they go on when their owner has given up.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
       // Whoever was replaced may go on until it notices, and may even begin what it was given before.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
-      const { life, task, id } = other
+      others.set(other.id, other)
+    }
+    if (others.size < (this.#storage.jobs.get(started.jobId)?.mostPlaces ?? 1)) return
+    for (const { life, task, id } of others.values()) {
       this.#note(
         'overlap',
         started.jobId,

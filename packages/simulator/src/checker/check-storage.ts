@@ -131,6 +131,7 @@ export class StorageModel {
     }
     job.head = head
     job.overlaps ||= mayOverlap(head)
+    job.mostPlaces = Math.max(job.mostPlaces, placesIn(head))
   }
 
   #setBack(job: JobModel, { id, watermark, nextAt }: JobModel['head'], to: number): void {
@@ -161,6 +162,7 @@ export class StorageModel {
       epoch: (job?.epoch ?? 0) + (isAnew ? 1 : 0),
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
+      mostPlaces: Math.max(job?.mostPlaces ?? 1, placesIn(head)),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
       excluded: isAnew ? new Map() : (job?.excluded ?? new Map()),
     })
@@ -330,7 +332,7 @@ export class StorageModel {
     if (token !== occurrence.token + 1) {
       this.#note('token', head.id, id, `${life} was given token ${token} after ${occurrence.token}`)
     }
-    if (running.size > 0 && !job.overlaps) {
+    if (running.size >= placesIn(head) && !job.overlaps) {
       const others = [...running.keys()].map((other) => `${other} (${this.occurrences.get(other)?.life})`)
       this.#note('overlap', head.id, id, `${life} was given it while ${others.join(', ')} ran`)
     }
@@ -471,12 +473,18 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
 }
 
 /** What the definition wants, whatever a broken storage makes of it. */
+/** By the definition: what is stored with it may be broken. */
+function placesIn(head: JobModel['head']): number {
+  return settingsOf(head)?.maxConcurrency ?? 1
+}
+
 function mayOverlap(head: JobModel['head']): boolean {
   return settingsOf(head)?.overlapPolicy === 'allow'
 }
 
 interface StoredSettings {
   readonly overlapPolicy?: string
+  readonly maxConcurrency?: number
   readonly onInterrupted?: string
 }
 

@@ -13,6 +13,8 @@ export interface JobModel {
   readonly running: Map<OccurrenceId, number>
   /** A version of it allowed overlap. */
   overlaps: boolean
+  /** How many of it were allowed to be active at once, at most. */
+  mostPlaces: number
   /** How often the job was created anew, after its tombstone had been removed with its history. */
   readonly epoch: number
   /** Everything before this was asked to be removed. */

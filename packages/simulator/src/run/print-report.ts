@@ -6,7 +6,7 @@ import type { Totals } from './totals.ts'
 export function printFailure(
   seed: number,
   violations: readonly Violation[],
-  how: Pick<SimulatorOptions, 'sabotage' | 'onlyOutages' | 'calls'>,
+  how: Pick<SimulatorOptions, 'sabotage' | 'onlyOutages' | 'calls' | 'places'>,
 ): string {
   const most = 10
   const lines = violations.slice(0, most).map(({ rule, message, occurrence, jobId, event }) => {
@@ -17,6 +17,7 @@ export function printFailure(
   const options = [
     ...(how.onlyOutages ? ['--outages'] : []),
     ...(how.calls ? ['--calls'] : []),
+    ...(how.places ? ['--places'] : []),
     ...(how.sabotage === null ? [] : ['--sabotage', how.sabotage]),
   ]
   return [

@@ -12,6 +12,8 @@ export interface SimulatorOptions {
   readonly onlyOutages: boolean
   /** Calls of `runDue` are made, beside nodes that go on, or in place of them. */
   readonly calls: boolean
+  /** Several occurrences of some jobs may be active at once, and no more than so many. */
+  readonly places: boolean
   /** Print every event. */
   readonly verbose: boolean
 }
@@ -22,6 +24,7 @@ const usage = `Usage: npm run simulate -- [options]
   --seed N         this seed alone
   --outages        no other fault than a storage that is away for everybody
   --calls          somebody calls runDue, beside nodes that go on, or in place of them
+  --places         jobs with maxConcurrency
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 
@@ -36,6 +39,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
         seed: { type: 'string' },
         outages: { type: 'boolean', default: false },
         calls: { type: 'boolean', default: false },
+        places: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         sabotage: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -54,6 +58,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
       sabotage: values.sabotage ?? null,
       onlyOutages: values.outages,
       calls: values.calls,
+      places: values.places,
       verbose: values.verbose,
     }
   } catch (error) {

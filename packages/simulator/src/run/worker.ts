@@ -10,6 +10,7 @@ export interface WorkOrder {
   readonly sabotage: string | null
   readonly onlyOutages: boolean
   readonly calls: boolean
+  readonly places: boolean
 }
 
 /** What a worker answers to an order. */
@@ -21,11 +22,11 @@ export interface WorkDone {
 // Traces of errors that belong to the simulated world cost more than all else about them.
 Error.stackTraceLimit = 0
 
-parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls }: WorkOrder) => {
+parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls, places }: WorkOrder) => {
   const totals = emptyTotals()
   const failures: { seed: number; violations: readonly Violation[] }[] = []
   for (let seed = from; seed < from + seeds; seed++) {
-    const report = await simulate({ seed, sabotage, onlyOutages, calls })
+    const report = await simulate({ seed, sabotage, onlyOutages, calls, places })
     addTotals(totals, report)
     if (report.violations.length > 0) failures.push({ seed, violations: report.violations })
   }

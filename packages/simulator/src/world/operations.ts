@@ -2,6 +2,7 @@ import { type CallOptions, jobId, type UpdatePolicy } from '@jobistemer/core'
 import { drawSettings } from '../workload/draw-jobs.ts'
 import { defineSimulatedJob } from '../workload/define-jobs.ts'
 import { every } from '../workload/every.ts'
+import { withPlaces } from '../workload/places.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
 import type { Fleet } from './fleet.ts'
 import type { NodeLife } from './node-life.ts'
@@ -205,7 +206,8 @@ async function update({ world, life, job, patience }: Stage): Promise<string> {
     ...(random.chance(0.5) && {
       schedule: every(random.pick([1000, 3000, 10_000, 30_000]), { phaseMs: random.pick([0, 0, 500]) }),
     }),
-    ...(random.chance(0.6) && drawSettings(random, job.overlaps)),
+    ...(random.chance(0.6) &&
+      (world.hasPlaces ? withPlaces(drawSettings(random, job.overlaps), random) : drawSettings(random, job.overlaps))),
     ...(random.chance(0.2) && { executionTimeout: random.pick([3000, 10_000, 30_000]) }),
   }
   const from = now + random.whole(-10_000, 30_000)

@@ -5,6 +5,7 @@ import { History } from '../history/history.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
 import { followEveryReading, type Sabotage, sabotageOf } from '../sabotage/sabotage.ts'
 import { drawJobs } from '../workload/draw-jobs.ts'
+import { jobsWithPlaces } from '../workload/places.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
 import { drawFaultProfile, type FaultProfile, largestUncertainty, withoutFaults } from './fault-profile.ts'
 import type { Barrier } from './barrier.ts'
@@ -60,6 +61,8 @@ export class World {
   setAheadMs: number = 0
   /** Whether nodes believe their clocks at once: a sabotage. */
   readonly followsEveryReading: boolean
+  /** Whether several occurrences of some jobs may be active at once, and no more than so many. */
+  readonly hasPlaces: boolean
   /** Whether somebody calls `runDue`, beside nodes that go on, or in place of them. */
   readonly calls: 'none' | 'beside' | 'alone'
   /** `null` once the faults have stopped. */
@@ -76,8 +79,9 @@ export class World {
     readonly sabotage: string | null
     readonly onlyOutages: boolean
     readonly calls: boolean
+    readonly places: boolean
   }) {
-    const { seed, sabotage, onlyOutages, calls } = options
+    const { seed, sabotage, onlyOutages, calls, places } = options
     this.seed = seed
     this.random = new SeededRandom(seed)
     this.faultRandom = new SeededRandom(`faults of ${seed}`)
@@ -87,7 +91,9 @@ export class World {
     this.profile = onlyOutages ? withoutFaults(profile) : profile
     this.faults = this.profile
     this.spanMs = this.random.whole(1, 6) * 30_000
-    this.jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
+    this.hasPlaces = places
+    const jobs = drawJobs(this.random, { startMs, spanMs: this.spanMs })
+    this.jobs = places ? jobsWithPlaces(jobs, seed) : jobs
     this.hasClock = new SeededRandom(`clock of ${seed}`).chance(0.3)
     this.clocksJump = !onlyOutages && new SeededRandom(`jumps of ${seed}`).chance(0.4)
     this.hasOutages = onlyOutages || new SeededRandom(`outages or not in ${seed}`).chance(0.4)

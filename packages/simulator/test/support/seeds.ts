@@ -29,6 +29,11 @@ export async function assertOutagesHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { onlyOutages: true }));
 }
 
+/** With jobs of which several occurrences may be active at once. */
+export async function assertPlacesHold(range: SeedRange): Promise<void> {
+  for await (const _ of held(range, { places: true }));
+}
+
 /** With calls of `runDue`. */
 export async function assertCallsHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { calls: true }));
@@ -36,12 +41,16 @@ export async function assertCallsHold(range: SeedRange): Promise<void> {
 
 async function* held(
   { from, to }: SeedRange,
-  { onlyOutages = false, calls = false }: { readonly onlyOutages?: boolean; readonly calls?: boolean },
+  {
+    onlyOutages = false,
+    calls = false,
+    places = false,
+  }: { readonly onlyOutages?: boolean; readonly calls?: boolean; readonly places?: boolean },
 ): AsyncGenerator<SimulationReport> {
   for (let seed = from; seed <= to; seed++) {
-    const report = await simulate({ seed, onlyOutages, calls })
+    const report = await simulate({ seed, onlyOutages, calls, places })
     const { violations } = report
-    expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages, calls })).toEqual([])
+    expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages, calls, places })).toEqual([])
     yield report
   }
 }

@@ -29,7 +29,10 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
         violations.push(violation('unfinished', job, record.id, `it is still ${record.state}`))
       }
     }
-    violations.push(...checkOverlap(job, history, exclusive(job)), ...checkHeads(job, history, wasSetBack(job)))
+    violations.push(
+      ...checkOverlap(job, history, exclusive(job) ? (job.overlap.maxConcurrency ?? 1) : null),
+      ...checkHeads(job, history, wasSetBack(job)),
+    )
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
   violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view), ...checkDue(view))

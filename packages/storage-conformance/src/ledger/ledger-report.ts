@@ -11,7 +11,7 @@ export type LedgerRule =
   | 'token'
   /** Attempts run 1, 2, 3 … and all but the last have ended. */
   | 'attempts'
-  /** At most one active occurrence of a job that must not overlap. */
+  /** No more active occurrences of a job than it has places. */
   | 'overlap'
   /** Nothing is queued without an active occurrence that it waits for. */
   | 'stranded'

@@ -98,16 +98,17 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
 export function checkOverlap(
   job: JobRecord,
   history: readonly OccurrenceRecord[],
-  exclusive: boolean,
+  /** `null`: any number. */
+  places: number | null,
 ): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const active = history.filter((record) => record.state === 'running' || isActivePending(record))
   const running = active.filter(({ state }) => state === 'running')
   const queued = history.filter(({ state }) => state === 'queued')
-  if (exclusive && running.length > 1) {
+  if (places !== null && running.length > places) {
     const ids = running.map((record) => record.id).join(', ')
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `running at once: ${ids}` })
-  } else if (exclusive && active.length > 1) {
+  } else if (places !== null && active.length > places) {
     const ids = active.map((record) => `${record.id} (${record.state})`).join(', ')
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
   }

@@ -10,12 +10,19 @@ type Index = number
  */
 export type Move =
   | { readonly kind: 'advance'; readonly seconds: number }
-  | { readonly kind: 'createJob'; readonly job: Index; readonly policy: OverlapPolicy; readonly maxQueued: number }
+  | {
+      readonly kind: 'createJob'
+      readonly job: Index
+      readonly policy: OverlapPolicy
+      readonly maxQueued: number
+      readonly maxConcurrency: number
+    }
   | {
       readonly kind: 'replaceJob'
       readonly job: Index
       readonly policy: OverlapPolicy
       readonly maxQueued: number
+      readonly maxConcurrency: number
       readonly waiting: 'keep' | 'cancel'
       readonly versionOffset: number
       readonly watermarkOffset: number
@@ -132,6 +139,7 @@ const states: readonly OccurrenceState[] = ['pending', 'queued', 'running', 'ski
 const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
+const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3)
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
@@ -162,7 +170,7 @@ function move<T extends Move>(kind: T['kind'], members: object): fc.Arbitrary<Mo
 }
 
 function createJob(index: fc.Arbitrary<number>): fc.Arbitrary<Move> {
-  return move('createJob', { job: index, policy, maxQueued })
+  return move('createJob', { job: index, policy, maxQueued, maxConcurrency })
 }
 
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
@@ -174,6 +182,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       job,
       policy,
       maxQueued,
+      maxConcurrency,
       waiting: fc.constantFrom('keep', 'cancel'),
       versionOffset: offset(-1, 1),
       watermarkOffset: offset(-1),

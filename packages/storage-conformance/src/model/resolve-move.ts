@@ -11,7 +11,7 @@ import type {
   SettleItem,
   Storage,
 } from '@jobistemer/core/storage'
-import { shardOf } from '@jobistemer/core/storage'
+import { placesOf, shardOf } from '@jobistemer/core/storage'
 import {
   exclusionItem,
   missedEntry,
@@ -174,16 +174,16 @@ function jobChange(move: JobMove, state: ModelState) {
   const head = state.jobs.get(id)
   switch (move.kind) {
     case 'createJob': {
-      const { policy, maxQueued } = move
+      const { policy, maxQueued, maxConcurrency } = move
       const nextAt = nextSlotAfter(Math.max(state.now, head?.watermark ?? state.now))
       return {
         kind: 'create',
         id,
-        content: jobContent({ name: jobName(move.job), policy, maxQueued, nextAt }),
+        content: jobContent({ name: jobName(move.job), policy, maxQueued, maxConcurrency, nextAt }),
       } as const
     }
     case 'replaceJob': {
-      const { policy, maxQueued, waiting } = move
+      const { policy, maxQueued, maxConcurrency, waiting } = move
       const setBackTo =
         move.setBackBy === null ? undefined : (head?.watermark ?? start) - move.setBackBy * (slotAt(1) - slotAt(0))
       const nextAt = setBackTo === undefined ? (head?.nextAt ?? null) : nextSlotAfter(setBackTo)
@@ -191,7 +191,7 @@ function jobChange(move: JobMove, state: ModelState) {
       return {
         kind: 'replace',
         id,
-        content: jobContent({ name: jobName(move.job), policy, maxQueued, nextAt, fingerprint }),
+        content: jobContent({ name: jobName(move.job), policy, maxQueued, maxConcurrency, nextAt, fingerprint }),
         expectedVersion: (head?.version ?? 1) + move.versionOffset,
         expectedWatermark: (head?.watermark ?? start) + move.watermarkOffset,
         waiting,
@@ -310,12 +310,12 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
   return { id, jobId, scheduledAt }
 }
 
-/** True when a job that must not overlap has several active occurrences, which only a change of its policy brings. */
+/** True when a job has more active occurrences than places, which only a change of these brings, or a delay. */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {
     const active = occurrences.filter(
       ({ jobId, state }) => jobId === job.id && (state === 'pending' || state === 'running'),
     )
-    return job.overlap.policy !== 'allow' && active.length > 1
+    return active.length > placesOf(job.overlap)
   })
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@jobistemer/core'
-import type { JobContent, OverlapPolicy } from '@jobistemer/core/storage'
+import { type JobContent, type OverlapPolicy, overlapRuleOf } from '@jobistemer/core/storage'
 import { slotAt } from './instants.ts'
 
 export interface JobOptions {
@@ -8,6 +8,8 @@ export interface JobOptions {
   /** Default `'skip'`. */
   readonly policy?: OverlapPolicy
   readonly maxQueued?: number
+  /** Default 1. Only where the policy has such a thing. */
+  readonly maxConcurrency?: number
   /** Default: slot 1. */
   readonly nextAt?: number | null
   /** Default: the job's name. */
@@ -22,13 +24,15 @@ export interface JobOptions {
 export function jobContent(options: JobOptions = {}): JobContent {
   const name = options.name ?? 'alpha'
   const fingerprint = options.fingerprint ?? 'print-1'
+  const policy = options.policy ?? 'skip'
+  const hasPlaces = policy !== 'allow' && policy !== 'cancel_running'
   return {
     name,
     owner: options.owner ?? null,
     fingerprint,
     definition: options.definition ?? { name, fingerprint, tasks: [{ name: 'work' }] },
     handlerKey: options.handlerKey ?? name,
-    overlap: { policy: options.policy ?? 'skip', maxQueued: options.maxQueued ?? 1_000 },
+    overlap: overlapRuleOf(policy, options.maxQueued ?? 1_000, hasPlaces ? (options.maxConcurrency ?? 1) : 1),
     timeline: [{ after: null, until: null, schedule: { type: 'every', minutes: 1 } }],
     nextAt: options.nextAt === undefined ? slotAt(1) : options.nextAt,
   }

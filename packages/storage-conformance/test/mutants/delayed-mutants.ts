@@ -1,4 +1,4 @@
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { type JobRecord, type OccurrenceRecord, placesOf } from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 /** Faults in what waits for its time. */
@@ -31,8 +31,9 @@ export const delayedMutants: readonly Mutant[] = [
     'starts what has waited for its time beside a pending one',
     class extends Ledger {
       override isBlocked(record: OccurrenceRecord) {
-        const overlaps = this.jobs.get(record.jobId)?.overlap.policy === 'allow'
-        return !overlaps && this.liveOf(record.jobId, 'running').length > 0
+        const places = placesOf((this.jobs.get(record.jobId) as JobRecord).overlap)
+        const isDelayed = this.isDelayed(record) && this.activeCount(record.jobId) >= places && places > 1
+        return isDelayed || this.liveOf(record.jobId, 'running').length >= places
       }
     },
   ),

@@ -201,9 +201,9 @@ export const jobMutants: readonly Mutant[] = [
         return this.wakeFirst(jobId)
       }
 
-      override wakeFirst(jobId: JobId) {
+      override wakeOne(jobId: JobId) {
         const next = this.nextQueued(jobId)
-        if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId)) return null
+        if (next === undefined || !this.hasPlace(jobId) || this.isOver(jobId)) return null
         this.put(woken(next))
         return { id: next.id, jobId, scheduledAt: next.scheduledAt }
       }

@@ -84,7 +84,8 @@ local function isExcepted(job)
 end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
-local claimedJobs = {}
+-- By job, how many a look has counted as taken, and how many of these had waited for their time.
+local claimedJobs, delayedSeen = {}, {}
 local count, offset, left = 0, 0, 0
 local isDone = false
 
@@ -177,12 +178,14 @@ while not isDone do
           if left >= ${canceledAtOnce} then more, isDone = true, true end
           if wakeFirst(now, h, job) ~= '' then
             offset = 0
-            if isPeek == 1 then seen, claimedJobs, count = {}, {}, 0 end
+            if isPeek == 1 then seen, claimedJobs, delayedSeen, count = {}, {}, {}, 0 end
           end
           break
         end
-        local isBlocked = isLeft or (h.policy ~= allow and (h.running > 0 or claimedJobs[job]
-          or (h.delayed > 0 and h.pending > h.delayed and parseRecord(text).reason == delayed)))
+        -- Those that a look has counted as taken are pending still.
+        local seenOf = claimedJobs[job] or 0
+        local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
+          or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
         -- Up to a given place, blocked ones are passed over whatever the limit.
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
           or (count == limit and not (isBlocked and lastAt ~= never))
@@ -197,7 +200,10 @@ while not isDone do
         if isPeek == 1 then
           if not isBlocked then
             count = count + 1
-            claimedJobs[job] = true
+            claimedJobs[job] = seenOf + 1
+            if h.delayed > 0 and parseRecord(text).reason == delayed then
+              delayedSeen[job] = (delayedSeen[job] or 0) + 1
+            end
           end
         elseif isLeft then
           finish(now, h, id, parseRecord(text), canceled, '=deleted')

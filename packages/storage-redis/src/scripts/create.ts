@@ -144,7 +144,9 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
-  if h.policy == allow or activeCount(h) == 0 then return free, '' end
+  local active = activeCount(h)
+  -- While others wait for a place, one that is free is theirs.
+  if h.policy == allow or active == 0 or (active < h.maxConcurrency and h.queued == 0) then return free, '' end
   if h.policy == ${policyCodes.skip} then
     if isPassing and h.running == 0 then return queued, '' end
     return skipped, '=overlap'
@@ -153,7 +155,7 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
     if h.queued >= h.maxQueued and not isPassing then return skipped, '=queue_full' end
     return queued, ''
   end
-  return h.running > 0 and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
+  return h.running >= h.maxConcurrency and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
 end
 
 local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
@@ -202,7 +204,7 @@ local function createRecovery(h, job, text)
     local r = recordOf(entry)
     if not r then
       r = parseRecord(sub(text, first, first + size - 1))
-      if runs > 0 then r.state = (h.policy == allow or activeCount(h) == 0) and pending or queued end
+      if runs > 0 then r.state = activeCount(h) < placesOf(h) and pending or queued end
       add(h, entry, r, printRecord(r))
     end
     last = r

@@ -1,4 +1,4 @@
-import { failedStates } from '@jobistemer/core/storage'
+import { failedStates, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
@@ -345,10 +345,15 @@ local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
--- The next queued occurrence of a job that has no active one, unless it is to be canceled: its id and its record. What a
+-- How many may do so.
+local function placesOf(h)
+  return h.policy == allow and never or h.maxConcurrency
+end
+
+-- The next queued occurrence of a job that has a place for it, unless it is to be canceled: its id and its record. What a
 -- deleted job has left is never woken.
 local function firstToWake(h, job)
-  if h.queued == 0 or activeCount(h) > 0 or h.deletedAt ~= never then return nil end
+  if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
   local r = recordOf(id)
   if isSuperseded(h, r) then return nil end
@@ -356,11 +361,18 @@ local function firstToWake(h, job)
 end
 
 -- Wakes it. Returns its id and time, or ''.
-local function wakeFirst(now, h, job)
+local function wakeOne(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
   move(now, h, id, r, pending, '')
   return ${address}
+end
+
+-- Wakes it, and others that have a place too, up to so many. Returns the id and the time of the first, or ''.
+local function wakeFirst(now, h, job)
+  local first = wakeOne(now, h, job)
+  for _ = 2, first ~= '' and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
+  return first
 end
 
 local function wakeAll(now, h, job)

@@ -23,6 +23,7 @@ const newHead = writeFields(headLayout, {
   deletedAt: 'never',
   cancelsBelow: '0',
   maxQueued: 'maxQueued',
+  maxConcurrency: 'maxConcurrency',
 })
 
 /** Creates, replaces, pauses and deletes jobs. */
@@ -81,7 +82,7 @@ local function noteChange(job, h, createdAt)
   touch(job, h)
 end
 
-local function create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
+local function create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler)
   if h and h.deletedAt == never then return answer('e', job, h) end
   if h then
     -- What the deleted job has left must not become work of the new one.
@@ -123,7 +124,7 @@ local function isVersion(job, number, version)
   return stored and fingerprintOf(stored) == fingerprintOf(write('<d', 0) .. version)
 end
 
-local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler, change)
+local function replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler, change)
   local made = change.expected + 1
   if change.cancels and h.cancelsBelow == made and isVersion(job, made, version) then return cancelReplaced(job, h) end
   if h.version == made and isVersion(job, made, version) then return answer('u', job, h) end
@@ -138,7 +139,9 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
   end
   call('HSET', jobOf .. job, 'lineage', nextLineage(job, h))
   countAnew(job, h)
+  local addsPlaces = maxConcurrency > h.maxConcurrency
   h.version, h.nextAt, h.policy, h.maxQueued = h.version + 1, nextAt, policy, maxQueued
+  h.maxConcurrency = maxConcurrency
   h.text = sub(h.text, 1, headSize) .. handler
   saveContent(job, content, owner, version, h.version)
   noteChange(job, h, (timesOf(job)))
@@ -147,7 +150,9 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, content, owner, ver
     return cancelReplaced(job, h)
   end
   -- What is still to be canceled must not be woken: the rest is when that is done.
-  if policy == allow and h.cancelsBelow == 0 then wakeAll(now, h, job) end
+  if h.cancelsBelow == 0 then
+    if policy == allow then wakeAll(now, h, job) elseif addsPlaces then wakeFirst(now, h, job) end
+  end
   answer('s', job, h)
 end
 
@@ -198,11 +203,11 @@ while at <= #changes do
   local version, handler = nextPart(versionSize), nextPart(handlerSize)
   local h = headOf(job)
   if kind == ${jobChanges.create} then
-    create(job, h, nextAt, policy, maxQueued, content, owner, version, handler)
+    create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler)
   elseif not h or (h.deletedAt ~= never and (kind ~= ${jobChanges.delete} or h.pending + h.queued == 0)) then
     answers[#answers + 1] = { 'a' }
   elseif kind == ${jobChanges.replace} then
-    replaceJob(job, h, nextAt, policy, maxQueued, content, owner, version, handler,
+    replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler,
       { expected = expected, watermark = watermark, setBackTo = setBackTo, cancels = cancels == 1 })
   elseif kind == ${jobChanges.pause} then
     pause(job, h, content, nextAt)

@@ -37,11 +37,12 @@ local frontSize = ${recordLayout.end.reasonSize}
 
 local letters, count, details = {}, 0, {}
 
-local function answer(letter, first, second)
+local function answer(letter, first, second, third)
   count = count + 1
   letters[count] = letter
   details[#details + 1] = first
   if second then details[#details + 1] = second end
+  if third then details[#details + 1] = third end
 end
 
 -- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
@@ -72,7 +73,7 @@ local function takeNext(h, job, owner)
   if math.max(r.dueAt, h.pausedUntil) > now then return wakeFirst(now, h, job) end
   r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
   move(now, h, id, r, running, '')
-  return '', id .. printRecord(r)
+  return wakeOne(now, h, job), id .. printRecord(r)
 end
 
 -- Takes a running occurrence out of the head of its job. Returns how many are queued there.
@@ -135,7 +136,7 @@ local function settle(index, text)
   end
   local cancel = sub(text, kept - cancelSize + 1, kept)
   if taken then
-    answer('t', taken, cancel)
+    answer('t', taken, cancel, woken)
   elseif isRepeated then
     answer('r', cancel)
   else

@@ -15,28 +15,38 @@ interface Span {
   readonly to: number
 }
 
-/** Whether occurrences of jobs that may not overlap ran one after the other, in the order of their slots. */
+/**
+ * Whether no more occurrences of a job ran at once than it has places; where it has one, whether they ran in the order of
+ * their slots.
+ */
 export function checkOverlap(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const [name, starts] of groupBy(view.starts, (start) => start.job)) {
-    if (view.job(name)?.isExclusive !== true) continue
-    violations.push(...overlappingHandlers(view, starts))
+    const job = view.job(name)
+    if (job?.isExclusive !== true) continue
+    violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = [...groupBy(live, (start) => start.occurrence).values()].map((group) => group[0] as WitnessStart)
-    violations.push(...overlappingRecords(view, firsts), ...outOfOrder(firsts))
+    violations.push(...overlappingRecords(view, firsts, job.places))
+    // Of several that may run, one may be started by another node, and later.
+    if (job.places === 1) violations.push(...outOfOrder(firsts))
   }
   return violations
 }
 
-/** Handlers that ran at once, although nobody had taken the earlier one's occurrence away. */
-function overlappingHandlers(view: RunView, starts: readonly WitnessStart[]): readonly Violation[] {
+/** Handlers that ran at once with too many others, although nobody had taken the others' occurrences away. */
+function overlappingHandlers(view: RunView, starts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []
   let open: Span[] = []
   for (const span of spansOf(view, starts)) {
     open = open.filter((earlier) => earlier.to > span.from)
-    for (const earlier of open) {
+    const problems = open.flatMap((earlier) => {
       const problem = problemOf(view, earlier, span)
-      if (problem === null) continue
+      return problem === null ? [] : [{ earlier, problem }]
+    })
+    const isOfItself = ({ earlier }: (typeof problems)[number]) => earlier.occurrence === span.occurrence
+    const isTooMany = new Set(problems.map(({ earlier }) => earlier.occurrence)).size >= places
+    for (const { earlier, problem } of isTooMany ? problems : problems.filter(isOfItself)) {
       const message = `it started in ${span.first.life} while ${earlier.occurrence} ran in ${earlier.first.life}: ${problem}`
       violations.push({ rule: 'overlap', job: span.first.job, occurrence: span.occurrence, message })
     }
@@ -85,17 +95,19 @@ function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): b
   return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
 }
 
-/** Occurrences that, from their first start to the end that the ledger has, lie in one another's time. */
-function overlappingRecords(view: RunView, firsts: readonly WitnessStart[]): readonly Violation[] {
+/** Occurrences that, from their first start to the end that the ledger has, lie in the time of too many others. */
+function overlappingRecords(view: RunView, firsts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []
-  let latest: { readonly occurrence: OccurrenceId; readonly endedAt: number } | null = null
+  let open: { readonly occurrence: OccurrenceId; readonly endedAt: number }[] = []
   for (const first of firsts) {
-    if (latest !== null && first.mono < latest.endedAt) {
-      const message = `it ran ${Math.round(latest.endedAt - first.mono)} ms before ${latest.occurrence} ended in the ledger`
+    open = open.filter(({ endedAt }) => endedAt > first.mono)
+    const [earlier] = open
+    if (earlier !== undefined && open.length >= places) {
+      const message = `it ran ${Math.round(earlier.endedAt - first.mono)} ms before ${earlier.occurrence} ended in the ledger`
       violations.push({ rule: 'overlap', job: first.job, occurrence: first.occurrence, message })
     }
     const endedAt = view.endedWithin(first.occurrence, first)?.from ?? Number.POSITIVE_INFINITY
-    if (latest === null || endedAt > latest.endedAt) latest = { occurrence: first.occurrence, endedAt }
+    open.push({ occurrence: first.occurrence, endedAt })
   }
   return violations
 }

@@ -14,6 +14,7 @@ export function checkedJob({ name, cron: expression, settings, tasks }: Workload
     name,
     isExclusive: settings.overlapPolicy !== 'allow',
     movingTasks: tasks.filter((task) => task.moves).map((task) => task.name),
+    places: settings.maxConcurrency ?? 1,
     *slots(after, until) {
       for (let at = schedule.nextMs(after); at !== null && at <= until; at = schedule.nextMs(at)) yield at
     },

@@ -29,6 +29,8 @@ export interface CheckedJob {
   readonly isExclusive: boolean
   /** The tasks that write a row in the transaction of their end. */
   readonly movingTasks: readonly string[]
+  /** How many of them may be active at once, where it is exclusive. */
+  readonly places: number
   /** The instants of the schedule after one and up to another, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

@@ -98,6 +98,21 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
     ],
   },
   {
+    name: 'three-at-once',
+    everySeconds: 1,
+    settings: {
+      overlapPolicy: 'queue',
+      maxQueued: 30,
+      maxConcurrency: 3,
+      recoveryStrategy: { type: 'bounded_window', maxOccurrences: 10 },
+      misfireThreshold: 1500,
+      executionTimeout: 6000,
+      onInterrupted: 'retry',
+      maxRescues: 3,
+    },
+    tasks: [{ name: 'call', durationMs: [1200, 3200] }],
+  },
+  {
     name: 'failing-with-clean-up',
     everySeconds: 2,
     settings: {

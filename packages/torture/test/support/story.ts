@@ -14,8 +14,8 @@ const monotonicOrigin = 5_000_000
 export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
-function jobOf(name: string, isExclusive: boolean): CheckedJob {
-  return { id: jobId(name), name, isExclusive, movingTasks: ['move'], slots: secondsBetween }
+function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
+  return { id: jobId(name), name, isExclusive, places, movingTasks: ['move'], slots: secondsBetween }
 }
 
 function* secondsBetween(after: number, until: number): Iterable<number> {

@@ -29,6 +29,7 @@ import {
   reaps,
   type StepKind,
   saves,
+  wokenByEach,
 } from './step-kinds.ts'
 
 /** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
@@ -126,7 +127,12 @@ const tends: StepKind<JobId, boolean> = {
     }
     return cancelsBelow === null
       ? needsNext(items, stored)
-      : { ...needsNothing, queued: 1, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
+      : {
+          ...needsNothing,
+          queued: wokenByEach(stored.head),
+          counts: true,
+          superseded: needsSuperseded(cancelsBelow, canceledByClaim),
+        }
   },
   step: (context, { job }) => job !== undefined && tend(context, job),
 }
@@ -145,7 +151,7 @@ function claims(
       if (isPausedAt(head, request.now)) return needsNothing
       return head.cancelsBelow === null
         ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
-        : needsInPassing(items, head.cancelsBelow)
+        : needsInPassing(items, head)
     },
     step(context, { job }, address) {
       if (job === undefined) return null

@@ -1,6 +1,6 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, requeued } from '../occurrence-transitions.ts'
-import { claimableFrom, isDelayed, isSuperseded } from '../rules.ts'
+import { claimableFrom, isDelayed, isSuperseded, placesOf } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing, cancelSuperseded, replaceRecord, type StepContext, wakeFirst } from './step-context.ts'
@@ -46,10 +46,12 @@ export function claimStep(
   return record
 }
 
-/** A pending one is the only active one of its job, unless it was delayed: then another may have become active. */
+/**
+ * A pending one has a place, unless it was delayed: then others may have taken them; or the job has got fewer places. */
 function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolean {
-  if (head.overlap.policy === 'allow') return false
-  return counts.running > 0 || (isDelayed(record) && counts.pending > counts.delayed)
+  const places = placesOf(head.overlap)
+  const { pending, delayed, running } = counts
+  return running >= places || (isDelayed(record) && pending - delayed + running >= places)
 }
 
 /** Whether a claim may take it, looked at again within the step that takes it. */

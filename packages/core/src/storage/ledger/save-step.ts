@@ -1,5 +1,6 @@
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import {
+  addsPlaces,
   changesPause,
   createdJob,
   deletedJob,
@@ -74,8 +75,11 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   job.save(after, versionOf(after, context.now))
   if (change.waiting === 'cancel') return cancelReplaced(context, job, cancelLimit)
   // What is still to be canceled must not be woken: the rest is when that is done.
-  if (after.cancelsBelow === null && wakesAllQueued(after)) wakeAll(context, job)
-  return { outcome: 'saved', job: after, canceled: [] }
+  if (after.cancelsBelow === null) {
+    if (wakesAllQueued(after)) wakeAll(context, job)
+    else if (addsPlaces(before, after)) wakeFirst(context, job)
+  }
+  return { outcome: 'saved', job: job.job, canceled: [] }
 }
 
 function cancelReplaced(context: StepContext, job: JobLedger, cancelLimit: number): SaveJobAnswer {

@@ -1,6 +1,6 @@
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { askedToCancel, claimed, ended, woken } from '../occurrence-transitions.ts'
-import { claimableFrom, isSuperseded, wakesAllQueued } from '../rules.ts'
+import { claimableFrom, isSuperseded, wakesAllQueued, wokenAtOnce } from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
@@ -36,7 +36,7 @@ export const canceledByClaim = 1000
 export const canceledInPassing = 50
 
 /**
- * Wakes the job's next queued occurrence, when no active one is left; what a `replace` has left before it is canceled
+ * Wakes the job's next queued occurrences, while there are places for them; what a `replace` has left before it is canceled
  * first. What a deleted job has left is never woken.
  */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
@@ -58,21 +58,29 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   cancelSuperseded(context, job, canceledInPassing)
   const next = firstToWake(job)
   if (next === undefined) return { woken: null }
-  if (claimableFrom(job.head, next.record.dueAt) > context.now) return { woken: wake(context, job, next) }
+  if (claimableFrom(job.head, next.record.dueAt) > context.now) return { woken: wakeFirst(context, job) }
   const taken = claimed(next.record, owner, context.now)
   replaceRecord(context, job, next, taken)
-  return { woken: null, taken }
+  return { woken: wakeOne(context, job), taken }
 }
 
 /** As {@link wakeNext}, and nothing is canceled: nobody is woken while one that is to be canceled is the first. */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
+  const first = wakeOne(context, job)
+  for (let count = 1; first !== null && count < wokenAtOnce; count++) wakeOne(context, job)
+  return first
+}
+
+function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const next = firstToWake(job)
   return next === undefined ? null : wake(context, job, next)
 }
 
 function firstToWake(job: JobLedger): LedgerEntry | undefined {
   const { pending, delayed, queued, running } = job.counts
-  if (queued === 0 || pending > delayed || running > 0 || job.head.deletedAt !== null) return undefined
+  const active = pending - delayed + running
+  const { maxConcurrency = 1 } = job.head.overlap
+  if (queued === 0 || active >= maxConcurrency || job.head.deletedAt !== null) return undefined
   const [next] = job.live('queued', 1)
   return next === undefined || isSuperseded(job.head, next.record) ? undefined : next
 }

@@ -1,6 +1,6 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { Owner } from '../occurrence-record.ts'
-import { isPausedAt, wakesAllQueued } from '../rules.ts'
+import { addsPlaces, isPausedAt, wakesAllQueued, wokenAtOnce } from '../rules.ts'
 import type {
   CancelAnswer,
   CancelItem,
@@ -37,17 +37,21 @@ export interface StepKind<Item, Answer> {
 const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
-/** Each item ends one at most, and wakes one at most. */
+/** Each item ends one at most, and wakes one at most, or several of a job with several places. */
 export function needsNext(items: readonly unknown[], { head, counts }: StoredJob): LiveNeeds {
   if (counts.queued === 0) return needsNothing
-  if (head.cancelsBelow !== null) return needsInPassing(items, head.cancelsBelow)
-  return { ...needsNothing, queued: items.length, counts: true }
+  if (head.cancelsBelow !== null) return needsInPassing(items, head)
+  return { ...needsNothing, queued: items.length * wokenByEach(head), counts: true }
+}
+
+export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob['head'], 'overlap'>): number {
+  return Math.min(maxConcurrency, wokenAtOnce)
 }
 
 /** As {@link needsNext}, and each item cancels some that a `replace` has left. */
-export function needsInPassing({ length }: readonly unknown[], cancelsBelow: number): LiveNeeds {
-  const superseded = needsSuperseded(cancelsBelow, length * canceledInPassing)
-  return { ...needsNothing, queued: length, counts: true, superseded }
+export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
+  const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
+  return { ...needsNothing, queued: length * wokenByEach(head), counts: true, superseded }
 }
 
 /** One more than are to be canceled tells whether others are left. */
@@ -63,7 +67,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
     needs(items, { head }, found) {
       const { policy } = head.overlap
       if (policy === 'allow') return needsNothing
-      const passing = head.cancelsBelow === null ? needsNothing : needsInPassing(items, head.cancelsBelow)
+      const passing = head.cancelsBelow === null ? needsNothing : needsInPassing(items, head)
       const mayCreate = items.filter(({ kind, id, scheduledAt }) => {
         if (kind === 'exclusion' || (kind === 'slot' && isPausedAt(head, scheduledAt))) return false
         return kind === 'recovery' || !found.has(id)
@@ -122,7 +126,7 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       const [only] = changes
       if (changes.length === 1 && only?.kind === 'replace' && only.waiting === 'cancel') {
         const superseded = needsSuperseded(only.expectedVersion + 1, cancelLimit)
-        return { ...needsNothing, queued: 1, counts: true, superseded }
+        return { ...needsNothing, queued: wokenByEach(only.content), counts: true, superseded }
       }
       if (changes.some((change) => change.kind === 'replace' && change.waiting === 'cancel')) {
         return { ...needsNothing, pending: all, queued: all, counts: true }
@@ -132,6 +136,8 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       const cancelsLeft = changes.some(
         ({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null),
       )
+      const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
+      if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }
       if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
       // Each change cancels up to the limit.
       const most = cancelLimit * changes.length

@@ -20,6 +20,7 @@ import {
   maySetBack,
   replacedJob,
   wakesAllQueued,
+  addsPlaces,
   woken,
 } from '@jobistemer/core/storage'
 import { Tables } from './tables.ts'
@@ -67,8 +68,14 @@ export class JobSteps extends Tables {
     if (!maySetBack(head, change)) return { outcome: 'conflict', job: head }
     const answer = this.enact(replacedJob(head, change, now), now)
     if (change.waiting === 'cancel') return this.cancelReplaced(head.id, cancelLimit)
-    if (answer.job.cancelsBelow === null && wakesAllQueued(change.content)) this.wakeAll(head.id)
+    if (answer.job.cancelsBelow !== null) return answer
+    if (wakesAllQueued(change.content)) this.wakeAll(head.id)
+    else if (this.addsPlaces(head, answer.job)) this.wakeFirst(head.id)
     return answer
+  }
+
+  addsPlaces(before: JobRecord, after: JobRecord): boolean {
+    return addsPlaces(before, after)
   }
 
   goesOn(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>): boolean {
@@ -174,7 +181,10 @@ export class JobSteps extends Tables {
     return this.liveOf(jobId, 'queued')[0]
   }
 
-  /** Wakes the next queued occurrence when nothing of the job is active. */
+  /** What the last step has woken beside the first. */
+  wokenToo: OccurrenceAddress | null = null
+
+  /** Wakes the next queued occurrences, while there are places for them. */
   wakeNext(jobId: JobId) {
     if (this.nextQueued(jobId) === undefined || this.isOver(jobId)) return null
     this.cancelSuperseded(jobId, canceledInPassing)
@@ -182,10 +192,25 @@ export class JobSteps extends Tables {
   }
 
   wakeFirst(jobId: JobId) {
+    const first = this.wakeOne(jobId)
+    this.wokenToo = first === null ? null : this.wakeSecond(jobId)
+    return first
+  }
+
+  wakeSecond(jobId: JobId) {
+    return this.wakeOne(jobId)
+  }
+
+  wakeOne(jobId: JobId) {
     const next = this.nextQueued(jobId)
-    if (next === undefined || this.activeCount(jobId) > 0 || this.isOver(jobId) || this.isSuperseded(next)) return null
+    if (next === undefined || !this.hasPlace(jobId) || this.isOver(jobId) || this.isSuperseded(next)) return null
     this.put(woken(next))
     return addressOf(next)
+  }
+
+  /** Whether a queued occurrence may be woken. */
+  hasPlace(jobId: JobId) {
+    return this.activeCount(jobId) < (this.jobs.get(jobId)?.overlap.maxConcurrency ?? 1)
   }
 
   /** Whether nothing of the job may start any more. */

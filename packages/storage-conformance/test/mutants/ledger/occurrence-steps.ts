@@ -15,6 +15,7 @@ import type {
   JobRecord,
   OccurrenceAddress,
   OccurrenceRecord,
+  OverlapRule,
   Owner,
   ReapAnswer,
   ReapItem,
@@ -40,6 +41,7 @@ import {
   judgeCreate,
   pausedUntil,
   judgeSettle,
+  placesOf,
   passesSlot,
   recoveredOccurrence,
   requeued,
@@ -102,14 +104,14 @@ export class OccurrenceSteps extends JobSteps {
     const head = { ...before, cancelsBelow: this.jobs.get(before.id)?.cancelsBelow ?? null }
     const decision = decideOverlap({
       kind: item.kind,
-      overlap: head.overlap,
+      overlap: this.overlapOf(head),
       paused: now < this.pausedUntil(head),
       slotPaused: this.isSlotPaused(head, item.scheduledAt, now),
       startable: isStartable(item, now),
       delayed: isForLater(item, now),
       pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
       running: this.liveOf(head.id, 'running').length,
-      queued: this.liveOf(head.id, 'queued').length,
+      queued: this.queuedBefore(head),
       superseded,
     })
     const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
@@ -119,6 +121,14 @@ export class OccurrenceSteps extends JobSteps {
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
     if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)
+  }
+
+  overlapOf({ overlap }: JobRecord): OverlapRule {
+    return overlap
+  }
+
+  queuedBefore({ id }: JobRecord) {
+    return this.liveOf(id, 'queued').length
   }
 
   /** Those that a newer one takes the place of. */
@@ -227,8 +237,10 @@ export class OccurrenceSteps extends JobSteps {
   /** Whether another occurrence of a job that must not overlap runs, or is active while this one waited for its time. */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
-    if (this.jobs.get(jobId)?.overlap.policy === 'allow') return false
-    return this.liveOf(jobId, 'running').length > 0 || (this.isDelayed(record) && this.activeCount(jobId) > 0)
+    const places = placesOf((this.jobs.get(jobId) as JobRecord).overlap)
+    return (
+      this.liveOf(jobId, 'running').length >= places || (this.isDelayed(record) && this.activeCount(jobId) >= places)
+    )
   }
 
   noticesFor({ node, incarnation }: Owner): CancelNotice[] {
@@ -255,7 +267,7 @@ export class OccurrenceSteps extends JobSteps {
     const taken = woken === null || taker === undefined ? null : this.takeWoken(woken, taker, now)
     return taken === null
       ? { outcome: 'ok', woken, cancelRequested }
-      : { outcome: 'ok', woken: null, cancelRequested, taken }
+      : { outcome: 'ok', woken: this.wokenToo, cancelRequested, taken }
   }
 
   answerRepeated({ change, takeNext }: SettleItem, cancelRequested: string | null): SettleAnswer {

@@ -1,0 +1,28 @@
+import type { JobSettingsInput } from '@jobistemer/core'
+import { SeededRandom } from '@jobistemer/test-kit'
+import type { SimulatedJob } from './simulated-job.ts'
+
+/** The settings with so many places as chance gives, where the overlap policy knows of such. */
+export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
+  const { overlapPolicy } = settings
+  if (overlapPolicy === undefined) return settings
+  const hasPlaces = overlapPolicy !== 'allow' && overlapPolicy !== 'cancel_running'
+  return { ...settings, maxConcurrency: hasPlaces ? random.pick([1, 2, 3, 3]) : 1 }
+}
+
+/** The jobs of a world, of which several occurrences may be active at once. Their tasks take long enough for that. */
+export function jobsWithPlaces(jobs: readonly SimulatedJob[], seed: number): readonly SimulatedJob[] {
+  const random = new SeededRandom(`places in ${seed}`)
+  return jobs.map((job) => ({
+    ...job,
+    builds: job.builds.map((definition) => {
+      const { tasks, intervalMs } = definition
+      const isLong = random.chance(0.6)
+      return {
+        ...definition,
+        settings: withPlaces(definition.settings, random),
+        tasks: isLong ? tasks.map((task) => ({ ...task, longestMs: Math.max(task.longestMs, 4 * intervalMs) })) : tasks,
+      }
+    }),
+  }))
+}

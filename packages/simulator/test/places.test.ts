@@ -1,0 +1,8 @@
+import { it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { assertPlacesHold, groupsOf } from './support/seeds.ts'
+
+it.each(groupsOf({ from: 1, to: byEffort(15) }))(
+  'in the worlds of seeds $from to $to, whose jobs have places, no more than so many run at once, and none waits for ever',
+  assertPlacesHold,
+)

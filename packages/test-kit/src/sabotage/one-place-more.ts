@@ -1,0 +1,19 @@
+import type { JobChange, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+
+/** Lets one more occurrence of a job be active than the job allows, where it allows several. */
+export function onePlaceMore(storage: Storage): Storage {
+  return wrapStorage(storage, {
+    async saveJobs(request) {
+      return await storage.saveJobs({ ...request, changes: request.changes.map(withOneMore) })
+    },
+  })
+}
+
+function withOneMore(change: JobChange): JobChange {
+  if (change.kind !== 'create' && change.kind !== 'replace') return change
+  const { overlap } = change.content
+  if (overlap.maxConcurrency === undefined) return change
+  const more = { ...overlap, maxConcurrency: overlap.maxConcurrency + 1 }
+  return { ...change, content: { ...change.content, overlap: more } }
+}
