@@ -147,6 +147,17 @@ it.each<[string, () => Script]>([
     'claims by a clock of the storage that was right before an outage, and wrong before it looked again',
     () => server(-hour).wait(7).away(11.5, hour).wait(4.5).storage(0).wait(0.5).claims(0),
   ],
+  [
+    'claims by the right time, and was cut off while the clock of the storage was wrong',
+    () =>
+      server(-hour)
+        .wait(12)
+        .storage(-2 * hour)
+        .wait(6)
+        .storage(0)
+        .wait(11)
+        .claims(0),
+  ],
 ])('a node that %s keeps it', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })
