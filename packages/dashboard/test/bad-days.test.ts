@@ -203,7 +203,12 @@ describe('many jobs', () => {
     const client = createClient({ storage, logger: silentLogger })
     await client.add(
       Array.from({ length: count }, (_, index) =>
-        defineJob({ name: `job-${index}`, tasks: [{ name: 'only', handler: 'none' }], tags: ['many'] }),
+        defineJob({
+          name: `job-${index}`,
+          overlapPolicy: 'allow',
+          tasks: [{ name: 'only', handler: 'none' }],
+          tags: ['many'],
+        }),
       ),
     )
     const dashboard = createDashboard({ client, basePath, authorize: () => true })
