@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import type { JobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import { type PostgresServer, programPath, startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { useSchemas } from './schemas.ts'
@@ -71,7 +71,11 @@ it('a server whose disk is full says so, has stored nothing of the call, and goe
     // As whom the server runs: root starts it as another user.
     const { uid, gid } = statSync(`/proc/${server?.pid}`)
     const options = { encoding: 'utf8', uid, gid } as const
-    const { status, stderr } = spawnSync('prlimit', ['--pid', String(server?.pid), `--fsize=${bytes}:`], options)
+    const { status, stderr } = spawnSync(
+      programPath('prlimit'),
+      ['--pid', String(server?.pid), `--fsize=${bytes}:`],
+      options,
+    )
     expect([status, stderr]).toEqual([0, ''])
   }
   setLimit(limit)
