@@ -2,8 +2,15 @@ import type { Storage } from '@jobistemer/core/storage'
 import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
-/** Whether finished history slows the engine down, on storages that `open` makes anew under each name. */
-export async function measureHistory(open: (name: string) => Storage, { smoke }: BenchmarkOptions): Promise<Table> {
+/**
+ * Whether finished history slows the engine down, on storages that `open` makes anew under each name. `rest` lets the
+ * storage do what it does sooner or later behind so many writes; then one round is not counted.
+ */
+export async function measureHistory(
+  open: (name: string) => Storage,
+  { smoke }: BenchmarkOptions,
+  rest?: () => Promise<void>,
+): Promise<Table> {
   const rounds = smoke ? 1 : 5
   const seconds = smoke ? 2 : 30
   const historySeconds = smoke ? 3 : 1_000_000 / jobCount
@@ -17,6 +24,10 @@ export async function measureHistory(open: (name: string) => Storage, { smoke }:
     return round.perSecond
   }
   await runOnFull(historySeconds)
+  if (rest !== undefined) {
+    await rest()
+    await runOnFull(seconds)
+  }
   for (let round = 0; round < rounds; round++) {
     const empty = open(`empty_${round}`)
     rates.empty.push((await runEngine(empty, seconds)).perSecond)
@@ -24,7 +35,7 @@ export async function measureHistory(open: (name: string) => Storage, { smoke }:
     rates.full.push(await runOnFull(seconds))
   }
   await full.close()
-  const finished = (historySeconds + warmUpSeconds) * jobCount
+  const finished = (historySeconds + warmUpSeconds + (rest === undefined ? 0 : seconds)) * jobCount
   const ratio = median(rates.full.map((rate, index) => rate / (rates.empty[index] ?? rate)))
   return {
     columns: ['history', 'whole engine', 'to the empty one'],

@@ -10,6 +10,12 @@ export const sumRows = 64
  */
 const heldMs = 20
 
+/**
+ * What a user's transaction adds to the sums is a row of its own, of so many, since it may stay open; a later step adds it to
+ * its own.
+ */
+const ownSums = 1_000_000_000
+
 /** What a step does to an occurrence: the codes of `p_ops`. */
 export const ops = {
   /** A new one that lives. */
@@ -190,9 +196,23 @@ BEGIN
   END IF;
   IF NOT p_waits THEN PERFORM set_config('lock_timeout', v_lock_timeout, true); END IF;
   IF p_all_pending <> 0 OR p_all_queued <> 0 OR p_all_running <> 0 THEN
-    UPDATE ${schema}.live_sums s
-      SET pending = s.pending + p_all_pending, queued = s.queued + p_all_queued, running = s.running + p_all_running
-      WHERE s.slot = pg_backend_pid() % ${sumRows};
+    IF p_waits THEN
+      INSERT INTO ${schema}.live_sums AS s (slot, pending, queued, running)
+        VALUES (${sumRows} + pg_current_xact_id()::text::bigint % ${ownSums}, p_all_pending, p_all_queued, p_all_running)
+        ON CONFLICT (slot) DO UPDATE SET pending = s.pending + p_all_pending, queued = s.queued + p_all_queued,
+          running = s.running + p_all_running;
+    ELSE
+      WITH found AS (
+        SELECT slot FROM ${schema}.live_sums WHERE slot >= ${sumRows} ORDER BY slot LIMIT 100 FOR UPDATE SKIP LOCKED
+      ), gone AS (
+        DELETE FROM ${schema}.live_sums s USING found f WHERE s.slot = f.slot RETURNING s.pending, s.queued, s.running
+      )
+      UPDATE ${schema}.live_sums s SET
+        pending = s.pending + p_all_pending + (SELECT coalesce(sum(g.pending), 0) FROM gone g),
+        queued = s.queued + p_all_queued + (SELECT coalesce(sum(g.queued), 0) FROM gone g),
+        running = s.running + p_all_running + (SELECT coalesce(sum(g.running), 0) FROM gone g)
+        WHERE s.slot = pg_backend_pid() % ${sumRows};
+    END IF;
   END IF;
   RETURN true;
 END ${quote};

@@ -1,11 +1,10 @@
 import type { JobId } from '@jobistemer/core'
 import type { Storage, StorageWithin } from '@jobistemer/core/storage'
-import { playCompletions } from '@jobistemer/test-kit'
+import { addJob, finishItem, owner, playCompletions, slotAt, slotItem } from '@jobistemer/test-kit'
 import type pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { stepFunctions } from '../src/step-functions.ts'
 import { HostilePostgres } from './hostile-postgres.ts'
-import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 // The guards of the functions in the server, each taken away on a server that runs. What finds that passes with the guard.

@@ -2,7 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { SettleItem, Storage, StorageWithin } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { expect, it } from 'vitest'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
@@ -115,4 +115,31 @@ it('what the owner has said before it completed, and comes after the commit, is 
   expect(await finishing).toMatchObject([{ outcome: 'ok' }])
   const record = await stateOf(storage, slotItem(id, 1))
   expect(record).toMatchObject({ state: 'running', sequence: 2 })
+})
+
+it('a trigger that is not committed holds up no step on other jobs, on whatever connection', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  const [{ id }, { id: another }] = [await addJob(storage, 'asked'), await addJob(storage, 'another', 'allow')]
+  const client = await connection()
+  await client.query('BEGIN')
+  const within = storage.within?.(client) as StorageWithin
+  const now = slotAt(1)
+  expect(await within.createOccurrences({ now, owner, items: [triggerItem(id, 1)] })).toMatchObject([
+    { state: 'pending' },
+  ])
+  // The sums of all jobs are spread by the number of the connection: some of these share it with the user's.
+  for (let index = 1; index <= 70; index++) {
+    const one = await connection()
+    const items = [triggerItem(another, index)]
+    const created = await open({ client: one, schema, wakeUps: false }).createOccurrences({ now, owner, items })
+    expect(created).toMatchObject([{ outcome: 'created' }])
+  }
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 70 }] })
+  await client.query('COMMIT')
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
+  await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
+  // The row of its own has gone into the others.
+  expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })

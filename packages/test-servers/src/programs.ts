@@ -11,6 +11,7 @@ const packages: Readonly<Record<string, string>> = {
   postgres: 'postgresql',
   pgbouncer: 'pgbouncer',
   chromium: 'chromium',
+  prlimit: 'util-linux',
 }
 const brewNames: Readonly<Record<string, string>> = { initdb: 'postgresql', postgres: 'postgresql' }
 // Debian keeps each version of PostgreSQL in a folder of its own, outside of the PATH.

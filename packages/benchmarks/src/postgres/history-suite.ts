@@ -1,5 +1,6 @@
 import { postgresStorage } from '@jobistemer/storage-postgres'
 import { startPostgres } from '@jobistemer/test-servers'
+import pg from 'pg'
 import { measureHistory } from '../history-round.ts'
 import type { Suite } from '../suite.ts'
 
@@ -10,7 +11,15 @@ export const postgresHistorySuite: Suite = {
   async run(options) {
     const server = await startPostgres()
     try {
-      return await measureHistory((schema) => postgresStorage({ url: server.url, schema }), options)
+      const rest = async () => {
+        const client = new pg.Client(server.url)
+        await client.connect()
+        await client.query('VACUUM ANALYZE')
+        // Each page that changes for the first time after it goes to the write-ahead log as a whole.
+        await client.query('CHECKPOINT')
+        await client.end()
+      }
+      return await measureHistory((schema) => postgresStorage({ url: server.url, schema }), options, rest)
     } finally {
       await server.stop()
     }

@@ -1,0 +1,124 @@
+import { spawnSync } from 'node:child_process'
+import { statSync } from 'node:fs'
+import type { JobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { type PostgresServer, programPath, startPostgres } from '@jobistemer/test-servers'
+import pg from 'pg'
+import { afterEach, expect, it } from 'vitest'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, query, schema: newSchema } = useSchemas()
+
+let server: PostgresServer | null = null
+let own: pg.Pool | null = null
+
+afterEach(async () => {
+  await own?.end()
+  await server?.stop()
+  server = null
+  own = null
+})
+
+async function run(storage: Storage, job: JobId, from: number, until: number): Promise<void> {
+  for (let index = from; index < until; index++) {
+    const created = await storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(job, index)] })
+    expect(created).toMatchObject([{ outcome: 'created', state: 'running' }])
+    const ended = await storage.settle({ now: slotAt(index), items: [finishItem(job, index)] })
+    expect(ended).toMatchObject([{ outcome: 'ok' }])
+  }
+}
+
+it('while a transaction sees the past, dead rows stay, and everything works; then their place is used again', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool({ max: 1 }), schema, wakeUps: false })
+  const { id } = await addJob(storage, 'alpha')
+  const pages = async () => {
+    const [row] = await query(`SELECT pg_relation_size('${schema}.heads')::int / 8192 AS pages`)
+    return row.pages as number
+  }
+  const rounds = 400
+  await run(storage, id, 1, rounds)
+  const before = await pages()
+  const holder = await connection()
+  await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+  await holder.query('SELECT 1')
+  await run(storage, id, rounds, 2 * rounds)
+  await query(`VACUUM ${schema}.heads`)
+  const held = await pages()
+  // Two versions of the head for each occurrence; without the transaction they are cleared away page by page.
+  expect([before < 4, held - before > (2 * rounds) / 100]).toEqual([true, true])
+  await holder.query('COMMIT')
+  await query(`VACUUM ${schema}.heads`)
+  await run(storage, id, 2 * rounds, 3 * rounds)
+  expect(await pages()).toBeLessThanOrEqual(held)
+})
+
+it('a server whose disk is full says so, has stored nothing of the call, and goes on once there is room', async () => {
+  server = await startPostgres({ quick: true, config: { autovacuum: 'off' } })
+  own = new pg.Pool({ connectionString: server.url })
+  own.on('error', () => {})
+  const first = open({ pool: own, wakeUps: false })
+  const { id } = await addJob(first, 'alpha', 'queue')
+  await run(first, id, 1, 2)
+  await first.createOccurrences({ now: slotAt(2), owner, items: [slotItem(id, 2)] })
+  const filler = `INSERT INTO jobistemer.history SELECT gen_random_uuid(), gen_random_uuid(), scheduled_at, state, kind, token,
+    sequence, rescues, job_version, owner, due_at, created_at, started_at, timeout, finished_at, repeat('x', 2000)
+    FROM jobistemer.history h LIMIT 20000`
+  // No file of the server's processes may grow beyond that: to them it is what a full disk is, and it needs no rights.
+  const limit = 17 * 2 ** 20 + 4096
+  const setLimit = (bytes: number | 'unlimited') => {
+    // As whom the server runs: root starts it as another user.
+    const { uid, gid } = statSync(`/proc/${server?.pid}`)
+    const options = { encoding: 'utf8', uid, gid } as const
+    const { status, stderr } = spawnSync(
+      programPath('prlimit'),
+      ['--pid', String(server?.pid), `--fsize=${bytes}:`],
+      options,
+    )
+    expect([status, stderr]).toEqual([0, ''])
+  }
+  setLimit(limit)
+  const filling = new pg.Client(server.url)
+  await filling.connect()
+  let full: unknown = null
+  for (let round = 0; round < 30 && full === null; round++) {
+    full = await filling.query(filler).then(
+      () => null,
+      (error: unknown) => error,
+    )
+  }
+  await filling.end()
+  expect(full).toMatchObject({ code: '53100' })
+  // Its connections began under the limit.
+  const limited = new pg.Pool({ connectionString: server.url, max: 1 })
+  limited.on('error', () => {})
+  const storage = open({ pool: limited, wakeUps: false })
+  // It is too long for what is left of the last page.
+  const reason = 'x'.repeat(6000)
+  const end = { ...finishItem(id, 2), change: { kind: 'finish', state: 'failed', reason } } as const
+  const refused = await storage.settle({ now: slotAt(3), items: [end] }).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'STORAGE_FULL', cause: { code: '53100' } })
+  const record = async () => (await storage.get({ occurrences: [slotItem(id, 2).id] })).occurrences[0]
+  expect(await record()).toMatchObject({ state: 'running', sequence: 0 })
+  await limited.end()
+  setLimit('unlimited')
+  const again = open({ url: server.url, wakeUps: false })
+  expect(await again.settle({ now: slotAt(3), items: [end] })).toMatchObject([{ outcome: 'ok' }])
+  const { occurrences } = await again.get({ occurrences: [slotItem(id, 2).id] })
+  expect(occurrences[0]).toMatchObject({ state: 'failed', reason })
+  await again.close()
+}, 120_000)
+
+it('a statement that waits longer than the server lets it is given up, and nothing of it is stored', async () => {
+  const schema = newSchema()
+  const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+  const storage = open({ pool: pool({ options: '-c statement_timeout=100' }), schema, wakeUps: false })
+  const holder = await connection()
+  await holder.query('BEGIN')
+  await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+  const create = () => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  await expect(create()).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '57014' } })
+  await holder.query('ROLLBACK')
+  expect(await create()).toMatchObject([{ outcome: 'created' }])
+})
