@@ -10,6 +10,8 @@ const handler: URL = new URL('./handler.js', import.meta.url)
 export interface Runner {
   /** Resolves when the function has ended. */
   attempt(): Promise<unknown>
+  /** Removes what is kept of attempts that are over. */
+  forget?(): Promise<unknown>
   stop(): Promise<unknown>
 }
 
@@ -57,6 +59,9 @@ export async function startJobistemer(
         waiting.set(id, resolve)
       })
       waiting.delete(id)
+    },
+    async forget() {
+      while ((await scheduler.prune({ olderThan: 0 })) > 0);
     },
     stop: () => scheduler.shutdown({ gracePeriod: 0 }),
   }

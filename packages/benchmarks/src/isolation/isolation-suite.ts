@@ -3,7 +3,7 @@ import { startRedis } from '@jobistemer/test-servers'
 import { loadNote } from '../load-note.ts'
 import { quantile } from '../in-flight.ts'
 import type { Suite } from '../suite.ts'
-import { candidates, misbehaviours, startJobistemer } from './candidates.ts'
+import { candidates, misbehaviours, type Runner, startJobistemer } from './candidates.ts'
 import { largestGap, livingChildren, usedKb } from './watch.ts'
 
 /** What it costs to run a handler in a thread or a process, and what becomes of the node when it misbehaves. */
@@ -51,14 +51,12 @@ export const isolationSuite: Suite = {
   },
 }
 
-async function measure(
-  start: () => Promise<{ attempt(): Promise<unknown>; stop(): Promise<unknown> }>,
-  count: number,
-): Promise<string[]> {
+async function measure(start: () => Promise<Runner>, count: number): Promise<string[]> {
   const runner = await start()
   const times: number[] = []
   // Starts what is kept, and loads what is loaded once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
+  await runner.forget?.()
   const before = usedKb()
   const gap = await largestGap(async () => {
     for (let index = 0; index < count; index++) {
@@ -67,6 +65,7 @@ async function measure(
       times.push(performance.now() - beganAt)
     }
   })
+  await runner.forget?.()
   const grown = usedKb() - before
   await runner.stop()
   const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`

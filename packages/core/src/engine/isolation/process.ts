@@ -48,7 +48,8 @@ export function startProcess({ resourceLimits, env }: IsolatedWork): Child {
     },
   }
   ;(watched as unknown as NodeJS.RefCounted | undefined)?.unref()
-  watched?.on('error', () => undefined) // It only has to close.
+  // They only have to close.
+  for (const stream of [watched, forked.stderr]) stream?.on('error', () => undefined)
   forked.stderr?.on('data', (chunk: Buffer) => {
     lastLines.add(chunk)
     process.stderr.write(chunk)
