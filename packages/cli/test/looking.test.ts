@@ -64,6 +64,7 @@ describe('job', () => {
       keepLogs           null
       overlapPolicy      queue
       maxQueued          1000
+      maxConcurrency     1
       recoveryStrategy   {"type":"execute_last"}
       misfireThreshold   1 min
       onInterrupted      retry

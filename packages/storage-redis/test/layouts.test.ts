@@ -67,6 +67,7 @@ it('what is stored has the places and the codes of its version', () => {
       deletedAt: 81,
       cancelsBelow: 89,
       maxQueued: 93,
+      maxConcurrency: 101,
     },
     record: {
       state: 0,
@@ -87,7 +88,7 @@ it('what is stored has the places and the codes of its version', () => {
       startedAt: 80,
       timeout: 88,
     },
-    sizes: [101, 96, 16, 12, 8],
+    sizes: [103, 96, 16, 12, 8],
     codes: [
       {
         pending: 0,
