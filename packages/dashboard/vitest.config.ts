@@ -1,1 +1,9 @@
-export { sharedSettings as default } from '../workspace/vitest.shared.ts'
+import { defineConfig, mergeConfig, type ViteUserConfig } from 'vitest/config'
+import { testEffort } from '../workspace/test-effort.ts'
+import { sharedSettings } from '../workspace/vitest.shared.ts'
+
+// What takes minutes belongs to `npm run test:extra`.
+export default mergeConfig(
+  sharedSettings as ViteUserConfig,
+  defineConfig({ test: { exclude: testEffort > 1 ? [] : ['test/extra/**'] } }) as ViteUserConfig,
+)

@@ -71,7 +71,7 @@ export default {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
       // Looked for by their paths, and used by an app that a test makes.
-      ignoreDependencies: ['axe-core', 'next', 'react', 'react-dom'],
+      ignoreDependencies: ['axe-core', 'dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
     },
     // Vitest is given its configuration by path.
     'packages/mutation': {

@@ -3,6 +3,7 @@ import { definitionsSuite } from './definitions-suite.ts'
 import { engineSuite } from './engine-suite.ts'
 import { heapSuite } from './heap-suite.ts'
 import { historySuite } from './history-suite.ts'
+import { isolationSuite } from './isolation/isolation-suite.ts'
 import { listsSuite } from './lists-suite.ts'
 import { queuesSuite } from './queues-suite.ts'
 import { loopSuite } from './loop-suite.ts'
@@ -29,6 +30,7 @@ const suites: readonly Suite[] = [
   queuesSuite,
   listsSuite,
   loopSuite,
+  isolationSuite,
   definitionsSuite,
   millionSuite,
   redisSuite,

@@ -88,7 +88,7 @@ const runs: readonly Run[] = [
     ],
   },
   {
-    suites: ['takeover', 'failover'],
+    suites: ['takeover', 'failover', 'isolation'],
     rows: [
       'SQLite, kill -9',
       'Redis, same name',
@@ -96,6 +96,12 @@ const runs: readonly Run[] = [
       'DynamoDB Local, shutdown',
       'Redis, first node killed',
       'SQLite, first node killed',
+      'jobistemer, a fresh thread',
+      'jobistemer, a pool, process',
+      'piscina, alone',
+      'BullMQ, process, kept',
+      '1 endless loops, thread',
+      '1 stopped processes, process',
     ],
   },
 ]

@@ -1,5 +1,9 @@
+import { readFunction } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
-import type { Scheduler } from './scheduler.ts'
+import { readEventName, type SchedulerEventName, type SchedulerListener } from './events.ts'
+import { OperationsFace } from './operations-face.ts'
+import type { RunDueOptions, RunDueReport } from './run-due.ts'
+import type { Scheduler, ShutdownOptions } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
 import { methodsOutside } from './tracing/outside-traces.ts'
 
@@ -16,5 +20,43 @@ import { methodsOutside } from './tracing/outside-traces.ts'
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = new Engine(readSchedulerOptions(options))
-  return engine.tracing === null ? engine : methodsOutside(engine, engine.tracing)
+  const scheduler = new EngineScheduler(engine)
+  return engine.tracing === null ? scheduler : methodsOutside(scheduler, engine.tracing)
+}
+
+/** An engine that is a node. Each call reaches it in the turn in which it is made. */
+class EngineScheduler extends OperationsFace implements Scheduler {
+  readonly nodeId: string
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    super(engine.operations, (_options, call) => call(engine.operations))
+    this.nodeId = engine.nodeId
+    this.#engine = engine
+  }
+
+  start(): Promise<void> {
+    return this.#engine.start()
+  }
+
+  runDue(options?: RunDueOptions): Promise<RunDueReport> {
+    return this.#engine.runDue(options)
+  }
+
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    return this.#engine.shutdown(options)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown()
+  }
+
+  nextRuns(name: string, count?: number): readonly Date[] {
+    return this.#engine.operations.nextRuns(name, count)
+  }
+
+  on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
+    readFunction(listener, 'listener')
+    return this.#engine.events.on(readEventName(event), listener)
+  }
 }

@@ -247,9 +247,12 @@ export class EventHub {
   readonly #logger: Logger
   readonly #listeners = new Map<SchedulerEventName, readonly SchedulerListener<SchedulerEventName>[]>()
   readonly #failed = new Set<SchedulerEventName>()
+  readonly #above: EventHub | null
 
-  constructor(logger: Logger) {
+  /** With `above`, the listeners there hear everything too. */
+  constructor(logger: Logger, above: EventHub | null = null) {
     this.#logger = logger
+    this.#above = above
   }
 
   /** Adds a listener; the returned function takes it away again. */
@@ -265,7 +268,7 @@ export class EventHub {
 
   /** Asked before an event is put together, so that events nobody hears cost nothing. */
   hears(name: SchedulerEventName): boolean {
-    return this.#listeners.has(name)
+    return this.#listeners.has(name) || this.#above?.hears(name) === true
   }
 
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
@@ -276,6 +279,7 @@ export class EventHub {
         this.#listenerFailed(name, error)
       }
     }
+    this.#above?.emit(name, event)
   }
 
   #listenerFailed(name: SchedulerEventName, error: unknown): void {

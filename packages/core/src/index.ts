@@ -99,9 +99,16 @@ export {
   type TaskList,
 } from './job/define-job.ts'
 export {
+  type IsolatedResourceLimits,
+  type Isolation,
+  type IsolationOptions,
+  isolatedHandler,
+} from './job/isolated-work.ts'
+export {
   type BackfillReference,
   type CoveredSpan,
   defineTask,
+  type IsolatedTaskContext,
   type OccurrenceContext,
   type PreviousRun,
   type RunnableTask,
@@ -130,6 +137,7 @@ export type {
   LastRun,
 } from './engine/operations/job-catalog.ts'
 export type { LiveCounts } from './storage/storage.ts'
+export type { RunDueOptions, RunDueReport } from './run-due.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'
 export type { SchedulerOptions } from './scheduler-options.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'

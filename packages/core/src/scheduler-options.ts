@@ -1,4 +1,4 @@
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import type { Clock } from './clock.ts'
 import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
 import {
@@ -39,6 +39,12 @@ export interface SchedulerOptions {
    * once what its earlier life left running. Default: host, process and a random part.
    */
   readonly nodeId?: string
+  /**
+   * How many threads and processes of isolated tasks live at once on this node, those that are kept for further attempts
+   * included; the attempts beyond wait, and their `taskTimeout` does not begin before. Default: twice the number of
+   * processors, at least 4.
+   */
+  readonly maxChildren?: number
   /** How many occurrences this node runs at once; the rest waits in the storage for any node. Default 50. */
   readonly maxConcurrentJobs?: number
   /**
@@ -130,6 +136,7 @@ export interface CheckedSchedulerOptions {
   readonly jobs: readonly Job[]
   readonly nodeId: string
   readonly maxConcurrentJobs: number
+  readonly maxChildren: number
   readonly prefetch: number
   readonly defaults: JobOverrides
   readonly logger: Logger
@@ -158,6 +165,7 @@ const optionNames = [
   'jobs',
   'nodeId',
   'maxConcurrentJobs',
+  'maxChildren',
   'prefetch',
   'defaults',
   'logger',
@@ -227,6 +235,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(orDefault(options.maxConcurrentJobs, 50), 'maxConcurrentJobs', 1, 100_000),
+    maxChildren: readInteger(orDefault(options.maxChildren, defaultChildren()), 'maxChildren', 1, 10_000),
     prefetch: readInteger(orDefault(options.prefetch, 100), 'prefetch', 0, 10_000),
     defaults,
     logger: guardedLogger(
@@ -297,6 +306,10 @@ function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers
     if (run !== undefined) checked.set(readName(name, field), run)
   }
   return checked
+}
+
+function defaultChildren(): number {
+  return Math.max(4, 2 * availableParallelism())
 }
 
 function uniqueNodeId(clock: Clock): string {

@@ -1,6 +1,7 @@
 import type { DurationInput } from './duration.ts'
 import type { SchedulerEventName, SchedulerListener } from './events.ts'
 import type { JobOperations } from './job-operations.ts'
+import type { RunDueOptions, RunDueReport } from './run-due.ts'
 
 /** How to shut down. */
 export interface ShutdownOptions {
@@ -40,6 +41,20 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    * and that this node cannot revive
    */
   start(): Promise<void>
+  /**
+   * Runs what is due, and returns: for a function that is called each minute, a route that a timer asks for, a container
+   * that is there only while there is work. In place of `start`, never beside it.
+   *
+   * A call is a node of its own for as long as it lasts. It takes over what earlier calls have left, launches what is due,
+   * runs it, and launches what becomes due meanwhile, until nothing is or its budget is over; then what has not ended is
+   * handed back. Calls may overlap, in one process or in several. A call that was killed is taken over by the first one
+   * that begins 5 s after its budget or later: so give a budget that is 10 s shorter than the time between two calls, or
+   * more.
+   * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the
+   * storage has not answered and nothing could begin within the budget; `ABORTED` when the signal fired before anything
+   * could begin; `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, and what `start` throws
+   */
+  runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**
    * Starts nothing more, tells running tasks to stop, waits for them, and hands back what has stopped before its end.
    * Nothing of the scheduler keeps the process alive afterwards. A second call waits for the first.

@@ -16,6 +16,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** Milliseconds of the machine's monotonic clock: the same ones in all threads and processes. */
+export function machineMonotonic(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000
+}
+
 /** Calls back once the present turn of the event loop has done its work: lets what belongs together gather. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)

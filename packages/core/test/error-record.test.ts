@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { toErrorRecord } from '../src/engine/run/error-record.ts'
+import { toErrorRecord } from '../src/error-record.ts'
 import { JobistemerError } from '../src/errors.ts'
 
 describe('what is kept of an error', () => {

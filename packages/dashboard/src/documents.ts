@@ -3,7 +3,18 @@ import type { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 
 /** The paths of the page: it shows by them what is wanted. */
-export const pagePaths: readonly string[] = ['/', '/jobs', '/job', '/run', '/failures', '/queue', '/nodes', '/search']
+export const pagePaths: readonly string[] = [
+  '/',
+  '/jobs',
+  '/job',
+  '/run',
+  '/failures',
+  '/late',
+  '/queue',
+  '/backfills',
+  '/nodes',
+  '/search',
+]
 
 /** The document that loads the page. */
 export function pageDocument({ basePath, title }: Settings, { names }: Assets): Response {

@@ -1,6 +1,6 @@
 import type { JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
 import type { Hidden } from './redaction.ts'
-import type { ErrorLine, GridRun, JobLine, RunLine, Wire } from './wire.ts'
+import type { ErrorLine, GridPage, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from '@jobistemer/core'
 
 /** A slot that nobody has decided about for longer than this is late. Nodes look once a second. */
@@ -31,15 +31,21 @@ export function runLineOf(run: ListedOccurrence, hidden: Hidden): RunLine {
   }
 }
 
-/** A run as the grid of its job shows it. */
-export function gridRunOf(run: ListedOccurrence, hidden: Hidden): GridRun {
-  const tasks = run.tasks.map(({ name, state, attemptCount, durationMs }) => ({
-    name,
-    state,
-    attempts: attemptCount,
-    durationMs,
-  }))
-  return { ...runLineOf(run, hidden), tasks }
+/** Runs as the grid of their job shows them. */
+export function gridOf(runs: readonly ListedOccurrence[]): Omit<GridPage, 'cursor'> {
+  const names = new Map<string, number>()
+  const placeOf = (name: string): number => {
+    const known = names.get(name)
+    if (known !== undefined) return known
+    names.set(name, names.size)
+    return names.size - 1
+  }
+  const columns = runs.map(({ id, state, scheduledAt, startedAt, finishedAt, tasks }): GridRun => {
+    const tookMs = startedAt === null || finishedAt === null ? null : finishedAt.getTime() - startedAt.getTime()
+    const cells = tasks.map((task) => [placeOf(task.name), task.state, task.attemptCount, task.durationMs] as const)
+    return { id, state, at: scheduledAt.toISOString(), tookMs, tasks: cells }
+  })
+  return { names: [...names.keys()], runs: columns }
 }
 
 function errorLineOf(tasks: readonly TaskReport[], hidden: Hidden): ErrorLine | null {

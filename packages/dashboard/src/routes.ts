@@ -1,9 +1,10 @@
 import type { Route } from './route.ts'
 import { actions } from './routes/actions.ts'
+import { ofBackfills } from './routes/backfills.ts'
 import { bulk } from './routes/bulk.ts'
 import { lists } from './routes/lists.ts'
 import { oneJob } from './routes/one-job.ts'
 import { oneRun } from './routes/one-run.ts'
 
 /** Every route. A test goes through them all, and tries what has to be refused. */
-export const routes: readonly Route[] = [...lists, ...oneJob, ...oneRun, ...actions, ...bulk]
+export const routes: readonly Route[] = [...lists, ...oneJob, ...oneRun, ...ofBackfills, ...actions, ...bulk]

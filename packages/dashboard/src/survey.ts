@@ -1,11 +1,13 @@
 import { jobLineOf } from './lines.ts'
+import { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
-import type { JobLine, SurveyView } from './wire.ts'
+import type { JobLine, LateView, SurveyView } from './wire.ts'
 
 const pageSize = 1000
 const mostJobs = 20_000
 const mostListed = 20
 const mostAsked = 200
+const perPage = 50
 /** A look is used for so long at least, and for so many times as long as it took. */
 const freshMs = 5000
 const pauseFactor = 10
@@ -60,6 +62,29 @@ export class Surveys {
     }
   }
 
+  /**
+   * The jobs that are late and may be seen, the latest first.
+   * @throws Problem 400 for a cursor that is none
+   */
+  async late(cursor: string | undefined, isSeen: (job: string) => Promise<boolean>): Promise<LateView> {
+    const first = readPlace(cursor)
+    const { at, jobs, isPart } = await this.#look()
+    const late = jobs.filter((job) => job.isLate).sort((one, other) => dueOf(one) - dueOf(other))
+    const items: JobLine[] = []
+    let place = first
+    for (; place < late.length && items.length < perPage; place++) {
+      const job = late[place] as JobLine
+      if (await isSeen(job.name)) items.push(job)
+    }
+    return {
+      at: new Date(at).toISOString(),
+      items,
+      count: late.length,
+      isPart,
+      cursor: place < late.length ? String(place) : null,
+    }
+  }
+
   async #look(): Promise<Look> {
     const { clock } = this.#settings
     const last = this.#last
@@ -98,6 +123,13 @@ async function firstSeen(
     if (await isSeen(job.name)) seen.push(job)
   }
   return seen
+}
+
+/** The list is in memory, so a place in it will do. */
+function readPlace(cursor: string | undefined): number {
+  if (cursor === undefined) return 0
+  if (/^\d{1,6}$/.test(cursor)) return Number(cursor)
+  throw new Problem(400, 'INVALID_ARGUMENT', 'cursor is none of this list.', 'cursor')
 }
 
 function dueOf({ nextAt }: JobLine): number {

@@ -1,5 +1,6 @@
 import type { ErrorRecord } from '@jobistemer/core/storage'
 import type {
+  BackfillReference,
   BackfillResult,
   JobDetails,
   JobInfo,
@@ -72,17 +73,26 @@ export interface RunLine {
   readonly error: ErrorLine | null
 }
 
-/** A task in the grid of a job. */
-export interface TaskCell {
-  readonly name: string
-  readonly state: TaskReport['state']
-  readonly attempts: number
-  readonly durationMs: number | null
-}
+/** A task in the grid of a job: the place of its name in {@link GridPage}, its state, its attempts, and how long it took. */
+export type GridTask = readonly [name: number, state: TaskReport['state'], attempts: number, durationMs: number | null]
 
 /** A run in the grid of a job. */
-export interface GridRun extends RunLine {
-  readonly tasks: readonly TaskCell[]
+export interface GridRun {
+  readonly id: string
+  readonly state: Occurrence['state']
+  readonly at: string
+  /** `null`: it is not over, or never began. */
+  readonly tookMs: number | null
+  readonly tasks: readonly GridTask[]
+}
+
+/** Runs of a job in few bytes: a grid has thousands of cells. */
+export interface GridPage {
+  /** The names of their tasks. */
+  readonly names: readonly string[]
+  /** The newest first. */
+  readonly runs: readonly GridRun[]
+  readonly cursor: string | null
 }
 
 /** A bar of a sparkline. */
@@ -209,6 +219,43 @@ export interface SurveyView {
   readonly failing: readonly JobLine[]
   readonly failingCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
+}
+
+/** The jobs that are late. */
+export interface LateView extends Page<JobLine> {
+  /** When they were looked for. */
+  readonly at: string
+  /** How many they are, also those that may not be seen. */
+  readonly count: number
+  /** There are more jobs, which were not looked at. */
+  readonly isPart: boolean
+}
+
+/** A backfill that has not come to its end. */
+export interface BackfillLine {
+  readonly job: string
+  readonly key: string
+  /** `stopped`: nothing of it waits or runs, and some of its slots are still to be run. */
+  readonly state: 'running' | 'stopped'
+  readonly from: string
+  readonly to: string
+  readonly which: BackfillReference['which']
+  readonly order: BackfillReference['order']
+  readonly actor: string | null
+  readonly reason: string | null
+  /** One of its runs: what is needed to go on with it. */
+  readonly run: string
+  /** How far it is; `null` when that cannot be told here. */
+  readonly progress: BackfillView | null
+  /** It may be stopped, and gone on with. */
+  readonly mayAct: boolean
+}
+
+/** Backfills that have not come to their end. */
+export interface BackfillsView {
+  readonly items: readonly BackfillLine[]
+  /** There are more, which were not looked at. */
+  readonly isPart: boolean
 }
 
 /** A version of a job, with what it has changed. */

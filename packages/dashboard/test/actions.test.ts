@@ -153,6 +153,40 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('dialog').waitFor({ state: 'detached' })
   })
 
+  it('stops a backfill that somebody else has begun, and goes on with it', async () => {
+    const day = 86_400_000
+    const span = { from: Date.now() - 5 * day, to: Date.now(), which: 'all' } as const
+    const data = { table: 'orders' }
+    await world.client.backfill('rebuild', { ...span, key: 'k', actor: 'bob', reason: 'rows are missing', data })
+    const isRunning = async (): Promise<void> => {
+      await open(page, origin, '/queue')
+      await page.getByRole('link', { name: 'rebuild' }).waitFor()
+    }
+    await isRunning()
+    await open(page, origin, '/backfills')
+    await page.getByText('by bob: rows are missing').waitFor()
+    await page.getByText('0 completed, 0 failed, 0 canceled, 1 under way, 4 to come.').waitFor()
+    expect(await accessibilityFindings(page)).toEqual([])
+    await opens(page, 'Stop')
+    await type(page, 'Reason', 'it is too slow')
+    await press(page, 'Stop it')
+    await told(/The backfill is stopped: \d canceled, 1 may end/)
+    const running = (await world.client.live({ state: 'running' })).items.find(({ job }) => job === 'rebuild')
+    await world.client.cancel(running?.id as OccurrenceId)
+    await open(page, origin, '/job?job=rebuild&tab=backfills')
+    await page.locator('.badge').getByText('stopped').waitFor()
+    await opens(page, 'Go on')
+    await page.getByText('4 of its slots are still to be run.').waitFor()
+    await press(page, 'Go on')
+    await told('The backfill goes on.')
+    await page.getByText('0 completed, 0 failed, 1 canceled, 1 under way, 3 to come.').waitFor()
+    await isRunning()
+    const again = (await world.client.live({ state: 'running' })).items.find(({ job }) => job === 'rebuild')
+    expect([again?.requestActor, again?.input, again?.backfill?.key]).toEqual(['anna', data, 'k'])
+    await world.client.stopBackfill('rebuild', 'k')
+    await world.client.cancel(again?.id as OccurrenceId)
+  })
+
   it('cancels what runs, and says so when somebody was faster', async () => {
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')

@@ -14,7 +14,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../src/index.ts'
-import type { JobLine, JobView, Page, RunView, SurveyView } from '../src/wire.ts'
+import type { JobLine, JobView, LateView, Page, RunView, SurveyView } from '../src/wire.ts'
 import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from './effort.ts'
 import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
@@ -144,6 +144,16 @@ describe('a job that is late', () => {
     expect((await jsonOf<JobView>(ask(dashboard, '/api/job?job=hourly'))).isLate).toBe(true)
     const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
     expect(survey.late.map(({ name }) => name)).toContain('hourly')
+    const late = await jsonOf<LateView>(ask(dashboard, '/api/late'))
+    expect(late).toMatchObject({ count: 1, cursor: null, isPart: false, items: [{ name: 'hourly' }] })
+    const blind = world.dashboard({ clock, authorize: (_, { job }) => job !== 'hourly' })
+    expect(await jsonOf(ask(blind, '/api/late'))).toMatchObject({ count: 1, items: [] })
+    const { page } = browser
+    await open(page, await world.serve(dashboard), '/')
+    await page.getByRole('link', { name: 'Late jobs' }).click()
+    await page.getByText('1 job is late.').waitFor()
+    // By the clock of the server, whatever that of the browser says.
+    expect(await page.locator('.late-by').textContent()).toMatch(/^1 min/)
     await client.close()
     await world.end()
   })

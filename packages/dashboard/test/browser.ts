@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { programPath } from '@jobistemer/test-servers'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { ownFonts } from './still/fonts.ts'
 import { basePath } from './world.ts'
 
 /** A browser with one page, which is not started anew for each test. */
@@ -21,6 +22,8 @@ export async function openBrowser(): Promise<TestBrowser> {
     executablePath: programPath('chromium'),
     headless: true,
     viewport: { width: 1280, height: 900 },
+    // The fonts of the machine are not seen: texts have the same width everywhere.
+    env: { ...process.env, FONTCONFIG_FILE: ownFonts(folder) },
     args: [
       '--headless',
       '--no-sandbox',
@@ -28,6 +31,9 @@ export async function openBrowser(): Promise<TestBrowser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      '--disable-lcd-text',
+      '--font-render-hinting=none',
+      '--force-color-profile=srgb',
     ],
   })
   const page = context.pages()[0] ?? (await context.newPage())

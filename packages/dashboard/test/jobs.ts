@@ -86,6 +86,11 @@ export function jobsOf(gate: Gate): readonly Job[] {
       tags: ['eu'],
       tasks: [{ name: 'only', run: async () => 'done' }],
     }),
+    defineJob({
+      name: 'rebuild',
+      schedule: cron('30 4 * * *', { timezone: 'UTC' }),
+      tasks: [{ name: 'only', run: async (context) => gate.pass(context.signal) }],
+    }),
     ...Object.values(oddNames).map((name) =>
       defineJob({
         name,

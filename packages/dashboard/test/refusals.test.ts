@@ -3,7 +3,7 @@ import type { Dashboard } from '../src/index.ts'
 import { pagePaths } from '../src/documents.ts'
 import type { Route } from '../src/route.ts'
 import { routes } from '../src/routes.ts'
-import type { Page } from '../src/wire.ts'
+import type { GridPage, Page } from '../src/wire.ts'
 import { ask, createWorld, jsonOf, post, type World } from './world.ts'
 
 let world: World
@@ -26,6 +26,7 @@ const bodies: Readonly<Record<string, object>> = {
   '/api/resume': {},
   '/api/backfill': { from: '2026-01-01T00:00:00Z', to: '2026-01-01T05:00:00Z', which: 'all' },
   '/api/stop-backfill': { key: 'none' },
+  '/api/go-on-with-backfill': {},
   '/api/bulk-jobs': { action: 'trigger', key: 'k', filter: {} },
   '/api/bulk-runs': { action: 'cancel', filter: {} },
 }
@@ -167,8 +168,8 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
         // A job that does not exist has no history.
-        const isEmpty =
-          response.status === 200 && (await jsonOf<Partial<Page<unknown>>>(response.clone())).items?.length === 0
+        const told = response.status === 200 ? await jsonOf<Partial<Page<unknown> & GridPage>>(response.clone()) : {}
+        const isEmpty = (told.items ?? told.runs)?.length === 0
         if (!isEmpty) await refused(response, [400, 404])
       }
       await refused(await send(world.dashboard(), route, {}, { job: '' }), [400, 404])

@@ -25,6 +25,7 @@ beforeAll(async () => {
   for (const [kind, name] of Object.entries(oddNames)) runs[kind] = await done(name)
   const day = 86_400_000
   await client.backfill('hourly', { from: Date.now() - day, to: Date.now(), which: 'all' })
+  await client.backfill('rebuild', { from: Date.now() - 3 * day, to: Date.now(), which: 'all' })
   await client.update('hourly', { tags: ['eu', 'changed'], retryPolicy: { maxRetries: 2 } })
   await client.pause('hourly', { actor: 'bob', reason: 'the disk is full', for: { hours: 8 } })
   runs.running = (await client.trigger('blocked')).id
@@ -67,6 +68,10 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['a run of markup', () => `/run?run=${runs.markup}`, oddNames.markup],
   ['a run of 255 characters', () => `/run?run=${runs.long}`, oddNames.long],
   ['failures', () => '/failures', 'the disk is full'],
+  ['late jobs', () => '/late', 'Every slot that was due'],
+  ['backfills', () => '/backfills', 'all slots, oldest first'],
+  ['backfills of a job', () => job('rebuild', 'backfills'), 'all slots, oldest first'],
+  ['a job without backfills', () => job('large', 'backfills'), 'No backfill of it runs'],
   ['queue', () => '/queue', 'blocked'],
   ['what is queued', () => '/queue?state=queued', 'blocked'],
   ['nodes', () => '/nodes', 'worker-1'],

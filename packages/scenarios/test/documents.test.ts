@@ -69,7 +69,8 @@ const modules = {
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 3 },
   { file: 'core/README.md', shows: [], compared: 8 },
-  { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 46 },
+  { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 48 },
+  { file: 'core/docs/isolated-tasks.md', shows: [], compared: 0 },
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },

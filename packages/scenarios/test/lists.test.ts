@@ -100,6 +100,35 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.count('listOccurrences')).toBe(2)
   })
 
+  it('the few of many jobs that a filter wants are found with few calls, each once, whatever the pages', async () => {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    const client = createClient({ storage: intercepted.storage, clock: world.clock })
+    const count = 1200
+    const isOdd = (index: number): boolean => index % 7 === 0 || (index > 500 && index < 540)
+    const tasks = [{ name: 'work', handler: 'none' }]
+    const names = Array.from({ length: count }, (_, index) => `${isOdd(index) ? 'odd' : 'usual'} ${index}`)
+    await client.add(names.map((name) => defineJob({ name, tasks, tags: name.startsWith('odd') ? ['odd'] : [] })))
+    const odd = names.filter((name) => name.startsWith('odd'))
+    for (const filter of [{ text: 'ODD' }, { tag: 'odd' }] as const) {
+      for (const limit of [1, 10, 33, 10_000]) {
+        const found: string[] = []
+        let cursor: string | null = null
+        do {
+          const page: Awaited<ReturnType<Client['jobs']>> = await client.jobs({ ...filter, limit, cursor })
+          expect(page.items.length).toBeLessThanOrEqual(limit)
+          found.push(...page.items.map(({ name }) => name))
+          cursor = page.cursor
+        } while (cursor !== null)
+        expect(found.toSorted()).toEqual(odd.toSorted())
+      }
+    }
+    intercepted.reset()
+    expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
+    // 10, 40, 160, and then 500 at a time; a storage may answer with less than it is asked for.
+    expect(intercepted.count('listJobs')).toBeLessThan(20)
+  })
+
   it('a cursor that is forged, cut off, or of another list or filter is refused by name', async () => {
     const { client } = await scene(place)
     const { cursor } = await client.occurrences({ job: 'good', limit: 1 })

@@ -186,9 +186,15 @@ it('a definition that is too large is refused before it is sent, on every storag
     code: 'DATA_TOO_LARGE',
     field: 'tasks',
   })
+  // A schedule of the user's own may be of any length.
+  const schedule = everySeconds(10)
+  schedule.toJSON = () => ({ type: 'every', intervalMs: 10_000, days: Array.from({ length: 50_000 }, (_, day) => day) })
+  const dense = defineJob({ name: 'dense', schedule, tasks: [{ name: 'work', run: () => 1 }] })
   const scheduler = await world.start()
-  await expect(scheduler.add(large)).rejects.toMatchObject({
-    code: 'DATA_TOO_LARGE',
-    message: expect.stringContaining('"large"'),
-  })
+  for (const job of [large, dense]) {
+    await expect(scheduler.add(job)).rejects.toMatchObject({
+      code: 'DATA_TOO_LARGE',
+      message: expect.stringContaining(`"${job.name}"`),
+    })
+  }
 })

@@ -31,9 +31,9 @@ async function simulateOne(options: SimulatorOptions): Promise<number> {
 }
 
 async function simulateMany(options: SimulatorOptions): Promise<number> {
-  const { from, seeds, sabotage, onlyOutages } = options
+  const { from, seeds, sabotage, onlyOutages, calls } = options
   let toldAt = begin
-  const { totals, failures } = await runSeeds({ from, seeds, sabotage, onlyOutages }, (done, soFar) => {
+  const { totals, failures } = await runSeeds({ from, seeds, sabotage, onlyOutages, calls }, (done, soFar) => {
     for (const failure of done.failures) console.log(printFailure(failure.seed, failure.violations, options))
     if (systemClock.monotonic() - toldAt < progressEveryMs) return
     toldAt = systemClock.monotonic()

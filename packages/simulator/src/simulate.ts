@@ -5,6 +5,7 @@ import type { Violation } from './checker/violation.ts'
 import type { HistoryEvent } from './history/history.ts'
 import { makeClocksJump } from './world/clock-jumps.ts'
 import { doSomething } from './world/operations.ts'
+import { Callers } from './world/callers.ts'
 import { Fleet } from './world/fleet.ts'
 import { troubleNodes } from './world/node-troubles.ts'
 import { takeStorageAway } from './world/storage-outages.ts'
@@ -33,22 +34,25 @@ export async function simulate(options: {
   readonly sabotage?: string | null
   /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. Default false. */
   readonly onlyOutages?: boolean
+  /** Calls of `runDue` are made, beside nodes that go on, or in place of them. Default false. */
+  readonly calls?: boolean
 }): Promise<SimulationReport> {
-  const { seed, sabotage = null, onlyOutages = false } = options
-  const world = new World({ seed, sabotage, onlyOutages })
+  const { seed, sabotage = null, onlyOutages = false, calls = false } = options
+  const world = new World({ seed, sabotage, onlyOutages, calls })
   const fleet = new Fleet(world)
+  const callers = calls ? new Callers(world) : null
   if (world.clocksJump) makeClocksJump(world, fleet)
   if (world.hasOutages) takeStorageAway(world)
   if (world.troublesNodes) troubleNodes(world, fleet)
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
-  const ahead = await calm(world, fleet)
+  const ahead = await calm(world, fleet, callers)
   const { events } = world.history
   const checker = new HistoryChecker()
   checker.follow(events)
   const calmed = await readStoredState(world.inspect(), world.clock.now())
-  const unsettled = checkConvergence(calmed, checker.model, events)
-  const unclosed = await closing(world, fleet)
+  const unsettled = checkConvergence(calmed, checker.model, events, { areCallsAlone: world.calls === 'alone' })
+  const unclosed = await closing(world, fleet, callers)
   checker.follow(events)
   const end = await readStoredState(world.inspect(), world.clock.now())
   const unstored = await checkStored(world.inspect(), end, checker.model)
@@ -119,19 +123,22 @@ function happen(world: World, fleet: Fleet): void {
 }
 
 /** No fault any more: whatever was left behind has to be settled, and every job has to run again. */
-async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
+async function calm(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
   world.correctStorageClock()
   world.returnStorage()
-  for (const life of fleet.alive) {
+  for (const life of [...fleet.alive, ...(callers?.alive ?? [])]) {
     life.reconnect()
     life.thaw()
     life.correctClock()
   }
   history.add(null, { kind: 'phase', phase: 'calm' })
-  fleet.refill({ atLeast: random.whole(0, 2) })
-  fleet.startNewest()
+  const atLeast = random.whole(0, 2)
+  if (world.calls !== 'alone') {
+    fleet.refill({ atLeast })
+    fleet.startNewest()
+  }
   await clock.advance(15_000)
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
@@ -144,7 +151,7 @@ async function calm(world: World, fleet: Fleet): Promise<readonly Violation[]> {
 
 /** How long it takes until what dead nodes ran is taken over. */
 function longestTakeoverMs({ lives }: Fleet): number {
-  const slowest = Math.max(...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
+  const slowest = Math.max(0, ...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
   return Math.max(0, slowest - 100_000)
 }
 
@@ -184,9 +191,10 @@ async function resumeAll(world: World): Promise<void> {
 }
 
 /** Every node is shut down, with more time than anything needs. */
-async function closing(world: World, fleet: Fleet): Promise<readonly Violation[]> {
+async function closing(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   world.history.add(null, { kind: 'phase', phase: 'shutdown' })
-  const lives = fleet.alive
+  callers?.stop()
+  const lives = [...fleet.alive, ...(callers?.alive ?? [])]
   for (const life of lives) life.shutDown({ graceMs: 10_000, abortGraceMs: 10_000 })
   await world.clock.advance(60_000)
   world.history.add(null, { kind: 'phase', phase: 'end' })

@@ -33,7 +33,7 @@ class Script {
   }
 
   heard(seconds: number, life: string, counter: number): this {
-    return this.at(seconds, life, { kind: 'heartbeat', incarnation: life, counter })
+    return this.at(seconds, life, { kind: 'heartbeat', incarnation: life, counter, callEndsAt: null, leaving: false })
   }
 
   /** `b.1` takes `a.1` for dead, which it last saw move so long ago. */

@@ -1,10 +1,18 @@
 import { JobistemerError } from '@jobistemer/core'
-import type { AsyncLedgerWithin, LedgerStep, WakeUp } from '@jobistemer/core/storage'
+import type { AsyncLedgerWithin, LedgerStep, SettleAnswer, SettleItem, WakeUp } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
+import { uuidOrNull } from './ids.ts'
 import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
+import { printRuns } from './runs-text.ts'
 import type { Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
+
+const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
+  .map((type, index) => `$${index + 1}::text::${type}`)
+  .join(', ')
+
+const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** What is needed of the storage that a transaction is to write to. */
 export interface StepsOf {
@@ -13,13 +21,14 @@ export interface StepsOf {
 }
 
 /**
- * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. What it locks,
- * the heads of its jobs, stays locked until the transaction ends.
+ * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. What it locks
+ * stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
   readonly #session: Session
   readonly #schema: string
   readonly #write: string
+  readonly #complete: string
   /** Opens the storage, or fails with what is wrong with it. */
   readonly #opened: () => Promise<StepsOf>
   /** `null` where nobody can be woken. */
@@ -32,22 +41,45 @@ export class LedgerWithin implements AsyncLedgerWithin {
     this.#session = session
     this.#schema = options.schema
     this.#write = writeCall(options.schema)
+    this.#complete = `SELECT ${options.schema}.complete_step(${completeTypes}) AS is_written`
     this.#opened = options.opened
     this.#channel = options.channel
   }
 
   async run(step: LedgerStep): Promise<void> {
+    await this.#inSavepoint(async (session, steps) => await steps.within(session, step))
+  }
+
+  /**
+   * A completion changes nothing but its own occurrence, and locks nothing else: other steps on the job go on. Whatever
+   * they have read of that occurrence, they look at its sequence again when they write.
+   */
+  async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
+    const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
+    if (change.kind !== 'progress' || occurrence === null || job === null) return null
+    const { token, sequence, upToSequence, runs } = item
+    const last = upToSequence === undefined ? null : String(upToSequence)
+    const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt)]
+    return await this.#inSavepoint(async (session) => {
+      const [row] = await session.query(this.#complete, values)
+      return row?.is_written === true || row?.is_written === 't' ? accepted : null
+    })
+  }
+
+  async #inSavepoint<T>(body: (session: Session, steps: StepRunner) => Promise<T>): Promise<T> {
     const { database, steps } = await this.#opened()
     try {
       await this.#session.query('SAVEPOINT jobistemer')
+      let answer: T
       try {
-        await steps.within(await this.#inSameTransaction(), step)
+        answer = await body(await this.#inSameTransaction(), steps)
       } catch (error) {
         // The first failure is the news. A connection that is gone has rolled back by itself.
         await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
         throw error
       }
       await this.#session.query('RELEASE SAVEPOINT jobistemer')
+      return answer
     } catch (error) {
       throw isNoTransaction(error) ? noTransaction() : database.errorOf(error)
     }
@@ -62,7 +94,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const id = String(row?.id)
     return {
       query: async (text, values) => {
-        if (text !== this.#write) return await this.#session.query(text, values)
+        if (text !== this.#write && text !== this.#complete) return await this.#session.query(text, values)
         const given = values ?? []
         const isSame = ` WHERE pg_current_xact_id_if_assigned()::text = $${given.length + 1}::text`
         const rows = await this.#session.query(text + isSame, [...given, id])

@@ -18,6 +18,12 @@ export function isContention(error: unknown): boolean {
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
+/** Somebody has held what the statement wanted for too long. */
+export function isHeld(error: unknown): boolean {
+  // lock_not_available
+  return codeOf(error) === '55P03'
+}
+
 /** A statement that has sense only within a transaction came where none is open. */
 export function isNoTransaction(error: unknown): boolean {
   // no_active_sql_transaction; tools put the error of the driver into their own.

@@ -1,9 +1,11 @@
 import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import { isContention } from './postgres-errors.ts'
+import { uuidOrNull } from './ids.ts'
+import { isContention, isHeld } from './postgres-errors.ts'
 import { StepReading } from './read-step.ts'
 import { saveJobs } from './save-jobs.ts'
-import type { Session } from './sql.ts'
+import { plainArray, type Session } from './sql.ts'
+import { lanes } from './state-codes.ts'
 import { writeCall, writeStep } from './step-write.ts'
 
 /** So often a step tries without a lock. */
@@ -26,16 +28,50 @@ export class StepRunner {
    * between, and where jobs are written, it locks.
    */
   async run(step: LedgerStep): Promise<void> {
+    for (;;) {
+      try {
+        await this.#runPast(step)
+        return
+      } catch (error) {
+        // It may be a limit of the server's own, for something else.
+        if (!isHeld(error) || !(await this.#awaitHeld(step))) throw error
+      }
+    }
+  }
+
+  /** @throws where somebody holds an occurrence that it changes, with no lock left */
+  async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {
       for (let tries = 0; tries < freeTries; tries++) if (await this.#tryFreely(step)) return
     }
-    await this.#database.transaction(async (session) => await this.within(session, step))
+    await this.#database.transaction(async (session) => await this.#runIn(session, step, false))
+  }
+
+  /**
+   * Until a transaction of a user's has let go of an occurrence that the step may change; nobody waits for this one.
+   * Answers whether there is such a transaction.
+   */
+  async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
+    const running = `${this.#schema}.live WHERE job = ANY ($1::text::uuid[]) AND state = ${lanes.running}`
+    const [held] = await this.#database.query(
+      `WITH free AS (SELECT id FROM ${running} FOR SHARE SKIP LOCKED)
+       SELECT id FROM ${running} AND id NOT IN (SELECT id FROM free) LIMIT 1`,
+      [plainArray(jobs.flatMap((id) => uuidOrNull(id) ?? []))],
+    )
+    if (held === undefined) return false
+    await this.#database.query(`SELECT FROM ${this.#schema}.live WHERE id = $1::text::uuid FOR SHARE`, [
+      String(held.id),
+    ])
+    return true
   }
 
   async #tryFreely(step: LedgerStep): Promise<boolean> {
     try {
       const writes = await this.#decide(this.#database, step, false)
-      return writes.length === 0 || (await writeStep(this.#database, this.#writeCall, writes, true))
+      return (
+        writes.length === 0 ||
+        (await writeStep(this.#database, this.#writeCall, writes, { guards: true, waits: false }))
+      )
     } catch (error) {
       if (isContention(error)) return false
       throw error
@@ -44,10 +80,14 @@ export class StepRunner {
 
   /** Runs a step in a transaction that is open, and stays open. @throws what asks for the transaction to begin anew */
   async within(session: Session, step: LedgerStep): Promise<void> {
+    await this.#runIn(session, step, true)
+  }
+
+  async #runIn(session: Session, step: LedgerStep, waits: boolean): Promise<void> {
     const writes = await this.#decide(session, step, true)
     if (writes.length === 0) return
     if (step.wholeJobs) await saveJobs(session, this.#schema, writes)
-    await writeStep(session, this.#writeCall, writes, false)
+    await writeStep(session, this.#writeCall, writes, { guards: false, waits })
   }
 
   async #decide(session: Session, step: LedgerStep, locks: boolean): Promise<readonly JobWrite[]> {

@@ -1,5 +1,13 @@
+import { lanes } from './state-codes.ts'
+
 /** Over how many rows the sums of all live occurrences are spread, so that transactions do not wait for each other. */
 export const sumRows = 64
+
+/**
+ * For so long a step that has locked jobs waits for an occurrence. Who changes one locks its job first, but for the
+ * completion in a user's transaction, which may stay open: a step that met one gives its jobs up, and waits without them.
+ */
+const heldMs = 20
 
 /** What a step does to an occurrence: the codes of `p_ops`. */
 export const ops = {
@@ -34,11 +42,14 @@ export const writtenColumns = [
   ['runs', 'text'],
   ['claim_at', 'bigint'],
   ['finished_at', 'bigint'],
+  // The sequence as it was read: that alone may change without its job, by a completion in a transaction of a user's.
+  ['was', 'integer'],
 ] as const
 
 /** The parameters of `write_step` before those of the occurrences, with their types. */
 export const headParameters = [
   ['guards', 'boolean'],
+  ['waits', 'boolean'],
   ['heads', 'uuid[]'],
   ['revisions', 'bigint[]'],
   ['watermarks', 'bigint[]'],
@@ -66,7 +77,8 @@ export const otherParameters = [
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET plan_cache_mode = force_generic_plan`
 
-const kept = writtenColumns.map(([name]) => name).filter((name) => name !== 'claim_at' && name !== 'finished_at')
+const apart: readonly string[] = ['claim_at', 'finished_at', 'was']
+const kept = writtenColumns.map(([name]) => name).filter((name) => !apart.includes(name))
 const columns = kept.join(', ')
 
 const parameters = [
@@ -128,6 +140,7 @@ RETURNS boolean LANGUAGE plpgsql ${settings} AS ${quote}
 DECLARE
   v_owners integer[];
   v_count integer;
+  v_lock_timeout text;
 BEGIN
   IF p_guards THEN
     PERFORM 1 FROM unnest(p_heads, p_revisions) g (id, revision)
@@ -149,12 +162,15 @@ BEGIN
       ${numberOwners}
     END IF;
   END IF;
+  IF NOT p_waits THEN
+    v_lock_timeout := current_setting('lock_timeout');
+    PERFORM set_config('lock_timeout', '${heldMs}', true);
+  END IF;
   IF ${ops.end} = ANY (p_ops) THEN
-    DELETE FROM ${schema}.live l USING unnest(p_ops, p_id) w (op, id) WHERE w.op = ${ops.end} AND l.id = w.id;
+    DELETE FROM ${schema}.live l USING unnest(p_ops, p_id, p_was) w (op, id, was)
+      WHERE w.op = ${ops.end} AND l.id = w.id AND l.sequence = w.was;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    IF v_count < cardinality(array_positions(p_ops, ${ops.end}::smallint)) THEN
-      RAISE EXCEPTION 'an occurrence that is to end does not live' USING ERRCODE = 'serialization_failure';
-    END IF;
+    ${refuseUnless('end')}
   END IF;
   IF ${ops.end} = ANY (p_ops) OR ${ops.record} = ANY (p_ops) THEN
     INSERT INTO ${schema}.history (finished_at, ${columns}, owner)
@@ -166,8 +182,11 @@ BEGIN
   END IF;
   IF ${ops.change} = ANY (p_ops) THEN
     UPDATE ${schema}.live l SET (claim_at, ${columns}, owner) = (w.claim_at, ${values})
-      FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = w.id;
+      FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = w.id AND l.sequence = w.was;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    ${refuseUnless('change')}
   END IF;
+  IF NOT p_waits THEN PERFORM set_config('lock_timeout', v_lock_timeout, true); END IF;
   IF p_all_pending <> 0 OR p_all_queued <> 0 OR p_all_running <> 0 THEN
     UPDATE ${schema}.live_sums s
       SET pending = s.pending + p_all_pending, queued = s.queued + p_all_queued, running = s.running + p_all_running
@@ -175,7 +194,24 @@ BEGIN
   END IF;
   RETURN true;
 END ${quote};
+
+CREATE FUNCTION ${schema}.complete_step(
+  p_id uuid, p_job uuid, p_token integer, p_sequence integer, p_up_to integer, p_runs text
+) RETURNS boolean LANGUAGE plpgsql ${settings} AS ${quote}
+BEGIN
+  UPDATE ${schema}.live SET sequence = p_sequence, runs = p_runs
+    WHERE id = p_id AND job = p_job AND state = ${lanes.running} AND token = p_token
+      AND sequence < p_sequence AND (p_up_to IS NULL OR sequence <= p_up_to) AND cancel IS NULL;
+  RETURN FOUND;
+END ${quote};
 `
+}
+
+/** Somebody has changed or ended one of them since it was read: all of the step begins anew. */
+function refuseUnless(op: 'change' | 'end'): string {
+  return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN
+      RAISE EXCEPTION 'an occurrence has changed since it was read' USING ERRCODE = 'serialization_failure';
+    END IF;`
 }
 
 /** What begins and ends the text of a function: nothing that occurs in the name of the schema. */

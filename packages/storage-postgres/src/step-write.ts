@@ -19,23 +19,28 @@ export function writeCall(schema: string): string {
   return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
 }
 
-/**
- * Writes the occurrences and the course of jobs that are there. With `guards` only if none of these jobs has changed since
- * it was read; otherwise they are locked. Answers whether it has written.
- */
+/** How a step writes. */
+export interface WriteMode {
+  /** Only if none of its jobs has changed since it was read; otherwise they are locked. */
+  readonly guards: boolean
+  /** Waits for occurrences that others hold, however long that takes; otherwise it fails with {@link isHeld}. */
+  readonly waits: boolean
+}
+
+/** Writes the occurrences and the course of jobs that are there. Answers whether it has written. */
 export async function writeStep(
   session: Session,
   call: string,
   writes: readonly JobWrite[],
-  guards: boolean,
+  mode: WriteMode,
 ): Promise<boolean> {
-  const [row] = await session.query(call, valuesOf(writes, guards))
+  const [row] = await session.query(call, valuesOf(writes, mode))
   return row?.is_written === true || row?.is_written === 't'
 }
 
 type Column = readonly (string | number | null)[]
 
-function valuesOf(writes: readonly JobWrite[], guards: boolean): readonly SqlValue[] {
+function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): readonly SqlValue[] {
   const heads = writes.map(({ after }) => after.head)
   const counts = writes.map(({ after }) => after.counts)
   const rows = new OccurrenceRows()
@@ -46,6 +51,7 @@ function valuesOf(writes: readonly JobWrite[], guards: boolean): readonly SqlVal
   }
   return [
     String(guards),
+    String(waits),
     plainArray(heads.map(({ id }) => uuidOf(id))),
     plainArray(writes.map(({ before }) => (before as ReadJob | null)?.revision ?? 0)),
     plainArray(heads.map(({ watermark }) => watermark)),
@@ -74,6 +80,7 @@ class OccurrenceRows {
   readonly #ids: string[] = []
   readonly #jobs: string[] = []
   readonly #written: WrittenOccurrence[] = []
+  readonly #were: (number | null)[] = []
   readonly #owners: (number | null)[] = []
   readonly #nodes: string[] = []
   readonly #incarnations: string[] = []
@@ -86,6 +93,7 @@ class OccurrenceRows {
     this.#ids.push(uuidOf(after.id))
     this.#jobs.push(uuidOf(after.jobId))
     this.#written.push(written)
+    this.#were.push(before?.record.sequence ?? null)
     this.#owners.push(after.owner === null ? null : this.#numberOf(after.owner))
   }
 
@@ -117,6 +125,7 @@ class OccurrenceRows {
   #columnOf(name: (typeof writtenColumns)[number][0]): Column {
     if (name === 'id') return this.#ids
     if (name === 'job') return this.#jobs
+    if (name === 'was') return this.#were
     return this.#written.map((row) => row[name])
   }
 }

@@ -71,7 +71,14 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
 
   /** A foreign key that leads nowhere, and that SQLite looks at when it commits; unless the user has turned these off. */
   forbidCommit(): void {
-    assertOpen(this.#database)
-    if (this.#foreignKeys.get() === 1) this.#forbidCommit.run()
+    const database = this.#database
+    assertOpen(database)
+    try {
+      if (this.#foreignKeys.get() === 1) this.#forbidCommit.run()
+    } catch (error) {
+      // A handler may swallow the error and commit all the same: what cannot be forbidden must not be there any more.
+      if (database.inTransaction) database.exec('ROLLBACK')
+      throw storageError(error, this.#file)
+    }
   }
 }

@@ -1,11 +1,39 @@
 import type Database from 'better-sqlite3'
 
-/** A connection of better-sqlite3 of which one statement fails, the so-manieth from when it was told so. */
+/** What becomes of a statement. */
+type Fault = (real: Database.Database, run: () => unknown) => unknown
+
+function fail(): never {
+  throw Object.assign(new Error('injected'), { code: 'SQLITE_IOERR' })
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  'a failure of the file': fail,
+  'an answer that gets lost': (_, run) => {
+    run()
+    fail()
+  },
+  'a rollback': (real) => {
+    if (real.inTransaction) real.exec('ROLLBACK')
+    fail()
+  },
+  'a connection that is gone': (real, run) => {
+    real.close()
+    return run()
+  },
+}
+
+export const faultNames: readonly string[] = Object.keys(faults)
+
+/** A connection of better-sqlite3 of which something becomes of one statement, the so-manieth from when it was told so. */
 export class FaultyConnection {
   readonly database: Database.Database
+  readonly #real: Database.Database
   #left = Number.POSITIVE_INFINITY
+  #fault: Fault = fail
 
   constructor(real: Database.Database) {
+    this.#real = real
     this.database = new Proxy(real, {
       get: (target, name) => {
         if (name === 'prepare') return (sql: string) => this.#statement(target.prepare(sql))
@@ -17,7 +45,8 @@ export class FaultyConnection {
   }
 
   /** `statements`: 0 for the next one. */
-  failAfter(statements: number): void {
+  breakAfter(fault: string, statements: number): void {
+    this.#fault = faults[fault] as Fault
     this.#left = statements
   }
 
@@ -29,9 +58,9 @@ export class FaultyConnection {
   }
 
   #exec(target: Database.Database, sql: string): unknown {
+    const run = () => target.exec(sql)
     // A rollback that fails is the end of a connection, and of its transaction.
-    if (!sql.startsWith('ROLLBACK')) this.#tick()
-    return target.exec(sql)
+    return sql.startsWith('ROLLBACK') ? run() : this.#run(run)
   }
 
   #statement(real: Database.Statement): Database.Statement {
@@ -40,8 +69,8 @@ export class FaultyConnection {
         const member = Reflect.get(target, name, target)
         if (typeof member !== 'function') return member
         return (...values: unknown[]) => {
-          if (name === 'run' || name === 'get' || name === 'all') this.#tick()
-          const answer = member.apply(target, values)
+          const run = () => member.apply(target, values)
+          const answer = name === 'run' || name === 'get' || name === 'all' ? this.#run(run) : run()
           return answer === target ? statement : answer
         }
       },
@@ -49,7 +78,7 @@ export class FaultyConnection {
     return statement
   }
 
-  #tick(): void {
-    if (this.#left-- === 0) throw Object.assign(new Error('injected'), { code: 'SQLITE_IOERR' })
+  #run(run: () => unknown): unknown {
+    return this.#left-- === 0 ? this.#fault(this.#real, run) : run()
   }
 }

@@ -1,6 +1,8 @@
 export { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
+export type { HostileDatabase, HostileTransaction, MovedRow } from './hostile/hostile-database.ts'
+export { type CompletionPlay, type CompletionTally, playCompletions } from './hostile/play-completions.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'

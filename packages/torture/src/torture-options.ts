@@ -8,6 +8,8 @@ export interface TortureOptions {
   readonly storage: string
   /** How many node processes there are at any time. */
   readonly nodes: number
+  /** How many of them call `runDue` again and again, in place of living on. */
+  readonly callers: number
   /** How long the faults last. */
   readonly minutes: number
   /** How often a process is killed, at least. */
@@ -27,6 +29,7 @@ const fewestSeconds = 20
 const usage = `Usage: npm run torture -- [options]
   --storage NAME   ${storageNames.join(', ')} (default sqlite)
   --nodes N        node processes at a time, 1 to 64 (default 4)
+  --callers N      so many of them call runDue in place of living on (default 0)
   --kills K        kill -9 so often, 0 to 100000 (default 100)
   --minutes M      spread over so many minutes (default by storage, for each kill: ${usual((kind) => `${kind.secondsPerKill} s`)}; at least ${fewestSeconds} s)
   --seed S         repeats the faults and the tasks of an earlier run
@@ -42,6 +45,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
       options: {
         storage: { type: 'string', default: 'sqlite' },
         nodes: { type: 'string', default: '4' },
+        callers: { type: 'string', default: '0' },
         kills: { type: 'string', default: '100' },
         minutes: { type: 'string' },
         seed: { type: 'string' },
@@ -61,6 +65,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
     return {
       storage: values.storage,
       nodes: readNumber(values.nodes, '--nodes', 1, 64, true),
+      callers: readNumber(values.callers, '--callers', 0, 64, true),
       kills,
       minutes:
         values.minutes === undefined ? usualMinutes : readNumber(values.minutes, '--minutes', 0.05, 10_000, false),

@@ -61,7 +61,7 @@ async function tortureStorage(
   options: TortureOptions,
   details: TortureDetails,
 ): Promise<TortureReport> {
-  const { storage: storageName, nodes, seed, sabotage, kills } = options
+  const { storage: storageName, nodes, callers, seed, sabotage, kills } = options
   const { recoveryLimitMs = 60_000, onProgress = () => {} } = details
   const { witnessFile, historyFile, logDescriptor, record } = recording
   const begin = hostTime().mono
@@ -80,7 +80,7 @@ async function tortureStorage(
   }
   const assignment = { storage: storageName, location, witnessFile, historyFile, seed, sabotage }
   const random = new SeededRandom(`${seed}:fleet`)
-  const fleet = new Fleet({ nodes, assignment, clocks: skew, logDescriptor, random, record })
+  const fleet = new Fleet({ nodes, callers, assignment, clocks: skew, logDescriptor, random, record })
   const violations: Violation[] = []
   try {
     await fleet.start()

@@ -10,6 +10,7 @@ function reportOf(story: Story, violations: readonly Violation[]): TortureReport
     options: {
       storage: 'sqlite',
       nodes: 4,
+      callers: 0,
       minutes: 1,
       kills: 7,
       seed: '42',

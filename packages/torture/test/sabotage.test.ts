@@ -29,7 +29,17 @@ it('every sabotage is tried', () => {
 // They wrap the storage: what finds them does not depend on which it is.
 it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 }, async (sabotage, one) => {
   const { minutes, counts, rule } = one
-  const options = { storage: 'sqlite', nodes: 2, minutes, kills: 0, seed: '1', clockSkew: 0, sabotage, keep: false }
+  const options = {
+    storage: 'sqlite',
+    nodes: 2,
+    callers: 0,
+    minutes,
+    kills: 0,
+    seed: '1',
+    clockSkew: 0,
+    sabotage,
+    keep: false,
+  }
   const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
   // Violations keep the recording for whoever has to find out why; here they are as they should be.
   if (folder !== null) rmSync(folder, { recursive: true })

@@ -25,9 +25,19 @@ const seconds = {
   dynamodb: byEffort(8),
 } as const
 
-async function run(storage: keyof typeof kills, clockSkew: number) {
+async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) {
   const minutes = seconds[storage] / 60
-  const options = { storage, nodes: 4, minutes, kills: kills[storage], seed, clockSkew, sabotage: null, keep: false }
+  const options = {
+    storage,
+    nodes: 4,
+    callers,
+    minutes,
+    kills: kills[storage],
+    seed,
+    clockSkew,
+    sabotage: null,
+    keep: false,
+  }
   const report = await torture(options)
   const text = printReport(report)
   console.log(text)
@@ -54,6 +64,12 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
       const { attempts, reapedAsFailed, reapedToRetry } = await run('sqlite', 0)
       expect(attempts.lost ?? 0).toBeGreaterThan(0)
       expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
+    })
+
+    it.sequential(`${kills.sqlite} kills on SQLite, where three of four processes call runDue`, {
+      timeout,
+    }, async () => {
+      await run('sqlite', 0, 3)
     })
 
     it.sequential(`${kills.dynamodb} kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {

@@ -7,6 +7,7 @@ it('without options, 100 kills among four nodes on SQLite, under a new seed', ()
   expect(read()).toEqual({
     storage: 'sqlite',
     nodes: 4,
+    callers: 0,
     kills: 100,
     minutes: 40 / 60,
     seed: 'new',
@@ -22,6 +23,7 @@ it('takes what is given', () => {
   expect(read(...args.split(' '))).toEqual({
     storage: 'redis',
     nodes: 8,
+    callers: 0,
     kills: 250,
     minutes: 2.5,
     seed: '7',

@@ -1,44 +1,38 @@
-import { orDefault, readFunction, readInteger, readObject } from '../configuration/read-value.ts'
+import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { EventHub, readEventName, type SchedulerEventName, type SchedulerListener } from '../events.ts'
-import { jobId, type OccurrenceId } from '../ids.ts'
-import { type InstantInput, toInstantMs } from '../instant.ts'
+import { EventHub } from '../events.ts'
 import type { Job } from '../job/define-job.ts'
-import { nameOfJob, readJobName } from '../job/read-jobs.ts'
-import type { JsonObject } from '../json.ts'
+import { assertModulesExist, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
-import { type Listing, listing, pageOf } from '../listing.ts'
-import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../occurrence.ts'
 import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
-import type { FailuresFilter, LiveFilter, OccurrenceFilter, PruneOptions } from '../job-operations.ts'
-import type { Scheduler, ShutdownOptions } from '../scheduler.ts'
-import type { LiveCounts } from '../storage/storage.ts'
+import { readRunDueOptions, type RunDueOptions, type RunDueReport } from '../run-due.ts'
+import type { ShutdownOptions } from '../scheduler.ts'
 import { random, systemClock } from '../system-clock.ts'
 import { guardedTracing } from '../tracing/guarded-tracing.ts'
 import { timersOutside } from '../tracing/outside-traces.ts'
 import { Capacity } from './capacity/capacity.ts'
+import { type CallTimes, callTimesOf, DueCall } from './due-call.ts'
 import { Claimer } from './dispatch/claimer.ts'
 import { Horizon } from './dispatch/horizon.ts'
 import { SlotCreator } from './dispatch/slot-creator.ts'
 import { SlotLauncher } from './dispatch/slot-launcher.ts'
+import { Children } from './isolation/children.ts'
 import { DefinitionWatcher } from './jobs/definition-watcher.ts'
-import { jobNotFound, jobNotHeld } from './jobs/job-not-found.ts'
 import { JobRegistry } from './jobs/job-registry.ts'
 import { isOfBuild, type RegisteredJob } from './jobs/registered-job.ts'
 import { Restorer } from './jobs/restorer.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
-import { AskedCalls, callOptionNames, type CallOptions } from './loop/asked-calls.ts'
+import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
-import { isStorageGone, StorageCaller, type StorageCalls } from './loop/storage-caller.ts'
+import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
-import type { NodeInfo } from './nodes/node-info.ts'
 import { PeerProfiles } from './nodes/peer-profiles.ts'
 import { onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
@@ -46,71 +40,37 @@ import { Reaper } from './nodes/reaper.ts'
 import { Retainer } from './nodes/retention.ts'
 import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
-import { Additions } from './operations/additions.ts'
-import type {
-  BackfillOptions,
-  BackfillResult,
-  StopBackfillOptions,
-  StopBackfillResult,
-} from './operations/backfill-options.ts'
-import { BackfillRelay } from './operations/backfill-relay.ts'
-import { BackfillRuns } from './operations/backfill-runs.ts'
-import { Backfills } from './operations/backfills.ts'
-import type { Change } from './operations/change.ts'
-import { ChangeLook } from './operations/change-look.ts'
-import { Changes, type ChangesOptions } from './operations/changes.ts'
-import {
-  type DefinitionPlan,
-  Definitions,
-  type JobUpdate,
-  type PlanOptions,
-  type UpdateOptions,
-  type UpdateResult,
-} from './operations/definitions.ts'
-import { type Explanation, explain } from './operations/explain.ts'
 import { History } from './operations/history.ts'
-import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './operations/job-catalog.ts'
-import {
-  type CancelOptions,
-  type CancelResult,
-  type InterventionOptions,
-  Interventions,
-} from './operations/interventions.ts'
-import { JobLookup } from './operations/job-lookup.ts'
-import type { PauseRecord } from '../storage/job-record.ts'
-import { pausedUntil } from '../storage/rules.ts'
-import { endOf, type JobSelection, namesOf } from './operations/bulk-pauses.ts'
-import { type PauseOptions, readPause } from './operations/pause-options.ts'
-import { type JobVersion, type VersionsOptions, versionsOf } from './operations/job-versions.ts'
-import {
-  type CheckedFilter,
-  readFailuresFilter,
-  readLiveFilter,
-  readOccurrenceFilter,
-} from './operations/occurrence-filter.ts'
-import { listOccurrences } from './operations/occurrence-lists.ts'
-import { type RealignedJob, Realigner } from './operations/realign.ts'
-import type {
-  ReplayOptions,
-  TriggerItem,
-  TriggerManyOptions,
-  TriggerManyResult,
-  TriggerOptions,
-  TriggerResult,
-} from './operations/request-options.ts'
-import { type RemoveOptions, Removals } from './operations/removals.ts'
-import { Requests } from './operations/requests.ts'
-import { type WaitOptions, Waits } from './operations/waits.ts'
+import { Operations } from './operations/operations.ts'
 import { Recovery } from './recovery/recovery.ts'
-import { clientClosed, type Phase, stateError } from './refusals.ts'
+import { clientClosed, type Phase, stateError } from './loop/refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
+import type { WakeUp } from '../storage/storage.ts'
+
+/** So long children that were killed may take to die. */
+const killedGraceMs = 2000
 
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
 
+/** At its end a node waits no longer for the storage to hear of it. */
+const farewellMs = 1000
+
+const longestNodeId = 255
+
+/** What makes a node that lives for one call of `runDue` alone. */
+interface CallOf {
+  readonly budgetMs: number
+  readonly times: CallTimes
+  /** Those of the scheduler that was called. */
+  readonly events: EventHub
+}
+
 /** One node, put together from its parts. */
-export class Engine implements Scheduler, EngineContext {
+export class Engine implements EngineContext {
+  /** What it can be asked for. */
+  readonly operations: Operations
   readonly nodeId: string
   readonly clock: EngineContext['clock']
   readonly isOnSystemClock: boolean
@@ -129,6 +89,7 @@ export class Engine implements Scheduler, EngineContext {
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
+  readonly #children: Children
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
@@ -138,34 +99,28 @@ export class Engine implements Scheduler, EngineContext {
   readonly #silentJobs: SilentJobs
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
-  readonly #lookup: JobLookup
-  readonly #requests: Requests
-  readonly #backfills: Backfills
-  readonly #interventions: Interventions
-  readonly #waits: Waits
-  readonly #changes: Changes
-  readonly #definitions: Definitions
-  readonly #additions: Additions
-  readonly #removals: Removals
-  readonly #realigner: Realigner
   readonly #history: History
-  readonly #catalog: JobCatalog
   readonly #watcher: DefinitionWatcher
   readonly #restorer: Restorer
-  /** It runs nothing: a client, which asks the storage alone. */
-  readonly #isClient: boolean
+  readonly #callOf: CallOf | null
+  /** As a scheduler: calls of `runDue` that are under way. */
+  readonly #calls = new Set<DueCall>()
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
 
-  constructor(options: CheckedSchedulerOptions, { isClient = false }: { readonly isClient?: boolean } = {}) {
+  constructor(
+    options: CheckedSchedulerOptions,
+    // A client runs nothing, and asks the storage alone.
+    { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
+  ) {
     this.#options = options
-    this.#isClient = isClient
+    this.#callOf = callOf
     this.nodeId = options.nodeId
     this.logger = options.logger
-    this.events = new EventHub(options.logger)
+    this.events = new EventHub(options.logger, callOf?.events)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.isOnSystemClock = options.clock === systemClock
     this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
@@ -187,18 +142,21 @@ export class Engine implements Scheduler, EngineContext {
     })
     this.itemCalls = new ItemCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
-    if (options.metrics !== null) {
+    if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
       recordMetrics(this.events, metrics)
       metrics.gauges(() => this.#readGauges())
     }
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
+    const madeAt = this.clock.monotonic()
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     this.#heartbeats = new Heartbeats(this, {
       heartbeatMs: options.heartbeatMs,
       deadAfterMs: options.deadAfterMs,
       maxConcurrentJobs: options.maxConcurrentJobs,
+      farewellMs: callOf?.times.farewellMs ?? farewellMs,
+      ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
       running: () => this.#pool.begun,
       code: () => this.#code(),
     })
@@ -217,13 +175,15 @@ export class Engine implements Scheduler, EngineContext {
       isClient,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
-    const pool = new ExecutionPool(this, capacity)
+    this.#children = new Children(this, { most: options.maxChildren })
+    const pool = new ExecutionPool(this, capacity, this.#children)
     this.#registry = registry
     this.#capacity = capacity
     this.#pool = pool
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
-    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles })
+    const isCall = callOf !== null
+    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles, isCall })
     this.#standby = new Standby(this, {
       registry,
       precedence,
@@ -258,32 +218,24 @@ export class Engine implements Scheduler, EngineContext {
       standby,
     })
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
-    this.#lookup = new JobLookup(this, registry, { isClient })
-    const lookup = this.#lookup
-    const runs = new BackfillRuns(this, capacity)
-    pool.relayedBy(new BackfillRelay(this, { registry, runs }))
-    this.#backfills = new Backfills(this, { registry, runs })
-    this.#requests = new Requests(this, { registry, capacity, pool, lookup })
-    this.#interventions = new Interventions(this, { registry, capacity, pool })
-    this.#waits = new Waits(this, async (id, signal) => {
-      this.#assertRunning()
-      return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
-    })
-    this.#changes = new Changes(this, {
-      look: new ChangeLook(this, { findsDueJobs, nodes: (asked) => this.#readNodes(asked) }),
-      storage: async () => {
-        if (isClient) await this.connect({})
-        return this.#asked({})
-      },
-      subscribe: (listener) => options.storage.subscribe?.(listener),
+    const history = new History(this)
+    this.#history = history
+    this.operations = new Operations(this, {
+      registry,
+      capacity,
+      pool,
+      history,
+      isClient,
+      callTimeoutMs: options.callTimeoutMs,
+      phase: () => this.#phase,
+      connect: () => this.connect({}),
+      nodes: (asked) => heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request))),
+      ...(options.storage.subscribe !== undefined && {
+        subscribe: (listener: (wakeUp: WakeUp) => void) => options.storage.subscribe?.(listener),
+      }),
+      findsDueJobs,
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
-    this.#removals = new Removals(this, { registry, lookup })
-    this.#additions = new Additions(this, registry)
-    this.#definitions = new Definitions(this, { registry, removals: this.#removals, isClient })
-    this.#realigner = new Realigner(this, registry)
-    this.#history = new History(this)
-    this.#catalog = new JobCatalog(registry)
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
       this.#horizon.lookForAll()
@@ -341,6 +293,7 @@ export class Engine implements Scheduler, EngineContext {
   async start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
+    assertModulesExist([...this.#options.handlers.values(), ...worksOf(this.#options.jobs)])
     this.#phase = 'starting'
     this.agenda.start()
     try {
@@ -349,7 +302,8 @@ export class Engine implements Scheduler, EngineContext {
       await this.#heartbeats.announce()
       await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
       await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
-      await this.#reaper.reapEarlierLives()
+      // A call has a name of its own.
+      if (this.#callOf === null) await this.#reaper.reapEarlierLives()
       await this.#heartbeats.start()
       await this.#horizon.start()
       if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
@@ -372,12 +326,12 @@ export class Engine implements Scheduler, EngineContext {
         this.#horizon.wake()
       }
     })
-    if (this.#options.handleSignals.length > 0) {
+    if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
       this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
     }
     this.#reaper.start()
     this.#standby.start()
-    this.#retainer.start()
+    if (this.#callOf === null) this.#retainer.start()
     this.#silentJobs.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
@@ -416,9 +370,50 @@ export class Engine implements Scheduler, EngineContext {
   async #disconnect(): Promise<void> {
     this.#phase = 'stopping'
     void this.#time.stop()
-    await this.#requests.answered()
+    await this.operations.answered()
     this.#phase = 'stopped'
     this.#endCalls()
+  }
+
+  async runDue(options: RunDueOptions = {}): Promise<RunDueReport> {
+    const { budgetMs, signal } = readRunDueOptions(options)
+    if (this.#phase !== 'new' || this.#stopping !== undefined) {
+      const phase = this.#phase === 'new' ? 'stopping' : this.#phase
+      throw stateError('run what is due on', phase, 'A scheduler that is started runs it by itself.')
+    }
+    const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
+    const suffix = `/${uniqueSuffix(() => this.random())}`
+    const nodeId = this.nodeId.slice(0, longestNodeId - suffix.length) + suffix
+    const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
+    const call = node.#asCall({ budgetMs, times })
+    this.#calls.add(call)
+    const { handleSignals } = this.#options
+    const removeSignalHandlers =
+      handleSignals.length > 0 ? onShutdownSignals(handleSignals, () => call.abort()) : undefined
+    try {
+      return await call.run(signal)
+    } finally {
+      removeSignalHandlers?.()
+      this.#calls.delete(call)
+    }
+  }
+
+  #asCall(options: { readonly budgetMs: number; readonly times: CallTimes }): DueCall {
+    const parts = {
+      registry: this.#registry,
+      capacity: this.#capacity,
+      pool: this.#pool,
+      launcher: this.#launcher,
+      claimer: this.#claimer,
+      reaper: this.#reaper,
+      retainer: this.#retainer,
+      start: () => this.start(),
+      shutDown: (graceMs: number, abortGraceMs: number) => {
+        this.#stopping ??= this.#shutDown(graceMs, abortGraceMs)
+        return this.#stopping
+      },
+    }
+    return new DueCall(this, parts, options)
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
@@ -432,13 +427,10 @@ export class Engine implements Scheduler, EngineContext {
     return this.#stopping
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.shutdown()
-  }
-
   async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
+    const calls = Promise.all(Array.from(this.#calls, (call) => call.abort()))
     this.#unsubscribe?.()
     void this.#time.stop()
     void this.#reaper.stop()
@@ -449,18 +441,21 @@ export class Engine implements Scheduler, EngineContext {
     void this.#retainer.stop()
     void this.#silentJobs.stop()
     this.#blockedLoop.stop()
-    this.#heartbeats.leave()
+    // One that has nothing left to do says so once, at its end.
+    if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()
     this.#pool.drain(graceMs)
-    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.#requests.answered()])
+    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.operations.answered()])
     if (started) {
       const ended = quiet.then(() => this.#pool.emptied())
       const stopping = this.#letEnd(ended, graceMs, abortGraceMs)
       this.clock.passUntil?.(stopping)
       await stopping
     }
+    await this.#children.end()
     const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
+    await calls
     this.#phase = 'stopped'
     this.#endCalls()
     this.#registry.skipped.sayAll()
@@ -474,7 +469,11 @@ export class Engine implements Scheduler, EngineContext {
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
     if (await this.#endsWithin(ended, graceMs)) return
     this.#pool.abort()
-    await this.#endsWithin(ended, abortGraceMs)
+    if (await this.#endsWithin(ended, abortGraceMs)) return
+    if (this.#children.size === 0) return
+    // What ran in a child has stopped when that is dead, and can be handed back.
+    this.#children.kill()
+    await this.#endsWithin(ended, killedGraceMs)
   }
 
   #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
@@ -490,228 +489,9 @@ export class Engine implements Scheduler, EngineContext {
 
   /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
   #endCalls(): void {
-    this.#waits.stop()
-    this.#changes.stop()
+    this.operations.stop()
     this.storage.stop()
-    this.#lookup.stop()
-    this.#requests.stop()
-    this.#additions.stop()
-    this.#removals.stop()
     this.agenda.stop()
-  }
-
-  async trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
-    const asked = this.#asked(options)
-    const name = nameOfJob(given) as string
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#requests.trigger(job, options, asked, { job: given, ...(results !== undefined && { results }) })
-  }
-
-  async triggerMany(
-    items: readonly TriggerItem[],
-    options: TriggerManyOptions = {},
-  ): Promise<readonly TriggerManyResult[]> {
-    this.#assertRunning()
-    return this.#requests.triggerMany(items, options, this.#asked(options))
-  }
-
-  async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
-    this.#assertRunning()
-    const asked = this.#asked(options)
-    const original = await this.#interventions.find(id, asked)
-    const held = this.#isClient ? undefined : this.#registry.get(original.jobId)
-    const job = held ?? (await this.#lookup.byId(original.jobId, asked))
-    if (job === undefined) throw jobNotFound(original.jobId)
-    return this.#requests.replay(job, original, options, asked)
-  }
-
-  async backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#backfills.backfill(job, options, asked)
-  }
-
-  async stopBackfill(name: string, key: string, options: StopBackfillOptions = {}): Promise<StopBackfillResult> {
-    this.#assertRunning()
-    return this.#backfills.stop(name, key, options, this.#asked(options))
-  }
-
-  async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
-    this.#assertRunning()
-    return this.#interventions.cancel(id, options, this.#asked(options))
-  }
-
-  async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked)
-  }
-
-  async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    const asked = this.#asked(options)
-    return this.#pause(name, readPause(options, this.now()), asked)
-  }
-
-  async #pause(name: string, paused: PauseRecord, asked: AskedCalls): Promise<void> {
-    return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), paused, asked)
-  }
-
-  async resume(name: string, options: CallOptions = {}): Promise<void> {
-    const asked = this.#asked(options)
-    return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
-  }
-
-  async pauseAll(filter: JobSelection, options: PauseOptions = {}): Promise<readonly string[]> {
-    const asked = this.#asked(options)
-    const now = this.now()
-    const paused = readPause(options, now)
-    const until = pausedUntil(paused)
-    const names = await namesOf(filter, this.#catalog, { asked, now }, (job) => endOf(job) < until)
-    for (const name of names) await this.#pause(name, paused, this.#asked(options))
-    return names
-  }
-
-  async resumeAll(filter: JobSelection, options: CallOptions = {}): Promise<readonly string[]> {
-    const paused = { asked: this.#asked(options), now: this.now(), paused: true }
-    const names = await namesOf(filter, this.#catalog, paused)
-    for (const name of names) await this.resume(name, options)
-    return names
-  }
-
-  async waitFor(id: OccurrenceId, options: WaitOptions = {}): Promise<Occurrence> {
-    return this.#waits.waitFor(id, options)
-  }
-
-  changes(options: ChangesOptions = {}): AsyncIterable<Change> {
-    // A client connects with its first look.
-    if (!this.#isClient || this.#phase !== 'new') this.#assertRunning()
-    return this.#changes.follow(options)
-  }
-
-  async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
-    return versionsOf(name, options, this.#asked(options))
-  }
-
-  async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    const asked = this.#asked(options)
-    return this.#definitions.update(this.#held(name) ?? (await this.#lookUp(name, asked)), change, options, asked)
-  }
-
-  async add(jobs: Job | readonly Job[], options: CallOptions = {}): Promise<void> {
-    this.#assertRunning()
-    return this.#additions.add(jobs, options, this.#asked(options))
-  }
-
-  remove(name: string, options?: RemoveOptions): Promise<void>
-  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
-  async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<never> {
-    this.#assertRunning()
-    const asked = this.#asked(options)
-    if (Array.isArray(names)) return (await this.#removals.removeMany(names, options, asked)) as never
-    const job = this.#held(names as string) ?? (await this.#lookUp(names as string, asked))
-    return (await this.#removals.remove(job, options, asked)) as never
-  }
-
-  async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
-    this.#assertRunning()
-    return this.#definitions.plan(jobs, options, this.#asked(options))
-  }
-
-  async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
-    this.#assertRunning()
-    return this.#definitions.apply(plan, options, this.#asked(options))
-  }
-
-  async realign(name?: string, options: CallOptions = {}): Promise<readonly RealignedJob[]> {
-    readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    if (name !== undefined) return this.#realigner.realign(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
-    this.#assertRunning()
-    return this.#realigner.realignAll(asked)
-  }
-
-  async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    const slot = { at: toInstantMs(at, 'at'), now: this.now() }
-    readObject(options, 'options', callOptionNames)
-    return explain(asked, this.#registry, job, slot)
-  }
-
-  async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
-    readObject(options, 'options', callOptionNames)
-    return this.#readNodes(this.#asked(options))
-  }
-
-  async prune(options: PruneOptions): Promise<number> {
-    return this.#history.prune(options, this.#asked(options))
-  }
-
-  async isRunning(name: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#history.isRunning(name, options, this.#asked(options))
-  }
-
-  occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readOccurrenceFilter, options)
-  }
-
-  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readFailuresFilter, options)
-  }
-
-  live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readLiveFilter, options)
-  }
-
-  #listed<Filter extends object>(filter: Filter, read: (filter: Filter) => CheckedFilter, options: CallOptions) {
-    return listing(async (cursor) => listOccurrences(read(pageOf(filter, cursor)), options, this.#asked(options)))
-  }
-
-  jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
-    return listing(async (cursor) =>
-      this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options), this.now()),
-    )
-  }
-
-  async job(name: string, options: CallOptions = {}): Promise<JobDetails> {
-    return this.#catalog.job(name, options, this.#asked(options), this.now())
-  }
-
-  async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<ListedOccurrence> {
-    readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    const record = await this.#interventions.find(id, asked)
-    const { jobs } = await asked.once((calls) => calls.get({ jobs: [record.jobId] }))
-    return { ...occurrenceOf(record), job: jobs[0]?.name ?? null }
-  }
-
-  async counts(name?: string, options: CallOptions = {}): Promise<LiveCounts> {
-    return this.#history.counts(name, options, this.#asked(options))
-  }
-
-  /** As {@link nextRuns}, of any stored job. */
-  async nextRunsOf(name: string, count: number, options: CallOptions): Promise<readonly Date[]> {
-    readInteger(count, 'count', 1, 100_000)
-    readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return job.nextSlots(count).map((slot) => new Date(slot))
-  }
-
-  nextRuns(name: string, count = 5): readonly Date[] {
-    const job = this.#held(name)
-    if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
-    readInteger(count, 'count', 1, 100_000)
-    return job.nextSlots(count).map((slot) => new Date(slot))
-  }
-
-  on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
-    readFunction(listener, 'listener')
-    return this.events.on(readEventName(event), listener)
-  }
-
-  #readNodes(asked: StorageCalls): Promise<readonly NodeInfo[]> {
-    return this.#heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request)))
   }
 
   #code(): NodeCode {
@@ -726,27 +506,5 @@ export class Engine implements Scheduler, EngineContext {
 
   #asked(options: CallOptions): AskedCalls {
     return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
-  }
-
-  #assertRunning(): void {
-    if (this.#phase === 'running') return
-    if (this.#isClient) throw clientClosed()
-    throw stateError('use', this.#phase, 'Start it first, and do not use it after shutdown.')
-  }
-
-  /** A job that this node holds. What is done to it begins in the turn in which it was asked for. */
-  #held(name: string): RegisteredJob | undefined {
-    this.#assertRunning()
-    const id = jobId(readJobName(name))
-    if (this.#isClient) return undefined
-    const job = this.#registry.get(id)
-    if (job !== undefined) this.#registry.loose.use(job)
-    return job
-  }
-
-  async #lookUp(name: string, asked: AskedCalls): Promise<RegisteredJob> {
-    const job = await this.#lookup.byName(name, asked)
-    this.#assertRunning()
-    return job
   }
 }

@@ -8,15 +8,16 @@ import type { ExecutionReport } from '../report.ts'
 import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { StandardSchema } from '../standard-schema.ts'
+import { type IsolationOptions, isolationOptionNames, readIsolatedWork, standInFor } from './isolated-work.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
-export interface AnyTask extends TaskSettingsInput {
+export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly name: string
   /** Handed to its work; kept as JSON with the definition. */
   readonly data?: unknown
-  /** Its work. Either this or `handler`. */
+  /** Its work. Either this or `handler` or `module`. */
   run?(context: never): unknown
   /** The name under which nodes have registered its work. */
   readonly handler?: string
@@ -59,7 +60,7 @@ export interface JobTask {
   readonly overrides: TaskOverrides
   /** As the handler gets it. */
   readonly data: JsonValue | undefined
-  /** Its work; `undefined` when `handler` names it. */
+  /** Its work; `undefined` when `handler` names it. Of an isolated task what stands for it: a scheduler alone can run it. */
   readonly run: ((context: never) => unknown) | undefined
   /** The name of its work; `undefined` when `run` is there. */
   readonly handler: string | undefined
@@ -122,7 +123,7 @@ const jobOptionNames = [
   'onStart',
   'onComplete',
 ]
-const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler']
+const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler', ...isolationOptionNames]
 
 /**
  * Defines a job. Nothing happens until a scheduler is given it.
@@ -235,25 +236,36 @@ export function readTasks(tasks: readonly AnyTask[], known: readonly JobTask[] =
 }
 
 function readWork(task: AnyTask, path: string, known: JobTask | undefined): Pick<JobTask, 'run' | 'handler'> {
-  const { run, handler } = task
-  if (handler !== undefined && run === undefined)
-    return { run: undefined, handler: readName(handler, `${path}.handler`) }
-  if (typeof run === 'function' && handler === undefined) return { run, handler: undefined }
-  if (run === undefined && handler === undefined && known !== undefined) {
-    return { run: known.run, handler: known.handler }
+  const { run, handler, module } = task
+  refuseSecondWork(task, path)
+  if (module !== undefined) {
+    return { run: standInFor(readIsolatedWork(task as IsolationOptions, `${path}.`)), handler: undefined }
   }
-  if (run !== undefined && handler !== undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${path}.handler comes beside ${path}.run: ${printValue(handler)}.`,
-      field: `${path}.handler`,
-      value: handler,
-      remedy: 'Give either run, the function that does the work, or handler, the name of a registered one.',
-    })
-  }
+  if (handler !== undefined) return { run: undefined, handler: readName(handler, `${path}.handler`) }
+  if (typeof run === 'function') return { run, handler: undefined }
+  if (run === undefined && known !== undefined) return { run: known.run, handler: known.handler }
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `${path}.run is not a function: ${printValue(run)}.`,
     field: `${path}.run`,
     value: run,
-    remedy: 'Give either run, the function that does the work, or handler, the name of a registered one.',
+    remedy: workRemedy,
+  })
+}
+
+const workRemedy =
+  'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
+
+/** Its work is said once, and settings of isolated work stand beside its module. */
+function refuseSecondWork(task: AnyTask, path: string): void {
+  const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
+  const [first, second] = works
+  const stray = isolationOptionNames.find((name) => task[name as keyof AnyTask] !== undefined)
+  if (second === undefined && (stray === undefined || task.module !== undefined)) return
+  const field = second ?? (stray as keyof AnyTask)
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${path}.${field} comes ${second === undefined ? 'without a module' : `beside ${path}.${first}`}: ${printValue(task[field])}.`,
+    field: `${path}.${field}`,
+    value: task[field],
+    remedy: workRemedy,
   })
 }

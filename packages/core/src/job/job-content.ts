@@ -17,15 +17,15 @@ const mostBytes = 262_144
 function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
   // Far from it, as nearly all are: a name and a few settings need no count, and a little data a rough one.
   const few = mostBytes / 4
-  const data = tasks.map((task) => task.data)
-  if (tasks.length < 100 && mostBytesOf(data, few) <= few) return
+  const unbounded = [definition.schedule, ...tasks.map((task) => task.data)]
+  if (tasks.length < 100 && mostBytesOf(unbounded, few) <= few) return
   const bytes = Buffer.byteLength(JSON.stringify(definition))
   if (bytes <= mostBytes) return
   throw new JobistemerError('DATA_TOO_LARGE', {
     message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostBytes} are allowed.`,
     field: 'tasks',
     value: bytes,
-    remedy: 'Give its tasks less data, and hand on where the rest is.',
+    remedy: 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.',
   })
 }
 

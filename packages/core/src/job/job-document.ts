@@ -2,6 +2,7 @@ import type { JobOverrides, TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import type { Job, JobTask } from './define-job.ts'
+import { type Isolation, isolatedWorkOf } from './isolated-work.ts'
 
 /** A definition as it is stored with each version of a job. */
 export interface JobDocument {
@@ -29,6 +30,8 @@ export interface TaskDocument {
   /** Name of the handler, where the task has no function of its own. */
   readonly handler?: string
   readonly data?: JsonValue
+  /** In what its work runs, where that is isolated. Where the work is, each node knows for itself. */
+  readonly isolation?: Isolation
 }
 
 export function toJobDocument(
@@ -39,15 +42,21 @@ export function toJobDocument(
   return {
     defaults,
     settings: job.overrides,
-    tasks: job.tasks.map(({ name, overrides, data, handler }) => ({
+    tasks: job.tasks.map(({ name, overrides, data, handler, run }) => ({
       name,
       settings: overrides,
       ...(handler !== undefined && { handler }),
       ...(data !== undefined && { data }),
+      ...isolationOf(run),
     })),
     ...(tags.length > 0 && { tags }),
     ...(description !== null && { description }),
   }
+}
+
+function isolationOf(run: JobTask['run']): Pick<TaskDocument, 'isolation'> {
+  const work = run === undefined ? null : isolatedWorkOf(run)
+  return work === null ? {} : { isolation: work.isolation }
 }
 
 /** What a storage gave back as the definition that {@link toJobDocument} made. */

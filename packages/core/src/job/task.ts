@@ -3,7 +3,8 @@ import type { DurationInput } from '../duration.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
-import type { OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
+import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
+import type { IsolationOptions } from './isolated-work.ts'
 
 /** A run of the job before the present one. */
 export interface PreviousRun {
@@ -31,6 +32,14 @@ export interface BackfillReference {
   readonly key: string
   /** The slot that the run makes up for. */
   readonly slot: Date
+  /** The beginning of the span of the backfill, inclusive. */
+  readonly from: Date
+  /** The end of the span of the backfill, exclusive. */
+  readonly to: Date
+  /** Which of its slots are run. With this, `from`, `to`, `order` and `key`, `backfill` says how far it is. */
+  readonly which: BackfillRecord['which']
+  /** In which they are run. */
+  readonly order: BackfillRecord['order']
 }
 
 /** What an occurrence is: handed to hooks, and part of every task's context. */
@@ -122,6 +131,23 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   result<Result>(task: TaskReference<Result>): Jsonify<Result>
 }
 
+/**
+ * What the handler of an isolated task gets, in its thread or process. It is a {@link TaskContext} of its own: what it logs
+ * and how far it has come goes to the node, `sleep` and `previousRun` ask it. Lines are cut after 1,000 characters, and
+ * beyond 500 a second some are left out.
+ *
+ * @example
+ * // render.js
+ * export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>) {
+ *   progress(0.5, 'layout')
+ *   return { bytes: 4711 }
+ * }
+ */
+export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> = Omit<
+  TaskContext<Data, Input>,
+  'complete'
+>
+
 /** A task, as far as its result goes. */
 export interface TaskReference<Result> {
   readonly name: string
@@ -129,9 +155,13 @@ export interface TaskReference<Result> {
   run?(context: never): Result | Promise<Result>
 }
 
-/** One unit of work of a job: its work is `run`, or the handler that nodes registered under the name `handler`. */
+/**
+ * One unit of work of a job: its work is `run`, or the handler that nodes registered under the name `handler`, or the
+ * default export of `module`, which runs in a thread or a process of its own.
+ */
 export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
-  extends TaskSettingsInput {
+  extends TaskSettingsInput,
+    Partial<IsolationOptions> {
   /** Unique in its job; 1 to 255 characters. */
   readonly name: string
   /**

@@ -1,7 +1,7 @@
 import { readObject } from '../configuration/read-value.ts'
 import type { DurationInput } from '../duration.ts'
 import { Engine } from '../engine/engine.ts'
-import type { RunOverrides } from '../engine/operations/request-options.ts'
+import type { RunOverrides, TriggerOptions } from '../engine/operations/request-options.ts'
 import { JobistemerError } from '../errors.ts'
 import type { OccurrenceId } from '../ids.ts'
 import type { InstantInput } from '../instant.ts'
@@ -105,18 +105,18 @@ export async function runTask(job: Job, task: string, options: RunTaskOptions): 
 async function runOnce(
   engine: Engine,
   { name }: Job,
-  request: Parameters<Engine['trigger']>[1],
+  request: TriggerOptions,
   results: JsonObject | undefined,
 ): Promise<ExecutionReport> {
   const reports = new Map<OccurrenceId, ExecutionReport>()
   let look = () => {}
-  engine.on('occurrence.finished', ({ report }) => {
+  engine.events.on('occurrence.finished', ({ report }) => {
     reports.set(report.occurrence.id, report)
     look()
   })
   try {
     await engine.start()
-    const { id, state } = await engine.trigger(name, request, results)
+    const { id, state } = await engine.operations.trigger(name, request, results)
     if (state !== 'running' && state !== 'pending') throw storageInUse(state)
     return await new Promise<ExecutionReport>((resolve) => {
       look = () => {

@@ -2,6 +2,7 @@
 
 /** How far the server's clock is ahead of the browser's, in milliseconds. */
 let aheadMs = 0
+const listeners = new Set<() => void>()
 
 /** Epoch milliseconds, by the server's clock as far as it is known. */
 export function now(): number {
@@ -10,6 +11,12 @@ export function now(): number {
 
 export function learnServerTime(text: string): void {
   aheadMs = Date.parse(text) - Date.now()
+  for (const listener of listeners) listener()
+}
+
+/** Calls when another time holds than before. */
+export function onServerTime(listener: () => void): void {
+  listeners.add(listener)
 }
 
 /** Calls once, later. Answers what gives it up. */

@@ -50,23 +50,27 @@ interface LinkProps {
   readonly tabIndex?: number
   readonly 'aria-label'?: string
   readonly 'aria-current'?: 'page' | 'true' | undefined
-  readonly 'data-cell'?: string
-  readonly onFocus?: () => void
   readonly children?: ComponentChildren
+}
+
+/** Whether a click is to open a link here, and not beside. */
+function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey }: MouseEvent): boolean {
+  return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
+}
+
+/** Follows the link that was clicked on, for an element that has very many. */
+export function follow(event: MouseEvent): void {
+  const link = (event.target as HTMLElement).closest('a')
+  if (link === null || !isPlain(event)) return
+  event.preventDefault()
+  const { pathname, searchParams } = new URL(link.href)
+  go(pathname.slice(base.length), Object.fromEntries(searchParams))
 }
 
 /** A link inside the dashboard. It is a real one: it can be opened beside, and copied. */
 export function Link({ to, query = {}, children, ...others }: LinkProps) {
   const open = (event: MouseEvent): void => {
-    if (
-      event.defaultPrevented ||
-      event.button !== 0 ||
-      event.metaKey ||
-      event.ctrlKey ||
-      event.shiftKey ||
-      event.altKey
-    )
-      return
+    if (!isPlain(event)) return
     event.preventDefault()
     go(to, query)
   }

@@ -12,18 +12,29 @@ export interface Resource<T> {
   reload(): void
 }
 
+/** How something is read that one request does not answer. */
+export interface Reading<T> {
+  readonly signal: AbortSignal
+  /** What was read before; `null`: nothing. */
+  readonly before: T | null
+  /** Shows a part, before the rest is there. */
+  show(part: T): void
+}
+
 interface ResourceOptions<T> {
   /** What it is read again for. */
   readonly on?: readonly ChangeKind[]
   /** It is also read again so often: what no change tells of. */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
+  /** Reads it. Default: by one request of its path, which is only its name otherwise. */
+  readonly by?: (reading: Reading<T>) => Promise<T>
 }
 
 const gapMs = 1000
 const retryMs = 3000
 
 /** @param path `null`: there is nothing to read yet. */
-export function useResource<T>(path: string | null, { on = [], everyMs }: ResourceOptions<T> = {}): Resource<T> {
+export function useResource<T>(path: string | null, { on = [], everyMs, by }: ResourceOptions<T> = {}): Resource<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: RequestError | null }>({
     path: null,
     data: null,
@@ -39,6 +50,10 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
     let isWanted = false
     let begunAt = 0
     let giveUp = (): void => undefined
+    let before: T | null = null
+    const show = (data: T): void => {
+      if (!gone.signal.aborted) setState({ path, data, error: null })
+    }
     const plan = (delayMs: number | undefined): void => {
       giveUp()
       if (delayMs !== undefined && !gone.signal.aborted) giveUp = after(delayMs, load)
@@ -55,9 +70,11 @@ export function useResource<T>(path: string | null, { on = [], everyMs }: Resour
       begunAt = steadyNow()
       let wait: number | undefined
       try {
-        const data = await read<T>(path, gone.signal)
+        const { signal } = gone
+        const data = await (by === undefined ? read<T>(path, signal) : by({ signal, before, show }))
         wait = typeof everyMs === 'function' ? everyMs(data) : everyMs
-        setState({ path, data, error: null })
+        before = data
+        show(data)
       } catch (error) {
         if (gone.signal.aborted) return
         const problem = error instanceof RequestError ? error : faultOf(error)

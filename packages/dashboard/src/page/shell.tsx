@@ -7,9 +7,11 @@ import { Notices } from './parts/notices.tsx'
 import { themePreference, type Theme, type Zone, zonePreference } from './preferences.ts'
 import { session } from './session.ts'
 import { type Store, useStore } from './store.ts'
+import { Backfills } from './views/backfills.tsx'
 import { Failures } from './views/failures.tsx'
 import { Job } from './views/job.tsx'
 import { Jobs } from './views/jobs.tsx'
+import { Late } from './views/late.tsx'
 import { Nodes } from './views/nodes.tsx'
 import { Overview } from './views/overview.tsx'
 import { Queue } from './views/queue.tsx'
@@ -22,7 +24,9 @@ const views: Readonly<Record<string, () => ComponentChild>> = {
   '/job': () => <Job />,
   '/run': () => <Run />,
   '/failures': () => <Failures />,
+  '/late': () => <Late />,
   '/queue': () => <Queue />,
+  '/backfills': () => <Backfills />,
   '/nodes': () => <Nodes />,
   '/search': () => <Search />,
 }
@@ -31,7 +35,9 @@ const navigation = [
   ['/', 'Overview'],
   ['/jobs', 'Jobs'],
   ['/failures', 'Failures'],
+  ['/late', 'Late'],
   ['/queue', 'Queue'],
+  ['/backfills', 'Backfills'],
   ['/nodes', 'Nodes'],
 ] as const
 

@@ -72,6 +72,15 @@ const survey: Read = {
   answer: ({ surveys, access }) => surveys.view((job) => access.may('view', job)),
 }
 
+const late: Read = {
+  method: 'GET',
+  path: '/api/late',
+  action: 'open',
+  about: 'all',
+  takes: ['cursor'],
+  answer: ({ surveys, access, input }) => surveys.late(input.text('cursor'), (job) => access.may('view', job)),
+}
+
 const jobs: Read = {
   method: 'GET',
   path: '/api/jobs',
@@ -157,4 +166,4 @@ const nodes: Read = {
 }
 
 /** What is read of all jobs. */
-export const lists: readonly Read[] = [overview, survey, jobs, sparklines, failures, live, counts, nodes]
+export const lists: readonly Read[] = [overview, survey, late, jobs, sparklines, failures, live, counts, nodes]

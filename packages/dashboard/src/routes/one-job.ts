@@ -1,9 +1,9 @@
 import type { JobVersion } from '@jobistemer/core'
 import { finalStates, liveStates } from '@jobistemer/core/storage'
-import { gridRunOf, jobLineOf, textOf } from '../lines.ts'
+import { gridOf, jobLineOf, runLineOf, textOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
 import { shownOf } from '../shown.ts'
-import type { GridRun, JobView, Page, Rights, VersionView, Wire } from '../wire.ts'
+import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from '../wire.ts'
 
 const mostVersions = 50
 const acting = ['trigger', 'replay', 'cancel', 'skip', 'pause', 'resume', 'backfill'] as const
@@ -53,7 +53,7 @@ const history: Read = {
   action: 'view',
   about: 'job',
   takes: ['states', 'from', 'to', 'limit', 'cursor'],
-  async answer({ client, input, options, redaction, job: name }): Promise<Page<GridRun>> {
+  async answer({ client, input, options, redaction, job: name }): Promise<Page<RunLine>> {
     const states = input.choices('states', [...liveStates, ...finalStates])
     const { items, cursor } = await client.occurrences(
       {
@@ -61,13 +61,36 @@ const history: Read = {
         order: 'descending',
         ...input.pick(['from', 'to']),
         ...(states !== undefined && { states }),
-        limit: input.count('limit', { most: 500, otherwise: 50 }),
+        limit: input.count('limit', { most: 200, otherwise: 50 }),
         cursor: input.text('cursor') ?? null,
       },
       options,
     )
     const hidden = await redaction.of(name)
-    return { items: items.map((run) => gridRunOf(run, hidden)), cursor }
+    return { items: items.map((run) => runLineOf(run, hidden)), cursor }
+  },
+}
+
+/** So many at most: the page asks for more of them part by part. */
+const mostColumns = 500
+
+const grid: Read = {
+  method: 'GET',
+  path: '/api/grid',
+  action: 'view',
+  about: 'job',
+  takes: ['limit', 'cursor'],
+  async answer({ client, input, options, job: name }): Promise<GridPage> {
+    const { items, cursor } = await client.occurrences(
+      {
+        job: name,
+        order: 'descending',
+        limit: input.count('limit', { most: mostColumns, otherwise: 50 }),
+        cursor: input.text('cursor') ?? null,
+      },
+      options,
+    )
+    return { ...gridOf(items), cursor }
   },
 }
 
@@ -134,4 +157,4 @@ const explain: Read = {
 }
 
 /** What is read of one job. */
-export const oneJob: readonly Read[] = [job, history, next, versions, explain]
+export const oneJob: readonly Read[] = [job, history, grid, next, versions, explain]

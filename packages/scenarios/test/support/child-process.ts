@@ -51,6 +51,10 @@ export class Child {
     return this.#messages.shift()
   }
 
+  send(message: string): void {
+    this.#process.send(message)
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
   }

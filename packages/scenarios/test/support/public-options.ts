@@ -2,6 +2,7 @@ import {
   createScheduler,
   defineJob,
   diffSchedules,
+  isolatedHandler,
   type Job,
   occurrenceId,
   type Scheduler,
@@ -77,6 +78,18 @@ const jobSettings = {
   timezone: 'timezone',
 } as const satisfies Record<string, OptionKind>
 
+const isolationSettings = {
+  module: 'object',
+  isolation: 'choice',
+  pool: 'boolean',
+  resourceLimits: 'object',
+  'resourceLimits.maxOldGenerationSizeMb': { numberFrom: 1, to: 1_048_576 },
+  'resourceLimits.maxYoungGenerationSizeMb': { numberFrom: 1, to: 1_048_576 },
+  'resourceLimits.codeRangeSizeMb': { numberFrom: 1, to: 1_048_576 },
+  'resourceLimits.stackSizeMb': { numberFrom: 1, to: 1_048_576 },
+  killAfter: 'duration',
+} as const satisfies Record<string, OptionKind>
+
 /** What makes the settings right that lie around one of these. */
 const around = { retryPolicy: { maxRetries: 1 }, recoveryStrategy: { type: 'bounded_window' } }
 
@@ -116,6 +129,7 @@ export const entryPoints: readonly EntryPoint[] = [
       jobs: 'list',
       nodeId: 'name',
       maxConcurrentJobs: { integerFrom: 1, to: 100_000 },
+      maxChildren: { integerFrom: 1, to: 10_000 },
       prefetch: { integerFrom: 0, to: 10_000 },
       heldJobs: { integerFrom: 0, to: 10_000_000 },
       defaults: 'object',
@@ -164,6 +178,22 @@ export const entryPoints: readonly EntryPoint[] = [
       const task = withMember(inTask, value, { name: 'work', run: () => 1, ...aroundOf(inTask) })
       return defineJob({ ...whole, tasks: [task] } as never)
     },
+  },
+  {
+    name: 'defineJob, of an isolated task,',
+    options: prefixed('tasks[0].', isolationSettings),
+    call(path, value) {
+      const task = withMember(path.replace('tasks[0].', ''), value, { name: 'work', module: new URL(import.meta.url) })
+      return defineJob({ ...whole, tasks: [task] } as never)
+    },
+  },
+  {
+    name: 'isolatedHandler',
+    options: { options: 'object', ...isolationSettings },
+    call: (path, value) =>
+      isolatedHandler(
+        path === 'options' ? (value as never) : withMember(path, value, { module: new URL(import.meta.url) }),
+      ),
   },
   {
     name: 'trigger',
@@ -431,6 +461,14 @@ export const entryPoints: readonly EntryPoint[] = [
     options: { event: 'choice', listener: 'function' },
     call: (path, value, scheduler) =>
       path === 'event' ? scheduler.on(value as never, () => 1) : scheduler.on('job.paused', value as never),
+  },
+  {
+    name: 'runDue',
+    options: { options: 'object', budget: 'positive duration', signal: 'object' },
+    call: (path, value) => {
+      const scheduler = createScheduler({ storage: memoryStorage() })
+      return scheduler.runDue(path === 'options' ? (value as never) : withMember(path, value))
+    },
   },
   {
     name: 'shutdown',

@@ -9,9 +9,11 @@ import {
   type TaskContext,
 } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
 import { ClockWorld, hour } from './clock-world.ts'
 import { everySeconds, everyType } from './every.ts'
 import { InterceptedStorage } from './intercepted-storage.ts'
+import { behaves } from './isolated-scene.ts'
 import { LosingStorage } from './losing-storage.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from './world.ts'
 
@@ -546,6 +548,18 @@ export const followsANamesake: Stage = async (cast) => {
   const timing = { heartbeat: 20, deadAfter: 80, clock: systemClock }
   const make = (options: Partial<SchedulerOptions>) => createScheduler({ ...options, storage, ...timing })
   const scheduler = await cast.watched(make, { nodeId: 'same' })
+  await scheduler.shutdown()
+  return 0
+}
+
+/** An isolated task of it goes on when it is told to stop. */
+export const killsATask: Stage = async (cast) => {
+  const task = { name: 'work', module: behaves, isolation: 'thread', data: { kind: 'hangs' }, killAfter: 0 } as const
+  const job = defineJob({ name: 'odd', taskTimeout: 100, ...cast.settings, tasks: [task] })
+  const make = (options: Partial<SchedulerOptions>) => createScheduler({ ...options, storage: memoryStorage() })
+  const scheduler = await cast.watched(make, { jobs: [job] })
+  const { id } = await scheduler.trigger('odd')
+  await scheduler.waitFor(id)
   await scheduler.shutdown()
   return 0
 }

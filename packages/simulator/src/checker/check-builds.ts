@@ -48,8 +48,11 @@ export class BuildModel {
   #followLife(event: HistoryEvent): void {
     const life = this.#lives.get(event.life ?? '')
     if (life === undefined) return
-    if (event.kind === 'heartbeat') life.incarnation = event.incarnation
-    else if (event.kind === 'node.up') {
+    if (event.kind === 'heartbeat') {
+      life.incarnation = event.incarnation
+      // A call says nothing else before it ends.
+      if (event.leaving && life.state === 'up') life.state = 'stopping'
+    } else if (event.kind === 'node.up') {
       life.state = 'up'
       life.upAt = this.#index
     } else if (event.kind === 'node.stopping') life.state = 'stopping'

@@ -6,6 +6,8 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly name: string
   readonly deadAfterMs: number
+  /** It is a call of `runDue`: whoever finds its time over, by a clock that may be wrong, takes its record away. */
+  isCall: boolean
   /** Its process is gone, or about to go and silent by then. */
   isEnding: boolean
   /** What keeps it from being heard at present: it is frozen, it is cut off. */
@@ -73,6 +75,7 @@ export class DeathModel {
     this.#lives.set(name, {
       name,
       deadAfterMs,
+      isCall: false,
       isEnding: false,
       isUnheard: false,
       hindrances: new Set(),
@@ -81,7 +84,8 @@ export class DeathModel {
     })
   }
 
-  #heard(life: Life, { incarnation, mono }: EventOf<'heartbeat'>): void {
+  #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
+    life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
     // Others may have looked just before.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
@@ -94,6 +98,7 @@ export class DeathModel {
   #lost({ life: observer, incarnation, silentForMs, mono }: EventOf<'peer.lost'>, index: number): void {
     const lost = this.#byIncarnation.get(incarnation)
     if (lost === undefined || lost.isEnding || lost.isTakenAway) return
+    if (lost.isCall && silentForMs < lost.deadAfterMs) return
     lost.isTakenAway = lost.isUnheard || lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs
     if (lost.isTakenAway) return
     const message = `${observer} took ${lost.name} for dead, which ran all the time, after ${silentForMs} ms`

@@ -15,6 +15,9 @@ import type { Rule, Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
+/** Clocks differ, and what a call has sent may be under way: so long after its time it is taken over. */
+const callMarginMs = 5000
+
 /**
  * Follows what the storage answered, event by event, with a model of what must be stored, and notes what cannot be
  * true at once.
@@ -26,6 +29,8 @@ export class StorageModel {
   /** Up to which deadline each life has looked for what is overdue: its clock may be set back before it acts. */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
+  /** Calls of `runDue`: when each is over, by its own clock. */
+  readonly #callEnds = new Map<string | null, number>()
   /** Whom each life took for dead, ever. */
   readonly #lost = new Map<string | null, Set<string>>()
   /** Lives that ended in good order: a call of theirs that took effect late may have left them something. */
@@ -61,6 +66,7 @@ export class StorageModel {
         return
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
+        if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
         return
       case 'peer.lost':
         this.#lost.set(event.life, (this.#lost.get(event.life) ?? new Set()).add(event.incarnation))
@@ -378,7 +384,8 @@ export class StorageModel {
       }
     } else if (reason === 'node_lost') {
       const isLost = this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') === true
-      if (!isLost && !this.#down.has(occurrence.life)) {
+      const isOver = now > (this.#callEnds.get(occurrence.life) ?? Number.POSITIVE_INFINITY) + callMarginMs
+      if (!isLost && !isOver && !this.#down.has(occurrence.life)) {
         this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life}, which it did not take for dead`)
       }
     } else if (

@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../history/history.ts'
 import { BuildModel } from './check-builds.ts'
+import { CallModel } from './check-calls.ts'
 import { ClockModel } from './check-clocks.ts'
 import { DeathModel } from './check-deaths.ts'
 import { HandlerModel } from './check-handlers.ts'
@@ -21,6 +22,7 @@ export class HistoryChecker {
   readonly #quiet = new Quiet()
   readonly #nodes = [
     new BuildModel(),
+    new CallModel(),
     new DeathModel(),
     new IsolationModel(),
     new TakeoverModel(this.model, this.#quiet),

@@ -44,6 +44,8 @@ export type Rule =
   | 'interrupted'
   /** Numbers of attempts have a gap or went back. */
   | 'attempts'
+  /** A call of `runDue` took longer than it may. */
+  | 'budget'
   /** A node that was shut down went on. */
   | 'shutdown'
   /** A record is gone that nobody asked to remove. */

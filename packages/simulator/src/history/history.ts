@@ -97,7 +97,14 @@ export type StorageEvent =
   /** Somebody looked for what is beyond its deadline, by the clock that it had then. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
   /** The storage has the record of this node, with this counter. */
-  | { readonly kind: 'heartbeat'; readonly incarnation: string; readonly counter: number }
+  | {
+      readonly kind: 'heartbeat'
+      readonly incarnation: string
+      readonly counter: number
+      /** When the time of a call of `runDue` is over, by its own clock; `null` for other nodes. */
+      readonly callEndsAt: number | null
+      readonly leaving: boolean
+    }
   | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
   | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }
 
@@ -120,6 +127,14 @@ export type NodeEvent =
   | { readonly kind: 'node.clock-stepped'; readonly offsetMs: number }
   /** Its wall clock is wrong by so much the next time that it is read, and only then. */
   | { readonly kind: 'node.clock-misread'; readonly byMs: number }
+  /** A call of `runDue` has ended; `isHindered`: its process stood still meanwhile. */
+  | {
+      readonly kind: 'call.ended'
+      readonly tookMs: number
+      readonly budgetMs: number
+      readonly isHindered: boolean
+      readonly timersLeft: number
+    }
   /** `shutdown()` has resolved. */
   | { readonly kind: 'node.down' }
   /** Some of its calls do not get through: they fail at once, or hang. */

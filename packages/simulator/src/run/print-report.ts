@@ -6,7 +6,7 @@ import type { Totals } from './totals.ts'
 export function printFailure(
   seed: number,
   violations: readonly Violation[],
-  how: Pick<SimulatorOptions, 'sabotage' | 'onlyOutages'>,
+  how: Pick<SimulatorOptions, 'sabotage' | 'onlyOutages' | 'calls'>,
 ): string {
   const most = 10
   const lines = violations.slice(0, most).map(({ rule, message, occurrence, jobId, event }) => {
@@ -16,6 +16,7 @@ export function printFailure(
   if (violations.length > most) lines.push(`  and ${violations.length - most} more`)
   const options = [
     ...(how.onlyOutages ? ['--outages'] : []),
+    ...(how.calls ? ['--calls'] : []),
     ...(how.sabotage === null ? [] : ['--sabotage', how.sabotage]),
   ]
   return [

@@ -10,6 +10,8 @@ export interface SimulatorOptions {
   readonly sabotage: string | null
   /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. */
   readonly onlyOutages: boolean
+  /** Calls of `runDue` are made, beside nodes that go on, or in place of them. */
+  readonly calls: boolean
   /** Print every event. */
   readonly verbose: boolean
 }
@@ -19,6 +21,7 @@ const usage = `Usage: npm run simulate -- [options]
   --from N         the first seed (default 1)
   --seed N         this seed alone
   --outages        no other fault than a storage that is away for everybody
+  --calls          somebody calls runDue, beside nodes that go on, or in place of them
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 
@@ -32,6 +35,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
         from: { type: 'string' },
         seed: { type: 'string' },
         outages: { type: 'boolean', default: false },
+        calls: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         sabotage: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -49,6 +53,7 @@ export function readSimulatorOptions(args: readonly string[]): SimulatorOptions 
       seeds: values.seed === undefined ? readWhole(values.seeds ?? '1000', '--seeds', 1) : 1,
       sabotage: values.sabotage ?? null,
       onlyOutages: values.outages,
+      calls: values.calls,
       verbose: values.verbose,
     }
   } catch (error) {

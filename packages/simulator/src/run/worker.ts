@@ -9,6 +9,7 @@ export interface WorkOrder {
   readonly seeds: number
   readonly sabotage: string | null
   readonly onlyOutages: boolean
+  readonly calls: boolean
 }
 
 /** What a worker answers to an order. */
@@ -20,11 +21,11 @@ export interface WorkDone {
 // Traces of errors that belong to the simulated world cost more than all else about them.
 Error.stackTraceLimit = 0
 
-parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages }: WorkOrder) => {
+parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls }: WorkOrder) => {
   const totals = emptyTotals()
   const failures: { seed: number; violations: readonly Violation[] }[] = []
   for (let seed = from; seed < from + seeds; seed++) {
-    const report = await simulate({ seed, sabotage, onlyOutages })
+    const report = await simulate({ seed, sabotage, onlyOutages, calls })
     addTotals(totals, report)
     if (report.violations.length > 0) failures.push({ seed, violations: report.violations })
   }

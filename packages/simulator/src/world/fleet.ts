@@ -13,6 +13,7 @@ export class Fleet {
   constructor(world: World) {
     this.#world = world
     this.#size = world.random.pick([1, 2, 2, 3, 3, 4])
+    if (world.calls === 'alone') this.#size = 0
     for (let index = 0; index < this.#size; index++) this.#startNew()
   }
 

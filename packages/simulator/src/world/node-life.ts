@@ -36,6 +36,8 @@ export class NodeLife implements ConnectionOwner {
   partitioned: boolean = false
   #disturbedAt = Number.NEGATIVE_INFINITY
   #cut: { readonly calls: CutCalls; readonly barrier: Barrier; lift(): void } | null = null
+  readonly #callBudgetMs: number | null
+  #wasFrozen = false
   #lastCallAt = -1
   #callsAtOnce = 0
   readonly #world: World
@@ -49,8 +51,11 @@ export class NodeLife implements ConnectionOwner {
       readonly offsetMs: number
       readonly maxConcurrentJobs: number
       readonly prefetch: number
+      /** It is no node that goes on, but a call of `runDue` with this budget. */
+      readonly callBudgetMs?: number
     },
   ) {
+    this.#callBudgetMs = options.callBudgetMs ?? null
     const { nodeId, life, build, offsetMs } = options
     this.#world = world
     this.nodeId = nodeId
@@ -118,6 +123,10 @@ export class NodeLife implements ConnectionOwner {
     const { history } = this.#world
     history.add(this.name, { kind: 'node.starting', node: this.nodeId, build: this.build, ...this.timing })
     history.add(this.name, { kind: 'node.clock-stepped', offsetMs: this.clock.offsetMs })
+    if (this.#callBudgetMs !== null) {
+      this.#runDue(this.#callBudgetMs)
+      return
+    }
     this.scheduler.start().then(
       () => {
         if (this.state === 'starting') this.state = 'up'
@@ -128,6 +137,30 @@ export class NodeLife implements ConnectionOwner {
         if (this.state === 'starting') this.#fail('start', error)
       },
     )
+  }
+
+  #runDue(budgetMs: number): void {
+    const { history } = this.#world
+    const begunAt = this.clock.monotonic()
+    this.scheduler.on('scheduler.started', () => {
+      if (this.alive) history.add(this.name, { kind: 'node.up' })
+    })
+    const ended = (): void => {
+      if (this.state === 'crashed') return
+      const tookMs = this.clock.monotonic() - begunAt
+      const isHindered = this.#wasFrozen
+      history.add(this.name, { kind: 'call.ended', tookMs, budgetMs, isHindered, timersLeft: this.clock.timerCount })
+      // Or its scheduler is being shut down: then that says so.
+      if (this.state !== 'starting') return
+      history.add(this.name, { kind: 'node.stopping' })
+      history.add(this.name, { kind: 'node.down' })
+      this.state = 'down'
+    }
+    this.scheduler.runDue({ budget: budgetMs }).then(ended, (error) => {
+      ended()
+      const isExpected = error.code === 'STORAGE_TIMEOUT' || error.code === 'ABORTED'
+      if (!isExpected) this.#fail('runDue', error)
+    })
   }
 
   #define(jobs: readonly SimulatedJob[]): Job[] {
@@ -173,6 +206,7 @@ export class NodeLife implements ConnectionOwner {
     const { history, random, profile } = this.#world
     const forMs = givenMs ?? random.whole(100, profile.longestFreezeMs)
     this.clock.freeze()
+    this.#wasFrozen = true
     this.#disturbedAt = this.#world.clock.monotonic()
     history.add(this.name, { kind: 'node.frozen', forMs, where })
     this.later(forMs, () => this.thaw())

@@ -134,7 +134,10 @@ class Recorder {
   }
 
   #heard({ own }: HeartbeatRequest): void {
-    if (own !== null) this.#add({ kind: 'heartbeat', incarnation: own.incarnation, counter: own.counter })
+    if (own === null) return
+    const { incarnation, counter, leaving, about } = own
+    const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
+    this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving })
   }
 
   #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {

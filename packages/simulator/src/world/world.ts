@@ -60,6 +60,8 @@ export class World {
   setAheadMs: number = 0
   /** Whether nodes believe their clocks at once: a sabotage. */
   readonly followsEveryReading: boolean
+  /** Whether somebody calls `runDue`, beside nodes that go on, or in place of them. */
+  readonly calls: 'none' | 'beside' | 'alone'
   /** `null` once the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
@@ -69,8 +71,13 @@ export class World {
   #storageClockSetMs = 0
   #storageClockJumpMs = 0
 
-  constructor(options: { readonly seed: number; readonly sabotage: string | null; readonly onlyOutages: boolean }) {
-    const { seed, sabotage, onlyOutages } = options
+  constructor(options: {
+    readonly seed: number
+    readonly sabotage: string | null
+    readonly onlyOutages: boolean
+    readonly calls: boolean
+  }) {
+    const { seed, sabotage, onlyOutages, calls } = options
     this.seed = seed
     this.random = new SeededRandom(seed)
     this.faultRandom = new SeededRandom(`faults of ${seed}`)
@@ -90,6 +97,7 @@ export class World {
     this.timingOf = timingsOf(seed)
     this.followsEveryReading = sabotage === followEveryReading
     this.#sabotage = sabotage === null ? null : sabotageOf(sabotage)()
+    this.calls = calls ? new SeededRandom(`who calls in ${seed}`).pick(['beside', 'alone']) : 'none'
     const { hasClock } = this
     this.history.add(null, { kind: 'clocks', startMs, hasClock, uncertaintyMs: largestUncertainty(this.profile) })
     if (this.hasClock && !onlyOutages) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))

@@ -21,19 +21,27 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
 
 /** Adds the faults, operations and states that come up to `seen`. */
 export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
-  for await (const report of held(range, false)) note(report, seen)
+  for await (const report of held(range, {})) note(report, seen)
 }
 
 /** With no other fault than a storage that is away. */
 export async function assertOutagesHold(range: SeedRange): Promise<void> {
-  for await (const _ of held(range, true));
+  for await (const _ of held(range, { onlyOutages: true }));
 }
 
-async function* held({ from, to }: SeedRange, onlyOutages: boolean): AsyncGenerator<SimulationReport> {
+/** With calls of `runDue`. */
+export async function assertCallsHold(range: SeedRange): Promise<void> {
+  for await (const _ of held(range, { calls: true }));
+}
+
+async function* held(
+  { from, to }: SeedRange,
+  { onlyOutages = false, calls = false }: { readonly onlyOutages?: boolean; readonly calls?: boolean },
+): AsyncGenerator<SimulationReport> {
   for (let seed = from; seed <= to; seed++) {
-    const report = await simulate({ seed, onlyOutages })
+    const report = await simulate({ seed, onlyOutages, calls })
     const { violations } = report
-    expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages })).toEqual([])
+    expect(violations, printFailure(seed, violations, { sabotage: null, onlyOutages, calls })).toEqual([])
     yield report
   }
 }

@@ -95,9 +95,13 @@ function claimsInPauses(view: RunView): readonly Violation[] {
 // Whoever takes over what a dead node ran may still be at it when that node is back, and has been given something new.
 const takeoverMs = 5000
 
+/** A call of `runDue` is taken over so long after its end, or later. */
+const callMarginMs = 5000
+
 /** Taken from an owner before its deadline, which nobody could take for dead; or by a node that had nothing to do with it. */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
+  const callers = new Set(view.lines('calls').map(({ life }) => life))
   const violations: Violation[] = []
   for (const { occurrence, token, node, life, reason, now, sentAt, mono } of view.lines('reaped')) {
     const grant = grants.get(`${occurrence} ${token}`)
@@ -109,6 +113,8 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (reason === 'node_lost') {
       const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
       if (silenceMs >= view.run.deadAfterMs) continue
+      // A call is over by its own word, and its process goes on with the next.
+      if (callers.has(grant.life) && (view.clocks.disagree || sentAt - grant.sentAt > callMarginMs)) continue
       const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))
     } else if (now < grant.deadline) {

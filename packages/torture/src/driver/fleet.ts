@@ -20,7 +20,9 @@ const startLimitMs = 300_000
 
 export interface FleetOptions {
   readonly nodes: number
-  readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'crashPoint' | 'clockOffsetMs'>
+  /** How many of them call `runDue` in place of living on. */
+  readonly callers: number
+  readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'isCaller' | 'crashPoint' | 'clockOffsetMs'>
   readonly clocks: ClockSkew
   readonly logDescriptor: number
   readonly random: SeededRandom
@@ -189,6 +191,8 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
+        // The first one adds the jobs that are data, and lives on.
+        isCaller: place.index >= this.#options.nodes - this.#options.callers,
         clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),
       },

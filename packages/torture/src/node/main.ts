@@ -1,4 +1,4 @@
-import { createScheduler, type ErrorCode, JobistemerError, jobId, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, type ErrorCode, JobistemerError, jobId, silentLogger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type { HistoryLine } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
@@ -38,6 +38,9 @@ function crash(point: string): void {
 const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_FAILED']
 
 const openAgainMs = 100
+
+const callBudgetMs = 4000
+const callPauseMs = 200
 
 /** A storage that does not answer is tried again, as whoever restarts processes would. */
 async function open(): Promise<Storage> {
@@ -97,12 +100,36 @@ scheduler.on('engine.failed', ({ where, error }) => {
   })
 })
 
+/** Who calls asks for everything else as anybody does who is no node. */
+const client = assignment.isCaller ? createClient({ storage, logger: silentLogger, clock }) : null
+let isShutDown = false
+
+async function shutdown(): Promise<void> {
+  isShutDown = true
+  await scheduler.shutdown({ gracePeriod: { seconds: 2 }, abortGracePeriod: { seconds: 6 } })
+  await client?.close()
+}
+
+/** Again and again, as a platform does whose calls follow one another closely. */
+async function callAndGoOn(): Promise<void> {
+  while (!isShutDown) {
+    try {
+      await scheduler.runDue({ budget: callBudgetMs })
+    } catch (error) {
+      const code = JobistemerError.isInstance(error) ? error.code : null
+      if (code === 'STORAGE_TIMEOUT') record({ event: 'storage-failed', operation: 'runDue', code })
+      else if (code !== 'SCHEDULER_STATE' && code !== 'ABORTED') throw error
+    }
+    if (!isShutDown) await sleep(callPauseMs)
+  }
+}
+
 function send(message: FromNode): void {
   if (process.connected) process.send?.(message)
 }
 
 process.on('message', ({ number, command }: ToNode) => {
-  runCommand(command, { scheduler, storage, jobs, setClock, record }).then(
+  runCommand(command, { scheduler: client ?? scheduler, shutdown, storage, jobs, setClock, record }).then(
     (occurrence) => {
       if (command.do === 'shutdown') record({ event: 'down' })
       send({ kind: 'done', number, occurrence })
@@ -136,7 +163,13 @@ async function addDataJobs(): Promise<void> {
   }
 }
 
-await scheduler.start()
-await addDataJobs()
+if (client === null) {
+  await scheduler.start()
+  await addDataJobs()
+} else {
+  // What it does not have code for are jobs that others have added: it looks them up.
+  record({ event: 'calls', budgetMs: callBudgetMs })
+  void callAndGoOn()
+}
 record({ event: 'up', node })
 send({ kind: 'ready', node })

@@ -13,6 +13,8 @@ export interface Assignment {
   readonly witnessFile: string
   readonly historyFile: string
   readonly seed: string
+  /** It calls `runDue` again and again, in place of starting its scheduler. */
+  readonly isCaller: boolean
   /** Where to kill itself; `null`: nowhere. */
   readonly crashPoint: CrashPoint | null
   /** A way in which its storage is broken, to check that the checks find it; `null`: whole. */

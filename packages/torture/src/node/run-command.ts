@@ -1,4 +1,4 @@
-import { jobId, type OccurrenceId, type Scheduler } from '@jobistemer/core'
+import { type Client, jobId, type OccurrenceId, type Scheduler } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 import type { WorkloadJob } from '../workload/workload-job.ts'
@@ -6,7 +6,9 @@ import type { Command } from './messages.ts'
 import type { Recorded } from './recording-storage.ts'
 
 interface CommandTools {
-  readonly scheduler: Scheduler
+  /** Who is asked. */
+  readonly scheduler: Scheduler | Client
+  readonly shutdown: () => Promise<void>
   readonly storage: Storage
   readonly jobs: readonly WorkloadJob[]
   readonly setClock: (offsetMs: number) => void
@@ -55,7 +57,7 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
       tools.setClock(command.offsetMs)
       return null
     case 'shutdown':
-      await scheduler.shutdown({ gracePeriod: { seconds: 2 }, abortGracePeriod: { seconds: 6 } })
+      await tools.shutdown()
       return null
   }
 }

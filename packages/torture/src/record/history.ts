@@ -62,6 +62,8 @@ export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
   /** The storage has heard that it lives; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'heartbeat'; readonly sentAt: number }
+  /** Its process makes calls of `runDue` with such a budget. */
+  | { readonly event: 'calls'; readonly budgetMs: number }
   /** Before a running occurrence is ended over the head of its owner. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
   | { readonly event: 'stalled'; readonly stall: Stall }

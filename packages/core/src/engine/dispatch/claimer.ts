@@ -39,6 +39,8 @@ export class Claimer implements NextTaker {
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   readonly #passedOver: PassedOver
   #polls = 0
+  #taken = 0
+  #nextDueAt: number | null = null
   /** The answer to an end that may have taken the next one got lost. */
   #looksForUnanswered = false
 
@@ -72,6 +74,20 @@ export class Claimer implements NextTaker {
   /** Looks at once, also without room: cancellations are told in the answer to a claim. */
   poll(): void {
     this.#loop.ring()
+  }
+
+  /** Takes what waits, and there is room for; resolves when that is done, with whether it was anything. */
+  async claimed(): Promise<boolean> {
+    const before = this.#taken
+    await this.#loop.underWay
+    this.#loop.run()
+    await this.#loop.underWay
+    return this.#taken > before
+  }
+
+  /** When the next of what waits in the storage becomes due, as the last claim was told; `null` when nothing waits. */
+  get nextDueAt(): number | null {
+    return this.#nextDueAt
   }
 
   async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
@@ -132,6 +148,8 @@ export class Claimer implements NextTaker {
       this.#capacity.unreserve(limit)
     }
     this.#capacity.workLeft(answer.more)
+    this.#taken += answer.claimed.length
+    this.#nextDueAt = answer.nextDueAt
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
     this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
     // More, although there was room for it, is what is left to be canceled. A sweep leaves it to whoever is about it.

@@ -69,6 +69,14 @@ export class SlotLauncher {
     this.#loop.run()
   }
 
+  /** Launches everything that is due; resolves when the storage has answered what could be sent. */
+  async launched(): Promise<void> {
+    await this.#loop.underWay
+    this.#loop.run()
+    await this.#loop.underWay
+    await Promise.all(this.#callsUnderWay)
+  }
+
   async #launchAndWait(): Promise<void> {
     let isDone = true
     try {

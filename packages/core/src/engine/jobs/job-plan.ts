@@ -1,6 +1,7 @@
 import { resolveJobSettings, resolveTaskSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../../configuration/settings.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
+import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
 import type { JobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 
@@ -9,6 +10,8 @@ export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
+  /** Its work runs in a child; `null`: here. */
+  readonly isolated: IsolatedWork | null
   readonly settings: TaskSettings
   /** The task's own failure strategy is `continue`: it runs to its end whatever happens around it. */
   readonly alwaysRuns: boolean
@@ -63,6 +66,7 @@ function toTaskPlan(
     name: task.name,
     data: task.data,
     run: task.run,
+    isolated: isolatedWorkOf(task.run),
     settings: resolveTaskSettings(jobSettings, task.settings),
     alwaysRuns: task.settings.failureStrategy === 'continue',
   }

@@ -67,6 +67,11 @@ export class Agenda<Slot extends HeapEntry> {
     return slot === undefined || slot.at > now ? undefined : slot
   }
 
+  /** When the earliest slot is due; `null` when there is none. */
+  get nextSlotAt(): number | null {
+    return this.#slots.peek()?.at ?? null
+  }
+
   /** Rings the alarm after a delay, moving it when it is set already. */
   setAlarm(alarm: Alarm, delayMs: number): void {
     this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)

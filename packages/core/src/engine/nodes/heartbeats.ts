@@ -22,9 +22,6 @@ const patience = 2
 /** A node that looks rarely sees nobody as dead before it has looked so often. */
 const leastLooks = 4
 
-/** At its end a node waits no longer for the storage to hear of it. */
-const farewellMs = 1000
-
 /** The counter of a node that starts is below 1: with no more heartbeats than that. */
 const beforeStart = -1_000_000
 
@@ -44,6 +41,10 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   readonly maxConcurrentJobs: number
+  /** At its end the node waits no longer for the storage to hear of it. */
+  readonly farewellMs: number
+  /** For a call of `runDue`: how much of its time is left. */
+  readonly callLeftMs?: () => number
   /** How many occurrences the node runs. */
   readonly running: () => number
   /** What the node can do, and which definitions it has: asked at its start, and when that has changed. */
@@ -69,6 +70,7 @@ export class Heartbeats {
   /** Records of this node's name, as they were at its start. */
   #earlierLives: readonly NodeRecord[] = []
   #startedAt = 0
+  #callEndsAt: number | null = null
   #counter = beforeStart
   /** Given with each heartbeat until one is accepted. */
   #profile: NodeProfile | null = null
@@ -209,6 +211,8 @@ export class Heartbeats {
    */
   async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
+    const { callLeftMs } = this.#options
+    if (callLeftMs !== undefined) this.#callEndsAt = this.#startedAt + callLeftMs()
     this.#readCode()
     this.#endLife = livesHere(this.#engine.owner.incarnation)
     await this.#sayUntilHeard()
@@ -244,13 +248,13 @@ export class Heartbeats {
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const isHeard = this.#heardAt !== null
     this.#engine.agenda.cancelAlarm(this.#isolation)
-    await Promise.race([this.#loop.stop(), this.#wait(farewellMs)])
+    await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
     this.#endLife()
     if (!isHeard || !isEmpty) return
     this.#isLeaving = true
     this.#hasEnded = true
     // A storage that is away hears no farewell: then the others take this node for dead, and find nothing of its work.
-    await Promise.race([this.#say().catch(() => undefined), this.#wait(farewellMs)])
+    await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
   /** What this node ran last is taken over: its record may go. */
@@ -351,6 +355,7 @@ export class Heartbeats {
         ...this.#about,
         code: this.#code,
         running: this.#options.running(),
+        ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
         ...(this.#hasEnded && { ended: true }),
       },
     }

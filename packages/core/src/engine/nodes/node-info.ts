@@ -54,6 +54,11 @@ export function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'
   return typeof deadAfterMs === 'number' ? deadAfterMs : null
 }
 
+/** When the time of a call of `runDue` is over, in epoch milliseconds; `null` for any other node. */
+export function callEndsAtOf({ about: { callEndsAt } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof callEndsAt === 'number' ? callEndsAt : null
+}
+
 /** Whether a node has shut down: it has said so, and says nothing more. */
 export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
   return about.ended === true

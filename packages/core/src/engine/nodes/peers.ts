@@ -1,6 +1,6 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { deadAfterOf, hasEnded } from './node-info.ts'
+import { callEndsAtOf, deadAfterOf, hasEnded } from './node-info.ts'
 
 /** What this node has seen of another one. */
 interface Sighting {
@@ -11,6 +11,9 @@ interface Sighting {
   isProven: boolean
   isLost: boolean
 }
+
+/** A call of `runDue` is over so long after it was to end: clocks differ, and what it has sent may be under way. */
+const callMarginMs = 5000
 
 /** More than that are not remembered. */
 const mostBuried = 1000
@@ -68,6 +71,16 @@ export class Peers {
     const now = this.#engine.clock.monotonic()
     return [...this.#sightings.values()]
       .filter(({ record, since }) => hasEnded(record) && now - since >= this.#deadAfterMs)
+      .map(({ record }) => record)
+  }
+
+  /**
+   * Calls of `runDue` that are over at `now` by their own word, whether they have said so or not. Whoever calls lives too
+   * shortly to see that another one is silent; what this rests on is no more than what a deadline does, see decision 15.
+   */
+  over(now: number): readonly NodeRecord[] {
+    return [...this.#sightings.values()]
+      .filter(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + callMarginMs < now)
       .map(({ record }) => record)
   }
 

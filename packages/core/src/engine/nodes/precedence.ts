@@ -2,6 +2,7 @@ import type { Job } from '../../job/define-job.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
+import { callEndsAtOf } from './node-info.ts'
 import type { PeerProfiles } from './peer-profiles.ts'
 
 /** Until it is known what a node can do, it goes before nobody. */
@@ -25,11 +26,19 @@ export class Precedence {
   readonly #heartbeats: Heartbeats
   readonly #profiles: PeerProfiles
   readonly #own: Uint32Array
+  readonly #isCall: boolean
   #peers: readonly Peer[] = []
   /** Of shards, while all nodes have the same code. */
   #ranks: Uint16Array | null = null
 
-  constructor({ node, heartbeats, profiles }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles }) {
+  /** `isCall`: a call of `runDue`, which waits for nobody, and for which nobody waits. */
+  constructor({
+    node,
+    heartbeats,
+    profiles,
+    isCall = false,
+  }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles; isCall?: boolean }) {
+    this.#isCall = isCall
     this.#heartbeats = heartbeats
     this.#profiles = profiles
     this.#own = scoresOf(node)
@@ -91,8 +100,11 @@ export class Precedence {
   }
 
   #look(): void {
+    if (this.#isCall) return
     // One that is starting takes no work yet.
-    const living = this.#heartbeats.peers.living().filter(({ counter }) => counter > 0)
+    const living = this.#heartbeats.peers
+      .living()
+      .filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     this.#peers = living.map((record) => ({
       scores: scoresOf(record.node),
       abilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),

@@ -35,6 +35,7 @@ export class Reaper {
   readonly #loop: BackgroundLoop
   readonly #takingOver: BackgroundLoop
   readonly #steps = new ClockSteps()
+  #hasTakenOver = false
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
@@ -71,6 +72,15 @@ export class Reaper {
   start(): void {
     this.#steps.look(this.#engine)
     this.#setAlarm()
+  }
+
+  /** Takes over what others have left, as far as that is known now; resolves when it is done. */
+  async sweepOnce(): Promise<void> {
+    this.#loop.run()
+    do {
+      this.#takingOver.run()
+      await Promise.all([this.#loop.underWay, this.#takingOver.underWay])
+    } while (this.#hasTakenOver && !this.#loop.isStopped)
   }
 
   async #sweep(): Promise<void> {
@@ -110,7 +120,8 @@ export class Reaper {
   /** Takes over what nodes ran that are dead or have ended, and forgets each when nothing is left. */
   async #takeOver(): Promise<void> {
     const { peers } = this.#heartbeats
-    for (const record of [...peers.lost(), ...peers.ended()]) {
+    this.#hasTakenOver = false
+    for (const record of new Set([...peers.lost(), ...peers.ended(), ...peers.over(this.#engine.now())])) {
       // What is taken over is handed on by this node's time.
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
@@ -118,6 +129,7 @@ export class Reaper {
       const found = await this.#reapAll({ node }, 'node_lost', ({ owner }) => owner?.incarnation === incarnation)
       // What was taken over now may not have gone through: it is looked again at the next heartbeat.
       if (found === 0) this.#heartbeats.forget(record)
+      else this.#hasTakenOver = true
     }
   }
 

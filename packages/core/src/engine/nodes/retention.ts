@@ -16,6 +16,9 @@ const passMs = 3_600_000
 /** The first time soon after the start, at some moment of this span: nodes that live for less than an hour take part. */
 const firstPassWithinMs = 120_000
 
+/** Calls that come each minute go through all jobs about as often. */
+const callsPerPass = 60
+
 /** A job is looked at about so many times within the age at which its history goes, once in each pass at most, */
 const visitsPerAge = 30
 
@@ -56,6 +59,18 @@ export class Retainer {
   /** The first step follows soon. */
   start(): void {
     this.#loop.runIn(this.#engine.random() * firstPassWithinMs)
+  }
+
+  /**
+   * Goes through all jobs, now and then: once in so many times that it is asked. For nodes that live for moments alone.
+   * Resolves when it is done.
+   */
+  async passSometimes(): Promise<void> {
+    if (this.#engine.random() * callsPerPass >= 1) return
+    do {
+      this.#loop.run()
+      await this.#loop.underWay
+    } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
   }
 
   /** Begins no further step. */

@@ -1,3 +1,4 @@
+import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { printValue } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
@@ -26,12 +27,17 @@ interface Addition {
 export class Additions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
+  readonly #isClient: boolean
   readonly #reads: GatheredCalls<JobId, JobRecord | null>
   readonly #saves: GatheredCalls<JobChange, SaveJobAnswer>
 
-  constructor(engine: EngineContext, registry: JobRegistry) {
+  constructor(
+    engine: EngineContext,
+    { registry, isClient }: { readonly registry: JobRegistry; readonly isClient: boolean },
+  ) {
     this.#engine = engine
     this.#registry = registry
+    this.#isClient = isClient
     this.#reads = new GatheredCalls(engine, {
       operation: 'get',
       isRepeated: true,
@@ -53,6 +59,7 @@ export class Additions {
   async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
     const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
+    if (!this.#isClient) assertModulesExist(worksOf(jobs))
     asked.assertWanted()
     try {
       await this.#add(jobs, asked)

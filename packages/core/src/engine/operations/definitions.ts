@@ -13,6 +13,7 @@ import type { JobOverrides, JobSettingsInput } from '../../configuration/setting
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
+import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
@@ -181,13 +182,15 @@ export class Definitions {
     const { schedule } = change
     const overrides = { ...document.settings, ...readJobSettings(change) }
     const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
+    const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
+    if (change.tasks !== undefined && !this.#isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
     return {
       ...job.job,
       ...changedLabels(document, change),
       schedule: this.#changedSchedule(job, record, schedule, timezone),
       unbound: null,
       overrides,
-      tasks: change.tasks === undefined ? tasks : readTasks(change.tasks, tasks),
+      tasks: changedTasks,
     }
   }
 

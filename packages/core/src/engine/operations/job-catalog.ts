@@ -23,6 +23,8 @@ import { Cursors } from './cursors.ts'
 import { lastRunOf, readExtras, withExtras } from './job-extras.ts'
 
 const pageSize = 500
+/** A page of which less than a half is wanted is followed by one so many times as large. */
+const pageGrowth = 4
 const mostPerPage = 10_000
 /** The last success is looked for with so many calls. */
 const mostSearches = 10
@@ -148,24 +150,33 @@ export class JobCatalog {
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
     const extras = readExtras(filter)
     const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
+    const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
+      (text === undefined || name.toLowerCase().includes(text)) &&
+      (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
+      (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
     const items: JobInfo[] = []
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    let size = limit
     do {
+      const room = limit - items.length
       const from = cursor
-      const some = Math.min(limit - items.length, pageSize)
-      const page = await storage.once((calls) =>
-        calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }),
-      )
-      const wanted = page.items.filter(
-        ({ name, definition, paused: pause }) =>
-          (text === undefined || name.toLowerCase().includes(text)) &&
-          (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
-          (paused === undefined || isPausedAt({ paused: pause }, now) === paused),
-      )
-      for (const [record, found] of await withExtras(wanted, extras, storage)) {
-        items.push({ ...(await this.#infoOf(record, now)), ...found })
+      let some = Math.min(Math.max(room, size), pageSize)
+      for (;;) {
+        const page = await storage.once((calls) =>
+          calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }),
+        )
+        const found = await withExtras(page.items.filter(isWanted), extras, storage)
+        const last = found[room - 1]
+        if (last === undefined || found.length === room) {
+          for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
+          cursor = page.cursor
+          // Where few are wanted, it takes many pages to find them.
+          size = found.length < some / 2 ? some * pageGrowth : some
+          break
+        }
+        // The next page begins after the last one that there is room for, which the storage has to say.
+        some = page.items.indexOf(last[0]) + 1
       }
-      cursor = page.cursor
     } while (cursor !== null && items.length < limit)
     return { items, cursor: cursors.seal(cursor) }
   }

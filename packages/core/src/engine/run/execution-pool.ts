@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
+import type { Children } from '../isolation/children.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -15,6 +16,7 @@ import { UnsaidThings } from './unsaid.ts'
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  readonly children: Children
   readonly nextOnes: NextOnes
   readonly unsaid: UnsaidThings
   readonly #capacity: Capacity
@@ -23,13 +25,15 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
-  #whenEmpty: (() => void) | undefined
+  #whenEmpty: (() => void)[] = []
+  #waitsUntil: number | null = null
   #relay: Relay | null = null
   #isDraining = false
   #isIsolated = false
 
-  constructor(engine: EngineContext, capacity: Capacity) {
+  constructor(engine: EngineContext, capacity: Capacity, children: Children) {
     this.engine = engine
+    this.children = children
     this.settler = new Settler(engine)
     this.#capacity = capacity
     this.unsaid = new UnsaidThings(engine)
@@ -52,6 +56,11 @@ export class ExecutionPool implements ExecutionOwner {
   /** Without those that wait for a place: they have not begun. */
   get begun(): number {
     return this.#executions.size - this.#capacity.waitingCount
+  }
+
+  /** Nothing that only waits for a retry is kept for longer than that, an instant of the monotonic clock. */
+  keepUntil(monotonic: number): void {
+    this.#waitsUntil = monotonic
   }
 
   /** The names of the jobs that run. */
@@ -83,6 +92,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
+    if (this.#waitsUntil !== null) execution.waitAtMostUntil(this.#waitsUntil)
     if (options.isUnsaid === true) this.unsaid.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
@@ -129,7 +139,10 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   #lookWhetherEmpty(): void {
-    if (this.#executions.size === 0 && this.#hooks === 0) this.#whenEmpty?.()
+    if (this.#executions.size > 0 || this.#hooks > 0) return
+    const waiting = this.#whenEmpty
+    this.#whenEmpty = []
+    for (const resolve of waiting) resolve()
   }
 
   woken(): void {
@@ -161,7 +174,7 @@ export class ExecutionPool implements ExecutionOwner {
     // The last occurrence closes before its hook is called.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve
+        this.#whenEmpty.push(resolve)
       })
     }
   }

@@ -43,7 +43,9 @@ export function reportOf(options: {
 
 /** As users see it. */
 export function backfillOf({ backfill, requestKey }: OccurrenceDetails): BackfillReference | null {
-  return backfill === undefined ? null : { key: requestKey as string, slot: new Date(backfill.slot) }
+  if (backfill === undefined) return null
+  const { slot, from, to, which, order } = backfill
+  return { key: requestKey as string, slot: new Date(slot), from: new Date(from), to: new Date(to), which, order }
 }
 
 /** A task run with the ids that derive from its place. */

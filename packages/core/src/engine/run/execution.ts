@@ -7,6 +7,7 @@ import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
 import type { Occupant } from '../capacity/capacity.ts'
+import type { Children } from '../isolation/children.ts'
 import type { JobPlan, TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { Alarm } from '../loop/agenda.ts'
@@ -32,6 +33,7 @@ import type { UnsaidThings } from './unsaid.ts'
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
+  readonly children: Children
   readonly nextOnes: NextOnes
   readonly relay: Relay | null
   readonly unsaid: UnsaidThings
@@ -261,6 +263,12 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#drainsUntil = untilMonotonic
     if (this.#beganAt === null) this.shutDown()
     else this.#handBackIfWaiting()
+  }
+
+  /** It is handed back when all that is left to do is to wait for a retry that comes later than that. */
+  waitAtMostUntil(monotonic: number): void {
+    this.#drainsUntil = monotonic
+    if (this.#beganAt !== null) this.#handBackIfWaiting()
   }
 
   #handBackIfWaiting(): void {
@@ -514,6 +522,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   #handOn(): Promise<void> | null {
     const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
     return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
+  }
+
+  get children(): Children {
+    return this.#owner.children
   }
 
   get isOpen(): boolean {

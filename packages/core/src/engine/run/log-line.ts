@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../json.ts'
 import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts'
 import { cutText } from './cut-text.ts'
-import { toErrorRecord } from './error-record.ts'
+import { toErrorRecord } from '../../error-record.ts'
 
 /** Message and fields have so many characters together. */
 const longestLine = 1000

@@ -1,5 +1,6 @@
 import type { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { Children } from '../isolation/children.ts'
 import type { Completion } from './completion.ts'
 import type { ExecutionVoice } from './execution-voice.ts'
 import type { KeptLogs } from './kept-logs.ts'
@@ -9,6 +10,8 @@ import type { TaskProgress } from './task-progress.ts'
 /** The occurrence that a task is part of. */
 export interface TaskOwner extends TaskContextSource {
   readonly voice: ExecutionVoice
+  /** In which isolated tasks run. */
+  readonly children: Children
   /** What is kept of what its handlers log. */
   readonly keptLogs: KeptLogs
   /** Nothing has ended it yet: attempts begin, and their ends count. */

@@ -1,3 +1,4 @@
+import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
 import type {
@@ -9,13 +10,14 @@ import type {
   TaskRunState,
 } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace } from '../../tracing/tracing.ts'
+import { IsolatedAttempt } from '../isolation/isolated-attempt.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
+import type { IsolatedWork } from '../../job/isolated-work.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
-import { toErrorRecord } from './error-record.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import { toLogLine } from './log-line.ts'
 import { retryDelay } from './retry.ts'
@@ -68,6 +70,8 @@ export class TaskProgress implements Alarm {
   /** Most handlers say nothing. */
   #notes: TaskNotes | null = null
   #trace: AttemptTrace | null = null
+  /** The present or last attempt runs elsewhere. */
+  #isolated: IsolatedAttempt | null = null
 
   constructor(plan: TaskPlan, owner: TaskOwner) {
     this.plan = plan
@@ -210,6 +214,7 @@ export class TaskProgress implements Alarm {
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
       const call = (): unknown => {
+        if (this.plan.isolated !== null) return this.#runIsolated(this.plan.isolated, context)
         const answer = this.plan.run(context as never)
         // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
         return isThenable(answer) ? Promise.resolve(answer) : answer
@@ -229,6 +234,16 @@ export class TaskProgress implements Alarm {
       this.#owner.heldLoop(engine.clock.monotonic() - calledAt)
     }
     this.#attemptEnded(number, true, returned)
+  }
+
+  #runIsolated(work: IsolatedWork, context: RunningTaskContext): Promise<JsonValue | undefined> {
+    const { engine, children } = this.#owner
+    const { agenda } = engine
+    // Its time begins when it has its child.
+    agenda.cancelAlarm(this)
+    const onBegin = (): void => agenda.setAlarm(this, this.plan.settings.taskTimeoutMs)
+    this.#isolated = new IsolatedAttempt(engine, children, { work, context, onBegin })
+    return this.#isolated.result
   }
 
   /** Its signal. Made on first use; already aborted when the attempt is. */
@@ -332,9 +347,10 @@ export class TaskProgress implements Alarm {
         return
       case 'running':
         this.#tellToStop('timeout')
-        this.#owner.engine.agenda.setAlarm(this, abortGraceMs)
+        this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs)
         return
       case 'stopping':
+        if (this.#killIsolated()) return
         // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
         if (!this.#owner.isHandedBack) this.#giveUpAttempt()
     }
@@ -345,7 +361,7 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'none' || this.#step === 'stopping' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'running') {
-      agenda.setAlarm(this, abortGraceMs)
+      agenda.setAlarm(this, this.#stopsWithinMs)
       this.#tellToStop(reason)
       return
     }
@@ -388,8 +404,26 @@ export class TaskProgress implements Alarm {
 
   /** Another owner has the occurrence: what the handler does changes nothing any more. */
   lose(): void {
-    this.#owner.engine.agenda.cancelAlarm(this)
+    const { agenda } = this.#owner.engine
+    if (this.#isolated?.isOver === false) {
+      // Its child is killed all the same if it does not stop.
+      if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs)
+    } else agenda.cancelAlarm(this)
     if (this.#step === 'running') this.#tellToStop('lost')
+  }
+
+  /** For so long a handler that was told to stop is waited for. */
+  get #stopsWithinMs(): number {
+    return this.plan.isolated?.killAfterMs ?? abortGraceMs
+  }
+
+  /** Answers whether its end is to be waited for. */
+  #killIsolated(): boolean {
+    const isolated = this.#isolated
+    if (isolated === null || isolated.isOver || isolated.wasKilled) return false
+    isolated.kill()
+    this.#owner.engine.agenda.setAlarm(this, abortGraceMs)
+    return true
   }
 
   #tellToStop(reason: AbortReason): void {

@@ -15,7 +15,8 @@ interface Asked {
   readonly created: boolean
 }
 
-const reason: Field = {
+/** Why somebody does it. */
+export const reason: Field = {
   name: 'reason',
   label: 'Reason',
   kind: 'text',
@@ -34,7 +35,7 @@ interface ButtonProps {
 }
 
 /** A button that opens a dialog, and does what the dialog says. */
-function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
+export function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
   const [isOpen, setOpen] = useState(false)
   const close = (): void => setOpen(false)
   return (

@@ -3,6 +3,7 @@ import type { BackfillView } from '../../wire.ts'
 import { after } from '../browser-clock.ts'
 import { act, newKey } from '../request.ts'
 import { usePastDay } from './actions.tsx'
+import { BackfillProgress } from './backfills.tsx'
 import { Dialog } from './dialog.tsx'
 import { ActionForm, type Values } from './form.tsx'
 import { notify } from './notices.tsx'
@@ -165,14 +166,10 @@ function Plan({ plan: { slots, passed, open, next, last } }: { readonly plan: Ba
   )
 }
 
-function Progress({ plan: { live, open, completed, failed, canceled } }: { readonly plan: BackfillView }) {
-  const over = completed + failed + canceled
+function Progress({ plan }: { readonly plan: BackfillView }) {
   return (
     <>
-      <progress aria-label="Progress of the backfill" max={Math.max(1, over + live + open)} value={over} />
-      <p role="status">
-        {completed} completed, {failed} failed, {canceled} canceled, {live} under way, {open} to come.
-      </p>
+      <BackfillProgress of={plan} label="Progress of the backfill" />
       <p class="quiet">The nodes carry it on by themselves: to close this stops nothing.</p>
     </>
   )

@@ -1,166 +1,276 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
-import type { GridRun, TaskCell } from '../../wire.ts'
-import { Link } from '../location.tsx'
-import { duration, localTime } from '../times.ts'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import {
+  type GridSize,
+  type GridWindow,
+  headHeight,
+  heightOf,
+  pitch,
+  scrolledTo,
+  segmentSize,
+  type Viewport,
+  widthOf,
+  windowOf,
+} from '../grid-geometry.ts'
+import type { GridColumn } from '../grid-runs.ts'
+import { follow } from '../location.tsx'
+import { localTime } from '../times.ts'
+import { Segment } from './grid-segment.tsx'
 import { Empty } from './loaded.tsx'
-import { lookOf, StateIcon } from './state.tsx'
 import { useZone } from './time.tsx'
 
 interface GridProps {
   /** The newest first. */
-  readonly runs: readonly GridRun[]
+  readonly columns: readonly GridColumn[]
   /** As the job has them now; what ran under older versions comes after. */
   readonly tasks: readonly string[]
 }
 
-/** Slots from left to right, the newest on the right; tasks from top to bottom; in each cell how it ended, and in how many attempts. */
-export function Grid({ runs, tasks }: GridProps) {
+const wideNames = 176
+const narrowNames = 108
+const narrowBox = 600
+
+/** A grid that was not measured yet shows its end. */
+const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
+
+/**
+ * Slots from left to right, the newest on the right; tasks from top to bottom; in each cell how it ended, and in how many
+ * attempts. Only what is seen of it is drawn, so that it may have any number of cells.
+ */
+export function Grid(props: GridProps) {
+  if (props.columns.length === 0) return <Empty>It has not run yet.</Empty>
+  return <FilledGrid {...props} />
+}
+
+function FilledGrid({ columns, tasks }: GridProps) {
   const zone = useZone()
   const box = useRef<HTMLDivElement>(null)
-  const [[row, column], setActive] = useState<readonly [number, number]>([0, runs.length - 1])
-  const newest = runs[0]?.id
-  useEffect(() => {
-    // The newest are what is looked for.
-    if (box.current !== null) box.current.scrollLeft = box.current.scrollWidth
-  }, [newest === undefined])
-  if (runs.length === 0) return <Empty>It has not run yet.</Empty>
-  const shown = runs.toReversed()
-  const names = [...new Set([...tasks, ...shown.flatMap((run) => run.tasks.map(({ name }) => name))])]
-  const longest = Math.max(1, ...shown.map(tookMs))
-  const activeColumn = Math.min(column, shown.length - 1)
+  const [view, setView] = useState(unmeasured)
+  const [active, setActive] = useState<readonly [row: number, column: number]>([0, 0])
+  const isMoved = useRef(false)
+  const names = useMemo(
+    () => [...new Set([...tasks, ...columns.flatMap(({ tasks: of }) => [...of.keys()])])],
+    [columns, tasks.join('\n')],
+  )
+  const longestMs = useMemo(() => columns.reduce((most, { tookMs }) => Math.max(most, tookMs ?? 0), 1), [columns])
+  const nameWidth = view.width > 0 && view.width < narrowBox ? narrowNames : wideNames
+  const size: GridSize = { rows: names.length, columns: columns.length, nameWidth }
+  const seen = windowOf(view, size)
+  const row = Math.min(active[0], names.length)
+  const column = Math.min(active[1], columns.length - 1)
+
+  const measure = (): void => {
+    if (box.current === null) return
+    const now = viewOf(box.current)
+    setView((before) => (isSameWindow(before, now, size) ? before : now))
+  }
+  useLayoutEffect(measure, [names.length, columns.length])
+  useStay(box, columns, measure)
+  useLayoutEffect(() => {
+    if (!isMoved.current) return
+    isMoved.current = false
+    box.current?.querySelector<HTMLElement>(`[data-cell="${row} ${column}"]`)?.focus({ preventScroll: true })
+  }, [row, column])
+
   const move = (event: KeyboardEvent): void => {
+    const page = Math.max(1, Math.floor((view.height - headHeight) / pitch) - 1)
     const steps: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
+      ArrowLeft: [0, 1],
+      ArrowRight: [0, -1],
       ArrowUp: [-1, 0],
       ArrowDown: [1, 0],
-      Home: [0, -shown.length],
-      End: [0, shown.length],
+      PageUp: [-page, 0],
+      PageDown: [page, 0],
+      Home: [0, columns.length],
+      End: [0, -columns.length],
     }
     const step = steps[event.key]
-    if (step === undefined) return
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return
     event.preventDefault()
-    const next = [within(row + step[0], names.length + 1), within(activeColumn + step[1], shown.length)] as const
+    const next = [within(row + step[0], names.length + 1), within(column + step[1], columns.length)] as const
+    const { current } = box
+    if (current === null) return
+    const { left, top } = scrolledTo(...next, viewOf(current), size)
+    current.scrollLeft = left
+    current.scrollTop = top
+    isMoved.current = next[0] !== row || next[1] !== column
     setActive(next)
-    const id = `[data-cell="${next[0]} ${next[1]}"]`
-    box.current?.querySelector<HTMLElement>(id)?.focus()
   }
-  const tabIndexOf = (atRow: number, atColumn: number) => (atRow === row && atColumn === activeColumn ? 0 : -1)
+  const shared = { columns, zone, longestMs, seen, active: column }
   return (
-    <div class="grid-box" ref={box} role="region" aria-label="Grid of slots and tasks">
-      <div class="grid-inner">
-        <table class="grid" role="grid" aria-label="Slots and tasks" onKeyDown={move}>
-          <thead>
-            <tr>
-              <th scope="col" class="grid-corner">
-                <span class="hidden-text">Task</span>
-              </th>
-              {shown.map((run, index) => (
-                <th key={run.id} scope="col">
-                  <Link
-                    to="/run"
-                    query={{ run: run.id }}
-                    class="grid-bar"
-                    data-cell={`0 ${index}`}
-                    tabIndex={tabIndexOf(0, index)}
-                    onFocus={() => setActive([0, index])}
-                    aria-label={headOf(run, zone)}
-                    title={headOf(run, zone)}
-                  >
-                    <Bar tone={lookOf(run.state).tone} share={tookMs(run) / longest} />
-                  </Link>
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {names.map((name, index) => (
-              <tr key={name}>
-                <th scope="row" title={name}>
+    <>
+      <div class="grid-box" ref={box} role="region" aria-label="Grid of slots and tasks" onScroll={measure}>
+        <div
+          class="grid"
+          role="grid"
+          aria-label="Slots and tasks"
+          aria-rowcount={names.length + 1}
+          aria-colcount={columns.length + 1}
+          style={{ width: `${widthOf(size)}px`, height: `${heightOf(size)}px` }}
+          onKeyDown={move}
+          onClick={follow}
+          onPointerOver={showLabel}
+          onFocusIn={({ target }) => setActive(placeOf(target as HTMLElement) ?? active)}
+        >
+          <div
+            class="grid-row grid-head"
+            role="row"
+            tabIndex={-1}
+            aria-rowindex={1}
+            style={{ height: `${headHeight}px` }}
+          >
+            <div
+              class="grid-name"
+              role="columnheader"
+              tabIndex={-1}
+              aria-colindex={1}
+              style={{ width: `${nameWidth}px` }}
+            >
+              <span class="hidden-text">Task</span>
+            </div>
+            <Segments {...shared} name={null} row={0} isActive={row === 0} />
+          </div>
+          {rowsOf(seen, row).map((index) => {
+            const name = names[index - 1] as string
+            const top = `${headHeight + (index - 1) * pitch}px`
+            return (
+              <div key={name} class="grid-row" role="row" tabIndex={-1} aria-rowindex={index + 1} style={{ top }}>
+                <div
+                  class="grid-name"
+                  role="rowheader"
+                  tabIndex={-1}
+                  aria-colindex={1}
+                  title={name}
+                  style={{ width: `${nameWidth}px` }}
+                >
                   <bdi>{name}</bdi>
-                </th>
-                {shown.map((run, at) => (
-                  <td key={run.id}>
-                    <Cell
-                      run={run}
-                      name={name}
-                      cell={run.tasks.find((task) => task.name === name)}
-                      place={`${index + 1} ${at}`}
-                      tabIndex={tabIndexOf(index + 1, at)}
-                      onFocus={() => setActive([index + 1, at])}
-                    />
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        <p class="grid-span quiet">
-          <span>{spanText(shown[0], zone)}</span>
-          <span>{spanText(shown.at(-1), zone)}</span>
-        </p>
+                </div>
+                <Segments {...shared} name={name} row={index} isActive={index === row} />
+              </div>
+            )
+          })}
+        </div>
       </div>
-    </div>
+      <p class="grid-span quiet">
+        <span>{spanText(columns.at(-1), zone)}</span>
+        <span>{spanText(columns[0], zone)}</span>
+      </p>
+    </>
   )
 }
 
-interface CellProps {
-  readonly run: GridRun
-  readonly name: string
-  readonly cell: TaskCell | undefined
-  readonly place: string
-  readonly tabIndex: number
-  readonly onFocus: () => void
+interface SegmentsProps {
+  readonly columns: readonly GridColumn[]
+  readonly seen: GridWindow
+  readonly name: string | null
+  readonly row: number
+  readonly active: number
+  readonly isActive: boolean
+  readonly longestMs: number
+  readonly zone: string | undefined
 }
 
-function Cell({ run, name, cell, place, tabIndex, onFocus }: CellProps) {
-  // A task that did not begin shows what became of its run, faintly.
-  const state = cell?.state ?? run.state
-  const said =
-    cell === undefined
-      ? `${name}: not begun, the run is ${lookOf(run.state).text}`
-      : `${name}: ${lookOf(state).text}, ${cell.attempts} ${cell.attempts === 1 ? 'attempt' : 'attempts'}${cell.durationMs === null ? '' : `, ${duration(cell.durationMs)}`}`
+function Segments({ columns, seen, active, isActive, ...others }: SegmentsProps) {
+  const ofActive = Math.floor(active / segmentSize)
+  const drawn = Array.from({ length: seen.endSegment - seen.firstSegment }, (_, index) => seen.firstSegment + index)
+  // Tab has to come back to it, wherever the grid was scrolled to.
+  if (isActive && !drawn.includes(ofActive)) drawn.push(ofActive)
   return (
-    <Link
-      to="/run"
-      query={{ run: run.id, task: cell === undefined ? null : name }}
-      class={`grid-cell tone-${lookOf(state).tone}${cell === undefined ? ' faint' : ''}`}
-      data-cell={place}
-      tabIndex={tabIndex}
-      onFocus={onFocus}
-      aria-label={said}
-      title={said}
-    >
-      {cell !== undefined && cell.attempts > 1 ? <span>{cell.attempts}</span> : <StateIcon state={state} />}
-    </Link>
+    <>
+      {drawn.map((segment) => {
+        const newer = segment * segmentSize
+        return (
+          <Segment
+            key={segment}
+            {...others}
+            columns={columns.slice(newer, newer + segmentSize)}
+            newer={newer}
+            count={columns.length}
+            active={isActive && segment === ofActive ? active : -1}
+          />
+        )
+      })}
+    </>
   )
 }
 
-function Bar({ tone, share }: { readonly tone: string; readonly share: number }) {
-  const size = Math.max(3, share * 40)
+/** The rows to draw, from 1 on: those that are seen, and the one that Tab comes to. */
+function rowsOf({ firstRow, endRow }: GridWindow, active: number): readonly number[] {
+  const rows = Array.from({ length: endRow - firstRow }, (_, index) => firstRow + index + 1)
+  return active === 0 || rows.includes(active) ? rows : [...rows, active]
+}
+
+/** Older runs come on the left, and newer ones on the right: what is seen stays where it is, also in another width. */
+function useStay(
+  box: { readonly current: HTMLDivElement | null },
+  columns: readonly GridColumn[],
+  measure: () => void,
+): void {
+  const before = useRef({ newest: '', fromEnd: 0 })
+  const newest = columns[0]?.id ?? ''
+  useLayoutEffect(() => {
+    const { current } = box
+    if (current === null) return
+    const stay = (): void => {
+      const { newest: seen, fromEnd } = before.current
+      // Who looks at the newest goes on to look at them.
+      const added =
+        fromEnd < pitch
+          ? 0
+          : Math.max(
+              0,
+              columns.findIndex(({ id }) => id === seen),
+            )
+      current.scrollLeft = current.scrollWidth - current.clientWidth - fromEnd - added * pitch
+      remember()
+      measure()
+    }
+    const remember = (): void => {
+      const fromEnd = current.scrollWidth - current.clientWidth - current.scrollLeft
+      before.current = { newest, fromEnd }
+    }
+    stay()
+    const observer = new ResizeObserver(stay)
+    observer.observe(current)
+    current.addEventListener('scroll', remember, { passive: true })
+    return () => {
+      observer.disconnect()
+      current.removeEventListener('scroll', remember)
+    }
+  }, [columns])
+}
+
+function viewOf({ scrollLeft: left, scrollTop: top, clientWidth: width, clientHeight: height }: HTMLElement): Viewport {
+  return { left, top, width, height }
+}
+
+function isSameWindow(before: Viewport, now: Viewport, size: GridSize): boolean {
+  if (before.width !== now.width || before.height !== now.height) return false
+  const [one, other] = [windowOf(before, size), windowOf(now, size)]
   return (
-    <svg width="18" height="40" aria-hidden="true">
-      <rect class={`fill-${tone}`} x="3" y={40 - size} width="12" height={size} rx="2" />
-    </svg>
+    one.firstRow === other.firstRow &&
+    one.endRow === other.endRow &&
+    one.firstSegment === other.firstSegment &&
+    one.endSegment === other.endSegment
   )
+}
+
+function placeOf(target: HTMLElement): readonly [number, number] | null {
+  const [row, column] = (target.dataset.cell ?? '').split(' ').map(Number)
+  return row === undefined || column === undefined ? null : [row, column]
+}
+
+/** For those who point at it: thousands of cells need not have it before. */
+function showLabel({ target }: PointerEvent): void {
+  const cell = (target as HTMLElement).closest<HTMLElement>('[data-cell]')
+  if (cell !== null) cell.title = cell.getAttribute('aria-label') ?? ''
 }
 
 function within(index: number, count: number): number {
   return Math.max(0, Math.min(count - 1, index))
 }
 
-function tookMs({ startedAt, finishedAt }: GridRun): number {
-  return startedAt === null || finishedAt === null ? 0 : Date.parse(finishedAt) - Date.parse(startedAt)
-}
-
-function headOf(run: GridRun, zone: string | undefined): string {
-  const { date, time, offset } = localTime(Date.parse(run.scheduledAt), zone)
-  const took = run.finishedAt === null ? '' : `, took ${duration(tookMs(run))}`
-  return `${date} ${time} ${offset}: ${lookOf(run.state).text}${took}`
-}
-
-function spanText(run: GridRun | undefined, zone: string | undefined): string {
-  if (run === undefined) return ''
-  const { date, time } = localTime(Date.parse(run.scheduledAt), zone)
+function spanText(column: GridColumn | undefined, zone: string | undefined): string {
+  if (column === undefined) return ''
+  const { date, time } = localTime(Date.parse(column.at), zone)
   return `${date} ${time}`
 }

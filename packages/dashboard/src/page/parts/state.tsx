@@ -38,6 +38,7 @@ const looks: Readonly<Record<string, Look>> = {
   canceled: { tone: 'idle', text: 'canceled', icon: 'stop' },
   skipped: { tone: 'idle', text: 'skipped', icon: 'skip' },
   missed: { tone: 'warn', text: 'missed', icon: 'gap' },
+  stopped: { tone: 'warn', text: 'stopped', icon: 'stop' },
   paused: { tone: 'warn', text: 'paused', icon: 'pause' },
   late: { tone: 'bad', text: 'late', icon: 'clock' },
   silent: { tone: 'bad', text: 'silent', icon: 'bang' },
@@ -52,7 +53,7 @@ export function lookOf(state: string): Look {
   return looks[state] ?? { ...unknown, text: state }
 }
 
-export function StateIcon({ state }: { readonly state: string }) {
+function StateIcon({ state }: { readonly state: string }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
       {icons[lookOf(state).icon]}

@@ -1,6 +1,6 @@
 import { createContext } from 'preact'
 import { useContext, useEffect } from 'preact/hooks'
-import { every, now } from '../browser-clock.ts'
+import { every, now, onServerTime } from '../browser-clock.ts'
 import { zonePreference } from '../preferences.ts'
 import { Store, useStore } from '../store.ts'
 import { distance, duration, localTime } from '../times.ts'
@@ -17,6 +17,9 @@ export function useZone(): string | undefined {
 }
 
 const minute = new Store(now())
+onServerTime(() => {
+  minute.value = now()
+})
 let readers = 0
 let stop = (): void => undefined
 

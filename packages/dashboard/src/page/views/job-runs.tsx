@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
-import type { GridRun, JobView, Page } from '../../wire.ts'
+import type { JobView, Page, RunLine } from '../../wire.ts'
+import { type GridRuns, readGrid } from '../grid-runs.ts'
 import { change, usePlace } from '../location.tsx'
 import { Grid } from '../parts/grid.tsx'
 import { Loaded } from '../parts/loaded.tsx'
@@ -18,16 +19,25 @@ const states = [
   ['canceled', 'Canceled'],
 ] as const
 
-const columns = [50, 100, 500] as const
+const columns = [10, 50, 100, 500, 2000, 10_000] as const
+/** A job of more tasks begins with few runs. */
+const manyTasks = 200
+/** One request reads about so many cells. */
+const cellsAtOnce = 2500
 
 /** What ran of a job: as a grid of slots and tasks, and as a list. */
 export function JobRuns({ job }: { readonly job: JobView }) {
   const { query } = usePlace()
-  const [count, setCount] = useState<number>(columns[0])
+  const { length } = job.tasks
+  const [count, setCount] = useState<number>(length > manyTasks ? columns[0] : columns[1])
   const options = { on: ['runs', 'failures'] as const, everyMs: 10_000 }
-  const grid = useResource<Page<GridRun>>(pathOf('/api/history', { job: job.name, limit: count }), options)
+  const perPage = Math.min(500, Math.max(10, Math.floor(cellsAtOnce / length)))
+  const grid = useResource<GridRuns>(pathOf('/api/grid', { job: job.name, limit: count }), {
+    ...options,
+    by: (reading) => readGrid({ job: job.name, count, perPage }, reading),
+  })
   const isFiltered = query.states !== undefined || query.cursor !== undefined
-  const list = useResource<Page<GridRun>>(
+  const list = useResource<Page<RunLine>>(
     pathOf('/api/history', { job: job.name, states: query.states, cursor: query.cursor, limit: 25 }),
     options,
   )
@@ -41,14 +51,16 @@ export function JobRuns({ job }: { readonly job: JobView }) {
             <select value={String(count)} onChange={(event) => setCount(Number(event.currentTarget.value))}>
               {columns.map((one) => (
                 <option key={one} value={String(one)}>
-                  {one}
+                  {one.toLocaleString('en')}
                 </option>
               ))}
             </select>
           </label>
         }
       >
-        <Loaded of={grid}>{({ items }) => <Grid runs={items} tasks={job.tasks.map(({ name }) => name)} />}</Loaded>
+        <Loaded of={grid}>
+          {({ columns: runs }) => <Grid columns={runs} tasks={job.tasks.map(({ name }) => name)} />}
+        </Loaded>
       </Section>
       <Section
         title="Runs"

@@ -2,6 +2,7 @@ import type { LiveCounts } from '@jobistemer/core'
 import type { JobView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { BackfillButton } from '../parts/backfill.tsx'
+import { Backfills } from '../parts/backfills.tsx'
 import { Pause, Resume, RunNow } from '../parts/actions.tsx'
 import { Loaded, NotNamed } from '../parts/loaded.tsx'
 import { Facts, Heading } from '../parts/section.tsx'
@@ -18,6 +19,7 @@ import { Tags } from './jobs.tsx'
 const tabs = [
   ['runs', 'Runs'],
   ['upcoming', 'Upcoming'],
+  ['backfills', 'Backfills'],
   ['versions', 'Versions'],
   ['settings', 'Settings'],
 ] as const
@@ -47,6 +49,7 @@ export function Job() {
             </nav>
             {tab === 'runs' && <JobRuns job={found} />}
             {tab === 'upcoming' && <JobUpcoming job={found} />}
+            {tab === 'backfills' && <Backfills of={name} />}
             {tab === 'versions' && <JobVersions job={found} />}
             {tab === 'settings' && <JobSettings job={found} />}
           </JobZone.Provider>

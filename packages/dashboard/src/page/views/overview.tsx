@@ -33,7 +33,7 @@ export function Overview() {
               <Tile to="/jobs" query={{ outcome: 'bad' }} label="Failing jobs" count={look?.failingCount} isBad>
                 {look !== null && `of ${look.jobs}${look.isPart ? '+' : ''} jobs`}
               </Tile>
-              <Tile to="/" label="Late jobs" count={look?.lateCount} isBad>
+              <Tile to="/late" label="Late jobs" count={look?.lateCount} isBad>
                 {look !== null && look.paused > 0 && `${look.paused} paused`}
               </Tile>
               <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || lost > 0} badAt={-1}>

@@ -1,4 +1,4 @@
-import { JobistemerError } from '../errors.ts'
+import { JobistemerError } from '../../errors.ts'
 
 /** Of the life of a scheduler. */
 export type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'

@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { createClient, defineJob, silentLogger } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it } from 'vitest'
-import type { Page, JobLine } from '../src/wire.ts'
-import { basePath, jsonOf } from './world.ts'
+import type { Page, JobLine } from '../../src/wire.ts'
+import { basePath, jsonOf } from '../world.ts'
 
 /** It only ends what hangs: a build takes its time on a busy machine. */
 const buildTimeoutMs = 300_000
 
-const own = fileURLToPath(new URL('..', import.meta.url))
+const own = fileURLToPath(new URL('../..', import.meta.url))
 
 /** An app of Next.js that has installed what it needs, in a folder that is removed afterwards. */
 function makeApp(): string {

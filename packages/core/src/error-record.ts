@@ -1,4 +1,4 @@
-import type { ErrorRecord } from '../../storage/occurrence-record.ts'
+import type { ErrorRecord } from './storage/occurrence-record.ts'
 
 // A failing job repeats its error for as long as it fails, so what is kept of each is bounded.
 const longestMessage = 2000

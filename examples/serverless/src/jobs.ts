@@ -1,0 +1,25 @@
+import { defineJob, type Job } from '@jobistemer/core'
+import { cron } from '@jobistemer/ticker-cron'
+
+/** What the jobs do with the world around them. */
+export interface Work {
+  sendDueLetters(signal: AbortSignal): Promise<number>
+  writeReport(day: Date, signal: AbortSignal): Promise<void>
+}
+
+/** Two jobs: one each minute, and one a day that is tried again when it fails. */
+export function jobsOf(work: Work): readonly Job[] {
+  return [
+    defineJob({
+      name: 'letters',
+      schedule: cron('* * * * *'),
+      tasks: [{ name: 'send', run: ({ signal }) => work.sendDueLetters(signal) }],
+    }),
+    defineJob({
+      name: 'report',
+      schedule: cron('30 4 * * *'),
+      retryPolicy: { maxRetries: 3, retryInterval: { minutes: 5 } },
+      tasks: [{ name: 'write', run: ({ scheduledAt, signal }) => work.writeReport(scheduledAt, signal) }],
+    }),
+  ]
+}

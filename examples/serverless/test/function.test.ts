@@ -1,0 +1,68 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { createClient, type RunDueReport } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
+import { startDynamoDB } from '@jobistemer/test-servers'
+import { expect, it, onTestFinished } from 'vitest'
+import { functionOf, type ScheduledFunction } from '../src/function.ts'
+import type { Work } from '../src/jobs.ts'
+
+const tableName = 'jobs'
+
+async function localTable(): Promise<DynamoDBClient> {
+  const server = await startDynamoDB({ data: 'memory' })
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const client = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials })
+  onTestFinished(async () => {
+    client.destroy()
+    await server.stop()
+  })
+  await createTable({ client, tableName })
+  return client
+}
+
+/** What the platform says of the time that is left. */
+const context = { getRemainingTimeInMillis: () => 60_000 }
+
+it('runs each slot once and reports, while several calls overlap and each has a process of its own', async () => {
+  const client = await localTable()
+  const clock = virtualClock('2026-01-01T04:27:30Z')
+  const done: string[] = []
+  const work: Work = {
+    sendDueLetters: async () => done.push(`letters ${new Date(clock.now()).toISOString().slice(11, 19)}`),
+    writeReport: async (day) => {
+      done.push(`report of ${day.toISOString().slice(0, 10)}`)
+      if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
+    },
+  }
+  // Each has a scheduler of its own, as functions in two processes have.
+  const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
+  const reports: RunDueReport[] = []
+  for (let minute = 0; minute < 10; minute++) {
+    const calls = processes.map((call) => call({}, context))
+    await clock.advance({ minutes: 1 })
+    reports.push(...(await Promise.all(calls)))
+  }
+  expect(done).toEqual([
+    'letters 04:28:30',
+    'letters 04:29:30',
+    'letters 04:30:30',
+    'report of 2026-01-01',
+    'letters 04:31:30',
+    'letters 04:32:30',
+    'letters 04:33:30',
+    'letters 04:34:30',
+    // The retry, 5 min after the failure.
+    'report of 2026-01-01',
+    'letters 04:35:30',
+    'letters 04:36:30',
+  ])
+  expect(reports.every(({ ended, leftBehind }) => ended === 'idle' && leftBehind === 0)).toBe(true)
+  expect(reports.reduce((sum, { finished }) => sum + finished, 0)).toBe(10)
+  const onlooker = createClient({ storage: dynamodbStorage({ client, tableName }), clock })
+  const { items } = await onlooker.occurrences({ job: 'report' })
+  expect(items.map(({ state }) => state)).toEqual(['completed'])
+  // Records of calls do not pile up.
+  expect((await onlooker.nodes()).length).toBeLessThanOrEqual(3)
+  await onlooker.close()
+})

@@ -1,0 +1,1 @@
+export { sharedSettings as default } from '../../packages/workspace/vitest.shared.ts'

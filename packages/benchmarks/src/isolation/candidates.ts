@@ -1,0 +1,105 @@
+import { createScheduler, defineJob, type Isolation, silentLogger } from '@jobistemer/core'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import type { RedisServer } from '@jobistemer/test-servers'
+import { Queue, QueueEvents, Worker } from 'bullmq'
+import { Piscina } from 'piscina'
+
+const handler: URL = new URL('./handler.js', import.meta.url)
+
+/** Something that runs a function in a thread or a process. */
+export interface Runner {
+  /** Resolves when the function has ended. */
+  attempt(): Promise<unknown>
+  stop(): Promise<unknown>
+}
+
+export interface Candidate {
+  readonly name: string
+  start(): Promise<Runner>
+}
+
+export const misbehaviours = [
+  'endless loops',
+  'memory bombs',
+  'calls of process.exit(0)',
+  'unhandled rejections',
+  'stopped processes',
+] as const
+
+/** An isolated task on the storage in memory: what is left is the cost of its child. */
+export async function startJobistemer(
+  task: { readonly isolation: Isolation; readonly pool: boolean },
+  data: { readonly kind?: string } = {},
+): Promise<Runner> {
+  const job = defineJob({
+    name: 'isolated',
+    retention: { olderThan: 0, keep: 0 },
+    tasks: [
+      {
+        name: 'work',
+        module: handler,
+        data,
+        resourceLimits: { maxOldGenerationSizeMb: 32 },
+        taskTimeout: data.kind === undefined ? 60_000 : 1000,
+        killAfter: 100,
+        ...task,
+      },
+    ],
+  })
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], logger: silentLogger })
+  await scheduler.start()
+  const waiting = new Map<string, () => void>()
+  scheduler.on('occurrence.finished', ({ occurrenceId }) => waiting.get(occurrenceId)?.())
+  return {
+    async attempt() {
+      const { id } = await scheduler.trigger('isolated')
+      await new Promise<void>((resolve) => {
+        waiting.set(id, resolve)
+      })
+      waiting.delete(id)
+    },
+    stop: () => scheduler.shutdown({ gracePeriod: 0 }),
+  }
+}
+
+async function startPiscina(): Promise<Runner> {
+  const pool = new Piscina({ filename: handler.href, minThreads: 1, maxThreads: 1 })
+  return { attempt: () => pool.run({}), stop: () => pool.destroy() }
+}
+
+async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Promise<Runner> {
+  const connection = { host: '127.0.0.1', port }
+  const name = `isolated-${useWorkerThreads}`
+  const queue = new Queue(name, { connection })
+  const events = new QueueEvents(name, { connection })
+  const worker = new Worker(name, handler, { connection, useWorkerThreads })
+  await Promise.all([queue.waitUntilReady(), events.waitUntilReady(), worker.waitUntilReady()])
+  return {
+    async attempt() {
+      const job = await queue.add('work', {}, { removeOnComplete: true, removeOnFail: true })
+      await job.waitUntilFinished(events)
+    },
+    async stop() {
+      await worker.close()
+      await events.close()
+      await queue.close()
+    },
+  }
+}
+
+export function candidates(redis: RedisServer): readonly Candidate[] {
+  const isolations: readonly Isolation[] = ['thread', 'process']
+  return [
+    ...isolations.map((isolation) => ({
+      name: `jobistemer, a fresh ${isolation}`,
+      start: () => startJobistemer({ isolation, pool: false }),
+    })),
+    ...isolations.map((isolation) => ({
+      name: `jobistemer, a pool, ${isolation}`,
+      start: () => startJobistemer({ isolation, pool: true }),
+    })),
+    { name: 'piscina, alone', start: startPiscina },
+    { name: 'BullMQ, thread, kept', start: () => startBullmq(redis, true) },
+    { name: 'BullMQ, process, kept', start: () => startBullmq(redis, false) },
+  ]
+}

@@ -1,0 +1,36 @@
+import { isMainThread } from 'node:worker_threads'
+
+interface Asked {
+  readonly data?: { readonly kind?: string }
+  readonly logger?: { info(fields: object, message: string): void }
+}
+
+const forever = (): Promise<never> => new Promise(() => setInterval(() => undefined, 60_000))
+
+const misbehaviours: Readonly<Record<string, () => unknown>> = {
+  'endless loops': () => {
+    for (;;);
+  },
+  'memory bombs': () => {
+    const kept: unknown[] = []
+    for (;;) kept.push(new Array(10_000).fill(kept.length + 0.5))
+  },
+  'calls of process.exit(0)': () => process.exit(0),
+  'unhandled rejections': () => {
+    void Promise.reject(new Error('nobody listens'))
+    return forever()
+  },
+  'stopped processes': () => {
+    if (isMainThread) process.kill(process.pid, 'SIGSTOP')
+    return forever()
+  },
+}
+
+/** What isolated tasks, piscina and BullMQ's workers call: nothing, or something that must not harm the node. */
+function handler({ data }: Asked): unknown {
+  const { kind } = data ?? {}
+  return kind === undefined ? 1 : misbehaviours[kind]?.()
+}
+
+// biome-ignore lint/style/noDefaultExport: all three look for it there
+export default handler

@@ -1,0 +1,74 @@
+import { startRedis } from '@jobistemer/test-servers'
+import { loadNote } from '../load-note.ts'
+import { quantile } from '../in-flight.ts'
+import type { Suite } from '../suite.ts'
+import { candidates, misbehaviours, startJobistemer } from './candidates.ts'
+import { largestGap, livingChildren, usedKb } from './watch.ts'
+
+/** What it costs to run a handler in a thread or a process, and what becomes of the node when it misbehaves. */
+export const isolationSuite: Suite = {
+  name: 'isolation',
+  title: 'Attempts of isolated tasks in a row, next to BullMQ’s sandboxed processors and to piscina',
+  async run({ smoke, occurrences }) {
+    const count = smoke ? 3 : (occurrences ?? 300)
+    const rows: string[][] = []
+    const redis = await startRedis({ config: { appendonly: 'no' } })
+    try {
+      for (const { name, start } of candidates(redis)) rows.push([name, ...(await measure(start, count))])
+    } finally {
+      await redis.stop()
+    }
+    // What children write when they die is as expected as their death.
+    const { write } = process.stderr
+    process.stderr.write = () => true
+    for (const isolation of ['thread', 'process'] as const) {
+      for (const kind of misbehaviours) {
+        if (isolation === 'thread' && kind === 'stopped processes') continue
+        const attempts = smoke ? 1 : 10
+        const start = () => startJobistemer({ isolation, pool: false }, { kind })
+        rows.push([`${attempts} ${kind}, ${isolation}`, ...(await measure(start, attempts))])
+      }
+    }
+    process.stderr.write = write
+    return {
+      columns: ['', 'median', 'p99', 'largest gap', 'heap grew', 'living after it'],
+      rows,
+      notes: [
+        `${count.toLocaleString('en-US')} attempts each, one after another, of a function that returns 1; on the storage in memory, for BullMQ on Redis.`,
+        'Jobistemer’s threads and processes may have 32 MB of old generation.',
+        'What misbehaves has a timeout of 1 s, and is killed 100 ms later.',
+        'Largest gap: between two turns of the event loop of the node, by a timer of 1 ms. Heap: after garbage collection,',
+        'over all attempts, after a tenth as many that are not counted. Living: processes in the list of processes after the shutdown.',
+        loadNote(),
+      ],
+    }
+  },
+}
+
+async function measure(
+  start: () => Promise<{ attempt(): Promise<unknown>; stop(): Promise<unknown> }>,
+  count: number,
+): Promise<string[]> {
+  const runner = await start()
+  const times: number[] = []
+  // Starts what is kept, and loads what is loaded once.
+  for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
+  const before = usedKb()
+  const gap = await largestGap(async () => {
+    for (let index = 0; index < count; index++) {
+      const beganAt = performance.now()
+      await runner.attempt()
+      times.push(performance.now() - beganAt)
+    }
+  })
+  const grown = usedKb() - before
+  await runner.stop()
+  const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`
+  return [
+    ms(quantile(times, 0.5)),
+    ms(quantile(times, 0.99)),
+    ms(gap),
+    `${grown.toFixed(0)} kB`,
+    String(livingChildren()),
+  ]
+}

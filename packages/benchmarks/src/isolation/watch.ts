@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Heap and buffers that are in use after garbage collection, in kilobytes. */
+export function usedKb(): number {
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 1024
+}
+
+/** The largest gap between turns of the event loop while something is done, in milliseconds. */
+export async function largestGap(work: () => Promise<void>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  await sleep(50)
+  delay.enable()
+  await work()
+  // The last stretch counts too: it is over when a timer has rung.
+  await sleep(5)
+  delay.disable()
+  return delay.max / 1e6
+}
+
+/** How many processes of isolated tasks are in the list of all processes that this one has started. */
+export function livingChildren(): number {
+  const list = execFileSync('ps', ['-o', 'stat=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+  return list.split('\n').filter((line) => line.includes('process-child') && !line.startsWith('Z')).length
+}

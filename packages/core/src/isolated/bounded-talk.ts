@@ -1,0 +1,77 @@
+import { systemClock } from '../system-clock.ts'
+import type { ParentLink } from './parent-link.ts'
+
+// What a handler says in an endless loop would keep its node busy, and could fill its memory.
+const mostLinesAtOnce = 1000
+const linesPerSecond = 500
+const progressEveryMs = 100
+
+type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
+type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
+
+/** What the handler of one attempt says of itself: as much as its node can bear. */
+export class BoundedTalk {
+  readonly #parent: ParentLink
+  readonly #run: number
+  #credit = mostLinesAtOnce
+  #creditAt = systemClock.monotonic()
+  #leftOut = 0
+  #progress: Progress | null = null
+  #progressSentAt = Number.NEGATIVE_INFINITY
+  #isWaiting = false
+
+  constructor(parent: ParentLink, run: number) {
+    this.#parent = parent
+    this.#run = run
+  }
+
+  /** The last one counts. */
+  progress(fraction: number, message: string | null): void {
+    this.#progress = { kind: 'progress', run: this.#run, fraction, message }
+    const waitMs = this.#progressSentAt + progressEveryMs - systemClock.monotonic()
+    // A handler that holds its event loop is heard too.
+    if (waitMs <= 0) this.#sendProgress()
+    else if (!this.#isWaiting) {
+      this.#isWaiting = true
+      const send = (): void => {
+        this.#isWaiting = false
+        this.#sendProgress()
+      }
+      systemClock.setTimer(waitMs, send, { unref: true })
+    }
+  }
+
+  line(line: Omit<Line, 'kind' | 'run'>): void {
+    const now = systemClock.monotonic()
+    this.#credit = Math.min(mostLinesAtOnce, this.#credit + ((now - this.#creditAt) * linesPerSecond) / 1000)
+    this.#creditAt = now
+    if (this.#credit < 1) {
+      this.#leftOut++
+      return
+    }
+    this.#credit--
+    this.#sayLeftOut()
+    this.#parent.post({ kind: 'log', run: this.#run, ...line })
+  }
+
+  /** The handler has ended: what was held back is said before that is. */
+  end(): void {
+    this.#sendProgress()
+    this.#sayLeftOut()
+  }
+
+  #sendProgress(): void {
+    if (this.#progress === null) return
+    this.#parent.post(this.#progress)
+    this.#progress = null
+    this.#progressSentAt = systemClock.monotonic()
+  }
+
+  #sayLeftOut(): void {
+    if (this.#leftOut === 0) return
+    const fields = { lines: this.#leftOut }
+    this.#leftOut = 0
+    const message = `an isolated task logs more than ${linesPerSecond} lines a second: some were left out`
+    this.#parent.post({ kind: 'log', run: this.#run, level: 'warn', fields, message })
+  }
+}

@@ -1,0 +1,96 @@
+import { readNumber } from '../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { toLogLine } from '../engine/run/log-line.ts'
+import type { IsolatedTaskContext, PreviousRun, TaskReference } from '../job/task.ts'
+import type { JsonObject, JsonValue, Jsonify } from '../json.ts'
+import type { Logger } from '../logger.ts'
+import type { LogLevel } from '../storage/occurrence-record.ts'
+import type { AskedParent } from './asked-parent.ts'
+import type { BoundedTalk } from './bounded-talk.ts'
+import type { IsolatedAttemptData } from './messages.ts'
+
+/** What the context of an isolated task is made from. */
+export interface IsolatedContextSource {
+  readonly attempt: IsolatedAttemptData
+  readonly signal: AbortSignal
+  readonly talk: BoundedTalk
+  readonly asked: AskedParent
+  /** Epoch milliseconds, as the engine has them. */
+  now(): number
+}
+
+/** What the handler of an isolated task gets. Its members are functions of their own: handlers take them apart. */
+export function isolatedContext(source: IsolatedContextSource): IsolatedTaskContext<never, never> {
+  const { attempt, signal, talk, asked } = source
+  const { backfill, span, results } = attempt
+  const context = {
+    job: attempt.job,
+    occurrence: attempt.occurrence,
+    scheduledAt: new Date(attempt.scheduledAt),
+    startedAt: new Date(attempt.startedAt),
+    latenessMs: attempt.latenessMs,
+    recovered: attempt.recovered,
+    replayOf: attempt.replayOf,
+    backfill: backfill === null ? null : { key: backfill.key, slot: new Date(backfill.slot) },
+    span: span === null ? null : { from: new Date(span.from), to: new Date(span.to), count: span.count },
+    fencingToken: attempt.fencingToken,
+    input: attempt.input,
+    task: attempt.task,
+    taskRunId: attempt.taskRunId,
+    attemptId: attempt.attemptId,
+    attempt: attempt.attempt,
+    data: attempt.data,
+    results,
+    signal,
+    logger: talkingLogger(talk),
+    now: () => new Date(source.now()),
+    progress: (fraction: number, message?: string) => {
+      readNumber(fraction, 'fraction', 0, 1)
+      if (message !== undefined && typeof message !== 'string') {
+        throw new JobistemerError('INVALID_ARGUMENT', {
+          message: `message is not a text: ${printValue(message)}.`,
+          field: 'message',
+          value: message,
+          remedy: 'Give a string or leave it out.',
+        })
+      }
+      talk.progress(fraction, message ?? null)
+    },
+    sleep: async (duration: unknown) => {
+      signal.throwIfAborted()
+      await asked.ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
+    },
+    previousRun: async () => previousRunOf(await asked.ask({ name: 'previousRun' })),
+    result: <Result>(task: TaskReference<Result>): Jsonify<Result> => {
+      if (Object.hasOwn(results, task.name)) return results[task.name] as Jsonify<Result>
+      throw new JobistemerError('RESULT_NOT_AVAILABLE', {
+        message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
+        field: 'task',
+        value: task.name,
+        remedy: 'Ask only for tasks that come before this one, and that completed.',
+      })
+    },
+    complete: async () => {
+      throw new JobistemerError('TRANSACTION_NOT_SUPPORTED', {
+        message: 'An isolated task cannot complete in a transaction: its node has no part in what its child has open.',
+        field: 'complete',
+        remedy: 'Return the result, or do this step in a task with run.',
+      })
+    },
+  }
+  return context as unknown as IsolatedTaskContext<never, never>
+}
+
+function previousRunOf(answer: JsonValue | undefined): PreviousRun | null {
+  if (answer === undefined || answer === null) return null
+  const { id, scheduledAt, finishedAt, state } = answer as unknown as PreviousRun
+  return { id, state, scheduledAt: new Date(scheduledAt), finishedAt: new Date(finishedAt) }
+}
+
+function talkingLogger(talk: BoundedTalk): Logger {
+  const talking = (level: LogLevel) => (fields: unknown, message: unknown) => {
+    const { message: text, fields: members } = toLogLine(0, level, fields, message)
+    talk.line({ level, fields: members ?? ({} as JsonObject), message: text })
+  }
+  return { debug: talking('debug'), info: talking('info'), warn: talking('warn'), error: talking('error') }
+}

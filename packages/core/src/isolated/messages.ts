@@ -1,0 +1,71 @@
+import type { JsonValue } from '../json.ts'
+import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
+
+// All of it is plain data: threads are handed copies, processes JSON.
+
+/** What time it is for the engine, and at which instant of the machine's monotonic clock; `null`: time stands still. */
+export interface ToldTime {
+  readonly now: number
+  readonly at: number | null
+}
+
+/** What a handler is told of its attempt. Instants are in epoch milliseconds. */
+export interface IsolatedAttemptData {
+  readonly job: { readonly id: string; readonly name: string; readonly version: number }
+  readonly occurrence: { readonly id: string; readonly kind: OccurrenceKind }
+  readonly scheduledAt: number
+  readonly startedAt: number
+  readonly latenessMs: number
+  readonly recovered: boolean
+  readonly replayOf: string | null
+  readonly backfill: { readonly key: string; readonly slot: number } | null
+  readonly span: { readonly from: number; readonly to: number; readonly count: number } | null
+  readonly fencingToken: number
+  readonly input?: JsonValue
+  readonly task: { readonly id: string; readonly name: string }
+  readonly taskRunId: string
+  readonly attemptId: string
+  readonly attempt: number
+  readonly data?: JsonValue
+  readonly results: Readonly<Record<string, JsonValue>>
+}
+
+/** What a node says to its child. `run` counts the attempts of a child that is kept. */
+export type ToChild =
+  | {
+      readonly kind: 'run'
+      readonly run: number
+      readonly module: string
+      readonly time: ToldTime
+      readonly attempt: IsolatedAttemptData
+      /** The child is not used again: it ends when the handler has. */
+      readonly isLast: boolean
+    }
+  | { readonly kind: 'abort'; readonly run: number; readonly error: ErrorRecord }
+  | {
+      readonly kind: 'answer'
+      readonly run: number
+      readonly call: number
+      readonly time: ToldTime
+      readonly value?: JsonValue
+      readonly error?: ErrorRecord
+    }
+
+/** What a handler asks its node for. */
+export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
+
+/** What a child says to its node. */
+export type FromChild =
+  | { readonly kind: 'returned'; readonly run: number; readonly result?: JsonValue }
+  | { readonly kind: 'threw'; readonly run: number; readonly error: ErrorRecord }
+  | { readonly kind: 'progress'; readonly run: number; readonly fraction: number; readonly message: string | null }
+  | {
+      readonly kind: 'log'
+      readonly run: number
+      readonly level: LogLevel
+      readonly fields: JsonValue
+      readonly message: string
+    }
+  | { readonly kind: 'call'; readonly run: number; readonly call: number; readonly asked: AskedOfNode }
+  /** Nobody has caught an error: the child is about to die of it. */
+  | { readonly kind: 'crashed'; readonly error: ErrorRecord }

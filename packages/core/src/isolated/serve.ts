@@ -1,0 +1,109 @@
+import { toErrorRecord } from '../error-record.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { type JsonValue, toJsonValue } from '../json.ts'
+import { machineMonotonic } from '../system-clock.ts'
+import { AskedParent } from './asked-parent.ts'
+import { BoundedTalk } from './bounded-talk.ts'
+import { isolatedContext } from './isolated-context.ts'
+import type { ToChild, ToldTime } from './messages.ts'
+import type { ParentLink } from './parent-link.ts'
+import { revivedError } from './revived-error.ts'
+
+/** Runs the attempts that its node hands to this child, one at a time. */
+export function serve(parent: ParentLink): void {
+  let present: RunningAttempt | null = null
+  parent.listen((message) => {
+    if (message.kind === 'run') {
+      present = new RunningAttempt(parent, message)
+      void present.run()
+    } else if (present?.number === message.run) present.hear(message)
+  })
+}
+
+class RunningAttempt {
+  readonly number: number
+  readonly #parent: ParentLink
+  readonly #order: Extract<ToChild, { kind: 'run' }>
+  readonly #controller = new AbortController()
+  readonly #talk: BoundedTalk
+  readonly #asked: AskedParent
+  #time: ToldTime
+
+  constructor(parent: ParentLink, order: Extract<ToChild, { kind: 'run' }>) {
+    this.number = order.run
+    this.#parent = parent
+    this.#order = order
+    this.#time = order.time
+    this.#talk = new BoundedTalk(parent, order.run)
+    this.#asked = new AskedParent(parent, order.run)
+  }
+
+  hear(message: Exclude<ToChild, { kind: 'run' }>): void {
+    if (message.kind === 'answer') {
+      this.#time = message.time
+      this.#asked.answered(message)
+      return
+    }
+    const reason = revivedError(message.error)
+    this.#controller.abort(reason)
+    this.#asked.abort(reason)
+  }
+
+  async run(): Promise<void> {
+    const run = this.number
+    try {
+      const result = await this.#result()
+      this.#talk.end()
+      this.#parent.post({ kind: 'returned', run, ...(result !== undefined && { result }) })
+    } catch (error) {
+      this.#talk.end()
+      this.#parent.post({ kind: 'threw', run, error: toErrorRecord(error) })
+    }
+    if (this.#order.isLast) this.#parent.leave()
+  }
+
+  async #result(): Promise<JsonValue | undefined> {
+    const { attempt, module } = this.#order
+    const handler = await handlerOf(module)
+    const returned = await handler(
+      isolatedContext({
+        attempt,
+        signal: this.#controller.signal,
+        talk: this.#talk,
+        asked: this.#asked,
+        now: () => this.#now(),
+      }),
+    )
+    return returned === undefined ? undefined : toJsonValue(returned, 'result', 'RESULT_NOT_SERIALISABLE')
+  }
+
+  #now(): number {
+    const { now, at } = this.#time
+    return at === null ? now : Math.floor(now + machineMonotonic() - at)
+  }
+}
+
+async function handlerOf(module: string): Promise<(context: unknown) => unknown> {
+  let exported: { readonly default?: unknown }
+  try {
+    exported = (await import(module)) as typeof exported
+  } catch (cause) {
+    throw new JobistemerError('INVALID_MODULE', {
+      message: `The module of an isolated task cannot be imported: ${printValue(module)}.`,
+      field: 'module',
+      value: module,
+      remedy: 'The cause says why.',
+      cause,
+    })
+  }
+  // What TypeScript makes of a default export in CommonJS is a member of what is exported.
+  const given = exported.default
+  const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
+  if (typeof inner === 'function') return inner as (context: unknown) => unknown
+  throw new JobistemerError('INVALID_MODULE', {
+    message: `The module of an isolated task has no function as its default export: ${printValue(module)}.`,
+    field: 'module',
+    value: module,
+    remedy: 'Write `export default async (context) => { … }`.',
+  })
+}

@@ -1,0 +1,234 @@
+import { statSync } from 'node:fs'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
+import { type DurationInput, toDurationMs } from '../duration.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import { processProgram, threadProgram } from '../isolated/programs.ts'
+import type { JobTask } from './define-job.ts'
+import type { TaskHandler } from './task.ts'
+
+/** In what the handler of an isolated task runs: a thread of the node's process, or a process of its own. */
+export type Isolation = 'thread' | 'process'
+
+/** Bounds of a child, as Node's worker threads have them, in megabytes. Default: what V8 chooses. */
+export interface IsolatedResourceLimits {
+  /** The heap of what lives on. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
+  readonly maxOldGenerationSizeMb?: number
+  /** The heap of what has just been made. */
+  readonly maxYoungGenerationSizeMb?: number
+  /** Memory for generated code; threads only. */
+  readonly codeRangeSizeMb?: number
+  /** The stack; threads only. */
+  readonly stackSizeMb?: number
+}
+
+/** Where the work of an isolated task is, and in what it runs. */
+export interface IsolationOptions {
+  /**
+   * The file whose default export does the work: `new URL('./render.js', import.meta.url)`, or what
+   * `import.meta.resolve('./render.js')` answers. TypeScript where Node itself can run it: 22.18 and later.
+   */
+  readonly module: URL | string
+  /** Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its node. */
+  readonly isolation?: Isolation
+  /**
+   * Keep children for further attempts of the same module. One is used again only when its attempt has ended by itself,
+   * and is ended when it was idle for 30 s. Default false: a fresh one for each attempt.
+   */
+  readonly pool?: boolean
+  /** Default: what V8 chooses. */
+  readonly resourceLimits?: IsolatedResourceLimits
+  /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
+  readonly env?: Readonly<Record<string, string>>
+  /** How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s. */
+  readonly killAfter?: DurationInput
+}
+
+/** {@link IsolationOptions}, checked. */
+export interface IsolatedWork {
+  /** A `file:` URL. */
+  readonly module: string
+  readonly isolation: Isolation
+  readonly pool: boolean
+  readonly resourceLimits: IsolatedResourceLimits
+  readonly env: Readonly<Record<string, string>> | null
+  readonly killAfterMs: number
+}
+
+export const isolationOptionNames: readonly string[] = [
+  'module',
+  'isolation',
+  'pool',
+  'resourceLimits',
+  'env',
+  'killAfter',
+]
+
+const limitNames = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'] as const
+const threadLimits: readonly string[] = ['codeRangeSizeMb', 'stackSizeMb']
+
+const works = new WeakMap<object, IsolatedWork>()
+
+/** What a handler that {@link isolatedHandler} has made stands for; `null` for any other function. */
+export function isolatedWorkOf(run: (context: never) => unknown): IsolatedWork | null {
+  return works.get(run) ?? null
+}
+
+/**
+ * A handler that runs in a thread or a process of its own, for `createScheduler({ handlers })`.
+ *
+ * @example
+ * const render = isolatedHandler({ module: new URL('./render.js', import.meta.url), isolation: 'process' })
+ * const scheduler = createScheduler({ storage, handlers: { render } })
+ *
+ * @throws JobistemerError `INVALID_MODULE`, `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`
+ */
+export function isolatedHandler(options: IsolationOptions): TaskHandler {
+  readObject(options, '', isolationOptionNames)
+  return standInFor(readIsolatedWork(options, ''))
+}
+
+/** The function that stands for isolated work wherever others have the work itself. */
+export function standInFor(work: IsolatedWork): TaskHandler {
+  const standIn: TaskHandler = () => {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `The work of an isolated task was called: ${printValue(work.module)}.`,
+      field: 'run',
+      value: work.module,
+      remedy: 'Only a scheduler can run it. To test it, import the module and call its default export.',
+    })
+  }
+  works.set(standIn, work)
+  return standIn
+}
+
+/** Checks where isolated work is. `path` is put before the names of fields: `tasks[0].`. */
+export function readIsolatedWork(options: IsolationOptions, path: string): IsolatedWork {
+  const isolation = readChoice<Isolation>(
+    orDefault(options.isolation, 'thread'),
+    ['thread', 'process'],
+    `${path}isolation`,
+  )
+  return {
+    module: readModule(options.module, `${path}module`),
+    isolation,
+    pool: readBoolean(orDefault(options.pool, false), `${path}pool`),
+    resourceLimits: readLimits(orDefault(options.resourceLimits, {}), isolation, `${path}resourceLimits`),
+    env: options.env === undefined ? null : readEnv(options.env, `${path}env`),
+    killAfterMs: toDurationMs(orDefault(options.killAfter, 5000), `${path}killAfter`),
+  }
+}
+
+function readModule(module: URL | string, field: string): string {
+  const href = module instanceof URL ? module.href : module
+  if (typeof href === 'string' && href.startsWith('file:') && URL.canParse(href)) return href
+  throw new JobistemerError('INVALID_MODULE', {
+    message: `${field} is not the URL of a file: ${printValue(href)}.`,
+    field,
+    value: module,
+    remedy: "Give new URL('./render.js', import.meta.url).",
+  })
+}
+
+function readLimits(limits: IsolatedResourceLimits, isolation: Isolation, field: string): IsolatedResourceLimits {
+  readObject(limits, field, limitNames)
+  const checked: { -readonly [Name in keyof IsolatedResourceLimits]: number } = {}
+  for (const name of limitNames) {
+    const limit = limits[name]
+    if (limit === undefined) continue
+    checked[name] = readNumber(limit, `${field}.${name}`, 1, 1_048_576)
+    if (isolation === 'thread' || !threadLimits.includes(name)) continue
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field}.${name} is no limit of a process: ${printValue(limit)}.`,
+      field: `${field}.${name}`,
+      value: limit,
+      remedy: 'Leave it out, or give isolation: "thread".',
+    })
+  }
+  return checked
+}
+
+function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly<Record<string, string>> {
+  const checked: Record<string, string> = {}
+  for (const [name, value] of Object.entries(readRecord(env, field))) {
+    // `{ ...process.env }` has members that are undefined for some tools.
+    if (value === undefined) continue
+    if (typeof value !== 'string') {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `${field}.${name} is not a text: ${printValue(value)}.`,
+        field: `${field}.${name}`,
+        value,
+        remedy: 'Environment variables are strings.',
+      })
+    }
+    checked[name] = value
+  }
+  return checked
+}
+
+const typescript = ['.ts', '.mts', '.cts']
+
+/**
+ * Looks whether these handlers can be found where they are said to be, as far as that can be seen without running them.
+ * @throws JobistemerError `INVALID_MODULE`
+ */
+export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
+  const seen = new Set<string>()
+  for (const run of runs) {
+    const work = run === undefined ? null : isolatedWorkOf(run)
+    if (work === null || seen.has(work.module)) continue
+    seen.add(work.module)
+    assertProgramExists(work.isolation === 'thread' ? threadProgram : processProgram)
+    const path = fileURLToPath(work.module)
+    if (!isFile(path)) {
+      throw unusable(path, 'There is no such file.', 'When the code is bundled, bundle it as a file of its own.')
+    }
+    if (typescript.includes(extname(path)) && !runsTypescript()) {
+      throw unusable(
+        path,
+        `Node.js ${process.versions.node} does not run TypeScript.`,
+        'Use Node.js 22.18 or later, or give the built file.',
+      )
+    }
+  }
+}
+
+/** The handlers of jobs. */
+export function* worksOf(
+  jobs: readonly { readonly tasks: readonly Pick<JobTask, 'run'>[] }[],
+): Generator<JobTask['run']> {
+  for (const { tasks } of jobs) for (const { run } of tasks) yield run
+}
+
+/** Isolated tasks are run by programs of this package. */
+function assertProgramExists(program: URL): void {
+  if (isFile(fileURLToPath(program))) return
+  throw new JobistemerError('INVALID_MODULE', {
+    message: `A program of @jobistemer/core that isolated tasks need is not there: ${printValue(program.href)}.`,
+    field: 'module',
+    value: program.href,
+    remedy: 'When the code is bundled, leave @jobistemer/core outside of the bundle, as an external package.',
+  })
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+}
+
+function unusable(path: string, why: string, remedy: string): JobistemerError {
+  return new JobistemerError('INVALID_MODULE', {
+    message: `The module of an isolated task cannot be used: ${printValue(path)}. ${why}`,
+    field: 'module',
+    value: path,
+    remedy,
+  })
+}
+
+/** Node does by itself, or somebody has told it how to: children are started with the same options. */
+function runsTypescript(): boolean {
+  const { typescript: stripped } = process.features as { readonly typescript?: string | false }
+  if (typeof stripped === 'string') return true
+  const given = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`
+  return /\b(tsx|ts-node|swc-node|esbuild-register|amaro|jiti)\b|--experimental-(strip|transform)-types/.test(given)
+}

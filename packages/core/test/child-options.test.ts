@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest'
+import { LastLines } from '../src/engine/isolation/last-lines.ts'
+import { ownOptions } from '../src/engine/isolation/process.ts'
+
+describe('the options of Node that a child gets', () => {
+  it.each([
+    [
+      'those that say how modules are run',
+      ['--import', 'tsx', '--enable-source-maps'],
+      ['--import', 'tsx', '--enable-source-maps'],
+    ],
+    [
+      'no debugger: its port is taken',
+      ['--inspect', '--inspect-brk=127.0.0.1:9229', '--no-warnings'],
+      ['--no-warnings'],
+    ],
+    ['no program of its own', ['--input-type=module', '-e', 'start()', '--no-warnings'], ['--no-warnings']],
+    ['no second run of tests, profiles or watching', ['--test', '--watch', '--cpu-prof', '--prof'], []],
+  ])('are %s', (_, given, kept) => {
+    expect(ownOptions(given)).toEqual(kept)
+  })
+})
+
+describe('the last lines of an output', () => {
+  it('are few, short, and none of them a frame of native code', () => {
+    const lines = new LastLines()
+    lines.add(Buffer.from(Array.from({ length: 100 }, (_, index) => `line ${index}\n`).join('')))
+    lines.add(Buffer.from(` 1: 0xb70890 node::OOM [node]\n12: 0x1cca476 [node]\n${'x'.repeat(5000)}\nhalf a `))
+    lines.add(Buffer.from('line'))
+    const kept = lines.get().split('\n')
+    expect(kept).toHaveLength(10)
+    expect(kept.slice(-2)).toEqual(['x'.repeat(200), 'half a line'])
+    expect(kept[0]).toBe('line 92')
+  })
+})

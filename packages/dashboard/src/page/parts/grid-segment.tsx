@@ -1,0 +1,137 @@
+import { Component } from 'preact'
+import { base } from '../base.ts'
+import { inLaterFrame, takeFrameShare } from '../frame-budget.ts'
+import { endSpace, pitch } from '../grid-geometry.ts'
+import type { GridColumn } from '../grid-runs.ts'
+import { pathOf } from '../request.ts'
+import { duration, localTime } from '../times.ts'
+import { lookOf } from './state.tsx'
+
+interface SegmentProps {
+  /** The task; `null`: the bars above. */
+  readonly name: string | null
+  /** From 1 on; 0 are the bars above. */
+  readonly row: number
+  readonly columns: readonly GridColumn[]
+  /** How many columns are newer than these. */
+  readonly newer: number
+  /** How many there are. */
+  readonly count: number
+  /** Which of its cells Tab comes to: counted from the newest column of all on; -1: none. */
+  readonly active: number
+  readonly longestMs: number
+  readonly zone: string | undefined
+}
+
+/**
+ * Some cells of a row. They are elements of their row, beside each other, and are made in a later frame when this one has
+ * made enough.
+ */
+export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean }> {
+  #giveUp: () => void = () => undefined
+
+  constructor(props: SegmentProps) {
+    super(props)
+    this.state = { isDrawn: props.active !== -1 || takeFrameShare(costOf(props)) }
+  }
+
+  override componentDidMount(): void {
+    if (this.state.isDrawn) return
+    this.#giveUp = inLaterFrame(costOf(this.props), () => this.setState({ isDrawn: true }))
+  }
+
+  override componentWillUnmount(): void {
+    this.#giveUp()
+  }
+
+  override shouldComponentUpdate(next: SegmentProps, { isDrawn }: { readonly isDrawn: boolean }): boolean {
+    const now = this.props
+    return (
+      isDrawn !== this.state.isDrawn ||
+      next.active !== now.active ||
+      next.row !== now.row ||
+      next.count !== now.count ||
+      next.zone !== now.zone ||
+      (next.name === null && next.longestMs !== now.longestMs) ||
+      next.columns.length !== now.columns.length ||
+      next.columns.some((column, index) => column !== now.columns[index])
+    )
+  }
+
+  override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
+    // What Tab comes to is there at once.
+    if (!this.state.isDrawn && active === -1) return null
+    return columns.map((column, index) => {
+      const place = newer + index
+      const shared = { place: `${row} ${place}`, isActive: place === active }
+      const role = { role: name === null ? 'columnheader' : 'gridcell', 'aria-colindex': count - place + 1 } as const
+      return (
+        <div key={column.id} {...role} class="grid-place" style={{ right: `${endSpace + place * pitch}px` }}>
+          {name === null ? (
+            <Bar column={column} share={(column.tookMs ?? 0) / longestMs} zone={zone} {...shared} />
+          ) : (
+            <Cell column={column} name={name} {...shared} />
+          )}
+        </div>
+      )
+    })
+  }
+}
+
+function costOf({ columns }: SegmentProps): number {
+  return columns.length * 2
+}
+
+interface CellProps {
+  readonly column: GridColumn
+  readonly place: string
+  readonly isActive: boolean
+}
+
+function Cell({ column, name, place, isActive }: CellProps & { readonly name: string }) {
+  const cell = column.tasks.get(name)
+  // A task that did not begin shows what became of its run, faintly.
+  const { tone, text, icon } = lookOf(cell?.state ?? column.state)
+  const said =
+    cell === undefined
+      ? `${name}: not begun, the run is ${text}`
+      : `${name}: ${text}, ${cell.attempts} ${cell.attempts === 1 ? 'attempt' : 'attempts'}${cell.durationMs === null ? '' : `, ${duration(cell.durationMs)}`}`
+  const hasNumber = cell !== undefined && cell.attempts > 1
+  return (
+    <a
+      href={`${base}${pathOf('/run', { run: column.id, task: cell === undefined ? null : name })}`}
+      class={`grid-cell tone-${tone}${hasNumber ? '' : ` shape-${icon}`}${cell === undefined ? ' faint' : ''}`}
+      data-cell={place}
+      tabIndex={isActive ? 0 : -1}
+      aria-label={said}
+    >
+      {hasNumber ? cell.attempts : null}
+    </a>
+  )
+}
+
+const mostBar = 40
+const leastBar = 3
+
+function Bar({
+  column,
+  share,
+  place,
+  isActive,
+  zone,
+}: CellProps & { readonly share: number; readonly zone: string | undefined }) {
+  const { date, time, offset } = localTime(Date.parse(column.at), zone)
+  const { tone, text } = lookOf(column.state)
+  const took = column.tookMs === null ? '' : `, took ${duration(column.tookMs)}`
+  return (
+    <a
+      href={`${base}${pathOf('/run', { run: column.id })}`}
+      class="grid-bar"
+      data-cell={place}
+      tabIndex={isActive ? 0 : -1}
+      aria-label={`${date} ${time} ${offset}: ${text}${took}`}
+    >
+      <span class={`fill-${tone}`} style={{ height: `${Math.max(leastBar, share * mostBar)}px` }} />
+    </a>
+  )
+}

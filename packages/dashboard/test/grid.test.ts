@@ -1,0 +1,191 @@
+import { defineJob } from '@jobistemer/core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scrolledTo, widthOf, windowOf } from '../src/page/grid-geometry.ts'
+import { accessibilityFindings, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { fillHistory } from './fill.ts'
+import { createWorld, type World } from './world.ts'
+
+let world: World
+let browser: TestBrowser
+let origin: string
+const tasks = Array.from({ length: 1000 }, (_, index) => `task-${index}`)
+const last = Date.now() - 600_000
+
+beforeAll(async () => {
+  world = await createWorld()
+  const { client, storage } = world
+  const handler = 'none'
+  await client.add([
+    defineJob({ name: 'high', overlapPolicy: 'allow', tasks: tasks.map((name) => ({ name, handler })) }),
+    defineJob({ name: 'wide', overlapPolicy: 'allow', tasks: [{ name: 'only', handler }] }),
+  ])
+  await fillHistory(storage, { job: 'high', tasks, runs: 10, last })
+  await fillHistory(storage, { job: 'wide', tasks: ['only'], runs: 10_000, last })
+  origin = await world.serve(world.dashboard())
+  browser = await openBrowser()
+})
+afterAll(async () => {
+  await browser?.close()
+  await world.end()
+})
+
+/** Elements of the page: what a browser has to keep, lay out and draw. */
+const elements = (page: Page): Promise<number> =>
+  page.evaluate('document.querySelectorAll("*").length') as Promise<number>
+/** A page of 50 runs alone has about 900, and what is seen of a grid has less than twice as many as it has cells in a window. */
+const mostElements = 5000
+
+/** Scrolls, and waits until all that is seen then is drawn. */
+async function scrollTo(page: Page, share: { readonly left?: number; readonly top?: number }): Promise<void> {
+  await page.evaluate(`new Promise((resolve) => {
+    const box = document.querySelector('.grid-box')
+    box.scrollLeft = ${share.left ?? 1} * (box.scrollWidth - box.clientWidth)
+    box.scrollTop = ${share.top ?? 0} * (box.scrollHeight - box.clientHeight)
+    let before = -1
+    const look = () => {
+      const count = box.querySelectorAll('.grid-cell').length
+      if (count === before && count > 0) return resolve()
+      before = count
+      requestAnimationFrame(() => requestAnimationFrame(look))
+    }
+    requestAnimationFrame(look)
+  })`)
+}
+
+/** The cell in the middle of what is seen. */
+function middle(page: Page): Promise<string | null> {
+  return page.evaluate(`(() => {
+    const { left, top, width, height } = document.querySelector('.grid-box').getBoundingClientRect()
+    const below = document.elementsFromPoint(left + width / 2, top + height / 2)
+    return below.find((one) => one.dataset.cell !== undefined)?.dataset.cell ?? below.find((one) => one.querySelector('[data-cell]'))?.querySelector('[data-cell]').dataset.cell ?? null
+  })()`) as Promise<string | null>
+}
+
+describe.each([
+  [1280, 'light'],
+  [390, 'dark'],
+] as const)('%i pixels wide, %s', (width, colorScheme) => {
+  beforeAll(async () => {
+    await browser.page.setViewportSize({ width, height: 900 })
+    await browser.page.emulateMedia({ colorScheme })
+  })
+
+  it('a grid of 1,000 tasks has few elements, wherever it is scrolled to', async () => {
+    const { page } = browser
+    await open(page, origin, '/job?job=high')
+    await page.locator('.grid-cell').first().waitFor()
+    for (const top of [0, 0.37, 1]) {
+      await scrollTo(page, { top })
+      expect(await elements(page)).toBeLessThan(mostElements)
+      const row = await page.locator('.grid-row:not(.grid-head) .grid-name').allTextContents()
+      expect(row).toContain(tasks[Math.round(top * 999)])
+    }
+    expect(await page.getByRole('grid').getAttribute('aria-rowcount')).toBe('1001')
+    expect(await overflow(page)).toBeLessThanOrEqual(0)
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+
+  it('a grid of 10,000 runs is read part by part, and has few elements', async () => {
+    const { page } = browser
+    await open(page, origin, '/job?job=wide')
+    await page.locator('.grid-cell').first().waitFor()
+    await page.locator('.inline-field select').first().selectOption('10000')
+    await page.locator('[role="grid"][aria-colcount="10001"]').waitFor()
+    for (const left of [1, 0.5, 0]) {
+      await scrollTo(page, { left })
+      expect(await elements(page)).toBeLessThan(mostElements)
+      const place = Number((await middle(page))?.split(' ')[1])
+      expect(Math.abs(place - (1 - left) * 9999)).toBeLessThan(80)
+    }
+    expect(await overflow(page)).toBeLessThanOrEqual(0)
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+})
+
+describe('by keyboard', () => {
+  it('every cell can be reached, is seen then, and is come back to', async () => {
+    const { page } = browser
+    await page.setViewportSize({ width: 1280, height: 900 })
+    await open(page, origin, '/job?job=high')
+    await page.locator('.grid-cell').first().waitFor()
+    await page.locator('.grid [tabindex="0"]').focus()
+    const focused = () => page.evaluate('document.activeElement.dataset.cell')
+    expect(await focused()).toBe('0 0')
+    for (const key of ['ArrowDown', 'ArrowLeft', 'PageDown']) await page.keyboard.press(key)
+    const [row, column] = ((await focused()) as string).split(' ').map(Number)
+    expect([Number(row) > 20, column]).toEqual([true, 1])
+    for (let count = 0; count < 60; count++) await page.keyboard.press('PageDown')
+    await page.keyboard.press('Home')
+    expect(await focused()).toBe('1000 9')
+    const isSeen = await page.evaluate(`(() => {
+      const cell = document.activeElement.getBoundingClientRect()
+      const box = document.querySelector('.grid-box').getBoundingClientRect()
+      return cell.top >= box.top && cell.bottom <= box.bottom && cell.left >= box.left && cell.right <= box.right
+    })()`)
+    expect(isSeen).toBe(true)
+    await scrollTo(page, { top: 0 })
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Shift+Tab')
+    expect(await focused()).toBe('1000 9')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/\/run\?run=occ_[0-9a-f-]+&task=task-999$/)
+  })
+
+  it('new runs move nothing that is looked at', async () => {
+    const { page } = browser
+    await open(page, origin, '/job?job=wide')
+    await page.locator('.inline-field select').first().selectOption('500')
+    await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
+    await scrollTo(page, { left: 0.5 })
+    const labels = () =>
+      page.evaluate(`(() => {
+        const box = document.querySelector('.grid-box').getBoundingClientRect()
+        return [...document.querySelectorAll('.grid-bar')]
+          .map((bar) => [Math.round(bar.getBoundingClientRect().left), bar.getAttribute('aria-label')])
+          .filter(([left]) => left > box.left + 300 && left < box.right - 300)
+      })()`) as Promise<readonly (readonly [number, string])[]>
+    const before = new Map(await labels())
+    const first = await page.locator('.grid-span span').last().textContent()
+    await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 180_000 })
+    await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
+    const after = new Map(await labels())
+    const both = [...after].filter(([left]) => before.has(left))
+    expect(both.length).toBeGreaterThan(10)
+    expect(both.filter(([left, label]) => before.get(left) !== label)).toEqual([])
+  })
+})
+
+describe('what is drawn of a grid', () => {
+  const size = { rows: 1000, columns: 10_000, nameWidth: 176 }
+  const view = { left: 0, top: 0, width: 1000, height: 600 }
+
+  it('is what is seen, and little more', () => {
+    for (const left of [0, 77_777, widthOf(size) - view.width]) {
+      const drawn = windowOf({ ...view, left, top: 7777 }, size)
+      expect(drawn.endRow - drawn.firstRow).toBeLessThan(44)
+      expect((drawn.endSegment - drawn.firstSegment) * 8).toBeLessThan(64)
+    }
+    expect(windowOf(view, { rows: 2, columns: 3, nameWidth: 176 })).toEqual({
+      firstRow: 0,
+      endRow: 2,
+      firstSegment: 0,
+      endSegment: 1,
+    })
+  })
+
+  it('holds each cell that the grid was scrolled to', () => {
+    for (const [row, column] of [
+      [0, 0],
+      [1, 9999],
+      [1000, 0],
+      [500, 5000],
+    ] as const) {
+      const drawn = windowOf({ ...view, ...scrolledTo(row, column, view, size) }, size)
+      expect(drawn.firstRow).toBeLessThanOrEqual(Math.max(0, row - 1))
+      expect(drawn.endRow).toBeGreaterThanOrEqual(row)
+      expect(drawn.firstSegment * 8).toBeLessThanOrEqual(column)
+      expect(drawn.endSegment * 8).toBeGreaterThan(column)
+    }
+  })
+})

@@ -1,0 +1,180 @@
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { complaintAbout, differenceOf, keepDrawnBy, reduced } from './still/picture.ts'
+import { createStillWorld, present, type StillWorld } from './still/world.ts'
+import { basePath } from './world.ts'
+
+let world: StillWorld
+let browser: TestBrowser
+let drawnBy: string
+
+beforeAll(async () => {
+  world = await createStillWorld()
+  browser = await openBrowser()
+  const agent = (await browser.page.evaluate('navigator.userAgent')) as string
+  drawnBy = `Chromium ${/Chrome\/(\d+)/.exec(agent)?.[1]}`
+  keepDrawnBy(drawnBy)
+  await browser.page.clock.setFixedTime(present)
+})
+afterAll(async () => {
+  await browser?.close()
+  await world?.end()
+})
+
+interface View {
+  readonly name: string
+  readonly path: () => string
+  /** Is there when the view is whole. */
+  readonly whole: string
+  /** The button of a dialog to open, and to fill in. */
+  readonly opens?: (page: Page) => Promise<unknown>
+}
+
+const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams({ job: name, tab })}`
+const error = '.error-box'
+
+const filled: readonly View[] = [
+  { name: 'overview', path: () => '/', whole: '.lines' },
+  { name: 'jobs', path: () => '/jobs', whole: '.sparkline' },
+  { name: 'job-runs', path: () => job('nightly-report'), whole: '.grid-cell' },
+  { name: 'job-upcoming', path: () => job('nightly-report', 'upcoming'), whole: '.calendar' },
+  { name: 'job-backfills', path: () => job('rebuild-index', 'backfills'), whole: '.backfill' },
+  { name: 'job-versions', path: () => job('newsletter', 'versions'), whole: '.changes' },
+  { name: 'job-settings', path: () => job('thumbnails', 'settings'), whole: '.tasks' },
+  { name: 'run-failed', path: () => `/run?run=${world.runs.failed}`, whole: '.stack' },
+  { name: 'run-running', path: () => `/run?run=${world.runs.running}`, whole: '.attempt' },
+  { name: 'failures', path: () => '/failures', whole: 'tbody' },
+  { name: 'late', path: () => '/late', whole: 'tbody' },
+  { name: 'queue', path: () => '/queue', whole: 'tbody' },
+  { name: 'backfills', path: () => '/backfills', whole: '.backfill' },
+  { name: 'nodes', path: () => '/nodes', whole: 'tbody' },
+  { name: 'search', path: () => '/search?q=re', whole: '.lines' },
+  {
+    name: 'dialog-run',
+    path: () => job('nightly-report'),
+    whole: '.grid-cell',
+    opens: async (page) => {
+      await page.getByRole('button', { name: 'Run now' }).click()
+      await page.getByLabel('Data').fill('{"fail": ')
+      await page.getByRole('button', { name: 'Run', exact: true }).click()
+      await page.getByText('This is not JSON.').waitFor()
+    },
+  },
+  {
+    name: 'dialog-backfill',
+    path: () => job('exchange-rates'),
+    whole: '.grid-cell',
+    opens: async (page) => {
+      await page.getByRole('button', { name: 'Backfill' }).click()
+      await page.getByLabel('Which slots').selectOption('all')
+      await page.getByRole('button', { name: 'Show what would run' }).click()
+      await page.getByText(/slots would run/).waitFor()
+    },
+  },
+  {
+    name: 'dialog-bulk',
+    path: () => '/jobs?tag=eu',
+    whole: '.sparkline',
+    opens: async (page) => {
+      await page.getByRole('button', { name: 'Pause all' }).click()
+      await page.getByText(/Nothing was done yet/).waitFor()
+    },
+  },
+]
+
+const nothing: readonly View[] = [
+  { name: 'overview', path: () => '/', whole: '.tiles' },
+  { name: 'jobs', path: () => '/jobs', whole: '.empty' },
+  { name: 'failures', path: () => '/failures', whole: '.empty' },
+  { name: 'late', path: () => '/late', whole: '.empty' },
+  { name: 'queue', path: () => '/queue', whole: '.empty' },
+  { name: 'backfills', path: () => '/backfills', whole: '.empty' },
+  { name: 'nodes', path: () => '/nodes', whole: '.empty' },
+  { name: 'search', path: () => '/search?q=nothing', whole: '.empty' },
+]
+
+/** What is empty although there is something else. */
+const partlyNothing: readonly View[] = [
+  { name: 'job-runs', path: () => job('never-run'), whole: '.empty' },
+  { name: 'job-upcoming', path: () => job('never-run', 'upcoming'), whole: '.empty' },
+  { name: 'job-backfills', path: () => job('never-run', 'backfills'), whole: '.empty' },
+  { name: 'run', path: () => `/run?run=${world.runs.queued}`, whole: '.empty' },
+]
+
+const failing: readonly View[] = [
+  { name: 'overview', path: () => '/', whole: error },
+  { name: 'jobs', path: () => '/jobs', whole: error },
+  { name: 'job', path: () => job('nightly-report'), whole: error },
+  { name: 'run', path: () => `/run?run=${world.runs.failed}`, whole: error },
+  { name: 'failures', path: () => '/failures', whole: error },
+  { name: 'late', path: () => '/late', whole: error },
+  { name: 'queue', path: () => '/queue', whole: error },
+  { name: 'backfills', path: () => '/backfills', whole: error },
+  { name: 'nodes', path: () => '/nodes', whole: error },
+  { name: 'search', path: () => '/search?q=re', whole: error },
+]
+
+const looks = [
+  { width: 1280, height: 1000, colorScheme: 'light' },
+  { width: 1280, height: 1000, colorScheme: 'dark' },
+  { width: 390, height: 1200, colorScheme: 'dark' },
+  { width: 390, height: 1200, colorScheme: 'light' },
+] as const
+
+/** A picture of what is seen, once nothing moves any more. */
+async function pictureOf(page: Page): Promise<Buffer> {
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
+  return page.screenshot({ animations: 'disabled', caret: 'hide' })
+}
+
+describe.each([
+  ['filled', 'filled', filled],
+  ['empty', 'empty', nothing],
+  ['empty', 'filled', partlyNothing],
+  ['error', 'error', failing],
+] as const)('%s, of what is %s', (state, origin, views) => {
+  it.each(views.map((view) => [view.name, view] as const))('%s looks as it did', async (name, view) => {
+    const { page } = browser
+    await page.setViewportSize({ width: 1280, height: 1000 })
+    await page.goto(`${world.origins[origin]}${basePath}${view.path()}`)
+    await page.locator(state === 'error' ? '.live-away' : '.live-live').waitFor()
+    await page.locator(view.whole).first().waitFor()
+    await page.locator('.loading').first().waitFor({ state: 'detached' })
+    await view.opens?.(page)
+    const complaints: string[] = []
+    for (const { width, height, colorScheme } of looks) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height })
+      const complaint = await complaintAbout(`${name}-${state}-${width}-${colorScheme}`, await pictureOf(page), drawnBy)
+      if (complaint !== null) complaints.push(complaint)
+      if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
+      for (const finding of await accessibilityFindings(page)) complaints.push(`${width}, ${colorScheme}: ${finding}`)
+    }
+    expect(complaints).toEqual([])
+  })
+})
+
+describe('the comparison', () => {
+  it('passes over that a reference has few colours, and finds another word, colour or place', async () => {
+    const { page } = browser
+    await page.setViewportSize({ width: 1280, height: 1000 })
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.goto(`${world.origins.filled}${basePath}/failures`)
+    await page.locator('tbody').waitFor()
+    const before = await pictureOf(page)
+    expect((await differenceOf(await reduced(before), before)).perMillion).toBeLessThan(5)
+    for (const change of [
+      `document.querySelector('.badge').lastChild.textContent = 'timed'`,
+      `document.querySelector('.badge').className = 'badge tone-warn'`,
+      `document.querySelector('h1').style.marginBottom = '17px'`,
+      `document.querySelector('.main-nav a:nth-child(2)').remove()`,
+    ]) {
+      await page.reload()
+      await page.locator('tbody').waitFor()
+      expect((await differenceOf(before, await pictureOf(page))).perMillion).toBeLessThan(5)
+      await page.evaluate(change)
+      expect([change, (await differenceOf(before, await pictureOf(page))).perMillion > 60]).toEqual([change, true])
+    }
+  })
+})

@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pixelmatch from 'pixelmatch'
+import sharp from 'sharp'
+
+const references = fileURLToPath(new URL('../pictures/', import.meta.url))
+const found = join(tmpdir(), 'jobistemer-pictures')
+const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
+
+/** Two colours that are nearer than this are the same: a reference has 128 colours. From 0 to 1. */
+const threshold = 0.1
+/** So many pixels of a million may differ: less than a word. */
+const mostDiffering = 60
+
+interface Picture {
+  readonly width: number
+  readonly height: number
+  readonly pixels: Uint8Array
+}
+
+async function pixelsOf(png: Buffer): Promise<Picture> {
+  const { data, info } = await sharp(png).ensureAlpha().raw().toBuffer({ resolveWithObject: true })
+  return { width: info.width, height: info.height, pixels: new Uint8Array(data) }
+}
+
+/** By how much two pictures of one size differ. The edges of letters, which each machine may draw in its way, do not count. */
+export async function differenceOf(
+  one: Buffer,
+  other: Buffer,
+): Promise<{ readonly perMillion: number; readonly picture: Buffer }> {
+  const [left, right] = await Promise.all([pixelsOf(one), pixelsOf(other)])
+  const { width, height } = left
+  if (width !== right.width || height !== right.height) return { perMillion: 1_000_000, picture: other }
+  const pixels = new Uint8Array(width * height * 4)
+  const count = pixelmatch(left.pixels, right.pixels, pixels, width, height, { threshold })
+  const picture = await sharp(pixels, { raw: { width, height, channels: 4 } })
+    .png()
+    .toBuffer()
+  return { perMillion: (count / (width * height)) * 1_000_000, picture }
+}
+
+/** A picture with few colours, in few bytes. */
+export function reduced(png: Buffer): Promise<Buffer> {
+  return sharp(png).png({ palette: true, colours: 128, dither: 0, effort: 10, compressionLevel: 9 }).toBuffer()
+}
+
+/**
+ * What is wrong with a picture, compared with the reference of its name; `null`: nothing. With `JOBISTEMER_RENEW_PICTURES`
+ * it becomes the reference, if it differs.
+ */
+export async function complaintAbout(name: string, png: Buffer, drawnBy: string): Promise<string | null> {
+  const file = join(references, `${name}.png`)
+  const isThere = existsSync(file)
+  const difference = isThere ? await differenceOf(readFileSync(file), png) : null
+  if (difference !== null && difference.perMillion <= mostDiffering) return null
+  if (isRenewed) {
+    writeFileSync(file, await reduced(png))
+    return null
+  }
+  mkdirSync(found, { recursive: true })
+  writeFileSync(join(found, `${name}.png`), png)
+  const renew = 'Look at it; if it is right, `pnpm run renew-pictures` makes it the reference.'
+  if (difference === null) return `${name}: there is no reference. The picture is in ${found}. ${renew}`
+  writeFileSync(join(found, `${name}-difference.png`), difference.picture)
+  const made = readFileSync(join(references, 'drawn-by.txt'), 'utf8').trim()
+  const other = made === drawnBy ? '' : ` The references were drawn by ${made}, this one by ${drawnBy}.`
+  return `${name}: ${Math.round(difference.perMillion)} of a million pixels differ. The picture and the difference are in ${found}.${other} ${renew}`
+}
+
+/** Keeps which browser has drawn the references. */
+export function keepDrawnBy(drawnBy: string): void {
+  if (!isRenewed) return
+  mkdirSync(references, { recursive: true })
+  writeFileSync(join(references, 'drawn-by.txt'), `${drawnBy}\n`)
+}

@@ -1,0 +1,101 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Client, createClient, createScheduler, type OccurrenceId, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { createDashboard } from '../../src/index.ts'
+import { nodeListener } from '../../src/node.ts'
+import { basePath } from '../world.ts'
+import { stillJobs } from './jobs.ts'
+
+const begin = '2026-03-10T05:30:00Z'
+/** The instant that the pictures show. */
+export const present: Date = new Date('2026-03-10T11:40:00Z')
+
+/** Dashboards over data that are the same each time, and at an instant that does not pass. */
+export interface StillWorld {
+  /** Of the dashboards that show much, nothing, and that the storage is away. */
+  readonly origins: { readonly filled: string; readonly empty: string; readonly error: string }
+  readonly runs: { readonly failed: OccurrenceId; readonly running: OccurrenceId; readonly queued: OccurrenceId }
+  end(): Promise<void>
+}
+
+export async function createStillWorld(): Promise<StillWorld> {
+  const clock = virtualClock(begin, { patience: 0 })
+  const storage = sqliteStorage({ file: ':memory:' })
+  const shared = { storage, clock, logger: silentLogger }
+  const scheduler = createScheduler({ ...shared, jobs: stillJobs(), nodeId: 'worker-1', deadAfter: { minutes: 10 } })
+  const second = createScheduler({ ...shared, jobs: [], nodeId: 'worker-2', deadAfter: { minutes: 10 } })
+  await scheduler.start()
+  await clock.advanceTo(new Date(present.getTime() - 7_500_000))
+  await second.start()
+  await clock.advanceTo(new Date(present.getTime() - 7_200_000))
+  await second.shutdown({ gracePeriod: 0 })
+  const client = createClient(shared)
+  const voice = { actor: 'anna', reason: 'a customer asked' }
+  await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })
+  await client.pause('newsletter', { actor: 'bob', reason: 'the text is wrong', for: { hours: 12 } })
+  await client.backfill('rebuild-index', {
+    from: '2026-02-01T00:00:00Z',
+    to: '2026-03-01T00:00:00Z',
+    which: 'all',
+    key: 'february',
+    ...voice,
+  })
+  await clock.advanceTo(new Date(present.getTime() - 3_600_000))
+  const running = await client.trigger('import-orders', { ...voice, data: { shop: 7 } })
+  const queued = await client.trigger('import-orders')
+  await clock.advanceTo(present)
+  const { items } = await client.failures({ job: 'nightly-report', limit: 1 })
+  const empty = sqliteStorage({ file: ':memory:' })
+  const away = breakable()
+  const none = createClient({ storage: empty, clock, logger: silentLogger })
+  // It waits by the real clock: an answer does not come by itself.
+  const lost = createClient({ storage: away, callTimeout: 50, logger: silentLogger })
+  const ends: (() => Promise<unknown>)[] = []
+  const serve = async (of: Client): Promise<string> => {
+    const logger = { error: () => undefined }
+    const dashboard = createDashboard({ client: asKnown(of), basePath, clock, logger, authorize: () => true })
+    const server = createServer(nodeListener(dashboard))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    ends.push(async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    })
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  return {
+    origins: { filled: await serve(client), empty: await serve(none), error: await serve(lost) },
+    runs: { failed: items[0]?.id as OccurrenceId, running: running.id, queued: queued.id },
+    end: async () => {
+      for (const end of ends) await end()
+      for (const one of [client, none, lost]) await one.close()
+      await scheduler.shutdown({ gracePeriod: 0 })
+      for (const one of [storage, empty, away]) await one.close()
+    },
+  }
+}
+
+function breakable(): Storage {
+  const refuse = async (): Promise<never> => {
+    throw new Error('the line is dead')
+  }
+  return wrapStorage(sqliteStorage({ file: ':memory:' }), { around: refuse })
+}
+
+/** Nodes say where they run, and what with, which differs from machine to machine. */
+function asKnown(client: Client): Client {
+  return new Proxy(client, {
+    get(target, name) {
+      const member = Reflect.get(target, name)
+      if (name === 'nodes') {
+        return async (...args: Parameters<Client['nodes']>) => {
+          const versions = { jobistemer: '1.2.3', node: '20.19.0' }
+          return (await target.nodes(...args)).map((node) => ({ ...node, host: 'machine-1', pid: 4711, versions }))
+        }
+      }
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { createScheduler, defineJob } from '@jobistemer/core'
+import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
+import { virtualClock } from '@jobistemer/core/testing'
+import { expect, inject, it } from 'vitest'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { meteredClient, type Usage } from './metered-client.ts'
+
+const minuteMs = 60_000
+
+class Minutely extends WindowedSchedule {
+  readonly #minutes: number
+
+  constructor(minutes: number) {
+    super({ startMs: Number.NEGATIVE_INFINITY, endMs: Number.POSITIVE_INFINITY })
+    this.#minutes = minutes
+  }
+
+  get type(): ScheduleType {
+    return { name: 'minutely', revive: ({ minutes }) => new Minutely(minutes as number) }
+  }
+
+  describe(): string {
+    return `every ${this.#minutes} min`
+  }
+
+  toJSON(): SerializedSchedule {
+    return { type: 'minutely', minutes: this.#minutes }
+  }
+
+  protected nextAfter(afterMs: number): number {
+    const stepMs = this.#minutes * minuteMs
+    return (Math.floor(afterMs / stepMs) + 1) * stepMs
+  }
+
+  protected previousBefore(beforeMs: number): number {
+    const stepMs = this.#minutes * minuteMs
+    return (Math.ceil(beforeMs / stepMs) - 1) * stepMs
+  }
+}
+
+/** What so many calls cost, one a minute, after some that bring everything into its usual state. */
+async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {
+  const meter = meteredClient(inject('dynamodb'))
+  await createTable({ client: meter.client, tableName: 'calls' })
+  const clock = virtualClock('2026-01-01T00:00:30Z')
+  const prefix = `every-${minutesBetweenSlots}`
+  const job = defineJob({
+    name: 'letters',
+    schedule: new Minutely(minutesBetweenSlots),
+    tasks: [{ name: 'send', run: () => 7 }],
+  })
+  let finished = 0
+  // A process of its own each time, as after a cold start.
+  const call = async () => {
+    const storage = dynamodbStorage({ client: meter.client, tableName: 'calls', prefix })
+    const called = createScheduler({ storage, jobs: [job], clock }).runDue()
+    await clock.advance(minuteMs)
+    finished += (await called).finished
+    await storage.close()
+  }
+  for (let count = 0; count < 3; count++) await call()
+  finished = 0
+  const usage = await meter.measure(async () => {
+    for (let count = 0; count < calls; count++) await call()
+  })
+  meter.client.destroy()
+  return { usage, finished }
+}
+
+const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
+
+/** The figures that the guide states for a month of calls. */
+function statedUnits(row: string): readonly number[] {
+  const line = guide.split('\n').find((one) => one.startsWith(`| ${row} |`))
+  return (line ?? '')
+    .split('|')
+    .slice(2, 4)
+    .map((cell) => Number(cell.replaceAll(',', '')))
+}
+
+const callsAMonth = 43_200
+
+it.each([
+  ['calls that find nothing due', 600, 0],
+  ['calls with one run each', 1, 10],
+])('the guide says what a month of %s costs, to a tenth', async (row, minutes, runs) => {
+  const { usage, finished } = await measureCalls(minutes, 10)
+  expect(finished).toBe(runs)
+  const perCall = [(usage.tableWrites + usage.indexWrites) / 10, usage.reads / 10]
+  const stated = statedUnits(row)
+  const measured = perCall.map((units) => units * callsAMonth)
+  for (const [index, units] of measured.entries()) {
+    expect(stated[index]).toBeGreaterThan(0.9 * units)
+    expect(stated[index]).toBeLessThan(1.1 * units)
+  }
+})

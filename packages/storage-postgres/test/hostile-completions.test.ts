@@ -1,0 +1,71 @@
+import type { StorageWithin } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { playCompletions } from '@jobistemer/test-kit'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
+import { seedsByEffort } from '../../workspace/test-effort.ts'
+import { HostilePostgres } from './hostile-postgres.ts'
+import { useSchemas } from './schemas.ts'
+
+const { schema: newSchema } = useSchemas()
+
+let pool: pg.Pool
+const databases: HostilePostgres[] = []
+
+beforeAll(() => {
+  pool = new pg.Pool({ connectionString: inject('postgres').url, max: 12 })
+  pool.on('error', () => {})
+})
+
+afterEach(async () => {
+  for (const database of databases.splice(0)) await database.remove()
+})
+
+afterAll(() => pool.end())
+
+async function makeDatabase(): Promise<HostilePostgres> {
+  const database = await HostilePostgres.make(pool, inject('postgres').url, newSchema())
+  databases.push(database)
+  return database
+}
+
+const seeds = seedsByEffort(1)
+
+it('a row and the end of its task are there together or not at all, whatever breaks between their statements', {
+  timeout: 120_000 * seeds.length,
+}, async () => {
+  for (const seed of seeds) {
+    const database = await makeDatabase()
+    const { violations, tries, committed, refused, late, faults } = await playCompletions({
+      database,
+      occurrences: 250,
+      seed,
+    })
+    expect(violations).toEqual([])
+    for (const count of [committed, refused, late]) expect(count).toBeGreaterThan(tries / 30)
+    expect(Object.keys(faults).sort()).toEqual([...database.faults].sort())
+  }
+})
+
+it('a storage that does not look at the token is found out', { timeout: 60_000 }, async () => {
+  const { violations } = await playCompletions({
+    database: await makeDatabase(),
+    occurrences: 100,
+    seed: 2,
+    wrap: (storage) =>
+      wrapStorage(storage, {
+        within(transaction) {
+          const within = storage.within?.(transaction) as StorageWithin
+          return {
+            ...within,
+            async settle({ now, items }) {
+              const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
+              const live = items.map((item, index) => ({ ...item, token: occurrences[index]?.token ?? item.token }))
+              return await within.settle({ now, items: live })
+            },
+          }
+        },
+      }),
+  })
+  expect(violations.some((line) => line.endsWith('came too late and was committed'))).toBe(true)
+})

@@ -1,0 +1,245 @@
+import type { Storage } from '@jobistemer/core/storage'
+import type { HostileDatabase, HostileTransaction, MovedRow } from '@jobistemer/test-kit'
+import pg from 'pg'
+import { postgresStorage } from '../src/index.ts'
+
+type Answer = pg.QueryResult
+
+/** What has to happen to a statement, and who does it. */
+interface Breaking {
+  readonly client: pg.Client
+  readonly admin: pg.Pool
+  readonly pid: number
+  /** Sends the statement. */
+  send(): Promise<Answer>
+}
+
+const rollback = 'a rollback'
+
+const injected = () => new Error('injected')
+
+const terminate = ({ admin, pid }: Breaking) => admin.query('SELECT pg_terminate_backend($1)', [pid])
+
+function cut({ client }: Breaking): void {
+  const { connection } = client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }
+  connection.stream.destroy()
+}
+
+/** The answer to the statement, once what happens to it has happened. */
+async function both(sent: Promise<Answer>, happens: Promise<unknown>): Promise<Answer> {
+  const [answer] = await Promise.allSettled([sent, happens])
+  if (answer.status === 'rejected') throw answer.reason
+  return answer.value
+}
+
+/** Each at the boundary before a statement, or in it, or behind it. */
+const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> = {
+  'an error of the server': async ({ client }) => await client.query('SELECT 1 / 0'),
+  'a statement timeout': async ({ client }) => {
+    await client.query('SET LOCAL statement_timeout = 1')
+    return await client.query('SELECT pg_sleep(10)')
+  },
+  'an answer that gets lost': async ({ send }) => {
+    await send()
+    throw injected()
+  },
+  'a canceled statement': async ({ admin, pid, send }) => {
+    return await both(send(), admin.query('SELECT pg_cancel_backend($1)', [pid]))
+  },
+  'a backend ended before': async (breaking) => {
+    await terminate(breaking)
+    return await breaking.send()
+  },
+  'a backend ended meanwhile': async (breaking) => {
+    return await both(breaking.send(), terminate(breaking))
+  },
+  'a backend ended behind': async (breaking) => {
+    const answer = await breaking.send()
+    await terminate(breaking)
+    return answer
+  },
+  'a line cut before': async (breaking) => {
+    cut(breaking)
+    return await breaking.send()
+  },
+  'a line cut meanwhile': async (breaking) => {
+    const sent = breaking.send()
+    // What is sent leaves with this turn of the event loop.
+    setImmediate(() => cut(breaking))
+    return await sent
+  },
+  'a line cut behind': async (breaking) => {
+    const answer = await breaking.send()
+    cut(breaking)
+    return answer
+  },
+  [rollback]: async ({ client }) => {
+    await client.query('ROLLBACK')
+    throw injected()
+  },
+}
+
+/** A schema, a table of a user's in it, and connections of a user's that break. */
+export class HostilePostgres implements HostileDatabase {
+  readonly isExclusive = false
+  readonly faults: readonly string[] = Object.keys(faults)
+  readonly #pool: pg.Pool
+  readonly #url: string
+  readonly #schema: string
+  readonly #free: UserConnection[] = []
+
+  private constructor(pool: pg.Pool, url: string, schema: string) {
+    this.#pool = pool
+    this.#url = url
+    this.#schema = schema
+  }
+
+  static async make(pool: pg.Pool, url: string, schema: string): Promise<HostilePostgres> {
+    const storage = postgresStorage({ pool, schema, wakeUps: false })
+    await storage.listJobs({ limit: 1, cursor: null })
+    await storage.close()
+    await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}_moved (id text NOT NULL, mark text NOT NULL)`)
+    return new HostilePostgres(pool, url, schema)
+  }
+
+  connect(): Storage {
+    return postgresStorage({ pool: this.#pool, schema: this.#schema })
+  }
+
+  async begin(): Promise<HostileTransaction> {
+    const connection = this.#free.pop() ?? (await UserConnection.open(this.#url, this.#pool))
+    const back = () => this.#free.push(connection)
+    return await UserTransaction.begin(connection, `${this.#schema}_moved`, back)
+  }
+
+  async mismatches(): Promise<readonly string[]> {
+    const { rows } = await this.#pool.query<{ line: string }>(
+      `WITH runs AS (
+         SELECT 'occ_' || id AS id, runs::jsonb -> 0 AS run FROM ${this.#schema}.live
+         UNION ALL SELECT 'occ_' || id, runs::jsonb -> 0 FROM ${this.#schema}.history
+       ), done AS (
+         SELECT id, coalesce(run ->> 3, run ->> 'result') AS mark FROM runs
+         WHERE run ->> 1 = '2' OR run ->> 'state' = 'completed'
+       )
+       SELECT format('row %s of %s, end %s of %s', m.mark, m.id, d.mark, d.id) AS line
+       FROM done d FULL JOIN ${this.#schema}_moved m ON m.id = d.id WHERE d.mark IS DISTINCT FROM m.mark`,
+    )
+    return rows.map(({ line }) => line)
+  }
+
+  async marks(): Promise<readonly string[]> {
+    const { rows } = await this.#pool.query<{ mark: string }>(`SELECT mark FROM ${this.#schema}_moved`)
+    return rows.map(({ mark }) => mark)
+  }
+
+  async remove(): Promise<void> {
+    for (const connection of this.#free) await connection.close()
+    await this.#pool.query(`DROP SCHEMA ${this.#schema} CASCADE; DROP TABLE ${this.#schema}_moved`)
+  }
+}
+
+/** A connection of a user's, through which all statements of its transaction go, the storage's too. */
+class UserConnection {
+  readonly #client: pg.Client
+  readonly #admin: pg.Pool
+  readonly #pid: number
+  #left = Number.POSITIVE_INFINITY
+  #fault = ''
+  /** False after a fault: it is not used for another transaction. */
+  isUsable = true
+  #isRolledBack = false
+
+  private constructor(client: pg.Client, admin: pg.Pool, pid: number) {
+    this.#client = client
+    this.#admin = admin
+    this.#pid = pid
+    client.on('error', () => {
+      this.isUsable = false
+    })
+  }
+
+  static async open(url: string, admin: pg.Pool): Promise<UserConnection> {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    return new UserConnection(client, admin, rows[0]?.pid as number)
+  }
+
+  /** 0 for the next statement; infinite for none. Answers whether the fault before has come. */
+  breakAfter(fault: string, statements: number): boolean {
+    const hasCome = this.#left < 0
+    this.#fault = fault
+    this.#left = statements
+    return hasCome
+  }
+
+  async query(text: string, values?: unknown[]): Promise<Answer> {
+    const send = async () => await this.#client.query(text, values)
+    if (this.#left-- !== 0) return await send()
+    this.isUsable = false
+    this.#isRolledBack = this.#fault === rollback
+    const breaking = { client: this.#client, admin: this.#admin, pid: this.#pid, send }
+    return await (faults[this.#fault] as (typeof faults)[string])(breaking)
+  }
+
+  /** A user's tool that has rolled back lets nothing more through. */
+  assertWithin(): void {
+    if (this.#isRolledBack) throw new Error('rolled back')
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => undefined)
+  }
+}
+
+class UserTransaction implements HostileTransaction {
+  readonly transaction: { readonly query: UserConnection['query'] }
+  readonly #connection: UserConnection
+  readonly #table: string
+  readonly #giveBack: () => void
+  #isOpen = true
+
+  private constructor(connection: UserConnection, table: string, giveBack: () => void) {
+    this.#connection = connection
+    this.#table = table
+    this.#giveBack = giveBack
+    this.transaction = { query: async (text, values) => await connection.query(text, values) }
+  }
+
+  static async begin(connection: UserConnection, table: string, giveBack: () => void): Promise<UserTransaction> {
+    await connection.query('BEGIN')
+    return new UserTransaction(connection, table, giveBack)
+  }
+
+  breakAfter(fault: string, statements: number): void {
+    this.#connection.breakAfter(fault, statements)
+  }
+
+  async write({ id, mark }: MovedRow): Promise<void> {
+    this.#connection.assertWithin()
+    await this.#connection.query(`INSERT INTO ${this.#table} VALUES ($1, $2)`, [id, mark])
+  }
+
+  async commit(): Promise<void> {
+    this.#connection.assertWithin()
+    this.#isOpen = false
+    const { command } = await this.#connection.query('COMMIT')
+    if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`)
+  }
+
+  async end(): Promise<boolean> {
+    const hasBroken = this.#connection.breakAfter('', Number.POSITIVE_INFINITY)
+    const isRolledBack = await this.#rollBack()
+    if (isRolledBack && this.#connection.isUsable) this.#giveBack()
+    else await this.#connection.close()
+    return hasBroken
+  }
+
+  async #rollBack(): Promise<boolean> {
+    if (!this.#isOpen) return true
+    return await this.#connection.query('ROLLBACK').then(
+      () => true,
+      () => false,
+    )
+  }
+}

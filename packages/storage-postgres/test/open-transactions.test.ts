@@ -1,0 +1,118 @@
+import type { JobId } from '@jobistemer/core'
+import type { SettleItem, Storage, StorageWithin } from '@jobistemer/core/storage'
+import type pg from 'pg'
+import { expect, it } from 'vitest'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, query, schema: newSchema } = useSchemas()
+
+const other = { node: 'node-b', incarnation: 'node-b-1' } as const
+
+const progressItem = (job: JobId, index: number): SettleItem => ({
+  ...finishItem(job, index),
+  change: { kind: 'progress' },
+})
+
+/** A slot that runs, and a transaction of a user's in which its task is completed, and that is not committed. */
+async function openCompletion(policy: 'allow' | 'queue' | 'cancel_running') {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  const { id } = await addJob(storage, 'move', policy)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  const client = await connection()
+  await client.query('BEGIN')
+  const within = storage.within?.(client) as StorageWithin
+  expect(await within.settle({ now: slotAt(1), items: [progressItem(id, 1)] })).toMatchObject([{ outcome: 'ok' }])
+  return { schema, storage, id, client, within }
+}
+
+/** Resolves when a connection waits for a lock that the transaction holds. */
+async function someoneWaitsFor(client: pg.PoolClient): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const waiting = () => query('SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))', [rows[0]?.pid])
+  await expect.poll(waiting).not.toEqual([])
+}
+
+const stateOf = async (storage: Storage, { id }: { readonly id: `occ_${string}` }) =>
+  (await storage.get({ occurrences: [id] })).occurrences[0]
+
+it('slots of the job start and end while a completion in a transaction of a user’s is not committed', async () => {
+  const { storage, id, client } = await openCompletion('allow')
+  for (let index = 2; index <= 6; index++) {
+    const created = await storage.createOccurrences({ now: slotAt(index), owner: other, items: [slotItem(id, index)] })
+    expect(created).toMatchObject([{ outcome: 'created', state: 'running' }])
+    const ended = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })
+    expect(ended).toMatchObject([{ outcome: 'ok' }])
+  }
+  await client.query('COMMIT')
+  expect(await stateOf(storage, slotItem(id, 1))).toMatchObject({ state: 'running', sequence: 1 })
+})
+
+it('slots queue up behind the occurrence, and two transactions on one job do not wait for each other', async () => {
+  const { storage, id, client } = await openCompletion('queue')
+  const queued = await storage.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(id, 2)] })
+  expect(queued).toMatchObject([{ outcome: 'created', state: 'queued' }])
+  await client.query('COMMIT')
+  const end = { ...finishItem(id, 1), sequence: 2 }
+  expect(await storage.settle({ now: slotAt(3), items: [end] })).toMatchObject([
+    { outcome: 'ok', woken: { id: slotItem(id, 2).id } },
+  ])
+})
+
+it('two completions of one job are written side by side', async () => {
+  const { storage, id, client } = await openCompletion('allow')
+  await storage.createOccurrences({ now: slotAt(2), owner, items: [slotItem(id, 2)] })
+  const second = await connection()
+  await second.query('BEGIN')
+  const within = storage.within?.(second) as StorageWithin
+  expect(await within.settle({ now: slotAt(2), items: [progressItem(id, 2)] })).toMatchObject([{ outcome: 'ok' }])
+  await second.query('COMMIT')
+  await client.query('COMMIT')
+  for (const index of [1, 2]) expect(await stateOf(storage, slotItem(id, index))).toMatchObject({ sequence: 1 })
+})
+
+it('who takes the very occurrence waits for the commit, is refused by it, and holds up nobody meanwhile', async () => {
+  const { storage, id, client } = await openCompletion('allow')
+  const reaping = storage.reap({
+    now: slotAt(2),
+    items: [{ ...progressItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' }],
+  })
+  await someoneWaitsFor(client)
+  const created = await storage.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(id, 2)] })
+  expect(created).toMatchObject([{ outcome: 'created', state: 'running' }])
+  await client.query('COMMIT')
+  expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
+})
+
+it('who takes the very occurrence has it after a rollback', async () => {
+  const { storage, id, client, within } = await openCompletion('allow')
+  const reaping = storage.reap({
+    now: slotAt(2),
+    items: [{ ...progressItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' }],
+  })
+  await someoneWaitsFor(client)
+  await client.query('ROLLBACK')
+  expect(await reaping).toMatchObject([{ outcome: 'reaped' }])
+  await client.query('BEGIN')
+  const late = await within.settle({ now: slotAt(2), items: [progressItem(id, 1)] })
+  expect(late).toMatchObject([{ outcome: 'lost', state: 'pending' }])
+  await client.query('ROLLBACK')
+})
+
+it('what the owner has said before it completed, and comes after the commit, is lost', async () => {
+  const { schema, id, client, within } = await openCompletion('allow')
+  await client.query('COMMIT')
+  await client.query('BEGIN')
+  expect(await within.settle({ now: slotAt(1), items: [{ ...progressItem(id, 1), sequence: 2 }] })).toMatchObject([
+    { outcome: 'ok' },
+  ])
+  // It is read before the commit, and written behind it.
+  const storage = open({ pool: pool(), schema })
+  const finishing = storage.settle({ now: slotAt(1) + minute / 2, items: [{ ...finishItem(id, 1), sequence: 2 }] })
+  await someoneWaitsFor(client)
+  await client.query('COMMIT')
+  expect(await finishing).toMatchObject([{ outcome: 'ok' }])
+  const record = await stateOf(storage, slotItem(id, 1))
+  expect(record).toMatchObject({ state: 'running', sequence: 2 })
+})

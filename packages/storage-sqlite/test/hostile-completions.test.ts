@@ -1,0 +1,61 @@
+import type { StorageWithin } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { playCompletions } from '@jobistemer/test-kit'
+import { afterEach, expect, it } from 'vitest'
+import { seedsByEffort } from '../../workspace/test-effort.ts'
+import { HostileSqlite } from './hostile-sqlite.ts'
+import { makeScratch } from './scratch.ts'
+
+const ends: (() => void)[] = []
+
+afterEach(() => {
+  for (const end of ends.splice(0).reverse()) end()
+})
+
+function makeDatabase(): HostileSqlite {
+  const { file, remove } = makeScratch()
+  const database = new HostileSqlite(file)
+  ends.push(remove, () => database.close())
+  return database
+}
+
+const seeds = seedsByEffort(1)
+
+it('a row and the end of its task are there together or not at all, whatever breaks between their statements', {
+  timeout: 120_000 * seeds.length,
+}, async () => {
+  for (const seed of seeds) {
+    const database = makeDatabase()
+    const { violations, tries, committed, refused, late, faults } = await playCompletions({
+      database,
+      occurrences: 250,
+      seed,
+    })
+    expect(violations).toEqual([])
+    for (const count of [committed, refused, late]) expect(count).toBeGreaterThan(tries / 30)
+    expect(Object.keys(faults).sort()).toEqual([...database.faults].sort())
+  }
+})
+
+it('a storage that does not look at the token is found out', { timeout: 60_000 }, async () => {
+  const { violations } = await playCompletions({
+    database: makeDatabase(),
+    occurrences: 100,
+    seed: 2,
+    wrap: (storage) =>
+      wrapStorage(storage, {
+        within(transaction) {
+          const within = storage.within?.(transaction) as StorageWithin
+          return {
+            ...within,
+            async settle({ now, items }) {
+              const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
+              const live = items.map((item, index) => ({ ...item, token: occurrences[index]?.token ?? item.token }))
+              return await within.settle({ now, items: live })
+            },
+          }
+        },
+      }),
+  })
+  expect(violations.length).toBeGreaterThan(0)
+})

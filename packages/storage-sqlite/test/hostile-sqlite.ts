@@ -1,0 +1,104 @@
+import type { Storage } from '@jobistemer/core/storage'
+import type { HostileDatabase, HostileTransaction, MovedRow } from '@jobistemer/test-kit'
+import Database from 'better-sqlite3'
+import { sqliteStorage } from '../src/index.ts'
+import { FaultyConnection, faultNames } from './faulty-connection.ts'
+
+/** A file with the tables of a storage and one of a user's, and connections of a user's that break. */
+export class HostileSqlite implements HostileDatabase {
+  readonly isExclusive = true
+  readonly faults: readonly string[] = faultNames
+  readonly #file: string
+  readonly #reader: Database.Database
+  /** The file takes one transaction that writes at a time. */
+  #line: Promise<unknown> = Promise.resolve()
+
+  constructor(file: string) {
+    this.#file = file
+    this.#reader = new Database(file)
+    this.#reader.exec('PRAGMA journal_mode = WAL; CREATE TABLE moved (id TEXT NOT NULL, mark TEXT NOT NULL)')
+  }
+
+  connect(): Storage {
+    return sqliteStorage({ file: this.#file, tablePrefix: 'jobs_', synchronous: 'normal' })
+  }
+
+  async begin(): Promise<HostileTransaction> {
+    let end = (): void => {}
+    const before = this.#line
+    this.#line = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    await before
+    return new UserTransaction(new Database(this.#file), end)
+  }
+
+  async mismatches(): Promise<readonly string[]> {
+    const tables = ['jobs_running', 'jobs_waiting', 'jobs_history']
+    return this.#reader
+      .prepare(
+        `WITH runs AS (
+           ${tables.map((table) => `SELECT lower(hex(id)) AS id, runs -> 0 AS run FROM ${table}`).join(' UNION ALL ')}
+         ), done AS (
+           SELECT id, coalesce(run ->> 3, run ->> 'result') AS mark FROM runs
+           WHERE run ->> 1 = 2 OR run ->> 'state' = 'completed'
+         )
+         SELECT format('row %s of %s, end %s of %s', m.mark, m.id, d.mark, d.id)
+         FROM done d FULL JOIN (SELECT replace(substr(id, 5), '-', '') AS id, mark FROM moved) m ON m.id = d.id
+         WHERE d.mark IS NOT m.mark`,
+      )
+      .pluck()
+      .all() as string[]
+  }
+
+  async marks(): Promise<readonly string[]> {
+    return this.#reader.prepare('SELECT mark FROM moved').pluck().all() as string[]
+  }
+
+  close(): void {
+    this.#reader.close()
+  }
+}
+
+class UserTransaction implements HostileTransaction {
+  readonly transaction: Database.Database
+  readonly #real: Database.Database
+  readonly #faulty: FaultyConnection
+  readonly #ended: () => void
+
+  constructor(real: Database.Database, ended: () => void) {
+    this.#real = real
+    this.#faulty = new FaultyConnection(real)
+    this.transaction = this.#faulty.database
+    this.#ended = ended
+    // Nothing here takes the power away.
+    real.exec('PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE')
+  }
+
+  breakAfter(fault: string, statements: number): void {
+    this.#faulty.breakAfter(fault, statements)
+  }
+
+  async write({ id, mark }: MovedRow): Promise<void> {
+    this.#assertWithin()
+    this.transaction.prepare('INSERT INTO moved VALUES (?, ?)').run(id, mark)
+  }
+
+  async commit(): Promise<void> {
+    this.#assertWithin()
+    this.transaction.exec('COMMIT')
+  }
+
+  /** A user's tool that has rolled back lets nothing more through. */
+  #assertWithin(): void {
+    if (!this.#real.inTransaction) throw new Error('rolled back')
+  }
+
+  async end(): Promise<boolean> {
+    const hasBroken = this.#faulty.heal()
+    if (this.#real.open && this.#real.inTransaction) this.#real.exec('ROLLBACK')
+    this.#real.close()
+    this.#ended()
+    return hasBroken
+  }
+}
