@@ -55,6 +55,9 @@ async function compare(
     if (round === 0) continue
     theirs.push(bullmq)
     ours.push(jobistemer)
+    // Whoever has time for a part only is to see that part.
+    const rates = [jobistemer, bullmq].map(({ perSecond }) => formatRate(perSecond))
+    console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: ${rates.join('; BullMQ ')}`)
   }
   const us = (costs: readonly UnitCost[], of: 'nodeUs' | 'serverUs') =>
     `${median(costs.map((cost) => cost[of])).toFixed(0)} µs`

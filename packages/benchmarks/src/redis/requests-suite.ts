@@ -25,6 +25,8 @@ export const requestsSuite: Suite = {
         if (round === 0) continue
         theirs.push(bullmq)
         ours.push(jobistemer)
+        // Whoever has time for a part only is to see that part.
+        console.error(`round ${round}: ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
       }
     } finally {
       await server.stop()
@@ -65,6 +67,11 @@ export const requestsSuite: Suite = {
       ],
     }
   },
+}
+
+function printRound({ accepted, run, latencies }: RequestRound): string {
+  const shares = [0.5, 0.99].map((share) => quantile(latencies, share).toFixed(2))
+  return `${formatRate(accepted.perSecond)} accepted, ${formatRate(run.perSecond)} run, ${shares.join(' and ')} ms`
 }
 
 function ratio(ours: readonly number[], theirs: readonly number[]): string {
