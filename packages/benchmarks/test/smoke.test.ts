@@ -86,7 +86,7 @@ const runs: readonly Run[] = [
       '1 at a time',
       '100 at a time',
       'none',
-      '8,000 finished',
+      '10,000 finished',
       'jobistemer, 100 at a time',
       '2,000 occurrences',
       '10,000 occurrences',
@@ -113,7 +113,8 @@ const runs: readonly Run[] = [
 
 test.concurrent.each(runs)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
-  expect(stderr).toBe('')
+  // How far they are is said there.
+  expect(stderr).not.toMatch(/error|warning/i)
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
     expect(line.replace(row, ''), row).toMatch(/[1-9]/)

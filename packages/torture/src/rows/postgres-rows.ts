@@ -27,7 +27,9 @@ export class PostgresRows implements UserRows {
       failure = new Error('aborted')
       client.release(failure)
     }
-    client.on('error', () => {})
+    // That it broke, the next statement says.
+    const broken = () => undefined
+    client.on('error', broken)
     signal.addEventListener('abort', fail, { once: true })
     try {
       await client.query('BEGIN')
@@ -47,6 +49,7 @@ export class PostgresRows implements UserRows {
       throw error
     }
     signal.removeEventListener('abort', fail)
+    client.off('error', broken)
     if (failure === undefined) client.release()
   }
 
