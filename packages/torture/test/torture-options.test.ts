@@ -52,7 +52,10 @@ it('asks for the usage with --help', () => {
 
 it.each([
   [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb, postgres/s],
-  [['--sabotage', 'nothing'], /ignore-token, create-twice, split-overlap, forget-wake, complete-late, one-place-more: nothing/],
+  [
+    ['--sabotage', 'nothing'],
+    /ignore-token, create-twice, split-overlap, forget-wake, complete-late, one-place-more: nothing/,
+  ],
   [['--nodes', '0'], /--nodes is not a whole number from 1 to 64: 0/],
   [['--nodes', '2.5'], /--nodes is not a whole number/],
   [['--kills', 'many'], /--kills is not a whole number/],

@@ -44,6 +44,8 @@ const calmFrom = 8
 const statements = 14
 const looksEvery = 250
 const looksForOwner = 8
+/** An occurrence ends far more often, also on a busy machine. */
+const patienceMs = 10_000
 
 /**
  * Two nodes run one occurrence after the other, whose handler writes a row and completes its task in the same
@@ -109,13 +111,15 @@ class Players {
       for (const node of nodes) await node.start()
       const asked = await nodes[0]?.triggerMany(Array.from({ length: occurrences }, () => ({ job: 'move' })))
       for (const { error } of asked ?? []) if (error !== null) throw error
+      this.#watch()
       await this.#isOver
       await Promise.all(this.#asides)
       await this.#looking
       // What is under way when something was found is not at its end.
       if (this.#violations.length === 0) await this.#lookAtTheEnd()
     } finally {
-      for (const node of nodes) await node.shutdown()
+      // After a violation occurrences may be under way that never end.
+      await Promise.all(nodes.map((node) => node.shutdown({ gracePeriod: 0, abortGracePeriod: 1000 })))
       for (const storage of [...storages, this.#storage]) await storage.close()
     }
     return { violations: this.#violations, ...this.#tally, faults: this.#faults }
@@ -187,6 +191,17 @@ class Players {
       this.#tally.refused++
       throw error
     }
+  }
+
+  /** What a broken storage takes may leave an occurrence without an end. */
+  #watch(endedBefore = -1): void {
+    const ended = this.#ended.size
+    if (ended === endedBefore) {
+      this.#violate(`no occurrence has ended for ${patienceMs} ms`)
+      return
+    }
+    const timer = systemClock.setTimer(patienceMs, () => this.#watch(ended), { unref: true })
+    void this.#isOver.then(() => timer.cancel())
   }
 
   /** The first one ends the play. */
