@@ -1,6 +1,6 @@
-import { readNumber } from '../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { JobistemerError } from '../errors.ts'
 import { toLogLine } from '../engine/run/log-line.ts'
+import { checkProgress, resultOf } from '../job/context-rules.ts'
 import type { IsolatedTaskContext, PreviousRun, TaskReference } from '../job/task.ts'
 import type { JsonObject, JsonValue, Jsonify } from '../json.ts'
 import type { Logger } from '../logger.ts'
@@ -45,15 +45,7 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
     logger: talkingLogger(talk),
     now: () => new Date(source.now()),
     progress: (fraction: number, message?: string) => {
-      readNumber(fraction, 'fraction', 0, 1)
-      if (message !== undefined && typeof message !== 'string') {
-        throw new JobistemerError('INVALID_ARGUMENT', {
-          message: `message is not a text: ${printValue(message)}.`,
-          field: 'message',
-          value: message,
-          remedy: 'Give a string or leave it out.',
-        })
-      }
+      checkProgress(fraction, message)
       talk.progress(fraction, message ?? null)
     },
     sleep: async (duration: unknown) => {
@@ -61,15 +53,7 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
       await asked.ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
     },
     previousRun: async () => previousRunOf(await asked.ask({ name: 'previousRun' })),
-    result: <Result>(task: TaskReference<Result>): Jsonify<Result> => {
-      if (Object.hasOwn(results, task.name)) return results[task.name] as Jsonify<Result>
-      throw new JobistemerError('RESULT_NOT_AVAILABLE', {
-        message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
-        field: 'task',
-        value: task.name,
-        remedy: 'Ask only for tasks that come before this one, and that completed.',
-      })
-    },
+    result: <Result>(task: TaskReference<Result>): Jsonify<Result> => resultOf(task, results),
     complete: async () => {
       throw new JobistemerError('TRANSACTION_NOT_SUPPORTED', {
         message: 'An isolated task cannot complete in a transaction: its node has no part in what its child has open.',

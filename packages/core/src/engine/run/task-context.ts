@@ -1,6 +1,4 @@
-import { readNumber } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
-import { JobistemerError, printValue } from '../../errors.ts'
 import {
   type AttemptId,
   attemptId,
@@ -10,6 +8,7 @@ import {
   taskId,
   taskRunId,
 } from '../../ids.ts'
+import { checkProgress, resultOf } from '../../job/context-rules.ts'
 import type {
   BackfillReference,
   CoveredSpan,
@@ -207,15 +206,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   #progress(fraction: number, message: string | undefined): void {
-    readNumber(fraction, 'fraction', 0, 1)
-    if (message !== undefined && typeof message !== 'string') {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `message is not a text: ${printValue(message)}.`,
-        field: 'message',
-        value: message,
-        remedy: 'Give a string or leave it out.',
-      })
-    }
+    checkProgress(fraction, message)
     this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestProgressMessage))
   }
 
@@ -254,17 +245,6 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get result(): <Result>(task: TaskReference<Result>) => Jsonify<Result> {
-    return (task) => this.#resultOf(task)
-  }
-
-  #resultOf<Result>(task: TaskReference<Result>): Jsonify<Result> {
-    const results = this.#source.results()
-    if (Object.hasOwn(results, task.name)) return results[task.name] as Jsonify<Result>
-    throw new JobistemerError('RESULT_NOT_AVAILABLE', {
-      message: `Task ${printValue(task.name)} has not completed in this occurrence.`,
-      field: 'task',
-      value: task.name,
-      remedy: 'Ask only for tasks that come before this one, and that completed.',
-    })
+    return (task) => resultOf(task, this.#source.results())
   }
 }

@@ -1,0 +1,32 @@
+import { readNumber } from '../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+import type { Jsonify, JsonValue } from '../json.ts'
+import type { TaskReference } from './task.ts'
+
+// What a handler may say and ask is judged the same here, on its node and in the child of an isolated task.
+
+/** Checks what a handler says of how far it is. @throws JobistemerError `INVALID_ARGUMENT` */
+export function checkProgress(fraction: number, message: string | undefined): void {
+  readNumber(fraction, 'fraction', 0, 1)
+  if (message === undefined || typeof message === 'string') return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `message is not a text: ${printValue(message)}.`,
+    field: 'message',
+    value: message,
+    remedy: 'Give a string or leave it out.',
+  })
+}
+
+/** What an earlier task has returned. @throws JobistemerError `RESULT_NOT_AVAILABLE` */
+export function resultOf<Result>(
+  { name }: TaskReference<Result>,
+  results: Readonly<Record<string, JsonValue | undefined>>,
+): Jsonify<Result> {
+  if (Object.hasOwn(results, name)) return results[name] as Jsonify<Result>
+  throw new JobistemerError('RESULT_NOT_AVAILABLE', {
+    message: `Task ${printValue(name)} has not completed in this occurrence.`,
+    field: 'task',
+    value: name,
+    remedy: 'Ask only for tasks that come before this one, and that completed.',
+  })
+}
