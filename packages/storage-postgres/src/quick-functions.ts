@@ -70,6 +70,7 @@ BEGIN
       FROM ${rowsOf(startColumns)} JOIN ${schema}.heads s ON s.id = w.job
       WHERE h.id = w.job AND h.revision = s.revision
         AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.version = w.job_version AND h.deleted_at IS NULL
+        AND h.starts IS NULL
         AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
         AND (h.policy = ${policyCode('allow')}
