@@ -27,6 +27,7 @@ export type {
   RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
+  StartRateInput,
   KeepLogs,
   KeepLogsInput,
   InterruptionStrategy,
