@@ -118,8 +118,8 @@ export interface JobRecord {
    */
   readonly cancelsBelow: number | null
   /**
-   * When the last occurrences started, the latest last: as many as the start rate of the version in force allows, and never
-   * decreasing, see `startsAfter`. Left out where there are none, and of a job without a start rate.
+   * When the last occurrences started, in the order in which they did: as many as the start rate of the version in force
+   * allows, by the clocks of those who started them. Left out where there are none, and of a job without a start rate.
    */
   readonly starts?: readonly number[]
   readonly createdAt: number

@@ -355,12 +355,12 @@ export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead):
 }
 
 /**
- * The starts of a job with a start rate once one more occurrence has started. A clock that is behind does not make them
- * decrease: so among those that have started, whatever their clocks, no more than the limit lie within the interval.
+ * The starts of a job with a start rate once one more occurrence has started. Whatever the clocks of those who start them,
+ * each lies an interval or more behind the one that is so many before it as the limit says: so no more than these lie within
+ * an interval.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
-  const at = Math.max(now, starts.at(-1) ?? now)
-  return [...starts, at].slice(-(startRate?.limit ?? 1))
+  return [...starts, now].slice(-(startRate?.limit ?? 1))
 }
 
 /** Whether a `replace` changes the start rate: what waits for its time by the one before is looked at anew. */

@@ -219,11 +219,13 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
   },
 
   'clocks that are apart let no more start within an interval than it allows, by what they say': async (world) => {
-    const startRate = { limit: 2, intervalMs: minute }
-    const { node, job } = await rated(world, startRate)
-    for (let index = 1; index <= 12; index++) await node.create(slotItem(job, index), slotAt(index))
-    const clocks = [slotAt(20), slotAt(15), slotAt(20) + 30 * second, slotAt(16), slotAt(21), slotAt(20), slotAt(25)]
-    for (const now of clocks) await node.claim(now)
+    const { node, job } = await rated(world, { limit: 2, intervalMs: minute })
+    const [fast, slow] = [slotAt(20), slotAt(15)]
+    const clocks = [fast, fast, slow, slow, fast + 30 * second, slow + minute, fast + minute, fast, fast + 5 * minute]
+    for (const [index, now] of clocks.entries()) {
+      await node.create(requestItem(job, `asked-${index}`, now, { run: true }), now)
+      await node.claim(now)
+    }
     const starts = (await node.history(job.id)).flatMap(({ startedAt: at }) => at ?? []).sort()
     assert.ok(starts.length >= 4, `only ${starts.length} have started`)
     for (const [index, at] of starts.entries()) {

@@ -147,10 +147,7 @@ end
 
 -- To be called with each start.
 local function countStart(now, h)
-  if h.startLimit == 0 then return end
-  -- A clock that is behind does not make them decrease.
-  local at = h.startCount > 0 and math.max(now, startAt(h, h.startCount - 1)) or now
-  keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', at))
+  if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
 
 -- Whether a new one, or one that an end takes, may start: under a start rate, what is pending goes first.
