@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord } from '@jobistemer/core/storage'
 import { nextStartAt } from '@jobistemer/core/storage'
-import { Ledger, type Mutant, mutant } from './mutant.ts'
+import { Ledger, letOthersGo, type Mutant, mutant, racing } from './mutant.ts'
 
 const sentence = (text: string): string => `start rate: ${text}`
 const head = sentence('the head says what it is and when the last ones started, and nothing where there is none')
@@ -98,6 +98,23 @@ export const startRateMutants: readonly Mutant[] = [
         return null
       }
     },
+  ),
+  racing(
+    'writes starts behind those that it has read',
+    [
+      'races of claims: claims, new ones and ends side by side start no more in an interval than the rate allows, and all in the end',
+    ],
+    (ledger) => ({
+      async claim(request) {
+        const seen = new Map([...ledger.jobs].map(([id, { starts }]) => [id, starts]))
+        await letOthersGo()
+        for (const { starts: _, ...job } of [...ledger.jobs.values()]) {
+          const starts = seen.get(job.id)
+          ledger.putHead(starts === undefined ? job : { ...job, starts })
+        }
+        return ledger.claim(request)
+      },
+    }),
   ),
   mutant(
     'knows nothing of what has started by a clock that is ahead',
