@@ -22,6 +22,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'rows' },
   'one-place-more': { minutes: 0.15, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
+  'one-start-more': { minutes: 0.15, counts: { ...noFaults, trigger: 20 }, rule: 'start-rate' },
 }
 
 it('every sabotage is tried', () => {

@@ -3,6 +3,7 @@ import { checkClocks } from './check-clocks.ts'
 import { checkOverlap } from './check-overlap.ts'
 import { checkProcesses } from './check-processes.ts'
 import { checkRecords } from './check-records.ts'
+import { checkStartRate } from './check-start-rate.ts'
 import { checkStarts } from './check-starts.ts'
 import { checkRows } from './check-rows.ts'
 import type { RecordedRun } from './recorded-run.ts'
@@ -15,6 +16,7 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
   return [
     ...checkStarts(view),
     ...checkOverlap(view),
+    ...checkStartRate(view),
     ...checkAnswers(view),
     ...checkClocks(view),
     ...checkRecords(view),

@@ -1,4 +1,4 @@
-import { type JobId, jobId } from '@jobistemer/core'
+import { type JobId, jobId, type StartRate, toDurationMs } from '@jobistemer/core'
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { checkLedger } from '@jobistemer/storage-conformance'
 import { cron } from '@jobistemer/ticker-cron'
@@ -15,10 +15,16 @@ export function checkedJob({ name, cron: expression, settings, tasks }: Workload
     isExclusive: settings.overlapPolicy !== 'allow',
     movingTasks: tasks.filter((task) => task.moves).map((task) => task.name),
     places: settings.maxConcurrency ?? 1,
+    startRate: startRateOf(settings),
     *slots(after, until) {
       for (let at = schedule.nextMs(after); at !== null && at <= until; at = schedule.nextMs(at)) yield at
     },
   }
+}
+
+function startRateOf({ startRate = 'unlimited' }: WorkloadJob['settings']): StartRate | null {
+  if (startRate === 'unlimited') return null
+  return { limit: startRate.limit, intervalMs: toDurationMs(startRate.interval, 'startRate.interval') }
 }
 
 /** Whether the schedule that was in force at that time had ended before. */

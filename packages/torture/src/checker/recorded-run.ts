@@ -1,4 +1,4 @@
-import type { JobId } from '@jobistemer/core'
+import type { JobId, StartRate } from '@jobistemer/core'
 import type { HistoryLine } from '../record/history.ts'
 import type { StoredLedger } from '../record/stored-ledger.ts'
 import type { UserRow } from '../rows/user-rows.ts'
@@ -31,6 +31,8 @@ export interface CheckedJob {
   readonly movingTasks: readonly string[]
   /** How many of them may be active at once, where it is exclusive. */
   readonly places: number
+  /** How often they may start; `null`: as often as they are due. */
+  readonly startRate: StartRate | null
   /** The instants of the schedule after one and up to another, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

@@ -33,6 +33,7 @@ export type Rule =
   | 'write-lost'
   // What the ledger itself shows
   | 'ledger'
+  | 'start-rate'
   // What time the engines had
   | 'clock'
   // What the processes did

@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { completeLate, forgetWake, ignoreToken, onePlaceMore, splitOverlap } from '@jobistemer/test-kit'
+import { completeLate, forgetWake, ignoreToken, onePlaceMore, oneStartMore, splitOverlap } from '@jobistemer/test-kit'
 import { createTwice } from './create-twice.ts'
 
 const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
@@ -9,6 +9,7 @@ const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
   ['forget-wake', forgetWake],
   ['complete-late', completeLate],
   ['one-place-more', onePlaceMore],
+  ['one-start-more', oneStartMore],
 ])
 
 /** The names of the ways in which a storage can be broken, to check that the checks find it. */

@@ -104,6 +104,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       overlapPolicy: 'queue',
       maxQueued: 30,
       maxConcurrency: 3,
+      startRate: { limit: 3, interval: 2500 },
       recoveryStrategy: { type: 'bounded_window', maxOccurrences: 10 },
       misfireThreshold: 1500,
       executionTimeout: 6000,

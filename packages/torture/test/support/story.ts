@@ -15,7 +15,7 @@ export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
 function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
-  return { id: jobId(name), name, isExclusive, places, movingTasks: ['move'], slots: secondsBetween }
+  return { id: jobId(name), name, isExclusive, places, startRate: null, movingTasks: ['move'], slots: secondsBetween }
 }
 
 function* secondsBetween(after: number, until: number): Iterable<number> {
