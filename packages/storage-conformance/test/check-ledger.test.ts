@@ -26,6 +26,13 @@ async function soundLedger(): Promise<Storage> {
   const entries = [missedEntry(late, 1, 5), runEntry(late, 6)]
   await node.create(recoveryItem(late, 6, { expectedWatermark: late.watermark, entries }))
   await node.replaceJob(late.id, { policy: 'queue' })
+  const rated = await node.createJob({
+    name: 'rated',
+    policy: 'queue',
+    startRate: { limit: 1, intervalMs: 60_000 },
+  })
+  await node.finish(await node.startSlot(rated, 1))
+  await node.finish(await node.startSlot(rated, 2))
   return storage
 }
 
@@ -139,6 +146,9 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
     'hole',
     change(range, { details: { span: { from: slotAt(1), to: slotAt(4), count: 4 } } }),
   ],
+  ['more starts than the rate looks at', 'start rate', changeJob('rated', { starts: [slotAt(1), slotAt(2)] })],
+  ['starts of a job without a rate', 'start rate', changeJob('skip', { starts: [slotAt(1)] })],
+  ['two starts within an interval', 'start rate', change(at('rated', 2), { startedAt: slotAt(2) - 1 })],
   ['a watermark behind its slots', 'watermark', changeJob('skip', { watermark: slotAt(1) })],
   ['a next instant that is past', 'watermark', changeJob('skip', { nextAt: slotAt(2) })],
   ['a floor that is not before the next slot', 'watermark', changeJob('skip', { pruneFloor: slotAt(3) })],
@@ -170,7 +180,7 @@ const expectations: LedgerExpectations = { slots: everyMinute }
 
 describe('checkLedger', () => {
   it('finds nothing wrong with a sound ledger, and counts what it saw', async () => {
-    expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 3, occurrences: 9, violations: [] })
+    expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 4, occurrences: 11, violations: [] })
   })
 
   it.each(corruptions)('finds %s by the rule %s', async (_name, rule, corruption) => {
@@ -229,7 +239,7 @@ describe('checkLedger', () => {
     await expect(assertLedger(storage, expectations)).rejects.toThrow(
       /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.000Z/,
     )
-    await expect(assertLedger(await soundLedger(), expectations)).resolves.toMatchObject({ jobs: 3 })
+    await expect(assertLedger(await soundLedger(), expectations)).resolves.toMatchObject({ jobs: 4 })
   })
 
   it('refuses a storage whose pages never end', async () => {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
-import { checkCounts, checkDue, checkHeads, checkLiveLists, checkSlots, checkVersions } from './job-rules.ts'
+import {
+  checkCounts,
+  checkDue,
+  checkHeads,
+  checkLiveLists,
+  checkSlots,
+  checkStarts,
+  checkVersions,
+} from './job-rules.ts'
 import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import { viewLedger } from './ledger-view.ts'
 import { checkOverlap, checkRecord } from './occurrence-rules.ts'
@@ -32,6 +40,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
     violations.push(
       ...checkOverlap(job, history, exclusive(job) ? (job.overlap.maxConcurrency ?? 1) : null),
       ...checkHeads(job, history, wasSetBack(job)),
+      ...checkStarts(job, history),
     )
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }

@@ -40,6 +40,34 @@ export function checkHeads(
   return violations
 }
 
+/** Whether the starts that a head keeps, and those that the records tell of, fit its start rate. */
+export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
+  const { starts, overlap, version } = job
+  const violation = (message: string, record: OccurrenceRecord | null = null): LedgerViolation => {
+    return { rule: 'start rate', jobId: job.id, occurrenceId: record?.id ?? null, message }
+  }
+  const { startRate } = overlap
+  if (startRate === undefined) return starts === undefined ? [] : [violation('a job without a start rate keeps starts')]
+  const { limit, intervalMs } = startRate
+  const violations: LedgerViolation[] = []
+  if (starts !== undefined && (starts.length === 0 || starts.length > limit)) {
+    violations.push(violation(`${starts.length} starts are kept, and ${limit} looked at`))
+  }
+  // Each record tells of its last start alone. Another version may have had another rate.
+  if (version > 1) return violations
+  const started = history.filter((record) => record.startedAt !== null)
+  const inOrder = started.toSorted((first, second) => (first.startedAt as number) - (second.startedAt as number))
+  for (const [index, record] of inOrder.entries()) {
+    const before = inOrder[index - limit]
+    if (before === undefined) continue
+    const apart = (record.startedAt as number) - (before.startedAt as number)
+    if (apart < intervalMs) {
+      violations.push(violation(`it started ${apart} ms after the one ${limit} before it, of ${intervalMs}`, record))
+    }
+  }
+  return violations
+}
+
 /** Whether each slot up to the watermark is accounted for. */
 export function checkSlots(
   job: JobRecord,

@@ -13,6 +13,8 @@ export type LedgerRule =
   | 'attempts'
   /** No more active occurrences of a job than it has places. */
   | 'overlap'
+  /** A head keeps as many starts as its start rate looks at; of a job that was never replaced, no more started within an interval. */
+  | 'start rate'
   /** Nothing is queued without an active occurrence that it waits for. */
   | 'stranded'
   /** Each slot up to the watermark has an entry, lies in a range, or is below the prune floor. */
