@@ -5,7 +5,7 @@ import { type Effort, rounds } from '../effort.ts'
 import { assertLedger } from '../ledger/check-ledger.ts'
 import { readLive } from '../ledger/read-ledger.ts'
 import { everyMinute } from '../races/connection-races.ts'
-import { start } from '../stage/instants.ts'
+import { minute, start } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
@@ -49,6 +49,9 @@ async function soak(world: CaseWorld, seed: number, steps: number): Promise<void
     const job = await first.createJob({ name: policy, policy, maxQueued: 3 })
     policyOf.set(job.id, policy)
   }
+  const startRate = { limit: 1, intervalMs: 2 * minute }
+  const rated = await first.createJob({ name: 'rated', policy: 'queue', maxQueued: 3, maxConcurrency: 1, startRate })
+  policyOf.set(rated.id, 'queue')
   const jobs = [...policyOf.keys()]
 
   const nodes: SoakNode[] = []

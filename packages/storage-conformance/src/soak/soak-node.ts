@@ -198,7 +198,8 @@ export class SoakNode {
     const job = await this.#anyHead()
     const { name, overlap, nextAt, id } = job
     const fingerprint = `${this.#name}-${job.version}`
-    const content = jobContent({ name, policy: overlap.policy, maxQueued: overlap.maxQueued, nextAt, fingerprint })
+    const { policy, maxQueued, startRate = null } = overlap
+    const content = jobContent({ name, policy, maxQueued, startRate, nextAt, fingerprint })
     const waiting = this.#random.chance(0.3) ? 'cancel' : 'keep'
     const change = {
       kind: 'replace',
