@@ -1,6 +1,6 @@
 import type { JobVersion } from '@jobistemer/core'
 import { finalStates, liveStates } from '@jobistemer/core/storage'
-import { gridOf, jobLineOf, runLineOf, textOf } from '../lines.ts'
+import { gridOf, jobLineOf, listedJobOf, runLineOf, textOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
 import { shownOf } from '../shown.ts'
 import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from '../wire.ts'
@@ -29,7 +29,7 @@ const job: Read = {
       rightsOf(call, call.job),
     ])
     return {
-      ...jobLineOf(found, now),
+      ...jobLineOf(listedJobOf(found, now)),
       version: found.version,
       settings: found.settings as unknown as JobView['settings'],
       tasks: found.tasks.map(({ name, handler, data }) => ({
