@@ -67,7 +67,6 @@ export class Heartbeats {
   readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
   #wantedProfiles: readonly WantedProfile[] = []
-  /** Records of this node's name, as they were at its start. */
   #earlierLives: readonly NodeRecord[] = []
   #startedAt = 0
   #callEndsAt: number | null = null
@@ -118,6 +117,11 @@ export class Heartbeats {
 
   get #isolatedAfterMs(): number {
     return isolatedAfter * this.#options.deadAfterMs
+  }
+
+  /** Records of this node's name, as they were at its start. */
+  get earlierLives(): readonly NodeRecord[] {
+    return this.#earlierLives
   }
 
   /** Tells nodes with the same code from others. */
