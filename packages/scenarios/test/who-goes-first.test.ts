@@ -66,6 +66,22 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
+it('of nodes with more code than they can tell of, one alone asks for each slot', async () => {
+  const world = createWorld(memory)
+  const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
+  const schedule = everySeconds(60, +at(60))
+  let ran = 0
+  const define = () =>
+    many.map((name) => defineJob({ name, schedule, tasks: [{ name: 'work', run: () => void ran++ }] }))
+  const counts = new Map<string, number>()
+  for (const nodeId of ['a', 'b']) await world.start({ ...counting(world, counts, nodeId), jobs: define() })
+  await world.clock.advanceTo(at(65))
+  expect(ran).toBe(many.length)
+  const asked = [...counts.values()]
+  expect(asked[0]).toBeGreaterThan(1000)
+  expect(asked.reduce((sum, count) => sum + count, 0)).toBe(many.length)
+})
+
 describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
   it.each([
     { nodes: 2, most: 1.4 },

@@ -147,10 +147,10 @@ export class Heartbeats {
 
   #readCode(): void {
     this.#isCodeStale = false
-    const { profile, digest } = this.#options.code()
+    const { profile, digest, abilities } = this.#options.code()
     this.#profile = profile
     this.#code = digest
-    this.#abilities = readAbilities(this.#profile)
+    this.#abilities = abilities
   }
 
   /**
