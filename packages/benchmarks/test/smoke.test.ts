@@ -53,7 +53,7 @@ const runs: readonly Run[] = [
       'lists of 10,000',
       'one a call, 1,000 under way',
       'many jobs',
-      'a queue of one job, long',
+      'queue of one job, long',
       'accepted ',
       'accepted and run',
       'from call to handler, p50',

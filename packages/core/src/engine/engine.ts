@@ -217,7 +217,8 @@ export class Engine implements EngineContext {
       precedence,
       standby,
     })
-    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
+    const { reapIntervalMs: intervalMs } = options
+    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
     const history = new History(this)
     this.#history = history
     this.operations = new Operations(this, {

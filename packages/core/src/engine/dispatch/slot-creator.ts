@@ -177,6 +177,8 @@ export class SlotCreator {
         return
       case 'off_schedule':
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        // It was missed, and whoever has recovered it lives, too.
+        if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':
