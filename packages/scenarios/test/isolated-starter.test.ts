@@ -95,11 +95,9 @@ describe('the process that starts others for its node', () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
-    onTestFinished(() => {
-      process.getgroups = getgroups
-    })
+    onTestFinished(() => void Object.assign(process, { getgroups }))
     // To give up rights takes rights that not everybody who runs this has.
-    process.getgroups = () => []
+    Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)
     expect(stateOf(before)).not.toBeNull()
