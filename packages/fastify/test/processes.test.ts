@@ -22,9 +22,8 @@ function sharedDatabase() {
   return { file, client }
 }
 
-function startServer(name: string, file: string): ChildProcess {
-  const program = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
-  const server = fork(program, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+function startServer(program: URL, file: string): ChildProcess {
+  const server = fork(fileURLToPath(program), [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   onTestFinished(() => void server.kill('SIGKILL'))
   return server
 }
@@ -40,9 +39,9 @@ function lives(pid: number): boolean {
 
 it('a web server without jobs and a worker share a database; a signal loses no request', async () => {
   const { file, client } = sharedDatabase()
-  const worker = startServer('worker.mjs', file)
+  const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])
-  const web = startServer('web.mjs', file)
+  const web = startServer(new URL('./fixtures/web.mjs', import.meta.url), file)
   const [port] = await once(web, 'message')
   const get = async (path: string) =>
     (await fetch(`http://127.0.0.1:${port}/${path}`, { headers: { connection: 'close' } })).json()
@@ -66,7 +65,7 @@ it('a web server without jobs and a worker share a database; a signal loses no r
 
 it('a server that closes while an isolated task loops for ever hands it back, and leaves no process', async () => {
   const { file, client } = sharedDatabase()
-  const worker = startServer('worker.mjs', file)
+  const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])
   const began = once(worker, 'message')
   const { id } = await client.trigger('endless')

@@ -96,9 +96,9 @@ describe('an application with a client alone', () => {
 
 it('a web server without jobs and a worker without web share a database; a signal loses no request', async () => {
   const { file, client } = sharedDatabase()
-  const worker = startServer('working-server.mjs', file)
+  const worker = startServer(new URL('./fixtures/working-server.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])
-  const web = startServer('web.mjs', file)
+  const web = startServer(new URL('./fixtures/web.mjs', import.meta.url), file)
   const [port] = await once(web, 'message')
   const get = async (path: string) =>
     (await fetch(`http://127.0.0.1:${port}/${path}`, { headers: { connection: 'close' } })).json()

@@ -22,9 +22,8 @@ export function sharedDatabase(): { readonly file: string; readonly client: Clie
 }
 
 /** Starts one of the servers in `fixtures` on a database. It is killed when the test has ended. */
-export function startServer(name: string, file: string): ChildProcess {
-  const program = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
-  const server = fork(program, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+export function startServer(program: URL, file: string): ChildProcess {
+  const server = fork(fileURLToPath(program), [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   onTestFinished(() => void server.kill('SIGKILL'))
   return server
 }

@@ -4,7 +4,7 @@ import { lives, sharedDatabase, startServer } from './servers.ts'
 
 it('an application that gets SIGTERM while a job runs lets it end, and then ends itself', async () => {
   const { file, client } = sharedDatabase()
-  const server = startServer('server.mjs', file)
+  const server = startServer(new URL('./fixtures/server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])
   const began = once(server, 'message')
   const { id } = await client.trigger('long')
@@ -23,7 +23,7 @@ it('an application that gets SIGTERM while a job runs lets it end, and then ends
 
 it('an application that gets SIGTERM while an isolated task loops for ever hands it back, and leaves no process', async () => {
   const { file, client } = sharedDatabase()
-  const server = startServer('isolating-server.mjs', file)
+  const server = startServer(new URL('./fixtures/isolating-server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])
   const began = once(server, 'message')
   const { id } = await client.trigger('rendering')
