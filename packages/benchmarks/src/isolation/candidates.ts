@@ -92,6 +92,15 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   }
 }
 
+/** Those that are measured once more in a node that has much in memory. */
+export function grownCandidates(): readonly Candidate[] {
+  const isolations: readonly Isolation[] = ['thread', 'process']
+  return isolations.map((isolation) => ({
+    name: `jobistemer, a fresh ${isolation}`,
+    start: () => startJobistemer({ isolation, pool: false }),
+  }))
+}
+
 export function candidates(redis: RedisServer): readonly Candidate[] {
   const isolations: readonly Isolation[] = ['thread', 'process']
   return [

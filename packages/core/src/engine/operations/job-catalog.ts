@@ -2,6 +2,7 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
+import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
@@ -125,11 +126,13 @@ export interface JobTaskInfo {
   readonly handler: string | null
   /** What it is given with each run. */
   readonly data: JsonValue | undefined
+  /** In what its code runs; `null`: in the process of its node. What stands behind a `handler` each node says for itself. */
+  readonly isolation: Isolation | null
 }
 
 /** The tasks of a stored definition. */
 export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
-  return tasks.map(({ name, handler = null, data }) => ({ name, handler, data }))
+  return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
 }
 
 /** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
