@@ -1,3 +1,4 @@
+import { foundAt } from './found-at.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
@@ -60,6 +61,7 @@ export const headParameters = [
   ['heads', 'uuid[]'],
   ['revisions', 'bigint[]'],
   ['watermarks', 'bigint[]'],
+  ['tops', 'bigint[]'],
   ['next', 'bigint[]'],
   ['cancels_below', 'integer[]'],
   ['pending', 'integer[]'],
@@ -81,8 +83,9 @@ export const otherParameters = [
 
 // The plans of these functions are made once for each connection, perhaps while all tables are empty: they must not go
 // by that. Parameters are arrays, so that one call writes a whole batch.
+// What a plan is thought to cost then is far too much, and would be compiled each time: that takes longer than to run it.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-  SET plan_cache_mode = force_generic_plan`
+  SET plan_cache_mode = force_generic_plan SET jit = off`
 
 const apart: readonly string[] = ['claim_at', 'finished_at', 'was']
 const kept = writtenColumns.map(([name]) => name).filter((name) => !apart.includes(name))
@@ -156,10 +159,10 @@ BEGIN
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
   END IF;
-  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, next_at = w.next_at,
-      cancels_below = w.cancels_below, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
-    FROM unnest(p_heads, p_watermarks, p_next, p_cancels_below, p_pending, p_delayed, p_queued, p_running)
-      w (id, watermark, next_at, cancels_below, pending, delayed, queued, running)
+  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
+      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
+    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_pending, p_delayed, p_queued, p_running)
+      w (id, watermark, top, next_at, cancels_below, pending, delayed, queued, running)
     WHERE h.id = w.id;
   IF cardinality(p_nodes) > 0 THEN
     ${numberOwners}

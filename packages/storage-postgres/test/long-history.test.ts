@@ -51,7 +51,7 @@ async function fill(job: string): Promise<void> {
      SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 5000) n`,
   )
   await query(
-    `INSERT INTO ${schema}.heads (id, revision, watermark, max_queued, version, pending, delayed, queued, running, policy, handler_key)
+    `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
      SELECT gen_random_uuid(), 0, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
   )
 }
