@@ -52,7 +52,7 @@ async function fill(job: string): Promise<void> {
   )
   await query(
     `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
-     SELECT gen_random_uuid(), 0, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
+     SELECT gen_random_uuid(), 0, ${start}, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
   )
 }
 
