@@ -1,4 +1,5 @@
 import { foundAt } from './found-at.ts'
+import { oneOf } from './one-of.ts'
 import { lanes, policyCode } from './state-codes.ts'
 
 /**
@@ -90,7 +91,7 @@ BEGIN
     UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at,
         next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1
       FROM ${rowsOf(startColumns)}
-      WHERE h.id = w.job AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
+      WHERE h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
@@ -119,11 +120,11 @@ DECLARE
 BEGIN
   WITH freed AS (
     UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1
-      FROM ${rowsOf(endColumns)} WHERE h.id = w.job AND h.queued = 0
+      FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0
       RETURNING w.*
   ), gone AS (
     DELETE FROM ${schema}.live l USING freed f
-      WHERE l.id = f.id AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
+      WHERE l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
         AND l.sequence < f.sequence AND l.cancel IS NULL
       RETURNING l.id, l.job, l.scheduled_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place

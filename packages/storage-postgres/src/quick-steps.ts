@@ -55,7 +55,12 @@ export class QuickSteps {
     }
     return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
       const [jobs, ids, scheduled, next] = [new Column(), new Column(), new Column(), new Column()]
-      const [versions, timeouts, details, runs] = [new Column(), new Column(), new Column(separator), new Column(separator)]
+      const [versions, timeouts, details, runs] = [
+        new Column(),
+        new Column(),
+        new Column(separator),
+        new Column(separator),
+      ]
       for (const slot of slots) {
         jobs.add(uuidOf(slot.jobId))
         ids.add(uuidOf(slot.id))

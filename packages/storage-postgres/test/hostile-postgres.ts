@@ -17,12 +17,7 @@ interface Breaking {
 const rollback = 'a rollback'
 
 /** After these a connection is as good as before once it has rolled back: a user's pool hands it out again. */
-const mild: readonly string[] = [
-  'an error of the server',
-  'a statement timeout',
-  'an answer that gets lost',
-  rollback,
-]
+const mild: readonly string[] = ['an error of the server', 'a statement timeout', 'an answer that gets lost', rollback]
 
 const injected = () => new Error('injected')
 
