@@ -8,6 +8,8 @@ import {
   overlapRuleOf,
   type PauseEnd,
   type PauseRecord,
+  readStartNumbers,
+  startNumbersOf,
   type ScheduleSegment,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
@@ -29,7 +31,7 @@ export interface Head extends LedgerHead {
 }
 
 /** Bits of `heads.flags`. */
-const headFlags = { deleted: 1 } as const
+const headFlags = { deleted: 1, hasStartRate: 2 } as const
 
 /** In `heads.paused_until`: until it is resumed. */
 const forEver = 9e15
@@ -53,6 +55,7 @@ type HeadRow = readonly [
   pending: number,
   delayed: number,
   queued: number,
+  starts: string | null,
 ]
 
 /** A stored job with its row. */
@@ -83,6 +86,7 @@ type JobRow = readonly [
   nextAt: number | null,
   pruneFloor: number | null,
   cancelsBelow: number | null,
+  starts: string | null,
   definition: string,
 ]
 
@@ -165,13 +169,14 @@ export class JobTable {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
     const [, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, ...rest] = found
-    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
+    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued, numbers] = rest
+    const { startRate, ...starts } = readStarts(numbers)
     return {
       row,
       id,
       paused: until === null ? null : until === forEver ? isEndless : { until },
       deletedAt: (flags & headFlags.deleted) === 0 ? null : 0,
-      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency),
+      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
       handlerKey: this.#names.handlerOf(handler),
       version,
       watermark,
@@ -180,6 +185,7 @@ export class JobTable {
       excludedUntil,
       requestedUntil,
       cancelsBelow,
+      ...starts,
       waiting: { pending, delayed, queued },
     }
   }
@@ -218,6 +224,10 @@ export class JobTable {
 
   endCancel(row: number): void {
     this.#statements.endCancel.run(row)
+  }
+
+  noteStarts(head: Head): void {
+    this.#statements.noteStarts.run(printStarts(head), head.row)
   }
 
   raisePruneFloor(row: number, floor: number): void {
@@ -284,8 +294,10 @@ export class JobTable {
       nextAt,
       pruneFloor,
       cancelsBelow,
+      starts,
       definition,
     ] = rest
+    const { startRate, ...others } = readStarts(starts)
     return {
       id: jobOfKey(key),
       name,
@@ -295,13 +307,14 @@ export class JobTable {
       lineage: JSON.parse(lineage) as string[],
       definition: JSON.parse(definition) as JsonObject,
       handlerKey: this.#names.handlerOf(handler),
-      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency),
+      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
       timeline: JSON.parse(timeline) as ScheduleSegment[],
       watermark,
       nextAt,
       pruneFloor,
       paused: paused === null ? null : (JSON.parse(paused) as PauseRecord),
       cancelsBelow,
+      ...others,
       createdAt,
       changedAt,
       deletedAt,
@@ -348,6 +361,7 @@ export class JobTable {
       job.pruneFloor,
       job.nextAt,
       key,
+      printStarts(job),
     )
     this.#insertVersion(row, version)
     // Of many that are added, few are asked for soon: the row of one is remembered when it is.
@@ -381,6 +395,7 @@ export class JobTable {
       job.pruneFloor,
       job.nextAt,
       job.cancelsBelow,
+      printStarts(job),
       row,
     )
     if (version === null) return
@@ -438,8 +453,17 @@ function keyAfter(id: JobId | null): Buffer {
   return id === null ? lastKey : keyOfJob(id)
 }
 
-function flagsOf(job: JobRecord): number {
-  return job.deletedAt === null ? 0 : headFlags.deleted
+function flagsOf({ deletedAt, overlap }: JobRecord): number {
+  return (deletedAt === null ? 0 : headFlags.deleted) | (overlap.startRate === undefined ? 0 : headFlags.hasStartRate)
+}
+
+function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
+  const numbers = startNumbersOf(head)
+  return numbers === null ? null : JSON.stringify(numbers)
+}
+
+function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
+  return readStartNumbers(text === null ? null : (JSON.parse(text) as number[]))
 }
 
 function pauseEndOf({ paused }: JobRecord): number | null {
@@ -452,7 +476,7 @@ function printPause(paused: PauseRecord | null): string | null {
 
 const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
   j.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
-  v.definition`
+  h.starts, v.definition`
 const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
 
@@ -463,7 +487,7 @@ function prepareStatements(database: NamedTables) {
     readHead: database
       .prepare(
         `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, delayed, queued FROM {heads} WHERE row = ?`,
+           requested_until, cancels_below, pending, delayed, queued, starts FROM {heads} WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare(
@@ -489,6 +513,7 @@ function prepareStatements(database: NamedTables) {
       )
       .pluck(),
     endCancel: database.prepare('UPDATE {heads} SET cancels_below = NULL WHERE row = ?'),
+    noteStarts: database.prepare('UPDATE {heads} SET starts = ? WHERE row = ?'),
     raisePruneFloor: database.prepare(
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
@@ -527,7 +552,7 @@ function prepareStatements(database: NamedTables) {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?, ?)',
     ),
     insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
@@ -536,7 +561,7 @@ function prepareStatements(database: NamedTables) {
     ),
     updateHead: database.prepare(
       `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, max_concurrency = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
+         prune_floor = ?, due_at = ?, cancels_below = ?, starts = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
     tombstones: database.prepare('SELECT row, key FROM {jobs} WHERE deleted_at < ? ORDER BY key'),
