@@ -66,6 +66,7 @@ describe('job', () => {
       overlapPolicy      queue
       maxQueued          1000
       maxConcurrency     1
+      startRate          30 in 1 min
       recoveryStrategy   {"type":"execute_last"}
       misfireThreshold   1 min
       onInterrupted      retry
