@@ -85,7 +85,7 @@ const guards: Readonly<Record<string, Guard>> = {
     },
   },
   'an end that does not look whom it wakes': {
-    guard: ['WHERE h.id = w.job AND h.queued = 0', 'WHERE h.id = w.job'],
+    guard: [' AND h.queued = 0', ''],
     async isBroken(place) {
       await begun(place)
       const { schema, id } = place
@@ -140,7 +140,7 @@ const guards: Readonly<Record<string, Guard>> = {
     },
   },
   'a step without the revision of the head': {
-    guard: ['ON h.id = g.id AND h.revision = g.revision', 'ON h.id = g.id'],
+    guard: ['AND h.revision = g.revision ORDER', 'ORDER'],
     async isBroken(place) {
       await begun(place)
       const { schema } = place
@@ -155,8 +155,8 @@ const guards: Readonly<Record<string, Guard>> = {
   },
   'a step that does not look at the sequence again': {
     guard: [
-      'AND l.id = w.id AND l.sequence = w.was;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
-      'AND l.id = w.id;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+      'AND l.sequence = w.was;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+      ';\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
     ],
     async isBroken(place) {
       await begun(place)
