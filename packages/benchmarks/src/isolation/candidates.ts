@@ -81,7 +81,8 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady(), worker.waitUntilReady()])
   return {
     async attempt() {
-      const job = await queue.add('work', {}, { removeOnComplete: true, removeOnFail: true })
+      // Whoever waits for one may look at it when it has ended already.
+      const job = await queue.add('work', {}, { removeOnComplete: 100, removeOnFail: 100 })
       await job.waitUntilFinished(events)
     },
     async stop() {
