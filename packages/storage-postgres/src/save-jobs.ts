@@ -48,8 +48,8 @@ export async function saveJobs(session: Session, schema: string, writes: readonl
 async function insertJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const heads = headColumns(writes)
   const rows = await session.query(
-    `INSERT INTO ${schema}.heads (${namesOf(heads)}, revision, pending, delayed, queued, running)
-     SELECT ${namesOf(heads)}, 0, 0, 0, 0, 0 FROM ${rowsOf(heads)} ORDER BY id ON CONFLICT DO NOTHING RETURNING id`,
+    `INSERT INTO ${schema}.heads (${namesOf(heads)}, top, found_at, revision, pending, delayed, queued, running)
+     SELECT ${namesOf(heads)}, watermark, next_at, 0, 0, 0, 0, 0 FROM ${rowsOf(heads)} ORDER BY id ON CONFLICT DO NOTHING RETURNING id`,
     valuesOf(heads),
   )
   if (rows.length < writes.length) throw new JobAppeared()

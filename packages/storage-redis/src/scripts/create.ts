@@ -249,7 +249,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
 end
 
 -- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
-local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
+local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
 local function listOf(lists, key)
@@ -274,7 +274,8 @@ local function storeRequested()
   for key, members in pairs(requested.live) do callWith('ZADD', key, members) end
   callWith('ZADD', pendingKey, requested.pending)
   callWith('ZADD', ready, requested.ready)
-  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
+  callWith('ZADD', future, requested.future)
+  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
   hasRequested = false
 end
 
@@ -296,16 +297,16 @@ local function readPresent()
   end
 end
 
--- The ordinary request, that starts at once or waits for a node: the same as below, without the detours. Returns its
--- letter; false for any other.
+-- The ordinary request, that starts at once or waits, for a node or for the end of a pause: the same as below, without
+-- the detours. Returns its letter; false for any other.
 local function takeRequest(index, isStartable, scheduledAt, version, deadline, text)
   local id, job = ids[index], jobs[index]
   if taken[id] then return false end
   if known[job] == nil and headTexts[index] then known[job] = parseHead(headTexts[index]) end
   local h = headOf(job)
   if not h or h.deletedAt ~= never or version ~= h.version or scheduledAt <= h.floor or h.cancelsBelow > 0
-    or h.startLimit > 0
-    or (h.policy ~= allow and activeCount(h) > 0) or now < h.pausedUntil then
+    or h.startLimit > 0 or (h.policy ~= allow and activeCount(h) > 0)
+    or (isStartable and now < h.pausedUntil) then
     return false
   end
   ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
@@ -324,8 +325,12 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   end
   h.pending = h.pending + 1
   append(requested.pending, scheduledAt, member)
-  append(requested.ready, scheduledAt, member)
-  due = true
+  if now < h.pausedUntil then
+    append(requested.future, h.pausedUntil, member)
+  else
+    append(requested.ready, scheduledAt, member)
+  end
+  if h.pausedUntil < never then due = true end
   return 'w'
 end
 
