@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  changesStartRate,
+  nextStartAt,
+  type OverlapRule,
+  overlapRuleOf,
+  readStartNumbers,
+  startNumbersOf,
+  startsAfter,
+} from '../src/storage/index.ts'
+
+function rated(limit: number, intervalMs: number): { readonly overlap: OverlapRule } {
+  return { overlap: overlapRuleOf('queue', 10, 5, { limit, intervalMs }) }
+}
+
+const plain = { overlap: overlapRuleOf('queue', 10, 5) }
+
+describe('a start rate', () => {
+  it('allows a start once the one so many before it lies an interval back', () => {
+    const job = rated(2, 60)
+    expect(nextStartAt(job)).toBe(Number.NEGATIVE_INFINITY)
+    expect(nextStartAt({ ...job, starts: [100] })).toBe(Number.NEGATIVE_INFINITY)
+    expect(nextStartAt({ ...job, starts: [100, 130] })).toBe(160)
+    expect(nextStartAt({ ...rated(1, 60), starts: [100, 130] })).toBe(190)
+  })
+
+  it('is none where the job has none, whatever started', () => {
+    expect(nextStartAt({ ...plain, starts: [100, 130] })).toBe(Number.NEGATIVE_INFINITY)
+  })
+
+  it('keeps as many starts as it looks at', () => {
+    expect(startsAfter(rated(2, 60), 100)).toEqual([100])
+    expect(startsAfter({ ...rated(2, 60), starts: [100, 130] }, 160)).toEqual([130, 160])
+  })
+
+  it('lets no more start within an interval, wherever it begins and whatever the clocks of those who start', () => {
+    const clocks = fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 200 })
+    const world = fc.record({
+      limit: fc.integer({ min: 1, max: 5 }),
+      intervalMs: fc.integer({ min: 1, max: 100 }),
+      clocks,
+    })
+    fc.assert(
+      fc.property(world, ({ limit, intervalMs, clocks: nows }) => {
+        const job = rated(limit, intervalMs)
+        let starts: readonly number[] = []
+        const all: number[] = []
+        for (const now of nows) {
+          if (nextStartAt({ ...job, starts }) > now) continue
+          starts = startsAfter({ ...job, starts }, now)
+          all.push(now)
+        }
+        all.sort((one, other) => one - other)
+        for (const [index, at] of all.entries()) {
+          const beyond = all[index + limit]
+          if (beyond !== undefined) expect(beyond - at).toBeGreaterThanOrEqual(intervalMs)
+        }
+      }),
+    )
+  })
+
+  it('lets as many start as it says, where one clock asks again and again', () => {
+    const job = rated(3, 100)
+    let starts: readonly number[] = []
+    let count = 0
+    for (let now = 0; now < 1000; now++) {
+      if (nextStartAt({ ...job, starts }) > now) continue
+      starts = startsAfter({ ...job, starts }, now)
+      count++
+    }
+    expect(count).toBe(30)
+  })
+
+  it('is another one when either number is, or when it comes or goes', () => {
+    expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
+    expect(changesStartRate(plain, plain)).toBe(false)
+    for (const other of [rated(3, 60), rated(2, 61), plain]) {
+      expect(changesStartRate(rated(2, 60), other)).toBe(true)
+      expect(changesStartRate(other, rated(2, 60))).toBe(true)
+    }
+  })
+
+  it('is read back from the numbers that it is kept as', () => {
+    const head = { ...rated(2, 60), starts: [100, 130] }
+    expect(readStartNumbers(startNumbersOf(head))).toEqual({
+      startRate: { limit: 2, intervalMs: 60 },
+      starts: [100, 130],
+    })
+    expect(readStartNumbers(startNumbersOf(rated(2, 60)))).toEqual({ startRate: { limit: 2, intervalMs: 60 } })
+    expect(readStartNumbers(startNumbersOf(plain))).toEqual({ startRate: null })
+  })
+})
