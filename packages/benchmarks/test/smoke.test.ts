@@ -102,6 +102,7 @@ const runs: readonly Run[] = [
       'Redis, first node killed',
       'SQLite, first node killed',
       'jobistemer, a fresh thread',
+      'jobistemer, a fresh process, 8 MB in the node',
       'jobistemer, a pool, process',
       'piscina, alone',
       'BullMQ, process, kept',

@@ -24,6 +24,31 @@ function lossyWorld() {
   return { world, losing, lines, loud, start }
 }
 
+const forgotten =
+  'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone'
+
+describe('a storage that loses its last moments', () => {
+  it('has the slots of them run again, and is told of once', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const other = noting(world, 'other')
+    const scheduler = await start({ jobs: [job, other.job] })
+    await world.clock.advanceTo(at(15))
+    losing.fallBehind()
+    await world.clock.advanceTo(at(35))
+    losing.failOver()
+    await world.clock.advanceTo(at(65))
+    expect(ran.slice(0, 3)).toEqual([10, 20, 30])
+    // Both that were forgotten are there again, and have run when it was noticed.
+    expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
+    const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
+    for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
+    expect(loud()).toEqual([
+      { level: 'error', message: forgotten, jobs: ['tick', 'other'], count: 2, since: new Date(at(10)) },
+    ])
+  })
+})
+
 describe('a storage that loses everything', () => {
   it('gets the jobs of a node back within a definition interval, and their schedule goes on from now', async () => {
     const { world, losing, start, loud } = lossyWorld()

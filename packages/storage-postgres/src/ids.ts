@@ -1,10 +1,11 @@
 import { type JobId, JobistemerError, type OccurrenceId } from '@jobistemer/core'
 
-const uuid = /^(?:job|occ)_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/
+const idForm = /^(?:job|occ)_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const prefixLength = 4
 
 /** The UUID of an id; `null` for an id of another form, under which nothing is stored. */
 export function uuidOrNull(id: JobId | OccurrenceId): string | null {
-  return uuid.exec(id)?.[1] ?? null
+  return idForm.test(id) ? id.slice(prefixLength) : null
 }
 
 /** The UUID of an id that is to be stored. @throws JobistemerError `STORAGE_REFUSED` */

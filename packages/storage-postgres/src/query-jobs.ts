@@ -1,9 +1,10 @@
 import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { foundAheadMs } from './found-at.ts'
 import { uuidOrNull } from './ids.ts'
 import { readJob, selectJobs } from './job-row.ts'
 import { printPlace, readPlace } from './places.ts'
 import { cursorError } from './postgres-errors.ts'
-import { plainArray, type Session, type SqlValue } from './sql.ts'
+import { numberOf, plainArray, type Session, type SqlValue } from './sql.ts'
 import { storeText } from './stored-text.ts'
 
 /** A page of jobs. */
@@ -30,6 +31,7 @@ async function listById(session: Session, schema: string, query: JobQuery): Prom
   return pageOf(rows.map(readJob), limit, ({ id }) => id)
 }
 
+/** In the order of the index: instants that lie closer together than {@link foundAheadMs} may come in another order. */
 async function listDue(
   session: Session,
   schema: string,
@@ -38,21 +40,24 @@ async function listDue(
 ): Promise<Page<JobRecord>> {
   const values: SqlValue[] = [String(limit + 1), String(upTo)]
   const value = (one: SqlValue) => `$${values.push(one)}::text`
-  const conditions = ['h.next_at IS NOT NULL', 'h.next_at <= $2::text::bigint', 'h.deleted_at IS NULL']
+  const conditions = ['h.found_at <= $2::text::bigint', 'h.next_at <= $2::text::bigint', 'h.deleted_at IS NULL']
   if (cursor !== null) {
     const { at, uuid } = readPlace(cursor)
-    conditions.push(`(h.next_at, h.id) > (${value(String(at))}::bigint, ${value(uuid)}::uuid)`)
-  } else if (after !== undefined && Number.isFinite(after)) {
+    conditions.push(`(h.found_at, h.id) > (${value(String(at))}::bigint, ${value(uuid)}::uuid)`)
+  }
+  if (after !== undefined && Number.isFinite(after)) {
     conditions.push(`h.next_at > ${value(String(after))}::bigint`)
+    if (cursor === null) conditions.push(`h.found_at > ${value(String(after - foundAheadMs))}::bigint`)
   }
   if (shards !== undefined) {
     conditions.push(`get_byte(uuid_send(h.id), 0) = ANY (${value(plainArray(shards))}::integer[])`)
   }
   const rows = await session.query(
-    `${selectJobs(schema)} WHERE ${conditions.join(' AND ')} ORDER BY h.next_at, h.id LIMIT $1::text::bigint`,
+    `${selectJobs(schema)} WHERE ${conditions.join(' AND ')} ORDER BY h.found_at, h.id LIMIT $1::text::bigint`,
     values,
   )
-  return pageOf(rows.map(readJob), limit, ({ nextAt, id }) => printPlace(nextAt as number, id))
+  const last = rows[limit - 1]
+  return pageOf(rows.map(readJob), limit, ({ id }) => printPlace(numberOf(last?.found_at), id))
 }
 
 function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {

@@ -1,4 +1,12 @@
+import { foundAt } from './found-at.ts'
+import { oneOf } from './one-of.ts'
 import { lanes, policyCode } from './state-codes.ts'
+
+/**
+ * For so long an end waits for a job, or for an occurrence that a transaction of a user's holds: longer than a flush of the
+ * disk takes. Then it gives all of its jobs up, and the rules wait.
+ */
+const heldMs = 200
 
 /** Slots that start: the columns of {@link startFunction}, with their types. */
 export const startColumns = [
@@ -8,8 +16,8 @@ export const startColumns = [
   ['next_at', 'bigint'],
   ['job_version', 'integer'],
   ['timeout', 'bigint'],
-  ['details', 'text'],
-  ['runs', 'text'],
+  ['details', 'json'],
+  ['runs', 'json'],
 ] as const
 
 /** Ends: the columns of {@link endFunction}, with their types. */
@@ -20,8 +28,19 @@ export const endColumns = [
   ['sequence', 'integer'],
   ['state', 'smallint'],
   ['reason', 'text'],
-  ['runs', 'text'],
+  ['runs', 'json'],
 ] as const
+
+/** Stands between texts of JSON, which have no such character: to read an array with quotes in its texts takes longer. */
+export const separator = '\u001f'
+
+/** Stands for no text. */
+export const absent = '\u001e'
+
+/** The type of the parameter that brings a column. */
+export function parameterType(type: string): string {
+  return type === 'json' ? 'text' : `${type}[]`
+}
 
 /** What all functions have alike. */
 export interface FunctionText {
@@ -36,18 +55,22 @@ export interface FunctionText {
 
 type Columns = readonly (readonly [name: string, type: string])[]
 
-const parametersOf = (columns: Columns) => columns.map(([name, type]) => `p_${name} ${type}[]`).join(', ')
+const parametersOf = (columns: Columns) => columns.map(([name, type]) => `p_${name} ${parameterType(type)}`).join(', ')
+const arrayOf = ([name, type]: Columns[number]) => {
+  return type === 'json' ? `string_to_array(p_${name}, '${separator}', '${absent}')` : `p_${name}`
+}
 const namesOf = (columns: Columns) => columns.map(([name]) => name).join(', ')
 const rowsOf = (columns: Columns) =>
-  `unnest(${columns.map(([name]) => `p_${name}`).join(', ')}) WITH ORDINALITY w (${namesOf(columns)}, place)`
+  `unnest(${columns.map(arrayOf).join(', ')}) WITH ORDINALITY w (${namesOf(columns)}, place)`
 
 /**
  * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes nobody. Their
- * conditions say what the rules of core say, of one moment; what is not so is left alone, and its places are answered for
- * the rules to decide. Each names a job once at most, in the order of their ids: the order in which heads are locked.
+ * conditions say what the rules of core say; what is not so is left alone, and its places are answered for the rules to
+ * decide. Each names a job once at most, in the order of their ids: the order in which heads are locked.
  *
- * A head is looked at twice: as of the moment of the statement, together with the occurrences, and once it is locked. If
- * its revision is the same then, nothing of the job has changed between. An equality would make the planner look for
+ * A condition on a row holds for it as it is once it is locked. So a start looks at the head alone: no record of a slot
+ * lies behind its `top`. An end looks at the head, and then at the occurrence; where that is another than it has to be,
+ * all of the call is left to the rules, and so it is where somebody holds it. An equality would make the planner look for
  * occurrences by their state, and for heads by their instant. See docs/decisions/0001-layout.md.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
@@ -65,17 +88,16 @@ BEGIN
     SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   END IF;
   WITH moved AS (
-    UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = greatest(h.watermark, w.scheduled_at),
-        next_at = w.next_at, running = h.running + 1
-      FROM ${rowsOf(startColumns)} JOIN ${schema}.heads s ON s.id = w.job
-      WHERE h.id = w.job AND h.revision = s.revision
-        AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.version = w.job_version AND h.deleted_at IS NULL
+    UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at,
+        next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1
+      FROM ${rowsOf(startColumns)}
+      WHERE h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
+        AND h.version = w.job_version AND h.deleted_at IS NULL
+        AND h.starts IS NULL
         AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
         AND (h.policy = ${policyCode('allow')}
           OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))
-        AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.id = w.id)
-        AND NOT EXISTS (SELECT FROM ${schema}.history y WHERE y.id = w.id)
       RETURNING w.*
   ), started AS (
     INSERT INTO ${schema}.live (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
@@ -92,32 +114,32 @@ BEGIN
 END ${quote};
 
 CREATE FUNCTION ${schema}.end_step(${parametersOf(endColumns)}, p_now bigint)
-RETURNS bigint[] LANGUAGE plpgsql ${settings} AS ${quote}
+RETURNS bigint[] LANGUAGE plpgsql ${settings} SET lock_timeout = ${heldMs} AS ${quote}
 DECLARE
   v_ended bigint[];
-  v_gone bigint;
+  v_freed bigint;
 BEGIN
   WITH freed AS (
     UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1
-      FROM ${rowsOf(endColumns)} JOIN ${schema}.heads s ON s.id = w.job JOIN ${schema}.live l ON l.id = w.id
-      WHERE h.id = w.job AND h.revision = s.revision AND h.queued = 0
-        AND l.job = w.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = w.token AND l.sequence < w.sequence
-        AND l.cancel IS NULL
+      FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0
       RETURNING w.*
   ), gone AS (
-    DELETE FROM ${schema}.live l USING freed f WHERE l.id = f.id AND l.sequence < f.sequence
+    DELETE FROM ${schema}.live l USING freed f
+      WHERE l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
+        AND l.sequence < f.sequence AND l.cancel IS NULL
       RETURNING l.id, l.job, l.scheduled_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
-        l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs
+        l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
   ), kept AS (
     INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at)
-      SELECT g.*, p_now FROM gone g
+      SELECT g.id, g.job, g.scheduled_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
+        g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM gone g
   )
-  SELECT array_agg(f.place), (SELECT count(*) FROM gone) INTO v_ended, v_gone FROM freed f;
+  SELECT array_agg(g.place), (SELECT count(*) FROM freed) INTO v_ended, v_freed FROM gone g;
+  IF v_freed > coalesce(cardinality(v_ended), 0) THEN
+    RAISE EXCEPTION 'an occurrence is another than it has to be' USING ERRCODE = 'serialization_failure';
+  END IF;
   IF v_ended IS NOT NULL THEN
-    IF v_gone < cardinality(v_ended) THEN
-      RAISE EXCEPTION 'an occurrence has changed meanwhile' USING ERRCODE = 'serialization_failure';
-    END IF;
     UPDATE ${schema}.live_sums s SET running = s.running - cardinality(v_ended) WHERE s.slot = pg_backend_pid() % ${sumRows};
   END IF;
   RETURN ${restOf('v_ended')};

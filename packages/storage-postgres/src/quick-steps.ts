@@ -2,12 +2,12 @@ import type { CreateAnswer, CreateItem, CreateSlot, Owner, SettleAnswer, SettleI
 import type { Database } from './database.ts'
 import { uuidOf } from './ids.ts'
 import { printDetails } from './occurrence-row.ts'
-import { isContention } from './postgres-errors.ts'
-import { endColumns, startColumns } from './quick-functions.ts'
+import { isContention, isHeld } from './postgres-errors.ts'
+import { absent, endColumns, parameterType, separator, startColumns } from './quick-functions.ts'
 import { printRuns } from './runs-text.ts'
-import { plainArray, type SqlValue, textArray } from './sql.ts'
+import { quoteText, type SqlValue } from './sql.ts'
 import { stateCode } from './state-codes.ts'
-import { storeText, storeTextOrNull } from './stored-text.ts'
+import { storeText } from './stored-text.ts'
 
 const none: readonly never[] = Object.freeze([])
 
@@ -41,9 +41,9 @@ export class QuickSteps {
 
   constructor(database: Database, schema: string) {
     this.#database = database
-    const start = [...startColumns.map(([, type]) => `${type}[]`), 'bigint', 'text', 'text']
+    const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text']
     this.#start = callOf(`${schema}.start_step`, start)
-    this.#end = callOf(`${schema}.end_step`, [...endColumns.map(([, type]) => `${type}[]`), 'bigint'])
+    this.#end = callOf(`${schema}.end_step`, [...endColumns.map(([, type]) => parameterType(type)), 'bigint'])
   }
 
   async creates(
@@ -54,22 +54,26 @@ export class QuickSteps {
       return item.kind === 'slot' && item.runs !== null && item.scheduledAt <= now
     }
     return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
-      const columns = [
-        plainArray(slots.map(({ jobId }) => uuidOf(jobId))),
-        plainArray(slots.map(({ id }) => uuidOf(id))),
-        plainArray(slots.map(({ scheduledAt }) => scheduledAt)),
-        plainArray(slots.map(({ nextAt }) => nextAt)),
-        plainArray(slots.map(({ jobVersion }) => jobVersion)),
-        plainArray(slots.map(({ executionTimeoutMs }) => executionTimeoutMs)),
-        textArray(slots.map(({ details }) => printDetails(details))),
-        textArray(slots.map(({ runs, scheduledAt }) => printRuns(runs ?? none, scheduledAt))),
+      const [jobs, ids, scheduled, next] = [new Column(), new Column(), new Column(), new Column()]
+      const [versions, timeouts, details, runs] = [
+        new Column(),
+        new Column(),
+        new Column(separator),
+        new Column(separator),
       ]
-      return await this.#call(this.#start, [
-        ...columns,
-        String(now),
-        storeText(owner.node),
-        storeText(owner.incarnation),
-      ])
+      for (const slot of slots) {
+        jobs.add(uuidOf(slot.jobId))
+        ids.add(uuidOf(slot.id))
+        scheduled.add(slot.scheduledAt)
+        next.add(slot.nextAt ?? 'NULL')
+        versions.add(slot.jobVersion)
+        timeouts.add(slot.executionTimeoutMs)
+        details.add(printDetails(slot.details) ?? absent)
+        runs.add(printRuns(slot.runs ?? none, slot.scheduledAt) ?? absent)
+      }
+      const arrays = [jobs, ids, scheduled, next, versions, timeouts].map((column) => `{${column.text}}`)
+      const [node, incarnation] = [storeText(owner.node), storeText(owner.incarnation)]
+      return await this.#call(this.#start, [...arrays, details.text, runs.text, String(now), node, incarnation])
     })
   }
 
@@ -78,16 +82,20 @@ export class QuickSteps {
       return item.change.kind === 'finish' && item.upToSequence === undefined
     }
     return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
-      const columns = [
-        plainArray(ends.map(({ jobId }) => uuidOf(jobId))),
-        plainArray(ends.map(({ id }) => uuidOf(id))),
-        plainArray(ends.map(({ token }) => token)),
-        plainArray(ends.map(({ sequence }) => sequence)),
-        plainArray(ends.map(({ change }) => stateCode(change.state))),
-        textArray(ends.map(({ change }) => storeTextOrNull(change.reason))),
-        textArray(ends.map(({ runs, scheduledAt }) => printRuns(runs, scheduledAt))),
-      ]
-      return await this.#call(this.#end, [...columns, String(now)])
+      const [jobs, ids, tokens, sequences] = [new Column(), new Column(), new Column(), new Column()]
+      const [states, reasons, runs] = [new Column(), new Column(), new Column(separator)]
+      for (const end of ends) {
+        jobs.add(uuidOf(end.jobId))
+        ids.add(uuidOf(end.id))
+        tokens.add(end.token)
+        sequences.add(end.sequence)
+        states.add(stateCode(end.change.state))
+        const { reason } = end.change
+        reasons.add(reason === null ? 'NULL' : quoteText(storeText(reason)))
+        runs.add(printRuns(end.runs, end.scheduledAt) ?? absent)
+      }
+      const arrays = [jobs, ids, tokens, sequences, states, reasons].map((column) => `{${column.text}}`)
+      return await this.#call(this.#end, [...arrays, runs.text, String(now)])
     })
   }
 
@@ -100,15 +108,26 @@ export class QuickSteps {
   ): Promise<readonly (Answer | null)[]> {
     const answers = new Array<Answer | null>(items.length).fill(null)
     if (usefulness.isDoubtful()) return answers
-    const chosen: { readonly item: Ordinary; readonly index: number }[] = []
-    for (const [index, item] of items.entries()) if (isOrdinary(item)) chosen.push({ item, index })
+    const chosen: Ordinary[] = []
+    const places: number[] = []
+    let isSorted = true
+    for (const [index, item] of items.entries()) {
+      if (!isOrdinary(item)) continue
+      const last = chosen.at(-1)
+      isSorted &&= last === undefined || last.jobId < item.jobId
+      chosen.push(item)
+      places.push(index)
+    }
     if (chosen.length === 0) return answers
-    chosen.sort(({ item: left }, { item: right }) => (left.jobId < right.jobId ? -1 : 1))
-    const left = await call(chosen.map(({ item }) => item))
+    if (!isSorted) {
+      places.sort((left, right) => ((items[left] as Item).jobId < (items[right] as Item).jobId ? -1 : 1))
+      for (const [place, index] of places.entries()) chosen[place] = items[index] as Ordinary
+    }
+    const left = await call(chosen)
     usefulness.note(chosen.length, left?.length ?? chosen.length)
     if (left === null) return answers
-    for (const { index } of chosen) answers[index] = done
-    for (const place of left) answers[(chosen[place - 1] as { readonly index: number }).index] = null
+    for (const index of places) answers[index] = done
+    for (const place of left) answers[places[place - 1] as number] = null
     return answers
   }
 
@@ -120,7 +139,7 @@ export class QuickSteps {
       return left === '{}' ? none : left.slice(1, -1).split(',').map(Number)
     } catch (error) {
       // Others have come between.
-      if (isContention(error)) return null
+      if (isContention(error) || isHeld(error)) return null
       throw error
     }
   }
@@ -136,6 +155,20 @@ class Usefulness {
 
   note(asked: number, left: number): void {
     if (left * 2 > asked) this.#skips = pause
+  }
+}
+
+/** The values of a column, one behind the other. */
+class Column {
+  text = ''
+  readonly #between: string
+
+  constructor(between = ',') {
+    this.#between = between
+  }
+
+  add(value: string | number): void {
+    this.text = this.text === '' ? `${value}` : this.text + this.#between + value
   }
 }
 

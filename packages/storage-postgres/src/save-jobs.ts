@@ -1,6 +1,7 @@
 import type { JobRecord, JobWrite } from '@jobistemer/core/storage'
 import { pausedUntil } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
+import { printStarts } from './job-row.ts'
 import { forEver } from './schema.ts'
 import { plainArray, type Session, textArray } from './sql.ts'
 import { lanes, policyCode } from './state-codes.ts'
@@ -47,8 +48,8 @@ export async function saveJobs(session: Session, schema: string, writes: readonl
 async function insertJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const heads = headColumns(writes)
   const rows = await session.query(
-    `INSERT INTO ${schema}.heads (${namesOf(heads)}, revision, pending, delayed, queued, running)
-     SELECT ${namesOf(heads)}, 0, 0, 0, 0, 0 FROM ${rowsOf(heads)} ORDER BY id ON CONFLICT DO NOTHING RETURNING id`,
+    `INSERT INTO ${schema}.heads (${namesOf(heads)}, top, found_at, revision, pending, delayed, queued, running)
+     SELECT ${namesOf(heads)}, watermark, next_at, 0, 0, 0, 0, 0 FROM ${rowsOf(heads)} ORDER BY id ON CONFLICT DO NOTHING RETURNING id`,
     valuesOf(heads),
   )
   if (rows.length < writes.length) throw new JobAppeared()
@@ -104,6 +105,7 @@ function headColumns(writes: readonly JobWrite[]): readonly Column[] {
     ['max_concurrency', 'integer', plainArray(heads.map(({ overlap }) => overlap.maxConcurrency ?? 1))],
     ['version', 'integer', plainArray(heads.map(({ version }) => version))],
     ['cancels_below', 'integer', plainArray(heads.map(({ cancelsBelow }) => cancelsBelow))],
+    ['starts', 'text', textArray(heads.map(printStarts))],
     ['policy', 'smallint', plainArray(heads.map(({ overlap }) => policyCode(overlap.policy)))],
     ['handler_key', 'text', textArray(heads.map(({ handlerKey }) => storeText(handlerKey)))],
   ]

@@ -45,7 +45,9 @@ CREATE TABLE ${schema}.heads (
   id uuid PRIMARY KEY,
   revision bigint NOT NULL,
   watermark bigint NOT NULL,
+  top bigint NOT NULL,
   next_at bigint,
+  found_at bigint,
   prune_floor bigint,
   paused_until bigint,
   deleted_at bigint,
@@ -53,6 +55,7 @@ CREATE TABLE ${schema}.heads (
   max_concurrency integer NOT NULL DEFAULT 1,
   version integer NOT NULL,
   cancels_below integer,
+  starts text COLLATE "C",
   pending integer NOT NULL,
   delayed integer NOT NULL,
   queued integer NOT NULL,
@@ -60,7 +63,7 @@ CREATE TABLE ${schema}.heads (
   policy smallint NOT NULL,
   handler_key text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 50, ${shortLived});
-CREATE INDEX heads_due ON ${schema}.heads (next_at, id) WHERE next_at IS NOT NULL;
+CREATE INDEX heads_due ON ${schema}.heads (found_at, id) WHERE found_at IS NOT NULL;
 CREATE INDEX heads_queued ON ${schema}.heads (id) WHERE queued > 0;
 
 CREATE TABLE ${schema}.jobs (

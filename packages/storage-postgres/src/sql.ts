@@ -25,9 +25,14 @@ export function textArray(values: readonly (string | null)[]): string {
   for (let index = 0; index < values.length; index++) {
     const value = values[index] ?? null
     if (index > 0) text += ','
-    text += value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`
+    text += value === null ? 'NULL' : quoteText(value)
   }
   return `${text}}`
+}
+
+/** A text as it stands in an array. */
+export function quoteText(value: string): string {
+  return `"${value.replace(/["\\]/g, '\\$&')}"`
 }
 
 /** A number that a driver may have left as a text. */

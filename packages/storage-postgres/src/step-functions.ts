@@ -1,3 +1,5 @@
+import { foundAt } from './found-at.ts'
+import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
@@ -60,8 +62,10 @@ export const headParameters = [
   ['heads', 'uuid[]'],
   ['revisions', 'bigint[]'],
   ['watermarks', 'bigint[]'],
+  ['tops', 'bigint[]'],
   ['next', 'bigint[]'],
   ['cancels_below', 'integer[]'],
+  ['starts', 'text[]'],
   ['pending', 'integer[]'],
   ['delayed', 'integer[]'],
   ['queued', 'integer[]'],
@@ -81,8 +85,9 @@ export const otherParameters = [
 
 // The plans of these functions are made once for each connection, perhaps while all tables are empty: they must not go
 // by that. Parameters are arrays, so that one call writes a whole batch.
+// What a plan is thought to cost then is far too much, and would be compiled each time: that takes longer than to run it.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-  SET plan_cache_mode = force_generic_plan`
+  SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
 const apart: readonly string[] = ['claim_at', 'finished_at', 'was']
 const kept = writtenColumns.map(([name]) => name).filter((name) => !apart.includes(name))
@@ -113,7 +118,7 @@ export function stepFunctions(schema: string): string {
 CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean)
 RETURNS TABLE (
   job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
-  cancels_below integer, deleted_at bigint, policy smallint, max_queued bigint,
+  cancels_below integer, starts text, deleted_at bigint, policy smallint, max_queued bigint,
   max_concurrency integer, pending integer, delayed integer,
   queued integer, running integer, handler_key text,
   id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
@@ -127,13 +132,13 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT h.id, h.revision, h.version, h.watermark, h.next_at, h.prune_floor, h.paused_until,
-      h.cancels_below, h.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.pending, h.delayed,
+      h.cancels_below, h.starts, h.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.pending, h.delayed,
       h.queued, h.running, h.handler_key,
       o.id, o.scheduled_at, o.state, o.kind, o.token, o.sequence, o.rescues,
       o.job_version, w.node, w.incarnation, o.due_at, o.created_at, o.started_at,
       o.finished_at, o.timeout, o.reason, o.cancel, o.details, o.runs
     FROM unnest(p_jobs, p_ids) n (job, id)
-    JOIN ${schema}.heads h ON h.id = n.job
+    JOIN ${schema}.heads h ON h.id = ${oneOf('n.job')}
     LEFT JOIN LATERAL (
       SELECT NULL::bigint AS finished_at, owner, ${columns} FROM ${schema}.live l WHERE l.id = n.id
       UNION ALL
@@ -152,15 +157,15 @@ DECLARE
 BEGIN
   IF p_guards THEN
     PERFORM 1 FROM unnest(p_heads, p_revisions) g (id, revision)
-      JOIN ${schema}.heads h ON h.id = g.id AND h.revision = g.revision ORDER BY h.id FOR UPDATE OF h;
+      JOIN ${schema}.heads h ON h.id = ${oneOf('g.id')} AND h.revision = g.revision ORDER BY h.id FOR UPDATE OF h;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
   END IF;
-  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, next_at = w.next_at,
-      cancels_below = w.cancels_below, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
-    FROM unnest(p_heads, p_watermarks, p_next, p_cancels_below, p_pending, p_delayed, p_queued, p_running)
-      w (id, watermark, next_at, cancels_below, pending, delayed, queued, running)
-    WHERE h.id = w.id;
+  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
+      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below, starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
+    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued, p_running)
+      w (id, watermark, top, next_at, cancels_below, starts, pending, delayed, queued, running)
+    WHERE h.id = ${oneOf('w.id')};
   IF cardinality(p_nodes) > 0 THEN
     ${numberOwners}
     IF coalesce(cardinality(v_owners), 0) < cardinality(p_nodes) THEN
@@ -176,7 +181,7 @@ BEGIN
   END IF;
   IF ${ops.end} = ANY (p_ops) THEN
     DELETE FROM ${schema}.live l USING unnest(p_ops, p_id, p_was) w (op, id, was)
-      WHERE w.op = ${ops.end} AND l.id = w.id AND l.sequence = w.was;
+      WHERE w.op = ${ops.end} AND l.id = ${oneOf('w.id')} AND l.sequence = w.was;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     ${refuseUnless('end')}
   END IF;
@@ -190,7 +195,7 @@ BEGIN
   END IF;
   IF ${ops.change} = ANY (p_ops) THEN
     UPDATE ${schema}.live l SET (claim_at, ${columns}, owner) = (w.claim_at, ${values})
-      FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = w.id AND l.sequence = w.was;
+      FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = ${oneOf('w.id')} AND l.sequence = w.was;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     ${refuseUnless('change')}
   END IF;

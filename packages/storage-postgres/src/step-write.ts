@@ -1,7 +1,7 @@
 import type { JobWrite, LedgerEntry, LiveCounts, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
+import { isFinal, lastSlotOf } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
-import type { ReadJob } from './job-row.ts'
+import { printStarts, type ReadJob } from './job-row.ts'
 import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
 import { plainArray, type Session, type SqlValue, textArray } from './sql.ts'
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
@@ -55,8 +55,10 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): re
     plainArray(heads.map(({ id }) => uuidOf(id))),
     plainArray(writes.map(({ before }) => (before as ReadJob | null)?.revision ?? 0)),
     plainArray(heads.map(({ watermark }) => watermark)),
+    plainArray(writes.map(topOf)),
     plainArray(heads.map(({ nextAt }) => nextAt)),
     plainArray(heads.map(({ cancelsBelow }) => cancelsBelow)),
+    textArray(heads.map(printStarts)),
     plainArray(counts.map(({ pending }) => pending)),
     plainArray(counts.map(({ delayed }) => delayed)),
     plainArray(counts.map(({ queued }) => queued)),
@@ -66,6 +68,15 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): re
     String(sums.queued),
     String(sums.running),
   ]
+}
+
+/** The last slot of which the job may have a record, as far as this write goes: some lie ahead of the watermark. */
+function topOf({ after, occurrences }: JobWrite): number {
+  let top = after.head.watermark
+  for (const { before, after: record } of occurrences) {
+    if (before === null && record.kind === 'slot') top = Math.max(top, lastSlotOf(record))
+  }
+  return top
 }
 
 function addDifference(sums: Record<keyof LiveCounts, number>, before: LiveCounts | null, after: LiveCounts): void {

@@ -77,15 +77,15 @@ const guards: Readonly<Record<string, Guard>> = {
     },
   },
   'an end without the token': {
-    guard: ['AND l.token = w.token AND', 'AND'],
+    guard: ['AND l.token = f.token\n', '\n'],
     async isBroken(place) {
       await begun(place)
       await replaceOwner(place)
       return (await finish(place)) !== 'lost'
     },
   },
-  'an end without the revision of the head': {
-    guard: ['AND h.revision = s.revision AND h.queued = 0', ''],
+  'an end that does not look whom it wakes': {
+    guard: [' AND h.queued = 0', ''],
     async isBroken(place) {
       await begun(place)
       const { schema, id } = place
@@ -105,8 +105,8 @@ const guards: Readonly<Record<string, Guard>> = {
       return occurrences[0]?.state !== 'pending'
     },
   },
-  'a start without the revision of the head': {
-    guard: ['AND h.revision = s.revision\n', '\n'],
+  'a start that does not look at the last slot with a record': {
+    guard: ['AND h.top < w.scheduled_at\n', '\n'],
     async isBroken(place) {
       const { schema, id } = place
       // The slot is excluded while its start is on its way.
@@ -115,7 +115,8 @@ const guards: Readonly<Record<string, Guard>> = {
         () => begun(place),
         (client) =>
           client.query(
-            `INSERT INTO ${schema}.history SELECT '${slotItem(id, 1).id.slice(4)}', id, ${slotAt(1)}, 8, 0, 0, 0, 0, 1, NULL,
+            `WITH head AS (UPDATE ${schema}.heads SET top = ${slotAt(1)})
+             INSERT INTO ${schema}.history SELECT '${slotItem(id, 1).id.slice(4)}', id, ${slotAt(1)}, 8, 0, 0, 0, 0, 1, NULL,
                ${slotAt(1)}, 0, NULL, 0, 0 FROM ${schema}.heads`,
           ),
       )
@@ -123,8 +124,23 @@ const guards: Readonly<Record<string, Guard>> = {
       return rows.length > 0
     },
   },
+  'an end that leaves out what another has changed': {
+    guard: ['IF v_freed > coalesce(cardinality(v_ended), 0) THEN', 'IF false THEN'],
+    async isBroken(place) {
+      await begun(place)
+      const { schema, storage, id } = place
+      // It is to be canceled, and that comes while the end is on its way.
+      await whileItWaits(
+        place,
+        () => finish(place),
+        (client) => client.query(`UPDATE ${schema}.live SET cancel = '{"reason":"test","actor":null}'`),
+      )
+      const [counts] = (await storage.get({ counts: [id] })).counts
+      return counts?.running !== ((await recordOf(place))?.state === 'running' ? 1 : 0)
+    },
+  },
   'a step without the revision of the head': {
-    guard: ['ON h.id = g.id AND h.revision = g.revision', 'ON h.id = g.id'],
+    guard: ['AND h.revision = g.revision ORDER', 'ORDER'],
     async isBroken(place) {
       await begun(place)
       const { schema } = place
@@ -139,8 +155,8 @@ const guards: Readonly<Record<string, Guard>> = {
   },
   'a step that does not look at the sequence again': {
     guard: [
-      'AND l.id = w.id AND l.sequence = w.was;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
-      'AND l.id = w.id;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+      'AND l.sequence = w.was;\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
+      ';\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
     ],
     async isBroken(place) {
       await begun(place)

@@ -16,6 +16,9 @@ interface Breaking {
 
 const rollback = 'a rollback'
 
+/** After these a connection is as good as before once it has rolled back: a user's pool hands it out again. */
+const mild: readonly string[] = ['an error of the server', 'a statement timeout', 'an answer that gets lost', rollback]
+
 const injected = () => new Error('injected')
 
 const terminate = ({ admin, pid }: Breaking) => admin.query('SELECT pg_terminate_backend($1)', [pid])
@@ -170,13 +173,14 @@ class UserConnection {
     const hasCome = this.#left < 0
     this.#fault = fault
     this.#left = statements
+    this.#isRolledBack = false
     return hasCome
   }
 
   async query(text: string, values?: unknown[]): Promise<Answer> {
     const send = async () => await this.#client.query(text, values)
     if (this.#left-- !== 0) return await send()
-    this.isUsable = false
+    this.isUsable &&= mild.includes(this.#fault)
     this.#isRolledBack = this.#fault === rollback
     const breaking = { client: this.#client, admin: this.#admin, pid: this.#pid, send }
     return await (faults[this.#fault] as (typeof faults)[string])(breaking)
@@ -229,14 +233,15 @@ class UserTransaction implements HostileTransaction {
 
   async end(): Promise<boolean> {
     const hasBroken = this.#connection.breakAfter('', Number.POSITIVE_INFINITY)
-    const isRolledBack = await this.#rollBack()
+    const isRolledBack = await this.#rollBack(hasBroken)
     if (isRolledBack && this.#connection.isUsable) this.#giveBack()
     else await this.#connection.close()
     return hasBroken
   }
 
-  async #rollBack(): Promise<boolean> {
-    if (!this.#isOpen) return true
+  /** A commit that has broken may have left the transaction open. */
+  async #rollBack(hasBroken: boolean): Promise<boolean> {
+    if (!this.#isOpen && !hasBroken) return true
     return await this.#connection.query('ROLLBACK').then(
       () => true,
       () => false,

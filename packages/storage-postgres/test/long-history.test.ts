@@ -11,6 +11,8 @@ interface Activity {
   readonly seq_tup_read: number
   readonly n_tup_upd: number
   readonly n_tup_hot_upd: number
+  /** How often one of its indexes was entered. */
+  readonly idx_scan: number
 }
 
 let schema: string
@@ -31,7 +33,7 @@ async function activity(): Promise<Record<string, Activity>> {
   await mine.query('SELECT pg_terminate_backend($1)', [pid]).catch(() => {})
   await expect.poll(() => query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).toHaveLength(0)
   const rows = await query(
-    `SELECT relname, seq_tup_read::int, n_tup_upd::int, n_tup_hot_upd::int FROM pg_stat_user_tables WHERE schemaname = $1`,
+    `SELECT relname, seq_tup_read::int, n_tup_upd::int, n_tup_hot_upd::int, idx_scan::int FROM pg_stat_user_tables WHERE schemaname = $1`,
     [schema],
   )
   return Object.fromEntries((rows as Activity[]).map((row) => [row.relname, row]))
@@ -51,8 +53,8 @@ async function fill(job: string): Promise<void> {
      SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 5000) n`,
   )
   await query(
-    `INSERT INTO ${schema}.heads (id, revision, watermark, max_queued, version, pending, delayed, queued, running, policy, handler_key)
-     SELECT gen_random_uuid(), 0, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
+    `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
+     SELECT gen_random_uuid(), 0, ${start}, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
   )
 }
 
@@ -112,4 +114,36 @@ it('an end and what is said meanwhile touch no index of the head and of the occu
   expect(heads?.n_tup_upd).toBe(80)
   expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
   expect(history?.n_tup_upd).toBe(0)
+})
+
+it('a call looks up each of its jobs and occurrences, also when there was hardly one at the last vacuum', async () => {
+  await addJob(storage, 'first')
+  // From now on the planner takes both for smaller than any call.
+  await query(`VACUUM ANALYZE ${schema}.heads`)
+  const ids = await Promise.all(
+    Array.from({ length: 100 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
+  )
+  const begin = async (index: number) => {
+    await storage.createOccurrences({ now: slotAt(index), owner, items: ids.map((id) => slotItem(id, index)) })
+  }
+  const finish = async (index: number, more: object = {}) => {
+    const items = ids.map((id) => ({ ...finishItem(id, index), ...more }))
+    for (const { outcome } of await storage.settle({ now: slotAt(index) + 9, items })) expect(outcome).toBe('ok')
+  }
+  await begin(1)
+  await finish(1)
+  await query(`VACUUM ANALYZE ${schema}.live`)
+  const before = await activity()
+  storage = open({ pool: mine, schema, wakeUps: false })
+  for (const index of [2, 3]) {
+    await begin(index)
+    // What is read first, and what is not.
+    await finish(index, { change: { kind: 'progress' } })
+    await finish(index, { sequence: 2 })
+  }
+  const after = await activity()
+  // Six calls that look up each of a hundred once at least. A call that goes through all of them enters the index once.
+  for (const table of ['live', 'heads']) {
+    expect((after[table]?.idx_scan ?? 0) - (before[table]?.idx_scan ?? 0)).toBeGreaterThanOrEqual(400)
+  }
 })

@@ -28,10 +28,9 @@ export class Worlds {
       ...(beginTransaction !== undefined && { beginTransaction }),
       dispose: async () => await (hasProcesses ? this.#drop(schema) : this.#empty(schema)),
       ...(processes !== undefined && {
-        get processes() {
+        processes: whenUsed(processes(schema), () => {
           hasProcesses = true
-          return processes(schema)
-        },
+        }),
       }),
     }
   }
@@ -57,5 +56,16 @@ export class Worlds {
       )
     }
     this.#free.push(schema)
+  }
+}
+
+/** The kit hands on the entry of each world; only a case that starts a process looks at its module. */
+function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
+  return {
+    ...entry,
+    get module() {
+      used()
+      return entry.module
+    },
   }
 }

@@ -20,6 +20,11 @@ export interface PostgresOptions {
    * not run as root: started by root, the folder is given to another user, who must be able to reach it.
    */
   readonly directory?: string
+  /**
+   * The url of a primary server, a private one on this machine: then this one begins as a copy of it, and follows it with a
+   * delay, as a standby, until it is promoted. Default: a primary.
+   */
+  readonly standbyOf?: string
   /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
   readonly ownGroup?: boolean
 }
@@ -47,7 +52,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
-  const { config = {}, quick = false } = options
+  const { config = {}, quick = false, standbyOf } = options
   const user = serverUser()
   // The socket's folder is always a new one: the path of a socket may have about 100 characters only.
   const socketFolder = mkdtempSync(join(tmpdir(), 'jobistemer-postgres-'))
@@ -69,12 +74,14 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     probe: () => ping(url),
   })
   const prepare = () => {
-    initialize(data, user)
+    if (standbyOf === undefined) initialize(data, user)
+    else copy(standbyOf, data, user)
     const settings = {
       listen_addresses: host,
       port: String(port),
       unix_socket_directories: socketFolder,
       ...(quick ? quickConfig : {}),
+      ...(standbyOf !== undefined && { primary_conninfo: standbyOf }),
       ...config,
     }
     // What this file says goes before what postgresql.conf says.
@@ -85,17 +92,24 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
   return await startPrivate(details, { server, prepare, removeOwn })
 }
 
+const initialOptions = ['-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync']
+
 function initialize(data: string, user: ServerUser | undefined): void {
+  makeData('initdb', ['-D', data, ...initialOptions], data, user)
+}
+
+/** `-R` makes the mark by which the server knows that it is a standby. */
+function copy(primary: string, data: string, user: ServerUser | undefined): void {
+  makeData('pg_basebackup', ['-D', data, '-d', primary, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'], data, user)
+}
+
+function makeData(program: string, args: readonly string[], data: string, user: ServerUser | undefined): void {
   if (existsSync(join(data, 'PG_VERSION'))) return
-  const { status, error, stdout, stderr } = spawnSync(
-    programPath('initdb'),
-    ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync'],
-    { encoding: 'utf8', ...user },
-  )
+  const { status, error, stdout, stderr } = spawnSync(programPath(program), args, { encoding: 'utf8', ...user })
   if (error !== undefined) throw error
   if (status === 0) return
   const remedy = /Permission denied/.test(stderr) && user !== undefined ? unreachable(data) : ''
-  throw new Error(`initdb ended with code ${status}:\n${stdout}${stderr}${remedy}`)
+  throw new Error(`${program} ended with code ${status}:\n${stdout}${stderr}${remedy}`)
 }
 
 /** What root has to do for the user that the server runs as instead. */

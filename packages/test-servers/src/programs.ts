@@ -9,11 +9,16 @@ const packages: Readonly<Record<string, string>> = {
   java: 'default-jre-headless',
   initdb: 'postgresql',
   postgres: 'postgresql',
+  pg_basebackup: 'postgresql',
   pgbouncer: 'pgbouncer',
   chromium: 'chromium',
   prlimit: 'util-linux',
 }
-const brewNames: Readonly<Record<string, string>> = { initdb: 'postgresql', postgres: 'postgresql' }
+const brewNames: Readonly<Record<string, string>> = {
+  initdb: 'postgresql',
+  postgres: 'postgresql',
+  pg_basebackup: 'postgresql',
+}
 // Debian keeps each version of PostgreSQL in a folder of its own, outside of the PATH.
 const postgresVersions = '/usr/lib/postgresql'
 

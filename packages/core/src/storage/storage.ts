@@ -576,7 +576,8 @@ export interface JobQuery extends PageRequest {
   readonly deleted?: boolean
   /**
    * Only jobs whose next instant is due. Then they come in the order of their next instants, equal ones by id, and
-   * nothing else may be asked for. Only with the capability `findsDueJobs`.
+   * nothing else may be asked for. Jobs whose slots lie less than ten seconds apart may come so much too early in that
+   * order. Only with the capability `findsDueJobs`.
    */
   readonly due?: DueJobs
 }

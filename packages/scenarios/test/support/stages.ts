@@ -225,6 +225,19 @@ export const storageIsEmptied: Stage = async (cast) => {
   return 35
 }
 
+/** The storage fails over to a replica that was behind. */
+export const storageForgets: Stage = async (cast) => {
+  const world = createWorld()
+  const losing = new LosingStorage()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: losing.connect() })
+  await world.clock.advanceTo(at(12))
+  losing.fallBehind()
+  await world.clock.advanceTo(at(22))
+  losing.failOver()
+  await world.clock.advanceTo(at(35))
+  return 35
+}
+
 /** Its own clock is a little wrong, and then right. */
 export const clockIsWrong: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: true })

@@ -124,24 +124,36 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** Whether the jobs that are found by their next instants are those that have one, each as it is, in this order. */
+/** So much too early a job may come whose slots lie close together: see `JobQuery.due`. */
+const orderSlackMs = 10_000
+
+/** Whether the jobs that are found by their next instants are those that have one, each as it is, in about this order. */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []
-  const expected = jobs
-    .flatMap(({ id, nextAt, deletedAt }) => (nextAt === null || deletedAt !== null ? [] : [{ id, nextAt }]))
-    .sort((left, right) => left.nextAt - right.nextAt || (left.id < right.id ? -1 : 1))
+  const expected = new Map(
+    jobs.flatMap((job) => (job.nextAt === null || job.deletedAt !== null ? [] : [[job.id, job] as const])),
+  )
   const violations: LedgerViolation[] = []
-  for (let index = 0; index < Math.max(expected.length, due.length); index++) {
-    const [should, found] = [expected[index], due[index]]
-    if (should?.id === found?.id && should?.nextAt === found?.nextAt) continue
-    const message = `number ${index + 1} of what is due is ${placeOf(found)}, and should be ${placeOf(should)}`
-    violations.push({ rule: 'due', jobId: (found ?? should)?.id ?? null, occurrenceId: null, message })
+  const violate = (job: JobRecord, what: string) => {
+    const message = `${placeOf(job)} ${what}`
+    violations.push({ rule: 'due', jobId: job.id, occurrenceId: null, message })
   }
+  let latest = Number.NEGATIVE_INFINITY
+  for (const job of due) {
+    const should = expected.get(job.id)
+    if (should === undefined) violate(job, 'is found among what is due, and is not, or twice')
+    else if (should.nextAt !== job.nextAt) violate(job, `is found among what is due, and should be ${placeOf(should)}`)
+    expected.delete(job.id)
+    const nextAt = job.nextAt ?? Number.NEGATIVE_INFINITY
+    if (nextAt < latest - orderSlackMs) violate(job, `is found behind what is due at ${text(latest)}`)
+    latest = Math.max(latest, nextAt)
+  }
+  for (const job of expected.values()) violate(job, 'is due, and not found')
   return violations
 }
 
-function placeOf(job: Pick<JobRecord, 'id' | 'nextAt'> | undefined): string {
-  return job === undefined ? 'nothing' : `${job.id} at ${text(job.nextAt)}`
+function placeOf({ id, nextAt }: Pick<JobRecord, 'id' | 'nextAt'>): string {
+  return `${id} at ${text(nextAt)}`
 }
 
 function text(value: number | null): string {

@@ -116,9 +116,10 @@ export class Capacity implements Alarm {
    * How many slots that are due may be started in the storage, up to one of a job with these settings: as many as there
    * are places, and a few ahead where it can wait for a place that will soon be free.
    */
-  roomForSlot({ executionTimeoutMs, onInterrupted }: JobSettings): number {
-    // Of what is taken ahead a crash leaves more behind than had begun: where that fails it, nothing is.
-    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry'
+  roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
+    // Of what is taken ahead a crash leaves more behind than had begun: where that fails it, nothing is. And where starts
+    // are counted, one that is handed back has used up a start for nothing.
+    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#pace.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.size)
   }

@@ -2,6 +2,7 @@ import { occurrenceId } from '../../ids.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
+import { ForgottenSlots } from '../jobs/forgotten-slots.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { leaveOut } from '../jobs/leave-out.ts'
@@ -31,6 +32,7 @@ export class SlotCreator {
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
+  readonly #forgotten: ForgottenSlots
 
   constructor(
     engine: EngineContext,
@@ -42,6 +44,7 @@ export class SlotCreator {
     },
   ) {
     this.#engine = engine
+    this.#forgotten = new ForgottenSlots(engine)
     this.#standby = options.standby
     this.#registry = options.registry
     this.#capacity = options.capacity
@@ -147,6 +150,7 @@ export class SlotCreator {
     this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created')
     switch (answer.outcome) {
       case 'created':
+        if (job.version === item.jobVersion) job.created = item.scheduledAt
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // Of an overdue job of another node, one slot at a time: that node may only be slow.
         if (this.#standby.isBehind) job.isOverdue = false
@@ -176,6 +180,7 @@ export class SlotCreator {
         job.isOverdue = false
         return
       case 'off_schedule':
+        if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // It was missed, and whoever has recovered it lives, too.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false

@@ -269,6 +269,7 @@ export class JobRegistry {
       this.definitions.send()
     }
     registered.job = job
+    if (registered.version !== record.version) registered.created = Number.NEGATIVE_INFINITY
     registered.version = record.version
     registered.createdAt = record.createdAt
     if (isNew) registered.isFollowing = !local && !isOwnUpdate

@@ -36,6 +36,8 @@ export class RegisteredJob implements HeapEntry {
   /** Another definition than this node's own is in force. */
   isFollowing = false
   watermark: number
+  /** The last slot that this node has created, as the storage has acknowledged. */
+  created: number = Number.NEGATIVE_INFINITY
   series: SlotSeries
   /** This node cannot revive its schedules: it leaves its slots to other nodes, and still runs what they create. */
   isUnscheduled = false

@@ -163,23 +163,34 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
   rules: (items: readonly Item[]) => Promise<readonly Answer[]>,
 ): Promise<readonly Answer[]> {
-  const counts = new Map<JobId, number>()
-  for (const { jobId } of items) counts.set(jobId, (counts.get(jobId) ?? 0) + 1)
-  const alone: Placed<Item>[] = []
-  const others: Placed<Item>[] = []
-  for (const [index, item] of items.entries()) (counts.get(item.jobId) === 1 ? alone : others).push({ item, index })
   const answers = new Array<Answer>(items.length)
-  const quickAnswers = alone.length === 0 ? [] : await quick(alone.map(({ item }) => item))
-  for (const [place, one] of alone.entries()) {
+  const others: Placed<Item>[] = []
+  const alone = standingAlone(items)
+  const chosen = alone === null ? items : alone.map((index) => items[index] as Item)
+  const quickAnswers = chosen.length === 0 ? [] : await quick(chosen)
+  for (let place = 0; place < chosen.length; place++) {
+    const index = alone === null ? place : (alone[place] as number)
     const answer = quickAnswers?.[place] ?? null
-    if (answer === null) others.push(one)
-    else answers[one.index] = answer
+    if (answer === null) others.push({ item: items[index] as Item, index })
+    else answers[index] = answer
+  }
+  if (alone !== null) {
+    const went = new Set(alone)
+    for (const [index, item] of items.entries()) if (!went.has(index)) others.push({ item, index })
   }
   if (others.length === 0) return answers
   others.sort((left, right) => left.index - right.index)
   const rest = await rules(others.map(({ item }) => item))
   for (const [place, { index }] of others.entries()) answers[index] = rest[place] as Answer
   return answers
+}
+
+/** The places of items that share their job with no other; `null` for all of them. */
+function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly number[] | null {
+  if (new Set(items.map(({ jobId }) => jobId)).size === items.length) return null
+  const counts = new Map<JobId, number>()
+  for (const { jobId } of items) counts.set(jobId, (counts.get(jobId) ?? 0) + 1)
+  return [...items.keys()].filter((index) => counts.get((items[index] as { readonly jobId: JobId }).jobId) === 1)
 }
 
 /** A commit that is tried once more where its outcome is not known would not know what it took. */

@@ -1,0 +1,133 @@
+import { createScheduler, defineJob } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { assertLedger } from '@jobistemer/storage-conformance'
+import { type PostgresServer, startPostgres, startTcpProxy } from '@jobistemer/test-servers'
+import pg from 'pg'
+import { afterEach, expect, it } from 'vitest'
+import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
+import { everySeconds, everyType } from '../../scenarios/test/support/every.ts'
+import { postgresStorage } from '../src/index.ts'
+
+const cleanUps: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function started(options: Parameters<typeof startPostgres>[0]): Promise<PostgresServer> {
+  const server = await startPostgres({ quick: true, ...options })
+  cleanUps.push(() => server.stop())
+  return server
+}
+
+async function ask(server: PostgresServer, text: string): Promise<unknown> {
+  const client = new pg.Client(server.url)
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    const { rows } = await client.query({ text, rowMode: 'array' })
+    return rows[0]?.[0]
+  } finally {
+    await client.end()
+  }
+}
+
+const begin = Date.parse('2026-01-01T00:00:00Z')
+
+/** A primary that acknowledges before it has flushed, a standby behind it, and an address that leads to one of them. */
+async function pair() {
+  const primary = await started({})
+  const standby = await started({ standbyOf: primary.url })
+  const target = { host: primary.host, port: primary.port }
+  const address = await startTcpProxy(target)
+  cleanUps.push(() => address.close())
+  return {
+    primary,
+    standby,
+    url: `postgres://postgres@${address.host}:${address.port}/postgres`,
+    /** Resolves when the standby has all that was acknowledged by now. */
+    async caughtUp(): Promise<void> {
+      const wanted = await ask(primary, 'SELECT pg_current_wal_insert_lsn()::text')
+      const hasIt = `SELECT pg_last_wal_replay_lsn() >= '${wanted}'::pg_lsn`
+      await expect.poll(() => ask(standby, hasIt), { timeout: 20_000 }).toBe(true)
+    },
+    /** From now on the standby gets nothing more. */
+    async fallBehind(): Promise<void> {
+      await ask(standby, "ALTER SYSTEM SET primary_conninfo = ''")
+      await ask(standby, 'SELECT pg_reload_conf()')
+      const receivers = 'SELECT count(*)::int FROM pg_stat_wal_receiver'
+      await expect.poll(() => ask(standby, receivers), { timeout: 20_000 }).toBe(0)
+    },
+    async failOver(): Promise<void> {
+      await primary.kill()
+      expect(await ask(standby, 'SELECT pg_promote()')).toBe(true)
+      target.port = standby.port
+      address.breakConnections()
+    },
+  }
+}
+
+it('what a failover to a standby that is behind forgets runs again, is told, and leaves the ledger whole', async () => {
+  const servers = await pair()
+  const clock = virtualClock(begin)
+  const ran: string[] = []
+  const lost: string[] = []
+  const { logger, lines } = collectingLogger()
+  let goOn = () => {}
+  const mayGoOn = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const nodes = ['one', 'two'].map((nodeId) => {
+    const storage = postgresStorage({ url: servers.url, wakeUps: false })
+    cleanUps.push(() => storage.close())
+    const note = (what: string) => void ran.push(what)
+    const tick = defineJob({
+      name: 'tick',
+      schedule: everySeconds(10),
+      overlapPolicy: 'queue',
+      recoveryStrategy: 'execute_all',
+      tasks: [{ name: 'work', run: ({ scheduledAt }) => note(`tick ${(scheduledAt.getTime() - begin) / 1000}`) }],
+    })
+    const pay = defineJob({ name: 'pay', tasks: [{ name: 'work', run: () => note('pay') }] })
+    const slow = defineJob({ name: 'slow', tasks: [{ name: 'work', run: () => mayGoOn.then(() => note('slow')) }] })
+    const jobs = [tick, pay, slow]
+    const scheduler = createScheduler({ storage, clock, logger, nodeId, jobs, scheduleTypes: [everyType] })
+    scheduler.on('occurrence.lost', ({ jobName }) => void lost.push(jobName))
+    cleanUps.push(() => scheduler.shutdown())
+    return scheduler
+  })
+  const [one] = nodes as [ReturnType<typeof createScheduler>]
+  for (const node of nodes) await node.start()
+  await clock.advance({ seconds: 35 })
+  expect(ran).toEqual(['tick 10', 'tick 20', 'tick 30'])
+  await servers.caughtUp()
+  await servers.fallBehind()
+
+  await clock.advance({ seconds: 20 })
+  expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
+  await one.trigger('slow')
+  await clock.advance({ seconds: 1 })
+  expect(ran.slice(3)).toEqual(['tick 40', 'tick 50', 'pay'])
+
+  await servers.failOver()
+  goOn()
+  await clock.advance({ seconds: 9 })
+  expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
+  await clock.advance({ seconds: 20 })
+  // Each slot that was forgotten has run twice, in its order; what ran over the failover is nobody's, and its node knows.
+  const again = ran.slice(6)
+  expect(again.filter((what) => what.startsWith('tick'))).toEqual(
+    [40, 50, 60, 70, 80].map((second) => `tick ${second}`),
+  )
+  expect(again.filter((what) => !what.startsWith('tick')).sort()).toEqual(['pay', 'slow'])
+  expect(lost).toEqual(['slow'])
+  const forgotten =
+    'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone'
+  expect(lines.filter(({ message }) => message === forgotten)).toEqual([
+    { level: 'error', message: forgotten, jobs: ['tick'], count: 1, since: new Date(begin + 30_000) },
+  ])
+  for (const node of nodes) await node.shutdown()
+  const after = postgresStorage({ url: servers.standby.url, wakeUps: false })
+  cleanUps.push(() => after.close())
+  await assertLedger(after)
+}, 120_000)
