@@ -105,6 +105,58 @@ it('a look that was on its way when a slot was launched has nobody ask for that 
   expect(new Set(asked).size).toBe(asked.length)
 })
 
+it('a node that has run what another one stored for it reads nothing when it comes to that slot', async () => {
+  const world = createWorld(memory)
+  const read: unknown[] = []
+  let completed = 0
+  let answers = 0
+  const until = (seconds: number) => world.clock.sleep({ seconds })
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
+        // The other one stands by meanwhile.
+        if (call.method === 'createOccurrences' && isLate()) {
+          await until(5)
+          const answer = await call.proceed()
+          answers += answer.filter(({ outcome }) => outcome === 'exists').length
+          return answer
+        }
+        return call.proceed()
+      },
+    })
+    const jobs = names.map((name) =>
+      defineJob({ name, schedule: everySeconds(60, +at(60)), tasks: [{ name: 'work', run: () => void completed++ }] }),
+    )
+    const long = defineJob({
+      name: 'long',
+      schedule: everySeconds(600),
+      tasks: [{ name: 'work', run: () => until(90) }],
+    })
+    const options = { ...life, pollInterval: { seconds: 1 }, maxConcurrentJobs }
+    const node = createScheduler({ ...options, storage, clock, nodeId, jobs: [...jobs, long], logger: silentLogger })
+    const starting = node.start()
+    await world.clock.advance({ seconds: 5 })
+    await starting
+    onTestFinished(async () => {
+      const stopping = node.shutdown({ gracePeriod: 0 })
+      await world.clock.advance({ seconds: 30 })
+      await stopping
+    })
+    return node
+  }
+  const full = await start('full', 1, () => false)
+  await start('late', 50, () => true)
+  await world.clock.advanceTo(at(30))
+  await full.trigger('long')
+  await world.clock.advanceTo(at(80))
+  expect(completed).toBe(names.length)
+  expect(answers).toBeGreaterThan(5)
+  expect(read).toEqual([])
+})
+
 it('of nodes with more code than they can tell of, one alone asks for each slot', async () => {
   const world = createWorld(memory)
   const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)

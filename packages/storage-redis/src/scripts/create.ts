@@ -325,10 +325,10 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   end
   h.pending = h.pending + 1
   append(requested.pending, scheduledAt, member)
-  if now < h.pausedUntil then
-    append(requested.future, h.pausedUntil, member)
-  else
+  if now >= h.pausedUntil then
     append(requested.ready, scheduledAt, member)
+  elseif h.pausedUntil < never then
+    append(requested.future, h.pausedUntil, member)
   end
   if h.pausedUntil < never then due = true end
   return 'w'

@@ -306,15 +306,17 @@ local function leaveActive(h, job, id)
   if h.active == id then h.active = none else call('ZREM', liveOf .. job, id) end
 end
 
--- Lets claims see a pending occurrence once it is due and its job is not paused.
+-- Lets claims see a pending occurrence once it is due and its job is not paused. While that has no end, it is in no
+-- index of claims: whoever ends the pause offers it again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
+  if from == never then return end
   if from <= now then
     call('ZADD', ready, r.scheduledAt, id .. r.job)
   else
     call('ZADD', future, from, id .. r.job)
   end
-  if from < never then due = true end
+  due = true
 end
 
 local function withdraw(id, r)

@@ -104,11 +104,11 @@ export class SlotCreator {
   async #startOwn(
     { job, plan }: DueSlot,
     item: CreateSlot,
-    { token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
     now: number,
   ): Promise<void> {
-    // Most often it is another node's, which costs no look.
-    if (owner?.incarnation !== this.#engine.owner.incarnation) return
+    // Most often it is another node's, or this one has claimed and ended it, which costs no look.
+    if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
     // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
     if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
