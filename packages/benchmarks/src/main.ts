@@ -49,7 +49,7 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--rounds N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -57,6 +57,7 @@ const { values, positionals: names } = parseArgs({
     smoke: { type: 'boolean', default: false },
     jobs: { type: 'string' },
     occurrences: { type: 'string' },
+    rounds: { type: 'string' },
     nodes: { type: 'string' },
     widths: { type: 'string' },
     storages: { type: 'string' },
@@ -68,9 +69,10 @@ const nodes = values.nodes?.split(',').map(Number)
 const widths = values.widths?.split(',').map(Number)
 const isCount = (count: number) => Number.isSafeInteger(count) && count > 0
 const [storages, loads] = [values.storages, values.loads].map((list) => list?.toLowerCase().split(','))
-const counts: { jobs?: number; occurrences?: number } = {}
-for (const name of ['jobs', 'occurrences'] as const) if (values[name] !== undefined) counts[name] = Number(values[name])
-const wrong = (['jobs', 'occurrences'] as const).find((name) => {
+const counted = ['jobs', 'occurrences', 'rounds'] as const
+const counts: { jobs?: number; occurrences?: number; rounds?: number } = {}
+for (const name of counted) if (values[name] !== undefined) counts[name] = Number(values[name])
+const wrong = counted.find((name) => {
   const count = counts[name]
   return count !== undefined && !isCount(count)
 })

@@ -1,17 +1,17 @@
 import { candidates } from './candidates.ts'
 import { operations, QueueRound, type Timings } from './queue-round.ts'
-import { median, type Suite } from './suite.ts'
+import { isWanted, median, type Suite } from './suite.ts'
 
 /** Whether a long queue of one job makes its steps, or a look at how long it is, slower. */
 export const queuesSuite: Suite = {
   name: 'queues',
   title: 'Microseconds per call of a job with a short queue and with a long one',
-  async run({ smoke }) {
+  async run({ smoke, storages: wanted, rounds: wantedRounds = 5 }) {
     const [short, long] = [10, smoke ? 1000 : 100_000]
-    const rounds = smoke ? 1 : 5
+    const rounds = smoke ? 1 : wantedRounds
     const calls = smoke ? 20 : 500
     const rows: string[][] = []
-    for (const { name, start } of candidates) {
+    for (const { name, start } of candidates.filter(({ name }) => isWanted(wanted, name))) {
       const { open, stop } = await start()
       const storages = [open('short'), open('long')] as const
       try {

@@ -11,6 +11,8 @@ export interface BenchmarkOptions {
   readonly storages?: readonly string[] | undefined
   /** Which loads are measured, where there are several that take long. Default: all. */
   readonly loads?: readonly string[] | undefined
+  /** How many rounds are measured, where several are. Default: as many as the benchmark is about. */
+  readonly rounds?: number
   /** How many occurrences run, where it is looked at what they leave. Default: as many as the benchmark is about. */
   readonly occurrences?: number
 }

@@ -55,6 +55,7 @@ export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Pro
       owner: 'imports',
       schedule: cron('0 0 1 1 *', { timezone: 'UTC' }),
       overlapPolicy: 'queue',
+      startRate: { limit: 30, interval: { minutes: 1 } },
       tasks: [{ name: 'rows', handler: 'import-rows', data: { table: 'orders' } }],
     }),
   ])

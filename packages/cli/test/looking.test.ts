@@ -1,3 +1,4 @@
+import { createClient, defineJob, silentLogger } from '@jobistemer/core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { evilName, useScratch } from './ledger.ts'
 import { runCli } from './run-cli.ts'
@@ -65,6 +66,7 @@ describe('job', () => {
       overlapPolicy      queue
       maxQueued          1000
       maxConcurrency     1
+      startRate          30 in 1 min
       recoveryStrategy   {"type":"execute_last"}
       misfireThreshold   1 min
       onInterrupted      retry
@@ -79,6 +81,31 @@ describe('job', () => {
       "
     `)
     expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
+  })
+
+  it('says in what the code of its tasks runs', async () => {
+    const { place: other, storage } = scratch.empty()
+    const module = new URL('file:///srv/app/render.js')
+    await createClient({ storage: storage(), logger: silentLogger }).add(
+      defineJob({
+        name: 'rendering',
+        tasks: [
+          { name: 'plan', run: () => undefined },
+          { name: 'draw', module, isolation: 'process' },
+          { name: 'fold', module },
+          { name: 'send', handler: 'mail' },
+        ],
+      }),
+    )
+    const { out } = await runCli(['job', 'rendering', '-s', other])
+    expect(out.slice(out.indexOf('TASK'))).toMatchInlineSnapshot(`
+      "TASK  RUNS                           DATA
+      plan  code of its own
+      draw  code of its own, in a process
+      fold  code of its own, in a thread
+      send  handler mail
+      "
+    `)
   })
 
   it('names those that are like one that is not there', async () => {

@@ -27,6 +27,7 @@ export type {
   RetentionInput,
   RetryPolicy,
   RetryPolicyInput,
+  StartRateInput,
   KeepLogs,
   KeepLogsInput,
   InterruptionStrategy,
@@ -136,6 +137,7 @@ export type {
   JobTaskInfo,
   LastRun,
 } from './engine/operations/job-catalog.ts'
+export type { StartRate } from './storage/job-record.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { RunDueOptions, RunDueReport } from './run-due.ts'
 export type { Scheduler, ShutdownOptions } from './scheduler.ts'

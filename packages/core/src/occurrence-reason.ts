@@ -8,7 +8,8 @@
  *   `invalid_payload` (its data do not fit the job's schema), `storage_refused` (the storage cannot keep what it returned or threw).
  * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node came back
  *   without it), `execution_timeout`.
- * - Waiting: `delayed` (a trigger whose time has not come). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
+ * - Waiting: `delayed` (a trigger whose time has not come), `start_rate` (its job's start rate allows no start before its
+ *   `dueAt`). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
  *   (that node's clock jumped before it began).
  * - Canceled: `backfill_stopped` (it waited in a backfill that was stopped), with why after a colon, where that was said.
@@ -19,6 +20,7 @@
 export type OccurrenceReason =
   | 'overlap'
   | 'delayed'
+  | 'start_rate'
   | 'queue_full'
   | 'paused'
   | 'displaced'

@@ -32,7 +32,10 @@ export interface RunDueReport {
   readonly failed: number
   /** Runs that the call has begun, or taken, and handed back unfinished: another call goes on with them. */
   readonly handedBack: number
-  /** Runs whose handlers did not stop in time: a call that begins after the end of this one's budget takes them over. */
+  /**
+   * Runs whose handlers did not stop in time, and were not waited for: a call that begins 5 s after the end of this one's budget, or
+   * later, takes them over. Isolated tasks are killed, and handed back.
+   */
   readonly leftBehind: number
   /** Runs that the call has taken from nodes and calls that are gone. */
   readonly takenOver: number

@@ -28,6 +28,7 @@ const byStateAndReason: Readonly<Record<string, string>> = {
   'pending owner_restarted': 'Its node was started again without it; it waits to be taken up.',
   'pending shutdown': 'Its node shut down, and handed it back.',
   'pending delayed': 'It was asked for a later time.',
+  'pending start_rate': 'As many runs of the job have started as its startRate allows; it waits for its time.',
   'pending no_capacity': 'The node that took it had no room for it, and handed it back.',
   'pending no_handler': 'The node that took it has no code for it, and handed it back.',
   'pending unanswered': 'A node took it with a call whose answer was lost, and handed it back.',

@@ -92,7 +92,7 @@ describe('places', () => {
     expect(capacity.roomForRequest()).toBe(false)
     capacity.endHold()
     expect(capacity.roomForRequest()).toBe(true)
-    capacity.workLeft(true)
+    capacity.workLeft(true, 0)
     expect(capacity.roomForRequest()).toBe(false)
   })
 
@@ -148,7 +148,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     capacity.workAppeared()
     expect(capacity.admitRequests(60, 0)).toBe(0)
-    capacity.workLeft(false)
+    capacity.workLeft(false, 0)
     expect(log).toEqual(['request room'])
     expect(capacity.admitRequests(60, 0)).toBe(5)
   })
@@ -219,6 +219,53 @@ describe('slots that are due', () => {
   })
 })
 
+describe('slots that are due while more waits in the storage than this node has places', () => {
+  /** Its handlers take so long, and it has taken as many as it has places. */
+  function workingOff(handlerMs: number): Capacity {
+    const capacity = capacityOf({ limit: 1 })
+    const one = occupant('one')
+    capacity.enter(one)
+    capacity.leave(one, handlerMs)
+    capacity.enter(occupant('next'))
+    capacity.workAppeared()
+    capacity.workLeft(true, 1)
+    return capacity
+  }
+
+  it('wait until nothing is left there, as long as handlers are quick', () => {
+    const capacity = workingOff(100)
+    const now = clock.now()
+    expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(true)
+    expect(capacity.heldForMs).toBe(1000)
+    log = []
+    capacity.workLeft(false, 1)
+    expect(log).toEqual(['room'])
+    expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(false)
+  })
+
+  it('join what waits when handlers take longer, or none has ended for ten seconds', async () => {
+    const slow = workingOff(101)
+    expect(slow.holds(clock.now(), settings, 0, clock.now())).toBe(false)
+    const stuck = workingOff(1)
+    await clock.advance(9999)
+    expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(true)
+    await clock.advance(1)
+    expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
+  })
+
+  it('join it when they have waited for half of their misfire threshold, one for two that were taken', () => {
+    const capacity = workingOff(1)
+    const now = clock.now()
+    const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)
+    capacity.workLeft(true, 3)
+    expect([isHeld(3999), isHeld(4000), isHeld(4000), isHeld(4000)]).toEqual([true, false, false, true])
+    capacity.workLeft(true, 1)
+    expect(isHeld(4000)).toBe(true)
+    capacity.workLeft(true, 1)
+    expect([isHeld(4000), isHeld(4000)]).toEqual([false, true])
+  })
+})
+
 describe('what waits in the storage', () => {
   it('is told of at once, and when there may be room for it', () => {
     const capacity = capacityOf({ limit: 1 })
@@ -227,7 +274,7 @@ describe('what waits in the storage', () => {
     capacity.workAppeared()
     capacity.offerRoom()
     expect(log).toEqual(['work', 'work'])
-    capacity.workLeft(false)
+    capacity.workLeft(false, 0)
     capacity.offerRoom()
     expect([capacity.hasBacklog, log.length]).toEqual([false, 2])
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LastLines } from '../src/engine/isolation/last-lines.ts'
-import { ownOptions } from '../src/engine/isolation/process.ts'
+import { ownOptions } from '../src/engine/isolation/child-options.ts'
 
 describe('the options of Node that a child gets', () => {
   it.each([
@@ -24,9 +24,9 @@ describe('the options of Node that a child gets', () => {
 describe('the last lines of an output', () => {
   it('are few, short, and none of them a frame of native code', () => {
     const lines = new LastLines()
-    lines.add(Buffer.from(Array.from({ length: 100 }, (_, index) => `line ${index}\n`).join('')))
-    lines.add(Buffer.from(` 1: 0xb70890 node::OOM [node]\n12: 0x1cca476 [node]\n${'x'.repeat(5000)}\nhalf a `))
-    lines.add(Buffer.from('line'))
+    lines.add(Array.from({ length: 100 }, (_, index) => `line ${index}\n`).join(''))
+    lines.add(` 1: 0xb70890 node::OOM [node]\n12: 0x1cca476 [node]\n${'x'.repeat(5000)}\nhalf a `)
+    lines.add('line')
     const kept = lines.get().split('\n')
     expect(kept).toHaveLength(10)
     expect(kept.slice(-2)).toEqual(['x'.repeat(200), 'half a line'])

@@ -30,7 +30,7 @@ describe('a job', () => {
       schedule: every(1000),
       unbound: null,
       overrides: { overlapPolicy: 'allow' },
-      tasks: [{ name: 'work', overrides: {}, data: undefined, run }],
+      tasks: [{ name: 'work', overrides: {}, data: undefined, run, isolation: null }],
       onStart,
       onComplete,
     })
@@ -49,7 +49,7 @@ describe('a job', () => {
 
   it('may have tasks that name a handler and have no code of their own', () => {
     expect(defineTasks({ name: 'work', handler: 'export' }).tasks).toEqual([
-      { name: 'work', overrides: {}, data: undefined, run: undefined, handler: 'export' },
+      { name: 'work', overrides: {}, data: undefined, run: undefined, handler: 'export', isolation: null },
     ])
   })
 

@@ -162,7 +162,8 @@ describe('a profile', () => {
   })
 
   it('is the same for nodes of the same build, whatever the order', () => {
-    expect(codeWith([coded, data], ['work', 'other'])).toEqual(codeWith([data, coded], ['other', 'work']))
+    const { profile, digest } = codeWith([coded, data], ['work', 'other'])
+    expect(codeWith([data, coded], ['other', 'work'])).toMatchObject({ profile, digest })
     expect(codeWith([coded], ['work']).digest).not.toBe(codeWith([coded], ['work', 'other']).digest)
     expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
   })
@@ -171,7 +172,11 @@ describe('a profile', () => {
     const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
     const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
     expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)
-    expect(codeWith(many).profile).toBeNull()
+    const tooMuch = codeWith(many)
+    expect(tooMuch.profile).toBeNull()
+    // Of itself it knows it all the same.
+    expect(many.every(({ job }) => tooMuch.abilities.canRun(job))).toBe(true)
+    expect(tooMuch.abilities.canRun(jobNamed('another', [{}]).job)).toBe(false)
     expect(codeWith([], ['\u{10ffff}'.repeat(5000)]).profile).toBeNull()
     const manyOfData = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
     const { profile, digest } = codeWith(manyOfData, ['work'])

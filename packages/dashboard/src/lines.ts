@@ -60,8 +60,17 @@ function cut(text: string): string {
   return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text
 }
 
-/** A job as lists show it. */
-export function jobLineOf(job: JobInfo, now: number): JobLine {
+/** What a line says of a job, with instants that are not printed yet: of thousands of jobs few are shown. */
+export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'description' | 'nextAt' | 'paused'> {
+  readonly schedule: string | null
+  readonly timezone: string | null
+  readonly isLate: boolean
+  readonly lastRun: LastRun | null
+  readonly counts: JobLine['counts']
+}
+
+/** What is to be kept of a job to show its line. */
+export function listedJobOf(job: JobInfo, now: number): ListedJob {
   const { name, owner, tags, description, scheduleDescription, nextAt, paused, lastRun = null, counts = null } = job
   return {
     name,
@@ -70,12 +79,18 @@ export function jobLineOf(job: JobInfo, now: number): JobLine {
     description,
     schedule: scheduleDescription ?? job.schedule?.type ?? null,
     timezone: timezoneOf(job),
-    nextAt: textOf(nextAt),
+    nextAt,
     isLate: isLate(job, now),
-    paused: pauseOf(paused),
-    lastRun: lastRunOf(lastRun),
+    paused,
+    lastRun,
     counts,
   }
+}
+
+/** A job as lists show it. */
+export function jobLineOf(job: ListedJob): JobLine {
+  const { nextAt, paused, lastRun } = job
+  return { ...job, nextAt: textOf(nextAt), paused: pauseOf(paused), lastRun: lastRunOf(lastRun) }
 }
 
 function pauseOf(paused: JobInfo['paused']): Wire<JobInfo['paused']> {

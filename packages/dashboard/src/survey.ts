@@ -1,10 +1,10 @@
 import type { JobsFilter } from '@jobistemer/core'
-import { jobLineOf } from './lines.ts'
+import { jobLineOf, type ListedJob, listedJobOf } from './lines.ts'
 import { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 import type { JobLine, LateView, Page, SurveyView } from './wire.ts'
 
-const pageSize = 1000
+const pageSize = 10_000
 const mostJobs = 20_000
 const mostListed = 20
 const mostAsked = 200
@@ -19,7 +19,7 @@ const keptCursor = /^kept-(\d{1,6})$/
 interface Look {
   readonly at: number
   readonly tookMs: number
-  readonly jobs: readonly JobLine[]
+  readonly jobs: readonly ListedJob[]
   readonly isPart: boolean
 }
 
@@ -44,7 +44,7 @@ export class Surveys {
     const { at, jobs, isPart } = await this.#look()
     const now = this.#settings.clock.now()
     const late = jobs.filter((job) => job.isLate)
-    const failing = jobs.filter(({ lastRun }) => lastRun != null && isFailure(lastRun.state))
+    const failing = jobs.filter(({ lastRun }) => lastRun !== null && isFailure(lastRun.state))
     const upcoming = jobs.filter(
       (job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY,
     )
@@ -58,11 +58,11 @@ export class Surveys {
       jobs: jobs.length,
       isPart,
       paused: jobs.filter(({ paused }) => paused !== null).length,
-      late: seenLate,
+      late: seenLate.map(jobLineOf),
       lateCount: late.length,
-      failing: seenFailing,
+      failing: seenFailing.map(jobLineOf),
       failingCount: failing.length,
-      upcoming: seenUpcoming.map((job) => ({ job: job.name, at: job.nextAt as string })),
+      upcoming: seenUpcoming.map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
     }
   }
 
@@ -77,8 +77,8 @@ export class Surveys {
     const items: JobLine[] = []
     let place = first
     for (; place < late.length && items.length < perPage; place++) {
-      const job = late[place] as JobLine
-      if (await isSeen(job.name)) items.push(job)
+      const job = late[place] as ListedJob
+      if (await isSeen(job.name)) items.push(jobLineOf(job))
     }
     return {
       at: new Date(at).toISOString(),
@@ -109,11 +109,11 @@ export class Surveys {
         (owner === undefined || job.owner === owner) &&
         (tag === undefined || job.tags.includes(tag)) &&
         (paused === undefined || (job.paused !== null) === paused) &&
-        job.lastRun != null &&
+        job.lastRun !== null &&
         outcomes.includes(job.lastRun.state),
     )
     const end = first + limit
-    return { items: found.slice(first, end), cursor: end < found.length ? `kept-${end}` : null }
+    return { items: found.slice(first, end).map(jobLineOf), cursor: end < found.length ? `kept-${end}` : null }
   }
 
   /** Somebody has changed something: what is shown next is to show it. */
@@ -142,11 +142,11 @@ export class Surveys {
     const { client, clock } = this.#settings
     const at = clock.now()
     const begun = clock.monotonic()
-    const jobs: JobLine[] = []
+    const jobs: ListedJob[] = []
     let cursor: string | null = null
     do {
       const page = await client.jobs({ include: ['lastRun'], limit: pageSize, cursor })
-      jobs.push(...page.items.map((job) => jobLineOf(job, at)))
+      jobs.push(...page.items.map((job) => listedJobOf(job, at)))
       cursor = page.cursor
     } while (cursor !== null && jobs.length < mostJobs)
     return { at, tookMs: clock.monotonic() - begun, jobs, isPart: cursor !== null }
@@ -155,11 +155,11 @@ export class Surveys {
 
 /** The first ones that may be seen. A rule may be slow, so it is not asked for all of them. */
 async function firstSeen(
-  jobs: JobLine[],
-  order: (one: JobLine, other: JobLine) => number,
+  jobs: ListedJob[],
+  order: (one: ListedJob, other: ListedJob) => number,
   isSeen: (job: string) => Promise<boolean>,
-): Promise<readonly JobLine[]> {
-  const seen: JobLine[] = []
+): Promise<readonly ListedJob[]> {
+  const seen: ListedJob[] = []
   for (const job of jobs.sort(order).slice(0, mostAsked)) {
     if (seen.length === mostListed) break
     if (await isSeen(job.name)) seen.push(job)
@@ -174,12 +174,12 @@ function readPlace(cursor: string | undefined): number {
   throw new Problem(400, 'INVALID_ARGUMENT', 'cursor is none of this list.', 'cursor')
 }
 
-function dueOf({ nextAt }: JobLine): number {
-  return nextAt === null ? Number.POSITIVE_INFINITY : Date.parse(nextAt)
+function dueOf({ nextAt }: ListedJob): number {
+  return nextAt === null ? Number.POSITIVE_INFINITY : nextAt.getTime()
 }
 
-function endOf({ lastRun }: JobLine): number {
-  return lastRun?.finishedAt == null ? 0 : Date.parse(lastRun.finishedAt)
+function endOf({ lastRun }: ListedJob): number {
+  return lastRun?.finishedAt?.getTime() ?? 0
 }
 
 function isFailure(state: string): boolean {

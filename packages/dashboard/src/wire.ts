@@ -4,6 +4,7 @@ import type {
   BackfillResult,
   JobDetails,
   JobInfo,
+  JobTaskInfo,
   JobVersion,
   JsonValue,
   LiveCounts,
@@ -121,11 +122,19 @@ export interface JobLine {
 /** What may be done to one job, and now. */
 export type Rights = Readonly<Record<Exclude<DashboardAction, 'open' | 'view'>, boolean>>
 
+/** A task of a job. */
+export interface TaskOfJob {
+  readonly name: string
+  readonly handler: string | null
+  readonly isolation: JobTaskInfo['isolation']
+  readonly data: Shown | null
+}
+
 /** A job whole. */
 export interface JobView extends JobLine {
   readonly version: number
   readonly settings: Wire<JobDetails['settings']>
-  readonly tasks: readonly { readonly name: string; readonly handler: string | null; readonly data: Shown | null }[]
+  readonly tasks: readonly TaskOfJob[]
   readonly createdAt: string
   readonly changedAt: string
   /** How it was resumed last. */

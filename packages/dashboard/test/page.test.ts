@@ -177,6 +177,30 @@ describe('an open dashboard', () => {
     expect(JSON.parse(Buffer.concat(chunks).toString())).toBe(largeResult)
   })
 
+  it('says in what the code of a task runs', async () => {
+    const { page } = browser
+    const module = new URL('file:///srv/app/render.js')
+    await world.client.add(
+      defineJob({
+        name: 'rendering',
+        tasks: [
+          { name: 'plan', run: () => undefined },
+          { name: 'draw', module, isolation: 'process' },
+          { name: 'fold', module },
+          { name: 'send', handler: 'mail' },
+        ],
+      }),
+    )
+    await open(page, origin, '/job?job=rendering&tab=settings')
+    expect(await page.locator('.tasks .quiet').allTextContents()).toEqual([
+      'code of its own',
+      'code of its own, in a process',
+      'code of its own, in a thread',
+      'handler mail',
+    ])
+    expect(await accessibilityFindings(page)).toEqual([])
+  })
+
   it('says so when its server is away, and goes on by itself when that is back', async () => {
     const { page } = browser
     const listener = nodeListener(world.dashboard())

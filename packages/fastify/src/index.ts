@@ -1,2 +1,8 @@
-export { jobistemerPlugin } from './plugin.ts'
-export type { JobistemerPluginOptions, MetricsRoute, TextRegistry } from './plugin-options.ts'
+export { jobistemerClientPlugin, jobistemerPlugin } from './plugin.ts'
+export type {
+  JobistemerClientPluginOptions,
+  JobistemerPluginOptions,
+  MetricsRoute,
+  SharedPluginOptions,
+  TextRegistry,
+} from './plugin-options.ts'

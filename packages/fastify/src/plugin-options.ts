@@ -1,4 +1,4 @@
-import type { SchedulerOptions } from '@jobistemer/core'
+import type { ClientOptions, SchedulerOptions } from '@jobistemer/core'
 import type { DashboardOptions } from '@jobistemer/dashboard'
 
 /** What a registry of prom-client is, as far as it is used. */
@@ -17,10 +17,8 @@ export interface MetricsRoute {
   readonly registry: TextRegistry
 }
 
-/** What the plugin takes: the options of a scheduler, and what it adds to the server. */
-export interface JobistemerPluginOptions extends SchedulerOptions {
-  /** Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true. */
-  readonly start?: boolean
+/** What both plugins add to the server. */
+export interface SharedPluginOptions {
   /** Whether the storage is closed when the server is. Default true. */
   readonly closeStorage?: boolean
   /**
@@ -28,6 +26,15 @@ export interface JobistemerPluginOptions extends SchedulerOptions {
    * `token` is given. Default: none.
    */
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
+}
+
+/** What the plugin takes: the options of a scheduler, and what it adds to the server. */
+export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
+  /** Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true. */
+  readonly start?: boolean
   /** Fills a registry, by the package `@jobistemer/metrics-prometheus`, and serves it. Default: none. */
   readonly metricsRoute?: MetricsRoute
 }
+
+/** What the plugin of a client takes: the options of that, and what it adds to the server. */
+export interface JobistemerClientPluginOptions extends ClientOptions, SharedPluginOptions {}

@@ -1,12 +1,25 @@
-import { createClient, createScheduler, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import {
+  createClient,
+  createScheduler,
+  type JobOperations,
+  type Scheduler,
+  type SchedulerOptions,
+} from '@jobistemer/core'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-import type { JobistemerPluginOptions, MetricsRoute } from './plugin-options.ts'
+import type {
+  JobistemerClientPluginOptions,
+  JobistemerPluginOptions,
+  MetricsRoute,
+  SharedPluginOptions,
+} from './plugin-options.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The scheduler of `@jobistemer/fastify`. */
+    /** The scheduler of `jobistemerPlugin`. A server with `jobistemerClientPlugin` has none. */
     readonly scheduler: Scheduler
+    /** What can be asked for: the scheduler, or the client where there is none. */
+    readonly jobs: JobOperations
   }
 }
 
@@ -15,6 +28,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions):
   const metrics = metricsRoute === undefined ? {} : { metrics: await prometheusMetricsOf(metricsRoute) }
   const scheduler = createScheduler({ logger: app.log, ...metrics, ...given })
   app.decorate('scheduler', scheduler)
+  app.decorate('jobs', scheduler)
   // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
   app.addHook('onClose', async () => {
     await scheduler.shutdown()
@@ -22,6 +36,17 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions):
   })
   if (start) app.addHook('onReady', () => scheduler.start())
   if (metricsRoute !== undefined) serveMetrics(app, metricsRoute)
+  if (dashboard !== undefined) await serveDashboard(app, given, dashboard)
+}
+
+async function registerClient(app: FastifyInstance, options: JobistemerClientPluginOptions): Promise<void> {
+  const { closeStorage = true, dashboard, ...given } = options
+  const client = createClient({ logger: app.log, ...given })
+  app.decorate('jobs', client)
+  app.addHook('onClose', async () => {
+    await client.close()
+    if (closeStorage) await given.storage.close()
+  })
   if (dashboard !== undefined) await serveDashboard(app, given, dashboard)
 }
 
@@ -39,8 +64,8 @@ function serveMetrics(app: FastifyInstance, { path = '/metrics', registry }: Met
 
 async function serveDashboard(
   app: FastifyInstance,
-  { storage }: SchedulerOptions,
-  options: NonNullable<JobistemerPluginOptions['dashboard']>,
+  { storage }: Pick<SchedulerOptions, 'storage'>,
+  options: NonNullable<SharedPluginOptions['dashboard']>,
 ): Promise<void> {
   const [{ createDashboard }, { fastifyPlugin: dashboardPlugin }] = await Promise.all([
     import('@jobistemer/dashboard'),
@@ -60,6 +85,18 @@ async function serveDashboard(
  * app.post('/reports', (request) => app.scheduler.trigger('report', { data: request.body }))
  */
 export const jobistemerPlugin: FastifyPluginAsync<JobistemerPluginOptions> = fastifyPlugin(register, {
+  name: '@jobistemer/fastify',
+  fastify: '5.x',
+})
+
+/**
+ * Gives a server that runs no jobs a client, `app.jobs`: it asks for what others run. There is no scheduler and no node.
+ *
+ * @example
+ * await app.register(jobistemerClientPlugin, { storage: redisStorage({ url }) })
+ * app.post('/reports', (request) => app.jobs.trigger('report', { data: request.body }))
+ */
+export const jobistemerClientPlugin: FastifyPluginAsync<JobistemerClientPluginOptions> = fastifyPlugin(registerClient, {
   name: '@jobistemer/fastify',
   fastify: '5.x',
 })

@@ -5,7 +5,7 @@ import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
+import { jobistemerClientPlugin, jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
 
 async function serverWith(options: Partial<JobistemerPluginOptions> = {}): Promise<FastifyInstance> {
   const app = Fastify({ forceCloseConnections: true })
@@ -157,5 +157,54 @@ describe('routes on request', () => {
   it('are not there otherwise', async () => {
     const app = await serverWith()
     expect((await app.inject('/metrics')).statusCode).toBe(404)
+  })
+})
+
+describe('a server with a client alone', () => {
+  async function clientServer(options: Partial<Parameters<typeof jobistemerClientPlugin>[1]> = {}) {
+    const app = Fastify({ forceCloseConnections: true })
+    onTestFinished(() => app.close())
+    await app.register(jobistemerClientPlugin, { storage: memoryStorage(), ...options })
+    return app
+  }
+
+  it('is no node and has no scheduler: what it asks for runs elsewhere', async () => {
+    const database = memoryDatabase()
+    const web = await clientServer({ storage: memoryStorage({ database }) })
+    const worker = await serverWith({ storage: memoryStorage({ database }), nodeId: 'worker', jobs: [echo] })
+    await Promise.all([web.ready(), worker.ready()])
+    expect(web.hasDecorator('scheduler')).toBe(false)
+    const { id } = await web.jobs.trigger('echo', { data: 7 })
+    expect(await web.jobs.waitFor(id)).toMatchObject({ state: 'completed', node: 'worker' })
+    expect((await web.jobs.nodes()).map(({ node }) => node)).toEqual(['worker'])
+    expect(worker.jobs).toBe(worker.scheduler)
+  })
+
+  it('serves the dashboard to whoever may see it', async () => {
+    const app = await clientServer({ dashboard: { basePath: '/jobs', authorize: () => true } })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    expect((await fetch(`${address}/jobs/`)).status).toBe(200)
+  })
+
+  it.each([
+    [true, 1],
+    [false, 0],
+  ])('closes the client, and the storage with closeStorage %s', async (closeStorage, times) => {
+    let closed = 0
+    const close = async () => {
+      closed++
+    }
+    const app = await clientServer({ storage: wrapStorage(memoryStorage(), { close }), closeStorage })
+    await app.ready()
+    await app.close()
+    expect(closed).toBe(times)
+    await expect(app.jobs.nodes()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('refuses options of a scheduler', async () => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const wrong = { storage: memoryStorage(), jobs: [echo] }
+    await expect(app.register(jobistemerClientPlugin, wrong).then()).rejects.toMatchObject({ code: 'UNKNOWN_OPTION' })
   })
 })

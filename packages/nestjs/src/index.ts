@@ -9,9 +9,10 @@ export {
 export { type HealthReport, JobistemerHealth } from './jobistemer-health.ts'
 export { JobistemerModule } from './jobistemer-module.ts'
 export type {
+  JobistemerClientOptions,
   JobistemerModuleAsyncOptions,
   JobistemerModuleOptions,
   JobistemerOptionsFactory,
 } from './module-options.ts'
 export { nestLogger } from './nest-logger.ts'
-export { InjectScheduler, optionsToken, schedulerToken } from './tokens.ts'
+export { InjectJobs, InjectScheduler, jobsToken, optionsToken, schedulerToken } from './tokens.ts'

@@ -1,18 +1,18 @@
-import type { JobOptions, JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
+import type { IsolationOptions, JobOptions, JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 import { Injectable } from '@nestjs/common'
 
 /** What {@link Job} takes: the options of `defineJob`. Its tasks are the methods of the class. */
 export interface JobDecoratorOptions extends JobSettingsInput, Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
-/** What {@link Task} takes. */
-export interface TaskDecoratorOptions extends TaskSettingsInput {
-  /** Default: the name of the method. */
+/** What {@link Task} takes. With `module` it decorates a property, and the default export of that file does the work. */
+export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
+  /** Default: the name of the method or the property. */
   readonly name?: string
   /** Plain data for the method, in `context.data`. */
   readonly data?: unknown
 }
 
-/** Marks a method whose one parameter, if it has any, is the context of the attempt. */
+/** Marks a method whose one parameter, if it has any, is the context of the attempt; or a property that stands for isolated work. */
 export type TaskMethodDecorator = <Method extends (context: never) => unknown>(
   target: object,
   method: string | symbol,
@@ -25,10 +25,11 @@ export interface MarkedTask {
   readonly options: TaskDecoratorOptions
 }
 
-/** A method that does the work of tasks with this handler. */
+/** What does the work of tasks with this handler: a method, or isolated work. */
 export interface MarkedHandler {
   readonly method: string | symbol
   readonly name: string
+  readonly isolation: IsolationOptions | undefined
 }
 
 /** What decorators have said of a class. */
@@ -71,14 +72,24 @@ export function Job(options: JobDecoratorOptions): ClassDecorator {
   }
 }
 
-/** Makes a method a task of its class's {@link Job}. */
+/**
+ * Makes a method a task of its class's {@link Job}; or, with `module`, a property, whose task then runs in a thread or a process of
+ * its own.
+ *
+ * @example
+ * \@Task({ module: new URL('./render.js', import.meta.url), isolation: 'process' })
+ * readonly render!: unknown
+ */
 export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
   return (target, method) => mark(target, tasksKey, { method, options })
 }
 
-/** Makes a method the handler of this name: it does the work of jobs that are data, on this node. */
-export function Handler(name: string): TaskMethodDecorator {
-  return (target, method) => mark(target, handlersKey, { method, name })
+/**
+ * Makes a method the handler of this name: it does the work of jobs that are data, on this node. With `isolation` it decorates a
+ * property, as {@link Task} does.
+ */
+export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {
+  return (target, method) => mark(target, handlersKey, { method, name, isolation })
 }
 
 function mark<Key extends typeof tasksKey | typeof handlersKey>(

@@ -1,6 +1,4 @@
-import type { DurationInput, Scheduler } from '@jobistemer/core'
-import { Inject, Injectable } from '@nestjs/common'
-import { schedulerToken } from './tokens.ts'
+import type { DurationInput, JobOperations } from '@jobistemer/core'
 
 /** What `@nestjs/terminus` takes as the result of an indicator. */
 export type HealthReport<Key extends string> = Record<
@@ -9,21 +7,24 @@ export type HealthReport<Key extends string> = Record<
 >
 
 /**
- * Says whether this node works: for `HealthCheckService` of `@nestjs/terminus`, or for any other check.
+ * Says whether this process can do its part: for `HealthCheckService` of `@nestjs/terminus`, or for any other check.
  *
  * @example
  * check() { return this.health.check([() => this.jobistemer.isHealthy('jobs')]) }
  */
 export class JobistemerHealth {
-  readonly #scheduler: Scheduler
+  readonly #jobs: Pick<JobOperations, 'nodes'>
+  readonly #nodeId: string | null
 
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler
+  /** `nodeId`: of this process; `null` where that is no node. */
+  constructor(jobs: Pick<JobOperations, 'nodes'>, nodeId: string | null) {
+    this.#jobs = jobs
+    this.#nodeId = nodeId
   }
 
   /**
-   * `up` when this node runs and the storage answers in time (default 1 s) that it lives; otherwise `down`, and why. Never
-   * rejects.
+   * `up` when this node runs and the storage answers in time (default 1 s) that it lives; of a client, when the storage answers.
+   * Otherwise `down`, and why. Never rejects.
    */
   async isHealthy<Key extends string = 'jobistemer'>(
     key: Key = 'jobistemer' as Key,
@@ -33,20 +34,17 @@ export class JobistemerHealth {
   }
 
   async #look(timeout: DurationInput): Promise<HealthReport<string>[string]> {
-    const { nodeId } = this.#scheduler
+    const node = this.#nodeId
     try {
-      const nodes = await this.#scheduler.nodes({ timeout })
-      const own = nodes.findLast(({ node, pid }) => node === nodeId && pid === process.pid)
+      const nodes = await this.#jobs.nodes({ timeout })
+      const living = nodes.filter(({ state }) => state === 'working').length
+      if (node === null) return { status: 'up', nodes: living }
+      const own = nodes.findLast((one) => one.node === node && one.pid === process.pid)
       const state = own?.state ?? 'unknown'
-      const living = nodes.filter((node) => node.state === 'working').length
-      const detail = { node: nodeId, state, running: own?.running ?? 0, nodes: living }
-      return { status: state === 'working' ? 'up' : 'down', ...detail }
+      return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }
     } catch (error) {
       const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
-      return { status: 'down', node: nodeId, code, message }
+      return { status: 'down', ...(node !== null && { node }), code, message }
     }
   }
 }
-
-Injectable()(JobistemerHealth)
-Inject(schedulerToken)(JobistemerHealth, undefined, 0)

@@ -1,19 +1,20 @@
-import { createScheduler, type Scheduler } from '@jobistemer/core'
+import { type Client, createClient, createScheduler, type Scheduler } from '@jobistemer/core'
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
 import { DiscoveryModule, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core'
 import { AttemptInstances } from './attempt-instances.ts'
 import { JobistemerHealth } from './jobistemer-health.ts'
-import { Lifecycle } from './lifecycle.ts'
+import { ClientLifecycle, Lifecycle } from './lifecycle.ts'
 import { markedProviders } from './marked-providers.ts'
 import type {
+  JobistemerClientOptions,
   JobistemerModuleAsyncOptions,
   JobistemerModuleOptions,
   JobistemerOptionsFactory,
 } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
-import { optionsToken, schedulerToken } from './tokens.ts'
+import { jobsToken, optionsToken, schedulerToken } from './tokens.ts'
 
-/** Makes the scheduler and what comes with it. All modules can inject them. */
+/** Makes the scheduler or the client, and what comes with it. All modules can inject them. */
 class JobistemerProviders {}
 Module({})(JobistemerProviders)
 Global()(JobistemerProviders)
@@ -33,6 +34,33 @@ const scheduler: Provider = {
   },
 }
 
+const jobsOfScheduler: Provider = { provide: jobsToken, useExisting: schedulerToken }
+
+const healthOfScheduler: Provider = {
+  provide: JobistemerHealth,
+  inject: [schedulerToken],
+  useFactory: (of: Scheduler) => new JobistemerHealth(of, of.nodeId),
+}
+
+const client: Provider = {
+  provide: jobsToken,
+  inject: [optionsToken],
+  useFactory: ({ closeStorage: _closeStorage, ...given }: JobistemerClientOptions): Client =>
+    createClient({ logger: nestLogger(), ...given }),
+}
+
+const healthOfClient: Provider = {
+  provide: JobistemerHealth,
+  inject: [jobsToken],
+  useFactory: (of: Client) => new JobistemerHealth(of, null),
+}
+
+const clientLifecycle: Provider = {
+  provide: ClientLifecycle,
+  inject: [jobsToken, optionsToken],
+  useFactory: (of: Client, options: JobistemerClientOptions) => new ClientLifecycle(of, options),
+}
+
 const lifecycle: Provider = {
   provide: Lifecycle,
   inject: [schedulerToken, optionsToken, ModulesContainer],
@@ -50,7 +78,10 @@ function endFirst(modules: ModulesContainer): void {
   for (const module of modules.values()) if (module.metatype === JobistemerModule) module.distance = -1
 }
 
-/** Jobs in a Nest application: imported once, with {@link forRoot} or {@link forRootAsync}, by its first module. */
+/**
+ * Jobs in a Nest application: imported once, by its first module. With {@link forRoot} or {@link forRootAsync} jobs run in this process,
+ * with {@link forClient} or {@link forClientAsync} it only asks for what others run.
+ */
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest knows modules by their classes
 export class JobistemerModule {
   /**
@@ -61,7 +92,7 @@ export class JobistemerModule {
    * class AppModule {}
    */
   static forRoot(options: JobistemerModuleOptions): DynamicModule {
-    return moduleWith([{ provide: optionsToken, useValue: options }])
+    return moduleWithScheduler([{ provide: optionsToken, useValue: options }])
   }
 
   /**
@@ -75,30 +106,51 @@ export class JobistemerModule {
    * })
    */
   static forRootAsync(options: JobistemerModuleAsyncOptions): DynamicModule {
-    return moduleWith(asyncOptions(options), options.imports)
+    return moduleWithScheduler(asyncOptions(options), options.imports)
+  }
+
+  /**
+   * A client alone: no scheduler, no node, no job of this process, whatever its providers are. Inject it with `InjectJobs`.
+   *
+   * @example
+   * \@Module({ imports: [JobistemerModule.forClient({ storage: redisStorage({ url }) })], controllers: [Reports] })
+   * class WebModule {}
+   */
+  static forClient(options: JobistemerClientOptions): DynamicModule {
+    return moduleWithClient([{ provide: optionsToken, useValue: options }])
+  }
+
+  /** A client alone, as {@link forClient}, with options that something injected has a part in. */
+  static forClientAsync(options: JobistemerModuleAsyncOptions<JobistemerClientOptions>): DynamicModule {
+    return moduleWithClient(asyncOptions(options), options.imports)
   }
 }
 Module({})(JobistemerModule)
 
-function asyncOptions(options: JobistemerModuleAsyncOptions): Provider[] {
+function asyncOptions<Options>(options: JobistemerModuleAsyncOptions<Options>): Provider[] {
   const { useFactory, inject = [], useClass, useExisting } = options
   if (useFactory !== undefined) return [{ provide: optionsToken, useFactory, inject } as Provider]
   const token = useExisting ?? useClass
-  if (token === undefined) throw new TypeError('forRootAsync needs useFactory, useClass or useExisting.')
+  if (token === undefined) throw new TypeError('Options that are injected need useFactory, useClass or useExisting.')
   const make: Provider = {
     provide: optionsToken,
     inject: [token],
-    useFactory: (factory: JobistemerOptionsFactory) => factory.createJobistemerOptions(),
+    useFactory: (factory: JobistemerOptionsFactory<Options>) => factory.createJobistemerOptions(),
   }
   return useExisting === undefined && useClass !== undefined ? [useClass, make] : [make]
 }
 
-function moduleWith(options: Provider[], imports: DynamicModule['imports'] = []): DynamicModule {
-  const providers: DynamicModule = {
-    module: JobistemerProviders,
-    imports: [DiscoveryModule, ...imports],
-    providers: [...options, scheduler, JobistemerHealth],
-    exports: [optionsToken, schedulerToken, JobistemerHealth],
-  }
-  return { module: JobistemerModule, imports: [providers], providers: [lifecycle] }
+function moduleWithScheduler(options: Provider[], imports?: DynamicModule['imports']): DynamicModule {
+  const providers = [...options, scheduler, jobsOfScheduler, healthOfScheduler]
+  const shared = [optionsToken, schedulerToken, jobsToken, JobistemerHealth]
+  return moduleWith({ providers, exports: shared, imports: [DiscoveryModule, ...(imports ?? [])] }, lifecycle)
+}
+
+function moduleWithClient(options: Provider[], imports: DynamicModule['imports'] = []): DynamicModule {
+  const providers = [...options, client, healthOfClient]
+  return moduleWith({ providers, exports: [optionsToken, jobsToken, JobistemerHealth], imports }, clientLifecycle)
+}
+
+function moduleWith(made: Omit<DynamicModule, 'module'>, life: Provider): DynamicModule {
+  return { module: JobistemerModule, imports: [{ module: JobistemerProviders, ...made }], providers: [life] }
 }

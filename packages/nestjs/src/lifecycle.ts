@@ -1,6 +1,6 @@
-import type { Scheduler } from '@jobistemer/core'
+import type { Client, Scheduler } from '@jobistemer/core'
 import type { OnApplicationBootstrap, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common'
-import type { JobistemerModuleOptions } from './module-options.ts'
+import type { JobistemerClientOptions, JobistemerModuleOptions } from './module-options.ts'
 
 /** Starts the scheduler when the application is there, and shuts it down before anything of the application is gone. */
 export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
@@ -21,6 +21,22 @@ export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApp
   }
 
   async onApplicationShutdown(): Promise<void> {
+    if (this.#options.closeStorage !== false) await this.#options.storage.close()
+  }
+}
+
+/** Closes the client when requests under way have been answered. */
+export class ClientLifecycle implements OnApplicationShutdown {
+  readonly #client: Client
+  readonly #options: JobistemerClientOptions
+
+  constructor(client: Client, options: JobistemerClientOptions) {
+    this.#client = client
+    this.#options = options
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#client.close()
     if (this.#options.closeStorage !== false) await this.#options.storage.close()
   }
 }

@@ -1,4 +1,4 @@
-import { type AnyTask, defineJob, type Job, JobistemerError, type TaskHandler } from '@jobistemer/core'
+import { type AnyTask, defineJob, isolatedHandler, type Job, JobistemerError, type TaskHandler } from '@jobistemer/core'
 import type { DiscoveryService } from '@nestjs/core'
 import type { AttemptInstances, ProviderWrapper } from './attempt-instances.ts'
 import { type Marks, marksOf } from './job-decorator.ts'
@@ -27,36 +27,60 @@ export function markedProviders(discovery: DiscoveryService, instances: AttemptI
     const before = seen.get(type)
     if (before !== undefined) throw providedTwice(name, [before, module])
     seen.set(type, module)
-    if (marks.job !== null) jobs.push(jobOf(name, marks, wrapper, instances))
+    if (marks.job !== null) jobs.push(jobOf(type, marks, wrapper, instances))
     else if (marks.tasks.length > 0) throw taskWithoutJob(name)
-    for (const { method, name: handler } of marks.handlers) {
+    for (const { method, name: handler, isolation } of marks.handlers) {
       if (Object.hasOwn(handlers, handler)) throw handlerTwice(handler)
-      handlers[handler] = (context) => instances.call(wrapper, method, context)
+      if (isolation === undefined) handlers[handler] = (context) => instances.call(wrapper, method, context)
+      else {
+        refuseMethod(type, method)
+        handlers[handler] = isolatedHandler(isolation)
+      }
     }
   }
   return { jobs, handlers }
 }
 
-/** The class that decorators have marked. Of a factory or a value it is the token, where that is a class. */
-function markedTypeOf({ metatype, token, instance }: ProviderWrapper): { readonly name: string } | null {
-  const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]
-  return (candidates.find((one) => marksOf(one) !== null) as { readonly name: string } | undefined) ?? null
+interface MarkedType {
+  readonly name: string
+  readonly prototype: object
 }
 
-function jobOf(className: string, marks: Marks, wrapper: ProviderWrapper, instances: AttemptInstances): Job {
+/** The class that decorators have marked. Of a factory or a value it is the token, where that is a class. */
+function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedType | null {
+  const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]
+  return (candidates.find((one) => marksOf(one) !== null) as MarkedType | undefined) ?? null
+}
+
+function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper, instances: AttemptInstances): Job {
   if (marks.tasks.length === 0) {
     throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `The job of class ${className} has no task.`,
+      message: `The job of class ${type.name} has no task.`,
       field: 'tasks',
-      value: className,
+      value: type.name,
       remedy: 'Decorate at least one of its methods with @Task().',
     })
   }
   const tasks = marks.tasks.map(({ method, options }): AnyTask => {
     const { name = String(method), ...settings } = options
+    if (settings.module !== undefined) {
+      refuseMethod(type, method)
+      return { ...settings, name }
+    }
     return { ...settings, name, run: (context: never) => instances.call(wrapper, method, context) }
   })
   return defineJob({ ...marks.job, tasks } as Parameters<typeof defineJob>[0])
+}
+
+/** What runs elsewhere is never called here. @throws JobistemerError `INVALID_ARGUMENT` */
+function refuseMethod({ name, prototype }: MarkedType, method: string | symbol): void {
+  if (typeof (prototype as Record<string | symbol, unknown>)[method] !== 'function') return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `Method ${String(method)} of class ${name} has code of its own, and a module.`,
+    field: 'module',
+    value: `${name}.${String(method)}`,
+    remedy: 'Decorate a property with the module, such as `readonly render!: unknown`, or leave the module out.',
+  })
 }
 
 function providedTwice(name: string, modules: readonly string[]): JobistemerError {

@@ -3,6 +3,9 @@ import { Inject } from '@nestjs/common'
 /** The token of the scheduler, for `app.get(schedulerToken)`. */
 export const schedulerToken: unique symbol = Symbol.for('jobistemer.scheduler')
 
+/** The token of what can be asked for: the scheduler of this process, or its client. */
+export const jobsToken: unique symbol = Symbol.for('jobistemer.jobs')
+
 /** The token of the options that a module was given: tests replace them. */
 export const optionsToken: unique symbol = Symbol.for('jobistemer.options')
 
@@ -14,4 +17,15 @@ export const optionsToken: unique symbol = Symbol.for('jobistemer.options')
  */
 export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
   return Inject(schedulerToken)
+}
+
+/**
+ * Injects what triggers, cancels and looks at jobs, as `JobOperations`: the scheduler of the application, or its client where it
+ * has no scheduler. So the same service works in a process that runs jobs and in one that only asks for them.
+ *
+ * @example
+ * constructor(@InjectJobs() private readonly jobs: JobOperations) {}
+ */
+export function InjectJobs(): PropertyDecorator & ParameterDecorator {
+  return Inject(jobsToken)
 }

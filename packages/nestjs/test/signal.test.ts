@@ -1,26 +1,10 @@
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { createClient } from '@jobistemer/core'
-import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
+import { lives, sharedDatabase, startServer } from './servers.ts'
 
 it('an application that gets SIGTERM while a job runs lets it end, and then ends itself', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nest-'))
-  const file = join(folder, 'jobs.db')
-  const program = fileURLToPath(new URL('./fixtures/server.mjs', import.meta.url))
-  const server = fork(program, [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const storage = sqliteStorage({ file })
-  const client = createClient({ storage })
-  onTestFinished(async () => {
-    server.kill('SIGKILL')
-    await client.close()
-    await storage.close()
-    rmSync(folder, { recursive: true })
-  })
+  const { file, client } = sharedDatabase()
+  const server = startServer(new URL('./fixtures/server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])
   const began = once(server, 'message')
   const { id } = await client.trigger('long')
@@ -35,4 +19,23 @@ it('an application that gets SIGTERM while a job runs lets it end, and then ends
   expect({ state, result: tasks[0]?.result }).toEqual({ state: 'completed', result: 'ended by itself' })
   // Nest sends itself the signal again when all is done.
   expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' })
+})
+
+it('an application that gets SIGTERM while an isolated task loops for ever hands it back, and leaves no process', async () => {
+  const { file, client } = sharedDatabase()
+  const server = startServer(new URL('./fixtures/isolating-server.mjs', import.meta.url), file)
+  expect(await once(server, 'message')).toEqual(['listening', undefined])
+  const began = once(server, 'message')
+  const { id } = await client.trigger('rendering')
+  const pid = Number((await began)[0])
+  expect(lives(pid)).toBe(true)
+  const exit = once(server, 'exit')
+  server.kill('SIGTERM')
+  expect(await exit).toEqual([null, 'SIGTERM'])
+  const { state, tasks } = await client.occurrence(id)
+  expect({ state, attempts: tasks[0]?.attempts.map((attempt) => attempt.state) }).toEqual({
+    state: 'pending',
+    attempts: ['aborted'],
+  })
+  expect(lives(pid)).toBe(false)
 })

@@ -59,7 +59,7 @@ describe.each(everywhere)('on $name a client', (place) => {
     const { settings, scheduleDescription, tasks } = await client.job('report')
     expect([settings.executionTimeoutMs, settings.maxQueued]).toEqual([420_000, 5])
     expect(scheduleDescription).toBe('every 30000 ms')
-    expect(tasks).toEqual([{ name: 'export', handler: null, data: undefined }])
+    expect(tasks).toEqual([{ name: 'export', handler: null, data: undefined, isolation: null }])
     await world.clock.advance({ minutes: 1 })
     expect(ran).toHaveLength(2)
     await client.remove('report')

@@ -1,5 +1,7 @@
-import type { Isolation } from '@jobistemer/core'
-import { describe, expect, it } from 'vitest'
+import { EventEmitter, once } from 'node:events'
+import { createClient, createScheduler, defineJob, type Isolation, type Logger, silentLogger } from '@jobistemer/core'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
 import { gone, stateOf } from './support/living-process.ts'
 
@@ -123,6 +125,25 @@ describe.each(isolations)('in a %s', (isolation) => {
     await scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 10 })
     expect(released).toEqual([[id, 'shutdown']])
     expect(stopped).toEqual([0])
+  })
+
+  it('an endless loop ends at the end of a call of runDue, and is handed back', async () => {
+    const storage = memoryStorage()
+    const began = new EventEmitter()
+    const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
+    const job = defineJob({ name: 'job', tasks: [task(isolation, 'loops')] })
+    const scheduler = createScheduler({ storage, logger, jobs: [job] })
+    const client = createClient({ storage, logger: silentLogger })
+    onTestFinished(() => client.close())
+    await scheduler.runDue()
+    const { id } = await client.trigger('job')
+    const controller = new AbortController()
+    const line = once(began, 'line')
+    const called = scheduler.runDue({ signal: controller.signal })
+    await line
+    controller.abort()
+    expect(await called).toMatchObject({ ended: 'aborted', finished: 0, handedBack: 1, leftBehind: 0 })
+    expect((await client.occurrence(id)).state).toBe('pending')
   })
 
   it('a handler that obeys its signal is not killed', async () => {

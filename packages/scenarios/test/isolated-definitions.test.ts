@@ -66,6 +66,48 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
+  it('stays isolated when a client without the module updates something else, as its node sees it too', async () => {
+    const storage = memoryStorage()
+    const job = defineJob({
+      name: 'job',
+      tasks: [
+        { name: 'draw', module, isolation: 'process' },
+        { name: 'fold', module },
+        { name: 'send', run: () => undefined },
+      ],
+    })
+    const scheduler = createScheduler({ storage, logger: silentLogger, nodeId: 'node', jobs: [job] })
+    onTestFinished(() => scheduler.shutdown())
+    await scheduler.start()
+    const client = createClient({ storage, logger: silentLogger })
+    onTestFinished(() => client.close())
+    const isolationsOf = async (looking: Pick<typeof client, 'job'>) =>
+      (await looking.job('job')).tasks.map(({ isolation }) => isolation)
+    expect(await isolationsOf(client)).toEqual(['process', 'thread', null])
+    await client.update('job', { description: 'Draws.' })
+    expect(await isolationsOf(client)).toEqual(['process', 'thread', null])
+    await client.update('job', { tasks: [{ name: 'draw', data: 1 }, { name: 'fold' }, { name: 'send' }] })
+    expect(await isolationsOf(client)).toEqual(['process', 'thread', null])
+    expect(await isolationsOf(scheduler)).toEqual(['process', 'thread', null])
+    await client.update('job', { tasks: [{ name: 'draw', handler: 'drawing' }, { name: 'fold' }] })
+    expect(await isolationsOf(client)).toEqual([null, 'thread'])
+  })
+
+  it('stays isolated when a node whose own code runs it in its process updates something else', async () => {
+    const storage = memoryStorage()
+    const client = createClient({ storage, logger: silentLogger })
+    onTestFinished(() => client.close())
+    const options = { storage, logger: silentLogger }
+    const newer = createScheduler({ ...options, nodeId: 'newer', release: 2, jobs: [define({ module })] })
+    const older = createScheduler({ ...options, nodeId: 'older', release: 1, jobs: [define({ run: () => 1 })] })
+    for (const scheduler of [newer, older]) {
+      onTestFinished(() => scheduler.shutdown())
+      await scheduler.start()
+    }
+    await older.update('job', { description: 'Draws.' })
+    expect((await client.job('job')).tasks).toMatchObject([{ isolation: 'thread' }])
+  })
+
   it('does not change with the place of the module, its environment and limits: nodes may differ in them', async () => {
     const one = { module, isolation: 'process' }
     const other = {

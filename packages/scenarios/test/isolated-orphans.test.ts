@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Child } from './support/child-process.ts'
 import { behaves, modules } from './support/isolated-scene.ts'
-import { gone, stateOf } from './support/living-process.ts'
+import { gone, parentOf, stateOf } from './support/living-process.ts'
 
 const program = new URL('./fixtures/isolating-node.mjs', import.meta.url)
 
@@ -21,9 +21,11 @@ describe('processes of isolated tasks do not outlive a node', () => {
       .split(' ')
       .map(Number) as [number, number]
     expect([stateOf(pid), stateOf(grandchild)]).not.toContain(null)
+    const starter = parentOf(pid)
     killed.kill('SIGKILL')
     await gone(pid)
     await gone(grandchild)
+    await gone(starter)
   })
 
   it('that is killed, while the module loops when it is imported', async () => {
@@ -37,16 +39,26 @@ describe('processes of isolated tasks do not outlive a node', () => {
     await gone(pid)
   })
 
-  it('that is killed, while the handler waits', async () => {
+  it('that is killed, while somebody has stopped the process', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'stopsItself' } })
     await killed.next()
     const pid = Number(await killed.next())
     while (!stateOf(pid)?.startsWith('T')) await delay(10)
     killed.kill('SIGKILL')
-    await killed.ended
-    // It cannot end while it is stopped; when it goes on, it does at once.
-    process.kill(pid, 'SIGCONT')
     await gone(pid)
+  })
+
+  it('that is killed together with its starter, while the handler loops, and neither does what it has started', async () => {
+    const killed = node({ module: behaves.href, data: { kind: 'starts' } })
+    await killed.next()
+    const [pid, grandchild] = String(await killed.next())
+      .split(' ')
+      .map(Number) as [number, number]
+    // The starter first: it would kill them.
+    process.kill(parentOf(pid), 'SIGKILL')
+    killed.kill('SIGKILL')
+    await gone(pid)
+    await gone(grandchild)
   })
 
   it('that exits without a shutdown', async () => {

@@ -168,6 +168,55 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
   })
 
+  it('startRate: so many start in any stretch of its length on all nodes together, the rest in the order of its time', async () => {
+    const world = createWorld(place)
+    const startRate = { limit: 2, interval: { seconds: 45 } }
+    const { job, runs } = slow(world, { until: 60, seconds: 5, overlapPolicy: 'queue', maxConcurrency: 5, startRate })
+    const nodes = []
+    for (let count = 0; count < 3; count++) nodes.push(await world.start({ jobs: [job] }))
+    await world.clock.advance({ minutes: 4 })
+    expect(runs).toEqual(['10: 10-15', '20: 20-25', '30: 55-60', '40: 65-70', '50: 100-105', '60: 110-115'])
+    const [node] = nodes
+    expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
+  })
+
+  it('startRate: what waits for its time starts then, also when the node that knew of it is gone', async () => {
+    const world = createWorld(place)
+    const settings = { overlapPolicy: 'queue', startRate: { limit: 1, interval: { minutes: 1 } } } as const
+    const { job, runs } = slow(world, { until: 30, seconds: 5, ...settings })
+    const first = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ seconds: 35 })
+    expect(await fates(first, 'slow')).toEqual(['10 completed', '20 pending start_rate', '30 queued'])
+    world.crash(first)
+    await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ minutes: 3 })
+    expect(runs).toEqual(['10: 10-15', '20: 70-75', '30: 130-135'])
+  })
+
+  it('startRate: a retry is no start, and a trigger is one', async () => {
+    const world = createWorld(place)
+    const calls: string[] = []
+    const job = defineJob({
+      name: 'asked',
+      overlapPolicy: 'queue',
+      startRate: { limit: 1, interval: { minutes: 1 } },
+      retryPolicy: { maxRetries: 2, retryInterval: { seconds: 5 } },
+      tasks: [
+        {
+          name: 'work',
+          run({ attempt }) {
+            calls.push(`${secondsOf(world.clock.now())} ${attempt}`)
+            if (attempt < 3) throw new Error('not yet')
+          },
+        },
+      ],
+    })
+    const node = await world.start({ jobs: [job] })
+    for (let count = 0; count < 2; count++) await node.trigger('asked')
+    await world.clock.advance({ minutes: 2 })
+    expect(calls).toEqual(['0 1', '5 2', '10 3', '60 1', '65 2', '70 3'])
+  })
+
   it('maxConcurrency: the place of a node that died is free once its run is taken over', async () => {
     const world = createWorld(place)
     const settings = {

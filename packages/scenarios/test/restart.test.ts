@@ -407,6 +407,67 @@ describe.each(['before', 'after'] as const)('a crash just %s the effect of a cal
   )
 })
 
+describe('what a node had sent before it died, and takes effect after it has come back', () => {
+  /** A job that is only asked for, a node that is asked for a run and dies, and the call of it that is under way. */
+  async function dieWhileAsking(world: World) {
+    const attempts: string[] = []
+    const run = async ({ attempt, signal }: TaskContext) => {
+      attempts.push(`${secondsOf(world.clock.now())} attempt ${attempt}`)
+      await world.clock.sleep({ seconds: 5 }, signal)
+    }
+    const job = defineJob({ name: 'asked', schedule: everySeconds(86_400), tasks: [{ name: 'work', run }] })
+    const intercepted = new InterceptedStorage(world.connect())
+    const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
+    await world.clock.advance({ seconds: 10 })
+    let takeEffect: () => Promise<unknown> = () => Promise.reject(new Error('nothing was sent'))
+    intercepted.intercept = (call) => {
+      if (call.operation !== 'createOccurrences') return call.proceed()
+      takeEffect = () => call.proceed()
+      return new Promise(() => undefined)
+    }
+    void first.trigger('asked')
+    await new Promise((resolve) => setImmediate(resolve))
+    world.crash(first)
+    return { job, attempts, takeEffect: () => takeEffect() }
+  }
+
+  it.each([0.1, 0.6, 4, 29])('is settled soon when that is %s s later', async (delay) => {
+    const world = createWorld(memory)
+    const { job, attempts, takeEffect } = await dieWhileAsking(world)
+    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+    const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
+    await world.clock.advance({ seconds: delay })
+    await takeEffect()
+    // As soon after it as it came after the start.
+    await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
+    expect(attempts).toHaveLength(1)
+    expect(attempts[0]).toMatch(/ attempt 2$/)
+    await world.clock.advance({ minutes: 1 })
+    expect((await onlyOccurrence(second, 'asked')).state).toBe('completed')
+  })
+
+  it('is not looked for any more once that life would be dead for everybody', async () => {
+    const world = createWorld(memory)
+    const { job } = await dieWhileAsking(world)
+    const counted = new InterceptedStorage(world.connect())
+    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, reapInterval: { hours: 1 } }
+    await world.start({ jobs: [job], nodeId: 'node', storage: counted.storage, ...life })
+    await world.clock.advance({ minutes: 1 })
+    expect(counted.count('listOccurrences')).toBeGreaterThan(5)
+    counted.reset()
+    await world.clock.advance({ minutes: 10 })
+    expect(counted.count('listOccurrences')).toBe(0)
+  })
+
+  it('is not looked for by a node that has had no earlier life', async () => {
+    const world = createWorld(memory)
+    const counted = new InterceptedStorage(world.connect())
+    await world.start({ nodeId: 'node', storage: counted.storage, reapInterval: { hours: 1 } })
+    await world.clock.advance({ minutes: 1 })
+    expect(counted.count('listOccurrences')).toBe(1)
+  })
+})
+
 it('no slot starts before the node has settled what its earlier life left', async () => {
   const world = createWorld(memory)
   const ran: number[] = []

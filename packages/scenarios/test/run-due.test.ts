@@ -84,6 +84,37 @@ describe.each(everywhere)('on $name a call of runDue', (place) => {
     expect(ran.slice(0, 2)).toEqual(['60 at 60.5 attempt 1', '60 at 120.5 attempt 2'])
   })
 
+  it('returns before its budget is over although a handler ignores its signal, and the next call takes that over', async () => {
+    const world = createWorld(place)
+    const course: string[] = []
+    const run: Run = async ({ attempt, signal }) => {
+      course.push(`${attempt} begins at ${secondsOf(world.clock.now())}`)
+      signal.addEventListener('abort', () => course.push(`${attempt} is told at ${secondsOf(world.clock.now())}`))
+      if (attempt === 1) await world.clock.sleep({ minutes: 3 })
+      course.push(`${attempt} ends at ${secondsOf(world.clock.now())}`)
+    }
+    const scheduler = world.scheduler({ jobs: [jobEvery(60, run)] })
+    await call(world, scheduler, 60.5, 10_000)
+    const report = await call(world, scheduler, 10, 10_000)
+    expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
+    expect(report.durationMs).toBeLessThan(10_000)
+    // That one ends at 70.5, and 5 s later it is over for everybody.
+    await world.clock.advance({ seconds: 6 })
+    const next = await call(world, scheduler, 10, 10_000)
+    expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
+    await world.clock.advance({ minutes: 3 })
+    expect(course).toEqual([
+      '1 begins at 60.5',
+      '1 is told at 67',
+      '2 begins at 76.5',
+      '2 ends at 76.5',
+      '1 ends at 240.5',
+    ])
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    const { items } = await client.occurrences({ job: 'job' })
+    expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
+  })
+
   it('takes over what a call that was killed has left, once the time of that one is over', async () => {
     const world = createWorld(place)
     const ran: string[] = []

@@ -66,6 +66,61 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
+it('a look that was on its way when a slot was launched has nobody ask for that again', async () => {
+  const world = createWorld(memory)
+  const asked: string[] = []
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  const startLate = async (nodeId: string) => {
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'createOccurrences') {
+          asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
+          // It takes effect when the look at what is overdue has been made, and is answered before that.
+          await world.clock.sleep({ seconds: 3 })
+        }
+        const answer = await call.proceed()
+        if (call.method === 'listJobs' && call.request.due !== undefined) await world.clock.sleep({ seconds: 3 })
+        return answer
+      },
+    })
+    const jobs = names.map((name) =>
+      defineJob({ name, schedule: everySeconds(20, +at(110)), tasks: [{ name: 'work', run: () => undefined }] }),
+    )
+    const node = createScheduler({ ...life, storage, clock, nodeId, jobs, logger: silentLogger })
+    const starting = node.start()
+    await world.clock.advance({ seconds: 5 })
+    await starting
+    onTestFinished(async () => {
+      const stopping = node.shutdown({ gracePeriod: 0 })
+      await world.clock.advance({ seconds: 30 })
+      await stopping
+    })
+  }
+  for (const nodeId of ['a', 'b', 'c']) await startLate(nodeId)
+  await world.clock.advanceTo(at(38))
+  asked.splice(0)
+  await world.clock.advanceTo(at(118))
+  expect(asked.length).toBeGreaterThanOrEqual(4 * names.length)
+  expect(new Set(asked).size).toBe(asked.length)
+})
+
+it('of nodes with more code than they can tell of, one alone asks for each slot', async () => {
+  const world = createWorld(memory)
+  const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
+  const schedule = everySeconds(60, +at(60))
+  let ran = 0
+  const define = () =>
+    many.map((name) => defineJob({ name, schedule, tasks: [{ name: 'work', run: () => void ran++ }] }))
+  const counts = new Map<string, number>()
+  for (const nodeId of ['a', 'b']) await world.start({ ...counting(world, counts, nodeId), jobs: define() })
+  await world.clock.advanceTo(at(65))
+  expect(ran).toBe(many.length)
+  const asked = [...counts.values()]
+  expect(asked[0]).toBeGreaterThan(1000)
+  expect(asked.reduce((sum, count) => sum + count, 0)).toBe(many.length)
+})
+
 describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
   it.each([
     { nodes: 2, most: 1.4 },

@@ -9,6 +9,7 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   token: ['stale write'],
   overlap: ['overlap'],
   places: ['overlap'],
+  'start-rate': ['start rate'],
   wake: ['stuck'],
   'early-deletion': ['lost record'],
   'watermark-back': ['watermark back'],
@@ -40,8 +41,8 @@ it('each way to break the storage or the clocks has a consequence to look for', 
 it.each(sabotageNames)('the sabotage "%s" is found out within 200 seeds', async (sabotage) => {
   const wanted = consequences[sabotage] ?? []
   const isFound = async (seed: number) =>
-    (await simulate({ seed, sabotage, places: sabotage === 'places' })).violations.some(({ rule }) =>
-      wanted.includes(rule),
+    (await simulate({ seed, sabotage, places: sabotage === 'places' || sabotage === 'start-rate' })).violations.some(
+      ({ rule }) => wanted.includes(rule),
     )
   const first = firstSeeds[sabotage] ?? 1
   let seed = first

@@ -26,6 +26,7 @@ import { rescueCases } from './cases/rescues.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
 import { takeNextCases } from './cases/take-next.ts'
+import { startRateCases } from './cases/start-rate.ts'
 import { textCases } from './cases/texts.ts'
 import { updateInStepsCases } from './cases/update-in-steps.ts'
 import { wakeCases } from './cases/wake.ts'
@@ -59,6 +60,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...slotCases,
     ...overlapCases,
     ...placesCases,
+    ...startRateCases,
     ...requestedCases,
     ...delayedCases,
     ...exclusionCases,

@@ -16,6 +16,7 @@ import { placesMutants } from './mutants/places-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
+import { startRateMutants } from './mutants/start-rate-mutants.ts'
 import { takeNextMutants } from './mutants/take-next-mutants.ts'
 import { textMutants } from './mutants/text-mutants.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
@@ -28,6 +29,7 @@ const mutants = [
   ...jobMutants,
   ...pauseMutants,
   ...placesMutants,
+  ...startRateMutants,
   ...requestMutants,
   ...countMutants,
   ...textMutants,

@@ -7,7 +7,9 @@ import {
   type OverlapRule,
   overlapRuleOf,
   type PauseRecord,
+  readStartNumbers,
   type ScheduleSegment,
+  startNumbersOf,
 } from '@jobistemer/core/storage'
 import {
   type Item,
@@ -40,6 +42,7 @@ export interface StoredHead {
   readonly pruneFloor: number | null
   readonly paused: PauseRecord | null
   readonly cancelsBelow: number | null
+  readonly starts?: readonly number[]
   readonly createdAt: number
   readonly changedAt: number
   readonly deletedAt: number | null
@@ -87,6 +90,8 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.paused !== null) item[headNames.paused] = json(head.paused)
   if (head.paused?.until !== undefined) item[headNames.pausedUntil] = number(head.paused.until)
   if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = number(head.cancelsBelow)
+  const starts = startNumbersOf(head)
+  if (starts !== null) item.s = json(starts)
   if (head.deletedAt !== null) item.d = number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
@@ -102,6 +107,7 @@ export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
   const id = jobOfKey(keyOf(item))
+  const { startRate, ...starts } = readStartNumbers(optionalJson<number[]>(item, 's'))
   return {
     id,
     revision: numberOf(item, 'v'),
@@ -111,12 +117,14 @@ export function readHead(item: Item): StoredHead {
       textOf(item, headNames.policy) as OverlapPolicy,
       optionalNumber(item, 'x') ?? defaultMaxQueued,
       optionalNumber(item, 'm') ?? 1,
+      startRate,
     ),
     watermark: numberOf(item, 'w'),
     nextAt: optionalNumber(item, 'a'),
     pruneFloor: optionalNumber(item, 'f'),
     paused: optionalJson<PauseRecord>(item, headNames.paused),
     cancelsBelow: optionalNumber(item, headNames.cancelsBelow),
+    ...starts,
     createdAt: numberOf(item, 'c'),
     changedAt: numberOf(item, 'g'),
     deletedAt: optionalNumber(item, 'd'),
@@ -169,6 +177,7 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
     pruneFloor: head.pruneFloor,
     paused: head.paused,
     cancelsBelow: head.cancelsBelow,
+    ...(head.starts !== undefined && { starts: head.starts }),
     createdAt: head.createdAt,
     changedAt: head.changedAt,
     deletedAt: head.deletedAt,
@@ -182,9 +191,10 @@ export function headOf(
 ): StoredHead {
   const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused, cancelsBelow } = job
   const { createdAt, changedAt, deletedAt } = job
+  const starts = job.starts === undefined ? {} : { starts: job.starts }
   const { revision, active, queued, lookAt, planParts } = rest
   const course = { watermark, nextAt, pruneFloor, paused, cancelsBelow, createdAt, changedAt, deletedAt }
-  return { id, version, handlerKey, overlap, ...course, revision, active, queued, lookAt, planParts }
+  return { id, version, handlerKey, overlap, ...course, ...starts, revision, active, queued, lookAt, planParts }
 }
 
 function contentOf(item: Item): VersionContent {

@@ -91,6 +91,10 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     this.head = { ...this.head, cancelsBelow: null }
   }
 
+  noteStarts(starts: readonly number[]): void {
+    this.head = { ...this.head, starts }
+  }
+
   save(job: JobRecord, version: JobVersionRecord | null): void {
     this.#database.changeJob(this, job)
     if (version !== null) this.addVersion(version)

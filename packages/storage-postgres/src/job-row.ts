@@ -7,7 +7,9 @@ import {
   overlapRuleOf,
   type PauseEnd,
   type PauseRecord,
+  readStartNumbers,
   type ScheduleSegment,
+  startNumbersOf,
   type StoredJob,
 } from '@jobistemer/core/storage'
 import { jobIdOf } from './ids.ts'
@@ -32,18 +34,33 @@ export function selectJobs(schema: string): string {
 
 /** The head in a row with the columns of `heads`. */
 export function readHead(row: Row, id: JobId): LedgerHead {
+  const { startRate, ...starts } = readStartNumbers(
+    row.starts == null ? null : (JSON.parse(row.starts as string) as number[]),
+  )
   return {
     id,
     version: numberOf(row.version),
     handlerKey: readText(row.handler_key),
-    overlap: overlapRuleOf(policyOf(numberOf(row.policy)), numberOf(row.max_queued), numberOf(row.max_concurrency)),
+    overlap: overlapRuleOf(
+      policyOf(numberOf(row.policy)),
+      numberOf(row.max_queued),
+      numberOf(row.max_concurrency),
+      startRate,
+    ),
     watermark: numberOf(row.watermark),
     nextAt: numberOrNull(row.next_at),
     pruneFloor: numberOrNull(row.prune_floor),
     cancelsBelow: numberOrNull(row.cancels_below),
+    ...starts,
     deletedAt: numberOrNull(row.deleted_at),
     paused: readPauseEnd(numberOrNull(row.paused_until)),
   }
+}
+
+/** The start rate of a job and its last starts, as they are stored; `null` without one. */
+export function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
+  const numbers = startNumbersOf(head)
+  return numbers === null ? null : JSON.stringify(numbers)
 }
 
 export function readCounts(row: Row): JobCounts {
@@ -64,7 +81,7 @@ function readPauseEnd(until: number | null): PauseEnd | null {
 
 /** The job in a row of {@link selectJobs}. */
 export function readJob(row: Row): JobRecord {
-  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, cancelsBelow, deletedAt } = readHead(
+  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, cancelsBelow, deletedAt, starts } = readHead(
     row,
     jobIdOf(row.id),
   )
@@ -84,6 +101,7 @@ export function readJob(row: Row): JobRecord {
     pruneFloor,
     paused: row.paused === null ? null : (JSON.parse(row.paused as string) as PauseRecord),
     cancelsBelow,
+    ...(starts !== undefined && { starts }),
     createdAt: numberOf(row.created_at),
     changedAt: numberOf(row.changed_at),
     deletedAt,

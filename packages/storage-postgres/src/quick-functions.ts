@@ -93,6 +93,7 @@ BEGIN
       FROM ${rowsOf(startColumns)}
       WHERE h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
+        AND h.starts IS NULL
         AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
         AND (h.policy = ${policyCode('allow')}

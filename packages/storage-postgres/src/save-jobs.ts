@@ -1,6 +1,7 @@
 import type { JobRecord, JobWrite } from '@jobistemer/core/storage'
 import { pausedUntil } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
+import { printStarts } from './job-row.ts'
 import { forEver } from './schema.ts'
 import { plainArray, type Session, textArray } from './sql.ts'
 import { lanes, policyCode } from './state-codes.ts'
@@ -104,6 +105,7 @@ function headColumns(writes: readonly JobWrite[]): readonly Column[] {
     ['max_concurrency', 'integer', plainArray(heads.map(({ overlap }) => overlap.maxConcurrency ?? 1))],
     ['version', 'integer', plainArray(heads.map(({ version }) => version))],
     ['cancels_below', 'integer', plainArray(heads.map(({ cancelsBelow }) => cancelsBelow))],
+    ['starts', 'text', textArray(heads.map(printStarts))],
     ['policy', 'smallint', plainArray(heads.map(({ overlap }) => policyCode(overlap.policy)))],
     ['handler_key', 'text', textArray(heads.map(({ handlerKey }) => storeText(handlerKey)))],
   ]

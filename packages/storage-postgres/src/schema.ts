@@ -55,6 +55,7 @@ CREATE TABLE ${schema}.heads (
   max_concurrency integer NOT NULL DEFAULT 1,
   version integer NOT NULL,
   cancels_below integer,
+  starts text COLLATE "C",
   pending integer NOT NULL,
   delayed integer NOT NULL,
   queued integer NOT NULL,

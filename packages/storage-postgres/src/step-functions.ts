@@ -65,6 +65,7 @@ export const headParameters = [
   ['tops', 'bigint[]'],
   ['next', 'bigint[]'],
   ['cancels_below', 'integer[]'],
+  ['starts', 'text[]'],
   ['pending', 'integer[]'],
   ['delayed', 'integer[]'],
   ['queued', 'integer[]'],
@@ -117,7 +118,7 @@ export function stepFunctions(schema: string): string {
 CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean)
 RETURNS TABLE (
   job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
-  cancels_below integer, deleted_at bigint, policy smallint, max_queued bigint,
+  cancels_below integer, starts text, deleted_at bigint, policy smallint, max_queued bigint,
   max_concurrency integer, pending integer, delayed integer,
   queued integer, running integer, handler_key text,
   id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
@@ -131,7 +132,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT h.id, h.revision, h.version, h.watermark, h.next_at, h.prune_floor, h.paused_until,
-      h.cancels_below, h.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.pending, h.delayed,
+      h.cancels_below, h.starts, h.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.pending, h.delayed,
       h.queued, h.running, h.handler_key,
       o.id, o.scheduled_at, o.state, o.kind, o.token, o.sequence, o.rescues,
       o.job_version, w.node, w.incarnation, o.due_at, o.created_at, o.started_at,
@@ -161,9 +162,9 @@ BEGIN
     IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
   END IF;
   UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
-      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
-    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_pending, p_delayed, p_queued, p_running)
-      w (id, watermark, top, next_at, cancels_below, pending, delayed, queued, running)
+      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below, starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
+    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued, p_running)
+      w (id, watermark, top, next_at, cancels_below, starts, pending, delayed, queued, running)
     WHERE h.id = ${oneOf('w.id')};
   IF cardinality(p_nodes) > 0 THEN
     ${numberOwners}

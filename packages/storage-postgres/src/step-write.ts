@@ -1,7 +1,7 @@
 import type { JobWrite, LedgerEntry, LiveCounts, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
 import { isFinal, lastSlotOf } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
-import type { ReadJob } from './job-row.ts'
+import { printStarts, type ReadJob } from './job-row.ts'
 import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
 import { plainArray, type Session, type SqlValue, textArray } from './sql.ts'
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
@@ -58,6 +58,7 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): re
     plainArray(writes.map(topOf)),
     plainArray(heads.map(({ nextAt }) => nextAt)),
     plainArray(heads.map(({ cancelsBelow }) => cancelsBelow)),
+    textArray(heads.map(printStarts)),
     plainArray(counts.map(({ pending }) => pending)),
     plainArray(counts.map(({ delayed }) => delayed)),
     plainArray(counts.map(({ queued }) => queued)),

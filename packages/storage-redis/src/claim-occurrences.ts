@@ -25,6 +25,8 @@ interface ShardAnswer {
   readonly cancelRequested: readonly CancelNotice[]
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
   readonly more: boolean
+  /** What is claimed may wake others that may be claimed too: only where a job has a start rate. */
+  readonly wakes: boolean
   readonly nextDueAt: number | null
 }
 
@@ -75,9 +77,11 @@ export class Claimer {
       if (!place.isBlocked) open--
     }
     const shardsAsked = [...wanted]
+    // What is woken was not seen: it may have what nobody else needs.
+    const share = views.some(({ wakes }) => wakes) ? Math.floor(open / Math.max(1, shardsAsked.length)) : 0
     const answers = await Promise.all(
       shardsAsked.map(([shard, { limit, last }]) =>
-        this.#askShard({ ...request, limit }, { shard, shards }, 'take', last),
+        this.#askShard({ ...request, limit: limit + share }, { shard, shards }, 'take', share === 0 ? last : lastPlace),
       ),
     )
     // Where something was taken, what was seen before is no longer the whole.
@@ -154,6 +158,7 @@ function readAnswer([numbers, notices, seen, taken]: readonly [
     cancelRequested: readNotices(notices, null),
     seen: places,
     more: numbers[claimedLayout.at.more] === 1,
+    wakes: numbers[claimedLayout.at.wakes] === 1,
     nextDueAt: nextDueAt === never ? null : nextDueAt,
   }
 }

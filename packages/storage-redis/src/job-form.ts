@@ -64,10 +64,14 @@ export function readVersion(bytes: Buffer): VersionContent {
 export function readJob([id, head, content, lineage, paused, times, version]: JobParts): JobRecord {
   const { name, owner, timeline } = JSON.parse(content.toString()) as StoredContent
   const { fingerprint, definition } = readVersion(version)
+  const startLimit = head.readUInt16LE(headAt.startLimit)
+  const starts = readStarts(head)
+  const handlerAt = headSize + 8 * starts.length
   const overlap = overlapRuleOf(
     policyOf(head[headAt.policy] as number) as OverlapPolicy,
     head.readDoubleLE(headAt.maxQueued),
     head.readUInt16LE(headAt.maxConcurrency),
+    startLimit === 0 ? null : { limit: startLimit, intervalMs: head.readDoubleLE(headAt.startInterval) },
   )
   return {
     id: readJobId(id, 0),
@@ -77,7 +81,7 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
     fingerprint,
     lineage: readLineage(lineage),
     definition,
-    handlerKey: head.length === headSize ? readJobId(id, 0) : head.toString('utf8', headSize),
+    handlerKey: head.length === handlerAt ? readJobId(id, 0) : head.toString('utf8', handlerAt),
     overlap,
     timeline,
     watermark: head.readDoubleLE(headAt.watermark),
@@ -85,10 +89,16 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
     pruneFloor: readInstant(head, headAt.floor),
     paused: paused.length === 0 ? null : (JSON.parse(paused.toString()) as PauseRecord),
     cancelsBelow: head.readUInt32LE(headAt.cancelsBelow) || null,
+    ...(starts.length > 0 && { starts }),
     createdAt: times.readDoubleLE(timesLayout.at.createdAt),
     changedAt: times.readDoubleLE(timesLayout.at.changedAt),
     deletedAt: readInstant(head, headAt.deletedAt),
   }
+}
+
+function readStarts(head: Buffer): readonly number[] {
+  const count = head.readUInt16LE(headAt.startCount)
+  return Array.from({ length: count }, (_, index) => head.readDoubleLE(headSize + 8 * index))
 }
 
 function readLineage(bytes: Buffer): readonly string[] {

@@ -71,6 +71,8 @@ export const jobChangeLayout: Layout<
   | 'policy'
   | 'maxQueued'
   | 'maxConcurrency'
+  | 'startLimit'
+  | 'startInterval'
   | 'expected'
   | 'watermark'
   | 'setBackTo'
@@ -86,6 +88,8 @@ export const jobChangeLayout: Layout<
   policy: 'byte',
   maxQueued: 'number',
   maxConcurrency: 'uint16',
+  startLimit: 'uint16',
+  startInterval: 'number',
   expected: 'uint32',
   watermark: 'number',
   setBackTo: 'number',
@@ -150,7 +154,12 @@ export const noticeLayout: Layout<'scheduledAt' | 'token' | 'cancelSize'> = defi
   cancelSize: 'uint32',
 })
 
-export const claimedLayout: Layout<'more' | 'nextDueAt'> = defineLayout({ more: 'byte', nextDueAt: 'number' })
+export const claimedLayout: Layout<'more' | 'wakes' | 'nextDueAt'> = defineLayout({
+  more: 'byte',
+  // What is claimed may wake others that may be claimed too.
+  wakes: 'byte',
+  nextDueAt: 'number',
+})
 
 /** What a claim has looked at. */
 export const seenLayout: Layout<'scheduledAt' | 'id' | 'isBlocked'> = defineLayout({

@@ -45,6 +45,8 @@ function writeChange(writer: ByteWriter, change: JobChange): void {
   writer.setByte(start + changeAt.policy, content === null ? 0 : policyCodes[content.overlap.policy])
   writer.setNumber(start + changeAt.maxQueued, content === null ? 0 : content.overlap.maxQueued)
   writer.setUint16(start + changeAt.maxConcurrency, content?.overlap.maxConcurrency ?? 1)
+  writer.setUint16(start + changeAt.startLimit, content?.overlap.startRate?.limit ?? 0)
+  writer.setNumber(start + changeAt.startInterval, content?.overlap.startRate?.intervalMs ?? 0)
   writer.setUint32(start + changeAt.expected, 'expectedVersion' in change ? (change.expectedVersion ?? 0) : 0)
   writer.setNumber(start + changeAt.watermark, change.kind === 'replace' ? change.expectedWatermark : 0)
   writer.setNumber(start + changeAt.setBackTo, change.kind === 'replace' ? (change.setBackTo ?? never) : never)

@@ -20,10 +20,14 @@ type HeadField =
   | 'cancelsBelow'
   | 'maxQueued'
   | 'maxConcurrency'
+  | 'startLimit'
+  | 'startInterval'
+  | 'startCount'
 
 /**
  * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
- * steps rewrite only that. Behind it lies the handler key, where it is not the job's own id.
+ * steps rewrite only that. Behind it lie the last starts of a job with a start rate, and the handler key, where it is not
+ * the job's own id.
  */
 export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   // The first of the pending and running occurrences.
@@ -47,9 +51,14 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   deletedAt: 'number',
   // 0 when there is nothing to cancel.
   cancelsBelow: 'uint32',
+  // 0 without a start rate.
+  startLimit: 'uint16',
   maxQueued: 'number',
   // 1 under the policies that have no other.
   maxConcurrency: 'uint16',
+  startInterval: 'number',
+  // How many starts lie behind, each a number; the latest last.
+  startCount: 'uint16',
 })
 
 /** A job allows far fewer; beyond that they are no longer told apart. */

@@ -66,8 +66,11 @@ it('what is stored has the places and the codes of its version', () => {
       taken: 73,
       deletedAt: 81,
       cancelsBelow: 89,
-      maxQueued: 93,
-      maxConcurrency: 101,
+      startLimit: 93,
+      maxQueued: 95,
+      maxConcurrency: 103,
+      startInterval: 105,
+      startCount: 113,
     },
     record: {
       state: 0,
@@ -88,7 +91,7 @@ it('what is stored has the places and the codes of its version', () => {
       startedAt: 80,
       timeout: 88,
     },
-    sizes: [103, 96, 16, 12, 8],
+    sizes: [115, 96, 16, 12, 8],
     codes: [
       {
         pending: 0,

@@ -8,6 +8,8 @@ import {
   overlapRuleOf,
   type PauseEnd,
   type PauseRecord,
+  readStartNumbers,
+  startNumbersOf,
   type ScheduleSegment,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
@@ -29,7 +31,7 @@ export interface Head extends LedgerHead {
 }
 
 /** Bits of `heads.flags`. */
-const headFlags = { deleted: 1 } as const
+const headFlags = { deleted: 1, hasStartRate: 2 } as const
 
 /** In `heads.paused_until`: until it is resumed. */
 const forEver = 9e15
@@ -53,6 +55,7 @@ type HeadRow = readonly [
   pending: number,
   delayed: number,
   queued: number,
+  starts: string | null,
 ]
 
 /** A stored job with its row. */
@@ -61,29 +64,31 @@ export interface StoredJob {
   readonly job: JobRecord
 }
 
-interface JobRow {
-  readonly row: number
-  readonly key: Buffer
-  readonly name: string
-  readonly owner: string | null
-  readonly fingerprint: string
-  readonly lineage: string
-  readonly timeline: string
-  readonly paused: string | null
-  readonly created_at: number
-  readonly changed_at: number
-  readonly deleted_at: number | null
-  readonly policy: number
-  readonly max_queued: number
-  readonly max_concurrency: number
-  readonly handler: number
-  readonly version: number
-  readonly watermark: number
-  readonly next_at: number | null
-  readonly prune_floor: number | null
-  readonly cancels_below: number | null
-  readonly definition: string
-}
+/** In the order of `jobColumns`: thousands are read at once, and objects would take twice as long. */
+type JobRow = readonly [
+  row: number,
+  key: Buffer,
+  name: string,
+  owner: string | null,
+  fingerprint: string,
+  lineage: string,
+  timeline: string,
+  paused: string | null,
+  createdAt: number,
+  changedAt: number,
+  deletedAt: number | null,
+  policy: number,
+  maxQueued: number,
+  maxConcurrency: number,
+  handler: number,
+  version: number,
+  watermark: number,
+  nextAt: number | null,
+  pruneFloor: number | null,
+  cancelsBelow: number | null,
+  starts: string | null,
+  definition: string,
+]
 
 /** A place in the order of next instants. */
 export interface DuePlace {
@@ -164,13 +169,14 @@ export class JobTable {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
     if (found === undefined) return undefined
     const [, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, ...rest] = found
-    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued] = rest
+    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued, numbers] = rest
+    const { startRate, ...starts } = readStarts(numbers)
     return {
       row,
       id,
       paused: until === null ? null : until === forEver ? isEndless : { until },
       deletedAt: (flags & headFlags.deleted) === 0 ? null : 0,
-      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency),
+      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
       handlerKey: this.#names.handlerOf(handler),
       version,
       watermark,
@@ -179,6 +185,7 @@ export class JobTable {
       excludedUntil,
       requestedUntil,
       cancelsBelow,
+      ...starts,
       waiting: { pending, delayed, queued },
     }
   }
@@ -219,6 +226,10 @@ export class JobTable {
     this.#statements.endCancel.run(row)
   }
 
+  noteStarts(head: Head): void {
+    this.#statements.noteStarts.run(printStarts(head), head.row)
+  }
+
   raisePruneFloor(row: number, floor: number): void {
     this.#statements.raisePruneFloor.run(floor, row)
   }
@@ -226,7 +237,7 @@ export class JobTable {
   /** A job, tombstones included. */
   find(id: JobId): StoredJob | undefined {
     const found = this.#statements.readJob.get(keyOfJob(id)) as JobRow | undefined
-    return found === undefined ? undefined : { row: found.row, job: this.#toRecord(found) }
+    return found === undefined ? undefined : { row: found[0], job: this.#toRecord(found) }
   }
 
   /** Jobs in the order of their ids. */
@@ -272,25 +283,41 @@ export class JobTable {
   }
 
   #toRecord(row: JobRow): JobRecord {
+    const [, key, name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt, ...rest] = row
+    const [
+      policy,
+      maxQueued,
+      maxConcurrency,
+      handler,
+      version,
+      watermark,
+      nextAt,
+      pruneFloor,
+      cancelsBelow,
+      starts,
+      definition,
+    ] = rest
+    const { startRate, ...others } = readStarts(starts)
     return {
-      id: jobOfKey(row.key),
-      name: row.name,
-      owner: row.owner,
-      version: row.version,
-      fingerprint: row.fingerprint,
-      lineage: JSON.parse(row.lineage) as string[],
-      definition: JSON.parse(row.definition) as JsonObject,
-      handlerKey: this.#names.handlerOf(row.handler),
-      overlap: overlapRuleOf(policyOf(row.policy), row.max_queued, row.max_concurrency),
-      timeline: JSON.parse(row.timeline) as ScheduleSegment[],
-      watermark: row.watermark,
-      nextAt: row.next_at,
-      pruneFloor: row.prune_floor,
-      paused: row.paused === null ? null : (JSON.parse(row.paused) as PauseRecord),
-      cancelsBelow: row.cancels_below,
-      createdAt: row.created_at,
-      changedAt: row.changed_at,
-      deletedAt: row.deleted_at,
+      id: jobOfKey(key),
+      name,
+      owner,
+      version,
+      fingerprint,
+      lineage: JSON.parse(lineage) as string[],
+      definition: JSON.parse(definition) as JsonObject,
+      handlerKey: this.#names.handlerOf(handler),
+      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
+      timeline: JSON.parse(timeline) as ScheduleSegment[],
+      watermark,
+      nextAt,
+      pruneFloor,
+      paused: paused === null ? null : (JSON.parse(paused) as PauseRecord),
+      cancelsBelow,
+      ...others,
+      createdAt,
+      changedAt,
+      deletedAt,
     }
   }
 
@@ -334,6 +361,7 @@ export class JobTable {
       job.pruneFloor,
       job.nextAt,
       key,
+      printStarts(job),
     )
     this.#insertVersion(row, version)
     // Of many that are added, few are asked for soon: the row of one is remembered when it is.
@@ -367,6 +395,7 @@ export class JobTable {
       job.pruneFloor,
       job.nextAt,
       job.cancelsBelow,
+      printStarts(job),
       row,
     )
     if (version === null) return
@@ -424,8 +453,17 @@ function keyAfter(id: JobId | null): Buffer {
   return id === null ? lastKey : keyOfJob(id)
 }
 
-function flagsOf(job: JobRecord): number {
-  return job.deletedAt === null ? 0 : headFlags.deleted
+function flagsOf({ deletedAt, overlap }: JobRecord): number {
+  return (deletedAt === null ? 0 : headFlags.deleted) | (overlap.startRate === undefined ? 0 : headFlags.hasStartRate)
+}
+
+function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
+  const numbers = startNumbersOf(head)
+  return numbers === null ? null : JSON.stringify(numbers)
+}
+
+function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
+  return readStartNumbers(text === null ? null : (JSON.parse(text) as number[]))
 }
 
 function pauseEndOf({ paused }: JobRecord): number | null {
@@ -438,7 +476,7 @@ function printPause(paused: PauseRecord | null): string | null {
 
 const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
   j.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
-  v.definition`
+  h.starts, v.definition`
 const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
 
@@ -449,7 +487,7 @@ function prepareStatements(database: NamedTables) {
     readHead: database
       .prepare(
         `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, delayed, queued FROM {heads} WHERE row = ?`,
+           requested_until, cancels_below, pending, delayed, queued, starts FROM {heads} WHERE row = ?`,
       )
       .raw(),
     advance: database.prepare(
@@ -475,31 +513,36 @@ function prepareStatements(database: NamedTables) {
       )
       .pluck(),
     endCancel: database.prepare('UPDATE {heads} SET cancels_below = NULL WHERE row = ?'),
+    noteStarts: database.prepare('UPDATE {heads} SET starts = ? WHERE row = ?'),
     raisePruneFloor: database.prepare(
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
-    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
-    list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`),
+    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`).raw(),
+    list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`).raw(),
     lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
     countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {jobs} WHERE changed_at >= ? LIMIT ?)').pluck(),
     // Only those of the page are read whole.
-    listChanged: database.prepare(
-      `WITH page AS MATERIALIZED (
+    listChanged: database
+      .prepare(
+        `WITH page AS MATERIALIZED (
            SELECT j.row FROM {jobs} j INDEXED BY {jobs_changed} WHERE j.key > ? AND j.changed_at >= ? AND ${jobFilter})
          SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
-    ),
+      )
+      .raw(),
     // The plus keeps the index of changes out of it.
-    walkChanged: database.prepare(
-      `SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`,
-    ),
+    walkChanged: database
+      .prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`)
+      .raw(),
     // Only what lies in the index is looked at of jobs in other shards.
-    listDue: database.prepare(
-      `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
+    listDue: database
+      .prepare(
+        `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
          CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
          WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
          ORDER BY h.due_at, h.key LIMIT ?`,
-    ),
+      )
+      .raw(),
     readVersion: database.prepare(
       `SELECT v.fingerprint, v.definition, v.created_at FROM {jobs} j JOIN {versions} v ON v.job = j.row
          WHERE j.key = ? AND v.version = ?`,
@@ -509,7 +552,7 @@ function prepareStatements(database: NamedTables) {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertHead: database.prepare(
-      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?)',
+      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?, ?)',
     ),
     insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
     updateJob: database.prepare(
@@ -518,7 +561,7 @@ function prepareStatements(database: NamedTables) {
     ),
     updateHead: database.prepare(
       `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, max_concurrency = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ?, due_at = ?, cancels_below = ? WHERE row = ?`,
+         prune_floor = ?, due_at = ?, cancels_below = ?, starts = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
     tombstones: database.prepare('SELECT row, key FROM {jobs} WHERE deleted_at < ? ORDER BY key'),

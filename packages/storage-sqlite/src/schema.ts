@@ -88,7 +88,8 @@ export const migrations: readonly string[] = [
     delayed INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
-    key BLOB NOT NULL
+    key BLOB NOT NULL,
+    starts TEXT
   ) STRICT;
   CREATE INDEX {heads_queued} ON {heads} (row) WHERE queued > 0;
   CREATE INDEX {heads_due} ON {heads} (due_at, key) WHERE due_at IS NOT NULL;

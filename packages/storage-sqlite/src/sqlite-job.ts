@@ -98,6 +98,11 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     this.#head = { ...this.#head, cancelsBelow: null }
   }
 
+  noteStarts(starts: readonly number[]): void {
+    this.#head = { ...this.#head, starts }
+    this.#tables.jobs.noteStarts(this.#head)
+  }
+
   get job(): JobRecord {
     return this.#stored.job
   }

@@ -7,6 +7,7 @@ export { completeLate } from './sabotage/complete-late.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'
 export { onePlaceMore } from './sabotage/one-place-more.ts'
+export { oneStartMore } from './sabotage/one-start-more.ts'
 export { splitOverlap } from './sabotage/split-overlap.ts'
 export { raceForSlots } from './slot-race.ts'
 export {

@@ -81,7 +81,8 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady(), worker.waitUntilReady()])
   return {
     async attempt() {
-      const job = await queue.add('work', {}, { removeOnComplete: true, removeOnFail: true })
+      // Whoever waits for one may look at it when it has ended already.
+      const job = await queue.add('work', {}, { removeOnComplete: 100, removeOnFail: 100 })
       await job.waitUntilFinished(events)
     },
     async stop() {
@@ -90,6 +91,15 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
       await queue.close()
     },
   }
+}
+
+/** Those that are measured once more in a node that has much in memory. */
+export function grownCandidates(): readonly Candidate[] {
+  const isolations: readonly Isolation[] = ['thread', 'process']
+  return isolations.map((isolation) => ({
+    name: `jobistemer, a fresh ${isolation}`,
+    start: () => startJobistemer({ isolation, pool: false }),
+  }))
 }
 
 export function candidates(redis: RedisServer): readonly Candidate[] {

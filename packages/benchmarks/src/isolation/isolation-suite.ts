@@ -3,7 +3,7 @@ import { startRedis } from '@jobistemer/test-servers'
 import { loadNote } from '../load-note.ts'
 import { quantile } from '../in-flight.ts'
 import type { Suite } from '../suite.ts'
-import { candidates, misbehaviours, type Runner, startJobistemer } from './candidates.ts'
+import { candidates, grownCandidates, misbehaviours, type Runner, startJobistemer } from './candidates.ts'
 import { largestGap, livingChildren, usedKb } from './watch.ts'
 
 /** What it costs to run a handler in a thread or a process, and what becomes of the node when it misbehaves. */
@@ -24,6 +24,11 @@ export const isolationSuite: Suite = {
     } finally {
       await redis.stop()
     }
+    // A node that has grown: to start a process copies the page tables of the one that does.
+    const ballastMb = smoke ? 8 : 2048
+    for (const { name, start } of grownCandidates()) {
+      rows.push([`${name}, ${ballastMb} MB in the node`, ...(await measure(start, Math.min(count, 300), ballastMb))])
+    }
     // What children write when they die is as expected as their death.
     const { write } = process.stderr
     process.stderr.write = () => true
@@ -42,6 +47,7 @@ export const isolationSuite: Suite = {
       notes: [
         `${count.toLocaleString('en-US')} attempts each, one after another, of a function that returns 1; on the storage in memory, for BullMQ on Redis.`,
         'Jobistemer’s threads and processes may have 32 MB of old generation.',
+        'With so many MB in the node: 300 attempts; it has grown by them after its start.',
         'What misbehaves has a timeout of 1 s, and is killed 100 ms later.',
         'Largest gap: between two turns of the event loop of the node, by a timer of 1 ms. Heap: after garbage collection,',
         'over all attempts, after a tenth as many that are not counted. Living: processes in the list of processes after the shutdown.',
@@ -51,8 +57,9 @@ export const isolationSuite: Suite = {
   },
 }
 
-async function measure(start: () => Promise<Runner>, count: number): Promise<string[]> {
+async function measure(start: () => Promise<Runner>, count: number, ballastMb = 0): Promise<string[]> {
   const runner = await start()
+  const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
   // Starts what is kept, and loads what is loaded once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
@@ -67,6 +74,9 @@ async function measure(start: () => Promise<Runner>, count: number): Promise<str
   })
   await runner.forget?.()
   const grown = usedKb() - before
+  // Until here it is in use; what follows does not count it as heap that has become free.
+  ballast.length = 0
+  usedKb()
   await runner.stop()
   const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`
   return [

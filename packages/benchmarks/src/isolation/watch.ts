@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -26,8 +27,10 @@ export async function largestGap(work: () => Promise<void>): Promise<number> {
   return delay.max / 1e6
 }
 
-/** How many processes of isolated tasks are in the list of all processes that this one has started. */
+const programs = fileURLToPath(new URL('./isolated/', import.meta.resolve('@jobistemer/core')))
+
+/** How many processes of isolated tasks are in the list of all processes, whoever is their parent by now. */
 export function livingChildren(): number {
-  const list = execFileSync('ps', ['-o', 'stat=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
-  return list.split('\n').filter((line) => line.includes('process-child') && !line.startsWith('Z')).length
+  const list = execFileSync('ps', ['-e', '-o', 'stat=,args='], { encoding: 'utf8' })
+  return list.split('\n').filter((line) => line.includes(programs) && !line.startsWith('Z')).length
 }

@@ -6,8 +6,9 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/** How long a node takes to begin, when many do so together. */
+/** How long a node takes to begin, when many do so together, and how many jobs it defines in a millisecond then. */
 const startMs = 300
+const jobsPerMs = 10
 
 /** Where a fleet works. */
 export interface Site {
@@ -78,7 +79,8 @@ export async function keepTime(
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs } = options
   // Until all know of each other, all ask for each slot: they get the time to start before the first is due.
-  const dueFrom = nextSecond(Date.now() + settleMs + startMs * fleet.size)
+  const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
+  const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })
   // Half a second is left until the next are due, and the first are not counted.
   await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 - Date.now())

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startNode } from './start-node.ts'
+import { isWanted } from '../suite.ts'
 import type { Begin, Start, TakeoverOrder } from './takeover-process.ts'
 
 const program = new URL('./takeover-process.js', import.meta.url)
@@ -10,6 +11,15 @@ const program = new URL('./takeover-process.js', import.meta.url)
 const startsAtOnce = 4
 
 export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
+
+interface TakeoverOptions {
+  /** So many nodes end in each way. */
+  readonly count: number
+  /** In milliseconds; `null`: the default. */
+  readonly heartbeat: number | null
+  /** The first words of the ways that are wanted. Default: all. */
+  readonly ways: readonly string[] | undefined
+}
 
 /** A node in the middle of a task. */
 interface Victim {
@@ -23,6 +33,7 @@ export class TakeoverRound {
   readonly #address: string
   readonly #count: number
   readonly #heartbeat: number | null
+  readonly #ways: readonly string[] | undefined
   /** A few more than are needed: some may begin on another node than they should. */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
@@ -31,10 +42,11 @@ export class TakeoverRound {
   readonly #children: ChildProcess[] = []
   #used = 0
 
-  constructor(address: string, { count, heartbeat }: { readonly count: number; readonly heartbeat: number | null }) {
+  constructor(address: string, { count, heartbeat, ways }: TakeoverOptions) {
     this.#address = address
     this.#count = count
     this.#heartbeat = heartbeat
+    this.#ways = ways
     this.#jobs = Array.from({ length: 4 * count + 4 }, (_, index) => `job ${index}`)
   }
 
@@ -42,16 +54,10 @@ export class TakeoverRound {
   async run(): Promise<Readonly<Record<Way, readonly number[]>>> {
     try {
       await this.#start('survivor')
-      const killed: Promise<number>[] = []
-      for (const victim of await this.#prepare('killed')) {
-        // Not all at the same moment between two heartbeats.
-        await wait(Math.random() * 500)
-        victim.child.kill('SIGKILL')
-        killed.push(this.#runAgain(victim, Date.now()))
-      }
+      const killed = this.#isWanted('kill -9') ? await this.#kill() : []
       // While those are still taken for living.
-      const shutdown = await this.#shutDown()
-      const restarted = await this.#restart()
+      const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
+      const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {
         'kill -9': await Promise.all(killed),
         shutdown,
@@ -61,6 +67,22 @@ export class TakeoverRound {
     } finally {
       for (const child of this.#children) child.kill('SIGKILL')
     }
+  }
+
+  #isWanted(way: Way): boolean {
+    return isWanted(this.#ways, way)
+  }
+
+  /** Answers what is still to come. */
+  async #kill(): Promise<readonly Promise<number>[]> {
+    const killed: Promise<number>[] = []
+    for (const victim of await this.#prepare('killed')) {
+      // Not all at the same moment between two heartbeats.
+      await wait(Math.random() * 500)
+      victim.child.kill('SIGKILL')
+      killed.push(this.#runAgain(victim, Date.now()))
+    }
+    return killed
   }
 
   async #shutDown(): Promise<readonly number[]> {

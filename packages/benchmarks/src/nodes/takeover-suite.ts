@@ -11,14 +11,16 @@ import { TakeoverRound, type Way } from './takeover-round.ts'
 export const takeoverSuite: Suite = {
   name: 'takeover',
   title: 'From the end of a node in the middle of a task until another one runs that again',
-  async run({ smoke, storages }) {
+  async run({ smoke, nodes, storages, loads }) {
     const rows: string[][] = []
     const measure = async (name: string, address: string) => {
       const times = await new TakeoverRound(address, {
-        count: smoke ? 1 : 20,
+        count: smoke ? 1 : (nodes?.[0] ?? 20),
         heartbeat: smoke ? 100 : null,
+        ways: loads,
       }).run()
       for (const [way, ms] of Object.entries(times)) {
+        if (ms.length === 0) continue
         rows.push([
           `${name}, ${way}`,
           `${ms.length}`,
@@ -36,6 +38,7 @@ export const takeoverSuite: Suite = {
       rows,
       notes: [
         'Default options: heartbeats of 5 s, dead after 30 s; on DynamoDB 10 s and 60 s. One more node lives throughout.',
+        '--nodes says how many end in each way, --loads in which ways (kill, shutdown, same).',
         'shutdown: without a grace period. same name: a node of this name starts after the kill -9, and is counted from there,',
         'the start of its process included; without its loading: from when the code of that process was loaded.',
         loadNote(),

@@ -1,5 +1,5 @@
 import { type RedisServer, startRedis } from '@jobistemer/test-servers'
-import { formatRate, median, type Suite } from '../suite.ts'
+import { formatRate, isWanted, median, type Suite } from '../suite.ts'
 import { type Backlog, workOff } from './backlog-rounds.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 import type { UnitCost } from './meter.ts'
@@ -8,22 +8,23 @@ import type { UnitCost } from './meter.ts'
 export const backlogSuite: Suite = {
   name: 'backlog',
   title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',
-  async run({ smoke }) {
-    const rounds = smoke ? 1 : 5
+  async run({ smoke, rounds: wantedRounds = 5, loads: wanted }) {
+    const rounds = smoke ? 1 : wantedRounds
     const scale = (count: number) => (smoke ? count / 50 : count)
     const many = { length: scale(50_000), count: scale(50_000), overlapPolicy: 'allow', concurrency: 100 } as const
     const one = { jobs: 1, count: scale(10_000), overlapPolicy: 'queue', concurrency: 100 } as const
     const loads: readonly { readonly name: string; readonly backlog: Backlog; readonly bullmq: number }[] = [
       { name: 'many jobs', backlog: { ...many, jobs: scale(1000) }, bullmq: 100 },
       { name: 'one job that may overlap', backlog: { ...many, jobs: 1 }, bullmq: 100 },
-      { name: 'a queue of one job, short', backlog: { ...one, length: scale(10_000) }, bullmq: 1 },
-      { name: 'a queue of one job, long', backlog: { ...one, length: scale(100_000) }, bullmq: 1 },
+      { name: 'queue of one job, short', backlog: { ...one, length: scale(10_000) }, bullmq: 1 },
+      { name: 'queue of one job, long', backlog: { ...one, length: scale(100_000) }, bullmq: 1 },
     ]
     const server = await startRedis({ config: { appendonly: 'no' } })
     const rows: string[][] = []
     try {
-      for (const { name, backlog, bullmq } of loads)
-        rows.push([name, ...(await compare(server, backlog, bullmq, rounds))])
+      for (const { name, backlog, bullmq } of loads.filter(({ name }) => isWanted(wanted, name))) {
+        rows.push([name, ...(await compare(server, backlog, bullmq, { rounds, warmsUp: !smoke }))])
+      }
     } finally {
       await server.stop()
     }
@@ -44,11 +45,11 @@ async function compare(
   server: RedisServer,
   backlog: Backlog,
   bullmqConcurrency: number,
-  rounds: number,
+  { rounds, warmsUp }: { readonly rounds: number; readonly warmsUp: boolean },
 ): Promise<readonly string[]> {
   const ours: (UnitCost & { readonly callsPerOccurrence: number })[] = []
   const theirs: UnitCost[] = []
-  for (let round = rounds === 1 ? 1 : 0; round <= rounds; round++) {
+  for (let round = warmsUp ? 0 : 1; round <= rounds; round++) {
     const bullmq = await runBullmq(server, { concurrency: bullmqConcurrency, jobs: backlog.count })
     const jobistemer = await workOff(server, `backlog-${backlog.jobs}-${backlog.length}-${round}`, backlog)
     // The first warms up.

@@ -42,9 +42,9 @@ export const job: Command = {
     out.line()
     await out.table(
       [{ title: 'TASK' }, { title: 'RUNS' }, { title: 'DATA', shrinks: true }],
-      info.tasks.map(({ name: task, handler, data }) => [
+      info.tasks.map(({ name: task, handler, data, isolation }) => [
         task,
-        handler === null ? 'code of its own' : `handler ${handler}`,
+        handler === null ? `code of its own${isolation === null ? '' : `, in a ${isolation}`}` : `handler ${handler}`,
         data === undefined ? '' : JSON.stringify(data),
       ]),
     )

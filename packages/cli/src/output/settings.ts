@@ -1,8 +1,9 @@
-import type { JobSettings } from '@jobistemer/core'
+import type { JobSettings, StartRate } from '@jobistemer/core'
 import { duration } from './times.ts'
 
 /** A setting for people: its name and its value. */
 export function settingText(name: string, value: unknown): readonly [string, string] {
+  if (name === 'startRate') return [name, startRateText(value as StartRate | null)]
   const shown = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
   return [
     name.replace(/Ms$/, ''),
@@ -12,6 +13,10 @@ export function settingText(name: string, value: unknown): readonly [string, str
         ? 'forever'
         : shown,
   ]
+}
+
+function startRateText(rate: StartRate | null): string {
+  return rate === null ? 'unlimited' : `${rate.limit} in ${duration(rate.intervalMs)}`
 }
 
 /** All of a job. */

@@ -1,6 +1,6 @@
 import { toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import type { OverlapPolicy } from '../storage/job-record.ts'
+import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
 import {
   defaultSettings,
@@ -17,6 +17,7 @@ import {
   type RetentionInput,
   type RetryPolicy,
   type RetryPolicyInput,
+  type StartRateInput,
   type TaskExecutionMode,
   type TaskOverrides,
   type TaskSettingsInput,
@@ -30,6 +31,7 @@ export const jobSettingNames: readonly string[] = [
   'overlapPolicy',
   'maxQueued',
   'maxConcurrency',
+  'startRate',
   'recoveryStrategy',
   'misfireThreshold',
   'onInterrupted',
@@ -80,6 +82,9 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.maxConcurrency !== undefined) {
     overrides.maxConcurrency = readInteger(input.maxConcurrency, `${path}maxConcurrency`, 1, 1000)
   }
+  if (input.startRate !== undefined) {
+    overrides.startRate = input.startRate === 'unlimited' ? null : readStartRate(input.startRate, `${path}startRate`)
+  }
   if (input.maxQueued !== undefined) {
     overrides.maxQueued = readInteger(input.maxQueued, `${path}maxQueued`, 1, 1_000_000)
   }
@@ -103,6 +108,27 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   }
   if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides
+}
+
+const mostStarts = 100
+const longestInterval = 366 * 86_400_000
+
+function readStartRate(input: StartRateInput, field: string): StartRate {
+  readObject(input, field, ['limit', 'interval'])
+  const { limit } = input
+  if (Number.isInteger(limit) && limit > mostStarts) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${field}.limit is more than ${mostStarts}: ${limit}.`,
+      field: `${field}.limit`,
+      value: limit,
+      remedy: `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`,
+    })
+  }
+  const range = { min: 1, max: longestInterval }
+  return {
+    limit: readInteger(limit, `${field}.limit`, 1, mostStarts),
+    intervalMs: toDurationMs(input.interval, `${field}.interval`, range),
+  }
 }
 
 function readRetryPolicy(input: RetryPolicyInput, field: string): RetryPolicy {

@@ -1,5 +1,5 @@
 import type { DurationInput } from '../duration.ts'
-import type { OverlapPolicy } from '../storage/job-record.ts'
+import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 
 /** Whether a job's tasks run one after another, in their order, or all at once. */
 export type TaskExecutionMode = 'sequential' | 'parallel'
@@ -113,6 +113,11 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * skipped, as the overlap policy says, which is `skip`, `queue` or `queue_one`. Default 1; under `allow` any number.
    */
   readonly maxConcurrency?: number
+  /**
+   * How often runs of the job may start, on all nodes together. What is due beyond that waits for its time, in its order;
+   * nothing is dropped for it. Under `skip`, `queue` and `queue_one`. Default `unlimited`.
+   */
+  readonly startRate?: StartRateInput | 'unlimited'
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /** A slot noticed later than this is missed. Default 1 min. */
@@ -190,6 +195,14 @@ export interface TaskSettings {
   readonly keepLogs: KeepLogs | null
 }
 
+/** At most so many starts in any stretch of time of a length: `{ limit: 10, interval: { minutes: 1 } }`. */
+export interface StartRateInput {
+  /** How many; 1 to 100. For more, divide both: 100 in 6 seconds instead of 1,000 in a minute. */
+  readonly limit: number
+  /** The length; 1 ms to 366 days. */
+  readonly interval: DurationInput
+}
+
 /** The effective settings of a job. */
 export interface JobSettings extends TaskSettings {
   /** Whether tasks run one after another or at once. */
@@ -202,6 +215,8 @@ export interface JobSettings extends TaskSettings {
   readonly maxQueued: number
   /** How many may be active at once. */
   readonly maxConcurrency: number
+  /** How often they may start; `null`: as often as they are due. */
+  readonly startRate: StartRate | null
   /** What becomes of missed slots. */
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
@@ -236,6 +251,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   overlapPolicy: 'skip',
   maxQueued: 1000,
   maxConcurrency: 1,
+  startRate: null,
   recoveryStrategy: { type: 'execute_last' },
   misfireThresholdMs: 60_000,
   onInterrupted: 'retry',

@@ -2,7 +2,7 @@ import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
 import type { Job } from '../job/define-job.ts'
-import { assertModulesExist, worksOf } from '../job/isolated-work.ts'
+import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
 import type { GaugeValues } from '../metrics/metrics.ts'
 import { recordMetrics } from '../metrics/record-metrics.ts'
@@ -217,7 +217,8 @@ export class Engine implements EngineContext {
       precedence,
       standby,
     })
-    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs: options.reapIntervalMs })
+    const { reapIntervalMs: intervalMs } = options
+    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
     const history = new History(this)
     this.#history = history
     this.operations = new Operations(this, {
@@ -293,8 +294,11 @@ export class Engine implements EngineContext {
   async start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
-    assertModulesExist([...this.#options.handlers.values(), ...worksOf(this.#options.jobs)])
+    const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
+    assertModulesExist(runs)
     this.#phase = 'starting'
+    // A call mostly finds little to do.
+    if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
     try {
       await this.#time.start()
@@ -310,6 +314,7 @@ export class Engine implements EngineContext {
     } catch (error) {
       if (this.#stopping === undefined) {
         await this.#heartbeats.end({ isEmpty: true })
+        await this.#children.end()
         this.#endCalls()
       }
       this.#phase = 'stopped'

@@ -15,6 +15,8 @@ new Worker(new URL('./watchdog.js', import.meta.url), {
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref()
 process.on('disconnect', () => endGroup())
+// Who ends a service by signals to all of its processes means the node, which tells the handler and knows how long it may take.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {
   // The node may be gone: then the channel says so, and this process ends.

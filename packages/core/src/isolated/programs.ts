@@ -5,3 +5,6 @@ export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)
 
 /** The program of a process that runs isolated tasks. */
 export const processProgram: URL = new URL('./process-child.js', import.meta.url)
+
+/** The program of the process that starts the others. */
+export const starterProgram: URL = new URL('./starter.js', import.meta.url)

@@ -8,7 +8,14 @@ import type { ExecutionReport } from '../report.ts'
 import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { StandardSchema } from '../standard-schema.ts'
-import { type IsolationOptions, isolationOptionNames, readIsolatedWork, standInFor } from './isolated-work.ts'
+import {
+  type Isolation,
+  type IsolationOptions,
+  isolatedWorkOf,
+  isolationOptionNames,
+  readIsolatedWork,
+  standInFor,
+} from './isolated-work.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
@@ -64,6 +71,8 @@ export interface JobTask {
   readonly run: ((context: never) => unknown) | undefined
   /** The name of its work; `undefined` when `run` is there. */
   readonly handler: string | undefined
+  /** In what its work runs, as its definition says; `null`: in the process of its node. Of a `handler` each node says so. */
+  readonly isolation: Isolation | null
 }
 
 /** A checked definition. Make one with {@link defineJob}. `Input` is what its payload schema takes. */
@@ -235,15 +244,22 @@ export function readTasks(tasks: readonly AnyTask[], known: readonly JobTask[] =
   })
 }
 
-function readWork(task: AnyTask, path: string, known: JobTask | undefined): Pick<JobTask, 'run' | 'handler'> {
+function readWork(
+  task: AnyTask,
+  path: string,
+  known: JobTask | undefined,
+): Pick<JobTask, 'run' | 'handler' | 'isolation'> {
   const { run, handler, module } = task
   refuseSecondWork(task, path)
   if (module !== undefined) {
-    return { run: standInFor(readIsolatedWork(task as IsolationOptions, `${path}.`)), handler: undefined }
+    const work = readIsolatedWork(task as IsolationOptions, `${path}.`)
+    return { run: standInFor(work), handler: undefined, isolation: work.isolation }
   }
-  if (handler !== undefined) return { run: undefined, handler: readName(handler, `${path}.handler`) }
-  if (typeof run === 'function') return { run, handler: undefined }
-  if (run === undefined && known !== undefined) return { run: known.run, handler: known.handler }
+  if (handler !== undefined) return { run: undefined, handler: readName(handler, `${path}.handler`), isolation: null }
+  if (typeof run === 'function') return { run, handler: undefined, isolation: isolatedWorkOf(run)?.isolation ?? null }
+  if (run === undefined && known !== undefined) {
+    return { run: known.run, handler: known.handler, isolation: known.isolation }
+  }
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: `${path}.run is not a function: ${printValue(run)}.`,
     field: `${path}.run`,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { processProgram, threadProgram } from '../isolated/programs.ts'
+import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { JobTask } from './define-job.ts'
 import type { TaskHandler } from './task.ts'
 
@@ -175,11 +175,11 @@ const typescript = ['.ts', '.mts', '.cts']
  */
 export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
   const seen = new Set<string>()
-  for (const run of runs) {
-    const work = run === undefined ? null : isolatedWorkOf(run)
-    if (work === null || seen.has(work.module)) continue
+  for (const work of isolatedWorksOf(runs)) {
+    if (seen.has(work.module)) continue
     seen.add(work.module)
-    assertProgramExists(work.isolation === 'thread' ? threadProgram : processProgram)
+    const programs = work.isolation === 'thread' ? [threadProgram] : [starterProgram, processProgram]
+    for (const program of programs) assertProgramExists(program)
     const path = fileURLToPath(work.module)
     if (!isFile(path)) {
       throw unusable(path, 'There is no such file.', 'When the code is bundled, bundle it as a file of its own.')
@@ -191,6 +191,14 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
         'Use Node.js 22.18 or later, or give the built file.',
       )
     }
+  }
+}
+
+/** The isolated work among handlers. */
+export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | undefined>): Generator<IsolatedWork> {
+  for (const run of runs) {
+    const work = run === undefined ? null : isolatedWorkOf(run)
+    if (work !== null) yield work
   }
 }
 

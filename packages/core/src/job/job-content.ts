@@ -2,7 +2,8 @@ import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
+import type { OverlapPolicy, OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
+import { overlapRuleOf } from '../storage/rules.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -55,14 +56,26 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
 }
 
 /** The rule that the storage applies. @throws JobistemerError `INVALID_ARGUMENT` */
-function overlapOf({ name }: Job, { overlapPolicy: policy, maxQueued, maxConcurrency }: JobSettings): OverlapRule {
-  if (maxConcurrency === 1) return { policy, maxQueued }
-  if (policy !== 'allow' && policy !== 'cancel_running') return { policy, maxQueued, maxConcurrency }
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `maxConcurrency of job ${printValue(name)} has no meaning under the overlap policy ${printValue(policy)}.`,
-    field: 'maxConcurrency',
-    value: maxConcurrency,
-    remedy: 'Choose the overlap policy "queue", under which what is beyond it waits, or leave maxConcurrency out.',
+function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
+  const { overlapPolicy: policy, maxQueued, maxConcurrency, startRate } = settings
+  if (policy === 'allow' || policy === 'cancel_running') {
+    if (maxConcurrency > 1) throw meaningless(name, policy, 'maxConcurrency', maxConcurrency)
+    if (startRate !== null) throw meaningless(name, policy, 'startRate', startRate)
+  }
+  return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
+}
+
+function meaningless(
+  job: string,
+  policy: OverlapPolicy,
+  field: 'maxConcurrency' | 'startRate',
+  value: unknown,
+): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} of job ${printValue(job)} has no meaning under the overlap policy ${printValue(policy)}.`,
+    field,
+    value,
+    remedy: `Choose the overlap policy "queue", under which what is beyond it waits, or leave ${field} out.`,
   })
 }
 

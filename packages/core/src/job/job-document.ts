@@ -2,7 +2,7 @@ import type { JobOverrides, TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import type { Job, JobTask } from './define-job.ts'
-import { type Isolation, isolatedWorkOf } from './isolated-work.ts'
+import type { Isolation } from './isolated-work.ts'
 
 /** A definition as it is stored with each version of a job. */
 export interface JobDocument {
@@ -42,21 +42,16 @@ export function toJobDocument(
   return {
     defaults,
     settings: job.overrides,
-    tasks: job.tasks.map(({ name, overrides, data, handler, run }) => ({
+    tasks: job.tasks.map(({ name, overrides, data, handler, isolation }) => ({
       name,
       settings: overrides,
       ...(handler !== undefined && { handler }),
       ...(data !== undefined && { data }),
-      ...isolationOf(run),
+      ...(isolation !== null && { isolation }),
     })),
     ...(tags.length > 0 && { tags }),
     ...(description !== null && { description }),
   }
-}
-
-function isolationOf(run: JobTask['run']): Pick<TaskDocument, 'isolation'> {
-  const work = run === undefined ? null : isolatedWorkOf(run)
-  return work === null ? {} : { isolation: work.isolation }
 }
 
 /** What a storage gave back as the definition that {@link toJobDocument} made. */
@@ -76,12 +71,13 @@ export function isDataAlone({ tasks }: JobDocument): boolean {
 
 /** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
-  return document.tasks.map(({ name, settings, handler, data }) => ({
+  return document.tasks.map(({ name, settings, handler, data, isolation = null }) => ({
     name,
     overrides: settings,
     data,
     handler,
     run: handler === undefined ? own.find((task) => task.name === name)?.run : undefined,
+    isolation,
   }))
 }
 

@@ -15,6 +15,19 @@ export interface OverlapRule {
    * Under `skip`, `queue` and `queue_one`: how many may be active at once. Left out where it is 1, and under the others.
    */
   readonly maxConcurrency?: number
+  /** Under the same: how often occurrences may start. Left out where they may as often as they like. */
+  readonly startRate?: StartRate
+}
+
+/**
+ * How often the occurrences of a job may start: at most so many in any stretch of time of this length, wherever it begins.
+ * A start is each change to running, also of one that was handed back or rescued.
+ */
+export interface StartRate {
+  /** How many; 1 to 100. */
+  readonly limit: number
+  /** How long the stretch is, in milliseconds; at least 1. A start at its end does not count. */
+  readonly intervalMs: number
 }
 
 /** One stretch of a job's timeline: `schedule` decides every slot in `(after, until]`. */
@@ -104,6 +117,11 @@ export interface JobRecord {
    * `replace` with `waiting: 'cancel'` has left them. `null` when there are none.
    */
   readonly cancelsBelow: number | null
+  /**
+   * When the last occurrences started, in the order in which they did: as many as the start rate of the version in force
+   * allows, by the clocks of those who started them. Left out where there are none, and of a job without a start rate.
+   */
+  readonly starts?: readonly number[]
   readonly createdAt: number
   /** When the definition, the pause or the deletion last changed; advancing the watermark does not count. */
   readonly changedAt: number

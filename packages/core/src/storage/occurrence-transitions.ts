@@ -135,6 +135,19 @@ export function woken(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'pending', reason: null }
 }
 
+/** The reason of a pending one that waits for its time by the start rate of its job. */
+export const startRateReason = 'start_rate'
+
+/** Pending, and not to be claimed before this: the start rate of its job allows no earlier start. */
+export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
+  return { ...record, dueAt: until, reason: startRateReason }
+}
+
+/** What {@link heldBack} has made wait waits no longer: the start rate is another one. */
+export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
+  return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
+}
+
 /** Any live state → a final one. */
 export function ended(
   record: OccurrenceRecord,

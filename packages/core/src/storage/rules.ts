@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
-import type { JobRecord, OverlapPolicy, OverlapRule, PauseRecord } from './job-record.ts'
+import type { JobRecord, OverlapPolicy, OverlapRule, PauseRecord, StartRate } from './job-record.ts'
 import type { NodeRecord } from './node-record.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from './occurrence-record.ts'
 import type {
@@ -26,7 +26,7 @@ export const maxLineage = 32
 /** The head of a job that is created: anew, or over its tombstone. */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
   // Member by member: an object that begins as a literal is much smaller than one that a spread fills.
-  return {
+  const job: JobRecord = {
     id,
     name: content.name,
     owner: content.owner,
@@ -46,6 +46,7 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
     changedAt: now,
     deletedAt: null,
   }
+  return content.overlap.startRate === undefined ? job : withStarts(job, tombstone?.starts)
 }
 
 /**
@@ -78,7 +79,7 @@ export function replacedJob(
   now: number,
 ): JobRecord {
   const version = head.version + 1
-  return {
+  const replaced: JobRecord = {
     ...head,
     ...pickContent(content),
     watermark: setBackTo ?? head.watermark,
@@ -87,6 +88,7 @@ export function replacedJob(
     lineage: nextLineage(head),
     changedAt: now,
   }
+  return head.starts === undefined ? replaced : withStarts(replaced, head.starts)
 }
 
 /**
@@ -263,7 +265,7 @@ export interface OverlapSituation {
   readonly paused: boolean
   /** Whether the instant of a slot lies in the pause: it is skipped. */
   readonly slotPaused: boolean
-  /** The item brings its first runs and is due. */
+  /** The item brings its first runs, is due, and the job's start rate lets it start before all others that wait. */
   readonly startable: boolean
   /** The item is a trigger or a replay that is to wait for its time. */
   readonly delayed: boolean
@@ -315,8 +317,14 @@ export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'r
 }
 
 /** The rule with these members: for adapters that keep them apart. */
-export function overlapRuleOf(policy: OverlapPolicy, maxQueued: number, maxConcurrency: number): OverlapRule {
-  return maxConcurrency === 1 ? { policy, maxQueued } : { policy, maxQueued, maxConcurrency }
+export function overlapRuleOf(
+  policy: OverlapPolicy,
+  maxQueued: number,
+  maxConcurrency: number,
+  startRate: StartRate | null = null,
+): OverlapRule {
+  const rule: OverlapRule = maxConcurrency === 1 ? { policy, maxQueued } : { policy, maxQueued, maxConcurrency }
+  return startRate === null ? rule : { ...rule, startRate }
 }
 
 /** How many occurrences of a job may be active at once: pending or running, those left out that {@link isDelayed} holds for. */
@@ -334,6 +342,55 @@ export const wokenAtOnce = 2
 export function addsPlaces(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   return (after.overlap.maxConcurrency ?? 1) > (before.overlap.maxConcurrency ?? 1)
 }
+
+// -------------------------------------------------------------------------------------------------------------- starts
+
+/** The part of a job's head that says when its occurrences may start. */
+export type StartHead = Pick<JobRecord, 'overlap' | 'starts'>
+
+/** From when on the next occurrence of the job may start, as far as its start rate goes: before all time without one. */
+export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead): number {
+  const counted = startRate === undefined ? undefined : starts[starts.length - startRate.limit]
+  return startRate === undefined || counted === undefined ? Number.NEGATIVE_INFINITY : counted + startRate.intervalMs
+}
+
+/**
+ * The starts of a job with a start rate once one more occurrence has started. Whatever the clocks of those who start them,
+ * each lies an interval or more behind the one that is so many before it as the limit says: so no more than these lie within
+ * an interval.
+ */
+export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
+  return [...starts, now].slice(-(startRate?.limit ?? 1))
+}
+
+/** Whether a `replace` changes the start rate: what waits for its time by the one before is looked at anew. */
+export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
+  const [from, to] = [before.overlap.startRate, after.overlap.startRate]
+  return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
+}
+
+/** The head with as many of these starts as its own start rate looks at. */
+function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
+  const { startRate } = job.overlap
+  return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }
+}
+
+/** The start rate of a job and its last starts as a list of numbers: for adapters that keep them in one place. */
+export function startNumbersOf({ overlap: { startRate }, starts = [] }: StartHead): readonly number[] | null {
+  return startRate === undefined ? null : [startRate.limit, startRate.intervalMs, ...starts]
+}
+
+/** What {@link startNumbersOf} has made a list of. */
+export function readStartNumbers(numbers: readonly number[] | null): {
+  readonly startRate: StartRate | null
+  readonly starts?: readonly number[]
+} {
+  if (numbers === null) return { startRate: null }
+  const [limit = 1, intervalMs = 1, ...starts] = numbers
+  return { startRate: { limit, intervalMs }, ...(starts.length > 0 && { starts }) }
+}
+
+// --------------------------------------------------------------------------------------------------- what is created
 
 /** What becomes of a slot, a trigger or a replay that is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {

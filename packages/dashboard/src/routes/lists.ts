@@ -1,7 +1,7 @@
 import type { JobsFilter, ListedOccurrence, Listing, NodeInfo } from '@jobistemer/core'
 import { type FinalState, failedStates, finalStates, liveStates } from '@jobistemer/core/storage'
 import type { Input } from '../input.ts'
-import { jobLineOf, runLineOf } from '../lines.ts'
+import { jobLineOf, listedJobOf, runLineOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
 import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
@@ -114,7 +114,7 @@ async function jobsOf(
   const kept = filter.lastOutcome === undefined ? null : await surveys.jobs(filter, page)
   if (kept !== null) return kept
   const { items, cursor } = await client.jobs({ ...filter, ...page, include }, options)
-  return { items: items.map((job) => jobLineOf(job, now)), cursor }
+  return { items: items.map((job) => jobLineOf(listedJobOf(job, now))), cursor }
 }
 
 const sparklines: Read = {

@@ -1,6 +1,6 @@
 import type { JobVersion } from '@jobistemer/core'
 import { finalStates, liveStates } from '@jobistemer/core/storage'
-import { gridOf, jobLineOf, runLineOf, textOf } from '../lines.ts'
+import { gridOf, jobLineOf, listedJobOf, runLineOf, textOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
 import { shownOf } from '../shown.ts'
 import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from '../wire.ts'
@@ -29,12 +29,13 @@ const job: Read = {
       rightsOf(call, call.job),
     ])
     return {
-      ...jobLineOf(found, now),
+      ...jobLineOf(listedJobOf(found, now)),
       version: found.version,
       settings: found.settings as unknown as JobView['settings'],
-      tasks: found.tasks.map(({ name, handler, data }) => ({
+      tasks: found.tasks.map(({ name, handler, data, isolation }) => ({
         name,
         handler,
+        isolation,
         data: shownOf(data, hidden.has('payloads')),
       })),
       createdAt: found.createdAt.toISOString(),
@@ -138,7 +139,7 @@ function partOf(version: JobVersion, name: string, isHidden: boolean): string {
   const part = parts.find((one) => one === name)
   if (part === undefined) return textOfValue((version.settings as unknown as Record<string, unknown>)[name])
   if (part !== 'tasks' || !isHidden) return textOfValue(version[part])
-  return textOfValue(version.tasks.map(({ name: task, handler }) => ({ name: task, handler, data: 'hidden' })))
+  return textOfValue(version.tasks.map((task) => ({ ...task, data: 'hidden' })))
 }
 
 function textOfValue(value: unknown): string {

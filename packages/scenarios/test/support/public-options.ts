@@ -66,6 +66,8 @@ const jobSettings = {
   overlapPolicy: 'choice',
   maxQueued: { integerFrom: 1, to: 1_000_000 },
   maxConcurrency: { integerFrom: 1, to: 1000 },
+  'startRate.limit': { integerFrom: 1, to: 100 },
+  'startRate.interval': 'positive duration',
   recoveryStrategy: 'choice',
   'recoveryStrategy.maxOccurrences': { integerFrom: 1, to: 1_000_000 },
   'recoveryStrategy.maxAge': 'positive duration',
@@ -92,7 +94,11 @@ const isolationSettings = {
 } as const satisfies Record<string, OptionKind>
 
 /** What makes the settings right that lie around one of these. */
-const around = { retryPolicy: { maxRetries: 1 }, recoveryStrategy: { type: 'bounded_window' } }
+const around = {
+  retryPolicy: { maxRetries: 1 },
+  startRate: { limit: 1, interval: 1000 },
+  recoveryStrategy: { type: 'bounded_window' },
+}
 
 function aroundOf(path: string): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(around).filter(([name]) => path.startsWith(`${name}.`)))

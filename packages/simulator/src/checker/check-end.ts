@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { isDelayed, isFinal, type OccurrenceRecord, type Storage } from '@jobistemer/core/storage'
+import { isDelayed, isFinal, nextStartAt, type OccurrenceRecord, type Storage } from '@jobistemer/core/storage'
 import { checkLedger } from '@jobistemer/storage-conformance'
 import type { HistoryEvent } from '../history/history.ts'
 import type { StorageModel } from './check-storage.ts'
@@ -26,7 +26,11 @@ export function checkConvergence(
     const history = stored.occurrences.filter(({ jobId }) => jobId === job.id)
     const active = history.filter((one) => one.state === 'running' || (one.state === 'pending' && !isDelayed(one)))
     for (const record of history) {
-      const reason = stuckReason(record, active, { now: stored.now, places: job.overlap.maxConcurrency ?? 1 })
+      const reason = stuckReason(record, active, {
+        now: stored.now,
+        places: job.overlap.maxConcurrency ?? 1,
+        startsAt: nextStartAt(job),
+      })
       if (reason !== null) note(job.id, record.id, reason)
     }
     if (job.deletedAt !== null) continue
@@ -55,7 +59,7 @@ export function checkConvergence(
 function stuckReason(
   record: OccurrenceRecord,
   active: readonly OccurrenceRecord[],
-  { now, places }: { readonly now: number; readonly places: number },
+  { now, places, startsAt }: { readonly now: number; readonly places: number; readonly startsAt: number },
 ): string | null {
   switch (record.state) {
     case 'running': {
@@ -71,7 +75,8 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, and nothing is active that could wake it'
-      return active.length < places && now - record.createdAt > 75_000
+      // Under a start rate one is woken by each start.
+      return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, and ${active.length} of its job are active where ${places} may be`
         : null
     default:

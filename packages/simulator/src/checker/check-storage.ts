@@ -5,6 +5,7 @@ import {
   type JobRecord,
   type OccurrenceState,
   type RecoveryEntry,
+  type StartRate,
   type TaskRunRecord,
 } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
@@ -129,6 +130,7 @@ export class StorageModel {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
       }
     }
+    job.starts = startsSeen(job, head)
     job.head = head
     job.overlaps ||= mayOverlap(head)
     job.mostPlaces = Math.max(job.mostPlaces, placesIn(head))
@@ -163,6 +165,7 @@ export class StorageModel {
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
       mostPlaces: Math.max(job?.mostPlaces ?? 1, placesIn(head)),
+      starts: job === undefined || isAnew ? [] : startsSeen(job, head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
       excluded: isAnew ? new Map() : (job?.excluded ?? new Map()),
     })
@@ -336,6 +339,7 @@ export class StorageModel {
       const others = [...running.keys()].map((other) => `${other} (${this.occurrences.get(other)?.life})`)
       this.#note('overlap', head.id, id, `${life} was given it while ${others.join(', ')} ran`)
     }
+    this.#started(job, { id, life, now })
     running.set(id, token)
     occurrence.token = token
     occurrence.running = true
@@ -344,6 +348,18 @@ export class StorageModel {
     occurrence.grantedAt = mono
     occurrence.monotonicDeadline = mono + timeoutMs
     occurrence.sequence = 0
+  }
+
+  /** By the definition, and by what the clocks of those have said that started them. */
+  #started(job: JobModel, { id, life, now }: { id: OccurrenceId; life: string | null; now: number }): void {
+    const rate = rateIn(job.head)
+    if (rate === null) return
+    const counted = job.starts[job.starts.length - rate.limit]
+    if (counted !== undefined && now < counted + rate.intervalMs) {
+      const message = `${life} was given it at ${text(now)}, ${rate.limit} in ${rate.intervalMs} ms may start: ${job.starts.map(text).join(', ')}`
+      this.#note('start rate', job.head.id, id, message)
+    }
+    job.starts = [...job.starts, now].slice(-rate.limit)
   }
 
   #settled({ id, jobId, token, sequence, change, state, runs, life }: EventOf<'settled'>): void {
@@ -478,6 +494,16 @@ function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
 }
 
+function rateIn(head: JobModel['head']): StartRate | null {
+  return settingsOf(head)?.startRate ?? null
+}
+
+/** The starts that count under another version: as many as both start rates look at. */
+function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
+  const rate = rateIn(head)
+  return rate === null ? [] : job.starts.slice(-rate.limit)
+}
+
 function mayOverlap(head: JobModel['head']): boolean {
   return settingsOf(head)?.overlapPolicy === 'allow'
 }
@@ -485,6 +511,7 @@ function mayOverlap(head: JobModel['head']): boolean {
 interface StoredSettings {
   readonly overlapPolicy?: string
   readonly maxConcurrency?: number
+  readonly startRate?: StartRate | null
   readonly onInterrupted?: string
 }
 

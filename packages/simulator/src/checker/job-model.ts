@@ -15,6 +15,8 @@ export interface JobModel {
   overlaps: boolean
   /** How many of it were allowed to be active at once, at most. */
   mostPlaces: number
+  /** When occurrences of it started, in their order, as far as its start rate still looks at them. */
+  starts: readonly number[]
   /** How often the job was created anew, after its tombstone had been removed with its history. */
   readonly epoch: number
   /** Everything before this was asked to be removed. */

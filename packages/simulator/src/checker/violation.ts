@@ -14,6 +14,8 @@ export type Rule =
   | 'recovery'
   /** Two occurrences of a job that must not overlap ran at once. */
   | 'overlap'
+  /** More occurrences of a job started within an interval than its start rate allows. */
+  | 'start rate'
   /** A token was given out twice, or tokens did not grow. */
   | 'token'
   /** What somebody said under a dead token was accepted. */

@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { forgetWake, ignoreToken, onePlaceMore, splitOverlap } from '@jobistemer/test-kit'
+import { forgetWake, ignoreToken, onePlaceMore, oneStartMore, splitOverlap } from '@jobistemer/test-kit'
 import { deleteEarly } from './delete-early.ts'
 import { dropUniqueKey } from './drop-unique-key.ts'
 import { judgeByWallClock } from './judge-by-wall-clock.ts'
@@ -27,6 +27,7 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['token', () => ({ storage: ignoreToken })],
   ['overlap', () => ({ storage: splitOverlap })],
   ['places', () => ({ storage: onePlaceMore })],
+  ['start-rate', () => ({ storage: oneStartMore })],
   ['wake', () => ({ storage: forgetWake })],
   ['early-deletion', () => ({ storage: deleteEarly })],
   ['watermark-back', () => ({ storage: moveWatermarkBack() })],

@@ -2,15 +2,18 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
-/** The settings with so many places as chance gives, where the overlap policy knows of such. */
+/** The settings with so many places, and perhaps a start rate, as chance gives, where the overlap policy knows of such. */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings
   if (overlapPolicy === undefined) return settings
   const hasPlaces = overlapPolicy !== 'allow' && overlapPolicy !== 'cancel_running'
-  return { ...settings, maxConcurrency: hasPlaces ? random.pick([1, 2, 3, 3]) : 1 }
+  const maxConcurrency = hasPlaces ? random.pick([1, 2, 3, 3]) : 1
+  const hasRate = hasPlaces && random.chance(0.5)
+  const startRate = { limit: random.pick([1, 2, 3]), interval: random.pick([500, 2000, 5000, 10_000]) }
+  return { ...settings, maxConcurrency, startRate: hasRate ? startRate : 'unlimited' }
 }
 
-/** The jobs of a world, of which several occurrences may be active at once. Their tasks take long enough for that. */
+/** The jobs of a world, of which several occurrences may be active at once, and some start so often alone. Their tasks take long enough for that. */
 export function jobsWithPlaces(jobs: readonly SimulatedJob[], seed: number): readonly SimulatedJob[] {
   const random = new SeededRandom(`places in ${seed}`)
   return jobs.map((job) => ({

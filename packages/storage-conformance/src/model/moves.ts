@@ -1,4 +1,11 @@
-import type { CancelItem, FinalState, OccurrenceState, OverlapPolicy, ReapItem } from '@jobistemer/core/storage'
+import type {
+  CancelItem,
+  FinalState,
+  OccurrenceState,
+  OverlapPolicy,
+  ReapItem,
+  StartRate,
+} from '@jobistemer/core/storage'
 import fc from 'fast-check'
 
 /** Which of the model's few jobs, nodes and keys a move is about. Small numbers, so that moves meet each other. */
@@ -16,6 +23,7 @@ export type Move =
       readonly policy: OverlapPolicy
       readonly maxQueued: number
       readonly maxConcurrency: number
+      readonly startRate: StartRate | null
     }
   | {
       readonly kind: 'replaceJob'
@@ -23,6 +31,7 @@ export type Move =
       readonly policy: OverlapPolicy
       readonly maxQueued: number
       readonly maxConcurrency: number
+      readonly startRate: StartRate | null
       readonly waiting: 'keep' | 'cancel'
       readonly versionOffset: number
       readonly watermarkOffset: number
@@ -140,6 +149,7 @@ const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3)
+const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
@@ -170,7 +180,7 @@ function move<T extends Move>(kind: T['kind'], members: object): fc.Arbitrary<Mo
 }
 
 function createJob(index: fc.Arbitrary<number>): fc.Arbitrary<Move> {
-  return move('createJob', { job: index, policy, maxQueued, maxConcurrency })
+  return move('createJob', { job: index, policy, maxQueued, maxConcurrency, startRate })
 }
 
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
@@ -183,6 +193,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       policy,
       maxQueued,
       maxConcurrency,
+      startRate,
       waiting: fc.constantFrom('keep', 'cancel'),
       versionOffset: offset(-1, 1),
       watermarkOffset: offset(-1),

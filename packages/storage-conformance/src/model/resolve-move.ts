@@ -174,16 +174,16 @@ function jobChange(move: JobMove, state: ModelState) {
   const head = state.jobs.get(id)
   switch (move.kind) {
     case 'createJob': {
-      const { policy, maxQueued, maxConcurrency } = move
+      const { policy, maxQueued, maxConcurrency, startRate } = move
       const nextAt = nextSlotAfter(Math.max(state.now, head?.watermark ?? state.now))
       return {
         kind: 'create',
         id,
-        content: jobContent({ name: jobName(move.job), policy, maxQueued, maxConcurrency, nextAt }),
+        content: jobContent({ name: jobName(move.job), policy, maxQueued, maxConcurrency, startRate, nextAt }),
       } as const
     }
     case 'replaceJob': {
-      const { policy, maxQueued, maxConcurrency, waiting } = move
+      const { policy, maxQueued, maxConcurrency, startRate, waiting } = move
       const setBackTo =
         move.setBackBy === null ? undefined : (head?.watermark ?? start) - move.setBackBy * (slotAt(1) - slotAt(0))
       const nextAt = setBackTo === undefined ? (head?.nextAt ?? null) : nextSlotAfter(setBackTo)
@@ -191,7 +191,15 @@ function jobChange(move: JobMove, state: ModelState) {
       return {
         kind: 'replace',
         id,
-        content: jobContent({ name: jobName(move.job), policy, maxQueued, maxConcurrency, nextAt, fingerprint }),
+        content: jobContent({
+          name: jobName(move.job),
+          policy,
+          maxQueued,
+          maxConcurrency,
+          startRate,
+          nextAt,
+          fingerprint,
+        }),
         expectedVersion: (head?.version ?? 1) + move.versionOffset,
         expectedWatermark: (head?.watermark ?? start) + move.watermarkOffset,
         waiting,
@@ -310,12 +318,15 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
   return { id, jobId, scheduledAt }
 }
 
-/** True when a job has more active occurrences than places, which only a change of these brings, or a delay. */
+/**
+ * True when a job has more active occurrences than places, which only a change of these brings, or a delay; or when a start
+ * rate may let some of them wait.
+ */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {
     const active = occurrences.filter(
       ({ jobId, state }) => jobId === job.id && (state === 'pending' || state === 'running'),
     )
-    return active.length > placesOf(job.overlap)
+    return active.length > placesOf(job.overlap) || (active.length > 0 && job.overlap.startRate !== undefined)
   })
 }

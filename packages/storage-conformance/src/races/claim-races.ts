@@ -3,7 +3,8 @@ import type { CancelAnswer, OccurrenceRecord } from '@jobistemer/core/storage'
 import { type Effort, rounds } from '../effort.ts'
 import { assertLedger } from '../ledger/check-ledger.ts'
 import { expectOutcome, itemAt } from '../stage/expect.ts'
-import { slotAt } from '../stage/instants.ts'
+import { requestItem } from '../stage/create-items.ts'
+import { minute, second, slotAt } from '../stage/instants.ts'
 import type { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import { connectNodes, countOutcomes, expectTold } from './race-nodes.ts'
@@ -48,6 +49,42 @@ export function claimRaces(effort: Effort): readonly StorageCase[] {
           return 'canceled'
         })
       },
+
+      'claims, new ones and ends side by side start no more in an interval than the rate allows, and all in the end':
+        async (world) => {
+          const nodes = await connectNodes(world, claimerCount + 2)
+          const [creator, ender] = nodes.slice(claimerCount) as [TestNode, TestNode]
+          const startRate = { limit: 2, intervalMs: minute }
+          for (let round = 1; round <= rounds(8, effort); round++) {
+            const options = { name: `job-${round}`, policy: 'queue', maxConcurrency: 3, startRate } as const
+            const job = await creator.createJob(options)
+            const waiting = Array.from({ length: 5 }, (_, index) => requestItem(job, `asked-${index}`, slotAt(1)))
+            for (const item of waiting) await creator.create(item)
+            for (let index = 0; index < 12; index++) {
+              const now = slotAt(1) + index * 20 * second
+              const running = (await ender.history(job.id)).filter(({ state }) => state === 'running')
+              await Promise.all([
+                ...nodes.slice(0, claimerCount).map((node) => node.claim(now)),
+                creator.create(requestItem(job, `new-${index}`, now, { run: true })),
+                ...running.map((held) => ender.finish(held, { now })),
+              ])
+            }
+            let history = await ender.history(job.id)
+            for (let index = 6; index < 30 && history.some(({ state }) => state !== 'completed'); index++) {
+              for (const held of history) if (held.state === 'running') await ender.finish(held, { now: slotAt(index) })
+              await ender.claim(slotAt(index))
+              history = await ender.history(job.id)
+            }
+            const left = history.filter(({ state }) => state !== 'completed')
+            assert.deepEqual(left, [], `${left.length} of ${history.length} never started`)
+            const starts = history.map(({ startedAt }) => startedAt ?? 0).sort((first, second) => first - second)
+            for (const [index, at] of starts.entries()) {
+              const third = starts[index + startRate.limit]
+              assert.ok(third === undefined || third - at >= minute, `three started within a minute: ${starts}`)
+            }
+          }
+          await assertLedger(ender.storage, { atRest: true })
+        },
     },
     { depth: 'races', timeoutMs: 120_000 },
   )

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@jobistemer/core'
-import { type JobContent, type OverlapPolicy, overlapRuleOf } from '@jobistemer/core/storage'
+import { type JobContent, type OverlapPolicy, overlapRuleOf, type StartRate } from '@jobistemer/core/storage'
 import { slotAt } from './instants.ts'
 
 export interface JobOptions {
@@ -10,6 +10,8 @@ export interface JobOptions {
   readonly maxQueued?: number
   /** Default 1. Only where the policy has such a thing. */
   readonly maxConcurrency?: number
+  /** Default: none. Only where the policy has such a thing. */
+  readonly startRate?: StartRate | null
   /** Default: slot 1. */
   readonly nextAt?: number | null
   /** Default: the job's name. */
@@ -32,7 +34,12 @@ export function jobContent(options: JobOptions = {}): JobContent {
     fingerprint,
     definition: options.definition ?? { name, fingerprint, tasks: [{ name: 'work' }] },
     handlerKey: options.handlerKey ?? name,
-    overlap: overlapRuleOf(policy, options.maxQueued ?? 1_000, hasPlaces ? (options.maxConcurrency ?? 1) : 1),
+    overlap: overlapRuleOf(
+      policy,
+      options.maxQueued ?? 1_000,
+      hasPlaces ? (options.maxConcurrency ?? 1) : 1,
+      hasPlaces ? (options.startRate ?? null) : null,
+    ),
     timeline: [{ after: null, until: null, schedule: { type: 'every', minutes: 1 } }],
     nextAt: options.nextAt === undefined ? slotAt(1) : options.nextAt,
   }

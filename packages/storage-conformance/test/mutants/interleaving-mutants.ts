@@ -29,8 +29,11 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // The claim writes occurrences alone: the heads are as the others left them.
-      for (const head of present.values()) ledger.putHead(head)
+      // The claim writes occurrences and starts alone: the rest of the heads is as the others left it.
+      for (const head of present.values()) {
+        const starts = ledger.jobs.get(head.id)?.starts
+        ledger.putHead(starts === undefined ? head : { ...head, starts })
+      }
       return answer
     },
   }

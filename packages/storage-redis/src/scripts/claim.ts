@@ -77,7 +77,7 @@ local skips = {}
 local function isExcepted(job)
   if #ARGV < 6 then return false end
   if skips[job] == nil then
-    local key = sub(headOf(job).text, headSize + 1)
+    local key = handlerOf(headOf(job))
     skips[job] = except[key == '' and job or key] or false
   end
   return skips[job]
@@ -88,6 +88,8 @@ local taken, seen, more, nextDueAt = {}, {}, false, never
 local claimedJobs, delayedSeen = {}, {}
 local count, offset, left = 0, 0, 0
 local isDone = false
+-- Jobs of which one waits for its time by the start rate, as this call has seen to; and whether starts wake others.
+local heldJobs, wakes = {}, false
 
 -- The records of a page, read together, and the heads that are not known yet.
 local function readPage(page)
@@ -152,6 +154,28 @@ local function take(h, id, member, text)
   return text
 end
 
+-- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
+-- That is no news to other nodes: what is due for them is less.
+local function holdBack(h, id, job, r, startsAt)
+  local wasDue = due
+  if heldJobs[job] then
+    move(now, h, id, r, queued, '')
+  else
+    heldJobs[job] = true
+    r.dueAt = startsAt
+    move(now, h, id, r, pending, heldBack)
+  end
+  due = wasDue
+end
+
+-- Wakes the next behind a start. Answers whether that one may start too.
+local function wakeBehind(h, job)
+  local id, r = firstToWake(h, job)
+  if not id then return false end
+  move(now, h, id, r, pending, inTime(now, h, r))
+  return math.max(nextStartAt(h), r.dueAt) <= now
+end
+
 while not isDone do
   local page = call('ZRANGE', ready, offset, offset + math.min(limit, 500), 'WITHSCORES')
   if #page == 0 then break end
@@ -186,11 +210,15 @@ while not isDone do
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
+        -- A look counts what it has counted as taken as started now.
+        local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
+        local isHeld = startsAt > now
+        if h.startLimit > 0 and h.queued > 0 then wakes = true end
         -- Up to a given place, blocked ones are passed over whatever the limit.
         local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
-          or (count == limit and not (isBlocked and lastAt ~= never))
+          or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
-          seen[#seen + 1] = ${writeFields(seenLayout, { scheduledAt: 'scheduledAt', id: 'id', isBlocked: 'isBlocked and 1 or 0' })}
+          seen[#seen + 1] = ${writeFields(seenLayout, { scheduledAt: 'scheduledAt', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
           offset = offset + 1
         end
         if isLast then
@@ -198,7 +226,7 @@ while not isDone do
           break
         end
         if isPeek == 1 then
-          if not isBlocked then
+          if not isBlocked and not isHeld then
             count = count + 1
             claimedJobs[job] = seenOf + 1
             if h.delayed > 0 and parseRecord(text).reason == delayed then
@@ -214,10 +242,20 @@ while not isDone do
           end
         elseif isBlocked then
           move(now, h, id, parseRecord(text), queued, '')
+        elseif isHeld then
+          holdBack(h, id, job, parseRecord(text), startsAt)
         else
           count = count + 1
           taken[#taken + 1] = id
           taken[#taken + 1] = take(h, id, member, text)
+          if h.startLimit > 0 then
+            countStart(now, h)
+            if wakeBehind(h, job) then
+              -- It may come before the rest of the page.
+              offset = 0
+              break
+            end
+          end
         end
       end
     end
@@ -255,5 +293,5 @@ end
 if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
+return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
 `

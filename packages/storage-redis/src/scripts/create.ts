@@ -36,6 +36,7 @@ const headFields = {
   taken: 'taken',
   deletedAt: 'deletedAt',
   cancelsBelow: 'cancelsBelow',
+  startLimit: 'startLimit',
 }
 
 /** And what becomes of it. */
@@ -163,11 +164,13 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   local isPassing = passSuperseded(h, job)
   local r = parseRecord(text)
   local isForLater = kind ~= ${itemKinds.slot} and r.dueAt > now
-  local state, reason, displaces, cancels = decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
+  local starts = isStartable and mayStart(now, h)
+  local state, reason, displaces, cancels = decide(h, kind, scheduledAt, starts, isForLater, isPassing)
   local displaced = displaces and displace(h, job, isPassing) or ''
   local notices = cancels and askAllToCancel(h, job) or ''
   if state ~= running then
     r.state, r.token, r.owner, r.startedAt, r.runs, r.reason = state, 0, '', never, '', reason
+    if state == pending and reason == '' then r.reason = inTime(now, h, r) end
     if state == skipped then
       r.finishedAt = now
       local other = sub(skippedIds, index * 16 - 15, index * 16)
@@ -177,6 +180,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   end
   -- The answer to a request that was skipped got lost: it is recorded already.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
+  if state == running then countStart(now, h) end
   if kind == ${itemKinds.slot} then
     h.nextAt = nextAt
     if scheduledAt > h.watermark then h.watermark = scheduledAt end
@@ -204,7 +208,10 @@ local function createRecovery(h, job, text)
     local r = recordOf(entry)
     if not r then
       r = parseRecord(sub(text, first, first + size - 1))
-      if runs > 0 then r.state = activeCount(h) < placesOf(h) and pending or queued end
+      if runs > 0 then
+        r.state = activeCount(h) < placesOf(h) and pending or queued
+        if r.state == pending then r.reason = inTime(now, h, r) end
+      end
       add(h, entry, r, printRecord(r))
     end
     last = r
@@ -222,7 +229,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   if not text then return false end
   ${readFields(headLayout, 'text', headFields)}
   if itsNextAt ~= scheduledAt or itsVersion ~= version or scheduledAt <= watermark or scheduledAt <= taken
-    or scheduledAt <= floor or scheduledAt < pausedUntil or deletedAt ~= never
+    or scheduledAt <= floor or scheduledAt < pausedUntil or deletedAt ~= never or startLimit > 0
     or ((nPending - nDelayed + nRunning > 0 or cancelsBelow > 0) and policy ~= allow) then
     return false
   end
@@ -242,7 +249,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
 end
 
 -- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
-local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
+local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
 local function listOf(lists, key)
@@ -267,7 +274,8 @@ local function storeRequested()
   for key, members in pairs(requested.live) do callWith('ZADD', key, members) end
   callWith('ZADD', pendingKey, requested.pending)
   callWith('ZADD', ready, requested.ready)
-  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {} }
+  callWith('ZADD', future, requested.future)
+  requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
   hasRequested = false
 end
 
@@ -289,15 +297,16 @@ local function readPresent()
   end
 end
 
--- The ordinary request, that starts at once or waits for a node: the same as below, without the detours. Returns its
--- letter; false for any other.
+-- The ordinary request, that starts at once or waits, for a node or for the end of a pause: the same as below, without
+-- the detours. Returns its letter; false for any other.
 local function takeRequest(index, isStartable, scheduledAt, version, deadline, text)
   local id, job = ids[index], jobs[index]
   if taken[id] then return false end
   if known[job] == nil and headTexts[index] then known[job] = parseHead(headTexts[index]) end
   local h = headOf(job)
   if not h or h.deletedAt ~= never or version ~= h.version or scheduledAt <= h.floor or h.cancelsBelow > 0
-    or (h.policy ~= allow and activeCount(h) > 0) or now < h.pausedUntil then
+    or h.startLimit > 0 or (h.policy ~= allow and activeCount(h) > 0)
+    or (isStartable and now < h.pausedUntil) then
     return false
   end
   ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
@@ -316,8 +325,12 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   end
   h.pending = h.pending + 1
   append(requested.pending, scheduledAt, member)
-  append(requested.ready, scheduledAt, member)
-  due = true
+  if now < h.pausedUntil then
+    append(requested.future, h.pausedUntil, member)
+  else
+    append(requested.ready, scheduledAt, member)
+  end
+  if h.pausedUntil < never then due = true end
   return 'w'
 end
 

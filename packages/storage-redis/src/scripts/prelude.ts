@@ -1,4 +1,4 @@
-import { failedStates, wokenAtOnce } from '@jobistemer/core/storage'
+import { failedStates, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
@@ -81,6 +81,8 @@ local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
 -- The reason of a pending one that waits for its time: it keeps no others of its job from starting.
 local delayed = '=delayed'
+-- That of one that waits for its time by the start rate of its job.
+local heldBack = '=${startRateReason}'
 local allow = ${policyCodes.allow}
 local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
 
@@ -116,6 +118,49 @@ end
 
 local function printHead(h)
   return ${writeFields(headLayout, allFields(headLayout, 'h.'))} .. sub(h.text, headSize + 1)
+end
+
+-- What a node must have to run the job; empty where that is its id.
+local function handlerOf(h)
+  return sub(h.text, headSize + h.startCount * 8 + 1)
+end
+
+-- When one of the last starts was, from 0 on.
+local function startAt(h, index)
+  return (read('<d', h.text, headSize + index * 8 + 1))
+end
+
+-- From when on the next occurrence of the job may start, as far as its start rate goes, once so many more have started now.
+local function nextStartAt(h, more)
+  local index = h.startCount + (more or 0) - h.startLimit
+  if h.startLimit == 0 or index < 0 then return always end
+  return index < h.startCount and startAt(h, index) + h.startInterval or never
+end
+
+-- Keeps so many of the last starts, and adds others behind them.
+local function keepStarts(h, kept, added)
+  local handler = handlerOf(h)
+  local from = headSize + (h.startCount - kept) * 8
+  h.text = sub(h.text, 1, headSize) .. sub(h.text, from + 1, from + kept * 8) .. added .. handler
+  h.startCount = kept + #added / 8
+end
+
+-- To be called with each start.
+local function countStart(now, h)
+  if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
+end
+
+-- Whether a new one, or one that an end takes, may start: under a start rate, what is pending goes first.
+local function mayStart(now, h)
+  return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
+end
+
+-- The reason of a record that becomes pending; it waits where the start rate allows no start yet.
+local function inTime(now, h, r)
+  local from = nextStartAt(h)
+  if from <= now or from <= r.dueAt then return '' end
+  r.dueAt = from
+  return heldBack
 end
 
 -- The head of a job; false when there is none.
@@ -364,14 +409,15 @@ end
 local function wakeOne(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
-  move(now, h, id, r, pending, '')
+  move(now, h, id, r, pending, inTime(now, h, r))
   return ${address}
 end
 
 -- Wakes it, and others that have a place too, up to so many. Returns the id and the time of the first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
-  for _ = 2, first ~= '' and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
+  -- Under a start rate each start wakes another one.
+  for _ = 2, first ~= '' and h.startLimit == 0 and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
   return first
 end
 
@@ -385,6 +431,17 @@ local function activeOf(h, job, limit)
   local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
   if h.active ~= none then ids[#ids + 1] = h.active end
   return ids
+end
+
+-- Looks anew at what waits by a start rate that is not in force any more.
+local function letGoHeld(now, h, job)
+  for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
+    local r = recordOf(id)
+    if r.state == pending and r.reason == heldBack then
+      r.dueAt = math.min(r.dueAt, now)
+      move(now, h, id, r, pending, inTime(now, h, r))
+    end
+  end
 end
 
 -- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.

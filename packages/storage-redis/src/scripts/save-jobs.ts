@@ -22,8 +22,11 @@ const newHead = writeFields(headLayout, {
   taken: 'taken',
   deletedAt: 'never',
   cancelsBelow: '0',
+  startLimit: 'startLimit',
   maxQueued: 'maxQueued',
   maxConcurrency: 'maxConcurrency',
+  startInterval: 'startInterval',
+  startCount: '0',
 })
 
 /** Creates, replaces, pauses and deletes jobs. */
@@ -82,7 +85,7 @@ local function noteChange(job, h, createdAt)
   touch(job, h)
 end
 
-local function create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler)
+local function create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler, startLimit, startInterval)
   if h and h.deletedAt == never then return answer('e', job, h) end
   if h then
     -- What the deleted job has left must not become work of the new one.
@@ -101,6 +104,11 @@ local function create(job, h, nextAt, policy, maxQueued, maxConcurrency, content
     counts, active = { h.running, h.pending, h.queued, h.delayed }, h.active
   end
   local made = parseHead(${newHead} .. handler)
+  if h and h.startCount > 0 and startLimit > 0 then
+    local kept = math.min(h.startCount, startLimit)
+    local first = headSize + (h.startCount - kept) * 8
+    keepStarts(made, 0, sub(h.text, first + 1, first + kept * 8))
+  end
   -- A job that is new, or was deleted, is not in the index.
   made.indexedAt = never
   known[job] = made
@@ -142,16 +150,21 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, con
   local addsPlaces = maxConcurrency > h.maxConcurrency
   h.version, h.nextAt, h.policy, h.maxQueued = h.version + 1, nextAt, policy, maxQueued
   h.maxConcurrency = maxConcurrency
-  h.text = sub(h.text, 1, headSize) .. handler
+  h.text = sub(h.text, 1, headSize + h.startCount * 8) .. handler
+  local hadRate = h.startLimit > 0
+  local isOtherRate = h.startLimit ~= change.startLimit or h.startInterval ~= change.startInterval
+  h.startLimit, h.startInterval = change.startLimit, change.startInterval
+  keepStarts(h, math.min(h.startCount, h.startLimit), '')
   saveContent(job, content, owner, version, h.version)
   noteChange(job, h, (timesOf(job)))
+  if isOtherRate and hadRate then letGoHeld(now, h, job) end
   if change.cancels then
     h.cancelsBelow = h.version
     return cancelReplaced(job, h)
   end
   -- What is still to be canceled must not be woken: the rest is when that is done.
   if h.cancelsBelow == 0 then
-    if policy == allow then wakeAll(now, h, job) elseif addsPlaces then wakeFirst(now, h, job) end
+    if policy == allow then wakeAll(now, h, job) elseif addsPlaces or isOtherRate then wakeFirst(now, h, job) end
   end
   answer('s', job, h)
 end
@@ -203,12 +216,12 @@ while at <= #changes do
   local version, handler = nextPart(versionSize), nextPart(handlerSize)
   local h = headOf(job)
   if kind == ${jobChanges.create} then
-    create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler)
+    create(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler, startLimit, startInterval)
   elseif not h or (h.deletedAt ~= never and (kind ~= ${jobChanges.delete} or h.pending + h.queued == 0)) then
     answers[#answers + 1] = { 'a' }
   elseif kind == ${jobChanges.replace} then
     replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, content, owner, version, handler,
-      { expected = expected, watermark = watermark, setBackTo = setBackTo, cancels = cancels == 1 })
+      { startLimit = startLimit, startInterval = startInterval, expected = expected, watermark = watermark, setBackTo = setBackTo, cancels = cancels == 1 })
   elseif kind == ${jobChanges.pause} then
     pause(job, h, content, nextAt)
   else

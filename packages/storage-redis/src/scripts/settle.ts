@@ -70,9 +70,10 @@ local function takeNext(h, job, owner)
   cancelSuperseded(now, h, job, ${canceledInPassing})
   local id, r = firstToWake(h, job)
   if not id then return '' end
-  if math.max(r.dueAt, h.pausedUntil) > now then return wakeFirst(now, h, job) end
+  if math.max(r.dueAt, h.pausedUntil) > now or not mayStart(now, h) then return wakeFirst(now, h, job) end
   r.token, r.sequence, r.owner, r.startedAt = r.token + 1, 0, owner, now
   move(now, h, id, r, running, '')
+  countStart(now, h)
   return wakeOne(now, h, job), id .. printRecord(r)
 end
 

@@ -18,6 +18,21 @@ const shortestTimeoutMs = 10 * longestWaitMs
 const longestHoldMs = 100
 
 /**
+ * While something waits in the storage although this node works it off quickly, no other node has room either: slots that
+ * are due would only join it, at the cost of those that run. They wait longer then, as long as some run has ended within
+ * this time: where everything is slow, what was claimed may wait for seconds before it runs. It is looked again so often.
+ */
+const longestRestMs = 10_000
+const lookAgainMs = 1000
+
+/**
+ * Those that have waited for half of their misfire threshold join what waits all the same, but fewer of them than this
+ * node takes from there: otherwise the storing of what cannot run yet leaves no time for runs, and less so all the time.
+ */
+const joinShare = 0.5
+const mostJoining = 1000
+
+/**
  * As long, a burst of requests waits for places, while handlers are quick: what starts in the step that creates it costs
  * the storage half as much. Fewer than {@link requestBurst} do not wait, so that none does that comes alone.
  */
@@ -63,6 +78,10 @@ export class Capacity implements Alarm {
   #requested = 0
   #backlog = false
   #heldForMs = 0
+  /** Monotonic instant at which handlers of a run have ended by themselves last. */
+  #leftAt = Number.NEGATIVE_INFINITY
+  /** So many slots that are due may join what waits in the storage. */
+  #mayJoin = 0
   /** Requests wait for a place. */
   #holdsRequests = false
   #claimEnds: Promise<void> | null = null
@@ -97,9 +116,10 @@ export class Capacity implements Alarm {
    * How many slots that are due may be started in the storage, up to one of a job with these settings: as many as there
    * are places, and a few ahead where it can wait for a place that will soon be free.
    */
-  roomForSlot({ executionTimeoutMs, onInterrupted }: JobSettings): number {
-    // Of what is taken ahead a crash leaves more behind than had begun: where that fails it, nothing is.
-    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry'
+  roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
+    // Of what is taken ahead a crash leaves more behind than had begun: where that fails it, nothing is. And where starts
+    // are counted, one that is handed back has used up a start for nothing.
+    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#pace.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.size)
   }
@@ -210,7 +230,10 @@ export class Capacity implements Alarm {
   /** The occupant needs no place any more. With `heldMs` its handlers have ended by themselves, after so long. */
   leave(occupant: Occupant, heldMs: number | null): void {
     if (this.#waiting.delete(occupant) || !this.#places.delete(occupant)) return
-    if (heldMs !== null) this.#pace.held(heldMs)
+    if (heldMs !== null) {
+      this.#pace.held(heldMs)
+      this.#leftAt = this.#engine.clock.monotonic()
+    }
     this.#fill()
     if (this.#heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
@@ -259,13 +282,24 @@ export class Capacity implements Alarm {
 
   /**
    * Whether a slot that is due waits for a place, when `taken` others go before it. What waits in the storage is older
-   * and goes first, so then it waits there too.
+   * and goes first, so then it waits there too, unless this node is about to work that off.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
-    const mayWait = taken >= this.roomForSlot(settings) && !this.#backlog
-    const until = slot + Math.min(longestHoldMs, settings.misfireThresholdMs / 2)
-    this.#heldForMs = mayWait ? Math.max(0, until - now) : 0
+    const patienceMs = settings.misfireThresholdMs / 2
+    if (this.#backlog) this.#heldForMs = this.#worksQuickly && !this.#joins(slot + patienceMs - now) ? lookAgainMs : 0
+    else if (taken < this.roomForSlot(settings)) this.#heldForMs = 0
+    else this.#heldForMs = Math.max(0, slot + Math.min(longestHoldMs, patienceMs) - now)
     return this.#heldForMs > 0
+  }
+
+  #joins(leftMs: number): boolean {
+    if (leftMs > 0 || this.#mayJoin < 1) return false
+    this.#mayJoin--
+    return true
+  }
+
+  get #worksQuickly(): boolean {
+    return this.#pace.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
 
   /** No slot is known to wait for a place. */
@@ -286,9 +320,11 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
-  /** Whether something was left in the storage when this node took from it last. */
-  workLeft(more: boolean): void {
+  /** Whether something was left in the storage when this node took so many from it last. */
+  workLeft(more: boolean, taken: number): void {
     this.#backlog = more
+    this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
+    if (!more && this.#heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
   }
 

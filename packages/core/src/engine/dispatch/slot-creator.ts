@@ -182,6 +182,8 @@ export class SlotCreator {
       case 'off_schedule':
         if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        // It was missed, and whoever has recovered it lives, too.
+        if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':

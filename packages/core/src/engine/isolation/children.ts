@@ -4,7 +4,7 @@ import { systemClock } from '../../system-clock.ts'
 import type { Timer } from '../../clock.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { Child, ChildListener } from './child.ts'
-import { startProcess } from './process.ts'
+import { Starter } from './starter.ts'
 import { startThread } from './thread.ts'
 
 // Of a child that is not used again: its own end is waited for so long, so that what it prints is not lost.
@@ -33,6 +33,7 @@ interface IdleChild {
 export class Children {
   readonly #engine: Pick<EngineContext, 'fail'>
   readonly #most: number
+  readonly #starter = new Starter()
   readonly #living = new Set<Child>()
   /** Those that are kept, the one that has waited longest first. */
   readonly #idle: IdleChild[] = []
@@ -47,6 +48,20 @@ export class Children {
   /** How many live. */
   get size(): number {
     return this.#living.size
+  }
+
+  /** Such work may come. */
+  expect(works: Iterable<IsolatedWork>): void {
+    for (const { isolation } of works) {
+      if (isolation === 'thread') continue
+      try {
+        this.#starter.prepare()
+      } catch (error) {
+        // The first attempt tries again, and fails of it if it has to.
+        this.#engine.fail('isolation', error)
+      }
+      return
+    }
   }
 
   /** Gives a child at once, or when there is room for one. */
@@ -90,7 +105,11 @@ export class Children {
 
   /** Kills what lives: the node ends. Resolves when nothing does any more, or after a while. */
   async end(): Promise<void> {
-    if (this.#living.size === 0) return
+    if (this.#living.size > 0) await this.#endLiving()
+    await this.#starter.end(killedGraceMs)
+  }
+
+  async #endLiving(): Promise<void> {
     for (const { child, timer } of this.#idle.splice(0)) {
       timer.cancel()
       child.keepsAlive(true)
@@ -126,7 +145,7 @@ export class Children {
   #start(seeker: ChildSeeker): void {
     let child: Child
     try {
-      child = seeker.work.isolation === 'thread' ? startThread(seeker.work) : startProcess(seeker.work)
+      child = seeker.work.isolation === 'thread' ? startThread(seeker.work) : this.#starter.start(seeker.work)
     } catch (cause) {
       seeker.refused(
         new JobistemerError('CHILD_DIED', {

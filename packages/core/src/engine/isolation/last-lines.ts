@@ -9,8 +9,8 @@ export class LastLines {
   #lines: string[] = []
   #open = ''
 
-  add(chunk: Buffer): void {
-    const lines = (this.#open + chunk.toString('utf8')).split('\n')
+  add(text: string): void {
+    const lines = (this.#open + text).split('\n')
     this.#open = (lines.pop() as string).slice(0, longestLine)
     this.#keep(lines)
   }

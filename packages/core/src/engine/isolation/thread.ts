@@ -16,9 +16,9 @@ export function startThread({ resourceLimits, env }: IsolatedWork): Child {
     lastLines: () => lastLines.get(),
     keepsAlive: (does) => (does ? worker.ref() : worker.unref()),
   }
-  worker.stderr.on('data', (chunk: Buffer) => {
-    lastLines.add(chunk)
-    process.stderr.write(chunk)
+  worker.stderr.setEncoding('utf8').on('data', (text: string) => {
+    lastLines.add(text)
+    process.stderr.write(text)
   })
   worker.on('message', (message) => child.listener.heard(message))
   worker.on('error', (thrown) => {

@@ -23,6 +23,7 @@ class EveryHandler extends Map<string, TaskHandler> {
 export const anyHandler: Handlers = new EveryHandler()
 
 /** A stored task whose code is in another process. */
-export function codeElsewhere({ name, settings, data, handler }: TaskDocument): JobTask {
-  return { name, overrides: settings, data, handler, run: handler === undefined ? notHere : undefined }
+export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
+  const run = handler === undefined ? notHere : undefined
+  return { name, overrides: settings, data, handler, run, isolation: isolation ?? null }
 }

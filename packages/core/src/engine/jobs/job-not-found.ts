@@ -6,7 +6,7 @@ export function jobNotFound(name: string, field = 'name'): JobistemerError {
     field,
     value: name,
     remedy:
-      'Mend the name, add the job, or pass it to createScheduler({ jobs }). Jobs of other processes: createClient({ storage }).',
+      'Mend the name, or add the job. A scheduler finds its own jobs and those that are data alone; createClient({ storage }) finds all that are stored.',
   })
 }
 

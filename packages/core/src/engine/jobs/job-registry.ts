@@ -256,6 +256,7 @@ export class JobRegistry {
     const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
+    const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
     // The stored definition is what this node has made of it, by an update in a window.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
@@ -278,7 +279,9 @@ export class JobRegistry {
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) this.plans.sayMissing(job, registered.missing)
-    this.moveOn(registered, record.watermark, record.nextAt)
+    // A new version may have set it back.
+    if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
+    if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
     if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
@@ -410,6 +413,14 @@ export class JobRegistry {
     events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
   }
 
+  /**
+   * Whether a head of the version that this node knows was read before an answer to this node: its next slot is decided, and
+   * would be asked for once more.
+   */
+  isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
+    return nextAt !== null && nextAt <= decidedUpTo
+  }
+
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
@@ -502,7 +513,9 @@ export class JobRegistry {
    * then it knows better, and an old next instant under a new version would be recovered as if it were a slot of it.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
-    if (job.version === askedVersion) this.moveOn(job, watermark, nextAt)
+    if (job.version !== askedVersion) return
+    job.decidedUpTo = watermark
+    this.moveOn(job, watermark, nextAt)
   }
 
   /** The job is gone from the storage. */

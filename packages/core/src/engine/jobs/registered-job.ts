@@ -49,6 +49,8 @@ export class RegisteredJob implements HeapEntry {
   pausedUntil: number = Number.NEGATIVE_INFINITY
   /** Its next slot was found overdue in the storage: whoever finds that launches it. */
   isOverdue = false
+  /** Up to here answers to this node have said that slots are decided: a look that shows less is older. */
+  decidedUpTo: number = Number.NEGATIVE_INFINITY
   /** A slot of it is being created. */
   isInHand = false
   /** The node does not hold it any more: whoever still has it in hand moves nothing. */

@@ -35,6 +35,8 @@ export interface NodeCode {
   readonly profile: NodeProfile | null
   /** Tells nodes with the same code and the same definitions from others. */
   readonly digest: string
+  /** The same for this node itself, however much there is: nodes of the same digest know it without a profile. */
+  readonly abilities: Abilities
 }
 
 interface AbilitiesProfile {
@@ -60,22 +62,36 @@ export function codeOf(build: {
   const names = [...build.handlers].sort()
   const parts = [names, functions, definitions]
   const digest = hash('sha256', JSON.stringify(parts), 'hex').slice(0, 16)
+  const abilities = abilitiesOf({ names, functions, definitions })
   const isTooMuch = functions.length > mostFunctions || Buffer.byteLength(JSON.stringify(names)) > mostHandlerBytes
-  if (isTooMuch) return { profile: null, digest }
+  if (isTooMuch) return { profile: null, digest, abilities }
   const profile: NodeProfile = {
     handlers: names,
     functions: printMarks(functions),
     ...(definitions.length <= mostDefinitions && { definitions: printMarks(definitions) }),
   }
-  return { profile, digest }
+  return { profile, digest, abilities }
 }
 
 /** What the profile of a node says, as `heartbeat` of a storage gives it; of `null`: that it can run nothing. */
 export function readAbilities(profile: NodeProfile | null): Abilities {
   const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<AbilitiesProfile>
-  const names = new Set(handlers)
-  const marks = readMarks(functions)
-  const defined = definitions === undefined ? null : readMarks(definitions)
+  return abilitiesOf({
+    names: handlers,
+    functions: readMarks(functions),
+    definitions: definitions === undefined ? null : readMarks(definitions),
+  })
+}
+
+/** `definitions`: `null` where they are not known. */
+function abilitiesOf(code: {
+  readonly names: readonly string[]
+  readonly functions: readonly string[]
+  readonly definitions: readonly string[] | null
+}): Abilities {
+  const names = new Set(code.names)
+  const marks = new Set(code.functions)
+  const defined = code.definitions === null ? null : new Set(code.definitions)
   return {
     canRun: (job) =>
       marksOf(job).every((mark) => marks.has(mark)) &&
@@ -88,11 +104,11 @@ function printMarks(marks: readonly string[]): string {
   return Buffer.from(marks.join(''), 'hex').toString('base64')
 }
 
-function readMarks(text: string): ReadonlySet<string> {
+function readMarks(text: string): readonly string[] {
   const bytes = Buffer.from(text, 'base64')
-  const marks = new Set<string>()
+  const marks: string[] = []
   for (let start = 0; start < bytes.length; start += bytesPerMark) {
-    marks.add(bytes.toString('hex', start, start + bytesPerMark))
+    marks.push(bytes.toString('hex', start, start + bytesPerMark))
   }
   return marks
 }

@@ -67,7 +67,6 @@ export class Heartbeats {
   readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
   #wantedProfiles: readonly WantedProfile[] = []
-  /** Records of this node's name, as they were at its start. */
   #earlierLives: readonly NodeRecord[] = []
   #startedAt = 0
   #callEndsAt: number | null = null
@@ -120,6 +119,11 @@ export class Heartbeats {
     return isolatedAfter * this.#options.deadAfterMs
   }
 
+  /** Records of this node's name, as they were at its start. */
+  get earlierLives(): readonly NodeRecord[] {
+    return this.#earlierLives
+  }
+
   /** Tells nodes with the same code from others. */
   get code(): string {
     return this.#code
@@ -143,10 +147,10 @@ export class Heartbeats {
 
   #readCode(): void {
     this.#isCodeStale = false
-    const { profile, digest } = this.#options.code()
+    const { profile, digest, abilities } = this.#options.code()
     this.#profile = profile
     this.#code = digest
-    this.#abilities = readAbilities(this.#profile)
+    this.#abilities = abilities
   }
 
   /**

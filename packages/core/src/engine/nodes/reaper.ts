@@ -18,6 +18,12 @@ const graceMs = 10_000
 /** What becomes of an occurrence by its own version of its job. */
 type Definition = Parameters<typeof runsOfLeft>[1]
 
+/**
+ * What an earlier life of this node had sent may take effect after the look for it: it is looked again so soon, and then
+ * ever less often, until that life would be dead for everybody.
+ */
+const firstLookAgainMs = 250
+
 /** A sweep that comes so much later than it was due was held up: owners on this machine may have been, too. */
 const stallMs = 5000
 
@@ -34,6 +40,14 @@ export class Reaper {
   readonly #heartbeats: Heartbeats
   readonly #loop: BackgroundLoop
   readonly #takingOver: BackgroundLoop
+  readonly #deadAfterMs: number
+  readonly #lookingAgain: BackgroundLoop
+  /** Earlier lives of this node, by incarnation. */
+  readonly #earlierLives = new Set<string>()
+  #areEarlierLivesForgotten = false
+  /** Monotonic instant from which on nothing of them is expected any more. */
+  #looksAgainUntil = 0
+  #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
   #hasTakenOver = false
   /** Monotonic instant at which the next sweep is due. */
@@ -47,6 +61,7 @@ export class Reaper {
       pool: ExecutionPool
       heartbeats: Heartbeats
       intervalMs: number
+      deadAfterMs: number
     },
   ) {
     this.#engine = engine
@@ -57,6 +72,8 @@ export class Reaper {
     this.#heartbeats = options.heartbeats
     this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
     this.#takingOver = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
+    this.#deadAfterMs = options.deadAfterMs
+    this.#lookingAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgainAndGoOn() })
     this.#heartbeats.changed.listen(() => {
       const { peers } = this.#heartbeats
       if (peers.lost().length + peers.ended().length > 0) this.#takingOver.run()
@@ -65,7 +82,7 @@ export class Reaper {
 
   /** Begins no further sweep. */
   async stop(): Promise<void> {
-    await Promise.all([this.#loop.stop(), this.#takingOver.stop()])
+    await Promise.all([this.#loop.stop(), this.#takingOver.stop(), this.#lookingAgain.stop()])
   }
 
   /** The first sweep follows after an interval. */
@@ -101,10 +118,42 @@ export class Reaper {
 
   /** Settles what an earlier life of this node left running: that owner will not come back. */
   async reapEarlierLives(): Promise<void> {
-    const { node, incarnation } = this.#engine.owner
-    const reap = () => this.#reapAll({ node }, 'owner_restarted', (record) => record.owner?.incarnation !== incarnation)
-    // What the second look still finds has not gone through: then the others take it over in their time.
-    if ((await reap()) === 0 || (await reap()) === 0) this.#heartbeats.forgetEarlierLives()
+    const { incarnation: own } = this.#engine.owner
+    for (const { incarnation } of this.#heartbeats.earlierLives) this.#earlierLives.add(incarnation)
+    const reap = () =>
+      this.#reapOfOwnName((incarnation) => {
+        if (incarnation === own) return false
+        this.#earlierLives.add(incarnation)
+        return true
+      })
+    // What the second look still finds has not gone through.
+    if ((await reap()) === 0 || (await reap()) === 0) this.#forgetEarlierLives()
+    if (this.#earlierLives.size === 0) return
+    this.#looksAgainUntil = this.#engine.clock.monotonic() + this.#deadAfterMs
+    this.#lookingAgain.runIn(this.#lookAgainInMs)
+  }
+
+  async #lookAgainAndGoOn(): Promise<void> {
+    try {
+      this.#engine.now()
+      if (this.#engine.isHeldBack) return
+      // Another node of this name is no earlier life, and may be about to say that it lives.
+      const found = await this.#reapOfOwnName((incarnation) => this.#earlierLives.has(incarnation))
+      if (found === 0) this.#forgetEarlierLives()
+      this.#lookAgainInMs *= 2
+    } finally {
+      if (this.#engine.clock.monotonic() < this.#looksAgainUntil) this.#lookingAgain.runIn(this.#lookAgainInMs)
+    }
+  }
+
+  #reapOfOwnName(wanted: (incarnation: string) => boolean): Promise<number> {
+    const { node } = this.#engine.owner
+    return this.#reapAll({ node }, 'owner_restarted', ({ owner }) => owner !== null && wanted(owner.incarnation))
+  }
+
+  #forgetEarlierLives(): void {
+    if (!this.#areEarlierLivesForgotten) this.#heartbeats.forgetEarlierLives()
+    this.#areEarlierLivesForgotten = true
   }
 
   async #reapOverdue(): Promise<void> {

@@ -28,8 +28,9 @@ const mostPassesBetween = 24
 const headsPerPage = 100
 const removedPerStep = 500
 
-/** Steps take up this part of a connection's time at most. */
-const restsPerStep = 4
+/** Steps that remove history take up this part of a connection's time at most, and those that look for it much less. */
+const restsPerRemoval = 4
+const restsPerLook = 60
 const shortestRestMs = 20
 const longestRestMs = 5000
 
@@ -81,6 +82,7 @@ export class Retainer {
   async #step(): Promise<void> {
     const startedAt = this.#engine.clock.monotonic()
     let leastRestMs = shortestRestMs
+    let rests = restsPerLook
     try {
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) {
@@ -89,11 +91,13 @@ export class Retainer {
       }
       const head = this.#nextHead(now)
       if (this.#precedence.commonRank > 0) this.#endPass()
-      else if (head !== undefined) await this.#removeOf(head, now)
-      else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
+      else if (head !== undefined) {
+        rests = restsPerRemoval
+        await this.#removeOf(head, now)
+      } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
       else await this.#turnPage()
     } finally {
-      const restMs = (this.#engine.clock.monotonic() - startedAt) * restsPerStep
+      const restMs = (this.#engine.clock.monotonic() - startedAt) * rests
       this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, leastRestMs), longestRestMs) : passMs)
     }
   }

@@ -18,8 +18,8 @@ const marginMs = 5000
 const farMarginMs = 600_000
 const looksPerFarLook = 60
 
-/** Steps take up this part of a connection's time at most. */
-const restsPerStep = 9
+/** Steps take up this part of a connection's time at most: among a million jobs a node is to be idle all the same. */
+const restsPerStep = 60
 const shortestRestMs = 20
 const longestRestMs = 5000
 

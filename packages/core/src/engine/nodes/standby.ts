@@ -277,6 +277,8 @@ export class Standby {
     // Its slot is on its way: the answer says what there is to say, and to ask for it again would only cost.
     if (job.isInHand) return
     if (record.version === job.version && record.createdAt === job.createdAt) {
+      // It was on its way for so long that an answer has come since.
+      if (this.#registry.isOldLook(job, record)) return
       this.#registry.moveOn(job, record.watermark, record.nextAt)
     } else this.#registry.reload(job)
   }

@@ -2,6 +2,7 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type JobId, jobId } from '../../ids.ts'
+import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
@@ -12,7 +13,7 @@ import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
 import type { FinalState } from '../../storage/occurrence-record.ts'
-import type { LiveCounts } from '../../storage/storage.ts'
+import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { lastSuccess } from '../jobs/last-success.ts'
@@ -28,6 +29,8 @@ const pageGrowth = 4
 const mostPerPage = 10_000
 /** The last success is looked for with so many calls. */
 const mostSearches = 10
+/** Beyond so many remembered descriptions the memory starts anew. */
+const rememberedDescriptions = 1000
 
 /** Which stored jobs to read. */
 export interface JobsFilter {
@@ -123,11 +126,18 @@ export interface JobTaskInfo {
   readonly handler: string | null
   /** What it is given with each run. */
   readonly data: JsonValue | undefined
+  /** In what its code runs; `null`: in the process of its node. What stands behind a `handler` each node says for itself. */
+  readonly isolation: Isolation | null
 }
 
 /** The tasks of a stored definition. */
 export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
-  return tasks.map(({ name, handler = null, data }) => ({ name, handler, data }))
+  return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
+}
+
+/** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
+function sizeOfNext(size: number, found: number, room: number): number {
+  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), pageSize)
 }
 
 function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
@@ -137,6 +147,8 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
+  /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
+  readonly #descriptions = new Map<string, string>()
 
   constructor(registry: JobRegistry) {
     this.#registry = registry
@@ -156,30 +168,34 @@ export class JobCatalog {
       (text === undefined || name.toLowerCase().includes(text)) &&
       (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
       (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
+    const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
+      storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const items: JobInfo[] = []
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
-    let size = limit
-    do {
+    let size = Math.min(limit, pageSize)
+    let page = await list(size, cursor)
+    for (;;) {
       const room = limit - items.length
-      const from = cursor
-      let some = Math.min(Math.max(room, size), pageSize)
-      for (;;) {
-        const page = await storage.once((calls) =>
-          calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }),
-        )
-        const found = await withExtras(page.items.filter(isWanted), extras, storage)
-        const last = found[room - 1]
-        if (last === undefined || found.length === room) {
-          for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
-          cursor = page.cursor
-          // Where few are wanted, it takes many pages to find them.
-          size = found.length < some / 2 ? some * pageGrowth : some
-          break
-        }
+      const wanted = page.items.filter(isWanted)
+      // Where the latest run leaves nobody out, the storage can look for the next page while it looks those runs up.
+      const goesOn = extras.outcomes === null && wanted.length < room && page.cursor !== null
+      const sizeAfter = sizeOfNext(size, wanted.length, room)
+      const [found, ahead] = await Promise.all([
+        withExtras(wanted, extras, storage),
+        goesOn ? list(sizeAfter, page.cursor) : null,
+      ])
+      const last = found[room - 1]
+      if (last !== undefined && found.length > room) {
         // The next page begins after the last one that there is room for, which the storage has to say.
-        some = page.items.indexOf(last[0]) + 1
+        page = await list(page.items.indexOf(last[0]) + 1, cursor)
+        continue
       }
-    } while (cursor !== null && items.length < limit)
+      for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
+      cursor = page.cursor
+      if (cursor === null || items.length === limit) break
+      size = goesOn ? sizeAfter : sizeOfNext(size, found.length, room)
+      page = ahead ?? (await list(size, cursor))
+    }
     return { items, cursor: cursors.seal(cursor) }
   }
 
@@ -228,10 +244,16 @@ export class JobCatalog {
   }
 
   async #describe(record: JobRecord, schedule: SerializedSchedule): Promise<string | null> {
+    const key = JSON.stringify(schedule)
+    const known = this.#descriptions.get(key)
+    if (known !== undefined) return known
     const learning = this.#registry.learn([record])
     if (learning !== null) await learning
     try {
-      return this.#registry.revive(schedule).describe()
+      const description = this.#registry.revive(schedule).describe()
+      if (this.#descriptions.size >= rememberedDescriptions) this.#descriptions.clear()
+      this.#descriptions.set(key, description)
+      return description
     } catch {
       // A process without the ticker can still show everything else.
       return null

@@ -54,11 +54,11 @@ export class Recovery {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
-  readonly #standby: Pick<Standby, 'answered'>
+  readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; standby: Pick<Standby, 'answered'> },
+    options: { registry: JobRegistry; capacity: Capacity; standby: Pick<Standby, 'answered' | 'isBehind'> },
   ) {
     this.#engine = engine
     this.#standby = options.standby
@@ -183,13 +183,15 @@ export class Recovery {
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
+        if (this.#standby.isBehind) job.isOverdue = false
         this.#say(job, plan, decision, item)
         if (decision.toRun > 0) this.#capacity.workAppeared()
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered this window.
+        // Another node has recovered this window: it lives, and launches the next slot too, however late.
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':

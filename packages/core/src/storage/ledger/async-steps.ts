@@ -149,9 +149,12 @@ function claims(
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
     needs(items, { head }) {
       if (isPausedAt(head, request.now)) return needsNothing
-      return head.cancelsBelow === null
-        ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
-        : needsInPassing(items, head)
+      const needs =
+        head.cancelsBelow === null
+          ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
+          : needsInPassing(items, head)
+      // Each start wakes one.
+      return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
     step(context, { job }, address) {
       if (job === undefined) return null

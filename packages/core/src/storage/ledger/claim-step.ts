@@ -1,22 +1,34 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
-import { claimed, ended, requeued } from '../occurrence-transitions.ts'
-import { claimableFrom, isDelayed, isSuperseded, placesOf } from '../rules.ts'
+import { claimed, ended, heldBack, requeued } from '../occurrence-transitions.ts'
+import { claimableFrom, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
-import { canceledInPassing, cancelSuperseded, replaceRecord, type StepContext, wakeFirst } from './step-context.ts'
+import {
+  canceledInPassing,
+  cancelSuperseded,
+  compareAddresses,
+  noteStart,
+  replaceRecord,
+  type StepContext,
+  wakeFirst,
+  wakeOne,
+} from './step-context.ts'
 
 /** What claims do besides taking what is due. */
 export interface ClaimTally {
   /** How many occurrences they have canceled that deleted and replaced jobs had left. */
   left: number
-  /** Whether one was woken in place of those, which may be due before others that were seen. */
+  /** Whether one was woken in place of those, or behind a start, which may be due before others that were seen. */
   woke: boolean
-  /** When the first pause ends of those that something was passed over for; infinite when none does. */
+  /**
+   * When the first pause ends of those that something was passed over for, or a start rate allows the first start that it
+   * has not allowed yet; infinite when none does.
+   */
   resumesAt: number
 }
 
 /**
- * Starts one pending occurrence for the owner; `null` when another of its job runs, or one that has waited for its time
+ * Starts one pending occurrence for the owner, and wakes the next under a start rate, which may allow its start too; `null` when another of its job runs, or one that has waited for its time
  * finds another active: then it is queued again, and when its
  * job was deleted, or a `replace` has left it: then it is canceled, or others of its kind are that come before it.
  */
@@ -41,9 +53,53 @@ export function claimStep(
     replaceRecord(context, job, entry, requeued(entry.record))
     return null
   }
+  if (isOvertaking(context, job, entry)) {
+    tally.woke = true
+    return null
+  }
+  const startsAt = nextStartAt(job.head)
+  if (startsAt > context.now) {
+    holdBack(context, job, entry, startsAt)
+    tally.resumesAt = Math.min(tally.resumesAt, startsAt)
+    return null
+  }
   const record = claimed(entry.record, owner, context.now)
   replaceRecord(context, job, entry, record)
+  if (job.head.overlap.startRate !== undefined) {
+    noteStart(context, job)
+    wakeBehind(context, job, record, tally)
+  }
   return record
+}
+
+/** The first that the start rate does not let start waits for its time; others that have become due are queued behind it. */
+function holdBack(context: StepContext, job: JobLedger, entry: LedgerEntry, until: number): void {
+  context.heldJobs ??= new Set()
+  const held = context.heldJobs
+  const record = held.has(job.head.id) ? requeued(entry.record) : heldBack(entry.record, until)
+  held.add(job.head.id)
+  replaceRecord(context, job, entry, record)
+}
+
+function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRecord, tally: ClaimTally): void {
+  context.wokenBehind ??= new Map()
+  const left = (context.wokenBehind.get(started.jobId) ?? []).filter(({ id }) => id !== started.id)
+  context.wokenBehind.set(started.jobId, left)
+  const woken = wakeOne(context, job)
+  if (woken === null) return
+  // For a clock that is behind, its time has not come.
+  const from = Math.max(nextStartAt(job.head), job.find(woken)?.record.dueAt ?? Number.POSITIVE_INFINITY)
+  if (from > context.now) {
+    tally.resumesAt = Math.min(tally.resumesAt, from)
+    return
+  }
+  left.push(woken)
+  tally.woke = true
+}
+
+/** Whether one that was woken meanwhile, and may start too, comes before it. */
+function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
+  return wokenBehind?.get(head.id)?.some((woken) => compareAddresses(woken, record) < 0) === true
 }
 
 /**

@@ -33,6 +33,9 @@ import {
   canceledInPassing,
   cancelSuperseded,
   createRecord,
+  inTime,
+  mayStart,
+  noteStart,
   type StepContext,
   waitingOf,
   wakeFirst,
@@ -95,7 +98,7 @@ function createDue(
     overlap: head.overlap,
     paused: isPausedAt(head, context.now),
     slotPaused: isPausedAt(head, item.scheduledAt),
-    startable: isStartable(item, context.now),
+    startable: isStartable(item, context.now) && mayStart(context, job),
     delayed: isForLater(item, context.now),
     pending: counts.pending - counts.delayed,
     running: counts.running,
@@ -104,10 +107,11 @@ function createDue(
   })
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
-  const record = createdOccurrence(item, decision, owner, context.now)
+  const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
   // The answer to a request that was skipped got lost: it is recorded already.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
+  if (record.state === 'running') noteStart(context, job)
   if (item.kind === 'slot') job.advance(item.scheduledAt, item.nextAt)
   return created(record, displaced, cancelRequested)
 }
@@ -151,7 +155,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
     }
     const { pending, delayed, running } = job.counts
     const state = decideRecoveredRun(job.head.overlap, pending - delayed + running)
-    const record = recoveredOccurrence(item, entry, state, context.now)
+    const record = inTime(context, job, recoveredOccurrence(item, entry, state, context.now))
     createRecord(context, job, record)
     last = record
   }

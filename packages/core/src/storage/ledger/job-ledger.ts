@@ -6,7 +6,16 @@ import type { LiveCounts } from '../storage.ts'
 /** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
 export type LedgerHead = Pick<
   JobRecord,
-  'id' | 'version' | 'handlerKey' | 'overlap' | 'watermark' | 'nextAt' | 'pruneFloor' | 'cancelsBelow' | 'deletedAt'
+  | 'id'
+  | 'version'
+  | 'handlerKey'
+  | 'overlap'
+  | 'watermark'
+  | 'nextAt'
+  | 'pruneFloor'
+  | 'cancelsBelow'
+  | 'starts'
+  | 'deletedAt'
 > & {
   /** Only its end matters. */
   readonly paused: PauseEnd | null
@@ -61,6 +70,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   advance(watermark: number, nextAt: number | null): void
   /** Sets `cancelsBelow` to `null`. */
   endCancel(): void
+  /** Sets the starts. Called only of a job with a start rate. */
+  noteStarts(starts: readonly number[]): void
 
   /** The whole head. */
   readonly job: JobRecord

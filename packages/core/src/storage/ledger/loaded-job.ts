@@ -89,6 +89,10 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.#change({ cancelsBelow: null })
   }
 
+  noteStarts(starts: readonly number[]): void {
+    this.#change({ starts })
+  }
+
   save(job: JobRecord, version: JobVersionRecord | null): void {
     this.#job = job
     this.head = job
@@ -106,7 +110,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     return { jobId: this.head.id, before: this.#before, after, versions: this.#versions, occurrences }
   }
 
-  #change(change: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow'>>): void {
+  #change(change: Partial<Pick<JobRecord, 'watermark' | 'nextAt' | 'cancelsBelow' | 'starts'>>): void {
     this.head = { ...this.head, ...change }
     if (this.#job !== null) this.#job = { ...this.#job, ...change }
     this.#isChanged = true

@@ -243,6 +243,10 @@ class RecordJob implements JobLedger {
     this.save({ ...this.job, cancelsBelow: null }, null)
   }
 
+  noteStarts(starts: readonly number[]): void {
+    this.save({ ...this.job, starts }, null)
+  }
+
   save(job: JobRecord, version: JobVersionRecord | null): void {
     this.#change({ table: 'jobs', key: job.id, value: job })
     if (version !== null) this.#change({ table: 'versions', key: versionKey(version), value: version })

@@ -2,6 +2,7 @@ import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import {
   addsPlaces,
   changesPause,
+  changesStartRate,
   createdJob,
   deletedJob,
   goesOnCanceling,
@@ -13,7 +14,15 @@ import {
 } from '../rules.ts'
 import type { JobChange, SaveJobAnswer } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
-import { cancelLeft, cancelSuperseded, hasWaiting, type StepContext, wakeAll, wakeFirst } from './step-context.ts'
+import {
+  cancelLeft,
+  cancelSuperseded,
+  hasWaiting,
+  letGoHeld,
+  type StepContext,
+  wakeAll,
+  wakeFirst,
+} from './step-context.ts'
 
 /** Where a step finds a job, and puts one that is new. */
 export interface JobShelf {
@@ -73,11 +82,13 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   if (!maySetBack(before, change)) return { outcome: 'conflict', job: before }
   const after = replacedJob(before, change, context.now)
   job.save(after, versionOf(after, context.now))
+  const isOtherRate = changesStartRate(before, after)
+  if (isOtherRate && before.overlap.startRate !== undefined) letGoHeld(context, job)
   if (change.waiting === 'cancel') return cancelReplaced(context, job, cancelLimit)
   // What is still to be canceled must not be woken: the rest is when that is done.
   if (after.cancelsBelow === null) {
     if (wakesAllQueued(after)) wakeAll(context, job)
-    else if (addsPlaces(before, after)) wakeFirst(context, job)
+    else if (isOtherRate || addsPlaces(before, after)) wakeFirst(context, job)
   }
   return { outcome: 'saved', job: job.job, canceled: [] }
 }

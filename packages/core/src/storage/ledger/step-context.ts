@@ -1,6 +1,15 @@
+import type { JobId } from '../../ids.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
-import { askedToCancel, claimed, ended, woken } from '../occurrence-transitions.ts'
-import { claimableFrom, isSuperseded, wakesAllQueued, wokenAtOnce } from '../rules.ts'
+import { askedToCancel, claimed, ended, heldBack, letGo, startRateReason, woken } from '../occurrence-transitions.ts'
+import {
+  claimableFrom,
+  isDelayed,
+  isSuperseded,
+  nextStartAt,
+  startsAfter,
+  wakesAllQueued,
+  wokenAtOnce,
+} from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
@@ -10,6 +19,10 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
+  /** Jobs of which a pending one waits for its time by the start rate, as this step has seen to. Made when needed. */
+  heldJobs?: Set<JobId>
+  /** By job with a start rate: what this step has woken behind a start, and may start at once. Made when needed. */
+  wokenBehind?: Map<JobId, OccurrenceAddress[]>
 }
 
 export function createRecord(context: StepContext, job: JobLedger, record: OccurrenceRecord): void {
@@ -58,20 +71,25 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   cancelSuperseded(context, job, canceledInPassing)
   const next = firstToWake(job)
   if (next === undefined) return { woken: null }
-  if (claimableFrom(job.head, next.record.dueAt) > context.now) return { woken: wakeFirst(context, job) }
+  const isOpen = claimableFrom(job.head, next.record.dueAt) <= context.now && mayStart(context, job)
+  if (!isOpen) return { woken: wakeFirst(context, job) }
   const taken = claimed(next.record, owner, context.now)
   replaceRecord(context, job, next, taken)
+  noteStart(context, job)
   return { woken: wakeOne(context, job), taken }
 }
 
 /** As {@link wakeNext}, and nothing is canceled: nobody is woken while one that is to be canceled is the first. */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const first = wakeOne(context, job)
+  // Under a start rate each start wakes another one.
+  if (hasStartRate(job)) return first
   for (let count = 1; first !== null && count < wokenAtOnce; count++) wakeOne(context, job)
   return first
 }
 
-function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
+/** As {@link wakeFirst}, and no more than one. */
+export function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const next = firstToWake(job)
   return next === undefined ? null : wake(context, job, next)
 }
@@ -87,8 +105,40 @@ function firstToWake(job: JobLedger): LedgerEntry | undefined {
 
 function wake(context: StepContext, job: JobLedger, entry: LedgerEntry): OccurrenceAddress {
   const address = addressOf(entry.record)
-  replaceRecord(context, job, entry, woken(entry.record))
+  replaceRecord(context, job, entry, inTime(context, job, woken(entry.record)))
   return address
+}
+
+function hasStartRate({ head }: JobLedger): boolean {
+  return head.overlap.startRate !== undefined
+}
+
+/** Whether a new one, or one that a finish takes, may start: under a start rate, what is pending goes first. */
+export function mayStart({ now }: StepContext, job: JobLedger): boolean {
+  if (!hasStartRate(job)) return true
+  const { pending, delayed } = job.counts
+  return pending === delayed && nextStartAt(job.head) <= now
+}
+
+/** To be called with each start. */
+export function noteStart({ now }: StepContext, job: JobLedger): void {
+  if (hasStartRate(job)) job.noteStarts(startsAfter(job.head, now))
+}
+
+/** A record that becomes pending, as it is to be kept: it waits where the start rate allows no start yet. */
+export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceRecord): OccurrenceRecord {
+  if (record.state !== 'pending' || isDelayed(record)) return record
+  const from = nextStartAt(job.head)
+  return from > now && from > record.dueAt ? heldBack(record, from) : record
+}
+
+/** Looks anew at what waits by a start rate that is not in force any more. */
+export function letGoHeld(context: StepContext, job: JobLedger): void {
+  for (const entry of liveOf(job, 'pending')) {
+    if (entry.record.reason !== startRateReason) continue
+    replaceRecord(context, job, entry, inTime(context, job, letGo(entry.record, context.now)))
+    context.wakeUps.add('due')
+  }
 }
 
 /**

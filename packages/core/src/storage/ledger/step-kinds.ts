@@ -1,6 +1,6 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { Owner } from '../occurrence-record.ts'
-import { addsPlaces, isPausedAt, wakesAllQueued, wokenAtOnce } from '../rules.ts'
+import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued, wokenAtOnce } from '../rules.ts'
 import type {
   CancelAnswer,
   CancelItem,
@@ -122,26 +122,12 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
     wholeJobs: true,
     jobOf: ({ id }) => id,
     occurrencesOf: () => [],
-    needs(changes, { head }) {
-      const [only] = changes
-      if (changes.length === 1 && only?.kind === 'replace' && only.waiting === 'cancel') {
-        const superseded = needsSuperseded(only.expectedVersion + 1, cancelLimit)
-        return { ...needsNothing, queued: wokenByEach(only.content), counts: true, superseded }
+    needs(changes, stored) {
+      const needs = needsOfChanges(changes, stored, cancelLimit)
+      if (!changes.some((change) => change.kind === 'replace' && changesStartRate(stored.head, change.content))) {
+        return needs
       }
-      if (changes.some((change) => change.kind === 'replace' && change.waiting === 'cancel')) {
-        return { ...needsNothing, pending: all, queued: all, counts: true }
-      }
-      const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
-      // What a deleted job has left is canceled before another one takes its place.
-      const cancelsLeft = changes.some(
-        ({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null),
-      )
-      const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
-      if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }
-      if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
-      // Each change cancels up to the limit.
-      const most = cancelLimit * changes.length
-      return { ...needsNothing, pending: most, queued: wakes ? all : most, counts: true }
+      return { ...needs, pending: all, queued: needs.queued + changes.length, counts: true }
     },
     step: (context, shelf, change) => saveStep(context, shelf, change, cancelLimit),
     amend(answer, outlived) {
@@ -149,4 +135,24 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }
     },
   }
+}
+
+function needsOfChanges(changes: readonly JobChange[], { head }: StoredJob, cancelLimit: number): LiveNeeds {
+  const [only] = changes
+  if (changes.length === 1 && only?.kind === 'replace' && only.waiting === 'cancel') {
+    const superseded = needsSuperseded(only.expectedVersion + 1, cancelLimit)
+    return { ...needsNothing, queued: wokenByEach(only.content), counts: true, superseded }
+  }
+  if (changes.some((change) => change.kind === 'replace' && change.waiting === 'cancel')) {
+    return { ...needsNothing, pending: all, queued: all, counts: true }
+  }
+  const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
+  // What a deleted job has left is canceled before another one takes its place.
+  const cancelsLeft = changes.some(({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null))
+  const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
+  if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }
+  if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
+  // Each change cancels up to the limit.
+  const most = cancelLimit * changes.length
+  return { ...needsNothing, pending: most, queued: wakes ? all : most, counts: true }
 }

@@ -89,6 +89,7 @@ export class SyncSteps implements LedgerSteps {
       for (const id of ledger.stranded()) if (tend(context, ledger.job(id) as JobLedger)) isLeft = true
     }
     const taken: OccurrenceRecord[] = []
+    let hasWoken = false
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
     // What is queued again, or was left by a deleted or a replaced job, makes room for others.
     for (;;) {
@@ -101,10 +102,13 @@ export class SyncSteps implements LedgerSteps {
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
+        // What was woken may come before the next of these.
+        if (tally.woke) isStale = hasWoken = true
+        tally.woke = false
         if (isStale) break
       }
-      // What was woken in between may come before what was taken.
-      if (tally.woke) taken.sort(compareAddresses)
+      // And before what was taken.
+      if (hasWoken) taken.sort(compareAddresses)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }

@@ -1,4 +1,4 @@
-import type { JobView } from '../../wire.ts'
+import type { JobView, TaskOfJob } from '../../wire.ts'
 import { Facts, Section } from '../parts/section.tsx'
 import { ShownValue } from '../parts/shown-value.tsx'
 import { AtAndAgo } from '../parts/time.tsx'
@@ -21,12 +21,12 @@ export function JobSettings({ job }: { readonly job: JobView }) {
       </Section>
       <Section title="Tasks">
         <ul class="lines tasks">
-          {job.tasks.map(({ name, handler, data }) => (
-            <li key={name}>
+          {job.tasks.map((task) => (
+            <li key={task.name}>
               <span class="line-main">
-                <strong dir="auto">{name}</strong>
-                <span class="quiet">{handler === null ? 'code of its own' : `handler ${handler}`}</span>
-                {data !== null && <ShownValue value={data} label={`Data of ${name}`} />}
+                <strong dir="auto">{task.name}</strong>
+                <span class="quiet">{workOf(task)}</span>
+                {task.data !== null && <ShownValue value={task.data} label={`Data of ${task.name}`} />}
               </span>
             </li>
           ))}
@@ -34,6 +34,11 @@ export function JobSettings({ job }: { readonly job: JobView }) {
       </Section>
     </>
   )
+}
+
+function workOf({ handler, isolation }: TaskOfJob): string {
+  if (handler !== null) return `handler ${handler}`
+  return isolation === null ? 'code of its own' : `code of its own, in a ${isolation}`
 }
 
 function titleOf(name: string): string {

@@ -21,6 +21,12 @@ import {
   replacedJob,
   wakesAllQueued,
   addsPlaces,
+  changesStartRate,
+  heldBack,
+  letGo,
+  nextStartAt,
+  startRateReason,
+  startsAfter,
   woken,
 } from '@jobistemer/core/storage'
 import { Tables } from './tables.ts'
@@ -66,12 +72,62 @@ export class JobSteps extends Tables {
       return { outcome: 'conflict', job: head }
     }
     if (!maySetBack(head, change)) return { outcome: 'conflict', job: head }
-    const answer = this.enact(replacedJob(head, change, now), now)
+    const answer = this.enact(this.replaced(head, change, now), now)
+    if (this.changesRate(head, answer.job)) this.letGoHeld(head.id)
     if (change.waiting === 'cancel') return this.cancelReplaced(head.id, cancelLimit)
     if (answer.job.cancelsBelow !== null) return answer
     if (wakesAllQueued(change.content)) this.wakeAll(head.id)
-    else if (this.addsPlaces(head, answer.job)) this.wakeFirst(head.id)
+    else if (this.addsPlaces(head, answer.job) || this.changesRate(head, answer.job)) this.wakeFirst(head.id)
     return answer
+  }
+
+  replaced(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number): JobRecord {
+    return replacedJob(head, change, now)
+  }
+
+  changesRate(before: JobRecord, after: JobRecord): boolean {
+    return changesStartRate(before, after)
+  }
+
+  /** Looks anew at what waits by a start rate that is not in force any more. */
+  letGoHeld(jobId: JobId) {
+    for (const record of this.liveOf(jobId, 'pending')) {
+      if (record.reason === startRateReason) this.put(this.inTime(letGo(record, this.now)))
+    }
+  }
+
+  hasStartRate(jobId: JobId): boolean {
+    return this.jobs.get(jobId)?.overlap.startRate !== undefined
+  }
+
+  /** From when on the next one may start, as far as the start rate goes. */
+  nextStartAt(jobId: JobId): number {
+    return nextStartAt(this.jobs.get(jobId) as JobRecord)
+  }
+
+  /** Whether a new one may start before all others that wait. */
+  mayStart(jobId: JobId): boolean {
+    if (!this.hasStartRate(jobId)) return true
+    return (
+      this.liveOf(jobId, 'pending').every((record) => this.isDelayed(record)) && this.nextStartAt(jobId) <= this.now
+    )
+  }
+
+  /** Counts a start. */
+  noteStart(jobId: JobId) {
+    const head = this.jobs.get(jobId) as JobRecord
+    if (this.hasStartRate(jobId)) this.putHead({ ...head, starts: this.startsAfter(head) })
+  }
+
+  startsAfter(head: JobRecord): readonly number[] {
+    return startsAfter(head, this.now)
+  }
+
+  /** One that becomes pending waits where the start rate allows no start yet. */
+  inTime(record: OccurrenceRecord): OccurrenceRecord {
+    if (record.state !== 'pending' || this.isDelayed(record)) return record
+    const from = this.nextStartAt(record.jobId)
+    return from > this.now && from > record.dueAt ? heldBack(record, from) : record
   }
 
   addsPlaces(before: JobRecord, after: JobRecord): boolean {
@@ -193,7 +249,7 @@ export class JobSteps extends Tables {
 
   wakeFirst(jobId: JobId) {
     const first = this.wakeOne(jobId)
-    this.wokenToo = first === null ? null : this.wakeSecond(jobId)
+    this.wokenToo = first === null || this.hasStartRate(jobId) ? null : this.wakeSecond(jobId)
     return first
   }
 
@@ -204,7 +260,7 @@ export class JobSteps extends Tables {
   wakeOne(jobId: JobId) {
     const next = this.nextQueued(jobId)
     if (next === undefined || !this.hasPlace(jobId) || this.isOver(jobId) || this.isSuperseded(next)) return null
-    this.put(woken(next))
+    this.put(this.inTime(woken(next)))
     return addressOf(next)
   }
 

@@ -1,4 +1,4 @@
-import type { JobId } from '@jobistemer/core'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type {
   CancelAnswer,
   CancelItem,
@@ -35,6 +35,7 @@ import {
   excludedOccurrence,
   finished,
   handedBack,
+  heldBack,
   isFinal,
   isForLater,
   isStartable,
@@ -107,7 +108,7 @@ export class OccurrenceSteps extends JobSteps {
       overlap: this.overlapOf(head),
       paused: now < this.pausedUntil(head),
       slotPaused: this.isSlotPaused(head, item.scheduledAt, now),
-      startable: isStartable(item, now),
+      startable: isStartable(item, now) && this.mayStart(head.id),
       delayed: isForLater(item, now),
       pending: this.liveOf(head.id, 'pending').filter((record) => !this.isDelayed(record)).length,
       running: this.liveOf(head.id, 'running').length,
@@ -117,9 +118,10 @@ export class OccurrenceSteps extends JobSteps {
     const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
     const displaced = decision.displacesWaiting ? this.endAll(this.displaceable(waiting), 'displaced', now) : []
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
-    const record = createdOccurrence(item, decision, owner, now)
+    const record = this.inTime(createdOccurrence(item, decision, owner, now))
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
-    if (item.kind === 'slot') this.advance(head, item.scheduledAt, item.nextAt)
+    if (record.state === 'running') this.noteStart(head.id)
+    if (item.kind === 'slot') this.advance(this.jobs.get(head.id) as JobRecord, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)
   }
 
@@ -151,7 +153,7 @@ export class OccurrenceSteps extends JobSteps {
       // A slot that was excluded ahead keeps its record.
       if (this.occurrences.has(entry.id)) continue
       const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
-      this.put(recoveredOccurrence(item, entry, state, now))
+      this.put(this.inTime(recoveredOccurrence(item, entry, state, now)))
     }
     this.advance(this.jobs.get(head.id) as JobRecord, item.watermark, item.nextAt)
     const last = this.occurrences.get(item.entries.at(-1)?.id ?? item.id)
@@ -166,12 +168,17 @@ export class OccurrenceSteps extends JobSteps {
     this.now = now
     if (sweep) for (const jobId of this.live.keys()) this.tend(jobId, now)
     this.passPending(exceptHandlerKeys)
-    const pending = this.claimable(exceptHandlerKeys)
     const taken: OccurrenceRecord[] = []
+    const held = new Set<JobId>()
+    const seen = new Set<OccurrenceId>()
     let more = false
-    for (const record of pending.filter((record) => this.claimableFrom(record) <= now)) {
-      more = taken.length >= limit
-      if (more) break
+    let hasWoken = false
+    for (;;) {
+      const claimable = this.claimable(exceptHandlerKeys).filter((pending) => !seen.has(pending.id))
+      const record = claimable.find((pending) => this.claimableFrom(pending) <= now)
+      more = record !== undefined && taken.length >= limit
+      if (record === undefined || more) break
+      seen.add(record.id)
       if (this.isOver(record.jobId)) {
         this.put(ended(record, 'canceled', 'deleted', now))
         continue
@@ -180,11 +187,32 @@ export class OccurrenceSteps extends JobSteps {
         this.put(requeued(record))
         continue
       }
+      const from = this.nextStartAt(record.jobId)
+      if (from > now) {
+        this.put(held.has(record.jobId) ? requeued(record) : this.heldBack(record, from))
+        held.add(record.jobId)
+        continue
+      }
       const running = claimed(record, owner, now)
       this.put(running)
       taken.push(running)
+      if (this.hasStartRate(record.jobId)) {
+        this.noteStart(record.jobId)
+        if (this.wakeBehind(record.jobId) !== null) hasWoken = true
+      }
     }
-    return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt: this.nextDueAt(pending, now) }
+    if (hasWoken) taken.sort((left, right) => left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1))
+    const nextDueAt = this.nextDueAt(this.claimable(exceptHandlerKeys), now)
+    return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
+  }
+
+  heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
+    return heldBack(record, until)
+  }
+
+  /** Wakes the next behind a start. */
+  wakeBehind(jobId: JobId) {
+    return this.wakeOne(jobId)
   }
 
   nextDueAt(pending: readonly OccurrenceRecord[], now: number): number | null {
@@ -279,8 +307,15 @@ export class OccurrenceSteps extends JobSteps {
   takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
     const record = this.occurrences.get(id)
     if (record === undefined || this.claimableFrom(record) > now) return null
+    const { jobId } = record
+    const others = this.liveOf(jobId, 'pending').filter((pending) => pending.id !== id && !this.isDelayed(pending))
+    if (this.hasStartRate(jobId) && others.length > 0) return null
     const taken = claimed(record, taker, now)
     this.put(taken)
+    if (this.hasStartRate(jobId)) {
+      this.noteStart(jobId)
+      this.wokenToo = this.wakeBehind(jobId)
+    }
     return taken
   }
 

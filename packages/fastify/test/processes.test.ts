@@ -1,0 +1,83 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createClient, type OccurrenceId } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { expect, it, onTestFinished } from 'vitest'
+
+/** A database that several processes share, and a client that looks at it. */
+function sharedDatabase() {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-fastify-'))
+  const file = join(folder, 'jobs.db')
+  const storage = sqliteStorage({ file })
+  const client = createClient({ storage })
+  onTestFinished(async () => {
+    await client.close()
+    await storage.close()
+    rmSync(folder, { recursive: true })
+  })
+  return { file, client }
+}
+
+function startServer(program: URL, file: string): ChildProcess {
+  const server = fork(fileURLToPath(program), [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  onTestFinished(() => void server.kill('SIGKILL'))
+  return server
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    // ESRCH: there is none of this number.
+    return false
+  }
+}
+
+it('a web server without jobs and a worker share a database; a signal loses no request', async () => {
+  const { file, client } = sharedDatabase()
+  const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
+  expect(await once(worker, 'message')).toEqual(['working', undefined])
+  const web = startServer(new URL('./fixtures/web.mjs', import.meta.url), file)
+  const [port] = await once(web, 'message')
+  const get = async (path: string) =>
+    (await fetch(`http://127.0.0.1:${port}/${path}`, { headers: { connection: 'close' } })).json()
+  const [plan, render] = (await get('run')) as [{ parent: number }, { pid: number }]
+  expect(plan).toEqual({ parent: worker.pid })
+  expect([worker.pid, web.pid]).not.toContain(render.pid)
+  expect((await client.nodes()).map(({ pid }) => pid)).toEqual([worker.pid])
+
+  const asked = once(web, 'message')
+  const answer = get('slow')
+  expect(await asked).toEqual(['asked', undefined])
+  const told = once(web, 'message')
+  const exit = once(web, 'exit')
+  web.kill('SIGTERM')
+  expect(await told).toEqual(['told to end', undefined])
+  web.send('go on')
+  const { id } = (await answer) as { id: OccurrenceId }
+  expect(await exit).toEqual([0, null])
+  expect((await client.waitFor(id, { timeout: { minutes: 1 } })).state).toBe('completed')
+})
+
+it('a server that closes while an isolated task loops for ever hands it back, and leaves no process', async () => {
+  const { file, client } = sharedDatabase()
+  const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
+  expect(await once(worker, 'message')).toEqual(['working', undefined])
+  const began = once(worker, 'message')
+  const { id } = await client.trigger('endless')
+  const pid = Number((await began)[0])
+  expect(lives(pid)).toBe(true)
+  const exit = once(worker, 'exit')
+  worker.kill('SIGTERM')
+  expect(await exit).toEqual([0, null])
+  const { state, tasks } = await client.occurrence(id)
+  expect({ state, attempts: tasks[0]?.attempts.map((attempt) => attempt.state) }).toEqual({
+    state: 'pending',
+    attempts: ['aborted'],
+  })
+  expect(lives(pid)).toBe(false)
+})

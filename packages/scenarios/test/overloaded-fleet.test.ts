@@ -1,0 +1,67 @@
+import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { expect, it, onTestFinished } from 'vitest'
+import { BusyMachine } from './support/busy-machine.ts'
+import { everySeconds } from './support/every.ts'
+import { memory } from './support/places.ts'
+import { at, createWorld } from './support/world.ts'
+
+const jobs = 300
+
+/** So many nodes on one machine that is asked for more than it can do; answers what it does in a second. */
+async function overload(nodes: number) {
+  const world = createWorld(memory)
+  // As on a real one: a call takes as much as seven of its items.
+  const machine = new BusyMachine(world.clock, { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 })
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  let ran = 0
+  const schedule = everySeconds(1, +at(300))
+  const tasks = [{ name: 'work', run: () => void ran++ }]
+  const define = () =>
+    Array.from({ length: jobs }, (_, index) =>
+      defineJob({ name: `job ${index}`, schedule, overlapPolicy: 'allow', tasks }),
+    )
+  const schedulers = Array.from({ length: nodes }, (_, index) => {
+    const nodeId = `node ${index}`
+    const storage = machine.connect(world.connect(), nodeId)
+    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, pollInterval: { seconds: 5 } }
+    return createScheduler({
+      storage,
+      clock,
+      nodeId,
+      logger: silentLogger,
+      maxConcurrentJobs: 30,
+      prefetch: 0,
+      jobs: define(),
+      ...life,
+    })
+  })
+  for (const scheduler of schedulers) {
+    const starting = scheduler.start()
+    await world.clock.settle()
+    await starting
+  }
+  onTestFinished(async () => {
+    machine.isBusy = false
+    const stopping = Promise.all(schedulers.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })))
+    await world.clock.advance({ seconds: 60 })
+    await stopping
+  })
+  // Until they know of each other.
+  await world.clock.advanceTo(at(10.5))
+  machine.isBusy = true
+  await world.clock.advanceTo(at(20.5))
+  const before = { ran, asked: machine.asked }
+  await world.clock.advanceTo(at(50.5))
+  return {
+    perSecond: (ran - before.ran) / 30,
+    asked: (machine.asked - before.asked) / (ran - before.ran),
+  }
+}
+
+it.each([4, 8])('%i nodes that are asked for more than they can do spend their time on what runs', async (nodes) => {
+  const { perSecond, asked } = await overload(nodes)
+  // A start and an end take 17 ms of two cores together, what waits in between a few more.
+  expect(perSecond).toBeGreaterThan(80)
+  expect(asked).toBeLessThan(1.3)
+})

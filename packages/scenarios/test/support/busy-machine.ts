@@ -1,0 +1,59 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, wrapStorage } from '@jobistemer/core/testing'
+
+/** What work takes, in milliseconds of one core. */
+export interface Costs {
+  /** Of each call and each item of it, for the server. */
+  readonly serverCall: number
+  readonly serverItem: number
+  /** And for the node that calls. */
+  readonly nodeCall: number
+  readonly nodeItem: number
+}
+
+/** A machine with two cores, on which nodes and their server have to wait for each other. */
+export class BusyMachine {
+  /** Before it is busy, all work takes no time. */
+  isBusy = false
+  /** Occurrences that nodes have asked for. */
+  asked = 0
+  readonly #clock: VirtualClock
+  readonly #costs: Costs
+  readonly #cores: [number, number] = [0, 0]
+  /** When nodes and server have done what they were given. */
+  readonly #doneAt = new Map<string, number>()
+
+  constructor(clock: VirtualClock, costs: Costs) {
+    this.#clock = clock
+    this.#costs = costs
+  }
+
+  /** The storage as a node on this machine has it. */
+  connect(storage: Storage, node: string): Storage {
+    const { serverCall, serverItem, nodeCall, nodeItem } = this.#costs
+    return wrapStorage(storage, {
+      serverTime: undefined,
+      around: async (call) => {
+        const sent = call.method === 'createOccurrences' || call.method === 'settle' ? call.request.items.length : 0
+        if (call.method === 'createOccurrences') this.asked += sent
+        await this.#work(node, nodeCall + (sent * nodeItem) / 2)
+        await this.#work('server', serverCall + sent * serverItem)
+        const answer = await call.proceed()
+        const got = call.method === 'claim' ? (answer as { readonly claimed: readonly unknown[] }).claimed.length : 0
+        if (got > 0) await this.#work('server', got * serverItem)
+        await this.#work(node, nodeCall + (sent / 2 + got) * nodeItem)
+        return answer
+      },
+    })
+  }
+
+  async #work(who: string, costMs: number): Promise<void> {
+    if (!this.isBusy) return
+    const now = this.#clock.monotonic()
+    const core = this.#cores[0] <= this.#cores[1] ? 0 : 1
+    const doneAt = Math.max(now, this.#cores[core], this.#doneAt.get(who) ?? 0) + costMs
+    this.#cores[core] = Math.max(now, this.#cores[core]) + costMs
+    this.#doneAt.set(who, doneAt)
+    await this.#clock.sleep(doneAt - now)
+  }
+}

@@ -1,0 +1,49 @@
+import type { PauseRecord } from '@jobistemer/core/storage'
+import { addJob, owner, slotAt, triggerItem } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { newPrefix, quiet } from './prefixes.ts'
+import { useServers } from './servers.ts'
+
+const servers = useServers()
+const now = slotAt(2)
+const count = 200
+
+/** How many commands the server has run, those of scripts among them. */
+async function commandsOf(client: ReturnType<typeof servers.client>): Promise<number> {
+  const stats = await client.info('commandstats')
+  return [...stats.matchAll(/^cmdstat_.*?calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0)
+}
+
+const until = { at: slotAt(1), actor: null, reason: null, until: slotAt(9) }
+const pauses: Readonly<Record<string, PauseRecord | null>> = {
+  'a job that is not paused': null,
+  'a job that is paused': { at: slotAt(1), actor: null, reason: null },
+  'a job that is paused for some time': until,
+}
+
+it.each(Object.keys(pauses))('many requests of %s are stored with few commands', async (name) => {
+  const server = await servers.start()
+  const storage = servers.open({ url: server.url, prefix: newPrefix(), logger: quiet })
+  const client = servers.client(server.url)
+  const { id } = await addJob(storage, 'asked', 'allow')
+  const paused = pauses[name] ?? null
+  if (paused !== null) await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id, paused }] })
+  const request = (from: number) => {
+    const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(id, from + key, now), runs: null }))
+    return storage.createOccurrences({ now, owner, items })
+  }
+  // Only then is the script known to the server.
+  await request(0)
+  const before = await commandsOf(client)
+  const answers = await request(count)
+  const commands = (await commandsOf(client)) - before
+  expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['created']))
+  expect(commands).toBeLessThan(count / 2)
+  // And wait for what they are to wait for.
+  const claim = (at: number) => storage.claim({ now: at, owner, limit: 5 * count, exceptHandlerKeys: [], sweep: false })
+  const isOpen = paused === null
+  const early = await claim(now)
+  expect(early.claimed).toHaveLength(isOpen ? 2 * count : 0)
+  expect(early.nextDueAt).toBe(paused?.until ?? null)
+  expect((await claim(slotAt(9))).claimed).toHaveLength(paused?.until === undefined ? 0 : 2 * count)
+})

@@ -1,0 +1,20 @@
+import type { JobChange, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+
+/** Lets one more occurrence of a job start in an interval than its start rate allows, where it has one. */
+export function oneStartMore(storage: Storage): Storage {
+  return wrapStorage(storage, {
+    async saveJobs(request) {
+      return await storage.saveJobs({ ...request, changes: request.changes.map(withOneMore) })
+    },
+  })
+}
+
+function withOneMore(change: JobChange): JobChange {
+  if (change.kind !== 'create' && change.kind !== 'replace') return change
+  const { overlap } = change.content
+  const { startRate } = overlap
+  if (startRate === undefined) return change
+  const more = { ...overlap, startRate: { ...startRate, limit: startRate.limit + 1 } }
+  return { ...change, content: { ...change.content, overlap: more } }
+}
