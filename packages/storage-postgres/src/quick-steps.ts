@@ -138,8 +138,8 @@ export class QuickSteps {
       const left = String(row?.left)
       return left === '{}' ? none : left.slice(1, -1).split(',').map(Number)
     } catch (error) {
-      // Others have come between.
-      if (isContention(error) || isHeld(error)) return null
+      // Others have come between, or hold what an end waits for.
+      if (isContention(error) || (text === this.#end && isHeld(error))) return null
       throw error
     }
   }

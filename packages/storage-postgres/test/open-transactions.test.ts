@@ -85,6 +85,20 @@ it('who takes the very occurrence waits for the commit, is refused by it, and ho
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
+it('an end of the very occurrence waits for the commit, and holds up no other job of its call meanwhile', async () => {
+  const { schema, storage, id, client } = await openCompletion('allow')
+  const { id: beside } = await addJob(storage, 'beside', 'allow')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
+  const ends = [{ ...finishItem(id, 1), sequence: 2 }, finishItem(beside, 1)]
+  const ending = storage.settle({ now: slotAt(2), items: ends })
+  await someoneWaitsFor(client)
+  const elsewhere = open({ pool: pool(), schema })
+  const created = await elsewhere.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(beside, 2)] })
+  expect(created).toMatchObject([{ outcome: 'created', state: 'running' }])
+  await client.query('COMMIT')
+  expect(await ending).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }])
+})
+
 it('who takes the very occurrence has it after a rollback', async () => {
   const { storage, id, client, within } = await openCompletion('allow')
   const reaping = storage.reap({
