@@ -320,7 +320,10 @@ export type CreateAnswer =
       /** Of the occurrence; of a recovery: of its last entry. */
       readonly state: OccurrenceState
       readonly token: number
-      /** For `skipped` and `canceled`, and `delayed` for a request that waits for its time. */
+      /**
+       * For `skipped` and `canceled`; `delayed` for a request that waits for its time, `start_rate` for one that may not start
+       * yet by the start rate of its job.
+       */
       readonly reason: string | null
       /** Waiting occurrences that this one displaced (`queue_one`, `cancel_running`): now `canceled`. */
       readonly displaced: readonly OccurrenceAddress[]
@@ -370,7 +373,8 @@ export interface ClaimRequest {
 
 /**
  * `claim` passes over jobs that are paused at `now`, cancels what it meets of deleted ones, and never makes a second occurrence of a job running unless its policy is `allow`:
- * such a one goes back to `queued`.
+ * such a one goes back to `queued`. Of a job with a start rate no more start than that allows: of those beyond it that are due
+ * the first stays pending until then, and the others go back to `queued`; each start wakes the next.
  */
 export interface ClaimAnswer {
   /** Now running for the owner, `runs` included. */
@@ -418,8 +422,8 @@ export interface SettleItem extends OccurrenceAddress {
   /** What it means for the occurrence. */
   readonly change: SettleChange
   /**
-   * Of a `finish`: what it would wake becomes running for this owner instead, as by a claim, if it is due and the job is
-   * not paused. Only with the capability `takesNext`.
+   * Of a `finish`: what it would wake becomes running for this owner instead, as by a claim, if it is due, the job is not
+   * paused, and its start rate allows a start that no pending one waits for. Only with the capability `takesNext`.
    */
   readonly takeNext?: Owner
 }

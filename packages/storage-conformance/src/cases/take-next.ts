@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { JobRecord, OccurrenceRecord, SettleAnswer } from '@jobistemer/core/storage'
 import { requestItem } from '../stage/create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
-import { slotAt, start } from '../stage/instants.ts'
+import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { type Held, TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
@@ -60,6 +60,23 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await node.liveIds('queued'), [second])
       assert.deepEqual((await node.claim(slotAt(9))).claimed, [], 'what was taken is nobody else’s')
       assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 1 })
+    },
+
+    'an end takes the next as often as the start rate allows, and wakes it for its time otherwise': async (world) => {
+      const node = await TestNode.connect(world)
+      const startRate = { limit: 2, intervalMs: 10 * minute }
+      const job = await node.createJob({ policy: 'queue', startRate })
+      const held = await node.startSlot(job, 1)
+      const ids: string[] = []
+      for (let index = 2; index <= 4; index++) ids.push((await node.addSlot(job, index, 'queued')).id)
+      const first = await endAndTake(node, held, { now: slotAt(5) })
+      assert.equal(first.taken?.id, ids[0])
+      assert.deepEqual((await node.head(job.id)).starts, [slotAt(1), slotAt(5)])
+      const second = await endAndTake(node, first.taken as OccurrenceRecord, { now: slotAt(6) })
+      assert.deepEqual([second.taken, second.woken?.id], [undefined, ids[1]])
+      const [woken] = (await node.history(job.id)).filter(({ state }) => state === 'pending')
+      assert.deepEqual([woken?.id, woken?.reason, woken?.dueAt], [ids[1], 'start_rate', slotAt(11)])
+      assert.equal((await node.claimOne(slotAt(11))).id, ids[1])
     },
 
     'a queue is worked off by ends alone, in its order': async (world) => {

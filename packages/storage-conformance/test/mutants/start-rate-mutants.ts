@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
-import type { JobRecord, OccurrenceRecord } from '@jobistemer/core/storage'
-import { nextStartAt } from '@jobistemer/core/storage'
+import type { JobRecord, OccurrenceAddress, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import { letGo, nextStartAt } from '@jobistemer/core/storage'
 import { Ledger, letOthersGo, type Mutant, mutant, racing } from './mutant.ts'
 
 const sentence = (text: string): string => `start rate: ${text}`
@@ -8,6 +8,7 @@ const head = sentence('the head says what it is and when the last ones started, 
 const order = sentence('what waits starts in its order, one at each time that comes, and new ones come behind it')
 const wakes = sentence('one claim starts as many as it allows, also those that it has to wake')
 const counted = sentence('a trigger counts as a slot does, and so does a claim')
+const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
 const raised = sentence('an update to a higher rate lets what waits start by that one')
 
 /** Faults in how often the occurrences of a job may start. */
@@ -159,6 +160,33 @@ export const startRateMutants: readonly Mutant[] = [
       override nextStartAt(jobId: JobId) {
         const isRecovered = this.liveOf(jobId, 'pending').some(({ recovered }) => recovered)
         return isRecovered ? Number.NEGATIVE_INFINITY : super.nextStartAt(jobId)
+      }
+    },
+  ),
+  mutant(
+    'does not count what an end takes',
+    [taken],
+    class extends Ledger {
+      override takeWoken(...parameters: Parameters<Ledger['takeWoken']>) {
+        const starts = new Map([...this.jobs].map(([id, job]) => [id, job.starts]))
+        const record = super.takeWoken(...parameters)
+        if (record !== null) {
+          const { starts: _, ...job } = this.jobs.get(record.jobId) as JobRecord
+          const before = starts.get(record.jobId)
+          this.putHead(before === undefined ? job : { ...job, starts: before })
+        }
+        return record
+      }
+    },
+  ),
+  mutant(
+    'lets an end take the next whatever the rate',
+    [taken],
+    class extends Ledger {
+      override takeWoken(address: OccurrenceAddress, taker: Owner, now: number) {
+        const record = this.occurrences.get(address.id)
+        if (record !== undefined) this.put(letGo(record, now))
+        return super.takeWoken(address, taker, now)
       }
     },
   ),
