@@ -296,6 +296,24 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
+  it('so it is where one of its tasks had completed before', () => {
+    const story = new Story()
+    const first = story.slot(1000)
+    const lost = { ...taskRun('lost'), state: 'retrying' as const, task: 'late' }
+    const about = { scheduledAt: origin + 1000, finishedAt: origin + 2005, state: 'canceled' as const }
+    story.record(first, { ...about, runs: [taskRun('succeeded'), lost] })
+    story.granted({ at: 1004, occurrence: first, life: 'a.1' })
+    story.start({ at: 1010, occurrence: first, life: 'a.1' })
+    story.start({ at: 1011, occurrence: first, life: 'a.1', task: 'late' })
+    story.end({ at: 1200, occurrence: first, life: 'a.1' })
+    story.reaped({ at: 2003, occurrence: first, life: 'b.1', action: 'retry' })
+    story.plainSlot(2000, 'b.1')
+    story.end({ at: 2050, occurrence: first, life: 'a.1', task: 'late' }, 'aborted')
+    expect(rulesOf(story)).toEqual([])
+    story.record(first, { ...about, runs: [taskRun('succeeded'), { ...lost, ...taskRun('aborted'), task: 'late' }] })
+    expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
   it('an owner that hands back what it is still at work on is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)

@@ -10,6 +10,7 @@ interface Span {
   readonly occurrence: OccurrenceId
   readonly token: number
   readonly first: WitnessStart
+  readonly starts: readonly WitnessStart[]
   /** Monotonic. */
   readonly from: number
   readonly to: number
@@ -61,7 +62,7 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .map((group) => {
       const first = group[0] as WitnessStart
       const to = Math.max(...group.map((start) => view.stoppedAt(start)))
-      return { occurrence: first.occurrence, token: first.token, first, from: first.mono, to }
+      return { occurrence: first.occurrence, token: first.token, first, starts: group, from: first.mono, to }
     })
     .sort((one, other) => one.from - other.from)
 }
@@ -84,12 +85,12 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
     record.token > earlier.token ||
     record.state === 'failed_stale' ||
     view.wasForced(record.id) ||
-    wasLost(record, earlier.first)
+    earlier.starts.some((start) => wasLost(record, start))
   if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
   return end.from <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
 }
 
-/** Whether the ledger has given up the attempt: for the next owner, who did not come to be when it was canceled first. */
+/** Whether the ledger has given up the attempt, for the next owner, who did not come to be when it was canceled first. */
 function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): boolean {
   const run = runs.find((one) => one.task === task)
   return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
