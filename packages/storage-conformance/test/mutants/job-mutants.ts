@@ -204,7 +204,7 @@ export const jobMutants: readonly Mutant[] = [
       override wakeOne(jobId: JobId) {
         const next = this.nextQueued(jobId)
         if (next === undefined || !this.hasPlace(jobId) || this.isOver(jobId)) return null
-        this.put(woken(next))
+        this.put(this.inTime(woken(next)))
         return { id: next.id, jobId, scheduledAt: next.scheduledAt }
       }
     },
