@@ -162,8 +162,10 @@ BEGIN
     IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
   END IF;
   UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
-      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below, starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
-    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued, p_running)
+      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below,
+      starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
+    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued,
+      p_running)
       w (id, watermark, top, next_at, cancels_below, starts, pending, delayed, queued, running)
     WHERE h.id = ${oneOf('w.id')};
   IF cardinality(p_nodes) > 0 THEN

@@ -45,12 +45,13 @@ it('a row and the end of its task are there together or not at all, whatever bre
   }
 })
 
-it('a storage that does not look at the token is found out', { timeout: 60_000 }, async () => {
-  const { violations } = await playCompletions({
-    database: await makeDatabase(),
-    occurrences: 100,
-    seed: 2,
-    wrap: completeLate,
-  })
-  expect(violations.some((line) => line.endsWith('came too late and was committed'))).toBe(true)
+it('a storage that does not look at the token is found out', { timeout: 120_000 }, async () => {
+  let isFound = false
+  // Something else may be noticed first, which ends the play.
+  for (let seed = 2; seed < 8 && !isFound; seed++) {
+    const database = await makeDatabase()
+    const { violations } = await playCompletions({ database, occurrences: 100, seed, wrap: completeLate })
+    isFound = violations.some((line) => line.endsWith('came too late and was committed'))
+  }
+  expect(isFound).toBe(true)
 })
