@@ -88,7 +88,10 @@ export interface Storage {
  * What it locks stays locked until the transaction ends.
  */
 export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'settle'> {
-  /** From here on the transaction cannot be committed, whoever tries: it can only be rolled back. */
+  /**
+   * From here on the transaction cannot be committed, whoever tries: it can only be rolled back. Also of a storage that is
+   * closed: whoever hears that and goes on must not commit the rest.
+   */
   forbidCommit(): Promise<void>
 }
 

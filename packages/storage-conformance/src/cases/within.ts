@@ -225,6 +225,22 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.equal(await node.stateOf(item), 'queued')
     },
 
+    'its commit can be forbidden also when the storage was closed meanwhile': async (world) => {
+      const { node, held } = await withHeld(world)
+      const others = await TestNode.connect(world)
+      const before = await node.record(held)
+      const begun = await begin(world)
+      await node.storage.close()
+      const within = withinOf(node, begun.transaction)
+      await assert.rejects(
+        within.settle({ now: held.scheduledAt + 1, items: [itemOf(held, progress, {})] }),
+        (error) => JobistemerError.isInstance(error) && error.code === 'STORAGE_CLOSED',
+      )
+      await within.forbidCommit()
+      await assert.rejects(begun.commit(), 'the transaction was committed, although that was forbidden')
+      assert.deepEqual(await others.record(held), before)
+    },
+
     'what is no transaction is refused by its code': async (world) => {
       const node = await TestNode.connect(world)
       for (const wrong of [undefined, null, 7, 'a transaction', {}, []]) {

@@ -16,6 +16,8 @@ interface Fault {
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
   /** The commit of one that is not to be committed resolves. */
   readonly commitsForbidden?: boolean
+  /** Of a storage that is closed: `within` rejects everything, or nothing. */
+  readonly whenClosed?: 'rejects all' | 'takes all'
   /** This is written at once, and not with the commit. */
   readonly atOnce?: (call: Call) => boolean
   /** Calls do not see what those before them in the transaction have written. */
@@ -51,17 +53,29 @@ class TransactionalData {
 
   connect(): Storage {
     const storage = ledgerStorage(this.ledger)
-    const within = (transaction: unknown): StorageWithin => this.#within(transaction)
+    let isClosed = false
+    const { whenClosed } = this.#fault
+    const within = (transaction: unknown): StorageWithin => {
+      if (isClosed && whenClosed === 'rejects all') throw closed()
+      const steps = this.#within(transaction)
+      if (!isClosed || whenClosed === 'takes all') return steps
+      return { ...steps, createOccurrences: () => Promise.reject(closed()), settle: () => Promise.reject(closed()) }
+    }
+    const wrapped = wrapStorage(storage, {
+      around: async (call) => {
+        if (call.method !== 'serverTime') this.#log.push({ method: call.method, request: call.request as never })
+        const answer = await call.proceed()
+        if (call.method === 'createOccurrences') this.#tell('due')
+        if (call.method === 'heartbeat') this.#tell('nodes')
+        return answer
+      },
+    })
     return {
-      ...wrapStorage(storage, {
-        around: async (call) => {
-          if (call.method !== 'serverTime') this.#log.push({ method: call.method, request: call.request as never })
-          const answer = await call.proceed()
-          if (call.method === 'createOccurrences') this.#tell('due')
-          if (call.method === 'heartbeat') this.#tell('nodes')
-          return answer
-        },
-      }),
+      ...wrapped,
+      close: async () => {
+        isClosed = true
+        await wrapped.close()
+      },
       within,
       subscribe: (listener) => {
         this.#listeners.add(listener)
@@ -147,6 +161,10 @@ function all(calls: readonly Call[]): readonly Call[] {
 
 function none(): readonly Call[] {
   return []
+}
+
+function closed(): JobistemerError {
+  return new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
 }
 
 function refused(): JobistemerError {
@@ -269,7 +287,10 @@ export const withinMutants: readonly Mutant[] = [
   }),
   faulty(
     'commits what was forbidden',
-    ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
+    [
+      'once its commit is forbidden, it cannot be committed, and nothing of it is there',
+      'its commit can be forbidden also when the storage was closed meanwhile',
+    ],
     {
       commitsForbidden: true,
     },
@@ -278,6 +299,19 @@ export const withinMutants: readonly Mutant[] = [
     'says that a commit is forbidden, and has written all the same',
     ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
     { leftByForbidden: all },
+  ),
+  {
+    ...faulty(
+      'cannot forbid a commit once it is closed',
+      ['its commit can be forbidden also when the storage was closed meanwhile'],
+      { whenClosed: 'rejects all' },
+    ),
+    throws: true,
+  },
+  faulty(
+    'writes in transactions although it is closed',
+    ['its commit can be forbidden also when the storage was closed meanwhile'],
+    { whenClosed: 'takes all' },
   ),
   faulty('takes anything for a transaction', ['what is no transaction is refused by its code'], {
     takesAnything: true,

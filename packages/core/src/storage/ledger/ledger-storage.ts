@@ -113,8 +113,8 @@ export class LedgerStorage implements Storage {
     return whenDone(this.#steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
   }
 
+  /** Also of a storage that is closed: the commit can be forbidden all the same. */
   #within(steps: LedgerStepsWithin): StorageWithin {
-    this.#assertOpen()
     const create = async (request: CreateOccurrencesRequest) => {
       this.#assertOpen()
       if (!this.#keepsObjects) return steps.createOccurrences(request)
