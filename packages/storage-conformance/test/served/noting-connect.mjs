@@ -3,7 +3,7 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 
 /** Notes which process connects, and fails where it is told to. */
 export function connect({ file, fails }) {
-  appendFileSync(file, `${process.pid}\n`)
+  appendFileSync(file, `${process.pid}${fails ? ' fails' : ''}\n`)
   if (fails) throw new Error('cannot connect')
   return memoryStorage()
 }

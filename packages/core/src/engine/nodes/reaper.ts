@@ -119,13 +119,13 @@ export class Reaper {
   /** Settles what an earlier life of this node left running: that owner will not come back. */
   async reapEarlierLives(): Promise<void> {
     const { incarnation: own } = this.#engine.owner
-    for (const { incarnation } of this.#heartbeats.earlierLives) this.#earlierLives.add(incarnation)
-    const reap = () =>
-      this.#reapOfOwnName((incarnation) => {
-        if (incarnation === own) return false
-        this.#earlierLives.add(incarnation)
-        return true
-      })
+    const isEarlier = (incarnation: string): boolean => {
+      if (incarnation === own) return false
+      this.#earlierLives.add(incarnation)
+      return true
+    }
+    for (const { incarnation } of this.#heartbeats.earlierLives) isEarlier(incarnation)
+    const reap = () => this.#reapOfOwnName(isEarlier)
     // What the second look still finds has not gone through.
     if ((await reap()) === 0 || (await reap()) === 0) this.#forgetEarlierLives()
     if (this.#earlierLives.size === 0) return
