@@ -170,12 +170,7 @@ export class JobCatalog {
       (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
-    const items: JobInfo[] = []
-    let cursor = cursors.open(filter.cursor, 'filter.cursor')
-    let size = Math.min(limit, pageSize)
-    let page = await list(size, cursor)
-    for (;;) {
-      const room = limit - items.length
+    const lookAt = async (page: Page<JobRecord>, size: number, room: number) => {
       const wanted = page.items.filter(isWanted)
       // Where the latest run leaves nobody out, the storage can look for the next page while it looks those runs up.
       const goesOn = extras.outcomes === null && wanted.length < room && page.cursor !== null
@@ -184,17 +179,33 @@ export class JobCatalog {
         withExtras(wanted, extras, storage),
         goesOn ? list(sizeAfter, page.cursor) : null,
       ])
+      return { page, size, found, ahead, sizeAfter }
+    }
+    const items: JobInfo[] = []
+    let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const firstSize = Math.min(limit, pageSize)
+    let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
+    for (;;) {
+      const { page, size, found, ahead, sizeAfter } = await looking
+      const room = limit - items.length
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
         // The next page begins after the last one that there is room for, which the storage has to say.
-        page = await list(page.items.indexOf(last[0]) + 1, cursor)
+        looking = lookAt(await list(page.items.indexOf(last[0]) + 1, cursor), size, room)
         continue
+      }
+      const roomAfter = room - found.length
+      if (ahead !== null) {
+        looking = lookAt(ahead, sizeAfter, roomAfter)
+        // It is awaited in its turn. When something fails before, that is the news.
+        looking.catch(() => undefined)
       }
       for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
       cursor = page.cursor
-      if (cursor === null || items.length === limit) break
-      size = goesOn ? sizeAfter : sizeOfNext(size, found.length, room)
-      page = ahead ?? (await list(size, cursor))
+      if (cursor === null || roomAfter === 0) break
+      if (ahead !== null) continue
+      const nextSize = sizeOfNext(size, found.length, room)
+      looking = lookAt(await list(nextSize, cursor), nextSize, roomAfter)
     }
     return { items, cursor: cursors.seal(cursor) }
   }
