@@ -29,6 +29,9 @@ export interface FleetOptions {
   readonly record: (event: DriverEvent) => void
 }
 
+/** For a successor to start beside a process that is stopped. */
+const longestWaitMs = 10_000
+
 /** The nodes of a run. Whatever ends is started again after a moment. */
 export class Fleet {
   readonly #options: FleetOptions
@@ -124,7 +127,8 @@ export class Fleet {
     process.stopItself()
     this.#zombies.add(process)
     place.process = null
-    await this.#spawn(place).ready
+    // It may have stopped inside a transaction of its handler's, which locks a whole SQLite file: then it has to go on first.
+    await Promise.race([this.#spawn(place).ready, sleep(longestWaitMs, { unref: true })])
     await sleep(beforeMs)
     process.resume()
     await sleep(besideMs)
