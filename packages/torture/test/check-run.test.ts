@@ -2,7 +2,7 @@ import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type { TaskRunRecord } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { checkRun } from '../src/checker/check-run.ts'
-import { exclusive, mono, open, origin, Story, taskRun } from './support/story.ts'
+import { exclusive, mono, open, origin, rated, Story, taskRun } from './support/story.ts'
 
 function rulesOf(story: Story): readonly string[] {
   return checkRun(story.run()).map((violation) => violation.rule)
@@ -278,6 +278,23 @@ describe('overlap', () => {
     story.driver(1101, { event: 'exited', life: 'a.1', code: null, signal: 'SIGKILL', expected: true })
     story.plainSlot(2000, 'b.1')
     expect(rulesOf(story)).toEqual(['overlap'])
+  })
+
+  it('one that was taken from its owner, and waits for a start again, leaves its place to others until then', () => {
+    const tell = (isTaken: boolean) => {
+      const story = new Story()
+      const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
+      const runs = [taskRun('lost')]
+      story.record(first, { scheduledAt: origin + 1000, finishedAt: origin + 3500, token: 2, runs }, rated)
+      story.record(second, { scheduledAt: origin + 2000, finishedAt: origin + 2600 }, rated)
+      story.start({ at: 1010, occurrence: first, life: 'a.1', job: rated })
+      if (isTaken) story.reaped({ at: 1500, occurrence: first, life: 'b.1', action: 'retry' })
+      story.start({ at: 2010, occurrence: second, life: 'b.1', job: rated })
+      story.end({ at: 2500, occurrence: second, life: 'b.1', job: rated })
+      return rulesOf(story).includes('overlap')
+    }
+    expect(tell(true)).toBe(false)
+    expect(tell(false)).toBe(true)
   })
 
   it('one that was taken from its owner, and displaced before anybody went on with it, does not overlap the next', () => {

@@ -27,8 +27,13 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     if (job?.isExclusive !== true) continue
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
-    const firsts = [...groupBy(live, (start) => start.occurrence).values()].map((group) => group[0] as WitnessStart)
-    violations.push(...overlappingRecords(view, firsts, job.places))
+    const firsts = firstsOf(live, (start) => start.occurrence)
+    // Under a start rate, what is taken from its owner may have to wait, and then gives up its place to others.
+    if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
+    else {
+      const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
+      violations.push(...overlappingRecords(view, ofOwners, job.places, (start) => view.givenUpAt(start)))
+    }
     // Of several that may run, one may be started by another node, and later.
     if (job.places === 1) violations.push(...outOfOrder(firsts))
   }
@@ -87,7 +92,9 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
     view.wasForced(record.id) ||
     earlier.starts.some((start) => wasLost(record, start))
   if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
-  return end.from <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
+  const isRated = view.job(earlier.first.job)?.startRate !== null
+  const freeAt = isRated ? Math.min(end.from, view.givenUpAt(earlier.first)) : end.from
+  return freeAt <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
 }
 
 /** Whether the ledger has given up the attempt, for the next owner, who did not come to be when it was canceled first. */
@@ -96,8 +103,20 @@ function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): b
   return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
 }
 
-/** Occurrences that, from their first start to the end that the ledger has, lie in the time of too many others. */
-function overlappingRecords(view: RunView, firsts: readonly WitnessStart[], places: number): readonly Violation[] {
+function firstsOf(starts: readonly WitnessStart[], keyOf: (start: WitnessStart) => string): readonly WitnessStart[] {
+  return [...groupBy(starts, keyOf).values()].map((group) => group[0] as WitnessStart)
+}
+
+/**
+ * Occurrences that, from their first start to the end that the ledger has, or to when their place was given up, lie in the
+ * time of too many others.
+ */
+function overlappingRecords(
+  view: RunView,
+  firsts: readonly WitnessStart[],
+  places: number,
+  givenUpAt: (start: WitnessStart) => number = () => Number.POSITIVE_INFINITY,
+): readonly Violation[] {
   const violations: Violation[] = []
   let open: { readonly occurrence: OccurrenceId; readonly endedAt: number }[] = []
   for (const first of firsts) {
@@ -108,7 +127,7 @@ function overlappingRecords(view: RunView, firsts: readonly WitnessStart[], plac
       violations.push({ rule: 'overlap', job: first.job, occurrence: first.occurrence, message })
     }
     const endedAt = view.endedWithin(first.occurrence, first)?.from ?? Number.POSITIVE_INFINITY
-    open.push({ occurrence: first.occurrence, endedAt })
+    open.push({ occurrence: first.occurrence, endedAt: Math.min(endedAt, givenUpAt(first)) })
   }
   return violations
 }

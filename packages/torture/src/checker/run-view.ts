@@ -35,6 +35,8 @@ export class RunView {
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
   readonly #endings = new Map<string, Window>()
+  /** By occurrence and token: from when on its owner may have it no more. Monotonic. */
+  readonly #givenUp = new Map<string, number>()
 
   constructor(run: RecordedRun) {
     this.run = run
@@ -95,6 +97,18 @@ export class RunView {
     const end = this.endedWithin(start.occurrence, start)
     if (end !== null && end.to < start.mono) earliest = Math.min(earliest, end.to)
     return earliest === Number.POSITIVE_INFINITY ? null : earliest
+  }
+
+  /**
+   * The earliest monotonic time at which the start's owner may have had the occurrence no more, although it had not ended:
+   * it was handed back, or taken away. `Infinity` when it was not, as far as is known.
+   */
+  givenUpAt({ occurrence, token, life }: WitnessStart): number {
+    const known = this.#givenUp.get(`${occurrence} ${token}`)
+    if (known !== undefined) return known
+    // Who took it may have died before it could say so.
+    const isTaken = (this.record(occurrence)?.token ?? token) > token
+    return isTaken ? (this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
   }
 
   /**
@@ -167,9 +181,11 @@ export class RunView {
   #readEndings(): void {
     for (const { occurrence, token, change, sentAt, mono } of this.lines('settled')) {
       if (change === 'finish') this.#endings.set(`${occurrence} ${token}`, { from: sentAt, to: mono })
+      if (change === 'release') this.#givenUp.set(`${occurrence} ${token}`, sentAt)
     }
     for (const { occurrence, token, action, sentAt, mono } of this.lines('reaped')) {
       if (action === 'fail') this.#endings.set(`${occurrence} ${token}`, { from: sentAt, to: mono })
+      else this.#givenUp.set(`${occurrence} ${token}`, sentAt)
     }
     for (const { occurrence, sentAt, mono } of this.lines('canceled')) {
       this.#endings.set(occurrence, { from: sentAt, to: mono })

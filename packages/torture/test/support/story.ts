@@ -14,6 +14,9 @@ const monotonicOrigin = 5_000_000
 export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
+/** It may start so often that only its places count. */
+export const rated: CheckedJob = { ...jobOf('rated', true), startRate: { limit: 100, intervalMs: 1 } }
+
 function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
   return { id: jobId(name), name, isExclusive, places, startRate: null, movingTasks: ['move'], slots: secondsBetween }
 }
@@ -46,7 +49,7 @@ export class Story {
   run(): RecordedRun {
     const { clocks, witness, history, heads, rows } = this
     const ledger = { jobs: heads, occurrences: this.records }
-    return { jobs: [exclusive, open], clocks, deadAfterMs: 1500, witness, history, rows, ledger }
+    return { jobs: [exclusive, open, rated], clocks, deadAfterMs: 1500, witness, history, rows, ledger }
   }
 
   slot(at: number, job: CheckedJob = exclusive): OccurrenceId {
