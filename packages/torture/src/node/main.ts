@@ -166,8 +166,13 @@ async function addDataJobs(): Promise<void> {
 }
 
 if (client === null) {
-  await scheduler.start()
-  await addDataJobs()
+  try {
+    await scheduler.start()
+    await addDataJobs()
+  } catch (error) {
+    // Who is asked to end while it starts closes its storage under the start, and says so by this error.
+    if (!isShutDown || !JobistemerError.isInstance(error)) throw error
+  }
 } else {
   // What it does not have code for are jobs that others have added: it looks them up.
   record({ event: 'calls', budgetMs: callBudgetMs })
