@@ -171,7 +171,7 @@ if (client === null) {
     await addDataJobs()
   } catch (error) {
     // Who is asked to end while it starts closes its storage under the start, and says so by this error.
-    if (!isShutDown || !JobistemerError.isInstance(error)) throw error
+    if (!isShutDown || !JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
   }
 } else {
   // What it does not have code for are jobs that others have added: it looks them up.
