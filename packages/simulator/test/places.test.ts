@@ -6,3 +6,7 @@ it.each(groupsOf({ from: 1, to: byEffort(15) }))(
   'in the worlds of seeds $from to $to, whose jobs have places, no more than so many run at once, and none waits for ever',
   assertPlacesHold,
 )
+
+it('what a replaced job left to cancel may be canceled by calls that tell nobody, when whoever asked for it was refused', async () => {
+  await assertPlacesHold({ from: 5509, to: 5509 })
+})

@@ -3,6 +3,7 @@ import { isDelayed, isFinal, nextStartAt, type OccurrenceRecord, type Storage } 
 import { checkLedger } from '@jobistemer/storage-conformance'
 import type { HistoryEvent } from '../history/history.ts'
 import type { StorageModel } from './check-storage.ts'
+import type { JobModel, OccurrenceModel } from './job-model.ts'
 import { nextSlot, slotsBetween } from './series.ts'
 import type { StoredState } from './stored-state.ts'
 import type { Rule, Violation } from './violation.ts'
@@ -113,14 +114,29 @@ export async function checkStored(
       note('lost record', jobId, id, `it is gone, and the prune floor ${text(head.pruneFloor)} is below it`)
     }
   }
-  for (const { id, jobId, state, token } of stored.occurrences) {
+  for (const record of stored.occurrences) {
+    const { id, jobId, state, token } = record
     const known = model.occurrences.get(id)
     if (known === undefined) note('lost record', jobId, id, 'it is stored, and nobody was told that it was created')
-    else if (isFinal(state) && known.ended !== state) {
+    else if (isFinal(state) && known.ended !== state && !isCanceledInPassing(model.jobs.get(jobId), known, record)) {
       note('ended twice', jobId, id, `it is stored as ${state}, and was told to be ${known.ended}`)
     } else if (known.token !== token) note('token', jobId, id, `token ${token} is stored, ${known.token} was given out`)
   }
   return violations
+}
+
+/**
+ * Whether a call may have canceled it that tells nobody: a deleted job, or a replaced one, left more than one call
+ * cancels, whoever asked for that did not go on, and claims and creates have done the rest.
+ */
+function isCanceledInPassing(
+  job: JobModel | undefined,
+  { ended, kind, version }: OccurrenceModel,
+  { state, reason }: OccurrenceRecord,
+): boolean {
+  if (job === undefined || ended !== null || state !== 'canceled') return false
+  if (reason === 'deleted') return job.head.deletedAt !== null
+  return reason === 'updated' && kind === 'slot' && version < job.cancelsBelow
 }
 
 function text(at: number | null): string {

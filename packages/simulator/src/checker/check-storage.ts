@@ -134,6 +134,7 @@ export class StorageModel {
     job.head = head
     job.overlaps ||= mayOverlap(head)
     job.mostPlaces = Math.max(job.mostPlaces, placesIn(head))
+    job.cancelsBelow = Math.max(job.cancelsBelow, head.cancelsBelow ?? 0)
   }
 
   #setBack(job: JobModel, { id, watermark, nextAt }: JobModel['head'], to: number): void {
@@ -167,6 +168,7 @@ export class StorageModel {
       mostPlaces: Math.max(job?.mostPlaces ?? 1, placesIn(head)),
       starts: job === undefined || isAnew ? [] : startsSeen(job, head),
       prunedBefore: job?.prunedBefore ?? Number.NEGATIVE_INFINITY,
+      cancelsBelow: job === undefined || isAnew ? 0 : job.cancelsBelow,
       excluded: isAnew ? new Map() : (job?.excluded ?? new Map()),
     })
   }

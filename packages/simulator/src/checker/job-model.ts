@@ -21,6 +21,8 @@ export interface JobModel {
   readonly epoch: number
   /** Everything before this was asked to be removed. */
   prunedBefore: number
+  /** Versions that have left more to cancel than one call cancels: the greatest of them, 0 without one. */
+  cancelsBelow: number
   /** Slots that were canceled ahead: when, and whether they lay behind by then, and nobody had decided about them. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
 }
