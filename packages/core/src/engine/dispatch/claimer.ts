@@ -264,7 +264,7 @@ export class Claimer implements NextTaker {
     this.#pool.run({
       job,
       plan,
-      occurrence: { ...record, jobVersion: plan.version, startedAt },
+      occurrence: isOwnVersion && isStarted(record) ? record : { ...record, jobVersion: plan.version, startedAt },
       runs: begins ? initialRuns(plan.tasks, isParallel, startedAt) : record.runs,
       fresh: begins,
       isUnsaid: begins,
@@ -301,4 +301,8 @@ export class Claimer implements NextTaker {
     const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
     await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
   }
+}
+
+function isStarted(record: OccurrenceRecord): record is OccurrenceRecord & { readonly startedAt: number } {
+  return record.startedAt !== null
 }

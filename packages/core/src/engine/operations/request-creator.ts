@@ -75,7 +75,7 @@ export class RequestCreator implements RequestSteps {
 
   #submit(job: RegisteredJob, request: Request, asked: AskedCalls, waits: boolean): Promise<TriggerResult> {
     const ids = requestIdsOf(this.#engine, request)
-    const sending = { job, request: { ...request, after: Number.NEGATIVE_INFINITY }, ids, asked, waits }
+    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked, waits }
     if (request.details.requestKey === undefined) return this.#send(sending)
     const { id } = ids
     const send = (): Promise<TriggerResult> => this.#send(sending)
@@ -100,12 +100,12 @@ export class RequestCreator implements RequestSteps {
   }
 
   prepare(sent: SentRequest, now: number): CreateRequested {
-    const { job, request, ids } = sent
+    const { job, request, after, ids } = sent
     const plan = planOfRequest(this.#registry, job, request.details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
     const starts = mayStart && this.#capacity.roomForRequest()
-    const item = requestItemOf(job, plan, request, { ids, now, starts })
+    const item = requestItemOf(job, plan, request, { ids, now, after, starts })
     sent.put = { plan, item }
     if (starts) this.#capacity.reserveRequest()
     return item
@@ -144,19 +144,19 @@ export class RequestCreator implements RequestSteps {
   }
 
   async #notCreated(
-    { job, request, ids, asked, put }: SentRequest,
+    { job, request, after, ids, asked, put }: SentRequest,
     answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
   ): Promise<TriggerResult> {
     const { item } = put as NonNullable<typeof put>
     // The caller is looked after by the first sending.
-    const again = { job, request, ids, asked, waits: false }
+    const again = { job, request, after, ids, asked, waits: false }
     switch (answer.outcome) {
       case 'exists':
         if (item.runs !== null) await this.#startOwn(job, item, answer)
         return this.#answerExists(item, answer.state, asked)
       case 'pruned':
         // What was pruned may lie ahead of a clock that is behind: the request comes after it.
-        return this.#send({ ...again, request: { ...request, after: answer.pruneFloor } })
+        return this.#send({ ...again, after: answer.pruneFloor })
       case 'stale_version':
       case 'absent': {
         // A job whose version changes between the look and the write is looked at again.

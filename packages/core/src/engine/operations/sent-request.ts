@@ -3,13 +3,15 @@ import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls, Wait } from '../loop/asked-calls.ts'
 import type { Gathered } from '../loop/gathered-calls.ts'
-import type { PlacedRequest, RequestIds } from './request-item.ts'
+import type { Request, RequestIds } from './request-item.ts'
 import type { TriggerResult } from './request-options.ts'
 
 /** A request, and how it is sent. */
 export interface Sending {
   readonly job: RegisteredJob
-  readonly request: PlacedRequest
+  readonly request: Request
+  /** An instant that its record comes after. */
+  readonly after: number
   readonly ids: RequestIds
   readonly asked: AskedCalls
   /** Whether it looks after the caller's timeout and signal itself. */
@@ -31,7 +33,8 @@ export interface RequestSteps {
 /** One request on its way. An object and not a chain of promises: there may be thousands of them at a time. */
 export class SentRequest implements Gathered<CreateRequested, CreateAnswer> {
   readonly job: RegisteredJob
-  readonly request: PlacedRequest
+  readonly request: Request
+  readonly after: number
   readonly ids: RequestIds
   readonly asked: AskedCalls
   /** Monotonic instant. */
@@ -46,13 +49,14 @@ export class SentRequest implements Gathered<CreateRequested, CreateAnswer> {
   /** With `waits` it rejects as soon as the caller waits no more; what has been sent is seen to its end all the same. */
   constructor(
     steps: RequestSteps,
-    { job, request, ids, asked, waits }: Sending,
+    { job, request, after, ids, asked, waits }: Sending,
     since: number,
     resolve: (result: TriggerResult) => void,
     reject: (error: unknown) => void,
   ) {
     this.job = job
     this.request = request
+    this.after = after
     this.ids = ids
     this.asked = asked
     this.since = since
@@ -79,23 +83,31 @@ export class SentRequest implements Gathered<CreateRequested, CreateAnswer> {
       this.#over(error)
       return
     }
-    if (result instanceof Promise) result.then(this.#done, this.#over)
+    if (result instanceof Promise) this.#follow(result)
     else this.#done(result)
   }
 
   reject(error: unknown): void {
     const refusal = this.#steps.refusal(this, error)
-    if (refusal instanceof Promise) refusal.then(this.#over, this.#over)
-    else this.#over(refusal)
+    const over = (told: unknown): void => this.#over(told)
+    if (refusal instanceof Promise) refusal.then(over, over)
+    else over(refusal)
   }
 
-  readonly #done = (result: TriggerResult): void => {
+  #follow(result: Promise<TriggerResult>): void {
+    result.then(
+      (value) => this.#done(value),
+      (error) => this.#over(error),
+    )
+  }
+
+  #done(result: TriggerResult): void {
     this.#wait?.end()
     this.#steps.closed()
     this.#resolve(result)
   }
 
-  readonly #over = (error: unknown): void => {
+  #over(error: unknown): void {
     this.#wait?.end()
     this.#steps.closed()
     this.#reject(error)
