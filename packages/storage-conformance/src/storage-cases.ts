@@ -20,6 +20,7 @@ import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pauseWithEndCases } from './cases/pause-with-end.ts'
 import { placesCases } from './cases/places.ts'
+import { priorityCases } from './cases/priority.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
@@ -61,6 +62,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...overlapCases,
     ...placesCases,
     ...startRateCases,
+    ...priorityCases,
     ...requestedCases,
     ...delayedCases,
     ...exclusionCases,
