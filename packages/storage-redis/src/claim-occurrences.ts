@@ -1,11 +1,17 @@
-import type { CancelNotice, ClaimAnswer, ClaimRequest, OccurrenceRecord } from '@jobistemer/core/storage'
+import {
+  type CancelNotice,
+  type ClaimAnswer,
+  type ClaimRequest,
+  compareOrder,
+  type OccurrenceRecord,
+} from '@jobistemer/core/storage'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { repeatedError } from './redis-errors.ts'
-import { byOrder, bySchedule, readNotices } from './replies.ts'
+import { bySchedule, readNotices } from './replies.ts'
 import { claimedLayout, claimLayout, seenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
@@ -51,7 +57,7 @@ export class Claimer {
         lastPlace,
       )
       // What was woken in between may come before what was taken.
-      return { claimed: claimed.toSorted(byOrder), cancelRequested, more, nextDueAt }
+      return { claimed: claimed.toSorted(compareOrder), cancelRequested, more, nextDueAt }
     }
     return await this.#claimOverShards(request, shards)
   }
@@ -89,7 +95,7 @@ export class Claimer {
     for (const [index, [shard]] of shardsAsked.entries()) latest[shard] = answers[index] as ShardAnswer
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     return {
-      claimed: answers.flatMap(({ claimed }) => claimed).sort(byOrder),
+      claimed: answers.flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
       // What came in after the look may have taken the place of what was seen.
       more: more || answers.some((answer) => answer.more),

@@ -1,5 +1,5 @@
 import type { JobId } from '@jobistemer/core'
-import { type CancelNotice, type OccurrenceAddress, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
+import type { CancelNotice, OccurrenceAddress } from '@jobistemer/core/storage'
 import { readJobId, readOccurrenceId } from './ids.ts'
 import { parseCancelRequest } from './occurrence-form.ts'
 import { addressLayout, noticeLayout } from './request-layouts.ts'
@@ -49,11 +49,6 @@ export function readNotices(bytes: Buffer, jobId: JobId | null): readonly Cancel
     offset = end
   }
   return notices.sort(bySchedule)
-}
-
-/** The order of what waits. */
-export function byOrder(left: OccurrenceRecord, right: OccurrenceRecord): number {
-  return orderAt(left) - orderAt(right) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 
 export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
