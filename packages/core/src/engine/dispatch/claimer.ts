@@ -147,7 +147,7 @@ export class Claimer implements NextTaker {
     } finally {
       this.#capacity.unreserve(limit)
     }
-    this.#capacity.workLeft(answer.more, answer.claimed.length)
+    this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#taken += answer.claimed.length
     this.#nextDueAt = answer.nextDueAt
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())

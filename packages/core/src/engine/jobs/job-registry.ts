@@ -2,7 +2,7 @@ import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
-import { isDataAlone, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { isDataAlone, labelsOf, priorityOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
@@ -279,6 +279,7 @@ export class JobRegistry {
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) this.plans.sayMissing(job, registered.missing)
+    this.#engine.agenda.setPriority(registered, priorityOf(record))
     // A new version may have set it back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)

@@ -1,6 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { HeapEntry } from '../loop/indexed-heap.ts'
+import type { SlotEntry } from '../loop/slot-levels.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
 
@@ -24,10 +24,12 @@ export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>
  * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
  * holds no more than it must: an idle job is this object and its place in the heap.
  */
-export class RegisteredJob implements HeapEntry {
+export class RegisteredJob implements SlotEntry {
   /** The next instant that this node believes in; the storage decides. Infinite when there is none. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
+  /** Of the version in force. Changed through the agenda alone. */
+  priority: number = 0
   job: Job
   origin: JobOrigin
   version: number

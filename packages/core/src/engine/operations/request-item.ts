@@ -1,4 +1,5 @@
 import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
@@ -61,7 +62,7 @@ export function requestItemOf(
     dueAt,
     jobVersion: job.version,
     executionTimeoutMs,
-    details,
+    details: prioritized(details, plan.settings.priority),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
     ...(ids.skippedId !== ids.id && { skippedId: ids.skippedId }),
   }
