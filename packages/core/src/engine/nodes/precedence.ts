@@ -1,5 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
+import { Signal } from '../loop/signal.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './node-info.ts'
@@ -23,6 +24,8 @@ interface Peer {
  * but what it costs: nodes that disagree meet at the storage.
  */
 export class Precedence {
+  /** Sent when others have come or gone, or more is known of what they can do. */
+  readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #profiles: PeerProfiles
   readonly #own: Uint32Array
@@ -113,6 +116,7 @@ export class Precedence {
     this.#ranks = isUniform
       ? Uint16Array.from({ length: shardCount }, (_, shard) => this.#rankIn(shard, () => true))
       : null
+    this.changed.send()
   }
 }
 

@@ -109,9 +109,8 @@ export class Standby {
     if (this.#loop.underWay === null) this.#goOn()
   }
 
-  /** A slot is left to nodes that go before this one, of which there are `rank`. */
+  /** A slot is left to nodes that go before this one, of which there are `rank`. Not where overdue slots are found. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
-    if (this.#findsDueJobs) return
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
     else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
