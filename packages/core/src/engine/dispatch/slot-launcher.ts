@@ -163,9 +163,9 @@ export class SlotLauncher {
 
   /** Whether the slot is left to a node that goes before this one. */
   #passes(job: RegisteredJob): boolean {
-    const isOwn = job.isOverdue || this.#registry.plans.planOf(job) === null
-    const rank = isOwn ? 0 : this.#precedence.rankOf(job)
-    if (rank === 0) return false
+    const rank = job.isOverdue ? 0 : this.#precedence.rankOf(job)
+    // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
+    if (rank === 0 || job.plan === null) return false
     if (this.#findsDueJobs) this.#registry.leave(job)
     else {
       this.#standby.passed(job, job.at, rank)

@@ -282,6 +282,7 @@ export class JobRegistry {
     this.#engine.agenda.setPriority(registered, priorityOf(record))
     // A new version may have set it back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
+    registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
     if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
@@ -428,12 +429,18 @@ export class JobRegistry {
     job.isLeft = false
     if (job.isDropped || this.#isClient) return
     const now = this.#engine.now()
-    job.isOverdue = nextAt !== null && nextAt <= now - this.#standbyMs
+    if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
     // Otherwise it is looked at once the time is confirmed.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** As {@link moveOn}, where the next slot was found overdue: this node launches it, whoever goes first for the job. */
+  takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
+    job.isOverdue = true
+    this.moveOn(job, watermark, nextAt)
   }
 
   /** Lets go of what a client has looked up; what is under way keeps what it has. */

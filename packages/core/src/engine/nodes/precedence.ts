@@ -63,11 +63,12 @@ export class Precedence {
 
   /** How many living nodes that can run the job go before this one. */
   rankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
-    // Of code that it has got since, the others do not know.
-    if (this.#peers.length === 0 || !this.#heartbeats.hasToldOf(job)) return 0
+    if (this.#peers.length === 0) return 0
     const shard = shardOf(job.id)
-    if (this.#ranks !== null) return this.#ranks[shard] as number
-    return this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
+    const rank = this.#ranks === null ? null : (this.#ranks[shard] as number)
+    // Of code that it has got since, the others do not know. It takes longest to see, and most who ask go first anyway.
+    if (rank === 0 || !this.#heartbeats.hasToldOf(job)) return 0
+    return rank ?? this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
   }
 
   /** How many living nodes go before this one in what is done for all jobs together. */
