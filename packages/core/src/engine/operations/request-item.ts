@@ -25,9 +25,6 @@ export interface RequestIds {
   readonly skippedId: OccurrenceId
 }
 
-/** A request, and the instant that its record comes after. */
-export type PlacedRequest = Request & { readonly after: number }
-
 /** The ids of a request: new ones for each, but for the one that its key names. */
 export function requestIdsOf(
   engine: Pick<EngineContext, 'owner' | 'random'>,
@@ -47,11 +44,11 @@ export function dueAtOf({ startAt }: Request, now: number): number {
 export function requestItemOf(
   job: RegisteredJob,
   plan: JobPlan,
-  request: PlacedRequest,
-  how: { readonly ids: RequestIds; readonly now: number; readonly starts: boolean },
+  request: Request,
+  how: { readonly ids: RequestIds; readonly now: number; readonly after: number; readonly starts: boolean },
 ): CreateRequested {
-  const { kind, details, after } = request
-  const { ids, now, starts } = how
+  const { kind, details } = request
+  const { ids, now, after, starts } = how
   const dueAt = dueAtOf(request, now)
   const { executionTimeoutMs, taskExecutionMode } = plan.settings
   return {
