@@ -195,6 +195,7 @@ export class Engine implements EngineContext {
     const { heartbeatMs, deadAfterMs } = options
     this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
+    precedence.changed.listen(() => registry.takeUp((job) => precedence.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
       this.#horizon.lookForAll()
@@ -216,6 +217,7 @@ export class Engine implements EngineContext {
       recovery: new Recovery(this, { registry, capacity, standby }),
       precedence,
       standby,
+      findsDueJobs,
     })
     const { reapIntervalMs: intervalMs } = options
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
