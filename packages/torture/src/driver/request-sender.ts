@@ -19,8 +19,8 @@ export interface RequestFigures {
 
 const againAfterMs = 20
 
-/** Of triggers, in turn. */
-const priorities: readonly number[] = [0, 5, -5]
+/** Of triggers, in turn. One of little urgency would wait for an hour behind the slots of a job that has no time for it. */
+const priorities: readonly number[] = [0, 5, 1]
 
 /** Asks nodes for what people ask schedulers for. */
 export class RequestSender {
