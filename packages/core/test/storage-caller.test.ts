@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../src/engine/loop/agenda.ts'
+import { ItemCalls } from '../src/engine/loop/item-calls.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { EngineStopped, StorageCaller } from '../src/engine/loop/storage-caller.ts'
 import { EventHub } from '../src/events.ts'
@@ -10,7 +11,8 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world() {
-  const clock = virtualClock(start)
+  // A clock that waits for calls to the storage would wait for those that are held.
+  const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
   const failures: number[] = []
@@ -43,5 +45,27 @@ describe('calls of a storage that are repeated', () => {
     fail(new Error('down'))
     expect(await ended).toBeInstanceOf(EngineStopped)
     expect(failures).toEqual([])
+  })
+
+  it('send no half of what has failed whole only after the engine has stopped', async () => {
+    const { clock, agenda, caller } = world()
+    const itemCalls = new ItemCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
+    const calls: string[][] = []
+    let fail = (_error: Error) => {}
+    const call = (_storage: Storage, items: readonly string[]) => {
+      calls.push([...items])
+      // The fourth attempt is the first that looks for a bad item.
+      if (calls.length !== 4) return Promise.reject(new Error('no'))
+      return new Promise<never>((_resolve, reject) => {
+        fail = reject
+      })
+    }
+    const ended = itemCalls.send('settle', ['a', 'b'], call, () => undefined).catch((error) => error)
+    await clock.advance({ seconds: 5 })
+    caller.stop()
+    agenda.stop()
+    fail(new Error('no'))
+    expect(await ended).toBeInstanceOf(EngineStopped)
+    expect(calls).toEqual(Array.from({ length: 4 }, () => ['a', 'b']))
   })
 })

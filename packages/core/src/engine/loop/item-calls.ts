@@ -129,7 +129,8 @@ export class ItemCalls {
       for (const [place, index] of indexes.entries()) attempt.answers.set(index, answers[place] as Answer)
       this.#taken++
     } catch (error) {
-      if (isOutage(error)) throw error
+      // A node that is down by now sends no half of it.
+      if (isOutage(error) || this.#engine.storage.isStopped) throw error
       attempt.lastError = error
       if (indexes.length === 1) attempt.failedAlone.push(...indexes)
       if (indexes.length === 1 || !attempt.mayHalve) return

@@ -205,6 +205,11 @@ export class StorageCaller implements StorageCalls {
     return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
+  /** Nothing is to be sent any more. */
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
   /** Ends all waiting: what has no answer yet never will have one here. */
   stop(): void {
     this.#stopped = true
