@@ -21,6 +21,7 @@ import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pauseWithEndCases } from './cases/pause-with-end.ts'
 import { placesCases } from './cases/places.ts'
 import { priorityCases } from './cases/priority.ts'
+import { priorityCourseCases } from './cases/priority-course.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
@@ -63,6 +64,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...placesCases,
     ...startRateCases,
     ...priorityCases,
+    ...priorityCourseCases,
     ...requestedCases,
     ...delayedCases,
     ...exclusionCases,

@@ -334,7 +334,8 @@ export class Engine implements EngineContext {
       }
     })
     if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
-      this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
+      const { handleSignals } = this.#options
+      this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
     }
     this.#reaper.start()
     this.#standby.start()
@@ -396,7 +397,9 @@ export class Engine implements EngineContext {
     this.#calls.add(call)
     const { handleSignals } = this.#options
     const removeSignalHandlers =
-      handleSignals.length > 0 ? onShutdownSignals(handleSignals, () => call.abort()) : undefined
+      handleSignals.length > 0
+        ? onShutdownSignals(handleSignals, () => call.abort(), { endsProcess: false })
+        : undefined
     try {
       return await call.run(signal)
     } finally {
