@@ -157,7 +157,8 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      executionTimeout: { seconds: 30 },
+      // Longer than a busy machine needs: who takes longer has met a handler that hangs.
+      executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
     const run = async (context: TaskContext) => {
