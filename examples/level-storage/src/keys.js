@@ -1,3 +1,5 @@
+import { orderAt } from '@jobistemer/core/storage'
+
 /**
  * @import { JobId, OccurrenceId } from '@jobistemer/core'
  * @import { LiveState, OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
@@ -28,11 +30,16 @@ export const occurrenceKey = (jobId, id) => `job/${jobId}/occurrence/${id}`
 /** A job's occurrences by time. @param {OccurrenceAddress} address */
 export const timeKey = ({ jobId, scheduledAt, id }) => `job/${jobId}/time/${sortable(scheduledAt)}/${id}`
 
-/** A job's live occurrences by state and time. @param {LiveState} state @param {OccurrenceAddress} address */
-export const liveKey = (state, { jobId, scheduledAt, id }) => `job/${jobId}/${state}/${sortable(scheduledAt)}/${id}`
+/** A job's live occurrences by state, each state in its order. @param {LiveState} state @param {OccurrenceRecord} record */
+export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeOf(state, record)}`
 
-/** The live occurrences of all jobs by state and time. @param {LiveState} state @param {OccurrenceAddress} address */
-export const stateKey = (state, { scheduledAt, id }) => `state/${state}/${sortable(scheduledAt)}/${id}`
+/** The live occurrences of all jobs by state, each state in its order. @param {LiveState} state @param {OccurrenceRecord} record */
+export const stateKey = (state, record) => `state/${state}/${placeOf(state, record)}`
+
+/** What waits goes by its priority too, what runs by its time alone. @param {LiveState} state @param {OccurrenceRecord} record */
+const placeOf = (state, record) => {
+  return `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
+}
 
 /** What failed by its end, of all jobs. @param {OccurrenceRecord} record */
 export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?? 0)}/${id}`

@@ -64,7 +64,7 @@ export class LevelLedger {
     return await this.level.getMany(await this.level.values(range).all())
   }
 
-  /** Pending ones by time, with the instant from when on a claim may take them. @param {DueQuery} query */
+  /** Pending ones in their order, with the instant from when on a claim may take them. @param {DueQuery} query */
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
     const ids = [...new Set(pending.map(({ jobId }) => jobId))]

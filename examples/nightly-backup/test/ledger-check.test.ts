@@ -105,6 +105,7 @@ function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<
     requestReason: null,
     requestActor: null,
     cancelRequest: null,
+    priority: 0,
     rescues: 0,
     input: undefined,
     span: null,

@@ -19,6 +19,15 @@ export function readCount(field: string, min: number, max: number): Reader<numbe
   }
 }
 
+/** A whole number, which may be below 0. */
+export function readLevel(field: string, min: number, max: number): Reader<number> {
+  return (text) => {
+    const value = Number(text)
+    if (/^[+-]?\d+$/.test(text) && value >= min && value <= max) return value
+    throw invalid('INVALID_ARGUMENT', field, text, `is not a whole number from ${min} to ${max}`, 'Give one that is.')
+  }
+}
+
 /** Several of them: `a,b`, and the option more than once. */
 export function readList<T extends string>(field: string, known?: readonly T[]): Reader<readonly T[]> {
   return (text, earlier) => {

@@ -67,6 +67,7 @@ describe('job', () => {
       maxQueued          1000
       maxConcurrency     1
       startRate          30 in 1 min
+      priority           0
       recoveryStrategy   {"type":"execute_last"}
       misfireThreshold   1 min
       onInterrupted      retry

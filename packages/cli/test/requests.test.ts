@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { useScratch } from './ledger.ts'
@@ -33,6 +33,43 @@ describe('trigger --at and --delay', () => {
     })
     expect(await ask('--at', 'tomorrow')).toMatchObject({ code: 2, err: expect.stringContaining('INVALID_INSTANT') })
     expect(JSON.parse((await runCli(['counts', 'nightly-report', '-s', place, '--json'])).out).counts.pending).toBe(0)
+  })
+})
+
+describe('--priority', () => {
+  it.each([
+    [['trigger', 'nightly-report', '--priority', '7'], 7],
+    [['trigger', 'nightly-report', '--priority', '-10'], -10],
+    [['trigger', 'nightly-report', '--priority=0'], 0],
+    [['trigger', 'nightly-report'], 0],
+  ])('%j is that of the run', async (argv, priority) => {
+    const { place } = await scratch.ledger()
+    const ask = (...words: readonly string[]) => runCli([...words, '-s', place])
+    const { id } = JSON.parse((await ask(...argv, '--json')).out)
+    expect(JSON.parse((await ask('run', id, '--json')).out).occurrence.priority).toBe(priority)
+    const shown = (await ask('run', id)).out.split('\n').filter((line) => line.startsWith('priority'))
+    expect(shown).toEqual(priority === 0 ? [] : [`priority   ${priority}`])
+  })
+
+  it('goes with a replay and with the runs of a backfill', async () => {
+    const { place, storage } = await scratch.ledger()
+    const ask = (...argv: string[]) => runCli([...argv, '--priority', '-3', '-s', place, '--json'])
+    const { items } = await createClient({ storage: storage(), logger: silentLogger }).failures()
+    const { id } = JSON.parse((await ask('replay', items[0]?.id ?? '')).out)
+    const span = ['--from', '2025-12-30T00:00:00Z', '--to', '2026-01-02T00:00:00Z', '--all']
+    await ask('backfill', 'nightly-report', ...span, '--no-wait')
+    const client = createClient({ storage: storage(), logger: silentLogger })
+    expect((await client.occurrence(id)).priority).toBe(-3)
+    const runs = (await client.occurrences({ job: 'nightly-report' })).items.filter(({ backfill }) => backfill !== null)
+    expect(runs.length).toBeGreaterThan(0)
+    expect(new Set(runs.map(({ priority }) => priority))).toEqual(new Set([-3]))
+  })
+
+  it.each(['11', '-11', '1.5', 'high', ''])('%j is refused', async (level) => {
+    const { place } = await scratch.ledger()
+    const { code, err } = await runCli(['trigger', 'nightly-report', '--priority', level, '-s', place])
+    expect(code).toBe(2)
+    expect(err).toContain(`--priority is not a whole number from -10 to 10: "${level}". (INVALID_ARGUMENT)`)
   })
 })
 

@@ -34,6 +34,8 @@ export interface Occurrence {
   readonly fencingToken: number
   /** The version of the job that it was created under. */
   readonly jobVersion: number
+  /** How urgent it is beside others that wait, -10 to 10: the higher goes first. */
+  readonly priority: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
   /** The occurrence that it replays; `null` for others. */
@@ -79,6 +81,7 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
     node: record.owner?.node ?? null,
     fencingToken: record.token,
     jobVersion: record.jobVersion,
+    priority: details.priority ?? 0,
     recovered: record.recovered,
     replayOf: details.replayOf ?? null,
     backfill: backfillOf(details),

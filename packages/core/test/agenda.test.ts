@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda, type Alarm } from '../src/engine/loop/agenda.ts'
-import type { HeapEntry } from '../src/engine/loop/indexed-heap.ts'
+import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { countTimers } from './support/count-timers.ts'
 
@@ -8,19 +8,19 @@ const start = Date.UTC(2026, 0, 1)
 
 interface World {
   readonly clock: VirtualClock
-  readonly agenda: Agenda<HeapEntry>
+  readonly agenda: Agenda<SlotEntry>
   /** Milliseconds since the start at which slots were found due, and alarms rang. */
   readonly log: [name: string, atMs: number][]
   alarm(name: string): Alarm
   /** A slot, put on the agenda so many milliseconds after the start. */
-  slot(atMs: number): HeapEntry
+  slot(atMs: number, priority?: number): SlotEntry
 }
 
 /** An agenda that takes due slots out as soon as it is told of them. */
 function world(options: { holds?: boolean } = {}): World {
   const clock = virtualClock(start)
   const log: World['log'] = []
-  const agenda: Agenda<HeapEntry> = new Agenda({
+  const agenda: Agenda<SlotEntry> = new Agenda({
     clock,
     wallNow: () => clock.now(),
     onSlotsDue: () => {
@@ -36,8 +36,8 @@ function world(options: { holds?: boolean } = {}): World {
     agenda,
     log,
     alarm: (name) => ({ at: 0, heapIndex: -1, ring: () => log.push([name, clock.monotonic()]) }),
-    slot(atMs) {
-      const slot = { at: 0, heapIndex: -1 }
+    slot(atMs, priority = 0) {
+      const slot = { at: 0, heapIndex: -1, priority }
       agenda.setSlot(slot, start + atMs)
       return slot
     },
@@ -84,6 +84,49 @@ describe('an agenda', () => {
       ['slot of 500', 500],
       ['slot of 2000', 2000],
     ])
+  })
+
+  it('tells of those that are due by priority too: each level counts as an hour', () => {
+    const { clock, agenda, slot } = world()
+    const first = slot(1000, 1)
+    const second = slot(2000, 1)
+    const plain = slot(1000)
+    const low = slot(500, -1)
+    const ahead = slot(3000, 10)
+    const old = slot(-3_600_000 + 1500)
+    expect(agenda.slotCount).toBe(6)
+    const told: SlotEntry[] = []
+    for (let next = agenda.peekDueSlot(start + 2000); next !== undefined; next = agenda.peekDueSlot(start + 2000)) {
+      agenda.setSlot(next, null)
+      told.push(next)
+    }
+    expect(told).toEqual([first, old, second, plain, low])
+    expect([agenda.peekSlot(), agenda.nextSlotAt, agenda.slotCount]).toEqual([ahead, ahead.at, 1])
+    expect(clock.now()).toBe(start)
+  })
+
+  it('wakes for the earliest slot, however urgent others are', async () => {
+    const { clock, agenda, log, slot } = world()
+    agenda.start()
+    agenda.slotsLaunched()
+    slot(2000, 10)
+    slot(1000, -10)
+    slot(3000)
+    await clock.advance(5000)
+    expect(log).toEqual([1000, 2000, 3000].map((at) => [`slot of ${at}`, at]))
+  })
+
+  it('gives a slot another priority where it is, and leaves one alone that is nowhere', () => {
+    const { agenda, slot } = world()
+    const [moved, other] = [slot(1000), slot(900)]
+    const gone = slot(800)
+    agenda.setSlot(gone, null)
+    for (const one of [moved, gone]) agenda.setPriority(one, 5)
+    expect([agenda.slotCount, agenda.peekDueSlot(start + 1000), agenda.peekSlot()]).toEqual([2, moved, other])
+    agenda.setSlot(gone, start + 800)
+    expect(agenda.peekDueSlot(start + 1000)).toBe(gone)
+    for (const one of [moved, gone, other]) agenda.setSlot(one, null)
+    expect([agenda.slotCount, agenda.nextSlotAt]).toEqual([0, null])
   })
 
   it('waits with slots while earlier ones are being launched, and not with alarms', async () => {

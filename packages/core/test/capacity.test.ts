@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { type JobSettings, defaultSettings } from '../src/configuration/settings.ts'
 import { Capacity, type Occupant } from '../src/engine/capacity/capacity.ts'
 import { Agenda } from '../src/engine/loop/agenda.ts'
+import { type Ordered, priorityStepMs } from '../src/storage/index.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 
 const settings: JobSettings = defaultSettings
@@ -17,8 +18,8 @@ function capacityOf(options: { limit: number; prefetch?: number }): Capacity {
   return capacity
 }
 
-function occupant(name: string): Occupant {
-  return { start: () => log.push(`${name} starts`), handBack: () => log.push(`${name} is handed back`) }
+function occupant(name: string, orderAt = 0): Occupant {
+  return { orderAt, start: () => log.push(`${name} starts`), handBack: () => log.push(`${name} is handed back`) }
 }
 
 beforeEach(() => {
@@ -37,6 +38,19 @@ describe('places', () => {
     capacity.leave(first, null)
     expect(log).toEqual(['first starts', 'second starts'])
     expect(capacity.waitingCount).toBe(1)
+  })
+
+  it('are given to who is more urgent first, and of equals to who has waited longer', () => {
+    const capacity = capacityOf({ limit: 1 })
+    const first = occupant('first')
+    const waiting = [occupant('late', 3), occupant('urgent', 1), occupant('as urgent', 1), occupant('between', 2)]
+    for (const one of [first, ...waiting]) capacity.enter(one)
+    let running = first
+    for (const next of [1, 2, 3, 0].map((index) => waiting[index] as Occupant)) {
+      capacity.leave(running, 1)
+      running = next
+    }
+    expect(log).toEqual(['first', 'urgent', 'as urgent', 'between', 'late'].map((name) => `${name} starts`))
   })
 
   it('are not given to anybody who left while it waited', () => {
@@ -105,6 +119,16 @@ describe('places', () => {
     await clock.advance(39)
     expect(log).toEqual(['first starts'])
     await clock.advance(1)
+    expect(log).toEqual(['first starts', 'second is handed back'])
+  })
+
+  it('are waited for no longer by who is less urgent', async () => {
+    const capacity = capacityOf({ limit: 1 })
+    capacity.enter(occupant('first'))
+    capacity.enter(occupant('second', 2))
+    await clock.advance(60)
+    capacity.enter(occupant('urgent', 1))
+    await clock.advance(40)
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
@@ -263,6 +287,41 @@ describe('slots that are due while more waits in the storage than this node has 
     expect(isHeld(4000)).toBe(true)
     capacity.workLeft(true, 1)
     expect([isHeld(4000), isHeld(4000)]).toEqual([false, true])
+  })
+})
+
+describe('slots that are more urgent than what is left in the storage', () => {
+  /** Handlers are quick, and it has claimed one of this order last, of several. */
+  function workingOff(last: Ordered): Capacity {
+    const capacity = capacityOf({ limit: 1 })
+    const one = occupant('one')
+    capacity.enter(one)
+    capacity.leave(one, 1)
+    capacity.enter(occupant('next'))
+    capacity.workLeft(true, 0, last)
+    return capacity
+  }
+
+  const now = Date.UTC(2026, 0, 1)
+  const hour = priorityStepMs
+  const isHeld = (capacity: Capacity, priority: number) => capacity.holds(now, { ...settings, priority }, 0, now)
+
+  it('join it at once: a claim takes them next', () => {
+    const capacity = workingOff({ scheduledAt: now - hour, details: {} })
+    expect([0, 1, 2].map((priority) => isHeld(capacity, priority))).toEqual([true, true, false])
+    const low = workingOff({ scheduledAt: now - hour + 1, details: { priority: -5 } })
+    expect([-5, -4, -3].map((priority) => isHeld(low, priority))).toEqual([true, false, false])
+  })
+
+  it('wait as others do while nothing is known of it, and once the last of it is gone', () => {
+    const capacity = workingOff({ scheduledAt: now, details: {} })
+    expect(isHeld(capacity, 5)).toBe(false)
+    // Without room, a claim takes nothing, and what is known stays so.
+    capacity.workLeft(true, 0)
+    expect(isHeld(capacity, 5)).toBe(false)
+    capacity.workLeft(false, 1, { scheduledAt: now, details: {} })
+    capacity.workAppeared()
+    expect(isHeld(capacity, 5)).toBe(true)
   })
 })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Agenda } from '../src/engine/loop/agenda.ts'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
 import { GatheredCalls } from '../src/engine/loop/gathered-calls.ts'
-import type { HeapEntry } from '../src/engine/loop/indexed-heap.ts'
+import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { ItemCalls, ItemRefused } from '../src/engine/loop/item-calls.ts'
 import { type Asked, EngineStopped, StorageCaller } from '../src/engine/loop/storage-caller.ts'
 import { JobistemerError } from '../src/errors.ts'
@@ -27,7 +27,7 @@ class Caller implements Asked {
 function world({ maxBatch = 1000, isRepeated = true } = {}) {
   // A clock that waits for calls to the storage would wait for those that are held.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
-  const agenda = new Agenda<HeapEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
+  const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
   const storage = new StorageCaller({
     storage: { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../src/engine/loop/agenda.ts'
-import type { HeapEntry } from '../src/engine/loop/indexed-heap.ts'
+import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { EngineStopped, StorageCaller } from '../src/engine/loop/storage-caller.ts'
 import { EventHub } from '../src/events.ts'
 import type { Storage } from '../src/storage/storage.ts'
@@ -11,7 +11,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world() {
   const clock = virtualClock(start)
-  const agenda = new Agenda<HeapEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
+  const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
   const failures: number[] = []
   events.on('storage.failed', ({ attempt }) => failures.push(attempt))

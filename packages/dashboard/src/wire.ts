@@ -167,6 +167,7 @@ export interface RunView extends RunLine {
   readonly fencingToken: number
   readonly replayOf: string | null
   readonly backfill: { readonly key: string; readonly slot: string } | null
+  readonly priority: number
   readonly requestKey: string | null
   readonly requestReason: string | null
   readonly cancelRequest: Wire<Occurrence['cancelRequest']>

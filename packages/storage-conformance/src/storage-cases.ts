@@ -20,6 +20,8 @@ import { jobCases } from './cases/jobs.ts'
 import { overlapCases, requestedCases } from './cases/overlap.ts'
 import { pauseWithEndCases } from './cases/pause-with-end.ts'
 import { placesCases } from './cases/places.ts'
+import { priorityCases } from './cases/priority.ts'
+import { priorityCourseCases } from './cases/priority-course.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
@@ -61,6 +63,8 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...overlapCases,
     ...placesCases,
     ...startRateCases,
+    ...priorityCases,
+    ...priorityCourseCases,
     ...requestedCases,
     ...delayedCases,
     ...exclusionCases,

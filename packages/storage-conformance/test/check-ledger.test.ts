@@ -234,6 +234,61 @@ describe('checkLedger', () => {
     expect((await checkLedger(storage, expectations)).violations).toEqual([])
   })
 
+  describe('with one clock', () => {
+    /** The second slot was queued before the third, and both while the first ran. */
+    async function inOrder(): Promise<Storage> {
+      const storage = memoryStorage()
+      const node = new TestNode(storage)
+      const job = await node.createJob({ name: 'queue', policy: 'queue' })
+      let held = await node.startSlot(job, 1)
+      for (const index of [2, 3]) await node.addSlot(job, index, 'queued')
+      for (const index of [4, 5]) {
+        await node.finish(held, { now: slotAt(index) })
+        held = await node.claimOne(slotAt(index))
+      }
+      return storage
+    }
+
+    const third = (details: OccurrenceRecord['details']) => change(at('queue', 3), { details })
+
+    it('finds what started before something that waited and comes first', async () => {
+      const storage = corrupted(await inOrder(), third({ priority: 1 }))
+      expect((await checkLedger(storage)).violations).toEqual([])
+      const { violations } = await checkLedger(storage, { oneClock: true })
+      expect(violations.map(({ rule, occurrenceId: id }) => [rule, id])).toEqual([['order', at('queue', 2)]])
+      expect(violations[0]?.message).toMatch(`before ${at('queue', 3)}, which waited and comes first`)
+    })
+
+    it('finds nothing wrong with what is in order, came later, was delayed or started anew', async () => {
+      const sound = await inOrder()
+      const more: Corruption[] = [
+        {},
+        third({ priority: -1 }),
+        change(at('queue', 3), { details: { priority: 1 }, createdAt: slotAt(4) }),
+        change(at('queue', 3), { details: { priority: 1 }, dueAt: slotAt(3) + 1 }),
+        change(at('queue', 3), { details: { priority: 1 }, token: 2 }),
+      ]
+      for (const corruption of more) {
+        const { violations } = await checkLedger(corrupted(sound, corruption), { oneClock: true })
+        expect(violations).toEqual([])
+      }
+    })
+
+    it('says nothing of jobs that were replaced, have several places, a start rate, or no queue', async () => {
+      const storage = corrupted(await inOrder(), third({ priority: 1 }))
+      const startRate = { limit: 1, intervalMs: 1 }
+      for (const members of [
+        { version: 2, lineage: ['print-0'] },
+        { overlap: { policy: 'queue', maxQueued: 9, maxConcurrency: 2 } },
+        { overlap: { policy: 'queue', maxQueued: 9, startRate } },
+        { overlap: { policy: 'queue_one', maxQueued: 9 } },
+      ] as const) {
+        const { violations } = await checkLedger(corrupted(storage, changeJob('queue', members)), { oneClock: true })
+        expect(violations.filter(({ rule }) => rule === 'order')).toEqual([])
+      }
+    })
+  })
+
   it('has a form that throws and lists what is wrong', async () => {
     const storage = corrupted(await soundLedger(), change(at('skip', 2), null))
     await expect(assertLedger(storage, expectations)).rejects.toThrow(

@@ -13,6 +13,7 @@ import { ledgerWorld } from './mutants/mutant.ts'
 import { nodeMutants } from './mutants/node-mutants.ts'
 import { pauseMutants } from './mutants/pause-mutants.ts'
 import { placesMutants } from './mutants/places-mutants.ts'
+import { priorityMutants } from './mutants/priority-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
@@ -30,6 +31,7 @@ const mutants = [
   ...pauseMutants,
   ...placesMutants,
   ...startRateMutants,
+  ...priorityMutants,
   ...requestMutants,
   ...countMutants,
   ...textMutants,

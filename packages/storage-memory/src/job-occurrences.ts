@@ -1,5 +1,5 @@
 import type { JobCounts, LiveState } from '@jobistemer/core/storage'
-import { byEnd, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byEnd, byOrder, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and how many of them live. */
@@ -9,8 +9,8 @@ export class JobOccurrences implements JobCounts {
   /** All of them, live ones too. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
   readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
-    pending: new SortedList(bySchedule),
-    queued: new SortedList(bySchedule),
+    pending: new SortedList(byOrder),
+    queued: new SortedList(byOrder),
     running: new SortedList(bySchedule),
   }
   /** `null` until the first: most jobs have none. */

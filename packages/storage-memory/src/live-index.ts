@@ -1,6 +1,6 @@
 import { claimableFrom, isDelayed, type LiveCounts } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
-import { byDeadline, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
+import { byDeadline, byOrder, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
 /**
@@ -8,8 +8,8 @@ import { SortedList } from './sorted-list.ts'
  * cost grows with the history.
  */
 export class LiveIndex {
-  readonly pending: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
-  readonly queued: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly pending: SortedList<OccurrenceEntry> = new SortedList(byOrder)
+  readonly queued: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly running: SortedList<OccurrenceEntry> = new SortedList(byDeadline)
   /** Jobs with queued occurrences. */
   readonly waitingJobs: Set<MemoryJob> = new Set()
@@ -17,7 +17,7 @@ export class LiveIndex {
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
   // The pending ones by when a claim may take them, parted by the instant that the last claim looked at.
-  readonly #ready: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
+  readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
   /** No ready one may be taken later only. */
@@ -77,7 +77,7 @@ export class LiveIndex {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
-  /** Pending ones that a claim at `now` may take, by their time. */
+  /** Pending ones that a claim at `now` may take, in the order of what waits. */
   readyAt(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#ready

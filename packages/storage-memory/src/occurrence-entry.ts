@@ -1,5 +1,5 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
 
 /** An occurrence: its record, which is replaced and never changed in place, and its place in the indexes. */
@@ -14,6 +14,17 @@ export interface OccurrenceEntry {
 
 export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
+}
+
+/** For those that wait. */
+export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
+  return orderOf(left) - orderOf(right) || compareText(left.id, right.id)
+}
+
+/** As `orderAt` of the record; most have no priority, and the entry has their time at hand. */
+export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
+  const { priority } = record.details
+  return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
 /** For failures, which have always ended. */

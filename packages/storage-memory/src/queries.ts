@@ -15,7 +15,7 @@ import { isFinal, shardOf } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import type { JobOccurrences } from './job-occurrences.ts'
 import { byId, type MemoryJob } from './memory-job.ts'
-import { bySchedule, compareText, type OccurrenceEntry } from './occurrence-entry.ts'
+import { bySchedule, compareText, type OccurrenceEntry, orderOf } from './occurrence-entry.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
@@ -162,12 +162,12 @@ function listLive(database: Database, query: Query<'live'>): Page<OccurrenceReco
   const last = query.cursor === null ? null : readCursor(query.cursor)
   const print = ({ record }: OccurrenceEntry): OccurrenceRecord => record
   if (query.state !== 'running') {
-    const entries = database.live[query.state].ascending(last === null ? undefined : scheduleKey(last))
+    const entries = database.live[query.state].ascending(last === null ? undefined : orderKey(last))
     return page(entries, query.limit, {
       stops: () => false,
-      accepts: (entry) => last === null || compareKey(entry, last) > 0,
+      accepts: (entry) => last === null || orderOf(entry) !== last.order || entry.id !== last.id,
       print,
-      cursorOf: (entry) => `${entry.scheduledAt} ${entry.id}`,
+      cursorOf: (entry) => `${orderOf(entry)} ${entry.id}`,
     })
   }
   const { node, deadlineBefore = Number.POSITIVE_INFINITY } = query
@@ -233,6 +233,10 @@ function compareKey(entry: OccurrenceEntry, key: CursorKey): number {
 
 function scheduleKey(key: CursorKey): OccurrenceEntry {
   return { scheduledAt: key.order, id: key.id } as OccurrenceEntry
+}
+
+function orderKey(key: CursorKey): OccurrenceEntry {
+  return { scheduledAt: key.order, id: key.id, record: { details: {} } } as OccurrenceEntry
 }
 
 function endKey(key: CursorKey): OccurrenceEntry {

@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import type { DuePage, DueQuery, OccurrenceAddress, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
 import { jobIdOf, occurrenceIdOf } from './ids.ts'
-import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { liveColumns, liveScheduledAt, readOccurrence, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
 import { numberOf, numberOrNull, type Session, textArray } from './sql.ts'
 import { lanes } from './state-codes.ts'
@@ -26,12 +26,12 @@ export class DueSearch {
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
   ): Promise<DuePage> {
     const place = cursor === null ? null : readPlace(cursor)
-    const after = place === null ? '' : 'AND (l.scheduled_at, l.id) > ($4::text::bigint, $5::text::uuid)'
+    const after = place === null ? '' : 'AND (l.order_at, l.id) > ($4::text::bigint, $5::text::uuid)'
     const schema = this.#schema
     const one = (lane: number) => `(
-      SELECT l.id, l.job, l.scheduled_at, l.state FROM ${schema}.live l JOIN ${schema}.heads h ON h.id = l.job
+      SELECT l.id, l.job, l.order_at, ${liveScheduledAt} AS scheduled_at FROM ${schema}.live l JOIN ${schema}.heads h ON h.id = l.job
       WHERE l.state = ${lane} AND l.claim_at <= $1::text::bigint AND h.handler_key <> ALL ($2::text::text[]) ${after}
-      ORDER BY l.scheduled_at, l.id LIMIT $3::text::bigint)`
+      ORDER BY l.order_at, l.id LIMIT $3::text::bigint)`
     const rows = await this.#session.query(
       `SELECT d.*, n.at AS next_at, e.count AS delayed FROM (
          SELECT least((${this.#nextOf(lanes.ready)}), (${this.#nextOf(lanes.delayed)})) AS at
@@ -40,8 +40,8 @@ export class DueSearch {
            SELECT FROM ${schema}.live WHERE state = ${lanes.delayed} AND claim_at <= $1::text::bigint LIMIT ${mostDelayed}
          ) l
        ) e LEFT JOIN (
-         SELECT * FROM (${one(lanes.ready)} UNION ALL ${one(lanes.delayed)}) d ORDER BY scheduled_at, id LIMIT $3::text::bigint
-       ) d ON true ORDER BY d.scheduled_at, d.id`,
+         SELECT * FROM (${one(lanes.ready)} UNION ALL ${one(lanes.delayed)}) d ORDER BY order_at, id LIMIT $3::text::bigint
+       ) d ON true ORDER BY d.order_at, d.id`,
       [
         String(now),
         textArray(exceptHandlerKeys.map(storeText)),
@@ -55,7 +55,7 @@ export class DueSearch {
       return [{ id: occurrenceIdOf(row.id), jobId: jobIdOf(row.job), scheduledAt: numberOf(row.scheduled_at) }]
     })
     const last = occurrences.length === limit ? occurrences.at(-1) : undefined
-    if (last !== undefined) return { occurrences, cursor: printPlace(last.scheduledAt, last.id) }
+    if (last !== undefined) return { occurrences, cursor: printPlace(numberOf(rows.at(-1)?.order_at), last.id) }
     return { occurrences, cursor: null, nextDueAt: numberOrNull(rows[0]?.next_at) }
   }
 

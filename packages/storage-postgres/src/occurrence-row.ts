@@ -1,6 +1,8 @@
 import {
   claimableFrom,
   isFinal,
+  orderAt,
+  priorityStepMs,
   type CancelRequest,
   type LedgerHead,
   type OccurrenceDetails,
@@ -13,14 +15,19 @@ import { numberOf, numberOrNull } from './sql.ts'
 import { isRecovered, kindCode, kindOf, lanes, stateCode, stateOf } from './state-codes.ts'
 import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
 
-const columns = `id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner, due_at, created_at,
-  started_at, timeout, reason, cancel, details`
+/** The scheduled time in a row of `live`: what waits stands there by its place in the order, what runs by its time. */
+export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
+
+const columnsWith = (
+  scheduledAt: string,
+) => `id, job, ${scheduledAt}, state, kind, token, sequence, rescues, job_version,
+  owner, due_at, created_at, started_at, timeout, reason, cancel, details, runs`
 
 /** What to select from `live` for {@link readOccurrence}, before owners are joined. */
-export const liveColumns: string = `${columns}, runs, NULL::bigint AS finished_at`
+export const liveColumns: string = `${columnsWith(`${liveScheduledAt} AS scheduled_at`)}, NULL::bigint AS finished_at`
 
 /** As {@link liveColumns}, from `history`. */
-export const historyColumns: string = `${columns}, runs, finished_at`
+export const historyColumns: string = `${columnsWith('scheduled_at')}, finished_at`
 
 /** Rows of a subquery over {@link liveColumns} or {@link historyColumns}, with their owners. */
 export function withOwners(schema: string, subquery: string): string {
@@ -60,7 +67,8 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
 
 /** The columns of an occurrence that is written, apart from its id, its job and its owner. */
 export interface WrittenOccurrence {
-  readonly scheduled_at: number
+  readonly order_at: number
+  readonly priority: number | null
   readonly state: number
   readonly kind: number
   readonly token: number
@@ -81,9 +89,11 @@ export interface WrittenOccurrence {
 
 export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead, 'paused'>): WrittenOccurrence {
   const { state, scheduledAt, cancelRequest } = record
+  const waits = state === 'pending' || state === 'queued'
   const claimAt = state === 'pending' ? claimableFrom(head, record.dueAt) : Number.POSITIVE_INFINITY
   return {
-    scheduled_at: scheduledAt,
+    order_at: waits ? orderAt(record) : scheduledAt,
+    priority: waits ? (record.details.priority ?? null) : null,
     state: state === 'pending' ? laneOf(record, claimAt) : stateCode(state),
     kind: kindCode(record.kind, record.recovered),
     token: record.token,

@@ -45,14 +45,23 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (job === null) return { items: [], cursor: null }
   const { limit, states, runs } = query
   const values = new Values()
+  const ofJob = `job = ${values.add(job, 'uuid')}`
   const range = rangeOf(query, 'scheduled_at', values)
-  const isOfJob = `job = ${values.add(job, 'uuid')} ${range.conditions}`
+  const isOfJob = `${ofJob} ${range.conditions}`
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
+  // Without a priority their order is that of their time, and an index has it; the others are sorted.
+  const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
+  const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
-    return `(SELECT ${liveColumns} FROM ${schema}.live WHERE state = ${code} AND ${isOfJob} ${order} LIMIT ${limit + 1})`
+    return `(SELECT ${liveColumns} FROM ${schema}.live WHERE state = ${code} AND ${plain} ${inOrder} LIMIT ${limit + 1})`
   })
+  const waiting = live.filter((code) => code < lanes.running)
+  if (waiting.length > 0) {
+    const prioritized = `SELECT ${liveColumns} FROM ${schema}.live WHERE ${ofJob} AND priority IS NOT NULL AND state IN (${waiting.join(', ')})`
+    sources.push(`(SELECT * FROM (${prioritized}) p WHERE true ${range.conditions} ${order} LIMIT ${limit + 1})`)
+  }
   const finished = states?.filter(isFinal)
   const wantsSome = finished !== undefined && finished.length > 0 && finished.length < 7
   if (finished === undefined || finished.length > 0) {
@@ -147,7 +156,7 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 
 // ----------------------------------------------------------------------------------------------------------------- live
 
-/** In the order of their lanes, their jobs and their time. */
+/** In the order of their lanes, their jobs and what starts first. */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query
   const values = new Values()
@@ -169,13 +178,13 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
       values.add(at, 'bigint'),
       values.add(id, 'uuid'),
     ]
-    conditions.push(`(state, job, scheduled_at, id) > (${place.join(', ')})`)
+    conditions.push(`(state, job, order_at, id) > (${place.join(', ')})`)
   }
-  const order = 'ORDER BY state, job, scheduled_at, id'
+  const order = 'ORDER BY state, job, order_at, id'
   const rows = await session.query(
     `${withOwners(
       schema,
-      `SELECT ${liveColumns} FROM ${schema}.live WHERE ${conditions.join(' AND ')} ${order} LIMIT ${limit + 1}`,
+      `SELECT ${liveColumns}, order_at FROM ${schema}.live WHERE ${conditions.join(' AND ')} ${order} LIMIT ${limit + 1}`,
     )} ${order}`,
     values.list,
   )
@@ -184,7 +193,7 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
     items: rows.slice(0, limit).map((row) => readOccurrence(row, runs)),
     cursor:
       rows.length > limit && last !== undefined
-        ? `${numberOf(last.state)} ${last.job} ${numberOf(last.scheduled_at)} ${last.id}`
+        ? `${numberOf(last.state)} ${last.job} ${numberOf(last.order_at)} ${last.id}`
         : null,
   }
 }

@@ -100,7 +100,7 @@ BEGIN
           OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))
       RETURNING w.*
   ), started AS (
-    INSERT INTO ${schema}.live (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
+    INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, owner,
         due_at, created_at, started_at, timeout, details, runs)
       SELECT m.id, m.job, m.scheduled_at, ${lanes.running}, 0, 1, 0, 0, m.job_version, v_owner,
         m.scheduled_at, p_now, p_now, m.timeout, m.details, m.runs
@@ -127,12 +127,12 @@ BEGIN
     DELETE FROM ${schema}.live l USING freed f
       WHERE l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
         AND l.sequence < f.sequence AND l.cancel IS NULL
-      RETURNING l.id, l.job, l.scheduled_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
+      RETURNING l.id, l.job, l.order_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
   ), kept AS (
     INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at)
-      SELECT g.id, g.job, g.scheduled_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
+      SELECT g.id, g.job, g.order_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
         g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM gone g
   )
   SELECT array_agg(g.place), (SELECT count(*) FROM freed) INTO v_ended, v_freed FROM gone g;

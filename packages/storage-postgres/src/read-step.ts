@@ -7,7 +7,7 @@ import type {
   OccurrenceRecord,
   StepState,
 } from '@jobistemer/core/storage'
-import { liveStates } from '@jobistemer/core/storage'
+import { compareOrder, liveStates } from '@jobistemer/core/storage'
 import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
 import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
@@ -71,7 +71,7 @@ export class StepReading {
       }
       ofJob[record.state as LiveState].push({ record })
     }
-    for (const ofJob of found.values()) for (const state of liveStates) ofJob[state] = inOrder(ofJob[state])
+    for (const ofJob of found.values()) for (const state of liveStates) ofJob[state] = inOrder(ofJob[state], state)
     return found
   }
 
@@ -90,7 +90,7 @@ export class StepReading {
         `SELECT l.* FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::bigint[]) n (job, lane, most)
          CROSS JOIN LATERAL (
            SELECT ${liveColumns} FROM ${this.#schema}.live
-           WHERE state = n.lane AND job = n.job ORDER BY scheduled_at, id LIMIT n.most
+           WHERE state = n.lane AND job = n.job ORDER BY order_at, id LIMIT n.most
          ) l`,
       ),
       [
@@ -113,14 +113,14 @@ export class StepReading {
           withOwners(
             this.#schema,
             `WITH last AS (
-               SELECT scheduled_at, id FROM ${this.#schema}.live
+               SELECT order_at, id FROM ${this.#schema}.live
                WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND kind = ANY ($3::text::smallint[])
                  AND token = 0 AND job_version < $4::text::integer
-               ORDER BY scheduled_at, id OFFSET $5::text::bigint LIMIT 1
+               ORDER BY order_at, id OFFSET $5::text::bigint LIMIT 1
              )
              SELECT ${liveColumns} FROM ${this.#schema}.live
              WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND (
-               NOT EXISTS (SELECT FROM last) OR (scheduled_at, id) <= (SELECT scheduled_at, id FROM last)
+               NOT EXISTS (SELECT FROM last) OR (order_at, id) <= (SELECT order_at, id FROM last)
              )`,
           ),
           [
@@ -156,9 +156,10 @@ function namesOf({
   return [all.map(([job]) => job), all.map(([, id]) => id)]
 }
 
-function inOrder(entries: LedgerEntry[]): LedgerEntry[] {
+function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
   const once = [...new Map(entries.map((entry) => [entry.record.id, entry])).values()]
   return once.sort(({ record: left }, { record: right }) => {
+    if (state !== 'running') return compareOrder(left, right)
     return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1)
   })
 }

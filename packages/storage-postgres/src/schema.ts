@@ -8,10 +8,10 @@ export const forEver = 9_000_000_000_000_000
 /** The table that says which form the schema has; whose schema it is, it says by being there. */
 export const formTable = 'jobistemer_form'
 
-const fixedColumns = `
+const fixedColumns = (instant: 'scheduled_at' | 'order_at') => `
   id uuid PRIMARY KEY,
   job uuid NOT NULL,
-  scheduled_at bigint NOT NULL,
+  ${instant} bigint NOT NULL,
   state smallint NOT NULL,
   kind smallint NOT NULL,
   token integer NOT NULL,
@@ -100,15 +100,17 @@ CREATE TABLE ${schema}.owners (
   UNIQUE (node, incarnation)
 );
 
-CREATE TABLE ${schema}.live (${fixedColumns},
+CREATE TABLE ${schema}.live (${fixedColumns('order_at')},
+  priority smallint,
   claim_at bigint,${textColumns}
 ) WITH (fillfactor = 70, ${shortLived});
-CREATE INDEX live_of_job ON ${schema}.live (state, job, scheduled_at, id);
-CREATE INDEX live_ready ON ${schema}.live (scheduled_at, id) WHERE state = ${lanes.ready};
+CREATE INDEX live_of_job ON ${schema}.live (state, job, order_at, id);
+CREATE INDEX live_prioritized ON ${schema}.live (job) WHERE priority IS NOT NULL;
+CREATE INDEX live_ready ON ${schema}.live (order_at, id) WHERE state = ${lanes.ready};
 CREATE INDEX live_claims ON ${schema}.live (state, claim_at) WHERE state <= ${lanes.delayed};
 CREATE INDEX live_canceled ON ${schema}.live (owner) WHERE state = ${lanes.running} AND cancel IS NOT NULL;
 
-CREATE TABLE ${schema}.history (${fixedColumns},
+CREATE TABLE ${schema}.history (${fixedColumns('scheduled_at')},
   finished_at bigint NOT NULL,${textColumns}
 );
 CREATE INDEX history_of_job ON ${schema}.history (job, scheduled_at);

@@ -1,4 +1,5 @@
 import { foundAt } from './found-at.ts'
+import { liveScheduledAt } from './occurrence-row.ts'
 import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
@@ -34,7 +35,9 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  ['scheduled_at', 'bigint'],
+  // The scheduled time, but for what waits.
+  ['order_at', 'bigint'],
+  ['priority', 'smallint'],
   ['state', 'smallint'],
   ['kind', 'smallint'],
   ['token', 'integer'],
@@ -89,9 +92,11 @@ export const otherParameters = [
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
-const apart: readonly string[] = ['claim_at', 'finished_at', 'was']
+const apart: readonly string[] = ['order_at', 'priority', 'claim_at', 'finished_at', 'was']
 const kept = writtenColumns.map(([name]) => name).filter((name) => !apart.includes(name))
 const columns = kept.join(', ')
+const waitColumns = 'order_at, priority, claim_at'
+const waitValues = 'w.order_at, w.priority, w.claim_at'
 
 const parameters = [
   ...headParameters.map(([name, type]) => `p_${name} ${type}`),
@@ -140,9 +145,10 @@ BEGIN
     FROM unnest(p_jobs, p_ids) n (job, id)
     JOIN ${schema}.heads h ON h.id = ${oneOf('n.job')}
     LEFT JOIN LATERAL (
-      SELECT NULL::bigint AS finished_at, owner, ${columns} FROM ${schema}.live l WHERE l.id = n.id
+      SELECT ${liveScheduledAt} AS scheduled_at, NULL::bigint AS finished_at, owner, ${columns} FROM ${schema}.live l
+        WHERE l.id = n.id
       UNION ALL
-      SELECT y.finished_at, owner, ${columns} FROM ${schema}.history y WHERE y.id = n.id
+      SELECT y.scheduled_at, y.finished_at, owner, ${columns} FROM ${schema}.history y WHERE y.id = n.id
       LIMIT 1
     ) o ON o.job = n.job
     LEFT JOIN ${schema}.owners w ON w.row = o.owner;
@@ -188,15 +194,15 @@ BEGIN
     ${refuseUnless('end')}
   END IF;
   IF ${ops.end} = ANY (p_ops) OR ${ops.record} = ANY (p_ops) THEN
-    INSERT INTO ${schema}.history (finished_at, ${columns}, owner)
-      SELECT w.finished_at, ${values} FROM ${writtenRows} WHERE w.op >= ${ops.end};
+    INSERT INTO ${schema}.history (scheduled_at, finished_at, ${columns}, owner)
+      SELECT w.order_at, w.finished_at, ${values} FROM ${writtenRows} WHERE w.op >= ${ops.end};
   END IF;
   IF ${ops.create} = ANY (p_ops) THEN
-    INSERT INTO ${schema}.live (claim_at, ${columns}, owner)
-      SELECT w.claim_at, ${values} FROM ${writtenRows} WHERE w.op = ${ops.create};
+    INSERT INTO ${schema}.live (${waitColumns}, ${columns}, owner)
+      SELECT ${waitValues}, ${values} FROM ${writtenRows} WHERE w.op = ${ops.create};
   END IF;
   IF ${ops.change} = ANY (p_ops) THEN
-    UPDATE ${schema}.live l SET (claim_at, ${columns}, owner) = (w.claim_at, ${values})
+    UPDATE ${schema}.live l SET (${waitColumns}, ${columns}, owner) = (${waitValues}, ${values})
       FROM ${writtenRows} WHERE w.op = ${ops.change} AND l.id = ${oneOf('w.id')} AND l.sequence = w.was;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     ${refuseUnless('change')}

@@ -219,7 +219,7 @@ it('a claim that skips locked occurrences, and locks no head, lets a cancellatio
   const skipping = await claimedAndCanceled(({ schema }) => async () => {
     const rows = await query(
       `UPDATE ${schema}.live SET state = 4, token = token + 1, started_at = ${slotAt(99)} WHERE id IN (
-         SELECT id FROM ${schema}.live WHERE state = 0 ORDER BY scheduled_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+         SELECT id FROM ${schema}.live WHERE state = 0 ORDER BY order_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
        ) RETURNING 'occ_' || id AS id`,
     )
     return rows.map(({ id }) => id)

@@ -48,7 +48,7 @@ async function fill(job: string): Promise<void> {
     [job.slice(4)],
   )
   await query(
-    `INSERT INTO ${schema}.live (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
+    `INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
        started_at, timeout)
      SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 5000) n`,
   )

@@ -47,7 +47,7 @@ it('a schema may have 63 bytes', () => {
 })
 
 it('what its connections can do, a storage says', () => {
-  const shared = { maxBatch: 1000, findsDueJobs: true, takesNext: true }
+  const shared = { maxBatch: 500, findsDueJobs: true, takesNext: true }
   const server = { ...shared, multiProcess: true, durability: 'power' }
   expect(postgresStorage({ pool })).toMatchObject({ capabilities: server, subscribe: expect.any(Function) })
   expect(postgresStorage({ url: 'postgres://localhost/db' })).toMatchObject({ subscribe: expect.any(Function) })

@@ -60,6 +60,7 @@ export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): 
   writer.setId(start + at.job, record.jobId)
   writer.setNumber(start + at.scheduledAt, scheduledAt)
   writer.setNumber(start + at.dueAt, record.dueAt)
+  writer.setByte(start + at.priority, details.priority ?? 0)
   writer.setNumber(start + at.createdAt, record.createdAt)
   writer.setNumber(start + at.startedAt, orNever(record.startedAt))
   writer.setNumber(start + at.timeout, record.executionTimeoutMs)

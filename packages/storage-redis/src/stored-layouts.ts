@@ -79,6 +79,7 @@ type RecordField =
   | 'job'
   | 'scheduledAt'
   | 'dueAt'
+  | 'priority'
   | 'createdAt'
   | 'startedAt'
   | 'timeout'
@@ -103,6 +104,8 @@ export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
   job: 'id',
   scheduledAt: 'number',
   dueAt: 'number',
+  // As in the details, which no script looks into; 0 without one.
+  priority: 'int8',
   createdAt: 'number',
   startedAt: 'number',
   timeout: 'number',

@@ -87,11 +87,12 @@ it('what is stored has the places and the codes of its version', () => {
       job: 40,
       scheduledAt: 56,
       dueAt: 64,
-      createdAt: 72,
-      startedAt: 80,
-      timeout: 88,
+      priority: 72,
+      createdAt: 73,
+      startedAt: 81,
+      timeout: 89,
     },
-    sizes: [115, 96, 16, 12, 8],
+    sizes: [115, 97, 16, 12, 8],
     codes: [
       {
         pending: 0,

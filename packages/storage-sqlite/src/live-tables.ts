@@ -1,4 +1,4 @@
-import type { LiveState, OccurrenceRecord } from '@jobistemer/core/storage'
+import { type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
@@ -23,8 +23,9 @@ export class LiveTables {
   // ------------------------------------------------------------------------------------------------------- one record
 
   find(job: number, scheduledAt: number, key: OccurrenceKey): OccurrenceRow | undefined {
-    return (this.#statements.findRunning.get(job, scheduledAt, key) ??
-      this.#statements.findWaiting.get(job, scheduledAt, key)) as OccurrenceRow | undefined
+    return (this.#statements.findRunning.get(job, scheduledAt, key) ?? this.#statements.findWaiting.get(key, job)) as
+      | OccurrenceRow
+      | undefined
   }
 
   findById(key: OccurrenceKey): OccurrenceRow | undefined {
@@ -39,7 +40,8 @@ export class LiveTables {
 
   /** `claimAt`: no claim may take it before. */
   addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane, claimAt: number): void {
-    this.#statements.addWaiting.run(job, lane, record.scheduledAt, key, ...this.#valuesOf(record), claimAt)
+    const { priority = 0 } = record.details
+    this.#statements.addWaiting.run(job, lane, orderAt(record), key, priority, ...this.#valuesOf(record), claimAt)
   }
 
   #valuesOf(record: OccurrenceRecord): readonly unknown[] {
@@ -65,13 +67,13 @@ export class LiveTables {
     this.#statements.removeRunning.run(job, scheduledAt, key)
   }
 
-  removeWaiting(job: number, lane: number, scheduledAt: number, key: OccurrenceKey): void {
-    this.#statements.removeWaiting.run(job, lane, scheduledAt, key)
+  removeWaiting(job: number, lane: number, order: number, key: OccurrenceKey): void {
+    this.#statements.removeWaiting.run(job, lane, order, key)
   }
 
   // -------------------------------------------------------------------------------------------------------- of one job
 
-  /** The first `limit` of the job in a state, in the order of their time. */
+  /** The first `limit` of the job in a state, running ones in the order of their time, others in that of `orderAt`. */
   liveOf(job: number, state: LiveState, limit: number): readonly OccurrenceRow[] {
     const count = Number.isFinite(limit) ? limit : everything
     return this.#statements.liveOf[state].all(job, count) as OccurrenceRow[]
@@ -117,7 +119,7 @@ export class LiveTables {
     this.#statements.promote.run(now)
   }
 
-  /** Pending ones that a claim may take, by their time, leaving out these handlers. */
+  /** Pending ones that a claim may take, in the order of what waits, leaving out these handlers. */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0
@@ -147,40 +149,43 @@ const freeOfHandlers = 'h.handler NOT IN (SELECT value FROM json_each(?))'
 function prepareStatements(database: NamedTables) {
   const { running, waiting } = occurrenceColumns
   const { ready, delayed, parked, queued } = lanes
-  const anyLane = `lane IN (${ready}, ${delayed}, ${parked}, ${queued})`
   const placeholders = Array(14).fill('?').join(', ')
-  const ofJob = (table: string, columns: string, rest: string) =>
-    database.prepare(`SELECT ${columns} FROM {${table}} WHERE job = ? ${rest} ORDER BY scheduled_at, id LIMIT ?`).raw()
+  const waitingOf = (ofLanes: string) =>
+    database
+      .prepare(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
+      .raw()
   // Lane by lane, so that each is read in its order, and no further than the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(
-      (lane) => `SELECT * FROM (SELECT ${waiting} FROM {waiting}
+      (lane) => `SELECT * FROM (SELECT ${waiting}, claim_at, order_at FROM {waiting}
         WHERE job = $job AND lane = ${lane} AND ${slots} AND token = 0 AND job_version < $below
-        ORDER BY scheduled_at, id LIMIT $most)`,
+        ORDER BY order_at, id LIMIT $most)`,
     )
-    return database.prepare(`${parts.join(' UNION ALL ')} ORDER BY 3, 4 LIMIT $most`).raw()
+    return database.prepare(`${parts.join(' UNION ALL ')} ORDER BY order_at, id LIMIT $most`).raw()
   }
   return {
     findRunning: database
       .prepare(`SELECT ${running} FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?`)
       .raw(),
     findWaiting: database
-      .prepare(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${anyLane} AND scheduled_at = ? AND id = ?`)
+      .prepare(`SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_id} WHERE id = ? AND job = ?`)
       .raw(),
     findRunningById: database.prepare(`SELECT ${running} FROM {running} WHERE id = ?`).raw(),
     findWaitingById: database.prepare(`SELECT ${waiting} FROM {waiting} WHERE id = ?`).raw(),
     addRunning: database.prepare(`INSERT INTO {running} VALUES (?, ?, ?, ${placeholders})`),
-    addWaiting: database.prepare(`INSERT INTO {waiting} VALUES (?, ?, ?, ?, ${placeholders}, ?)`),
+    addWaiting: database.prepare(`INSERT INTO {waiting} VALUES (?, ?, ?, ?, ?, ${placeholders}, ?)`),
     removeRunning: database.prepare('DELETE FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?'),
-    removeWaiting: database.prepare('DELETE FROM {waiting} WHERE job = ? AND lane = ? AND scheduled_at = ? AND id = ?'),
+    removeWaiting: database.prepare('DELETE FROM {waiting} WHERE job = ? AND lane = ? AND order_at = ? AND id = ?'),
     hasRunning: database.prepare('SELECT 1 FROM {running} WHERE job = ? LIMIT 1').pluck(),
     countRunning: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {running} WHERE job = ? LIMIT ?)').pluck(),
     hasWaiting: database.prepare('SELECT 1 FROM {waiting} WHERE job = ? LIMIT 1').pluck(),
     liveOf: {
-      pending: ofJob('waiting', waiting, `AND lane < ${queued}`),
-      queued: ofJob('waiting', waiting, `AND lane = ${queued}`),
-      running: ofJob('running', running, ''),
+      pending: waitingOf(`lane < ${queued}`),
+      queued: waitingOf(`lane = ${queued}`),
+      running: database
+        .prepare(`SELECT ${running} FROM {running} WHERE job = ? ORDER BY scheduled_at, id LIMIT ?`)
+        .raw(),
     },
     superseded: { pending: superseded(ready, delayed, parked), queued: superseded(queued) },
     versionsOf: database
@@ -199,7 +204,7 @@ function prepareStatements(database: NamedTables) {
     ready: database
       .prepare(
         `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready} WHERE lane = ${ready} AND claim_at <= ?
-           ORDER BY scheduled_at, id LIMIT ?`,
+           ORDER BY order_at, id LIMIT ?`,
       )
       .raw(),
     readyExcept: database
@@ -207,7 +212,7 @@ function prepareStatements(database: NamedTables) {
         `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready}
            WHERE lane = ${ready}
              AND (SELECT handler FROM {heads} WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND claim_at <= ?
-           ORDER BY scheduled_at, id LIMIT ?`,
+           ORDER BY order_at, id LIMIT ?`,
       )
       .raw(),
     nextDue: database

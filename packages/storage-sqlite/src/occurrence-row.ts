@@ -1,5 +1,11 @@
 import type { JobId } from '@jobistemer/core'
-import type { CancelRequest, OccurrenceDetails, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import {
+  type CancelRequest,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type Owner,
+  priorityStepMs,
+} from '@jobistemer/core/storage'
 import { idOf, type OccurrenceKey } from './occurrence-key.ts'
 import { isRecovered, kindOf, stateCodes, stateOf } from './record-codes.ts'
 import { parseRuns } from './runs-text.ts'
@@ -30,11 +36,16 @@ export type OccurrenceRow = readonly [
   runs: string | null,
   /** Of a waiting one, where the order of the list goes by it: no claim may take it before. */
   claimAt?: number,
+  /** As `claimAt`: its place among those that wait. */
+  orderAt?: number,
 ]
 
 const tail = 'timeout, reason, cancel, details'
 const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
+/** The scheduled time in a row of `waiting`, which stands by its place in the order. */
+export const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
+
 // In the history, instants are kept as distances, which take one or two bytes instead of six.
 const finishedColumns = `kind, token, sequence, rescues, owner, job_version, scheduled_at + due_in,
   scheduled_at + created_in, scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
@@ -42,7 +53,7 @@ const finishedColumns = `kind, token, sequence, rescues, owner, job_version, sch
 /** What to select from each table for an {@link OccurrenceRow}. */
 export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history', string>> = {
   running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
-  waiting: `lane, job, scheduled_at, id, ${waitingState}, ${liveColumns}, runs`,
+  waiting: `lane, job, ${waitingScheduledAt}, id, ${waitingState}, ${liveColumns}, runs`,
   history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
 }
 

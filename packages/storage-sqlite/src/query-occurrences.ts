@@ -4,7 +4,7 @@ import { compareEntries, type HistoryRange } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
-import { finishedAtOf, occurrenceColumns, type OccurrenceRow } from './occurrence-row.ts'
+import { finishedAtOf, occurrenceColumns, type OccurrenceRow, waitingScheduledAt } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
 import { lanes } from './schema.ts'
 import { cursorError } from './sqlite-errors.ts'
@@ -115,7 +115,7 @@ export class OccurrenceQueries {
     const [least, greatest] = state === 'queued' ? [lanes.queued, lanes.queued] : [lanes.ready, lanes.parked]
     const after = query.cursor === null ? [-1, 0, 0, 0, ''] : readNumbers(query.cursor, 4)
     const rows = this.#statements.waiting.all(least, greatest, ...after, limit + 1) as OccurrenceRow[]
-    return this.#page(rows, query, (row) => `${row[0]} ${row[20]} ${row[1]} ${row[2]} ${idOf(row[3])}`)
+    return this.#page(rows, query, (row) => `${row[0]} ${row[20]} ${row[1]} ${row[21]} ${idOf(row[3])}`)
   }
 
   #page(
@@ -160,14 +160,15 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
 }
 
 function prepareStatements(database: NamedTables) {
-  const ofJob = (table: 'running' | 'waiting', comparison: '<' | '>', direction: 'ASC' | 'DESC') =>
-    database
+  const ofJob = (table: 'running' | 'waiting', comparison: '<' | '>', direction: 'ASC' | 'DESC') => {
+    const at = table === 'running' ? 'scheduled_at' : waitingScheduledAt
+    return database
       .prepare(
-        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND scheduled_at >= ? AND scheduled_at < ?
-           AND (scheduled_at, id) ${comparison} (?, ?)
-           ORDER BY scheduled_at ${direction}, id ${direction} LIMIT ?`,
+        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${at} >= ? AND ${at} < ?
+           AND (${at}, id) ${comparison} (?, ?) ORDER BY ${at} ${direction}, id ${direction} LIMIT ?`,
       )
       .raw()
+  }
   return {
     rising: { running: ofJob('running', '>', 'ASC'), waiting: ofJob('waiting', '>', 'ASC') },
     falling: { running: ofJob('running', '<', 'DESC'), waiting: ofJob('waiting', '<', 'DESC') },
@@ -180,9 +181,9 @@ function prepareStatements(database: NamedTables) {
       .raw(),
     waiting: database
       .prepare(
-        `SELECT ${occurrenceColumns.waiting}, claim_at FROM {waiting} INDEXED BY {waiting_lane} WHERE lane >= ? AND lane <= ?
-           AND (lane, claim_at, job, scheduled_at, id) > (?, ?, ?, ?, ?)
-           ORDER BY lane, claim_at, job, scheduled_at, id LIMIT ?`,
+        `SELECT ${occurrenceColumns.waiting}, claim_at, order_at FROM {waiting} INDEXED BY {waiting_lane} WHERE lane >= ? AND lane <= ?
+           AND (lane, claim_at, job, order_at, id) > (?, ?, ?, ?, ?)
+           ORDER BY lane, claim_at, job, order_at, id LIMIT ?`,
       )
       .raw(),
   }

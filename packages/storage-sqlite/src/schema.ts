@@ -138,12 +138,13 @@ export const migrations: readonly string[] = [
   CREATE TABLE {waiting} (
     job INTEGER NOT NULL,
     lane INTEGER NOT NULL,
-    scheduled_at INTEGER NOT NULL,
-    id ANY NOT NULL,${liveColumns},
+    order_at INTEGER NOT NULL,
+    id ANY NOT NULL,
+    priority INTEGER NOT NULL,${liveColumns},
     claim_at INTEGER NOT NULL,
-    PRIMARY KEY (job, lane, scheduled_at, id)
+    PRIMARY KEY (job, lane, order_at, id)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX {waiting_ready} ON {waiting} (scheduled_at, id, claim_at) WHERE lane = ${lanes.ready};
+  CREATE INDEX {waiting_ready} ON {waiting} (order_at, id, claim_at) WHERE lane = ${lanes.ready};
   CREATE INDEX {waiting_lane} ON {waiting} (lane, claim_at);
   CREATE INDEX {waiting_id} ON {waiting} (id);
 

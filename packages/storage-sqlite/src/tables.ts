@@ -5,6 +5,7 @@ import {
   isFinal,
   type LiveState,
   liveStates,
+  orderAt,
   type OccurrenceAddress,
   type OccurrenceRecord,
   type Owner,
@@ -122,7 +123,7 @@ export class Tables implements RowNames {
   /** Stores a live occurrence as it is from now on. */
   replace(job: Head, { record: before, key, lane }: StoredOccurrence, record: OccurrenceRecord, now: number): void {
     if (before.state === 'running') this.live.removeRunning(job.row, before.scheduledAt, key)
-    else this.live.removeWaiting(job.row, lane, before.scheduledAt, key)
+    else this.live.removeWaiting(job.row, lane, orderAt(before), key)
     this.#put(job, record, key, now)
     this.#count(job.row, before, record)
   }

@@ -10,7 +10,7 @@ import { readCount, readInstant, readText } from '../values.ts'
 import { watchBackfill } from '../watch-backfill.ts'
 import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
 
-interface Options extends Pick<RequestOptions, 'data' | 'key' | 'tasks' | 'reason' | 'actor'> {
+interface Options extends Pick<RequestOptions, 'data' | 'key' | 'priority' | 'tasks' | 'reason' | 'actor'> {
   readonly from?: string
   readonly to?: string
   readonly missed?: true
@@ -113,10 +113,11 @@ async function askedOf(context: Context, options: Options): Promise<BackfillOpti
   }
 }
 
-function requestIn({ data, key, tasks, reason, actor }: Options): RequestOptions {
+function requestIn({ data, key, priority, tasks, reason, actor }: Options): RequestOptions {
   return {
     ...(data !== undefined && { data }),
     ...(key !== undefined && { key }),
+    ...(priority !== undefined && { priority }),
     ...(tasks !== undefined && { tasks }),
     ...(reason !== undefined && { reason }),
     ...(actor !== undefined && { actor }),

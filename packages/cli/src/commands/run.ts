@@ -38,6 +38,7 @@ export function printRun(context: Context, job: string | null, occurrence: Occur
     ['reason', occurrence.reason],
     ['kind', text`${occurrence.kind}${occurrence.recovered ? ', recovered' : ''}`],
     ['scheduled', times.full(occurrence.scheduledAt)],
+    ['priority', occurrence.priority === 0 ? null : String(occurrence.priority)],
     [
       'stands for',
       span === null ? null : text`${span.count} slots from ${times.at(span.from)} to ${times.at(span.to)}`,

@@ -7,7 +7,7 @@ import { withNearNames } from '../job-of.ts'
 import { whyOf } from '@jobistemer/core'
 import { text } from '../output/rendered.ts'
 import { readData } from '../read-data.ts'
-import { readDuration, readInstant, readList, readText } from '../values.ts'
+import { readDuration, readInstant, readLevel, readList, readText } from '../values.ts'
 import { printRun } from './run.ts'
 
 /** What `trigger` and `replay` take. */
@@ -16,6 +16,7 @@ export interface RequestOptions {
   readonly key?: string
   readonly at?: string
   readonly delay?: number
+  readonly priority?: number
   readonly wait?: true
   readonly timeout?: number
   readonly tasks?: readonly string[]
@@ -29,6 +30,11 @@ export const requestOptions: readonly CommandOption[] = [
   { flags: '-k, --key <key>', description: 'a second request with this key is the same run', parse: readText('--key') },
   { flags: '--at <instant>', description: 'not before then: ISO 8601 with its offset, or +30m' },
   { flags: '--delay <duration>', description: 'the same, from now on', parse: readDuration('--delay') },
+  {
+    flags: '--priority <level>',
+    description: 'how urgent it is, -10 to 10: the higher goes first (default: that of the job)',
+    parse: readLevel('--priority', -10, 10),
+  },
   {
     flags: '--wait',
     description: 'wait for the end of the run, for --timeout at most if that is given, and show it as run does',
@@ -68,7 +74,7 @@ export const trigger: Command = {
 /** What is asked of the client. */
 export async function requestOf(
   context: Context,
-  { data, key, tasks, at, delay, reason, actor }: RequestOptions,
+  { data, key, tasks, at, delay, priority, reason, actor }: RequestOptions,
 ): Promise<TriggerOptions> {
   if (at !== undefined && delay !== undefined) {
     throw new CliError({
@@ -85,6 +91,7 @@ export async function requestOf(
     ...(tasks !== undefined && { tasks }),
     ...(at !== undefined && { at: readInstant(at, { field: '--at', now: context.now(), isUtc: context.isUtc }) }),
     ...(delay !== undefined && { delay }),
+    ...(priority !== undefined && { priority }),
     ...(reason !== undefined && { reason }),
   }
 }

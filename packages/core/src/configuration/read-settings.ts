@@ -32,6 +32,7 @@ export const jobSettingNames: readonly string[] = [
   'maxQueued',
   'maxConcurrency',
   'startRate',
+  'priority',
   'recoveryStrategy',
   'misfireThreshold',
   'onInterrupted',
@@ -85,6 +86,7 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   if (input.startRate !== undefined) {
     overrides.startRate = input.startRate === 'unlimited' ? null : readStartRate(input.startRate, `${path}startRate`)
   }
+  if (input.priority !== undefined) overrides.priority = readPriority(input.priority, `${path}priority`)
   if (input.maxQueued !== undefined) {
     overrides.maxQueued = readInteger(input.maxQueued, `${path}maxQueued`, 1, 1_000_000)
   }
@@ -108,6 +110,12 @@ export function readJobSettings(input: JobSettingsInput, path = ''): JobOverride
   }
   if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides
+}
+
+/** -10 to 10. */
+export function readPriority(value: unknown, field: string): number {
+  // No negative zero.
+  return readInteger(value, field, -10, 10) || 0
 }
 
 const mostStarts = 100

@@ -118,6 +118,12 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * nothing is dropped for it. Under `skip`, `queue` and `queue_one`. Default `unlimited`.
    */
   readonly startRate?: StartRateInput | 'unlimited'
+  /**
+   * How urgent its runs are beside others that wait, of all jobs: a whole number from -10 to 10, **the higher goes first**.
+   * Each level counts as an hour of waiting, so that whoever has waited long enough goes first in the end. Runs keep the
+   * priority with which they were created. Default 0.
+   */
+  readonly priority?: number
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /** A slot noticed later than this is missed. Default 1 min. */
@@ -217,6 +223,8 @@ export interface JobSettings extends TaskSettings {
   readonly maxConcurrency: number
   /** How often they may start; `null`: as often as they are due. */
   readonly startRate: StartRate | null
+  /** How urgent its runs are, -10 to 10: the higher goes first. */
+  readonly priority: number
   /** What becomes of missed slots. */
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
@@ -252,6 +260,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   maxQueued: 1000,
   maxConcurrency: 1,
   startRate: null,
+  priority: 0,
   recoveryStrategy: { type: 'execute_last' },
   misfireThresholdMs: 60_000,
   onInterrupted: 'retry',

@@ -1,4 +1,4 @@
-import type { JobOverrides, TaskOverrides } from '../configuration/settings.ts'
+import { defaultSettings, type JobOverrides, type TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import type { Job, JobTask } from './define-job.ts'
@@ -57,6 +57,12 @@ export function toJobDocument(
 /** What a storage gave back as the definition that {@link toJobDocument} made. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return stored as unknown as JobDocument
+}
+
+/** The priority of what is created of a stored job, unless a request says otherwise. */
+export function priorityOf({ definition }: { readonly definition: JsonObject }): number {
+  const { defaults, settings } = readJobDocument(definition)
+  return settings.priority ?? defaults.priority ?? defaultSettings.priority
 }
 
 /** What a stored definition says of its job beside what is to be done. */

@@ -109,6 +109,8 @@ export interface TraceContext {
 
 /** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
+  /** A whole number from -10 to 10; the higher goes first, see `orderAt`. Absent where it is 0. */
+  readonly priority?: number
   /** A task set by `trigger` or `replay`: only these run. */
   readonly tasks?: readonly string[]
   /** Data handed to `trigger` or `replay`. */

@@ -254,6 +254,27 @@ export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseE
   return next === null ? isPausedAt({ paused }, now) : pausedUntil(next) > pausedUntil(paused)
 }
 
+// --------------------------------------------------------------------------------------------------------------- order
+
+/** How long an occurrence waits until it goes before a new one of the next higher priority, in milliseconds: an hour. */
+export const priorityStepMs = 3_600_000
+
+/** What the order of an occurrence that waits depends on. Nothing of it ever changes. */
+export type Ordered = Pick<OccurrenceRecord, 'scheduledAt' | 'details'>
+
+/**
+ * By this instant what waits (pending or queued) is ordered, the least first: its scheduled time, set forward by a step
+ * for each level of its priority. So whoever has waited long enough goes first, whatever comes.
+ */
+export function orderAt({ scheduledAt, details: { priority } }: Ordered): number {
+  return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
+}
+
+/** The order of what waits, for `sort`: equal ones by id. */
+export function compareOrder(left: Ordered & { readonly id: string }, right: typeof left): number {
+  return orderAt(left) - orderAt(right) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
+}
+
 // ------------------------------------------------------------------------------------------------------------- overlap
 
 /** What the overlap rule looks at when a slot, a trigger or a replay is created. */

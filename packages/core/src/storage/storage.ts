@@ -37,7 +37,7 @@ export interface Storage {
    */
   createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]>
 
-  /** Takes due pending occurrences, oldest `scheduledAt` first, and makes them running with a new token. */
+  /** Takes due pending occurrences, least `orderAt` first, and makes them running with a new token. */
   claim(request: ClaimRequest): Promise<ClaimAnswer>
 
   /** What the owner of a running occurrence says of it. Guarded by the token. */
@@ -380,7 +380,7 @@ export interface ClaimRequest {
  * the first stays pending until then, and the others go back to `queued`; each start wakes the next.
  */
 export interface ClaimAnswer {
-  /** Now running for the owner, `runs` included. */
+  /** Now running for the owner, `runs` included; least `orderAt` first, equal ones by id. */
   readonly claimed: readonly OccurrenceRecord[]
   /** Running occurrences of this node and incarnation whose cancellation was asked for. */
   readonly cancelRequested: readonly CancelNotice[]
@@ -435,7 +435,7 @@ export interface SettleItem extends OccurrenceAddress {
 export type SettleChange =
   /** Attempts started or ended; the occurrence goes on. */
   | { readonly kind: 'progress' }
-  /** It is over. Wakes, or takes, the job's next queued occurrence (least `scheduledAt`) in the same step. */
+  /** It is over. Wakes, or takes, the job's next queued occurrence (least `orderAt`) in the same step. */
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string | null }
   /** Its owner stops working on it: pending again, for any node, not before `dueAt`. */
   | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }

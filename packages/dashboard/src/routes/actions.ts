@@ -8,7 +8,7 @@ import type {
 } from '@jobistemer/core'
 import type { Act } from '../route.ts'
 
-const requestNames = ['data', 'key', 'tasks', 'at', 'delay'] as const
+const requestNames = ['data', 'key', 'priority', 'tasks', 'at', 'delay'] as const
 
 const trigger: Act = {
   method: 'POST',
@@ -81,7 +81,7 @@ const resume: Act = {
   },
 }
 
-const backfillNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'data', 'tasks'] as const
+const backfillNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'data', 'priority', 'tasks'] as const
 
 const backfill: Act = {
   method: 'POST',

@@ -25,6 +25,7 @@ const run: Read = {
       fencingToken: found.fencingToken,
       replayOf: found.replayOf,
       backfill: backfill === null ? null : { key: backfill.key, slot: backfill.slot.toISOString() },
+      priority: found.priority,
       requestKey: found.requestKey,
       requestReason: found.requestReason,
       cancelRequest: cancelRequest === null ? null : { ...cancelRequest, at: cancelRequest.at.toISOString() },

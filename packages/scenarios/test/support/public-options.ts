@@ -68,6 +68,7 @@ const jobSettings = {
   maxConcurrency: { integerFrom: 1, to: 1000 },
   'startRate.limit': { integerFrom: 1, to: 100 },
   'startRate.interval': 'positive duration',
+  priority: { integerFrom: -10, to: 10 },
   recoveryStrategy: 'choice',
   'recoveryStrategy.maxOccurrences': { integerFrom: 1, to: 1_000_000 },
   'recoveryStrategy.maxAge': 'positive duration',
@@ -114,6 +115,7 @@ const why = { reason: 'name', actor: 'name', ...limits } as const
 const itemRequest = {
   key: 'name',
   data: 'plain data',
+  priority: { integerFrom: -10, to: 10 },
   tasks: 'list',
   overrides: 'object',
   reason: 'name',

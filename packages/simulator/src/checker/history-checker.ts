@@ -7,6 +7,7 @@ import { HandlerModel } from './check-handlers.ts'
 import { InterruptionModel } from './check-interruptions.ts'
 import { IsolationModel } from './check-isolation.ts'
 import { LatenessModel } from './check-lateness.ts'
+import { OrderModel } from './check-order.ts'
 import { StorageModel } from './check-storage.ts'
 import { TakeoverModel } from './check-takeovers.ts'
 import { Quiet } from './quiet.ts'
@@ -27,6 +28,7 @@ export class HistoryChecker {
     new IsolationModel(),
     new TakeoverModel(this.model, this.#quiet),
     new LatenessModel(this.#quiet),
+    new OrderModel(),
   ]
   #followed = 0
 

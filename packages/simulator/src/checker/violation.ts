@@ -16,6 +16,8 @@ export type Rule =
   | 'overlap'
   /** More occurrences of a job started within an interval than its start rate allows. */
   | 'start rate'
+  /** What waited was claimed or woken before something that comes first in the order of what waits. */
+  | 'order'
   /** A token was given out twice, or tokens did not grow. */
   | 'token'
   /** What somebody said under a dead token was accepted. */

@@ -105,6 +105,19 @@ export type StorageEvent =
       readonly callEndsAt: number | null
       readonly leaving: boolean
     }
+  /** Of what was pending, what a claim has taken, and what it has left there although it could have taken it. */
+  | {
+      readonly kind: 'order.claimed'
+      readonly claimed: readonly OccurrenceId[]
+      readonly left: readonly OccurrenceId[]
+    }
+  /** Of what was queued in a job, what a call has woken, and what it has left there. */
+  | {
+      readonly kind: 'order.woken'
+      readonly jobId: JobId
+      readonly woken: readonly OccurrenceId[]
+      readonly left: readonly OccurrenceId[]
+    }
   | { readonly kind: 'canceled'; readonly id: OccurrenceId; readonly jobId: JobId }
   | { readonly kind: 'pruned'; readonly jobId: JobId | null; readonly before: number; readonly removed: number }
 

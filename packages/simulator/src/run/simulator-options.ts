@@ -12,7 +12,7 @@ export interface SimulatorOptions {
   readonly onlyOutages: boolean
   /** Calls of `runDue` are made, beside nodes that go on, or in place of them. */
   readonly calls: boolean
-  /** Several occurrences of some jobs may be active at once, and no more than so many; some start so often alone. */
+  /** Several occurrences of some jobs may be active at once, and no more than so many; some start so often alone. Priorities. */
   readonly places: boolean
   /** Print every event. */
   readonly verbose: boolean
@@ -24,7 +24,7 @@ const usage = `Usage: npm run simulate -- [options]
   --seed N         this seed alone
   --outages        no other fault than a storage that is away for everybody
   --calls          somebody calls runDue, beside nodes that go on, or in place of them
-  --places         jobs with maxConcurrency and startRate
+  --places         jobs with maxConcurrency, startRate and priority
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 

@@ -2,6 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { forgetWake, ignoreToken, onePlaceMore, oneStartMore, splitOverlap } from '@jobistemer/test-kit'
 import { deleteEarly } from './delete-early.ts'
 import { dropUniqueKey } from './drop-unique-key.ts'
+import { forgetPriority } from './forget-priority.ts'
 import { judgeByWallClock } from './judge-by-wall-clock.ts'
 import { moveWatermarkBack } from './move-watermark-back.ts'
 import { overlookFailedLooks } from './overlook-failed-looks.ts'
@@ -28,6 +29,7 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['overlap', () => ({ storage: splitOverlap })],
   ['places', () => ({ storage: onePlaceMore })],
   ['start-rate', () => ({ storage: oneStartMore })],
+  ['priority', () => ({ storage: forgetPriority })],
   ['wake', () => ({ storage: forgetWake })],
   ['early-deletion', () => ({ storage: deleteEarly })],
   ['watermark-back', () => ({ storage: moveWatermarkBack() })],

@@ -2,7 +2,15 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
-/** The settings with so many places, and perhaps a start rate, as chance gives, where the overlap policy knows of such. */
+/** Mostly none. A level is more than all time that passes in a world. */
+export function drawPriority(random: SeededRandom): number {
+  return random.pick([0, 0, 0, 1, 1, -1, 5])
+}
+
+/**
+ * The settings with so many places, and perhaps a start rate, as chance gives, where the overlap policy knows of such; and
+ * with a priority.
+ */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings
   if (overlapPolicy === undefined) return settings
@@ -10,7 +18,7 @@ export function withPlaces(settings: JobSettingsInput, random: SeededRandom): Jo
   const maxConcurrency = hasPlaces ? random.pick([1, 2, 3, 3]) : 1
   const hasRate = hasPlaces && random.chance(0.5)
   const startRate = { limit: random.pick([1, 2, 3]), interval: random.pick([500, 2000, 5000, 10_000]) }
-  return { ...settings, maxConcurrency, startRate: hasRate ? startRate : 'unlimited' }
+  return { ...settings, maxConcurrency, startRate: hasRate ? startRate : 'unlimited', priority: drawPriority(random) }
 }
 
 /** The jobs of a world, of which several occurrences may be active at once, and some start so often alone. Their tasks take long enough for that. */

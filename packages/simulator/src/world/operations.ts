@@ -2,7 +2,7 @@ import { type CallOptions, jobId, type UpdatePolicy } from '@jobistemer/core'
 import { drawSettings } from '../workload/draw-jobs.ts'
 import { defineSimulatedJob } from '../workload/define-jobs.ts'
 import { every } from '../workload/every.ts'
-import { withPlaces } from '../workload/places.ts'
+import { drawPriority, withPlaces } from '../workload/places.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
 import type { Fleet } from './fleet.ts'
 import type { NodeLife } from './node-life.ts'
@@ -142,11 +142,12 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
 async function trigger({ world, fleet, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world
   const key = random.chance(0.5) ? `request ${random.whole(1, 5)}` : undefined
+  const urgency = drawUrgency(world)
   const asking = new Asking(world, fleet, {
     name: requestName(world, { kind: 'trigger', base: name, key }),
     key,
     jobId: jobId(name),
-    send: (node, options) => node.scheduler.trigger(name, options),
+    send: (node, options) => node.scheduler.trigger(name, { ...urgency, ...options }),
   })
   return await asking.ask(life, patience)
 }
@@ -182,6 +183,7 @@ async function backfill({ world, life, job: { name }, patience }: Stage): Promis
   const { random } = world
   const to = life.clock.setTime() - random.whole(0, 5000)
   const key = backfillKey(++world.counts.backfills)
+  const urgency = drawUrgency(world)
   const result = await life.scheduler.backfill(name, {
     from: to - random.whole(1000, 40_000),
     to,
@@ -190,9 +192,15 @@ async function backfill({ world, life, job: { name }, patience }: Stage): Promis
     maxActive: random.whole(1, 3),
     key,
     data: `${name} ${key}`,
+    ...urgency,
     ...patience,
   })
   return `${key}: ${result.open} of ${result.slots} open`
+}
+
+/** Where jobs have priorities, some requests have one of their own. */
+function drawUrgency({ hasPlaces, random }: World): { readonly priority?: number } {
+  return hasPlaces && random.chance(0.5) ? { priority: drawPriority(random) } : {}
 }
 
 function backfillKey(number: number): string {

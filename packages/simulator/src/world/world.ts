@@ -9,6 +9,7 @@ import { jobsWithPlaces } from '../workload/places.ts'
 import type { SimulatedJob } from '../workload/simulated-job.ts'
 import { drawFaultProfile, type FaultProfile, largestUncertainty, withoutFaults } from './fault-profile.ts'
 import type { Barrier } from './barrier.ts'
+import { watchOrder } from './order-watch.ts'
 import { recordingStorage } from './recording-storage.ts'
 import { type Timing, timingsOf } from './timing.ts'
 
@@ -184,7 +185,10 @@ export class World {
     const timed = this.hasClock
       ? wrapStorage(broken, { serverTime: async () => this.clock.now() + this.#storageClockOffsetMs })
       : broken
-    return recordingStorage(timed, this.history, life)
+    const recorded = recordingStorage(timed, this.history, life)
+    if (!this.hasPlaces) return recorded
+    // Outside of what records: effects are recorded in their order only where nothing keeps their answers.
+    return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 
   /** A connection for looking at what is there in the end. */

@@ -10,6 +10,7 @@ import {
   checkStarts,
   checkVersions,
 } from './job-rules.ts'
+import { checkOrder } from './order-rule.ts'
 import type { LedgerExpectations, LedgerReport, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import { viewLedger } from './ledger-view.ts'
 import { checkOverlap, checkRecord } from './occurrence-rules.ts'
@@ -42,6 +43,7 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
       ...checkHeads(job, history, wasSetBack(job)),
       ...checkStarts(job, history),
     )
+    if (expectations.oneClock === true) violations.push(...checkOrder(job, history))
     if (expectations.slots !== undefined) violations.push(...checkSlots(job, history, expectations.slots))
   }
   violations.push(...checkVersions(view), ...checkLiveLists(view), ...checkCounts(view), ...checkDue(view))

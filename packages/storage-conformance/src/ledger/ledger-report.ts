@@ -15,6 +15,8 @@ export type LedgerRule =
   | 'overlap'
   /** A head keeps as many starts as its start rate looks at; of a job that was never replaced, no more started within an interval. */
   | 'start rate'
+  /** With `oneClock`: of what was queued in a job with one place, what comes first in its order started first. */
+  | 'order'
   /** Nothing is queued without an active occurrence that it waits for. */
   | 'stranded'
   /** Each slot up to the watermark has an entry, lies in a range, or is below the prune floor. */
@@ -62,6 +64,11 @@ export interface LedgerExpectations {
    * before may lie after it. Default: no job's was.
    */
   readonly setBack?: (job: JobRecord) => boolean
+  /**
+   * All calls have followed one another, each by a clock that was never behind that of the one before. Only so the instants
+   * of records say what waited when. Default `false`.
+   */
+  readonly oneClock?: boolean
   /** Everything has come to its end: live occurrences are violations. Default `false`. */
   readonly atRest?: boolean
 }

@@ -51,6 +51,7 @@ export type Move =
       readonly count: number
       readonly versionOffset: number
       readonly run: boolean
+      readonly priority: number | undefined
       /** Wait until the last of them is due. */
       readonly inTime: boolean
     }
@@ -62,6 +63,7 @@ export type Move =
       readonly request: 'trigger' | 'replay'
       readonly key: Index
       readonly run: boolean
+      readonly priority: number | undefined
       readonly delaySeconds: number
       readonly atSlot: boolean
       readonly versionOffset: number
@@ -73,6 +75,7 @@ export type Move =
       readonly count: number
       /** How many of the last slots run; those before them are missed. */
       readonly runs: number
+      readonly priority: number | undefined
       readonly watermarkOffset: number
     }
   | {
@@ -150,6 +153,8 @@ const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
+/** Mostly none. A level is more than all time that passes in a history. */
+const priority = fc.constantFrom(undefined, undefined, undefined, undefined, 0, 1, 1, -1, 10, -10)
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
@@ -212,6 +217,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       count: fc.integer({ min: 1, max: 3 }),
       versionOffset: offset(-1, 1),
       run,
+      priority,
       inTime,
     }),
   },
@@ -223,6 +229,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       request: fc.constantFrom('trigger', 'replay'),
       key: fc.nat({ max: modelSize.keys - 1 }),
       run,
+      priority,
       delaySeconds: offset(30, 90),
       atSlot: fc.boolean(),
       versionOffset: offset(-1, 1),
@@ -238,6 +245,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       job,
       count: fc.integer({ min: 1, max: 5 }),
       runs: fc.nat({ max: 3 }),
+      priority,
       watermarkOffset: offset(-60_000, 60_000),
     }),
   },

@@ -4,6 +4,7 @@ import type {
   JobQuery,
   JobRecord,
   OccurrenceAddress,
+  OccurrenceDetails,
   OccurrenceRecord,
   OccurrenceQuery,
   Owner,
@@ -232,14 +233,16 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
   const next = nextIndex(job)
   switch (move.kind) {
     case 'slots': {
-      const options = { version: job.version + move.versionOffset, run: move.run }
+      const options = { version: job.version + move.versionOffset, run: move.run, ...prioritized(move) }
       return Array.from({ length: move.count }, (_, index) => slotItem(job, next + move.offset + index, options))
     }
     case 'request': {
       const at = move.atSlot ? slotAt(next - 1) : state.now - (state.now % second)
       const dueAt = state.now + move.delaySeconds * second
-      const options = { kind: move.request, run: move.run, dueAt, version: job.version + move.versionOffset }
       const key = `key-${move.key}`
+      const { details = { requestKey: key } } = prioritized(move)
+      const version = job.version + move.versionOffset
+      const options = { kind: move.request, run: move.run, dueAt, version, details }
       // One of the keys is used up when its request is skipped.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
@@ -250,11 +253,19 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const last = next + move.count - 1
       const firstRun = Math.max(next, last - move.runs + 1)
       const missed = firstRun > next ? [missedEntry(job, next, firstRun - 1)] : []
-      const runs = Array.from({ length: last - firstRun + 1 }, (_, index) => runEntry(job, firstRun + index))
+      const runs = Array.from({ length: last - firstRun + 1 }, (_, index) =>
+        runEntry(job, firstRun + index, prioritized(move).details),
+      )
       const expectedWatermark = job.watermark + move.watermarkOffset
       return [recoveryItem(job, last, { expectedWatermark, entries: [...missed, ...runs] })]
     }
   }
+}
+
+function prioritized({ priority }: { readonly priority: number | undefined }): {
+  readonly details?: OccurrenceDetails
+} {
+  return priority === undefined ? {} : { details: { priority } }
 }
 
 /** The head of a job, or what a node would believe of one that is not there. */

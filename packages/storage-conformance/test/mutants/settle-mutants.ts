@@ -211,7 +211,7 @@ export const settleMutants: readonly Mutant[] = [
     'forgets a request to cancel when the occurrence is handed back',
     [
       'settle: a request to cancel stays with an occurrence that is handed back',
-      'model: random calls are answered as by the memory storage (seed 1)',
+      'model: random calls are answered as by the memory storage (seed 2)',
     ],
     class extends Ledger {
       override put(record: OccurrenceRecord) {

@@ -2,7 +2,9 @@ import type { JobSettings } from '../../configuration/settings.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
+import { type Ordered, orderAt } from '../../storage/rules.ts'
 import { Pace } from './pace.ts'
+import { type InLine, WaitingLine } from './waiting-line.ts'
 
 /** What was taken ahead and has found no place for so long is handed back. */
 const longestWaitMs = 100
@@ -40,7 +42,7 @@ const longestRequestHoldMs = 100
 const requestBurst = 50
 
 /** What needs a place to run in. */
-export interface Occupant {
+export interface Occupant extends InLine {
   /** It has its place. */
   start(): void
   /** It has waited for a place for too long. */
@@ -71,12 +73,14 @@ export class Capacity implements Alarm {
   readonly #prefetch: number
   readonly #pace: Pace
   readonly #places = new Set<Occupant>()
-  /** Those that have no place yet, and since when; oldest first. */
-  readonly #waiting = new Map<Occupant, number>()
+  /** Those that have no place yet. */
+  readonly #waiting = new WaitingLine<Occupant>()
   #reserved = 0
   /** Of those, kept for requests that are under way. */
   #requested = 0
   #backlog = false
+  /** Of what waits there, one that went before all others when this node looked last; `null`: not known. */
+  #lastTaken: Ordered | null = null
   #heldForMs = 0
   /** Monotonic instant at which handlers of a run have ended by themselves last. */
   #leftAt = Number.NEGATIVE_INFINITY
@@ -224,12 +228,15 @@ export class Capacity implements Alarm {
       return
     }
     if (this.#waiting.size === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
-    this.#waiting.set(occupant, this.#engine.clock.monotonic())
+    this.#waiting.add(occupant, this.#engine.clock.monotonic())
   }
 
   /** The occupant needs no place any more. With `heldMs` its handlers have ended by themselves, after so long. */
   leave(occupant: Occupant, heldMs: number | null): void {
-    if (this.#waiting.delete(occupant) || !this.#places.delete(occupant)) return
+    if (!this.#places.delete(occupant)) {
+      this.#waiting.delete(occupant)
+      return
+    }
     if (heldMs !== null) {
       this.#pace.held(heldMs)
       this.#leftAt = this.#engine.clock.monotonic()
@@ -244,9 +251,9 @@ export class Capacity implements Alarm {
     // At a shutdown nothing begins any more. A handler that ends at once makes room while it is being started.
     if (this.#stopped || this.#filling || this.#waiting.size === 0) return
     this.#filling = true
-    for (const occupant of this.#waiting.keys()) {
-      if (this.#places.size >= this.#limit) break
-      this.#waiting.delete(occupant)
+    while (this.#places.size < this.#limit) {
+      const occupant = this.#waiting.shift()
+      if (occupant === undefined) break
       this.#places.add(occupant)
       occupant.start()
     }
@@ -257,7 +264,7 @@ export class Capacity implements Alarm {
   /** Some handler takes longer than those before it: what waits behind it is left to nodes that have a place. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
-    for (const [occupant, since] of [...this.#waiting]) {
+    for (const { one: occupant, since } of this.#waiting.byWait()) {
       const waitedMs = now - since
       if (waitedMs < longestWaitMs) {
         this.#engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
@@ -282,14 +289,29 @@ export class Capacity implements Alarm {
 
   /**
    * Whether a slot that is due waits for a place, when `taken` others go before it. What waits in the storage is older
-   * and goes first, so then it waits there too, unless this node is about to work that off.
+   * and goes first, so then it waits there too, unless this node is about to work that off. One that is more urgent than
+   * what is left there does not wait here: a claim takes it next.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
-    if (this.#backlog) this.#heldForMs = this.#worksQuickly && !this.#joins(slot + patienceMs - now) ? lookAgainMs : 0
+    if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
     else if (taken < this.roomForSlot(settings)) this.#heldForMs = 0
     else this.#heldForMs = Math.max(0, slot + Math.min(longestHoldMs, patienceMs) - now)
     return this.#heldForMs > 0
+  }
+
+  /** Something else that is held is looked at again sooner. */
+  holdAtMost(ms: number): void {
+    this.#heldForMs = Math.min(this.#heldForMs, ms)
+  }
+
+  #holdsBehindBacklog(slot: number, { priority }: JobSettings, patienceMs: number, now: number): boolean {
+    const last = this.#lastTaken
+    const isUrgent =
+      last !== null &&
+      priority > (last.details.priority ?? 0) &&
+      orderAt({ scheduledAt: slot, details: { priority } }) < orderAt(last)
+    return !isUrgent && this.#worksQuickly && !this.#joins(slot + patienceMs - now)
   }
 
   #joins(leftMs: number): boolean {
@@ -320,9 +342,11 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
-  /** Whether something was left in the storage when this node took so many from it last. */
-  workLeft(more: boolean, taken: number): void {
+  /** Whether something was left in the storage when this node took so many from it last, and which it took last. */
+  workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
+    if (!more) this.#lastTaken = null
+    else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
     if (!more && this.#heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()

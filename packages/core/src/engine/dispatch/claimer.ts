@@ -92,7 +92,7 @@ export class Claimer implements NextTaker {
 
   async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
     try {
-      await this.#run(record, askedAt)
+      if (!this.#runNow(record, askedAt)) await this.#run(record, askedAt)
     } catch (error) {
       failInBackground(this.#engine, 'claim', error)
     }
@@ -143,11 +143,13 @@ export class Claimer implements NextTaker {
       answer = await this.#claimSome(limit, sweep !== 'none')
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
-      await Promise.all(answer.claimed.map((record) => this.#run(record, askedAt)))
+      const looking: Promise<void>[] = []
+      for (const record of answer.claimed) if (!this.#runNow(record, askedAt)) looking.push(this.#run(record, askedAt))
+      if (looking.length > 0) await Promise.all(looking)
     } finally {
       this.#capacity.unreserve(limit)
     }
-    this.#capacity.workLeft(answer.more, answer.claimed.length)
+    this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#taken += answer.claimed.length
     this.#nextDueAt = answer.nextDueAt
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
@@ -235,6 +237,20 @@ export class Claimer implements NextTaker {
       await this.#leaveToOthers(record)
       return
     }
+    this.#begin(record, job, stored, askedAt)
+  }
+
+  /** Answers whether it runs: nothing has to be looked up for one of the version in force. */
+  #runNow(record: OccurrenceRecord, askedAt: number): boolean {
+    const job = this.#registry.get(record.jobId)
+    if (job === undefined || job.version !== record.jobVersion || this.#loop.isStopped) return false
+    const plan = this.#registry.plans.planOf(job)
+    if (plan === null) return false
+    this.#begin(record, job, plan, askedAt)
+    return true
+  }
+
+  #begin(record: OccurrenceRecord, job: RegisteredJob, stored: JobPlan, askedAt: number): void {
     const { overrides, tasks } = record.details
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
@@ -248,7 +264,7 @@ export class Claimer implements NextTaker {
     this.#pool.run({
       job,
       plan,
-      occurrence: { ...record, jobVersion: plan.version, startedAt },
+      occurrence: isOwnVersion && isStarted(record) ? record : { ...record, jobVersion: plan.version, startedAt },
       runs: begins ? initialRuns(plan.tasks, isParallel, startedAt) : record.runs,
       fresh: begins,
       isUnsaid: begins,
@@ -261,7 +277,9 @@ export class Claimer implements NextTaker {
    * version than its own never does: a node that is behind learns of the newer one first.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
-    const plan = await this.#registry.plans.planOfVersion(job, record.jobVersion)
+    const { plans } = this.#registry
+    const isInForce = record.jobVersion === job.version
+    const plan = isInForce ? plans.planOf(job) : await plans.planOfVersion(job, record.jobVersion)
     if (plan !== null) return plan
     const present = job.version < record.jobVersion ? await this.#registry.reloadNow(job) : job
     return present === null || present.version < record.jobVersion ? null : this.#registry.plans.planOf(present)
@@ -283,4 +301,8 @@ export class Claimer implements NextTaker {
     const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
     await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
   }
+}
+
+function isStarted(record: OccurrenceRecord): record is OccurrenceRecord & { readonly startedAt: number } {
+  return record.startedAt !== null
 }

@@ -1,4 +1,5 @@
 import { occurrenceId } from '../../ids.ts'
+import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -134,7 +135,7 @@ export class SlotCreator {
       jobVersion: job.version,
       nextAt,
       executionTimeoutMs: settings.executionTimeoutMs,
-      details: noDetails,
+      details: prioritized(noDetails, settings.priority),
       runs,
     }
   }

@@ -15,7 +15,7 @@ import type { DueSlot, SlotCreator } from './slot-creator.ts'
 const heldBackMs = 1000
 
 /** Where slots are taken from when they are due. */
-export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'slotsLaunched'>
+export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
 /** Takes what is due off the agenda: the slots of one instant are created together, missed ones are recovered. */
 export class SlotLauncher {
@@ -27,6 +27,7 @@ export class SlotLauncher {
   readonly #recovery: Recovery
   readonly #precedence: Pick<Precedence, 'rankOf'>
   readonly #standby: Pick<Standby, 'passed'>
+  readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
@@ -44,6 +45,8 @@ export class SlotLauncher {
       recovery: Recovery
       precedence: Pick<Precedence, 'rankOf'>
       standby: Pick<Standby, 'passed'>
+      /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
+      findsDueJobs: boolean
     },
   ) {
     this.#engine = engine
@@ -54,6 +57,7 @@ export class SlotLauncher {
     this.#recovery = options.recovery
     this.#precedence = options.precedence
     this.#standby = options.standby
+    this.#findsDueJobs = options.findsDueJobs
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#capacity.room.listen(() => this.#kick.ask())
   }
@@ -120,18 +124,9 @@ export class SlotLauncher {
     const late: LateSlot[] = []
     let starting = 0
     while (due.length + late.length < this.#engine.maxBatch) {
-      const job = this.#agenda.peekDueSlot(now)
+      const job = this.#nextDue(starting, now)
       if (job === undefined) break
       const plan = this.#registry.plans.planOf(job)
-      const rank = plan === null || job.isOverdue ? 0 : this.#precedence.rankOf(job)
-      if (rank > 0) {
-        this.#standby.passed(job, job.at, rank)
-        this.#registry.pass(job)
-        continue
-      }
-      // What does not start needs no place.
-      if (plan === null || job.at < job.pausedUntil) this.#capacity.endHold()
-      else if (this.#capacity.holds(job.at, plan.settings, starting, now)) break
       this.#agenda.setSlot(job, null)
       if (this.#creating.has(job)) {
         this.#creating.set(job, true)
@@ -146,6 +141,45 @@ export class SlotLauncher {
       }
     }
     return { due, late }
+  }
+
+  /** The next that is due and does not wait for a place, when `starting` others go before it. */
+  #nextDue(starting: number, now: number): RegisteredJob | undefined {
+    for (;;) {
+      const first = this.#agenda.peekDueSlot(now)
+      if (first === undefined) return undefined
+      if (this.#passes(first)) continue
+      if (!this.#holds(first, starting, now)) return first
+      // What is less urgent may have been held for as long as slots are.
+      const oldest = this.#agenda.peekSlot()
+      if (oldest === undefined || oldest === first) return undefined
+      if (this.#passes(oldest)) continue
+      const { heldForMs } = this.#capacity
+      if (!this.#holds(oldest, starting, now)) return oldest
+      this.#capacity.holdAtMost(heldForMs)
+      return undefined
+    }
+  }
+
+  /** Whether the slot is left to a node that goes before this one. */
+  #passes(job: RegisteredJob): boolean {
+    const rank = job.isOverdue ? 0 : this.#precedence.rankOf(job)
+    // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
+    if (rank === 0 || job.plan === null) return false
+    if (this.#findsDueJobs) this.#registry.leave(job)
+    else {
+      this.#standby.passed(job, job.at, rank)
+      this.#registry.pass(job)
+    }
+    return true
+  }
+
+  #holds(job: RegisteredJob, starting: number, now: number): boolean {
+    const plan = this.#registry.plans.planOf(job)
+    // What does not start needs no place.
+    if (plan !== null && job.at >= job.pausedUntil) return this.#capacity.holds(job.at, plan.settings, starting, now)
+    this.#capacity.endHold()
+    return false
   }
 
   #create(due: readonly DueSlot[], now: number): void {

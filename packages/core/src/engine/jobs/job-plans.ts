@@ -73,7 +73,6 @@ export class JobPlans {
 
   /** The plan of whatever version an occurrence was created under. */
   async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
-    if (version === job.version) return this.planOf(job)
     // A storage that has lost everything counts versions from 1 again.
     const key = `${job.job.id}:${job.createdAt}:${version}`
     const known = this.#otherPlans.get(key)

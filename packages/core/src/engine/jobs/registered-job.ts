@@ -1,6 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { HeapEntry } from '../loop/indexed-heap.ts'
+import type { SlotEntry } from '../loop/slot-levels.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
 
@@ -24,10 +24,12 @@ export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>
  * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
  * holds no more than it must: an idle job is this object and its place in the heap.
  */
-export class RegisteredJob implements HeapEntry {
+export class RegisteredJob implements SlotEntry {
   /** The next instant that this node believes in; the storage decides. Infinite when there is none. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
+  /** Of the version in force. Changed through the agenda alone. */
+  priority: number = 0
   job: Job
   origin: JobOrigin
   version: number
@@ -53,6 +55,8 @@ export class RegisteredJob implements HeapEntry {
   decidedUpTo: number = Number.NEGATIVE_INFINITY
   /** A slot of it is being created. */
   isInHand = false
+  /** Its slots are left to a node that goes before this one: it is on no agenda until others come or go. */
+  isLeft = false
   /** The node does not hold it any more: whoever still has it in hand moves nothing. */
   isDropped = false
 
@@ -66,10 +70,11 @@ export class RegisteredJob implements HeapEntry {
   }
 
   /** The next slots, at most so many. */
-  nextSlots(count: number): readonly number[] {
+  nextSlots(count: number, now: number): readonly number[] {
     const slots: number[] = []
-    // A job whose next slot is not in the heap has no further one.
-    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(this.watermark) : this.at
+    const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
+    // A job whose next slot is not in the heap has no further one, unless it is left to others.
+    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null && slots.length < count) {
       slots.push(slot)
       slot = this.series.nextMs(slot)

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../clock.ts'
 import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
+import { type SlotEntry, SlotLevels } from './slot-levels.ts'
 
 /** Something to be done once a length of time has passed. */
 export interface Alarm extends HeapEntry {
@@ -13,11 +14,11 @@ const longestSleepMs = 60_000
  * What is to happen when: entries due by wall time (slots) and alarms by monotonic time (timeouts, retries, polls),
  * behind one timer.
  */
-export class Agenda<Slot extends HeapEntry> {
+export class Agenda<Slot extends SlotEntry> {
   readonly #clock: Clock
   readonly #wallNow: () => number
   readonly #onSlotsDue: () => void
-  readonly #slots = new IndexedHeap<Slot>()
+  readonly #slots = new SlotLevels<Slot>()
   readonly #alarms = new IndexedHeap<Alarm>()
   #timer: Timer | undefined
   /** Monotonic instant for which the timer is set. */
@@ -61,10 +62,23 @@ export class Agenda<Slot extends HeapEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** The earliest slot if it is due. */
+  /** Gives a slot another priority, wherever it is. */
+  setPriority(slot: Slot, priority: number): void {
+    if (slot.priority === priority) return
+    const isThere = slot.heapIndex >= 0
+    this.#slots.remove(slot)
+    slot.priority = priority
+    if (isThere) this.#slots.update(slot, slot.at)
+  }
+
+  /** Of the slots that are due the first, by priority too. */
   peekDueSlot(now: number): Slot | undefined {
-    const slot = this.#slots.peek()
-    return slot === undefined || slot.at > now ? undefined : slot
+    return this.#slots.peekDue(now)
+  }
+
+  /** The earliest slot. */
+  peekSlot(): Slot | undefined {
+    return this.#slots.peek()
   }
 
   /** When the earliest slot is due; `null` when there is none. */

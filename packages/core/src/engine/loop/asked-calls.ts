@@ -26,20 +26,20 @@ const longestTimerMs = 60_000
  * not begun; what is under way then may still take effect.
  */
 export class AskedCalls implements Asked, StorageCalls {
+  readonly clock: Clock
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
   readonly #storage: StorageCaller
-  readonly #clock: Clock
-  readonly #timeoutMs: number
-  readonly #signal: AbortSignal | undefined
   #refusal: JobistemerError | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */
   constructor(storage: StorageCaller, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
-    this.#clock = clock
+    this.clock = clock
     // What is no object is refused by whoever knows the other options.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
-    this.#timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
-    this.#signal =
+    this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
+    this.signal =
       signal === undefined ? undefined : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
   }
 
@@ -49,7 +49,7 @@ export class AskedCalls implements Asked, StorageCalls {
 
   /** @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when the caller waits no more */
   assertWanted(): void {
-    if (this.#signal?.aborted) this.#refusal ??= aborted(this.#signal)
+    if (this.signal?.aborted) this.#refusal ??= aborted(this.signal)
     if (this.#refusal !== null) throw this.#refusal
   }
 
@@ -66,36 +66,68 @@ export class AskedCalls implements Asked, StorageCalls {
     return new Promise((resolve, reject) => {
       this.assertWanted()
       const answer = call()
-      const endAt = this.#clock.monotonic() + this.#timeoutMs
-      let timer: Timer
-      const end = (): void => {
-        timer.cancel()
-        this.#signal?.removeEventListener('abort', abort)
-      }
-      const refuse = (refusal: JobistemerError): void => {
-        this.#refusal ??= refusal
-        end()
-        reject(this.#refusal)
-      }
-      const abort = (): void => refuse(aborted(this.#signal as AbortSignal))
-      const look = (): void => {
-        const leftMs = endAt - this.#clock.monotonic()
-        if (leftMs > 0) timer = this.#clock.setTimer(Math.min(leftMs, longestTimerMs), look)
-        else refuse(timedOut(this.#timeoutMs))
-      }
-      timer = this.#clock.setTimer(Math.min(this.#timeoutMs, longestTimerMs), look)
-      this.#signal?.addEventListener('abort', abort, { once: true })
+      const wait = this.wait(reject)
       answer.then(
         (value) => {
-          end()
+          wait.end()
           resolve(value)
         },
         (error) => {
-          end()
+          wait.end()
           reject(error)
         },
       )
     })
+  }
+
+  /** Begins to wait; `refuse` is called when the caller waits no more, until the wait is ended. */
+  wait(refuse: (refusal: JobistemerError) => void): Wait {
+    return new Wait(this, refuse)
+  }
+
+  /** Whoever waits is told this, now and from now on. */
+  refuse(refusal: JobistemerError): JobistemerError {
+    this.#refusal ??= refusal
+    return this.#refusal
+  }
+}
+
+/** Somebody waits for an answer: for so long, and as long as the signal of the call has not fired. */
+export class Wait {
+  readonly #asked: AskedCalls
+  readonly #refuse: (refusal: JobistemerError) => void
+  readonly #endAt: number
+  #timer: Timer
+
+  constructor(asked: AskedCalls, refuse: (refusal: JobistemerError) => void) {
+    this.#asked = asked
+    this.#refuse = refuse
+    const { clock, timeoutMs, signal } = asked
+    this.#endAt = clock.monotonic() + timeoutMs
+    this.#timer = clock.setTimer(Math.min(timeoutMs, longestTimerMs), this.#look)
+    signal?.addEventListener('abort', this, { once: true })
+  }
+
+  end(): void {
+    this.#timer.cancel()
+    this.#asked.signal?.removeEventListener('abort', this)
+  }
+
+  /** The signal has fired. */
+  handleEvent(): void {
+    this.#over(aborted(this.#asked.signal as AbortSignal))
+  }
+
+  readonly #look = (): void => {
+    const { clock, timeoutMs } = this.#asked
+    const leftMs = this.#endAt - clock.monotonic()
+    if (leftMs > 0) this.#timer = clock.setTimer(Math.min(leftMs, longestTimerMs), this.#look)
+    else this.#over(timedOut(timeoutMs))
+  }
+
+  #over(refusal: JobistemerError): void {
+    this.end()
+    this.#refuse(this.#asked.refuse(refusal))
   }
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
-import type { HeapEntry } from './indexed-heap.ts'
+import type { SlotEntry } from './slot-levels.ts'
 import type { ItemCalls } from './item-calls.ts'
 import type { StorageCaller } from './storage-caller.ts'
 
@@ -14,7 +14,7 @@ export interface EngineContext {
   readonly clock: Clock
   /** The time is the machine's. */
   readonly isOnSystemClock: boolean
-  readonly agenda: Agenda<HeapEntry>
+  readonly agenda: Agenda<SlotEntry>
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
   readonly itemCalls: ItemCalls

@@ -24,13 +24,17 @@ interface GatheredKind<Item, Answer> {
   readonly admit?: (waiting: number, waitedMs: number) => number
 }
 
-interface Waiting<Item, Answer> {
+/** What waits for its call. */
+export interface Gathered<Item, Answer> {
   readonly asked: Asked
   /** Monotonic instant. */
   readonly since: number
-  readonly prepare: (now: number) => Item
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: unknown) => void
+  /** Makes the item when its call is put together. */
+  prepare(now: number): Item
+  /** Called once, and throws nothing. */
+  resolve(answer: Answer): void
+  /** Called once, and throws nothing. */
+  reject(error: unknown): void
 }
 
 /**
@@ -42,7 +46,7 @@ export class GatheredCalls<Item, Answer> {
   readonly #engine: Pick<EngineContext, 'clock' | 'itemCalls' | 'maxBatch' | 'now' | 'storage'>
   readonly #kind: GatheredKind<Item, Answer>
   readonly #enough: number
-  #waiting: Waiting<Item, Answer>[] = []
+  #waiting: Gathered<Item, Answer>[] = []
   #calls = 0
   /** Calls that have failed, and are repeated: what comes after them is no worse for it, and does not wait for them. */
   #repeated = 0
@@ -65,9 +69,14 @@ export class GatheredCalls<Item, Answer> {
    */
   send(asked: Asked, prepare: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ asked, since: this.#engine.clock.monotonic(), prepare, resolve, reject })
-      this.flush()
+      this.put({ asked, since: this.#engine.clock.monotonic(), prepare, resolve, reject })
     })
+  }
+
+  /** As {@link send}, for whoever has an object for each item anyhow. */
+  put(one: Gathered<Item, Answer>): void {
+    this.#waiting.push(one)
+    this.flush()
   }
 
   /** Sends what may go, once the present turn of the event loop is over. */
@@ -83,7 +92,7 @@ export class GatheredCalls<Item, Answer> {
 
   #flush(): void {
     if (this.#isStopped) {
-      for (const { reject } of this.#waiting.splice(0)) reject(new EngineStopped())
+      for (const one of this.#waiting.splice(0)) one.reject(new EngineStopped())
       return
     }
     for (let count = this.#count(); count > 0; count = this.#count()) void this.#send(this.#waiting.splice(0, count))
@@ -101,10 +110,10 @@ export class GatheredCalls<Item, Answer> {
     return mayCall(this.#calls, admitted, this.#enough) ? admitted : 0
   }
 
-  async #send(group: readonly Waiting<Item, Answer>[]): Promise<void> {
+  async #send(group: readonly Gathered<Item, Answer>[]): Promise<void> {
     const now = this.#engine.now()
     const items: Item[] = []
-    const sent: Waiting<Item, Answer>[] = []
+    const sent: Gathered<Item, Answer>[] = []
     let size = 0
     for (const [index, one] of group.entries()) {
       if (size > mostCharacters) {
@@ -140,7 +149,7 @@ export class GatheredCalls<Item, Answer> {
     try {
       await this.#answer(sent, items, call)
     } catch (error) {
-      for (const { asked, reject } of sent) reject(asked.refusal ?? error)
+      for (const one of sent) one.reject(one.asked.refusal ?? error)
     } finally {
       if (hasFailed) this.#repeated--
       else this.#calls--
@@ -150,7 +159,7 @@ export class GatheredCalls<Item, Answer> {
   }
 
   async #answer(
-    sent: readonly Waiting<Item, Answer>[],
+    sent: readonly Gathered<Item, Answer>[],
     items: readonly Item[],
     call: (storage: Storage, some: readonly Item[]) => Promise<readonly Answer[]>,
   ): Promise<void> {
@@ -158,7 +167,7 @@ export class GatheredCalls<Item, Answer> {
     const { operation, isRepeated } = this.#kind
     if (!isRepeated) {
       const answers = await storage.once((calls) => call(calls, items))
-      for (const [index, { resolve }] of sent.entries()) resolve(answers[index] as Answer)
+      for (const [index, one] of sent.entries()) one.resolve(answers[index] as Answer)
       return
     }
     const later = (index: number, answer: Answer | ItemRefused): void => {
@@ -172,10 +181,10 @@ export class GatheredCalls<Item, Answer> {
       later,
       sent.map(({ asked }) => asked),
     )
-    for (const [index, { asked, resolve, reject }] of sent.entries()) {
+    for (const [index, one] of sent.entries()) {
       const answer = answers[index]
-      if (answer !== undefined) resolve(answer)
-      else if (asked.refusal !== null) reject(asked.refusal)
+      if (answer !== undefined) one.resolve(answer)
+      else if (one.asked.refusal !== null) one.reject(one.asked.refusal)
       // Otherwise it has failed alone, and is told later.
     }
   }

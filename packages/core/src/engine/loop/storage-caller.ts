@@ -4,7 +4,7 @@ import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import type { Storage, StorageWithin } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
-import type { HeapEntry } from './indexed-heap.ts'
+import type { SlotEntry } from './slot-levels.ts'
 import { StorageOutage } from './storage-outage.ts'
 import { Turns } from './turns.ts'
 
@@ -72,7 +72,7 @@ export interface StorageCalls {
 export class StorageCaller implements StorageCalls {
   readonly #storage: Storage
   readonly #clock: Clock
-  readonly #agenda: Agenda<HeapEntry>
+  readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
   /** `null` under a virtual clock, whose time stands while the engine works. */
   readonly #turns: Turns | null
@@ -84,7 +84,7 @@ export class StorageCaller implements StorageCalls {
   constructor(options: {
     storage: Storage
     clock: Clock
-    agenda: Agenda<HeapEntry>
+    agenda: Agenda<SlotEntry>
     events: EventHub
     logger: Logger
   }) {

@@ -14,7 +14,7 @@ import type { RequestOptions } from './request-options.ts'
 
 /** How to run past slots of a job. */
 export interface BackfillOptions
-  extends Pick<RequestOptions, 'data' | 'tasks' | 'overrides' | 'reason' | 'actor'>,
+  extends Pick<RequestOptions, 'data' | 'priority' | 'tasks' | 'overrides' | 'reason' | 'actor'>,
     CallOptions {
   /** The beginning of the span, inclusive. May lie before the job's creation. */
   readonly from: InstantInput
@@ -98,7 +98,7 @@ export interface CheckedBackfill extends Pick<BackfillRecord, 'from' | 'to' | 'w
 
 const whiches = ['missed', 'failed', 'missed_and_failed', 'all'] as const
 const orders = ['oldest_first', 'newest_first'] as const
-const requestNames = ['data', 'tasks', 'overrides', 'reason', 'actor'] as const
+const requestNames = ['data', 'priority', 'tasks', 'overrides', 'reason', 'actor'] as const
 const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'dryRun']
 
 /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION` */

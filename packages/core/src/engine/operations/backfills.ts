@@ -1,6 +1,8 @@
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
+import { priorityOf } from '../../job/job-document.ts'
+import { prioritized } from '../../job/prioritized.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -66,7 +68,7 @@ export class Backfills {
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload })
     planOfRequest(this.#registry, job, parsed)
     const key = checked.key ?? uniqueSuffix(() => this.#engine.random())
-    const details = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
+    const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
     for (;;) {
       const head = await this.#runs.headOf(id, asked)
       if (head === null) throw jobNotFound(name)
@@ -77,6 +79,8 @@ export class Backfills {
       const firsts = firstsOf(standings, lanes)
       const { from, to, which, order } = checked
       const backfill = { slot: 0, from, to, which, order, lanes }
+      // Its further runs have it from these.
+      const details = prioritized(request, priorityOf(head))
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
       const { tracing } = this.#engine

@@ -142,11 +142,17 @@ export class Operations implements JobOperations {
     this.#removals.stop()
   }
 
-  async trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
-    const asked = this.#asked(options)
-    const name = nameOfJob(given) as string
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#requests.trigger(job, options, asked, { job: given, ...(results !== undefined && { results }) })
+  trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+    try {
+      const asked = this.#asked(options)
+      const name = nameOfJob(given) as string
+      const request = results === undefined ? { job: given } : { job: given, results }
+      const send = (job: RegisteredJob) => this.#requests.trigger(job, options, asked, request)
+      const held = this.#held(name)
+      return held === undefined ? this.#lookUp(name, asked).then(send) : send(held)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async triggerMany(
@@ -337,14 +343,14 @@ export class Operations implements JobOperations {
     readObject(options, 'options', callOptionNames)
     const asked = this.#asked(options)
     const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return job.nextSlots(count).map((slot) => new Date(slot))
+    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#held(name)
     if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
     readInteger(count, 'count', 1, 100_000)
-    return job.nextSlots(count).map((slot) => new Date(slot))
+    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
   }
 
   #asked(options: CallOptions): AskedCalls {

@@ -7,7 +7,6 @@ import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { displace } from '../dispatch/displace.ts'
 import { readOwnStart } from '../dispatch/own-start.ts'
-import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
@@ -16,31 +15,22 @@ import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { jobGone } from './job-gone.ts'
-import {
-  dueAtOf,
-  type PlacedRequest,
-  type Request,
-  type RequestIds,
-  requestIdsOf,
-  requestItemOf,
-} from './request-item.ts'
+import { dueAtOf, type Request, requestIdsOf, requestItemOf } from './request-item.ts'
 import type { TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
-
-/** A request as it was put into a call. */
-interface SentRequest {
-  readonly plan: JobPlan
-  readonly item: CreateRequested
-}
+import { type RequestSteps, type Sending, SentRequest } from './sent-request.ts'
 
 /** Creates the occurrences that are asked for, and starts those that there is room for in the same step. */
-export class RequestCreator {
+export class RequestCreator implements RequestSteps {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #capacity: Capacity
   readonly #creates: GatheredCalls<CreateRequested, CreateAnswer>
-  readonly #underWay = new Map<OccurrenceId, Promise<TriggerResult>>()
+  /** The last request of each key that is under way. */
+  readonly #ofKeys = new Map<OccurrenceId, Promise<TriggerResult>>()
+  #open = 0
+  #whenNone: (() => void)[] = []
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
     this.#engine = engine
@@ -59,8 +49,8 @@ export class RequestCreator {
   }
 
   /** Resolves when no request is under way. */
-  async answered(): Promise<void> {
-    await Promise.allSettled([...this.#underWay.values()])
+  answered(): Promise<void> {
+    return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenNone.push(resolve))
   }
 
   /** Nothing more is sent. */
@@ -73,78 +63,110 @@ export class RequestCreator {
    * has started by then, it has to run.
    */
   submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+    return this.#submit(job, request, asked, false)
+  }
+
+  /** As {@link submit}, but rejects as soon as the caller waits no more. */
+  submitAlone(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+    if (request.details.requestKey === undefined) return this.#submit(job, request, asked, true)
+    const answering = this.submit(job, request, asked)
+    return asked.within(() => answering)
+  }
+
+  #submit(job: RegisteredJob, request: Request, asked: AskedCalls, waits: boolean): Promise<TriggerResult> {
     const ids = requestIdsOf(this.#engine, request)
+    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked, waits }
+    if (request.details.requestKey === undefined) return this.#send(sending)
     const { id } = ids
-    const send = (): Promise<TriggerResult> => this.#send(job, request, ids, asked)
+    const send = (): Promise<TriggerResult> => this.#send(sending)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
-    const earlier = this.#underWay.get(id)
+    const earlier = this.#ofKeys.get(id)
+    if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
-    this.#underWay.set(id, answering)
+    this.#ofKeys.set(id, answering)
     const forget = (): void => {
-      if (this.#underWay.get(id) === answering) this.#underWay.delete(id)
+      if (this.#ofKeys.get(id) === answering) this.#ofKeys.delete(id)
+      if (earlier !== undefined) this.closed()
     }
     answering.then(forget, forget)
     return answering
   }
 
-  async #send(first: RegisteredJob, request: Request, ids: RequestIds, asked: AskedCalls): Promise<TriggerResult> {
-    let job = first
-    // What was pruned may lie ahead of a clock that is behind: the request comes after it.
-    let after = Number.NEGATIVE_INFINITY
-    // A job whose version changes between the look and the write is looked at again.
-    for (;;) {
-      const { sent, answer } = await this.#create(job, { ...request, after }, ids, asked)
-      const { item } = sent
-      if (answer.outcome === 'exists' && item.runs !== null) await this.#startOwn(job, item, answer)
-      if (answer.outcome === 'exists') return await this.#answerExists(item, answer.state, asked)
-      if (answer.outcome === 'pruned') {
-        after = answer.pruneFloor
-        continue
-      }
-      if (answer.outcome !== 'stale_version' && answer.outcome !== 'absent') return this.#answered(job, sent, answer)
-      const present = await this.#registry.reloadNow(job)
-      if (present === null) throw jobGone(job)
-      job = present
-    }
+  #send(sending: Omit<Sending, 'since'>): Promise<TriggerResult> {
+    this.#open++
+    return new Promise((resolve, reject) => {
+      this.#creates.put(new SentRequest(this, sending, this.#engine.clock.monotonic(), resolve, reject))
+    })
   }
 
-  /**
-   * Sends a request together with others. What the caller waits for no more is not sent once more; but what a lost answer
-   * may have started is looked for.
-   */
-  async #create(
-    job: RegisteredJob,
-    request: PlacedRequest,
-    ids: RequestIds,
-    asked: AskedCalls,
-  ): Promise<{ readonly sent: SentRequest; readonly answer: CreateAnswer }> {
-    let sent: SentRequest | null = null
-    const starts = () => sent !== null && sent.item.runs !== null
-    try {
-      const answer = await this.#creates.send(asked, (now) => {
-        sent = this.#put(job, request, ids, now)
-        if (starts()) this.#capacity.reserveRequest()
-        return sent.item
-      })
-      return { sent: sent as unknown as SentRequest, answer }
-    } catch (error) {
-      const mayHaveStarted = starts() && (asked.refusal !== null || error instanceof ItemRefused)
-      if (mayHaveStarted) await this.#recognise(job, ids.id)
-      throw error instanceof ItemRefused
-        ? refusedItem(error, `this request to run job ${printValue(job.job.name)}`, 'data')
-        : error
-    } finally {
-      if (starts()) this.#capacity.unreserveRequest()
-    }
-  }
-
-  #put(job: RegisteredJob, request: PlacedRequest, ids: RequestIds, now: number): SentRequest {
+  prepare(sent: SentRequest, now: number): CreateRequested {
+    const { job, request, after, ids } = sent
     const plan = planOfRequest(this.#registry, job, request.details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
     const starts = mayStart && this.#capacity.roomForRequest()
-    const item = requestItemOf(job, plan, request, { ids, now, starts })
-    return { plan, item }
+    const item = requestItemOf(job, plan, request, { ids, now, after, starts })
+    sent.put = { plan, item }
+    if (starts) this.#capacity.reserveRequest()
+    return item
+  }
+
+  answer(sent: SentRequest, answer: CreateAnswer): TriggerResult | Promise<TriggerResult> {
+    if (sent.starts) this.#capacity.unreserveRequest()
+    return answer.outcome === 'created' ? this.#created(sent, answer) : this.#notCreated(sent, answer)
+  }
+
+  closed(): void {
+    this.#open--
+    if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve()
+  }
+
+  /**
+   * What the caller waits for no more is not sent once more; but what a lost answer may have started is looked for.
+   */
+  refusal(sent: SentRequest, error: unknown): unknown {
+    const isRefused = error instanceof ItemRefused
+    const told = isRefused
+      ? refusedItem(error, `this request to run job ${printValue(sent.job.job.name)}`, 'data')
+      : error
+    if (!sent.starts) return told
+    const mayHaveStarted = sent.asked.refusal !== null || isRefused
+    return this.#lookFor(sent, mayHaveStarted, told)
+  }
+
+  async #lookFor({ job, ids }: SentRequest, mayHaveStarted: boolean, told: unknown): Promise<unknown> {
+    try {
+      if (mayHaveStarted) await this.#recognise(job, ids.id)
+      return told
+    } finally {
+      this.#capacity.unreserveRequest()
+    }
+  }
+
+  async #notCreated(
+    { job, request, after, ids, asked, put }: SentRequest,
+    answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
+  ): Promise<TriggerResult> {
+    const { item } = put as NonNullable<typeof put>
+    // The caller is looked after by the first sending.
+    const again = { job, request, after, ids, asked, waits: false }
+    switch (answer.outcome) {
+      case 'exists':
+        if (item.runs !== null) await this.#startOwn(job, item, answer)
+        return this.#answerExists(item, answer.state, asked)
+      case 'pruned':
+        // What was pruned may lie ahead of a clock that is behind: the request comes after it.
+        return this.#send({ ...again, after: answer.pruneFloor })
+      case 'stale_version':
+      case 'absent': {
+        // A job whose version changes between the look and the write is looked at again.
+        const present = await this.#registry.reloadNow(job)
+        if (present === null) throw jobGone(job)
+        return this.#send({ ...again, job: present })
+      }
+      default:
+        throw jobGone(job)
+    }
   }
 
   /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
@@ -180,8 +202,8 @@ export class RequestCreator {
     return { id, state, reason: occurrences[0]?.reason ?? null, created: false }
   }
 
-  #answered(job: RegisteredJob, { plan, item }: SentRequest, answer: CreateAnswer): TriggerResult {
-    if (answer.outcome !== 'created') throw jobGone(job)
+  #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {
+    const { plan, item } = put as NonNullable<typeof put>
     const id = createdId(item, answer.state)
     const { events } = this.#engine
     if (events.hears('occurrence.created')) {
@@ -196,19 +218,16 @@ export class RequestCreator {
       })
     }
     displace(this.#engine, this.#pool, job, answer)
-    if (answer.state === 'running') this.#run(job, { plan, item }, answer.token)
-    else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workAppeared()
+    if (answer.state === 'running') {
+      this.#pool.run({
+        job,
+        plan,
+        occurrence: { ...item, token: answer.token, startedAt: item.dueAt, recovered: false },
+        runs: item.runs ?? [],
+        fresh: true,
+      })
+    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workAppeared()
     return { id, state: answer.state, reason: answer.reason, created: true }
-  }
-
-  #run(job: RegisteredJob, { plan, item }: SentRequest, token: number): void {
-    this.#pool.run({
-      job,
-      plan,
-      occurrence: { ...item, token, startedAt: item.dueAt, recovered: false },
-      runs: item.runs ?? [],
-      fresh: true,
-    })
   }
 }
 

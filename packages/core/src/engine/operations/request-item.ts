@@ -1,4 +1,5 @@
 import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
@@ -24,9 +25,6 @@ export interface RequestIds {
   readonly skippedId: OccurrenceId
 }
 
-/** A request, and the instant that its record comes after. */
-export type PlacedRequest = Request & { readonly after: number }
-
 /** The ids of a request: new ones for each, but for the one that its key names. */
 export function requestIdsOf(
   engine: Pick<EngineContext, 'owner' | 'random'>,
@@ -46,11 +44,11 @@ export function dueAtOf({ startAt }: Request, now: number): number {
 export function requestItemOf(
   job: RegisteredJob,
   plan: JobPlan,
-  request: PlacedRequest,
-  how: { readonly ids: RequestIds; readonly now: number; readonly starts: boolean },
+  request: Request,
+  how: { readonly ids: RequestIds; readonly now: number; readonly after: number; readonly starts: boolean },
 ): CreateRequested {
-  const { kind, details, after } = request
-  const { ids, now, starts } = how
+  const { kind, details } = request
+  const { ids, now, after, starts } = how
   const dueAt = dueAtOf(request, now)
   const { executionTimeoutMs, taskExecutionMode } = plan.settings
   return {
@@ -61,7 +59,7 @@ export function requestItemOf(
     dueAt,
     jobVersion: job.version,
     executionTimeoutMs,
-    details,
+    details: prioritized(details, plan.settings.priority),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
     ...(ids.skippedId !== ids.id && { skippedId: ids.skippedId }),
   }

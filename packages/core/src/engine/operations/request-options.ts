@@ -1,4 +1,4 @@
-import { readJobSettings } from '../../configuration/read-settings.ts'
+import { readJobSettings, readPriority } from '../../configuration/read-settings.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
@@ -34,6 +34,8 @@ export interface RequestOptions {
   readonly at?: InstantInput
   /** As `at`, from now on. Either of them. */
   readonly delay?: DurationInput
+  /** How urgent this run is, -10 to 10: the higher goes first. Default: that of the job. */
+  readonly priority?: number
   /** Only these tasks. Default: all. */
   readonly tasks?: readonly string[]
   /** Settings for this run alone, over the job's and the tasks' own. */
@@ -114,19 +116,24 @@ export const triggerOptionNames: readonly string[] = [
   'data',
   'at',
   'delay',
+  'priority',
   'tasks',
   'overrides',
   'reason',
   'actor',
 ]
 
-/** What is kept with an occurrence of how it was asked for. `path` goes before the names of fields: `items[3].`. */
+/**
+ * What is kept with an occurrence of how it was asked for, and its priority where that was said, also when it is 0.
+ * `path` goes before the names of fields: `items[3].`.
+ */
 export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
-  const { key, data, tasks, overrides, reason, actor } = options
+  const { key, data, priority, tasks, overrides, reason, actor } = options
   if (overrides !== undefined) readObject(overrides, `${path}overrides`, overrideNames)
   return {
     ...(key !== undefined && { requestKey: readName(key, `${path}key`) }),
     ...(data !== undefined && { data: toJsonValue(data, `${path}data`) }),
+    ...(priority !== undefined && { priority: readPriority(priority, `${path}priority`) }),
     ...(tasks !== undefined && { tasks: readTaskNames(tasks, `${path}tasks`) }),
     ...(overrides !== undefined && {
       overrides: readJobSettings(overrides, `${path}overrides.`) as unknown as JsonObject,

@@ -4,7 +4,7 @@ import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -69,9 +69,9 @@ export class Requests {
 
   /**
    * `results` stand for those of tasks that do not run. Without an asynchronous schema it begins in the turn in which it
-   * was asked for.
+   * was asked for. Bad input is thrown.
    */
-  async trigger(
+  trigger(
     job: RegisteredJob,
     options: TriggerOptions,
     asked: AskedCalls,
@@ -80,15 +80,21 @@ export class Requests {
     readObject(options, 'options', triggerNames)
     const startAt = readStart(options, this.#engine.now())
     const read = parsedDetailsOf(options, withSchema(job.job, given.job))
-    const details = read instanceof Promise ? await read : read
-    const { results } = given
-    const request = { ...details, ...(results !== undefined && { results }) }
-    const whole = { kind: 'trigger', base: job.job.id, details: request, startAt } as const
     const { transaction } = options
-    if (transaction === undefined) return this.#submit(job, whole, asked)
+    const send = (details: OccurrenceDetails): Promise<TriggerResult> => {
+      const { results } = given
+      const whole = results === undefined ? details : { ...details, results }
+      const request = { kind: 'trigger', base: job.job.id, details: whole, startAt } as const
+      if (transaction === undefined) return this.#submit(job, request, asked)
+      return this.#submitWithin(transaction, job, request, asked)
+    }
+    return read instanceof Promise ? read.then(send) : send(read)
+  }
+
+  #submitWithin(transaction: unknown, job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
     asked.assertWanted()
-    planOfRequest(this.#registry, job, request)
-    return this.#traced(job, whole, null, async (given) => {
+    planOfRequest(this.#registry, job, request.details)
+    return this.#traced(job, request, null, async (given) => {
       const [result] = await this.#inTransactions.create([{ job, request: given }], transaction, asked)
       if (result === undefined || result.error !== null) throw result?.error
       const { error: _, ...answer } = result
@@ -167,10 +173,8 @@ export class Requests {
   ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
-    return this.#traced(job, request, original, (given) => {
-      const answering = this.#creator.submit(job, given, asked)
-      return asked.within(() => answering)
-    })
+    if (this.#engine.tracing === null) return this.#creator.submitAlone(job, request, asked)
+    return this.#traced(job, request, original, (given) => this.#creator.submitAlone(job, given, asked))
   }
 
   #traced(

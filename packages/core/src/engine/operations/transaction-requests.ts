@@ -77,7 +77,7 @@ export class TransactionRequests {
       try {
         const { job, request, ids, after } = one
         const plan = planOfRequest(this.#registry, job, request.details)
-        items.push(requestItemOf(job, plan, { ...request, after }, { ids, now, starts: false }))
+        items.push(requestItemOf(job, plan, request, { ids, now, after, starts: false }))
         sent.push(one)
       } catch (error) {
         results[one.index] = errorOf(error)

@@ -1,5 +1,6 @@
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../../ids.ts'
+import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -147,7 +148,7 @@ export class Recovery {
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
         }
         const { span } = entry
-        const details = span === null ? noDetails : { span }
+        const details = prioritized(span === null ? noDetails : { span }, plan.settings.priority)
         // A run is that of its slot, also one that covers more: no other record can come to stand for this instant.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }

@@ -3,6 +3,7 @@ import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { FinalState, OccurrenceState, TaskRunRecord, TraceContext } from '../../storage/occurrence-record.ts'
+import { orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
@@ -141,6 +142,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
     return now - (this.#worksSince ?? now)
+  }
+
+  get orderAt(): number {
+    return orderAt(this.occurrence)
   }
 
   /** Starts it; the storage says that it is this node's. */

@@ -15,7 +15,7 @@ import type {
   SettleRequest,
 } from '../storage.ts'
 import { type ClaimTally, claimStep, isClaimable } from './claim-step.ts'
-import { isPausedAt, pausedUntil } from '../rules.ts'
+import { compareOrder, isPausedAt, pausedUntil } from '../rules.ts'
 import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
@@ -104,7 +104,7 @@ export class AsyncSteps implements LedgerSteps {
     // A request outlives a release: what was taken just now may be one that was to be canceled before.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
-      claimed: taken.sort(compareAddresses),
+      claimed: taken.sort(compareOrder),
       cancelRequested: [...asked.values()]
         .filter(({ cancelRequest }) => cancelRequest !== null)
         .sort(compareAddresses)

@@ -1,12 +1,11 @@
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, heldBack, requeued } from '../occurrence-transitions.ts'
-import { claimableFrom, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
+import { claimableFrom, compareOrder, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import {
   canceledInPassing,
   cancelSuperseded,
-  compareAddresses,
   noteStart,
   replaceRecord,
   type StepContext,
@@ -85,10 +84,11 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   context.wokenBehind ??= new Map()
   const left = (context.wokenBehind.get(started.jobId) ?? []).filter(({ id }) => id !== started.id)
   context.wokenBehind.set(started.jobId, left)
-  const woken = wakeOne(context, job)
-  if (woken === null) return
+  const address = wakeOne(context, job)
+  const woken = address === null ? undefined : job.find(address)?.record
+  if (woken === undefined) return
   // For a clock that is behind, its time has not come.
-  const from = Math.max(nextStartAt(job.head), job.find(woken)?.record.dueAt ?? Number.POSITIVE_INFINITY)
+  const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)
     return
@@ -99,7 +99,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
 
 /** Whether one that was woken meanwhile, and may start too, comes before it. */
 function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
-  return wokenBehind?.get(head.id)?.some((woken) => compareAddresses(woken, record) < 0) === true
+  return wokenBehind?.get(head.id)?.some((woken) => compareOrder(woken, record) < 0) === true
 }
 
 /**

@@ -57,7 +57,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   find(address: OccurrenceAddress): Entry | undefined
   /** As {@link find}, for an id that fixes its instant: a slot, or what a recovery creates. */
   findSlot(address: OccurrenceAddress): Entry | undefined
-  /** The first `limit` live ones in a state, least `scheduledAt` first, equal ones by id. */
+  /** The first `limit` live ones in a state, equal ones by id: of pending and queued ones least `orderAt`, of running ones least `scheduledAt` first. */
   live(state: LiveState, limit: number): readonly Entry[]
   /** As {@link live}, of those that `isSuperseded` holds for. Asked only while `cancelsBelow` is set. */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]

@@ -139,7 +139,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   createJob(job: JobRecord, version: JobVersionRecord): void
   /** Whether any pending occurrence is due whose job is not paused. Only reads. */
   hasDue(query: DueQuery): boolean
-  /** The first `limit` of them, least `scheduledAt` first, equal ones by id. */
+  /** The first `limit` of them, least `orderAt` first, equal ones by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
   /** When the next pending one becomes due after `now`; `null` when there is none. */
   nextDueAt(query: DueQuery): number | null
@@ -192,7 +192,7 @@ export interface AsyncLedger extends LedgerBase {
   /** As {@link quickCreates}. */
   quickSettles?(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]>
 
-  /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Oldest first. */
+  /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Least `orderAt` first. */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
   /** When the next pending one becomes due after `now`; `null` when there is none. */
   nextDueAt(query: DueQuery): Promise<number | null>
@@ -204,7 +204,7 @@ export interface AsyncLedger extends LedgerBase {
 
 /** A part of what seems to be due. */
 export interface DuePage {
-  /** The oldest first. */
+  /** Least `orderAt` first, equal ones by id. */
   readonly occurrences: readonly OccurrenceAddress[]
   /** For the next page; `null` on the last. */
   readonly cursor: string | null
@@ -269,7 +269,7 @@ export interface StepHeads {
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
-/** So many of a job's live occurrences in each state, from the first on. */
+/** So many of a job's live occurrences in each state, from the first on, as `JobLedger.live` orders them. */
 export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId
 }
@@ -287,7 +287,7 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
 
 /** All that was read. */
 export interface StepState extends StepHeads {
-  /** By job: at least what was asked for, each state in the order of `scheduledAt`, equal ones by id. */
+  /** By job: at least what was asked for, each state in the order that `JobLedger.live` has. */
   readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
 }
 

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import { countRecord, type JobLedger, type LedgerEntry, type LedgerHead, type RunningCounts } from './job-ledger.ts'
-import { isSuperseded } from '../rules.ts'
+import { compareOrder, isSuperseded } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -57,16 +57,20 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   live(state: LiveState, limit: number): readonly LoadedEntry[] {
-    return this.#first(limit, ({ state: its }) => its === state)
+    return this.#first(limit, ({ state: its }) => its === state, state === 'running' ? compareAddresses : compareOrder)
   }
 
   superseded(state: 'pending' | 'queued', limit: number): readonly LoadedEntry[] {
-    return this.#first(limit, (record) => record.state === state && isSuperseded(this.head, record))
+    return this.#first(limit, (record) => record.state === state && isSuperseded(this.head, record), compareOrder)
   }
 
-  #first(limit: number, wanted: (record: OccurrenceRecord) => boolean): readonly LoadedEntry[] {
+  #first(
+    limit: number,
+    wanted: (record: OccurrenceRecord) => boolean,
+    compare: (left: OccurrenceRecord, right: OccurrenceRecord) => number,
+  ): readonly LoadedEntry[] {
     const found = [...this.#entries.values()].filter(({ record }) => wanted(record))
-    found.sort((left, right) => compareAddresses(left.record, right.record))
+    found.sort((left, right) => compare(left.record, right.record))
     return found.length > limit ? found.slice(0, limit) : found
   }
 

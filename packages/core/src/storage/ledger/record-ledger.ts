@@ -11,7 +11,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
-import { claimableFrom, isSuperseded } from '../rules.ts'
+import { claimableFrom, compareOrder, isSuperseded } from '../rules.ts'
 import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -108,7 +108,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
 
   /** Pending ones that a claim may take now or later, with the instant from when on it may. */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
-    const pending = sorted(this.#records.live, ({ state }) => state === 'pending')
+    const pending = sorted(this.#records.live, ({ state }) => state === 'pending', compareOrder)
     return pending.flatMap((record) => {
       const job = this.#records.jobs.get(record.jobId)
       const isLeft = job === undefined || exceptHandlerKeys.includes(job.handlerKey)
@@ -117,10 +117,11 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   cancelRequested({ node, incarnation }: Owner): readonly OccurrenceRecord[] {
-    return sorted(this.#records.live, ({ state, cancelRequest, owner }) => {
+    const isAsked = ({ state, cancelRequest, owner }: OccurrenceRecord) => {
       const isOwn = owner?.node === node && owner.incarnation === incarnation
       return state === 'running' && cancelRequest !== null && isOwn
-    })
+    }
+    return sorted(this.#records.live, isAsked, compareAddresses)
   }
 
   stranded(): readonly JobId[] {
@@ -216,7 +217,8 @@ class RecordJob implements JobLedger {
   }
 
   live(wanted: LiveState, limit: number): readonly LedgerEntry[] {
-    const found = sorted(this.#records.live, ({ jobId, state }) => jobId === this.#id && state === wanted)
+    const isWanted = ({ jobId, state }: OccurrenceRecord) => jobId === this.#id && state === wanted
+    const found = sorted(this.#records.live, isWanted, wanted === 'running' ? compareAddresses : compareOrder)
     return found.slice(0, limit).map((record) => ({ record }))
   }
 
@@ -256,8 +258,9 @@ class RecordJob implements JobLedger {
 function sorted(
   records: ReadonlyMap<unknown, OccurrenceRecord>,
   wanted: (record: OccurrenceRecord) => boolean,
+  compare: (left: OccurrenceRecord, right: OccurrenceRecord) => number,
 ): OccurrenceRecord[] {
-  return [...records.values()].filter(wanted).sort(compareAddresses)
+  return [...records.values()].filter(wanted).sort(compare)
 }
 
 function countLive(live: Iterable<OccurrenceRecord>, job: JobId | 'all'): JobCounts {

@@ -3,6 +3,7 @@ import type { JobRecord } from '../job-record.ts'
 import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 import { shardOf } from '../node-record.ts'
 import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
+import { orderAt } from '../rules.ts'
 import { compareAddresses } from './step-context.ts'
 
 /** The page of these jobs that a query asks for. */
@@ -46,9 +47,11 @@ export function pageOfOccurrences(
   return { items: page.items.map(({ record }) => record), cursor: page.cursor }
 }
 
-/** Failures are in the order of their end, all others in that of their time. */
-function placeOf({ id, scheduledAt, finishedAt }: OccurrenceRecord, { kind }: OccurrenceQuery): Place {
-  return { id, scheduledAt: kind === 'failed' ? (finishedAt ?? scheduledAt) : scheduledAt }
+/** Failures are in the order of their end, what waits in that in which it starts, all others in that of their time. */
+function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
+  const { id, scheduledAt, finishedAt } = record
+  if (query.kind === 'failed') return { id, scheduledAt: finishedAt ?? scheduledAt }
+  return { id, scheduledAt: query.kind === 'live' && query.state !== 'running' ? orderAt(record) : scheduledAt }
 }
 
 /** Of each job the latest of these occurrences that was run and has ended. */

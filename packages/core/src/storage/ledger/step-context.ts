@@ -3,6 +3,7 @@ import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../o
 import { askedToCancel, claimed, ended, heldBack, letGo, startRateReason, woken } from '../occurrence-transitions.ts'
 import {
   claimableFrom,
+  compareOrder,
   isDelayed,
   isSuperseded,
   nextStartAt,
@@ -22,7 +23,7 @@ export interface StepContext {
   /** Jobs of which a pending one waits for its time by the start rate, as this step has seen to. Made when needed. */
   heldJobs?: Set<JobId>
   /** By job with a start rate: what this step has woken behind a start, and may start at once. Made when needed. */
-  wokenBehind?: Map<JobId, OccurrenceAddress[]>
+  wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
 
 export function createRecord(context: StepContext, job: JobLedger, record: OccurrenceRecord): void {
@@ -191,11 +192,11 @@ export function cancelSuperseded(context: StepContext, job: JobLedger, limit: nu
   return canceled
 }
 
-/** Up to `limit` pending and queued occurrences of the job, pending ones first, in the order of their time. */
+/** Up to `limit` pending and queued occurrences of the job, pending ones first, in the order in which they would start. */
 export function waitingOf(job: JobLedger, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
   const pending = liveOf(job, 'pending', limit)
   const queued = pending.length < limit ? liveOf(job, 'queued', limit - pending.length) : []
-  return [...pending, ...queued].sort((left, right) => compareAddresses(left.record, right.record))
+  return [...pending, ...queued].sort((left, right) => compareOrder(left.record, right.record))
 }
 
 function liveOf(job: JobLedger, state: LiveState, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
@@ -235,7 +236,7 @@ export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): Occurr
   return { id, jobId, scheduledAt }
 }
 
-/** The order of a job's occurrences: by time, equal ones by id. */
+/** The order of history: by time, equal ones by id. What waits has another one, see `compareOrder`. */
 export function compareAddresses(left: OccurrenceAddress, right: OccurrenceAddress): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }

@@ -14,7 +14,7 @@ import type {
   SettleAnswer,
   SettleRequest,
 } from '../storage.ts'
-import { isSuperseded } from '../rules.ts'
+import { compareOrder, isSuperseded } from '../rules.ts'
 import { cancelStep } from './cancel-step.ts'
 import { type ClaimTally, claimStep } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
@@ -23,7 +23,7 @@ import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
-import { canceledByClaim, cancelNoticeOf, compareAddresses, type StepContext, tend } from './step-context.ts'
+import { canceledByClaim, cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { createAll, runStep, settleAll } from './sync-writes.ts'
 
 /** Steps over a synchronous ledger: the items of a call one after the other, in one transaction. */
@@ -108,7 +108,7 @@ export class SyncSteps implements LedgerSteps {
         if (isStale) break
       }
       // And before what was taken.
-      if (hasWoken) taken.sort(compareAddresses)
+      if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
     }

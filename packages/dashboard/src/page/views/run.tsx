@@ -130,6 +130,7 @@ function RunHead({ run, isLive, reload }: HeadProps) {
                 an earlier run
               </Link>
             ),
+          Priority: run.priority === 0 ? null : String(run.priority),
           Rescues: run.rescues === 0 ? null : String(run.rescues),
           Owners: run.fencingToken > 1 ? String(run.fencingToken) : null,
           'Job version': String(run.jobVersion),

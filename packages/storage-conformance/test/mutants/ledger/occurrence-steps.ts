@@ -28,6 +28,7 @@ import {
   askedToCancel,
   canceledBy,
   claimed,
+  compareOrder,
   createdOccurrence,
   decideOverlap,
   decideRecoveredRun,
@@ -201,7 +202,7 @@ export class OccurrenceSteps extends JobSteps {
         if (this.wakeBehind(record.jobId) !== null) hasWoken = true
       }
     }
-    if (hasWoken) taken.sort((left, right) => left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1))
+    if (hasWoken) taken.sort(compareOrder)
     const nextDueAt = this.nextDueAt(this.claimable(exceptHandlerKeys), now)
     return { claimed: taken, cancelRequested: this.noticesFor(owner), more, nextDueAt }
   }
@@ -254,12 +255,14 @@ export class OccurrenceSteps extends JobSteps {
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
-  /** The pending occurrences of jobs that are not left to others, oldest first. */
+  /** The pending occurrences of jobs that are not left to others, in their order. */
   claimable(exceptHandlerKeys: readonly string[]) {
-    return this.allLive().filter(({ state, jobId }) => {
-      const head = this.jobs.get(jobId) as JobRecord
-      return state === 'pending' && !exceptHandlerKeys.includes(head.handlerKey)
-    })
+    return this.allLive()
+      .filter(({ state, jobId }) => {
+        const head = this.jobs.get(jobId) as JobRecord
+        return state === 'pending' && !exceptHandlerKeys.includes(head.handlerKey)
+      })
+      .sort((left, right) => this.comparePending(left, right))
   }
 
   /** Whether another occurrence of a job that must not overlap runs, or is active while this one waited for its time. */

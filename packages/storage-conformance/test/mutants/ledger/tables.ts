@@ -6,7 +6,7 @@ import type {
   OccurrenceRecord,
   OccurrenceState,
 } from '@jobistemer/core/storage'
-import { isFailure, isFinal } from '@jobistemer/core/storage'
+import { compareOrder, isFailure, isFinal } from '@jobistemer/core/storage'
 
 /** The data: three tables, an index of live occurrences, and the sums that are kept with each write. */
 export class Tables {
@@ -76,10 +76,20 @@ export class Tables {
     return this.sums.get(id) ?? { pending: 0, queued: 0, running: 0 }
   }
 
-  /** The live occurrences of a job in these states, oldest first. */
+  /** The live occurrences of a job in these states, in the order in which they would start. */
   liveOf(jobId: JobId, ...states: OccurrenceRecord['state'][]) {
     const records = [...(this.live.get(jobId)?.values() ?? [])]
-    return records.filter(({ state }) => states.includes(state)).sort(bySchedule)
+    return records.filter(({ state }) => states.includes(state)).sort((left, right) => this.compareWaiting(left, right))
+  }
+
+  /** The order in which what is queued is woken. */
+  compareWaiting(left: OccurrenceRecord, right: OccurrenceRecord): number {
+    return compareOrder(left, right)
+  }
+
+  /** The order in which what is pending is claimed. */
+  comparePending(left: OccurrenceRecord, right: OccurrenceRecord): number {
+    return compareOrder(left, right)
   }
 
   /** All occurrences of a job, oldest first. */
@@ -93,7 +103,7 @@ export class Tables {
   }
 }
 
-function bySchedule(
+export function bySchedule(
   left: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>,
   right: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>,
 ) {
