@@ -24,7 +24,11 @@ function codeWith(jobs: readonly RegisteredJob[], handlers: readonly string[] = 
 }
 
 /** What the node of this name thinks of who goes first, when these live beside it. */
-async function precedenceOf(self: Member, others: readonly Member[]): Promise<Precedence> {
+async function precedenceOf(
+  self: Member,
+  others: readonly Member[],
+  { onLook = () => {} }: { readonly onLook?: () => void } = {},
+): Promise<Precedence> {
   let send = () => {}
   const records = others.map(
     (member): NodeRecord => ({
@@ -39,8 +43,10 @@ async function precedenceOf(self: Member, others: readonly Member[]): Promise<Pr
   const profiles = new Map(others.map(({ name, profile = plain }) => [name, profile]))
   const heartbeats = {
     code: digestOf(self),
-    hasToldOf: (job: RegisteredJob['job']) =>
-      readAbilities(self.profile === undefined ? plain : self.profile).canRun(job),
+    hasToldOf: (job: RegisteredJob['job']) => {
+      onLook()
+      return readAbilities(self.profile === undefined ? plain : self.profile).canRun(job)
+    },
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
     profileOf: async (name: string) => profiles.get(name) ?? null,
@@ -94,6 +100,17 @@ describe('who goes first', () => {
       expect(share).toBeGreaterThan(0.04)
       expect(share).toBeLessThan(0.25)
     }
+  })
+
+  it('what a node of many goes first for it knows without a look at its code', async () => {
+    let looks = 0
+    const [self = { name: 'self' }, ...others] = members(8)
+    const precedence = await precedenceOf(self, others, { onLook: () => looks++ })
+    const own = jobs.filter((job) => precedence.rankOf(job) === 0)
+    expect(own.length).toBeGreaterThan(20)
+    looks = 0
+    for (const job of own) precedence.rankOf(job)
+    expect(looks).toBe(0)
   })
 
   it('whoever comes or goes moves only what it gets or had', async () => {

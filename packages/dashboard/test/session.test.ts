@@ -113,6 +113,17 @@ describe('rights', () => {
   })
 })
 
+describe('a run that is urgent', () => {
+  it('is asked for with its priority, and shows it', async () => {
+    const dashboard = world.dashboard({ authorize: () => ({ actor: 'anna' }) })
+    const { id } = await jsonOf<TriggerResult>(post(dashboard, '/api/trigger', { job: 'large', priority: 5 }))
+    expect((await world.client.waitFor(id)).priority).toBe(5)
+    expect((await jsonOf<RunView>(ask(dashboard, `/api/run?run=${id}`))).priority).toBe(5)
+    const refused = await post(dashboard, '/api/trigger', { job: 'large', priority: 11 })
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('INVALID_ARGUMENT')])
+  })
+})
+
 describe('the audit', () => {
   it('tells who did what and why, also what has failed; core keeps it, too', async () => {
     const entries: AuditEntry[] = []

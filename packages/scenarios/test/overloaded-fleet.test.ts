@@ -7,8 +7,11 @@ import { at, createWorld } from './support/world.ts'
 
 const jobs = 300
 
-/** So many nodes on one machine that is asked for more than it can do; answers what it does in a second. */
-async function overload(nodes: number) {
+/**
+ * So many nodes on one machine that is asked for more than it can do; answers what it does in a second. With `late`, all but
+ * one of them start when it has been busy for ten seconds.
+ */
+async function overload(nodes: number, { late = false } = {}) {
   const world = createWorld(memory)
   // As on a real one: a call takes as much as seven of its items.
   const machine = new BusyMachine(world.clock, { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 })
@@ -36,7 +39,7 @@ async function overload(nodes: number) {
       ...life,
     })
   })
-  for (const scheduler of schedulers) {
+  for (const scheduler of late ? schedulers.slice(0, 1) : schedulers) {
     const starting = scheduler.start()
     await world.clock.settle()
     await starting
@@ -52,7 +55,9 @@ async function overload(nodes: number) {
   machine.isBusy = true
   await world.clock.advanceTo(at(20.5))
   const before = { ran, asked: machine.asked }
+  const starting = Promise.all(late ? schedulers.slice(1).map((one) => one.start()) : [])
   await world.clock.advanceTo(at(50.5))
+  await starting
   return {
     perSecond: (ran - before.ran) / 30,
     asked: (machine.asked - before.asked) / (ran - before.ran),
@@ -64,4 +69,11 @@ it.each([4, 8])('%i nodes that are asked for more than they can do spend their t
   // A start and an end take 17 ms of two cores together, what waits in between a few more.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
+})
+
+it('nodes that start while others have more to do than they can do not ask for all that is overdue', async () => {
+  const { perSecond, asked } = await overload(8, { late: true })
+  // Until they know of each other, they go first for the same slots.
+  expect(perSecond).toBeGreaterThan(60)
+  expect(asked).toBeLessThan(2)
 })

@@ -15,6 +15,10 @@ interface NodeArgument {
   readonly shutdown?: ShutdownOptions
   /** Milliseconds. */
   readonly gracePeriod?: number
+  /** It has a server, which holds its process. */
+  readonly holds?: boolean
+  /** It handles SIGTERM itself too, and ends with a code of its own, more than a second after the shutdown. */
+  readonly hasOwnHandler?: boolean
 }
 
 /** A process whose node runs a task. */
@@ -58,6 +62,23 @@ describe('a node that handles signals', () => {
       reason: 'shutdown',
       tasks: [{ attempts: [{ state: 'aborted', reason: 'shutdown' }] }],
     })
+  })
+
+  it('ends its process by the signal when something else holds it, such as the connection of a storage', async () => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'stop', gracePeriod: 0, holds: true })
+    child.kill('SIGTERM')
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(await leftIn(file)).toMatchObject({ state: 'pending', reason: 'shutdown' })
+  })
+
+  it('leaves the end to a program that handles the signal too', async () => {
+    const own = { hasOwnHandler: true, holds: true } as const
+    const child = await runningNode({ handleSignals: true, onAbort: 'stop', gracePeriod: 0, ...own })
+    child.kill('SIGTERM')
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
   it('keeps what its task still finishes', async () => {

@@ -8,7 +8,7 @@ import {
 } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere, memory, type PlaceKind } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
@@ -231,6 +231,35 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(10 * names.length)
     expect([...counts.keys()].sort()).toEqual(['a', 'b', 'c', 'd'])
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
+  })
+
+  it('what a job costs the nodes that leave it to another does not grow with its slots', async () => {
+    const world = createWorld(place)
+    const looked = { count: 0 }
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c', 'd']) {
+      const jobs = names.map((name) => {
+        const schedule = everySeconds(1, +at(120))
+        const next = vi.spyOn(schedule, 'nextMs')
+        next.mockImplementation((after) => {
+          looked.count++
+          return everySeconds(1, +at(120)).nextMs(after)
+        })
+        return defineJob({ name, schedule, overlapPolicy: 'allow', tasks: [{ name: 'work', run: () => undefined }] })
+      })
+      nodes.push(await world.start({ nodeId, jobs, ...life }))
+    }
+    await world.clock.advanceTo(at(20.5))
+    looked.count = 0
+    await world.clock.advanceTo(at(60.5))
+    const slots = 40 * names.length
+    expect(looked.count).toBeGreaterThanOrEqual(slots)
+    // Where overdue slots are not found in the storage, each node has to note those that it leaves.
+    expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
+    // What a node says of the slots to come is the same for those that it leaves to others.
+    for (const node of nodes) {
+      for (const name of names) expect(node.nextRuns(name, 2).map(secondsOf)).toEqual([61, 62])
+    }
   })
 
   it('when a node dies, the others launch its slots little later, all of them, each once', async () => {

@@ -1,10 +1,11 @@
 import type { JobId } from '@jobistemer/core'
-import type { DuePage, DueQuery, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import { compareOrder, type DuePage, type DueQuery, type OccurrenceRecord, type Owner } from '@jobistemer/core/storage'
 import type { Item } from './attributes.ts'
 import { jobOfKey } from './keys.ts'
-import { hintOf, type LiveHint, liveQuery, queryGroup, shardsOf } from './live-index.ts'
+import { hintOf, type LiveHint, liveQuery, partitionsOf, queryGroup } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
+import { isMarker } from './priority-levels.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
 /** How many pending ones of each partition of the index are looked at together, at least. */
@@ -13,44 +14,79 @@ const leastHints = 50
 /** Where the search for what is due goes on. */
 interface DuePlace {
   /** The partitions that may have more, each with the place after which it goes on. */
-  readonly starts: readonly { readonly shard: number; readonly start: Item | null }[]
+  readonly starts: readonly DueStart[]
   /** The earliest instant after now that was seen so far. */
   readonly next: number | null
 }
 
-/** What the index says is due. A page has up to `limit` of each partition, those of least `scheduledAt` first. */
+/** One partition of what is pending. */
+interface DueStart {
+  readonly shard: number
+  readonly level: number
+  readonly start: Item | null
+}
+
+interface PartitionPage extends DueStart {
+  readonly hints: readonly LiveHint[]
+  readonly last: Item | null
+}
+
+/**
+ * What the index says is due, in its order. A page has up to `limit` of each partition, those that are due first: of one
+ * level that is the order in which they go, so the first `limit` of a page are the first of all.
+ */
 export async function findDue(
   table: Table,
   { now }: DueQuery,
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
-  const beginning: DuePlace = { starts: shardsOf('pending').map((shard) => ({ shard, start: null })), next: null }
-  const place = cursor === null ? beginning : (JSON.parse(cursor) as DuePlace)
-  const pages = await Promise.all(
-    place.starts.map(async ({ shard, start }) => {
-      const { items, last } = await table.requests.query({
-        ...liveQuery(table, 'pending', shard),
-        Limit: Math.max(leastHints, limit),
-        ...(start !== null && { ExclusiveStartKey: start }),
-      })
-      return { shard, hints: items.map(hintOf), last }
-    }),
-  )
+  const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
+  const pages = place === null ? await beginSearch(table, limit) : await askAll(table, place.starts, limit)
   const hints = pages.flatMap((page) => page.hints)
-  const next = leastOf(place.next, ...hints.map(({ order }) => order).filter((order) => order > now))
-  const occurrences = hints.filter(({ order }) => order <= now).sort(bySchedule)
+  const next = leastOf(place?.next ?? null, ...hints.map(({ order }) => order).filter((order) => order > now))
+  const occurrences = hints.filter(({ order }) => order <= now).sort(compareOrder)
   const starts = pages
     .filter((page) => page.last !== null && page.hints.every(({ order }) => order <= now))
-    .map(({ shard, last }) => ({ shard, start: last }))
+    .map(({ shard, level, last }) => ({ shard, level, start: last }))
   if (starts.length === 0) return { occurrences, cursor: null, nextDueAt: next }
   return { occurrences, cursor: JSON.stringify({ starts, next } satisfies DuePlace) }
 }
 
+/** Asks the partitions of all levels. Those that another process has begun to use are heard of on the way. */
+async function beginSearch(table: Table, limit: number): Promise<readonly PartitionPage[]> {
+  const asked = [0, ...table.levels.known]
+  const pages = await askAll(table, asked.flatMap(startsOf), limit)
+  const news = table.levels.known.filter((level) => !asked.includes(level))
+  return news.length === 0 ? pages : [...pages, ...(await askAll(table, news.flatMap(startsOf), limit))]
+}
+
+function startsOf(level: number): readonly DueStart[] {
+  return partitionsOf('pending', level).map(({ shard }) => ({ shard, level, start: null }))
+}
+
+async function askAll(table: Table, starts: readonly DueStart[], limit: number): Promise<readonly PartitionPage[]> {
+  return await Promise.all(starts.map(async (start) => await ask(table, start, limit)))
+}
+
+async function ask(table: Table, place: DueStart, limit: number): Promise<PartitionPage> {
+  const { shard, level, start } = place
+  const hasMarkers = level === 0 && shard === 0 && start === null
+  const { items, last } = await table.requests.query({
+    ...liveQuery(table, { group: 'pending', shard, level }),
+    Limit: Math.max(leastHints, limit) + (hasMarkers ? table.levels.known.length : 0),
+    ...(start !== null && { ExclusiveStartKey: start }),
+  })
+  if (hasMarkers) table.levels.saw(items)
+  const found = hasMarkers ? items.filter((item) => !isMarker(item)) : items
+  return { ...place, hints: found.map(hintOf), last }
+}
+
 /** When the next one becomes due; a paused job's, too. */
 export async function findNextDue(table: Table, { now }: DueQuery): Promise<number | null> {
+  const partitions = [0, ...table.levels.known].flatMap((level) => partitionsOf('pending', level))
   const pages = await Promise.all(
-    shardsOf('pending').map(async (shard) => {
-      return await table.requests.query({ ...liveQuery(table, 'pending', shard, { from: now + 1 }), Limit: 1 })
+    partitions.map(async (partition) => {
+      return await table.requests.query({ ...liveQuery(table, partition, { from: now + 1 }), Limit: 1 })
     }),
   )
   return leastOf(null, ...pages.flatMap(({ items }) => items.map((item) => hintOf(item).order)))
@@ -84,7 +120,7 @@ export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()
   for await (const item of queryGroup(table, 'queued')) jobs.add(hintOf(item).jobId)
   const plans = {
-    ...liveQuery(table, 'pending', 0),
+    ...liveQuery(table, { group: 'pending', shard: 0 }),
     ExpressionAttributeValues: { ':place': { S: table.keys.planPartition } },
   }
   for await (const item of table.requests.queryAll(plans)) jobs.add(jobOfKey(keyOf(item)))

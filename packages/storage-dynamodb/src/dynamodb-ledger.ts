@@ -27,6 +27,7 @@ import { heartbeat } from './heartbeat.ts'
 import { Keys } from './keys.ts'
 import { openTable } from './open-table.ts'
 import type { ReadOptions } from './options.ts'
+import { PriorityLevels } from './priority-levels.ts'
 import { prune } from './prune-history.ts'
 import { listJobs } from './query-jobs.ts'
 import { listOccurrences } from './query-occurrences.ts'
@@ -64,7 +65,7 @@ export class DynamoDBLedger implements AsyncLedger {
   #opening: Promise<void> | null = null
 
   constructor(options: ReadOptions, form: Form) {
-    this.#table = { requests: new Requests(options), keys: new Keys(options.prefix) }
+    this.#table = { requests: new Requests(options), keys: new Keys(options.prefix), levels: new PriorityLevels() }
     this.#form = form
   }
 

@@ -2,9 +2,9 @@ import type { JobId } from '@jobistemer/core'
 import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
 import { readVersion } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
-import type { LiveGroup } from './keys.ts'
-import { liveQuery, shardsOf } from './live-index.ts'
+import { type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
 import { latestRuns } from './query-failures.ts'
+import { noMarkers, onlyMarkers } from './priority-levels.ts'
 import { loadJobs } from './query-jobs.ts'
 import { findAddresses, loadHead, loadOccurrences, type Table } from './table.ts'
 
@@ -50,15 +50,29 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
 
 /** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */
 async function countAll(table: Table): Promise<LiveCounts> {
-  const [pending, queued, running, canceling] = await Promise.all(
-    (['pending', 'queued', 'running', 'canceling'] as const).map(async (group) => await countGroup(table, group)),
-  )
-  return { pending: pending ?? 0, queued: queued ?? 0, running: (running ?? 0) + (canceling ?? 0) }
+  const [pending, prioritized, queued, running, canceling] = await Promise.all([
+    countIn(table, partitionsOf('pending')),
+    countPrioritized(table),
+    ...(['queued', 'running', 'canceling'] as const).map((group) => countIn(table, partitionsOf(group))),
+  ])
+  return { pending: pending + prioritized, queued: queued ?? 0, running: (running ?? 0) + (canceling ?? 0) }
 }
 
-async function countGroup(table: Table, group: LiveGroup): Promise<number> {
+async function countPrioritized(table: Table): Promise<number> {
+  const markers = await table.requests.query(liveQuery(table, { group: 'pending', shard: 0 }, onlyMarkers))
+  table.levels.saw(markers.items)
+  return await countIn(
+    table,
+    table.levels.known.flatMap((level) => partitionsOf('pending', level)),
+  )
+}
+
+async function countIn(table: Table, partitions: readonly LivePartition[]): Promise<number> {
   const counts = await Promise.all(
-    shardsOf(group).map(async (shard) => await table.requests.count(liveQuery(table, group, shard))),
+    partitions.map(async (partition) => {
+      const bounds = partition.group === 'pending' ? noMarkers : {}
+      return await table.requests.count(liveQuery(table, partition, bounds))
+    }),
   )
   return counts.reduce((sum, count) => sum + count, 0)
 }

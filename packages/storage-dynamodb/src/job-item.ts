@@ -23,7 +23,7 @@ import {
   textOf,
 } from './attributes.ts'
 import { jobOfKey, type Keys } from './keys.ts'
-import { parseLiveList, printLiveList } from './live-list.ts'
+import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriorities } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
 
 /**
@@ -52,7 +52,7 @@ export interface StoredHead {
    */
   readonly active: readonly OccurrenceAddress[]
   /** The queued ones, exactly, in the order of waking. */
-  readonly queued: readonly OccurrenceAddress[]
+  readonly queued: readonly Waiting[]
   /** With so many active ones it is worth looking which of them have ended. */
   readonly lookAt: number
   /** Number of items that hold what the last step has still to write; 0 as a rule. */
@@ -95,6 +95,8 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.deletedAt !== null) item.d = number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
+  const priorities = printPriorities(head.queued)
+  if (priorities !== null) item.o = { B: priorities }
   if (head.lookAt !== firstLookAt) item.k = number(head.lookAt)
   if (head.planParts > 0) item[headNames.planParts] = number(head.planParts)
   return item
@@ -129,7 +131,7 @@ export function readHead(item: Item): StoredHead {
     changedAt: numberOf(item, 'g'),
     deletedAt: optionalNumber(item, 'd'),
     active: parseLiveList(id, item.l?.B),
-    queued: parseLiveList(id, item.q?.B),
+    queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),
     lookAt: optionalNumber(item, 'k') ?? firstLookAt,
     planParts: optionalNumber(item, headNames.planParts) ?? 0,
   }

@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  compareOrder,
   isDelayed,
   isFinal,
   isSuperseded,
@@ -86,10 +87,12 @@ export class JobReading {
   }
 
   state(): StepState {
-    const inState = (state: OccurrenceState) =>
-      [...this.records.values()]
+    const inState = (state: OccurrenceState) => {
+      const compare = state === 'running' ? bySchedule : compareOrder
+      return [...this.records.values()]
         .filter(({ record }) => record.state === state)
-        .sort((left, right) => bySchedule(left.record, right.record))
+        .sort((left, right) => compare(left.record, right.record))
+    }
     const live = { pending: inState('pending'), queued: inState('queued'), running: inState('running') }
     return { ...this.heads(), live: new Map([[this.#id, live]]) }
   }

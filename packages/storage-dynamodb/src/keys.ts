@@ -97,9 +97,14 @@ export class Keys {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
-  /** The partition of the index that a live occurrence lies in. */
-  livePartition(group: LiveGroup, shard: number): string {
-    return `${this.#prefix}${group}/${shard}`
+  /** The partition of the index that a live occurrence lies in. Only pending ones have levels other than 0. */
+  livePartition(group: LiveGroup, shard: number, level = 0): string {
+    return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
+  }
+
+  /** What tells that there are pending occurrences with this priority, or have been. */
+  priorityLevel(level: number): Key {
+    return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }
 
   /** The partition of the index that failures lie in. */
@@ -140,6 +145,16 @@ export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
     jobId: `job_${pk.slice(pk.lastIndexOf('/') + 1)}`,
     scheduledAt: parseInstant(instant as string),
   }
+}
+
+/** The level of the marker with this key. */
+export function levelOfKey({ pk }: Key): number {
+  return Number(pk.slice(pk.lastIndexOf('/') + 1))
+}
+
+/** The level of a partition of the index. */
+export function levelOfPartition(partition: string): number {
+  return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }
 
 export function jobOfKey({ pk }: Key): JobId {

@@ -1,5 +1,5 @@
 import type { JobId } from '@jobistemer/core'
-import type { OccurrenceAddress } from '@jobistemer/core/storage'
+import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
 import { uuidOf } from './keys.ts'
 
 // The occurrences of a job that live, as its head keeps them: 22 bytes each, since every step pays for the head's size.
@@ -31,7 +31,36 @@ export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): read
   return entries
 }
 
-/** The order of waking: by time, then by id. */
+/** One that waits, as core's `compareOrder` takes it. */
+export interface Waiting extends OccurrenceAddress {
+  readonly details: Pick<OccurrenceRecord['details'], 'priority'>
+}
+
+/** Of one without a priority. */
+export const ordinary: Waiting['details'] = Object.freeze({})
+
+export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Waiting): Waiting {
+  return { id, jobId, scheduledAt, details: priority === undefined ? ordinary : { priority } }
+}
+
+/** The priorities of a list beside it, a byte each; `null` where no entry has one. */
+export function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
+  if (entries.every(({ details }) => details.priority === undefined)) return null
+  return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)
+}
+
+export function withPriorities(
+  entries: readonly OccurrenceAddress[],
+  priorities: Uint8Array | undefined,
+): readonly Waiting[] {
+  const bytes = Int8Array.from(priorities ?? [])
+  return entries.map((entry, index) => {
+    const priority = bytes[index] ?? 0
+    return { ...entry, details: priority === 0 ? ordinary : { priority } }
+  })
+}
+
+/** The order of history: by time, then by id. */
 export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }

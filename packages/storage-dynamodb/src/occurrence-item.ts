@@ -6,6 +6,7 @@ import {
   type OccurrenceKind,
   type OccurrenceRecord,
   type OccurrenceState,
+  orderAt,
   type TaskRunRecord,
 } from '@jobistemer/core/storage'
 import { type Item, json, number, numberOf, optionalJson, optionalNumber, text, textOf } from './attributes.ts'
@@ -45,6 +46,8 @@ export const names = {
   runs: 'rn',
   revision: 'v',
   marked: 'm',
+  /** As in the details; absent where it is 0: for conditions. */
+  priority: 'p',
   /** Partition and sort key of the index of live occurrences; absent once it is final. */
   livePartition: 'lp',
   liveOrder: 'lo',
@@ -78,13 +81,20 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredO
   if (!isEmpty(record.details)) item[names.details] = json(record.details)
   if (record.runs.length > 0) item[names.runs] = json(record.runs)
   if (marked) item[names.marked] = { BOOL: true }
+  if (levelOf(record) !== 0) item[names.priority] = number(levelOf(record))
   if (isFailure(record.state)) Object.assign(item, failedPlace(keys, record, record.finishedAt as number))
   const place = livePlace(record)
   if (place !== null) {
-    item[names.livePartition] = text(keys.livePartition(place.group, shardOf(record.id, place.group)))
+    const level = place.group === 'pending' ? levelOf(record) : 0
+    item[names.livePartition] = text(keys.livePartition(place.group, shardOf(record.id, place.group), level))
     item[names.liveOrder] = number(place.order)
   }
   return item
+}
+
+/** The priority of a record: 0 for most. */
+export function levelOf({ details }: Pick<OccurrenceRecord, 'details'>): number {
+  return details.priority ?? 0
 }
 
 /** The attributes that put an occurrence into the index of failures. */
@@ -95,13 +105,13 @@ export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finish
   }
 }
 
-/** Where in the index of live occurrences a record lies: pending by `dueAt`, running by their deadline. */
+/** Where in the index of live occurrences a record lies: pending by `dueAt`, queued in their order, running by their deadline. */
 function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
   switch (record.state) {
     case 'pending':
       return { group: 'pending', order: record.dueAt }
     case 'queued':
-      return { group: 'queued', order: record.scheduledAt }
+      return { group: 'queued', order: orderAt(record) }
     case 'running': {
       const group = record.cancelRequest === null ? 'running' : 'canceling'
       return { group, order: record.deadlineAt ?? record.dueAt }

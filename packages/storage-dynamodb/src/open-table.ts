@@ -28,7 +28,7 @@ export async function openTable(table: Table, form: Form): Promise<void> {
   const [first] = await Promise.all([
     requests.get(keys.form),
     requests.query({ ...failedQuery(table, 0), Limit: 1 }),
-    requests.query({ ...liveQuery(table, 'running', 0, { from: 0 }), Limit: 1 }),
+    requests.query({ ...liveQuery(table, { group: 'running', shard: 0 }, { from: 0 }), Limit: 1 }),
   ])
   let mark = first === null ? null : readMark(first)
   while (mark === null || mark.version !== form.version || mark.reached !== form.version) {

@@ -5,10 +5,11 @@ import { hasBulk } from './bulk.ts'
 import { readHead } from './job-item.ts'
 import { boundsOf } from './key-bounds.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
-import { hintOf, liveQuery, shardsOf } from './live-index.ts'
+import { hintOf, type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
 import { readOccurrence } from './occurrence-item.ts'
 import { listFailed } from './query-failures.ts'
+import { isMarker, levelsAmong } from './priority-levels.ts'
 import { cursorError } from './query-jobs.ts'
 import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
@@ -99,37 +100,46 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
 interface LivePlace {
   readonly partition: number
   readonly start: Item | null
+  /** The priorities whose partitions follow; left out without any. */
+  readonly levels?: readonly number[]
 }
 
 async function listLive(table: Table, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
-  const partitions = partitionsOf(query.state)
-  let { partition, start } = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
+  let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
+  let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
   // Nothing found so far is no reason for another call, but what is found goes out as soon as a query is answered.
-  while (partition < partitions.length && items.length === 0) {
-    const { group, shard } = partitions[partition] as (typeof partitions)[number]
+  while (place.partition < partitions.length && items.length === 0) {
+    const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
     const page = await table.requests.query({
-      ...liveQuery(table, group, shard, deadlineBefore === undefined ? {} : { to: deadlineBefore }),
+      ...liveQuery(table, partition, deadlineBefore === undefined ? {} : { to: deadlineBefore }),
       Limit: query.limit,
-      ...(start !== null && { ExclusiveStartKey: start }),
+      ...(place.start !== null && { ExclusiveStartKey: place.start }),
     })
-    for (const stored of await loadOccurrences(table, page.items.map(hintOf))) {
+    const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
+    for (const stored of await loadOccurrences(table, hints)) {
       // What the index says is a hint: it may be somewhere else by now.
-      if (stored !== null && matches(stored.record, query, group)) items.push(stored.record)
+      if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
-    start = page.last
-    if (start === null) partition++
+    const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]
+    const next = page.last === null ? place.partition + 1 : place.partition
+    place = { partition: next, start: page.last, ...(levels.length > 0 && { levels }) }
+    partitions = partitionsIn(query.state, place)
   }
   return {
     items: query.runs ? items : items.map(withoutRuns),
-    cursor: partition < partitions.length ? printLivePlace({ partition, start }) : null,
+    cursor: place.partition < partitions.length ? printLivePlace(place) : null,
   }
 }
 
-function partitionsOf(state: Query<'live'>['state']): readonly { readonly group: LiveGroup; readonly shard: number }[] {
+/** Markers of priorities lie in front of the first partition of pending ones, so that they are known when it is their turn. */
+function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
-  return groups.flatMap((group) => shardsOf(group).map((shard) => ({ group, shard })))
+  return [
+    ...groups.flatMap((group) => partitionsOf(group)),
+    ...levels.flatMap((level) => partitionsOf('pending', level)),
+  ]
 }
 
 function matches(record: OccurrenceRecord, { state, node, deadlineBefore }: Query<'live'>, group: LiveGroup): boolean {

@@ -82,10 +82,12 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
     values[':place'] = text(keys.livePartition('pending', shardOf(item.id, 'pending')))
   }
   const unmarked = change.kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
+  // Where one with a priority belongs in the index is not known without reading it.
+  const ordinary = change.kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   return {
     Key: keyItem(keys.occurrence(item)),
     UpdateExpression: `SET ${sets.join(', ')}${removes.length === 0 ? '' : ` REMOVE ${removes.join(', ')}`}`,
-    ConditionExpression: `#s = :running AND ${names.token} = :token AND ${names.sequence} < :sequence${unmarked}`,
+    ConditionExpression: `#s = :running AND ${names.token} = :token AND ${names.sequence} < :sequence${unmarked}${ordinary}`,
     ExpressionAttributeNames: { '#s': names.state },
     ExpressionAttributeValues: values,
   }

@@ -4,7 +4,7 @@ import { type Item, json, number, sizeOf, text } from './attributes.ts'
 import { storeBulk } from './bulk.ts'
 import { headItem, headNames, type StoredHead } from './job-item.ts'
 import type { Key } from './keys.ts'
-import { occurrenceItem } from './occurrence-item.ts'
+import { levelOf, occurrenceItem } from './occurrence-item.ts'
 import { keyItem, transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
@@ -64,6 +64,7 @@ async function writesOfOne(table: Table, write: RecordWrite): Promise<readonly T
   const { keys } = table
   const TableName = table.requests.tableName
   const { record, marked, revision, staleAddress } = write
+  if (record.state === 'pending' && levelOf(record) !== 0) await table.levels.mark(table, levelOf(record))
   const item = await storeBulk(table, occurrenceItem(keys, { record, marked, revision: revision + 1 }))
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   if (revision > 0) return [put]

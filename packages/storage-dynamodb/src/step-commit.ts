@@ -1,6 +1,7 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import {
+  compareOrder,
   isFinal,
   type JobRecord,
   type JobWrite,
@@ -14,7 +15,7 @@ import { carryOut } from './carry-out.ts'
 import { firstLookAt, headOf, type StoredHead, versionItem } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import type { Keys } from './keys.ts'
-import { bySchedule } from './live-list.ts'
+import { waitingOf } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
 import { checkStartable, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
@@ -92,12 +93,12 @@ async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Pro
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive()
   const changed = new Map(occurrences.map(({ after: record }) => [record.id, record]))
-  const stay = (list: readonly OccurrenceAddress[]) => list.filter(({ id }) => !changed.has(id))
+  const stay = <Entry extends OccurrenceAddress>(list: readonly Entry[]) => list.filter(({ id }) => !changed.has(id))
   const live = [...changed.values()].filter(({ state }) => !isFinal(state))
   const active = [...stay(job.active), ...live.filter(({ state }) => state !== 'queued').map(addressOf)]
-  const queued = [...stay(head.queued), ...live.filter(({ state }) => state === 'queued').map(addressOf)]
+  const queued = [...stay(head.queued), ...live.filter(({ state }) => state === 'queued').map(waitingOf)]
   const lookAt = tidies ? Math.max(firstLookAt, 2 * job.active.length) : head.lookAt
-  return { ...head, active, queued: queued.sort(bySchedule), lookAt }
+  return { ...head, active, queued: queued.sort(compareOrder), lookAt }
 }
 
 /** What the step changes; and whoever runs has to know that its end concerns others. */

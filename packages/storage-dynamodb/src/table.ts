@@ -7,12 +7,15 @@ import { readHead, type StoredHead } from './job-item.ts'
 import type { Key, Keys } from './keys.ts'
 import { keyOf, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
 import { jitter, pause } from './pauses.ts'
+import type { PriorityLevels } from './priority-levels.ts'
 import type { FoundItems, Requests } from './requests.ts'
 
 /** What the steps work on. */
 export interface Table {
   readonly requests: Requests
   readonly keys: Keys
+  /** Of pending occurrences. */
+  readonly levels: PriorityLevels
 }
 
 /** How many requests of one call are under way at once. A client's HTTP agent has 50 sockets by default. */
@@ -44,12 +47,13 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
 }
 
 export async function loadOccurrences(
-  { requests, keys }: Table,
+  table: Table,
   addresses: readonly OccurrenceAddress[],
 ): Promise<readonly (StoredOccurrence | null)[]> {
   if (addresses.length === 0) return []
+  const { keys } = table
   const found = await readItems(
-    { requests, keys },
+    table,
     addresses.map((address) => keys.occurrence(address)),
   )
   return addresses.map((address) => occurrenceIn(found, keys, address))

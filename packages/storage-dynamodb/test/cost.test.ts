@@ -134,6 +134,18 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
     await usedJob('nightly-report')
     return await meter.measure(() => claim(true))
   },
+  'a poll where two priorities have been used': async () => {
+    const { id } = await addJob(storage, 'nightly-report', 'allow')
+    for (const [key, priority] of [5, -5].entries()) {
+      await create({ ...triggerItem(id, key, slotAt(1) + 1), details: { priority } })
+    }
+    const { claimed } = await storage.claim({ now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep: false })
+    expect(claimed).toHaveLength(2)
+    for (const { scheduledAt, id: itsId, token } of claimed) {
+      await settle({ ...finishItem(id, 1), id: itsId, scheduledAt, token })
+    }
+    return await meter.measure(() => claim())
+  },
   'look for what is overdue': async () => {
     await usedJob('nightly-report')
     const query = { kind: 'live', state: 'running', deadlineBefore: slotAt(1), runs: true, limit: 100 } as const

@@ -1,4 +1,10 @@
-import type { CancelNotice, ClaimAnswer, ClaimRequest, OccurrenceRecord } from '@jobistemer/core/storage'
+import {
+  type CancelNotice,
+  type ClaimAnswer,
+  type ClaimRequest,
+  compareOrder,
+  type OccurrenceRecord,
+} from '@jobistemer/core/storage'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
@@ -11,7 +17,7 @@ import { scripts } from './script.ts'
 
 /** A place in the order in which due occurrences are taken. */
 interface Place {
-  readonly scheduledAt: number
+  readonly order: number
   readonly key: string
 }
 
@@ -30,9 +36,9 @@ interface ShardAnswer {
   readonly nextDueAt: number | null
 }
 
-const lastPlace: Place = { scheduledAt: never, key: 'f'.repeat(32) }
+const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
-/** Takes due occurrences, oldest first over all shards. */
+/** Takes due occurrences, the first in their order over all shards. */
 export class Claimer {
   readonly #ledger: Ledger
   #claims = 0
@@ -51,19 +57,19 @@ export class Claimer {
         lastPlace,
       )
       // What was woken in between may come before what was taken.
-      return { claimed: claimed.toSorted(bySchedule), cancelRequested, more, nextDueAt }
+      return { claimed: claimed.toSorted(compareOrder), cancelRequested, more, nextDueAt }
     }
     return await this.#claimOverShards(request, shards)
   }
 
-  /** Looks at all shards first, so that the limit goes to the oldest of all of them. */
+  /** Looks at all shards first, so that the limit goes to the first of all of them. */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<ClaimAnswer> {
     const views = await Promise.all(
       Array.from({ length: shards }, (_, shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace)),
     )
     const places = views
       .flatMap(({ seen }, shard) => seen.map((place): SeenPlace => ({ ...place, shard })))
-      .sort((left, right) => left.scheduledAt - right.scheduledAt || (left.key < right.key ? -1 : 1))
+      .sort((left, right) => left.order - right.order || (left.key < right.key ? -1 : 1))
     const wanted = new Map<number, { limit: number; last: Place }>()
     let open = request.limit
     let more = false
@@ -89,7 +95,7 @@ export class Claimer {
     for (const [index, [shard]] of shardsAsked.entries()) latest[shard] = answers[index] as ShardAnswer
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     return {
-      claimed: answers.flatMap(({ claimed }) => claimed).sort(bySchedule),
+      claimed: answers.flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
       // What came in after the look may have taken the place of what was seen.
       more: more || answers.some((answer) => answer.more),
@@ -111,7 +117,7 @@ export class Claimer {
     values.writeUInt32LE(limit, at.limit)
     values[at.sweep] = sweep ? 1 : 0
     values[at.isPeek] = mode === 'peek' ? 1 : 0
-    values.writeDoubleLE(last.scheduledAt, at.lastAt)
+    values.writeDoubleLE(last.order, at.lastAt)
     values.write(last.key, at.lastId, 'hex')
     const printedOwner = printOwner(owner)
     // Those that are ids of jobs are not stored: the script goes by the job there.
@@ -148,7 +154,7 @@ function readAnswer([numbers, notices, seen, taken]: readonly [
   const places: Omit<SeenPlace, 'shard'>[] = []
   for (let offset = 0; offset < seen.length; offset += seenLayout.size) {
     places.push({
-      scheduledAt: seen.readDoubleLE(offset + seenLayout.at.scheduledAt),
+      order: seen.readDoubleLE(offset + seenLayout.at.order),
       key: seen.toString('hex', offset + seenLayout.at.id, offset + seenLayout.end.id),
       isBlocked: seen[offset + seenLayout.at.isBlocked] === 1,
     })

@@ -162,8 +162,8 @@ export const claimedLayout: Layout<'more' | 'wakes' | 'nextDueAt'> = defineLayou
 })
 
 /** What a claim has looked at. */
-export const seenLayout: Layout<'scheduledAt' | 'id' | 'isBlocked'> = defineLayout({
-  scheduledAt: 'number',
+export const seenLayout: Layout<'order' | 'id' | 'isBlocked'> = defineLayout({
+  order: 'number',
   id: 'id',
   isBlocked: 'byte',
 })

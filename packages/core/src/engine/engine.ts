@@ -195,6 +195,7 @@ export class Engine implements EngineContext {
     const { heartbeatMs, deadAfterMs } = options
     this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
+    precedence.changed.listen(() => registry.takeUp((job) => precedence.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
       this.#horizon.lookForAll()
@@ -216,6 +217,7 @@ export class Engine implements EngineContext {
       recovery: new Recovery(this, { registry, capacity, standby }),
       precedence,
       standby,
+      findsDueJobs,
     })
     const { reapIntervalMs: intervalMs } = options
     this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
@@ -332,7 +334,8 @@ export class Engine implements EngineContext {
       }
     })
     if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
-      this.#removeSignalHandlers = onShutdownSignals(this.#options.handleSignals, () => this.shutdown())
+      const { handleSignals } = this.#options
+      this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
     }
     this.#reaper.start()
     this.#standby.start()
@@ -394,7 +397,9 @@ export class Engine implements EngineContext {
     this.#calls.add(call)
     const { handleSignals } = this.#options
     const removeSignalHandlers =
-      handleSignals.length > 0 ? onShutdownSignals(handleSignals, () => call.abort()) : undefined
+      handleSignals.length > 0
+        ? onShutdownSignals(handleSignals, () => call.abort(), { endsProcess: false })
+        : undefined
     try {
       return await call.run(signal)
     } finally {

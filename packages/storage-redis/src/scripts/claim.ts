@@ -50,8 +50,10 @@ if sweep == 1 then
       cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
+      -- One that is active wakes the next by itself, at its time.
+      local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       local gone = cancelSuperseded(now, h, job, ${canceledAtOnce})
-      wakeFirst(now, h, job)
+      if mayWake then wakeFirst(now, h, job) end
       isLeftover = isLeftover or (h.cancelsBelow > 0 and gone ~= '')
     end
   end
@@ -181,7 +183,7 @@ while not isDone do
   if #page == 0 then break end
   local texts = readPage(page)
   for index = 1, #page, 2 do
-    local member, scheduledAt = page[index], tonumber(page[index + 1])
+    local member, order = page[index], tonumber(page[index + 1])
     local id, job = sub(member, 1, 16), sub(member, 17)
     if isExcepted(job) then
       offset = offset + 1
@@ -215,10 +217,10 @@ while not isDone do
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
         -- Up to a given place, blocked ones are passed over whatever the limit.
-        local isLast = scheduledAt > lastAt or (scheduledAt == lastAt and isBefore(lastId, id))
+        local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
-          seen[#seen + 1] = ${writeFields(seenLayout, { scheduledAt: 'scheduledAt', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
+          seen[#seen + 1] = ${writeFields(seenLayout, { order: 'order', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
           offset = offset + 1
         end
         if isLast then

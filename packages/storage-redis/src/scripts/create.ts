@@ -94,7 +94,7 @@ local function add(h, id, r, text)
   put(id, text)
   call('ZADD', history .. r.job, r.scheduledAt, id)
   if r.state <= running then
-    if r.state ~= queued then enterActive(h, r.job, id, r.scheduledAt) end
+    if r.state ~= queued then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.standing)) end
     enter(now, h, id, r)
   end
 end
@@ -309,14 +309,15 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
     or (isStartable and now < h.pausedUntil) then
     return false
   end
-  ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
+  ${readFields(recordLayout, 'text', { dueAt: 'dueAt', standing: 'standing' })}
   if dueAt > now then return false end
+  local order = orderAt(scheduledAt, standing)
   taken[id], hasRequested = true, true
   h.uses = h.uses + 1
   touch(job, h)
   append(listOf(requested.records, bucketOf(id)), id, text)
   append(listOf(requested.history, history .. job), scheduledAt, id)
-  if h.active == none then h.active = id else append(listOf(requested.live, liveOf .. job), scheduledAt, id) end
+  if h.active == none then h.active = id else append(listOf(requested.live, liveOf .. job), order, id) end
   local member = sub(addresses, index * 32 - 31, index * 32)
   if isStartable then
     h.running = h.running + 1
@@ -324,9 +325,9 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
     return 'r'
   end
   h.pending = h.pending + 1
-  append(requested.pending, scheduledAt, member)
+  append(requested.pending, order, member)
   if now >= h.pausedUntil then
-    append(requested.ready, scheduledAt, member)
+    append(requested.ready, order, member)
   elseif h.pausedUntil < never then
     append(requested.future, h.pausedUntil, member)
   end

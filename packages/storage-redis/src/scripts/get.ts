@@ -46,15 +46,9 @@ for at = 1, #ARGV[4], 16 do
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
 
--- The latest that was run and has ended, from the end of the history on. What waits lies there, too: of many that wait the
--- queue tells where they begin, and what ran ends before.
-local function latestOf(job, h)
-  local rank = 0
-  if h.queued > ${manyQueued} then
-    local first = call('ZRANGE', queueOf .. job, 0, 0, 'WITHSCORES')
-    rank = call('ZCOUNT', history .. job, '(' .. first[2], '+inf')
-  end
-  local last = rank + ${mostLooked}
+-- The latest of so many that was run and has ended, from a rank of the history on; the last is rank 0.
+local function latestFrom(job, rank, most)
+  local last = rank + most
   while rank < last do
     local ids = call('ZREVRANGE', history .. job, rank, rank + ${atOnce} - 1)
     for _, id in ipairs(ids) do
@@ -65,7 +59,21 @@ local function latestOf(job, h)
     if #ids < ${atOnce} then break end
     rank = rank + ${atOnce}
   end
-  return ''
+  return nil
+end
+
+-- The latest that was run and has ended. What waits lies at the end of the history, too: where many wait, the first of them
+-- and their number tell where they begin. What ran lies before, but for what went first by its priority.
+local function latestOf(job, h)
+  local rank = 0
+  if h.queued > ${manyQueued} then
+    local found = latestFrom(job, 0, ${manyQueued})
+    if found then return found end
+    local first = recordOf(call('ZRANGE', queueOf .. job, 0, 0)[1])
+    local behind = call('ZCOUNT', history .. job, '(' .. string.format('%.0f', first.scheduledAt), '+inf')
+    rank = math.max(behind, h.queued)
+  end
+  return latestFrom(job, rank, ${mostLooked}) or ''
 end
 
 for at = 1, #ARGV[6], 16 do

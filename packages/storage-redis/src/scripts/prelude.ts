@@ -1,10 +1,10 @@
-import { failedStates, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
+import { failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import { addressLayout } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
-import { headLayout, recordLayout } from '../stored-layouts.ts'
+import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 /** How many slots that a replace has left a step on one occurrence cancels at most. */
 export const canceledInPassing = 50
@@ -297,13 +297,21 @@ local function noteStop(member)
   stopped[stoppedCount] = member
 end
 
--- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own.
-local function enterActive(h, job, id, scheduledAt)
-  if h.active == none then h.active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
+-- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own. Of those that run
+-- nobody asks for the order.
+local function enterActive(h, job, id, order)
+  if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
 
 local function leaveActive(h, job, id)
   if h.active == id then h.active = none else call('ZREM', liveOf .. job, id) end
+end
+
+-- Where one that waits stands among others, as core's orderAt.
+local function orderAt(scheduledAt, standing)
+  local priority = standing % ${rescueStep}
+  if priority >= ${rescueStep / 2} then priority = priority - ${rescueStep} end
+  return scheduledAt - priority * ${priorityStepMs}
 end
 
 -- Lets claims see a pending occurrence once it is due and its job is not paused. While that has no end, it is in no
@@ -312,7 +320,7 @@ local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
   if from <= now then
-    call('ZADD', ready, r.scheduledAt, id .. r.job)
+    call('ZADD', ready, orderAt(r.scheduledAt, r.standing), id .. r.job)
   else
     call('ZADD', future, from, id .. r.job)
   end
@@ -329,12 +337,13 @@ local function enter(now, h, id, r)
   if r.state == pending then
     h.pending = h.pending + 1
     if r.reason == delayed then h.delayed = h.delayed + 1 end
-    call('ZADD', pendingKey, r.scheduledAt, id .. r.job)
+    call('ZADD', pendingKey, orderAt(r.scheduledAt, r.standing), id .. r.job)
     offer(now, h, id, r)
   elseif r.state == queued then
     h.queued = h.queued + 1
-    call('ZADD', queueOf .. r.job, r.scheduledAt, id)
-    call('ZADD', queuedKey, r.scheduledAt, id .. r.job)
+    local order = orderAt(r.scheduledAt, r.standing)
+    call('ZADD', queueOf .. r.job, order, id)
+    call('ZADD', queuedKey, order, id .. r.job)
     if h.queued == 1 then call('SADD', waitingKey, r.job) end
   elseif r.state == running then
     h.running = h.running + 1
@@ -367,7 +376,7 @@ local function move(now, h, id, r, state, reason)
   local wasActive, isActive = r.state ~= queued, state ~= queued
   leave(h, id, r)
   if wasActive and not isActive then leaveActive(h, r.job, id) end
-  if isActive and not wasActive then enterActive(h, r.job, id, r.scheduledAt) end
+  if isActive and not wasActive then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.standing)) end
   r.state, r.reason = state, reason
   enter(now, h, id, r)
   replace(id, r)
@@ -471,7 +480,7 @@ end
 local function forEachLive(h, job, most, step)
   local looked = 0
   local first = h.active ~= none and recordOf(h.active)
-  local firstId = h.active
+  local firstId, firstOrder = h.active, first and orderAt(first.scheduledAt, first.standing)
   for _, key in ipairs({ liveOf .. job, queueOf .. job }) do
     local from = 0
     local ids
@@ -479,8 +488,8 @@ local function forEachLive(h, job, most, step)
       ids = call('ZRANGE', key, from, from + ${idsAtOnce - 1})
       for _, id in ipairs(ids) do
         local r = recordOf(id)
-        if first and (r.state == queued or first.scheduledAt < r.scheduledAt
-          or (first.scheduledAt == r.scheduledAt and isBefore(firstId, id))) then
+        local order = orderAt(r.scheduledAt, r.standing)
+        if first and (r.state == queued or firstOrder < order or (firstOrder == order and isBefore(firstId, id))) then
           local it = first
           first = false
           if step(firstId, it) then return false end

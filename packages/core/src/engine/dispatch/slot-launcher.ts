@@ -27,6 +27,7 @@ export class SlotLauncher {
   readonly #recovery: Recovery
   readonly #precedence: Pick<Precedence, 'rankOf'>
   readonly #standby: Pick<Standby, 'passed'>
+  readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
@@ -44,6 +45,8 @@ export class SlotLauncher {
       recovery: Recovery
       precedence: Pick<Precedence, 'rankOf'>
       standby: Pick<Standby, 'passed'>
+      /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
+      findsDueJobs: boolean
     },
   ) {
     this.#engine = engine
@@ -54,6 +57,7 @@ export class SlotLauncher {
     this.#recovery = options.recovery
     this.#precedence = options.precedence
     this.#standby = options.standby
+    this.#findsDueJobs = options.findsDueJobs
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#capacity.room.listen(() => this.#kick.ask())
   }
@@ -159,11 +163,14 @@ export class SlotLauncher {
 
   /** Whether the slot is left to a node that goes before this one. */
   #passes(job: RegisteredJob): boolean {
-    const isOwn = job.isOverdue || this.#registry.plans.planOf(job) === null
-    const rank = isOwn ? 0 : this.#precedence.rankOf(job)
-    if (rank === 0) return false
-    this.#standby.passed(job, job.at, rank)
-    this.#registry.pass(job)
+    const rank = job.isOverdue ? 0 : this.#precedence.rankOf(job)
+    // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
+    if (rank === 0 || job.plan === null) return false
+    if (this.#findsDueJobs) this.#registry.leave(job)
+    else {
+      this.#standby.passed(job, job.at, rank)
+      this.#registry.pass(job)
+    }
     return true
   }
 

@@ -282,6 +282,7 @@ export class JobRegistry {
     this.#engine.agenda.setPriority(registered, priorityOf(record))
     // A new version may have set it back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
+    registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
     if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
@@ -425,14 +426,21 @@ export class JobRegistry {
   /** The head's course as the storage has it. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
+    job.isLeft = false
     if (job.isDropped || this.#isClient) return
     const now = this.#engine.now()
-    job.isOverdue = nextAt !== null && nextAt <= now - this.#standbyMs
+    if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
     // Otherwise it is looked at once the time is confirmed.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
+  }
+
+  /** As {@link moveOn}, where the next slot was found overdue: this node launches it, whoever goes first for the job. */
+  takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
+    job.isOverdue = true
+    this.moveOn(job, watermark, nextAt)
   }
 
   /** Lets go of what a client has looked up; what is under way keeps what it has. */
@@ -480,6 +488,31 @@ export class JobRegistry {
       const nextAt = job.series.nextMs(slot)
       job.watermark = slot
       this.#engine.agenda.setSlot(job, nextAt)
+    } catch (error) {
+      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+    }
+  }
+
+  /**
+   * The job's slots are left to a node that goes before this one, until {@link takeUp}. Where nodes leave each other nearly
+   * all jobs, as in a large fleet, each slot of them would cost each node something otherwise.
+   */
+  leave(job: RegisteredJob): void {
+    this.#engine.agenda.setSlot(job, null)
+    job.watermark = job.at
+    job.isLeft = true
+  }
+
+  /** Others have come or gone: this node is ready for the slots to come of what it goes first for now. */
+  takeUp(isOwn: (job: RegisteredJob) => boolean): void {
+    const now = this.#engine.now()
+    for (const job of this.#jobs.values()) if (job.isLeft && isOwn(job)) this.#takeUp(job, now)
+  }
+
+  #takeUp(job: RegisteredJob, now: number): void {
+    job.isLeft = false
+    try {
+      this.#engine.agenda.setSlot(job, job.series.nextMs(now))
     } catch (error) {
       this.#engine.fail(`schedule of job ${job.job.name}`, error)
     }

@@ -61,7 +61,10 @@ export class LooseJobs {
   }
 }
 
-/** Neither on the agenda nor over: its slot is in somebody's hand, unless this node lacks the handlers for it. */
-function isIdle({ heapIndex, at, plan }: RegisteredJob, upTo: number): boolean {
-  return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || plan === null : at > upTo
+/**
+ * Neither on the agenda nor over: its slot is in somebody's hand, unless this node leaves it to others or lacks the handlers
+ * for it.
+ */
+function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
+  return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
 }

@@ -55,6 +55,8 @@ export class RegisteredJob implements SlotEntry {
   decidedUpTo: number = Number.NEGATIVE_INFINITY
   /** A slot of it is being created. */
   isInHand = false
+  /** Its slots are left to a node that goes before this one: it is on no agenda until others come or go. */
+  isLeft = false
   /** The node does not hold it any more: whoever still has it in hand moves nothing. */
   isDropped = false
 
@@ -68,10 +70,11 @@ export class RegisteredJob implements SlotEntry {
   }
 
   /** The next slots, at most so many. */
-  nextSlots(count: number): readonly number[] {
+  nextSlots(count: number, now: number): readonly number[] {
     const slots: number[] = []
-    // A job whose next slot is not in the heap has no further one.
-    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(this.watermark) : this.at
+    const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
+    // A job whose next slot is not in the heap has no further one, unless it is left to others.
+    let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null && slots.length < count) {
       slots.push(slot)
       slot = this.series.nextMs(slot)

@@ -1,5 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
+import { Signal } from '../loop/signal.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './node-info.ts'
@@ -23,6 +24,8 @@ interface Peer {
  * but what it costs: nodes that disagree meet at the storage.
  */
 export class Precedence {
+  /** Sent when others have come or gone, or more is known of what they can do. */
+  readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #profiles: PeerProfiles
   readonly #own: Uint32Array
@@ -60,11 +63,12 @@ export class Precedence {
 
   /** How many living nodes that can run the job go before this one. */
   rankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
-    // Of code that it has got since, the others do not know.
-    if (this.#peers.length === 0 || !this.#heartbeats.hasToldOf(job)) return 0
+    if (this.#peers.length === 0) return 0
     const shard = shardOf(job.id)
-    if (this.#ranks !== null) return this.#ranks[shard] as number
-    return this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
+    const rank = this.#ranks === null ? null : (this.#ranks[shard] as number)
+    // Of code that it has got since, the others do not know. It takes longest to see, and most who ask go first anyway.
+    if (rank === 0 || !this.#heartbeats.hasToldOf(job)) return 0
+    return rank ?? this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
   }
 
   /** How many living nodes go before this one in what is done for all jobs together. */
@@ -113,6 +117,7 @@ export class Precedence {
     this.#ranks = isUniform
       ? Uint16Array.from({ length: shardCount }, (_, shard) => this.#rankIn(shard, () => true))
       : null
+    this.changed.send()
   }
 }
 

@@ -80,6 +80,8 @@ export class Standby {
   #lateAt = Number.NEGATIVE_INFINITY
   /** So many times as long it is waited until the next look. */
   #slowness = 1
+  /** Nothing has told yet, since this node started or others have come or gone, whether others are dead or slow. */
+  #isTrying = true
 
   constructor(
     engine: EngineContext,
@@ -106,12 +108,12 @@ export class Standby {
   /** Others have come or gone. */
   membersChanged(): void {
     this.#slowness = 1
+    this.#isTrying = true
     if (this.#loop.underWay === null) this.#goOn()
   }
 
-  /** A slot is left to nodes that go before this one, of which there are `rank`. */
+  /** A slot is left to nodes that go before this one, of which there are `rank`. Not where overdue slots are found. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
-    if (this.#findsDueJobs) return
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
     else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
@@ -170,6 +172,7 @@ export class Standby {
       this.#slowness = Math.min(2 * this.#slowness, most)
       this.#rest = null
     } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
+    if (this.#launched + this.#wereLaunched > 0 || this.#hasFoundNothing) this.#isTrying = false
     this.#hasFoundNothing = false
     this.#goesOn = false
     this.#taken.clear()
@@ -181,7 +184,7 @@ export class Standby {
 
   /** Whether it is only seen if somebody has died: otherwise all that is overdue is taken on. */
   get #isSampling(): boolean {
-    return this.#slowness > 1 || this.isBehind
+    return this.#isTrying || this.#slowness > 1 || this.isBehind
   }
 
   get #mostAtOnce(): number {
@@ -271,7 +274,8 @@ export class Standby {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
       const { loose } = this.#registry
-      if (loose.isPartial && loose.hasRoom) this.#registry.adoptStored(record)
+      const adopted = loose.isPartial && loose.hasRoom ? this.#registry.adoptStored(record) : null
+      if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
     // Its slot is on its way: the answer says what there is to say, and to ask for it again would only cost.
@@ -279,7 +283,7 @@ export class Standby {
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // It was on its way for so long that an answer has come since.
       if (this.#registry.isOldLook(job, record)) return
-      this.#registry.moveOn(job, record.watermark, record.nextAt)
+      this.#registry.takeOn(job, record.watermark, record.nextAt)
     } else this.#registry.reload(job)
   }
 }

@@ -343,14 +343,14 @@ export class Operations implements JobOperations {
     readObject(options, 'options', callOptionNames)
     const asked = this.#asked(options)
     const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return job.nextSlots(count).map((slot) => new Date(slot))
+    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
   }
 
   nextRuns(name: string, count = 5): readonly Date[] {
     const job = this.#held(name)
     if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
     readInteger(count, 'count', 1, 100_000)
-    return job.nextSlots(count).map((slot) => new Date(slot))
+    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
   }
 
   #asked(options: CallOptions): AskedCalls {

@@ -1,0 +1,69 @@
+import { type Item, number, numberOf, text } from './attributes.ts'
+import { type Keys, levelOfKey } from './keys.ts'
+import { keyOf, names } from './occurrence-item.ts'
+import type { Requests } from './requests.ts'
+
+// Pending occurrences with a priority lie in partitions of the index of their own, two for each level: within a
+// partition the order of what is due is the order in which it goes, whatever waits in others. Which levels a namespace
+// has used is said by markers, which lie in front of all that is in the first partition of those without one. So a claim
+// reads them in passing, and where nobody uses priorities it reads and writes what it would without them.
+
+/** Where markers lie: before the first instant that a `Date` has. */
+const markerOrder = -9e15
+
+/** Bounds for queries of the partitions of what is pending: those with the markers alone, and all behind them. */
+export const onlyMarkers: { readonly to: number } = { to: markerOrder }
+export const noMarkers: { readonly from: number } = { from: markerOrder + 1 }
+
+export function isMarker(item: Item): boolean {
+  return numberOf(item, names.liveOrder) === markerOrder
+}
+
+/** The levels that the markers among these items stand for. */
+export function levelsAmong(items: readonly Item[]): readonly number[] {
+  return items.filter(isMarker).map((item) => levelOfKey(keyOf(item)))
+}
+
+interface Place {
+  readonly requests: Requests
+  readonly keys: Keys
+}
+
+/** Which levels there are, as far as this process knows. */
+export class PriorityLevels {
+  readonly #known: Set<number> = new Set()
+  /** Those that have a marker for sure. */
+  readonly #marked: Set<number> = new Set()
+
+  /** Without 0, highest first. */
+  get known(): readonly number[] {
+    return [...this.#known].sort((left, right) => right - left)
+  }
+
+  /**
+   * Notes the markers among the items of a page that begins with all of them. One that is not there, as somebody has
+   * emptied the table, is written again with the next occurrence of its level.
+   */
+  saw(page: readonly Item[]): void {
+    this.#marked.clear()
+    for (const level of levelsAmong(page)) {
+      this.#known.add(level)
+      this.#marked.add(level)
+    }
+  }
+
+  /** To be called before an occurrence of the level is stored as pending. */
+  async mark({ requests, keys }: Place, level: number): Promise<void> {
+    this.#known.add(level)
+    if (this.#marked.has(level)) return
+    const { pk, sk } = keys.priorityLevel(level)
+    const item: Item = {
+      pk: text(pk),
+      sk: text(sk),
+      [names.livePartition]: text(keys.livePartition('pending', 0)),
+      [names.liveOrder]: number(markerOrder),
+    }
+    await requests.put({ Item: item })
+    this.#marked.add(level)
+  }
+}
