@@ -71,10 +71,10 @@ const arrayOf = ([name, type]: Columns[number]) => {
   return type === 'json' ? `string_to_array(p_${name}, '${separator}', '${absent}')` : `p_${name}`
 }
 const namesOf = (columns: Columns) => columns.map(([name]) => name).join(', ')
-const valueOf = (name: string) =>
+const columnOf = (name: string) =>
   sharedNames.includes(name) ? `coalesce(u.${name}, v_${name}) AS ${name}` : `u.${name}`
 const rowsOf = (columns: Columns) =>
-  `(SELECT ${columns.map(([name]) => valueOf(name)).join(', ')}, u.place
+  `(SELECT ${columns.map(([name]) => columnOf(name)).join(', ')}, u.place
         FROM unnest(${columns.map(arrayOf).join(', ')}) WITH ORDINALITY u (${namesOf(columns)}, place)) w`
 
 const sharedOf = (columns: Columns) => columns.filter(([name]) => sharedNames.includes(name))
