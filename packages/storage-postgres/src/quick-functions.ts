@@ -31,6 +31,17 @@ export const endColumns = [
   ['runs', 'json'],
 ] as const
 
+/** Columns that mostly hold the same for each row: an array of one stands for all rows then. */
+const sharedNames: readonly string[] = [
+  'scheduled_at',
+  'next_at',
+  'job_version',
+  'timeout',
+  'token',
+  'sequence',
+  'state',
+]
+
 /** Stands between texts of JSON, which have no such character: to read an array with quotes in its texts takes longer. */
 export const separator = '\u001f'
 
@@ -60,8 +71,24 @@ const arrayOf = ([name, type]: Columns[number]) => {
   return type === 'json' ? `string_to_array(p_${name}, '${separator}', '${absent}')` : `p_${name}`
 }
 const namesOf = (columns: Columns) => columns.map(([name]) => name).join(', ')
+const columnOf = (name: string) =>
+  sharedNames.includes(name) ? `coalesce(u.${name}, v_${name}) AS ${name}` : `u.${name}`
 const rowsOf = (columns: Columns) =>
-  `unnest(${columns.map(arrayOf).join(', ')}) WITH ORDINALITY w (${namesOf(columns)}, place)`
+  `(SELECT ${columns.map(([name]) => columnOf(name)).join(', ')}, u.place
+        FROM unnest(${columns.map(arrayOf).join(', ')}) WITH ORDINALITY u (${namesOf(columns)}, place)) w`
+
+const sharedOf = (columns: Columns) => columns.filter(([name]) => sharedNames.includes(name))
+const declare = (columns: Columns) =>
+  sharedOf(columns)
+    .map(([name, type]) => `v_${name} ${type};`)
+    .join(' ')
+
+/** Reads what stands for all rows. With a single row there is nothing to share. */
+const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
+    ${sharedOf(columns)
+      .map(([name]) => `IF cardinality(p_${name}) = 1 THEN v_${name} := p_${name}[1]; END IF;`)
+      .join('\n    ')}
+  END IF;`
 
 /**
  * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes nobody. Their
@@ -81,7 +108,9 @@ CREATE FUNCTION ${schema}.start_step(
 DECLARE
   v_owner integer;
   v_started bigint[];
+  ${declare(startColumns)}
 BEGIN
+  ${readShared(startColumns)}
   SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   IF v_owner IS NULL THEN
     INSERT INTO ${schema}.owners (node, incarnation) VALUES (p_node, p_incarnation) ON CONFLICT DO NOTHING;
@@ -118,7 +147,9 @@ RETURNS bigint[] LANGUAGE plpgsql ${settings} SET lock_timeout = ${heldMs} AS ${
 DECLARE
   v_ended bigint[];
   v_freed bigint;
+  ${declare(endColumns)}
 BEGIN
+  ${readShared(endColumns)}
   WITH freed AS (
     UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1
       FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0

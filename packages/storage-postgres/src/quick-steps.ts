@@ -54,13 +54,10 @@ export class QuickSteps {
       return item.kind === 'slot' && item.runs !== null && item.scheduledAt <= now
     }
     return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
-      const [jobs, ids, scheduled, next] = [new Column(), new Column(), new Column(), new Column()]
-      const [versions, timeouts, details, runs] = [
-        new Column(),
-        new Column(),
-        new Column(separator),
-        new Column(separator),
-      ]
+      const [jobs, ids] = [new Column(), new Column()]
+      const [scheduled, next] = [new SharedColumn(), new SharedColumn()]
+      const [versions, timeouts] = [new SharedColumn(), new SharedColumn()]
+      const [details, runs] = [new Column(separator), new Column(separator)]
       for (const slot of slots) {
         jobs.add(uuidOf(slot.jobId))
         ids.add(uuidOf(slot.id))
@@ -71,7 +68,7 @@ export class QuickSteps {
         details.add(printDetails(slot.details) ?? absent)
         runs.add(printRuns(slot.runs ?? none, slot.scheduledAt) ?? absent)
       }
-      const arrays = [jobs, ids, scheduled, next, versions, timeouts].map((column) => `{${column.text}}`)
+      const arrays = [jobs, ids, scheduled, next, versions, timeouts].map(arrayOf)
       const [node, incarnation] = [storeText(owner.node), storeText(owner.incarnation)]
       return await this.#call(this.#start, [...arrays, details.text, runs.text, String(now), node, incarnation])
     })
@@ -82,8 +79,8 @@ export class QuickSteps {
       return item.change.kind === 'finish' && item.upToSequence === undefined
     }
     return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
-      const [jobs, ids, tokens, sequences] = [new Column(), new Column(), new Column(), new Column()]
-      const [states, reasons, runs] = [new Column(), new Column(), new Column(separator)]
+      const [jobs, ids, reasons, runs] = [new Column(), new Column(), new Column(), new Column(separator)]
+      const [tokens, sequences, states] = [new SharedColumn(), new SharedColumn(), new SharedColumn()]
       for (const end of ends) {
         jobs.add(uuidOf(end.jobId))
         ids.add(uuidOf(end.id))
@@ -94,7 +91,7 @@ export class QuickSteps {
         reasons.add(reason === null ? 'NULL' : quoteText(storeText(reason)))
         runs.add(printRuns(end.runs, end.scheduledAt) ?? absent)
       }
-      const arrays = [jobs, ids, tokens, sequences, states, reasons].map((column) => `{${column.text}}`)
+      const arrays = [jobs, ids, tokens, sequences, states, reasons].map(arrayOf)
       return await this.#call(this.#end, [...arrays, runs.text, String(now)])
     })
   }
@@ -170,6 +167,31 @@ class Column {
   add(value: string | number): void {
     this.text = this.text === '' ? `${value}` : this.text + this.#between + value
   }
+}
+
+/** Values that mostly are all the same: one stands for all of them then. */
+class SharedColumn {
+  #value: string | number | null = null
+  #count = 0
+  #all: Column | null = null
+
+  get text(): string {
+    return this.#all === null ? `${this.#value}` : this.#all.text
+  }
+
+  add(value: string | number): void {
+    if (this.#all === null && this.#count > 0 && value !== this.#value) {
+      this.#all = new Column()
+      for (let count = 0; count < this.#count; count++) this.#all.add(this.#value as string | number)
+    }
+    this.#all?.add(value)
+    this.#value = value
+    this.#count++
+  }
+}
+
+function arrayOf({ text }: { readonly text: string }): string {
+  return `{${text}}`
 }
 
 function callOf(name: string, types: readonly string[]): string {

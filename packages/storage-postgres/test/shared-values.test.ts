@@ -1,0 +1,93 @@
+import type { CreateSlot, SettleItem, Storage } from '@jobistemer/core/storage'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { beforeEach, expect, inject, it } from 'vitest'
+import { useSchemas } from './schemas.ts'
+
+const { open, schema, query } = useSchemas()
+
+let name: string
+let storage: Storage
+
+beforeEach(() => {
+  name = schema()
+  storage = open({ url: inject('postgres').url, schema: name, wakeUps: false })
+})
+
+/** What each of four slots is created and ended with; the first function takes the number of the slot, from 0 on. */
+interface Batch {
+  readonly nextAt: (slot: number) => number | null
+  readonly timeout: (slot: number) => number
+  readonly sequence: (slot: number) => number
+  readonly failed: (slot: number) => boolean
+}
+
+const same: Batch = {
+  nextAt: () => slotAt(2),
+  timeout: () => minute,
+  sequence: () => 3,
+  failed: () => false,
+}
+
+const batches: Readonly<Record<string, Batch>> = {
+  'all the same': same,
+  'no next instant and all failed': { ...same, nextAt: () => null, failed: () => true },
+  'the last one different': {
+    nextAt: (slot) => (slot === 3 ? slotAt(9) : slotAt(2)),
+    timeout: (slot) => (slot === 3 ? 2 * minute : minute),
+    sequence: (slot) => (slot === 3 ? 1 : 7),
+    failed: (slot) => slot === 3,
+  },
+  'the first one different': {
+    nextAt: (slot) => (slot === 0 ? null : slotAt(2)),
+    timeout: (slot) => (slot === 0 ? 2 * minute : minute),
+    sequence: (slot) => (slot === 0 ? 1 : 7),
+    failed: (slot) => slot === 0,
+  },
+  'one with a next instant': { ...same, nextAt: (slot) => (slot === 1 ? slotAt(5) : null) },
+  'each different': {
+    nextAt: (slot) => slotAt(2 + slot),
+    timeout: (slot) => minute * (1 + slot),
+    sequence: (slot) => 1 + slot,
+    failed: (slot) => slot % 2 === 1,
+  },
+}
+
+for (const count of [1, 2, 4]) {
+  for (const [title, { nextAt, timeout, sequence, failed }] of Object.entries(batches)) {
+    it(`${count} in a call, ${title}: each keeps its own values, in the quick way`, async () => {
+      const ids = (await Promise.all([1, 2, 3, 4].map((index) => addJob(storage, `job-${index}`)))).map(({ id }) => id)
+      const chosen = ids.slice(-count)
+      // The rules are slower, and would hide what the quick way does wrong.
+      await query(`DROP FUNCTION ${name}.write_step`)
+      const slots = [...chosen.keys()].map((index) => 4 - count + index)
+      const items = chosen.map((id, index): CreateSlot => {
+        const slot = slots[index] as number
+        return { ...slotItem(id, 1), nextAt: nextAt(slot), executionTimeoutMs: timeout(slot) }
+      })
+      for (const { outcome } of await storage.createOccurrences({ now: slotAt(1), owner, items })) {
+        expect(outcome).toBe('created')
+      }
+      const ends = chosen.map((id, index): SettleItem => {
+        const slot = slots[index] as number
+        const end = failed(slot) ? (['failed', `reason ${slot}`] as const) : (['completed', null] as const)
+        const change = { kind: 'finish', state: end[0], reason: end[1] as never } as const
+        return { ...finishItem(id, 1), sequence: sequence(slot), change }
+      })
+      for (const { outcome } of await storage.settle({ now: slotAt(1) + 9, items: ends })) expect(outcome).toBe('ok')
+      const found = await storage.get({ jobs: chosen, occurrences: items.map(({ id }) => id) })
+      expect(found.jobs.map((job) => [job?.watermark, job?.nextAt])).toEqual(
+        slots.map((slot) => [slotAt(1), nextAt(slot)]),
+      )
+      expect(found.occurrences).toMatchObject(
+        slots.map((slot) => ({
+          scheduledAt: slotAt(1),
+          jobVersion: 1,
+          executionTimeoutMs: timeout(slot),
+          sequence: sequence(slot),
+          state: failed(slot) ? 'failed' : 'completed',
+          reason: failed(slot) ? `reason ${slot}` : null,
+        })),
+      )
+    })
+  }
+}
