@@ -42,6 +42,8 @@ export default defineConfig({
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // They look at the repository's documents and declarations, which no mutant changes.
     exclude: ['**/documents.test.ts', '**/public-api.test.ts', '**/core-api.test.ts', '**/node_modules/**'],
+    // As in the settings of the example that runs the kit without a word of effort.
+    env: { JOBISTEMER_CONFORMANCE_SCALE: '0.25', JOBISTEMER_CONFORMANCE_SEED: '1' },
     isolate: false,
     pool: 'threads',
     maxWorkers: 1,

@@ -40,6 +40,8 @@ const startingMs = 60_000
 /** A copy of the repository in which one built module at a time is replaced. */
 export class Workbench {
   #root = ''
+  /** What the last run of the tests has printed. */
+  #printed = ''
 
   /**
    * Installed packages are shared: the links between the repository's own packages are relative, and lead into the copy.
@@ -72,7 +74,8 @@ export class Workbench {
     const output = join(this.#root, 'reached.jsonl')
     await writeFile(output, '')
     const verdict = await this.#run({ include: tests, record: { output, files } }, longestMs)
-    if (verdict !== 'survived') throw new Error('The tests fail without any mutant.')
+    if (verdict === 'timed out') throw new Error(`Without any mutant the tests took longer than ${longestMs / 1000} s.`)
+    if (verdict === 'noticed') throw new Error(`The tests fail without any mutant:\n${this.#printed}`)
     /** @type {Map<Change, Reaching[]>} */
     const reaching = new Map(changes.map((change) => [change, []]))
     for (const line of (await readFile(output, 'utf8')).trim().split('\n')) {
@@ -132,7 +135,9 @@ export class Workbench {
       })
       return 'survived'
     } catch (error) {
-      return /** @type {{ killed?: boolean }} */ (error).killed === true ? 'timed out' : 'noticed'
+      const { killed, stdout, stderr } = /** @type {{ killed?: boolean, stdout?: string, stderr?: string }} */ (error)
+      this.#printed = `${stdout ?? ''}${stderr ?? ''}`
+      return killed === true ? 'timed out' : 'noticed'
     }
   }
 

@@ -11,6 +11,9 @@ import { writeCall, writeStep } from './step-write.ts'
 /** So often a step tries without a lock. */
 const freeTries = 2
 
+/** So often in a row nobody may be found to hold what a step gave up waiting for. */
+const mostFreed = 5
+
 /** Runs the steps of the protocol. */
 export class StepRunner {
   readonly #database: Database
@@ -28,13 +31,15 @@ export class StepRunner {
    * between, and where jobs are written, it locks.
    */
   async run(step: LedgerStep): Promise<void> {
-    for (;;) {
+    for (let freed = 0; ; ) {
       try {
         await this.#runPast(step)
         return
       } catch (error) {
-        // It may be a limit of the server's own, for something else.
-        if (!isHeld(error) || !(await this.#awaitHeld(step))) throw error
+        if (!isHeld(error)) throw error
+        // Whoever held it may be gone by now. Or it is a limit of the server's own, for something else.
+        freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
+        if (freed === mostFreed) throw error
       }
     }
   }

@@ -1,10 +1,11 @@
 import type { JobId } from '@jobistemer/core'
 import type { Storage, StorageWithin } from '@jobistemer/core/storage'
 import { addJob, finishItem, owner, playCompletions, slotAt, slotItem } from '@jobistemer/test-kit'
+import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import type pg from 'pg'
 import { expect, inject, it } from 'vitest'
+import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
-import { HostilePostgres } from './hostile-postgres.ts'
 import { useSchemas } from './schemas.ts'
 
 // The guards of the functions in the server, each taken away on a server that runs. What finds that passes with the guard.
@@ -229,7 +230,12 @@ it('a claim that skips locked occurrences, and locks no head, lets a cancellatio
 it('a completion without the token is found out by hostile completions', { timeout: 120_000 }, async () => {
   const admin = pool({ max: 12 })
   const schema = newSchema()
-  const database = await HostilePostgres.make(admin, inject('postgres').url, schema)
+  const database = await HostilePostgres.make({
+    pool: admin,
+    url: inject('postgres').url,
+    schema,
+    storage: postgresStorage,
+  })
   await breakFunctions(
     { schema: `"${schema}"` } as Place,
     guards['a completion without the token']?.guard as Guard['guard'],

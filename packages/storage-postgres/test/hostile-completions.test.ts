@@ -1,8 +1,11 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { completeLate, playCompletions } from '@jobistemer/test-kit'
+import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
 import { seedsByEffort } from '../../workspace/test-effort.ts'
-import { HostilePostgres } from './hostile-postgres.ts'
+import { postgresStorage } from '../src/index.ts'
 import { useSchemas } from './schemas.ts'
 
 const { schema: newSchema } = useSchemas()
@@ -22,7 +25,12 @@ afterEach(async () => {
 afterAll(() => pool.end())
 
 async function makeDatabase(): Promise<HostilePostgres> {
-  const database = await HostilePostgres.make(pool, inject('postgres').url, newSchema())
+  const database = await HostilePostgres.make({
+    pool,
+    url: inject('postgres').url,
+    schema: newSchema(),
+    storage: postgresStorage,
+  })
   databases.push(database)
   return database
 }
@@ -54,4 +62,14 @@ it('a storage that does not look at the token is found out', { timeout: 120_000 
     isFound = violations.some((line) => line.endsWith('came too late and was committed'))
   }
   expect(isFound).toBe(true)
+})
+
+it('an occurrence without an end is found out by what happens, however slow the machine is', {
+  timeout: 120_000,
+}, async () => {
+  const forgetful = (storage: Storage) =>
+    wrapStorage(storage, { claim: async () => ({ claimed: [], cancelRequested: [], more: false, nextDueAt: null }) })
+  const database = await makeDatabase()
+  const { violations } = await playCompletions({ database, occurrences: 30, seed: 1, wrap: forgetful })
+  expect(violations).toEqual([expect.stringMatching(/^\d+ occurrences have not ended, and nothing happens: pending$/)])
 })

@@ -85,6 +85,35 @@ it('who takes the very occurrence waits for the commit, is refused by it, and ho
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
+it('who takes the very occurrence goes on also when the commit comes before it has found whom it waits for', async () => {
+  const { schema, id, client } = await openCompletion('allow')
+  const late = pool()
+  late.on('connect', (connection) => {
+    const send = connection.query.bind(connection) as (...given: unknown[]) => Promise<unknown>
+    const query = async (text: string, values?: unknown[]) => {
+      if (text.includes('SKIP LOCKED')) await client.query('COMMIT')
+      return await send(text, values)
+    }
+    Object.assign(connection, { query })
+  })
+  const reaped = await open({ pool: late, schema, wakeUps: false }).reap({
+    now: slotAt(2),
+    items: [{ ...progressItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' }],
+  })
+  expect(reaped).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
+})
+
+it('a step whose lock the server itself gives up, and nobody holds an occurrence of, fails at last', async () => {
+  const schema = newSchema()
+  const { id } = await addJob(open({ pool: pool(), schema }), 'move', 'allow')
+  const storage = open({ pool: pool({ options: '-c lock_timeout=20' }), schema, wakeUps: false })
+  const client = await connection()
+  await client.query('BEGIN')
+  await client.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+  const creating = storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
+})
+
 it('an end of the very occurrence waits for the commit, and holds up no other job of its call meanwhile', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')

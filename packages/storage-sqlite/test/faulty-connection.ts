@@ -31,12 +31,13 @@ export class FaultyConnection {
   readonly #real: Database.Database
   #left = Number.POSITIVE_INFINITY
   #fault: Fault = fail
+  #broken: string | null = null
 
   constructor(real: Database.Database) {
     this.#real = real
     this.database = new Proxy(real, {
       get: (target, name) => {
-        if (name === 'prepare') return (sql: string) => this.#statement(target.prepare(sql))
+        if (name === 'prepare') return (sql: string) => this.#statement(target.prepare(sql), sql)
         if (name === 'exec') return (sql: string) => this.#exec(target, sql)
         const member = Reflect.get(target, name, target)
         return typeof member === 'function' ? member.bind(target) : member
@@ -48,29 +49,29 @@ export class FaultyConnection {
   breakAfter(fault: string, statements: number): void {
     this.#fault = faults[fault] as Fault
     this.#left = statements
+    this.#broken = null
   }
 
-  /** Answers whether the fault has come. */
-  heal(): boolean {
-    const hasFailed = this.#left < 0
+  /** Answers in which statement the fault has come; `null`: it has not. */
+  heal(): string | null {
     this.#left = Number.POSITIVE_INFINITY
-    return hasFailed
+    return this.#broken
   }
 
   #exec(target: Database.Database, sql: string): unknown {
     const run = () => target.exec(sql)
     // A rollback that fails is the end of a connection, and of its transaction.
-    return sql.startsWith('ROLLBACK') ? run() : this.#run(run)
+    return sql.startsWith('ROLLBACK') ? run() : this.#run(sql, run)
   }
 
-  #statement(real: Database.Statement): Database.Statement {
+  #statement(real: Database.Statement, sql: string): Database.Statement {
     const statement: Database.Statement = new Proxy(real, {
       get: (target, name) => {
         const member = Reflect.get(target, name, target)
         if (typeof member !== 'function') return member
         return (...values: unknown[]) => {
           const run = () => member.apply(target, values)
-          const answer = name === 'run' || name === 'get' || name === 'all' ? this.#run(run) : run()
+          const answer = name === 'run' || name === 'get' || name === 'all' ? this.#run(sql, run) : run()
           return answer === target ? statement : answer
         }
       },
@@ -78,7 +79,9 @@ export class FaultyConnection {
     return statement
   }
 
-  #run(run: () => unknown): unknown {
-    return this.#left-- === 0 ? this.#fault(this.#real, run) : run()
+  #run(sql: string, run: () => unknown): unknown {
+    if (this.#left-- !== 0) return run()
+    this.#broken = sql
+    return this.#fault(this.#real, run)
   }
 }

@@ -35,7 +35,7 @@ it('a row and the end of its task are there together or not at all, whatever bre
   }
 })
 
-it('a storage that does not look at the token is found out', { timeout: 60_000 }, async () => {
+it('a storage that does not look at the token is found out', { timeout: 120_000 }, async () => {
   const { violations } = await playCompletions({
     database: makeDatabase(),
     occurrences: 100,

@@ -8,6 +8,7 @@ import { FaultyConnection, faultNames } from './faulty-connection.ts'
 export class HostileSqlite implements HostileDatabase {
   readonly isExclusive = true
   readonly faults: readonly string[] = faultNames
+  readonly deadly: readonly string[] = []
   readonly #file: string
   readonly #reader: Database.Database
   /** The file takes one transaction that writes at a time. */
@@ -94,11 +95,11 @@ class UserTransaction implements HostileTransaction {
     if (!this.#real.inTransaction) throw new Error('rolled back')
   }
 
-  async end(): Promise<boolean> {
-    const hasBroken = this.#faulty.heal()
+  async end(): Promise<string | null> {
+    const broken = this.#faulty.heal()
     if (this.#real.open && this.#real.inTransaction) this.#real.exec('ROLLBACK')
     this.#real.close()
     this.#ended()
-    return hasBroken
+    return broken
   }
 }

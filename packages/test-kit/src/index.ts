@@ -2,7 +2,14 @@ export { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
 export type { HostileDatabase, HostileTransaction, MovedRow } from './hostile/hostile-database.ts'
-export { type CompletionPlay, type CompletionTally, playCompletions } from './hostile/play-completions.ts'
+export { addTally, type CompletionTally, emptyTally } from './hostile/completion-tally.ts'
+export {
+  type CompletionOutcome,
+  type CompletionPlay,
+  CompletionPlayers,
+  type CompletionRemains,
+  playCompletions,
+} from './hostile/play-completions.ts'
 export { completeLate } from './sabotage/complete-late.ts'
 export { forgetWake } from './sabotage/forget-wake.ts'
 export { ignoreToken } from './sabotage/ignore-token.ts'

@@ -1,12 +1,15 @@
+import { runCompletions } from './completions/run-completions.ts'
 import { hostTime } from './record/host-time.ts'
 import { printReport } from './report/print-report.ts'
 import { torture } from './torture.ts'
 import { readTortureOptions, tortureUsage } from './torture-options.ts'
 
-// npm run torture -- [options]: ends with 1 when a promise was broken, with 2 when it was not understood.
+// npm run torture -- [completions] [options]: ends with 1 when a promise was broken, with 2 when it was not understood.
 
 async function main(): Promise<number> {
-  const options = readTortureOptions(process.argv.slice(2), () => String(Math.trunc(hostTime().wall)))
+  const args = process.argv.slice(2)
+  if (args[0] === 'completions') return await runCompletions(args.slice(1))
+  const options = readTortureOptions(args, () => String(Math.trunc(hostTime().wall)))
   if (options === null) {
     console.log(tortureUsage())
     return 0

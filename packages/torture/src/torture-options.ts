@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { sabotageNames } from './sabotage/sabotage.ts'
 import type { StorageKind } from './storages/storage-kind.ts'
 import { storageKind, storageNames } from './storages/storage-kinds.ts'
+import { readNumber } from './support/read-number.ts'
 
 /** How to torture. */
 export interface TortureOptions {
@@ -85,10 +86,4 @@ export function tortureUsage(): string {
 
 function usual(what: (kind: StorageKind) => string): string {
   return storageNames.map((name) => `${name} ${what(storageKind(name))}`).join(', ')
-}
-
-function readNumber(text: string, name: string, least: number, most: number, isWhole: boolean): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text)
-  if (value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
-  throw new TypeError(`${name} is not ${isWhole ? 'a whole number' : 'a number'} from ${least} to ${most}: ${text}.`)
 }

@@ -10,6 +10,7 @@ const longRuns = /** @type {const} */ ([
   ['torture', 'torture', ['--storage', 'redis', '--kills', '100']],
   ['torture', 'torture', ['--storage', 'redis-cluster', '--kills', '75']],
   ['torture', 'torture', ['--storage', 'postgres', '--kills', '100']],
+  ['torture', 'torture', ['completions', '--tries', '30000']],
   ['torture', 'torture', ['--storage', 'dynamodb', '--kills', '40']],
   ['example-nextjs', 'test:production', []],
 ])

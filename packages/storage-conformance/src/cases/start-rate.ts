@@ -180,6 +180,20 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     expectCreated(await node.create(slotItem(single, 3, { run: true }), slotAt(2) - 1), 'skipped')
   },
 
+  'a sweep wakes nothing that waits behind another one': async (world) => {
+    const { node, job } = await rated(world, { limit: 1, intervalMs: 5 * minute })
+    const slots = [1, 2, 3].map((index) => slotItem(job, index))
+    for (const slot of slots) expectCreated(await node.create(slot), 'pending')
+    const statesAfter = async (sweep: boolean) => {
+      await node.claim(slotAt(3), { sweep })
+      return await Promise.all(slots.map((slot) => node.stateOf(slot)))
+    }
+    // How many of those that may not start are queued again is the adapter's affair.
+    const states = await statesAfter(false)
+    assert.equal(states[0], 'running')
+    assert.deepEqual(await statesAfter(true), states)
+  },
+
   'queue_one: the newest waits in place of the one before, for the same time': async (world) => {
     const startRate = { limit: 1, intervalMs: 5 * minute }
     const { node, job } = await rated(world, startRate, { policy: 'queue_one', maxConcurrency: 1 })

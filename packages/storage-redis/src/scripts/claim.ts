@@ -50,8 +50,10 @@ if sweep == 1 then
       cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
+      -- One that is active wakes the next by itself, at its time.
+      local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       local gone = cancelSuperseded(now, h, job, ${canceledAtOnce})
-      wakeFirst(now, h, job)
+      if mayWake then wakeFirst(now, h, job) end
       isLeftover = isLeftover or (h.cancelsBelow > 0 and gone ~= '')
     end
   end

@@ -17,8 +17,8 @@ export interface HostileTransaction {
   write(row: MovedRow): Promise<void>
   /** Resolves when the commit is acknowledged. When it rejects, it may have happened all the same. */
   commit(): Promise<void>
-  /** Rolls back what is open, and gives the connection back. Answers whether the fault has come. */
-  end(): Promise<boolean>
+  /** Rolls back what is open, and gives the connection back. Answers in which statement the fault has come; `null`: it has not. */
+  end(): Promise<string | null>
 }
 
 /** A database with the tables of a storage, and beside them one of a user's. */
@@ -29,6 +29,8 @@ export interface HostileDatabase {
   readonly isExclusive: boolean
   /** The faults that {@link HostileTransaction.breakAfter} knows. */
   readonly faults: readonly string[]
+  /** Further ones, which end this process. */
+  readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
    * Rows without the end of their task, ends without their row, rows that are there twice: one line for each. By one

@@ -2,13 +2,18 @@ import {
   createScheduler,
   defineJob,
   type OccurrenceId,
+  type Scheduler,
   silentLogger,
   systemClock,
   type TaskContext,
 } from '@jobistemer/core'
-import type { OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import type { LiveState, OccurrenceRecord, Page, Storage } from '@jobistemer/core/storage'
+import { isFinal, liveStates } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
+import { addTally, type CompletionTally, countFault, emptyTally } from './completion-tally.ts'
 import type { HostileDatabase, HostileTransaction } from './hostile-database.ts'
+import { NextOwners } from './next-owners.ts'
 
 /** What {@link playCompletions} takes. */
 export interface CompletionPlay {
@@ -16,26 +21,39 @@ export interface CompletionPlay {
   /** How many occurrences run. Each takes some tries: as many as it needs to end. */
   readonly occurrences: number
   readonly seed: number | string
+  /** Of how many jobs they are. Those of one job wait for each other's calls. Default 1. */
+  readonly jobs?: number
   /** How many handlers of a node are under way at once. Default 8. */
   readonly concurrency?: number
+  /** Up to so much later than it could the storage does what nodes settle and claim: more of it comes together. Default 0. */
+  readonly delayMs?: number
   /** Makes of a storage what nodes are given. */
   readonly wrap?: (storage: Storage) => Storage
+  /** One try in so many is to end this process: what {@link HostileDatabase.deadly} has. Default: none. */
+  readonly killEvery?: number
+  /** What a process has left that was killed in the middle of this play; this one goes on. Default: none, it begins. */
+  readonly before?: CompletionRemains
+}
+
+/** What one has to know of a play to go on with it in another process. */
+export interface CompletionRemains {
+  /** How many processes have been killed. */
+  readonly kills: number
+  /** Whether all occurrences have been asked for. */
+  readonly hasAsked: boolean
+  readonly tally: CompletionTally
+  /** Marks of tries whose commit was acknowledged. */
+  readonly acknowledged: readonly string[]
+  /** Marks of tries that had been replaced when they asked for their commit. */
+  readonly tooLate: readonly string[]
+  /** Marks of tries whose commit was asked for, and not acknowledged. */
+  readonly unanswered: readonly string[]
 }
 
 /** What came of it. */
-export interface CompletionTally {
+export interface CompletionOutcome extends CompletionTally {
   /** What must not be. */
   readonly violations: readonly string[]
-  /** Calls of the handler. */
-  tries: number
-  /** Tries whose commit was acknowledged. */
-  committed: number
-  /** Tries that were refused, that broke, or that thought better of it. */
-  refused: number
-  /** Tries whose owner was replaced before the commit, by the storage's own word. */
-  late: number
-  /** Faults that came, by their kind. */
-  readonly faults: Readonly<Record<string, number>>
 }
 
 /** From this attempt on nothing goes wrong any more, so that each occurrence ends. */
@@ -43,115 +61,215 @@ const calmFrom = 8
 /** More statements than a try has: a fault that is to come after them does not come. */
 const statements = 14
 const looksEvery = 250
-const looksForOwner = 8
-/** An occurrence ends far more often, also on a busy machine. */
-const patienceMs = 10_000
+/**
+ * So many claims in a row that give nothing to nodes that have nothing under way mean that nothing comes any more. No time:
+ * a busy machine answers later.
+ */
+const idleClaims = 300
+const askedTogether = 1000
+const page = 500
+const long = { minutes: 30 } as const
 
 /**
  * Two nodes run one occurrence after the other, whose handler writes a row and completes its task in the same
  * transaction, while everything goes wrong that can: statements fail, connections break, answers get lost, owners are
  * replaced, handlers swallow errors, complete twice, do not wait. At each moment a row has to be there exactly when its
- * task has completed, and at the end each occurrence has exactly one.
+ * task has completed, and at the end each occurrence has exactly one. What is judged is what is stored, never how long it
+ * took.
  */
-export async function playCompletions(play: CompletionPlay): Promise<CompletionTally> {
-  return await new Players(play).run()
-}
-
-/** One call of the handler. */
-interface Try {
-  readonly context: TaskContext
-  readonly transaction: HostileTransaction
-  readonly mark: string
-  /** Nothing goes wrong. */
-  readonly isCalm: boolean
-  /** The occurrence has been taken from this owner. */
-  readonly isReplaced: boolean
-}
-
-class Players {
+export class CompletionPlayers {
   readonly #play: CompletionPlay
   readonly #random: SeededRandom
   readonly #storage: Storage
   readonly #violations: string[] = []
-  readonly #faults: Record<string, number> = {}
-  readonly #tally = { tries: 0, committed: 0, refused: 0, late: 0 }
-  /** Marks of tries whose commit was acknowledged. */
-  readonly #acknowledged = new Set<string>()
-  /** Marks of tries that had been replaced when they asked for their commit. */
-  readonly #tooLate = new Set<string>()
+  readonly #tally = emptyTally()
+  readonly #markBefore: string
+  readonly #acknowledged: Set<string>
+  readonly #tooLate: Set<string>
+  readonly #unanswered: Set<string>
   readonly #ended = new Set<OccurrenceId>()
+  readonly #owners = new NextOwners()
+  readonly #underWay = new Set<Promise<void>>()
   readonly #asides: Promise<unknown>[] = []
   #looking: Promise<void> = Promise.resolve()
+  /** How many ends are to come, as far as is known. */
+  #awaited: number
+  #hasAsked = false
+  #idleClaims = 0
   #over: () => void = () => {}
   readonly #isOver: Promise<void> = new Promise((resolve) => {
     this.#over = resolve
   })
 
   constructor(play: CompletionPlay) {
+    const { before } = play
     this.#play = play
-    this.#random = new SeededRandom(play.seed)
+    this.#random = new SeededRandom(before === undefined ? play.seed : `${play.seed} ${before.kills}`)
+    this.#markBefore = before === undefined ? '' : `${before.kills}.`
     this.#storage = play.database.connect()
+    this.#awaited = play.occurrences
+    if (before !== undefined) addTally(this.#tally, before.tally)
+    this.#acknowledged = new Set(before?.acknowledged)
+    this.#tooLate = new Set(before?.tooLate)
+    this.#unanswered = new Set(before?.unanswered)
   }
 
-  async run(): Promise<CompletionTally> {
-    const { occurrences } = this.#play
+  /** For another process that is to go on in place of this one, which the fault ends. */
+  remains(fault: string, statement: string): CompletionRemains {
+    const tally = emptyTally()
+    addTally(tally, this.#tally)
+    countFault(tally, fault, statement)
+    return {
+      kills: (this.#play.before?.kills ?? 0) + 1,
+      hasAsked: this.#hasAsked,
+      tally,
+      acknowledged: [...this.#acknowledged],
+      tooLate: [...this.#tooLate],
+      unanswered: [...this.#unanswered],
+    }
+  }
+
+  async run(): Promise<CompletionOutcome> {
     const storages = [this.#play.database.connect(), this.#play.database.connect()]
-    const nodes = storages.map((storage, index) => {
-      const node = this.#node(storage, `node-${index}`)
-      node.on('occurrence.finished', ({ report }) => {
-        const { id } = report.occurrence
-        if (report.outcome !== 'completed') this.#violate(`${id} has ended as ${report.outcome}`)
-        this.#ended.add(id)
-        if (this.#ended.size % looksEvery === 0) this.#look()
-        if (this.#ended.size === occurrences) this.#over()
-      })
-      return node
-    })
+    const nodes = storages.map((storage, index) => this.#node(storage, `node-${index}`))
+    const isAsked = this.#play.before?.hasAsked === true
+    if (isAsked) this.#awaited = (await this.#live()).length
     try {
       for (const node of nodes) await node.start()
-      const asked = await nodes[0]?.triggerMany(Array.from({ length: occurrences }, () => ({ job: 'move' })))
-      for (const { error } of asked ?? []) if (error !== null) throw error
-      this.#watch()
+      if (!isAsked) await this.#ask(nodes[0] as Scheduler)
+      this.#hasAsked = true
       await this.#isOver
-      await Promise.all(this.#asides)
-      await this.#looking
-      // What is under way when something was found is not at its end.
-      if (this.#violations.length === 0) await this.#lookAtTheEnd()
     } finally {
       // After a violation occurrences may be under way that never end.
       await Promise.all(nodes.map((node) => node.shutdown({ gracePeriod: 0, abortGracePeriod: 1000 })))
+      await Promise.allSettled(this.#underWay)
+      await Promise.all(this.#asides)
+      await this.#looking
+      await this.#lookAtTheEnd()
       for (const storage of [...storages, this.#storage]) await storage.close()
     }
-    return { violations: this.#violations, ...this.#tally, faults: this.#faults }
+    return { violations: this.#violations, ...this.#tally }
   }
 
-  #node(storage: Storage, nodeId: string) {
-    const { wrap = (same: Storage) => same, concurrency = 8 } = this.#play
+  #node(storage: Storage, nodeId: string): Scheduler {
+    const { wrap = (same: Storage) => same, concurrency = 8, jobs = 1 } = this.#play
     const settings = {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      executionTimeout: { seconds: 30 },
+      // Longer than a busy machine needs: who takes longer has met a handler that hangs.
+      executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
-    return createScheduler({
-      storage: wrap(storage),
+    const run = async (context: TaskContext) => {
+      const call = this.#try(context)
+      const settled = call.then(
+        () => {},
+        () => {},
+      )
+      this.#underWay.add(settled)
+      await settled
+      this.#underWay.delete(settled)
+      this.#idleClaims = 0
+      await call
+    }
+    const node = createScheduler({
+      storage: this.#counted(wrap(storage)),
       logger: silentLogger,
       nodeId,
-      jobs: [defineJob({ name: 'move', ...settings, tasks: [{ name: 'move', run: (context) => this.#try(context) }] })],
+      jobs: Array.from({ length: jobs }, (_, index) =>
+        defineJob({ name: `move-${index}`, ...settings, tasks: [{ name: 'move', run }] }),
+      ),
       pollInterval: 20,
       reapInterval: 500,
       maxConcurrentJobs: concurrency,
+      callTimeout: long,
+    })
+    node.on('occurrence.finished', ({ report }) => {
+      const { id } = report.occurrence
+      if (report.outcome !== 'completed') this.#violate(`${id} has ended as ${report.outcome}`)
+      this.#hasEnded(id)
+    })
+    return node
+  }
+
+  /** Under keys: what an earlier process has asked for already is asked for once. */
+  async #ask(node: Scheduler): Promise<void> {
+    const { occurrences, jobs = 1 } = this.#play
+    for (let from = 0; from < occurrences; from += askedTogether) {
+      const items = Array.from({ length: Math.min(askedTogether, occurrences - from) }, (_, index) => {
+        const number = from + index
+        return { job: `move-${number % jobs}`, key: `${number}` }
+      })
+      for (const answer of await node.triggerMany(items)) {
+        if (answer.error !== null) throw answer.error
+        if (isFinal(answer.state)) this.#hasEnded(answer.id)
+      }
+    }
+  }
+
+  #hasEnded(id: OccurrenceId): void {
+    this.#idleClaims = 0
+    this.#ended.add(id)
+    if (this.#ended.size % looksEvery === 0) this.#look()
+    if (this.#ended.size === this.#awaited) this.#over()
+  }
+
+  /** A broken storage may leave an occurrence without an end. */
+  #counted(storage: Storage): Storage {
+    const { delayMs = 0 } = this.#play
+    return wrapStorage(storage, {
+      around: async (call) => {
+        if (delayMs > 0 && (call.method === 'settle' || call.method === 'claim')) {
+          const waitMs = this.#random.whole(0, delayMs)
+          await new Promise<void>((resolve) => systemClock.setTimer(waitMs, resolve))
+        }
+        if (call.method !== 'claim') return await call.proceed()
+        const answer = await call.proceed()
+        if (!this.#hasAsked || this.#underWay.size > 0 || answer.claimed.length > 0) this.#idleClaims = 0
+        else if (++this.#idleClaims === idleClaims) this.#aside(this.#lookForIdle())
+        return answer
+      },
     })
   }
 
+  /** The last ends may have been stored by a process that was killed. */
+  async #lookForIdle(): Promise<void> {
+    const live = await this.#live()
+    if (live.length > 0) this.#violate(`${live.length} occurrences have not ended, and nothing happens: ${live[0]}`)
+    this.#over()
+  }
+
+  /** The states of those that have not ended. */
+  async #live(): Promise<readonly LiveState[]> {
+    const states: LiveState[] = []
+    for (const state of liveStates) {
+      let cursor: string | null = null
+      do {
+        const { items, cursor: next }: Page<OccurrenceRecord> = await this.#storage.listOccurrences({
+          kind: 'live',
+          state,
+          runs: false,
+          limit: page,
+          cursor,
+        })
+        states.push(...items.map(() => state))
+        cursor = next
+      } while (cursor !== null)
+    }
+    return states
+  }
+
   async #try(context: TaskContext): Promise<void> {
-    const mark = `${++this.#tally.tries}`
+    const { id } = context.occurrence
+    const { attempt, fencingToken: token } = context
+    const mark = `${this.#markBefore}${++this.#tally.tries}`
     const random = this.#random
     const { database } = this.#play
-    const isCalm = context.attempt >= calmFrom || context.fencingToken >= calmFrom
-    const fault = !isCalm && random.chance(0.7) ? random.pick(database.faults) : null
-    const replace = async () => await this.#replace(context.occurrence.id, context.fencingToken)
+    this.#owners.begins(id, token)
+    const isCalm = attempt >= calmFrom || token >= calmFrom
+    const fault = isCalm ? null : this.#pickFault()
+    const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
     if (fault !== null) transaction.breakAfter(fault, random.whole(0, statements))
@@ -159,15 +277,22 @@ class Players {
     try {
       await this.#move({ context, transaction, mark, isCalm, isReplaced })
     } finally {
-      const hasBroken = await transaction.end()
-      if (fault !== null && hasBroken) this.#faults[fault] = (this.#faults[fault] ?? 0) + 1
+      const statement = await transaction.end()
+      if (fault !== null && statement !== null) countFault(this.#tally, fault, statement)
       if (isReplaced) this.#tally.late++
     }
+  }
+
+  #pickFault(): string | null {
+    const { database, killEvery } = this.#play
+    if (killEvery !== undefined && this.#random.chance(1 / killEvery)) return this.#random.pick(database.deadly)
+    return this.#random.chance(0.7) ? this.#random.pick(database.faults) : null
   }
 
   async #move({ context, transaction, mark, isCalm, isReplaced }: Try): Promise<void> {
     const may = (share: number) => !isCalm && this.#random.chance(share)
     const { id } = context.occurrence
+    const token = context.fencingToken
     const [rowLast, swallows, twice] = [may(0.3), may(0.4), may(0.1)]
     const [replacedLater, dies] = [may(0.1), may(0.1)]
     try {
@@ -180,10 +305,15 @@ class Players {
       }
       if (rowLast) await transaction.write({ id, mark })
       // What holds it up is this very transaction, perhaps: nobody waits for it here.
-      if (replacedLater) this.#aside(this.#replace(id, context.fencingToken))
+      if (replacedLater) this.#aside(this.#replace(id, token))
       if (dies) throw new Error('the handler has thought better of it')
-      if (isReplaced) this.#tooLate.add(mark)
+      if (isReplaced) {
+        this.#tooLate.add(mark)
+        if (this.#owners.isOvertaken(id, token)) this.#tally.overtaken++
+      }
+      this.#unanswered.add(mark)
       await transaction.commit()
+      this.#unanswered.delete(mark)
       this.#acknowledged.add(mark)
       if (isReplaced) this.#violate(`${mark} came too late and was committed`)
       this.#tally.committed++
@@ -191,17 +321,6 @@ class Players {
       this.#tally.refused++
       throw error
     }
-  }
-
-  /** What a broken storage takes may leave an occurrence without an end. */
-  #watch(endedBefore = -1): void {
-    const ended = this.#ended.size
-    if (ended === endedBefore) {
-      this.#violate(`no occurrence has ended for ${patienceMs} ms`)
-      return
-    }
-    const timer = systemClock.setTimer(patienceMs, () => this.#watch(ended), { unref: true })
-    void this.#isOver.then(() => timer.cancel())
   }
 
   /** The first one ends the play. */
@@ -223,16 +342,8 @@ class Players {
     const [answer] = await this.#storage.reap({ now: systemClock.now(), items: [item] })
     if (answer?.outcome !== 'reaped') return false
     // Often another node has it by the time that the old owner goes on.
-    if (this.#random.chance(0.7)) await this.#claimedSoon(id, token)
+    if (this.#random.chance(0.7)) await this.#owners.after(id, token)
     return true
-  }
-
-  /** For so many looks only: all nodes may have their hands full. */
-  async #claimedSoon(id: OccurrenceId, token: number): Promise<void> {
-    for (let look = 0; look < looksForOwner; look++) {
-      const { occurrences } = await this.#storage.get({ occurrences: [id] })
-      if (occurrences[0]?.token !== token) return
-    }
   }
 
   #look(): void {
@@ -245,10 +356,30 @@ class Players {
     const { database, occurrences } = this.#play
     for (const line of await database.mismatches()) this.#violate(`at the end: ${line}`)
     const marks = new Set(await database.marks())
-    if (marks.size !== occurrences) this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
+    const live = await this.#live()
+    if (live.length === 0 && marks.size !== occurrences)
+      this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
     for (const mark of this.#acknowledged) if (!marks.has(mark)) this.#violate(`${mark} was committed and is gone`)
     for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late and is there`)
+    this.#tally.unanswered = this.#unanswered.size
+    this.#tally.unansweredHeld = [...this.#unanswered].filter((mark) => marks.has(mark)).length
   }
+}
+
+/** One call of the handler. */
+interface Try {
+  readonly context: TaskContext
+  readonly transaction: HostileTransaction
+  readonly mark: string
+  /** Nothing goes wrong. */
+  readonly isCalm: boolean
+  /** The occurrence has been taken from this owner. */
+  readonly isReplaced: boolean
+}
+
+/** See {@link CompletionPlayers}. */
+export async function playCompletions(play: CompletionPlay): Promise<CompletionOutcome> {
+  return await new CompletionPlayers(play).run()
 }
 
 function isUnderWay({ state, token, runs }: OccurrenceRecord, own: number): boolean {

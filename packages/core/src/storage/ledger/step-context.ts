@@ -151,8 +151,12 @@ export function tend(context: StepContext, job: JobLedger): boolean {
     cancelLeft(context, job, canceledByClaim)
     return hasWaiting(job)
   }
+  const { pending, delayed, running } = job.counts
+  const isActive = pending - delayed + running > 0
+  const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  wakeFirst(context, job)
+  // Who named the job may have been wrong, and an active one wakes the next by itself, at its time.
+  if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }
 

@@ -1,7 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
-import type { HostileDatabase, HostileTransaction, MovedRow } from '@jobistemer/test-kit'
 import pg from 'pg'
-import { postgresStorage } from '../src/index.ts'
+import type { HostileDatabase, HostileTransaction, MovedRow } from './hostile-database.ts'
 
 type Answer = pg.QueryResult
 
@@ -12,6 +11,8 @@ interface Breaking {
   readonly pid: number
   /** Sends the statement. */
   send(): Promise<Answer>
+  /** Ends this process. */
+  kill(): void
 }
 
 const rollback = 'a rollback'
@@ -67,8 +68,8 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
   'a line cut meanwhile': async (breaking) => {
     const sent = breaking.send()
-    // What is sent leaves with this turn of the event loop.
-    setImmediate(() => cut(breaking))
+    // The driver writes to the socket in the same turn.
+    process.nextTick(() => cut(breaking))
     return await sent
   },
   'a line cut behind': async (breaking) => {
@@ -82,35 +83,72 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
 }
 
-/** A schema, a table of a user's in it, and connections of a user's that break. */
+/** Ends of the process that runs the handler. */
+const deadlyFaults: typeof faults = {
+  'a process killed before': async ({ kill, send }) => {
+    kill()
+    return await send()
+  },
+  'a process killed meanwhile': async ({ kill, send }) => {
+    const sent = send()
+    process.nextTick(kill)
+    return await sent
+  },
+  'a process killed behind': async ({ kill, send }) => {
+    const answer = await send()
+    kill()
+    return answer
+  },
+}
+
+const allFaults: typeof faults = { ...faults, ...deadlyFaults }
+
+/** What a {@link HostilePostgres} is of. */
+export interface HostilePostgresOptions {
+  /** For all that nothing happens to. */
+  readonly pool: pg.Pool
+  /** Of the same database, for the connections that break. */
+  readonly url: string
+  readonly schema: string
+  /** Makes the storage that is tried. */
+  storage(options: { readonly pool: pg.Pool; readonly schema: string }): Storage
+  /** Ends this process at once, for a fault that comes in a statement. Default: no such faults. */
+  readonly kill?: (fault: string, statement: string) => void
+}
+
+/** A schema, a table of a user's beside it, and connections of a user's that break. */
 export class HostilePostgres implements HostileDatabase {
   readonly isExclusive = false
   readonly faults: readonly string[] = Object.keys(faults)
+  readonly deadly: readonly string[]
+  readonly #options: HostilePostgresOptions
   readonly #pool: pg.Pool
-  readonly #url: string
   readonly #schema: string
   readonly #free: UserConnection[] = []
 
-  private constructor(pool: pg.Pool, url: string, schema: string) {
-    this.#pool = pool
-    this.#url = url
-    this.#schema = schema
+  private constructor(options: HostilePostgresOptions) {
+    this.#options = options
+    this.#pool = options.pool
+    this.#schema = options.schema
+    this.deadly = options.kill === undefined ? [] : Object.keys(deadlyFaults)
   }
 
-  static async make(pool: pg.Pool, url: string, schema: string): Promise<HostilePostgres> {
-    const storage = postgresStorage({ pool, schema, wakeUps: false })
+  /** What is there already stays. */
+  static async make(options: HostilePostgresOptions): Promise<HostilePostgres> {
+    const { pool, schema } = options
+    const storage = options.storage({ pool, schema })
     await storage.listJobs({ limit: 1, cursor: null })
     await storage.close()
     await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}_moved (id text NOT NULL, mark text NOT NULL)`)
-    return new HostilePostgres(pool, url, schema)
+    return new HostilePostgres(options)
   }
 
   connect(): Storage {
-    return postgresStorage({ pool: this.#pool, schema: this.#schema })
+    return this.#options.storage({ pool: this.#pool, schema: this.#schema })
   }
 
   async begin(): Promise<HostileTransaction> {
-    const connection = this.#free.pop() ?? (await UserConnection.open(this.#url, this.#pool))
+    const connection = this.#free.pop() ?? (await UserConnection.open(this.#options))
     const back = () => this.#free.push(connection)
     return await UserTransaction.begin(connection, `${this.#schema}_moved`, back)
   }
@@ -144,46 +182,54 @@ export class HostilePostgres implements HostileDatabase {
 /** A connection of a user's, through which all statements of its transaction go, the storage's too. */
 class UserConnection {
   readonly #client: pg.Client
-  readonly #admin: pg.Pool
-  readonly #pid: number
+  readonly #options: HostilePostgresOptions
   #left = Number.POSITIVE_INFINITY
   #fault = ''
+  /** The statement that the fault has come in. */
+  #broken: string | null = null
   /** False after a fault: it is not used for another transaction. */
   isUsable = true
   #isRolledBack = false
 
-  private constructor(client: pg.Client, admin: pg.Pool, pid: number) {
+  private constructor(client: pg.Client, options: HostilePostgresOptions) {
     this.#client = client
-    this.#admin = admin
-    this.#pid = pid
+    this.#options = options
     client.on('error', () => {
       this.isUsable = false
     })
   }
 
-  static async open(url: string, admin: pg.Pool): Promise<UserConnection> {
-    const client = new pg.Client({ connectionString: url })
+  static async open(options: HostilePostgresOptions): Promise<UserConnection> {
+    const client = new pg.Client({ connectionString: options.url })
     await client.connect()
-    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-    return new UserConnection(client, admin, rows[0]?.pid as number)
+    return new UserConnection(client, options)
   }
 
-  /** 0 for the next statement; infinite for none. Answers whether the fault before has come. */
-  breakAfter(fault: string, statements: number): boolean {
-    const hasCome = this.#left < 0
+  /** 0 for the next statement; infinite for none. Answers in which statement the fault before has come. */
+  breakAfter(fault: string, statements: number): string | null {
+    const broken = this.#broken
     this.#fault = fault
     this.#left = statements
     this.#isRolledBack = false
-    return hasCome
+    this.#broken = null
+    return broken
   }
 
   async query(text: string, values?: unknown[]): Promise<Answer> {
     const send = async () => await this.#client.query(text, values)
     if (this.#left-- !== 0) return await send()
+    this.#broken = nameOf(text)
     this.isUsable &&= mild.includes(this.#fault)
     this.#isRolledBack = this.#fault === rollback
-    const breaking = { client: this.#client, admin: this.#admin, pid: this.#pid, send }
-    return await (faults[this.#fault] as (typeof faults)[string])(breaking)
+    return await (allFaults[this.#fault] as (typeof faults)[string])(this.#breaking(text, send))
+  }
+
+  #breaking(text: string, send: () => Promise<Answer>): Breaking {
+    const client = this.#client
+    // The server has said it when it was connected.
+    const { processID: pid } = client as unknown as { readonly processID: number }
+    const fault = this.#fault
+    return { client, admin: this.#options.pool, pid, send, kill: () => this.#options.kill?.(fault, nameOf(text)) }
   }
 
   /** A user's tool that has rolled back lets nothing more through. */
@@ -231,12 +277,12 @@ class UserTransaction implements HostileTransaction {
     if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`)
   }
 
-  async end(): Promise<boolean> {
-    const hasBroken = this.#connection.breakAfter('', Number.POSITIVE_INFINITY)
-    const isRolledBack = await this.#rollBack(hasBroken)
+  async end(): Promise<string | null> {
+    const broken = this.#connection.breakAfter('', Number.POSITIVE_INFINITY)
+    const isRolledBack = await this.#rollBack(broken !== null)
     if (isRolledBack && this.#connection.isUsable) this.#giveBack()
     else await this.#connection.close()
-    return hasBroken
+    return broken
   }
 
   /** A commit that has broken may have left the transaction open. */
@@ -247,4 +293,9 @@ class UserTransaction implements HostileTransaction {
       () => false,
     )
   }
+}
+
+/** The function that it calls, the table that it writes to, or else all of it. */
+function nameOf(text: string): string {
+  return /\w+(?=\()/.exec(text)?.[0] ?? /(?<=^INSERT INTO \S*)(moved|no_commit)/.exec(text)?.[0] ?? text
 }

@@ -1,0 +1,44 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { postgresStorage } from '@jobistemer/storage-postgres'
+import { type CompletionOutcome, CompletionPlayers, type CompletionRemains, completeLate } from '@jobistemer/test-kit'
+import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
+import pg from 'pg'
+import type { PlayerAssignment } from './player-assignment.ts'
+
+// One play, or what is left of it. Says the outcome to its parent, or kills itself in the middle.
+
+const connections = 12
+
+async function play(assignment: PlayerAssignment): Promise<CompletionOutcome> {
+  const { url, seed, occurrences, jobs, concurrency, delayMs, killEvery, sabotage, remainsFile, goesOn } = assignment
+  const pool = new pg.Pool({ connectionString: url, max: connections })
+  // Connections of the pool break with the end of the server alone, which the next call tells.
+  pool.on('error', () => {})
+  let players: CompletionPlayers | undefined
+  const kill = (fault: string, statement: string) => {
+    writeFileSync(remainsFile, JSON.stringify(players?.remains(fault, statement)))
+    process.kill(process.pid, 'SIGKILL')
+  }
+  const database = await HostilePostgres.make({ pool, url, schema: `play_${seed}`, storage: postgresStorage, kill })
+  players = new CompletionPlayers({
+    database,
+    seed,
+    occurrences,
+    jobs,
+    concurrency,
+    delayMs,
+    ...(killEvery > 0 && { killEvery }),
+    ...(sabotage && { wrap: completeLate }),
+    ...(goesOn && { before: JSON.parse(readFileSync(remainsFile, 'utf8')) as CompletionRemains }),
+  })
+  const outcome = await players.run()
+  await database.remove()
+  await pool.end()
+  return outcome
+}
+
+// Nobody is left to tell.
+process.on('disconnect', () => process.exit(1))
+
+const outcome = await play(JSON.parse(process.argv[2] as string) as PlayerAssignment)
+process.send?.(outcome, () => process.exit(0))

@@ -1,0 +1,6 @@
+/** @throws TypeError that names the option and what it takes */
+export function readNumber(text: string, name: string, least: number, most: number, isWhole: boolean): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
+  throw new TypeError(`${name} is not ${isWhole ? 'a whole number' : 'a number'} from ${least} to ${most}: ${text}.`)
+}

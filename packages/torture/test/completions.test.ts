@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { readCompletionOptions } from '../src/completions/completion-options.ts'
+import { tortureCompletions } from '../src/completions/completions.ts'
+import { printCompletions, printStage } from '../src/completions/print-completions.ts'
+
+const timeout = 600_000
+
+it('rows and the ends of their tasks stand and fall together, also when the process is killed between their statements', {
+  timeout,
+}, async () => {
+  const stages: string[] = []
+  const report = await tortureCompletions(
+    { tries: byEffort(1200), minutes: null, players: 2, occurrences: 300, killEvery: 100, seed: 1, sabotage: false },
+    (soFar) => stages.push(printStage(soFar)),
+  )
+  const text = printCompletions(report)
+  console.log(text)
+  expect(report.violations, text).toEqual([])
+  const { tally, plays, kills } = report
+  for (const count of [tally.committed, tally.refused]) expect(count).toBeGreaterThan(tally.tries / 4)
+  for (const count of [kills, tally.late, tally.overtaken, tally.unanswered]) expect(count).toBeGreaterThan(0)
+  expect(stages).toHaveLength(plays)
+  expect(text).toContain(stages.at(-1))
+  expect(text).toMatch(/an answer that gets lost +\d+, in .*COMMIT \d+/)
+})
+
+it('a storage that takes what former owners complete is found out, with the seed of the play', {
+  timeout,
+}, async () => {
+  const { violations } = await tortureCompletions({
+    tries: 1,
+    minutes: null,
+    players: 1,
+    occurrences: 300,
+    killEvery: 0,
+    seed: 7,
+    sabotage: true,
+  })
+  expect(violations[0]).toMatch(/^seed 7: /)
+})
+
+const read = (...args: readonly string[]) => readCompletionOptions(args)
+
+it('without options, 10,000 tries by two players', () => {
+  expect(read()).toEqual({
+    tries: 10_000,
+    minutes: null,
+    players: 2,
+    occurrences: 4000,
+    killEvery: 2000,
+    seed: 1,
+    sabotage: false,
+  })
+})
+
+it('takes what is given', () => {
+  const args = '--tries 1000000 --minutes 90.5 --players 3 --occurrences 500 --kill-every 0 --seed 77 --sabotage'
+  expect(read(...args.split(' '))).toEqual({
+    tries: 1_000_000,
+    minutes: 90.5,
+    players: 3,
+    occurrences: 500,
+    killEvery: 0,
+    seed: 77,
+    sabotage: true,
+  })
+})
+
+it('says what is wrong with an option, and how they are used', () => {
+  expect(() => read('--tries', 'many')).toThrow(
+    /^--tries is not a whole number from 1 to 100000000: many\.\n\nUsage: npm run torture -- completions/,
+  )
+  expect(() => read('--players', '0.5')).toThrow(/^--players is not a whole number from 1 to 64/)
+  expect(() => read('--kills', '3')).toThrow(/--kills/)
+  expect(read('--help')).toBeNull()
+})
