@@ -57,6 +57,9 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
 
 /** The writes of these records: a new one comes with its address. */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<readonly TransactWriteItem[]> {
+  const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
+  levels.delete(0)
+  await Promise.all([...levels].map(async (level) => await table.levels.mark(table, level)))
   return (await Promise.all(writes.map(async (write) => await writesOfOne(table, write)))).flat()
 }
 
@@ -64,7 +67,6 @@ async function writesOfOne(table: Table, write: RecordWrite): Promise<readonly T
   const { keys } = table
   const TableName = table.requests.tableName
   const { record, marked, revision, staleAddress } = write
-  if (record.state === 'pending' && levelOf(record) !== 0) await table.levels.mark(table, levelOf(record))
   const item = await storeBulk(table, occurrenceItem(keys, { record, marked, revision: revision + 1 }))
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   if (revision > 0) return [put]

@@ -1,4 +1,4 @@
-import { type DynamoDBClient, DeleteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb'
+import { DeleteItemCommand, type DynamoDBClient, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
 import { type CreateRequested, type OccurrenceRecord, priorityStepMs, type Storage } from '@jobistemer/core/storage'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
@@ -103,11 +103,19 @@ describe('a claim', () => {
 
 describe('a marker of a priority', () => {
   it('is written once by each process, and by none for what has no priority', async () => {
+    const written: string[] = []
+    const send = async (command: object, options: object): Promise<unknown> => {
+      if (command instanceof PutItemCommand) written.push(command.input.Item?.pk?.S ?? '')
+      return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+    }
+    storage = dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName, prefix })
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(1)), trigger(id, 2, slotAt(1))], slotAt(2))
     expect(await markers()).toEqual([])
-    await create([trigger(id, 3, slotAt(1), 4), trigger(id, 4, slotAt(1), -4)], slotAt(2))
+    await create([trigger(id, 3, slotAt(1), 4), trigger(id, 4, slotAt(1), -4), trigger(id, 5, slotAt(1), 4)], slotAt(2))
+    await create([trigger(id, 6, slotAt(1), 4)], slotAt(2))
     expect(await markers()).toEqual(['-4', '4'])
+    expect(written.filter((pk) => pk.includes(':priority/'))).toHaveLength(2)
   })
 
   it('is written again where somebody has emptied the table', async () => {
