@@ -43,7 +43,7 @@ describe('jobs that a node need not hold', () => {
     expect(dropped(loose, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while a slot is near or in hand, but not when they have none, or lack handlers', () => {
+  it('stay while a slot is near or in hand, but not when they have none, or are left to others', () => {
     const over = Number.POSITIVE_INFINITY
     const { loose } = looseOf(0, [
       dataJob('near', { at: 10 }),
@@ -51,9 +51,10 @@ describe('jobs that a node need not hold', () => {
       dataJob('taken off the agenda', { heapIndex: -1 }),
       dataJob('being created, and on the agenda', { at: 11, isInHand: true }),
       dataJob('over', { heapIndex: -1, at: over }),
-      dataJob('left to others', { heapIndex: -1, plan: null }),
+      dataJob('lacks its handler', { heapIndex: -1, plan: null }),
+      dataJob('left to others', { heapIndex: -1, isLeft: true }),
     ])
-    expect(dropped(loose, 10)).toEqual(['far', 'over', 'left to others'])
+    expect(dropped(loose, 10)).toEqual(['far', 'over', 'lacks its handler', 'left to others'])
   })
 
   it('are none with code of their own, hooks, or a place in the option `jobs`', () => {

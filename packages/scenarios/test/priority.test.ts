@@ -11,7 +11,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
-import { memory } from './support/places.ts'
+import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
 
 const rarely = { pollInterval: { hours: 1 } }
@@ -41,7 +41,7 @@ function working(world: World) {
   return { begun, job, names: () => begun.map((one) => one.replace(/ at .*/, '')) }
 }
 
-describe.each([memory])('on $name, by priority', (place) => {
+describe.each(everywhere)('on $name, by priority', (place) => {
   it('what waits for a node starts, the higher first, whatever its job', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)

@@ -1,11 +1,10 @@
 // How numbers and ids lie in bytes is described once: code in TypeScript takes the places of fields from a layout, and
 // the scripts take the forms that `struct` packs and unpacks with.
 
-export type FieldType = 'byte' | 'int8' | 'uint16' | 'uint32' | 'number' | 'id'
+export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
 const types: Readonly<Record<FieldType, { readonly form: string; readonly size: number }>> = {
   byte: { form: 'B', size: 1 },
-  int8: { form: 'b', size: 1 },
   uint16: { form: 'I2', size: 2 },
   uint32: { form: 'I4', size: 4 },
   // An instant, a count or the like: a double, exact up to 2^53.

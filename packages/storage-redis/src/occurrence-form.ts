@@ -5,7 +5,7 @@ import { readJobId } from './ids.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { isRecovered, kindCode, kindOf, spanBit, stateCodes, stateOf } from './record-codes.ts'
 import { parseRuns, printRuns } from './runs-text.ts'
-import { recordLayout } from './stored-layouts.ts'
+import { recordLayout, rescueStep } from './stored-layouts.ts'
 
 // How an occurrence is stored: numbers at the places of `recordLayout`, then five texts. The scripts read the numbers
 // and copy the texts.
@@ -56,11 +56,11 @@ export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): 
   writer.setNumber(start + at.finishedAt, orNever(record.finishedAt))
   writer.setByte(start + at.kind, kindCode(record.kind, record.recovered) + (hasSpan ? spanBit : 0))
   writer.setUint32(start + at.version, record.jobVersion)
-  writer.setUint16(start + at.rescues, record.rescues)
   writer.setId(start + at.job, record.jobId)
   writer.setNumber(start + at.scheduledAt, scheduledAt)
   writer.setNumber(start + at.dueAt, record.dueAt)
-  writer.setByte(start + at.priority, details.priority ?? 0)
+  const priority = ((details.priority ?? 0) + rescueStep) % rescueStep
+  writer.setUint16(start + at.standing, record.rescues * rescueStep + priority)
   writer.setNumber(start + at.createdAt, record.createdAt)
   writer.setNumber(start + at.startedAt, orNever(record.startedAt))
   writer.setNumber(start + at.timeout, record.executionTimeoutMs)
@@ -105,7 +105,7 @@ export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecor
     deadlineAt: state === 'running' ? (startedAt as number) + executionTimeoutMs : null,
     reason: parseReason(bytes.toString('utf8', reasonAt, runsAt)),
     recovered: isRecovered(kind % spanBit),
-    rescues: bytes.readUInt16LE(at.rescues),
+    rescues: Math.floor(bytes.readUInt16LE(at.standing) / rescueStep),
     cancelRequest: parseCancelRequest(bytes.toString('utf8', cancelAt, reasonAt)),
     details: textAt === cancelAt ? {} : (JSON.parse(bytes.toString('utf8', textAt, cancelAt)) as OccurrenceDetails),
     runs: parseRuns(bytes.toString('utf8', runsAt), scheduledAt),

@@ -61,8 +61,11 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   startCount: 'uint16',
 })
 
-/** A job allows far fewer; beyond that they are no longer told apart. */
-export const mostRescues = 65_535
+/** A job allows fewer; beyond that they are no longer told apart. */
+export const mostRescues = 2047
+
+/** In one field with the rescues, which count in steps of so much, lies the priority: below 0 it is taken from this. */
+export const rescueStep = 32
 
 type RecordField =
   | 'state'
@@ -75,11 +78,10 @@ type RecordField =
   | 'reasonSize'
   | 'kind'
   | 'version'
-  | 'rescues'
   | 'job'
   | 'scheduledAt'
   | 'dueAt'
-  | 'priority'
+  | 'standing'
   | 'createdAt'
   | 'startedAt'
   | 'timeout'
@@ -99,13 +101,11 @@ export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
   reasonSize: 'uint32',
   kind: 'byte',
   version: 'uint32',
-  // As many as fit in: see `mostRescues`.
-  rescues: 'uint16',
   job: 'id',
   scheduledAt: 'number',
   dueAt: 'number',
-  // As in the details, which no script looks into; 0 without one.
-  priority: 'int8',
+  // Rescues and priority, see `rescueStep`. The details have the priority as well, but no script looks into them.
+  standing: 'uint16',
   createdAt: 'number',
   startedAt: 'number',
   timeout: 'number',

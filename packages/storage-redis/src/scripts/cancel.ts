@@ -2,7 +2,7 @@ import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import { absentState, stateCodes } from '../record-codes.ts'
 import { cancelItemLayout, reapItemLayout, stateLayout } from '../request-layouts.ts'
-import { mostRescues } from '../stored-layouts.ts'
+import { mostRescues, rescueStep } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Cancels occurrences, or reaps them. Like settle, it is let through when memory is short. */
@@ -75,7 +75,7 @@ while at <= #items do
       finish(now, h, id, r, canceled, '=deleted')
       answers[#answers + 1] = 'r'
     else
-      r.rescues = math.min(r.rescues + 1, ${mostRescues})
+      if r.standing < ${mostRescues * rescueStep} then r.standing = r.standing + ${rescueStep} end
       move(now, h, id, r, pending, reason)
       answers[#answers + 1] = 'r'
     end

@@ -94,7 +94,7 @@ local function add(h, id, r, text)
   put(id, text)
   call('ZADD', history .. r.job, r.scheduledAt, id)
   if r.state <= running then
-    if r.state ~= queued then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.priority)) end
+    if r.state ~= queued then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.standing)) end
     enter(now, h, id, r)
   end
 end
@@ -309,9 +309,9 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
     or (isStartable and now < h.pausedUntil) then
     return false
   end
-  ${readFields(recordLayout, 'text', { dueAt: 'dueAt', priority: 'priority' })}
+  ${readFields(recordLayout, 'text', { dueAt: 'dueAt', standing: 'standing' })}
   if dueAt > now then return false end
-  local order = orderAt(scheduledAt, priority)
+  local order = orderAt(scheduledAt, standing)
   taken[id], hasRequested = true, true
   h.uses = h.uses + 1
   touch(job, h)

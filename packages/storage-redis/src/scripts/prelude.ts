@@ -4,7 +4,7 @@ import { always, never } from '../numbers.ts'
 import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import { addressLayout } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
-import { headLayout, recordLayout } from '../stored-layouts.ts'
+import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 /** How many slots that a replace has left a step on one occurrence cancels at most. */
 export const canceledInPassing = 50
@@ -308,7 +308,9 @@ local function leaveActive(h, job, id)
 end
 
 -- Where one that waits stands among others, as core's orderAt.
-local function orderAt(scheduledAt, priority)
+local function orderAt(scheduledAt, standing)
+  local priority = standing % ${rescueStep}
+  if priority >= ${rescueStep / 2} then priority = priority - ${rescueStep} end
   return scheduledAt - priority * ${priorityStepMs}
 end
 
@@ -318,7 +320,7 @@ local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
   if from <= now then
-    call('ZADD', ready, orderAt(r.scheduledAt, r.priority), id .. r.job)
+    call('ZADD', ready, orderAt(r.scheduledAt, r.standing), id .. r.job)
   else
     call('ZADD', future, from, id .. r.job)
   end
@@ -335,11 +337,11 @@ local function enter(now, h, id, r)
   if r.state == pending then
     h.pending = h.pending + 1
     if r.reason == delayed then h.delayed = h.delayed + 1 end
-    call('ZADD', pendingKey, orderAt(r.scheduledAt, r.priority), id .. r.job)
+    call('ZADD', pendingKey, orderAt(r.scheduledAt, r.standing), id .. r.job)
     offer(now, h, id, r)
   elseif r.state == queued then
     h.queued = h.queued + 1
-    local order = orderAt(r.scheduledAt, r.priority)
+    local order = orderAt(r.scheduledAt, r.standing)
     call('ZADD', queueOf .. r.job, order, id)
     call('ZADD', queuedKey, order, id .. r.job)
     if h.queued == 1 then call('SADD', waitingKey, r.job) end
@@ -374,7 +376,7 @@ local function move(now, h, id, r, state, reason)
   local wasActive, isActive = r.state ~= queued, state ~= queued
   leave(h, id, r)
   if wasActive and not isActive then leaveActive(h, r.job, id) end
-  if isActive and not wasActive then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.priority)) end
+  if isActive and not wasActive then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.standing)) end
   r.state, r.reason = state, reason
   enter(now, h, id, r)
   replace(id, r)
@@ -478,7 +480,7 @@ end
 local function forEachLive(h, job, most, step)
   local looked = 0
   local first = h.active ~= none and recordOf(h.active)
-  local firstId, firstOrder = h.active, first and orderAt(first.scheduledAt, first.priority)
+  local firstId, firstOrder = h.active, first and orderAt(first.scheduledAt, first.standing)
   for _, key in ipairs({ liveOf .. job, queueOf .. job }) do
     local from = 0
     local ids
@@ -486,7 +488,7 @@ local function forEachLive(h, job, most, step)
       ids = call('ZRANGE', key, from, from + ${idsAtOnce - 1})
       for _, id in ipairs(ids) do
         local r = recordOf(id)
-        local order = orderAt(r.scheduledAt, r.priority)
+        local order = orderAt(r.scheduledAt, r.standing)
         if first and (r.state == queued or firstOrder < order or (firstOrder == order and isBefore(firstId, id))) then
           local it = first
           first = false

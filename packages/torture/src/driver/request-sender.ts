@@ -19,6 +19,9 @@ export interface RequestFigures {
 
 const againAfterMs = 20
 
+/** Of triggers, in turn. */
+const priorities: readonly number[] = [0, 5, -5]
+
 /** Asks nodes for what people ask schedulers for. */
 export class RequestSender {
   readonly figures: RequestFigures = {
@@ -55,11 +58,12 @@ export class RequestSender {
     const key = `torture-${++this.#requests}`
     const job = this.#random.pick(jobNames)
     const choice = this.#random.next()
+    const priority = priorities[this.#requests % priorities.length] as number
     this.#record({ event: 'asked', request: kind, key })
     this.figures[kind === 'trigger' ? 'triggers' : 'replays']++
     for (;;) {
       const process = await target(this.#fleet, this.#random, () => this.#fleet.up)
-      const answer = await process.command({ do: kind, job, key, choice })
+      const answer = await process.command({ do: kind, job, key, choice, priority })
       if (answer.outcome === 'done' && answer.occurrence !== null) {
         this.#record({ event: 'accepted', occurrence: answer.occurrence })
       }

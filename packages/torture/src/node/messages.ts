@@ -23,7 +23,7 @@ export interface Assignment {
 
 /** What a node can be asked to do. */
 export type Command =
-  | { readonly do: 'trigger'; readonly job: string; readonly key: string }
+  | { readonly do: 'trigger'; readonly job: string; readonly key: string; readonly priority: number }
   /** Replays a random one of the job's occurrences that have ended. */
   | { readonly do: 'replay'; readonly job: string; readonly key: string; readonly choice: number }
   | { readonly do: 'pause'; readonly job: string }

@@ -20,7 +20,8 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
   const { scheduler } = tools
   switch (command.do) {
     case 'trigger': {
-      const { id } = await scheduler.trigger(command.job, { key: command.key, reason: 'torture' })
+      const { key, priority } = command
+      const { id } = await scheduler.trigger(command.job, { key, priority, reason: 'torture' })
       return id
     }
     case 'replay': {

@@ -105,6 +105,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       maxQueued: 30,
       maxConcurrency: 3,
       startRate: { limit: 3, interval: 2500 },
+      priority: 1,
       recoveryStrategy: { type: 'bounded_window', maxOccurrences: 10 },
       misfireThreshold: 1500,
       executionTimeout: 6000,
