@@ -20,7 +20,7 @@ function builtModule(specifier, importer) {
   return existsSync(built) ? built : null
 }
 
-const { include } = readPlan()
+const { include, limitMs } = readPlan()
 
 /** Files run in the order of the plan, which has the quickest first. */
 class AsPlanned extends BaseSequencer {
@@ -47,7 +47,7 @@ export default defineConfig({
     isolate: false,
     pool: 'threads',
     maxWorkers: 1,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: limitMs,
+    hookTimeout: limitMs,
   },
 })

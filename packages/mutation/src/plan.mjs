@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
  * What a run of the tests is told through its environment.
  * @typedef {object} Plan
  * @property {readonly string[]} include the files of tests, as patterns
+ * @property {number} limitMs how long each test may take
  * @property {readonly string[]} [only] the ids of the tests that run; default all
  * @property {{ readonly output: string, readonly files: readonly { readonly path: string, readonly starts: readonly number[] }[] }} [record]
  * which places each test reaches is appended to this file, a line of JSON for each test

@@ -12,6 +12,8 @@ const run = promisify(execFile)
 /** How long all tests may take, and how much longer than without a mutant those that reach it may. */
 const longestMs = 900_000
 const mostTimesAsLong = 10
+/** How long one test may take: of quick ones more than ten times as long, as the machine may get busy meanwhile. */
+const leastPerTestMs = 20_000
 const startingMs = 60_000
 
 /**
@@ -73,7 +75,7 @@ export class Workbench {
     }))
     const output = join(this.#root, 'reached.jsonl')
     await writeFile(output, '')
-    const verdict = await this.#run({ include: tests, record: { output, files } }, longestMs)
+    const verdict = await this.#run({ include: tests, limitMs: longestMs, record: { output, files } }, longestMs)
     if (verdict === 'timed out') throw new Error(`Without any mutant the tests took longer than ${longestMs / 1000} s.`)
     if (verdict === 'noticed') throw new Error(`The tests fail without any mutant:\n${this.#printed}`)
     /** @type {Map<Change, Reaching[]>} */
@@ -100,7 +102,7 @@ export class Workbench {
     const target = join(this.#root, file)
     await writeFile(target, mutated)
     try {
-      if (reaching.length === 0) return await this.#run({ include: tests }, longestMs)
+      if (reaching.length === 0) return await this.#run({ include: tests, limitMs: longestMs }, longestMs)
       /** @type {Map<string, number>} */
       const durations = new Map()
       let sum = 0
@@ -109,7 +111,10 @@ export class Workbench {
         sum += test.durationMs
       }
       const include = [...durations].sort(([, left], [, right]) => left - right).map(([name]) => name)
-      return await this.#run({ include, only: reaching.map(({ id }) => id) }, startingMs + sum * mostTimesAsLong)
+      const longestTestMs = Math.max(...reaching.map(({ durationMs }) => durationMs))
+      const limitMs = Math.max(leastPerTestMs, longestTestMs * mostTimesAsLong)
+      const only = reaching.map(({ id }) => id)
+      return await this.#run({ include, limitMs, only }, startingMs + sum * mostTimesAsLong)
     } finally {
       await writeFile(target, original)
     }

@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import type { HostileDatabase, HostileTransaction, MovedRow } from '@jobistemer/test-kit'
 import Database from 'better-sqlite3'
-import { sqliteStorage } from '../src/index.ts'
+import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
 import { FaultyConnection, faultNames } from './faulty-connection.ts'
 
 /** A file with the tables of a storage and one of a user's, and connections of a user's that break. */
@@ -10,18 +10,21 @@ export class HostileSqlite implements HostileDatabase {
   readonly faults: readonly string[] = faultNames
   readonly deadly: readonly string[] = []
   readonly #file: string
+  readonly #options: Pick<SqliteStorageOptions, 'busyTimeout'>
   readonly #reader: Database.Database
   /** The file takes one transaction that writes at a time. */
   #line: Promise<unknown> = Promise.resolve()
 
-  constructor(file: string) {
+  /** `busyTimeout` is how long calls of the storage block everything while a user's transaction is open. */
+  constructor(file: string, options: Pick<SqliteStorageOptions, 'busyTimeout'> = {}) {
     this.#file = file
+    this.#options = options
     this.#reader = new Database(file)
     this.#reader.exec('PRAGMA journal_mode = WAL; CREATE TABLE moved (id TEXT NOT NULL, mark TEXT NOT NULL)')
   }
 
   connect(): Storage {
-    return sqliteStorage({ file: this.#file, tablePrefix: 'jobs_', synchronous: 'normal' })
+    return sqliteStorage({ file: this.#file, tablePrefix: 'jobs_', synchronous: 'normal', ...this.#options })
   }
 
   async begin(): Promise<HostileTransaction> {

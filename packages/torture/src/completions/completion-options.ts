@@ -11,7 +11,7 @@ export interface CompletionOptions {
   readonly players: number
   /** How many occurrences a play has. */
   readonly occurrences: number
-  /** One try in so many kills the process that plays; 0: none does. */
+  /** One try in so many is to kill the process that plays, if it comes so far; 0: none is. */
   readonly killEvery: number
   /** Of the first play; the next ones count on from it. */
   readonly seed: number
@@ -24,7 +24,7 @@ const usage = `Usage: npm run torture -- completions [options]
   --minutes M      fewer tries when it takes longer; what is under way goes on to its end
   --players N      processes that play at a time, 1 to 64 (default 2)
   --occurrences N  of each play, 1 to 100000 (default 4000)
-  --kill-every N   one try in so many kills the process that plays, 0 for none (default 2000)
+  --kill-every N   one try in so many is to kill the process that plays, 0 for none (default 2000)
   --seed N         of the first play, a whole number (default 1)
   --sabotage       take what former owners complete`
 
