@@ -105,8 +105,13 @@ const allFaults: typeof faults = { ...faults, ...deadlyFaults }
 
 /** What a {@link HostilePostgres} is of. */
 export interface HostilePostgresOptions {
-  /** For all that nothing happens to. */
+  /** For all that nothing happens to, the storage's statements too. */
   readonly pool: pg.Pool
+  /**
+   * For whoever breaks connections: what waits for a transaction may take all of `pool`, and must not hold up who ends that
+   * transaction. Default: `pool`.
+   */
+  readonly breakers?: pg.Pool
   /** Of the same database, for the connections that break. */
   readonly url: string
   readonly schema: string
@@ -229,7 +234,13 @@ class UserConnection {
     // The server has said it when it was connected.
     const { processID: pid } = client as unknown as { readonly processID: number }
     const fault = this.#fault
-    return { client, admin: this.#options.pool, pid, send, kill: () => this.#options.kill?.(fault, nameOf(text)) }
+    return {
+      client,
+      admin: this.#options.breakers ?? this.#options.pool,
+      pid,
+      send,
+      kill: () => this.#options.kill?.(fault, nameOf(text)),
+    }
   }
 
   /** A user's tool that has rolled back lets nothing more through. */

@@ -30,8 +30,8 @@ export interface CompletionReport {
 const concurrency = 24
 /** See `CompletionPlay`: the calls of so many handlers gather. */
 const delayMs = 30
-/** Of each player: those of its handlers, of its nodes and of its pool. */
-const connectionsOfPlayer = 2 * concurrency + 20
+/** Of each player: those of its handlers, of its pools, and of whoever listens; and what a killed one leaves for a moment. */
+const connectionsOfPlayer = 4 * concurrency + 40
 /** One play in so many is of one job, whose calls get in each other's way. */
 const oneJobEvery = 4
 const manyJobs = 16

@@ -7,19 +7,32 @@ import type { PlayerAssignment } from './player-assignment.ts'
 
 // One play, or what is left of it. Says the outcome to its parent, or kills itself in the middle.
 
-const connections = 12
+const connections = 24
+const breakerConnections = 4
+
+function open(url: string, max: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max })
+  // Its connections break with the end of the server alone, which the next call tells.
+  pool.on('error', () => {})
+  return pool
+}
 
 async function play(assignment: PlayerAssignment): Promise<CompletionOutcome> {
   const { url, seed, occurrences, jobs, concurrency, delayMs, killEvery, sabotage, remainsFile, goesOn } = assignment
-  const pool = new pg.Pool({ connectionString: url, max: connections })
-  // Connections of the pool break with the end of the server alone, which the next call tells.
-  pool.on('error', () => {})
+  const [pool, breakers] = [open(url, connections), open(url, breakerConnections)]
   let players: CompletionPlayers | undefined
   const kill = (fault: string, statement: string) => {
     writeFileSync(remainsFile, JSON.stringify(players?.remains(fault, statement)))
     process.kill(process.pid, 'SIGKILL')
   }
-  const database = await HostilePostgres.make({ pool, url, schema: `play_${seed}`, storage: postgresStorage, kill })
+  const database = await HostilePostgres.make({
+    pool,
+    breakers,
+    url,
+    schema: `play_${seed}`,
+    storage: postgresStorage,
+    kill,
+  })
   players = new CompletionPlayers({
     database,
     seed,
@@ -33,7 +46,7 @@ async function play(assignment: PlayerAssignment): Promise<CompletionOutcome> {
   })
   const outcome = await players.run()
   await database.remove()
-  await pool.end()
+  await Promise.all([pool.end(), breakers.end()])
   return outcome
 }
 
