@@ -10,3 +10,7 @@ it.each(groupsOf({ from: 1, to: byEffort(15) }))(
 it('what a replaced job left to cancel may be canceled by calls that tell nobody, when whoever asked for it was refused', async () => {
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
+
+it('slots that a node has begun to launch for a dead one are found again by its next look, which nodes that come and go do not put off', async () => {
+  await assertPlacesHold({ from: 20315, to: 20315 })
+})

@@ -26,7 +26,7 @@ export class SlotLauncher {
   readonly #creator: SlotCreator
   readonly #recovery: Recovery
   readonly #precedence: Pick<Precedence, 'rankOf'>
-  readonly #standby: Pick<Standby, 'passed'>
+  readonly #standby: Pick<Standby, 'left' | 'passed'>
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
@@ -44,7 +44,7 @@ export class SlotLauncher {
       creator: SlotCreator
       recovery: Recovery
       precedence: Pick<Precedence, 'rankOf'>
-      standby: Pick<Standby, 'passed'>
+      standby: Pick<Standby, 'left' | 'passed'>
       /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
       findsDueJobs: boolean
     },
@@ -166,8 +166,10 @@ export class SlotLauncher {
     const rank = job.isOverdue ? 0 : this.#precedence.rankOf(job)
     // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
     if (rank === 0 || job.plan === null) return false
-    if (this.#findsDueJobs) this.#registry.leave(job)
-    else {
+    if (this.#findsDueJobs) {
+      this.#standby.left(job.at)
+      this.#registry.leave(job)
+    } else {
       this.#standby.passed(job, job.at, rank)
       this.#registry.pass(job)
     }

@@ -64,7 +64,11 @@ export class Standby {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #lookedUpTo = Number.NEGATIVE_INFINITY
+  /** The oldest slot that was left to others since the last look began. */
+  #leftFrom = Number.POSITIVE_INFINITY
   #looks = 0
+  /** Monotonic instant of the next look; infinite before one is to come. */
+  #lookAt = Number.POSITIVE_INFINITY
   /** A look that is to go on where it ended, once what it has found so far has been launched; of slots that were passed, `null`. */
   #rest: Look | null = null
   #goesOn = false
@@ -109,7 +113,8 @@ export class Standby {
   membersChanged(): void {
     this.#slowness = 1
     this.#isTrying = true
-    if (this.#loop.underWay === null) this.#goOn()
+    // Not later than it was to be: in a fleet whose nodes come and go there would be no look at all.
+    if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#lookAt })
   }
 
   /** A slot is left to nodes that go before this one, of which there are `rank`. Not where overdue slots are found. */
@@ -117,6 +122,14 @@ export class Standby {
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
     else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
+  }
+
+  /**
+   * A slot is left to nodes that go before this one, where overdue slots are found: one that looks before have passed by
+   * then is found by the next.
+   */
+  left(slot: number): void {
+    this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
   /** What became of a slot that this node has asked for: it has launched it, or another one had. */
@@ -156,12 +169,18 @@ export class Standby {
     }
   }
 
-  #goOn(): void {
+  #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
     // Whoever is alone goes first everywhere.
-    if (this.#precedence.isAlone && this.#passed.size === 0) return
+    if (this.#precedence.isAlone && this.#passed.size === 0) {
+      this.#lookAt = Number.POSITIVE_INFINITY
+      return
+    }
+    const now = this.#engine.clock.monotonic()
     const looksOften = !this.#findsDueJobs || this.#precedence.commonRank < watchers
     const times = looksOften ? this.#slowness : patience * Math.min(this.#slowness, mostOfOthers)
-    this.#loop.runIn(this.#standbyMs * times)
+    const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
+    this.#lookAt = now + waitMs
+    this.#loop.runIn(waitMs)
   }
 
   /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
@@ -207,7 +226,9 @@ export class Standby {
     const fewestTurns = Math.min(Math.max(0, this.#precedence.commonRank - 1), watchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
     const isFull = this.#looks++ % looksPerFullLook === 0
-    return { due: { upTo, ...(!isFull && { after: this.#lookedUpTo - overlapMs }) }, cursor: null }
+    const after = Math.min(this.#lookedUpTo - overlapMs, this.#leftFrom - 1)
+    this.#leftFrom = Number.POSITIVE_INFINITY
+    return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }
 
   /** Takes on what is overdue, up to the end of the first page of which there is something to launch. */
