@@ -4,10 +4,10 @@ import type { Fleet } from './fleet.ts'
 /** One node is asked to end all schedules at a time; the others follow the new versions. Answers what went wrong. */
 export async function endSchedules(fleet: Fleet, at: number): Promise<readonly Violation[]> {
   let problem = 'no node was there to end the schedules'
-  // A node that crashes over it leaves the rest to the next one: an update that is done already changes nothing. Its
-  // successor adds its data jobs as they were before, so it has to be there first.
+  // A node that dies over it leaves the rest to the next one: an update that is done already changes nothing. The
+  // successor of one that has died adds its data jobs as they were before, so it has to be there first.
   for (let attempt = 0; attempt < 3; attempt++) {
-    if (attempt > 0) await fleet.calmDown()
+    await fleet.calmDown()
     const [process] = fleet.up
     if (process === undefined) break
     const answer = await process.command({ do: 'end-schedules', at })

@@ -154,8 +154,9 @@ export class Fleet {
   async calmDown(): Promise<void> {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
-    // One that was to crash by itself may do so yet: its successor will not.
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
+    // One that was to crash by itself may have done so before it hears of this: its successor will not.
+    await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
       await sleep(20)

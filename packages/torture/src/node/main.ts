@@ -29,7 +29,10 @@ const stalls = new StallWatch((stall) => record({ event: 'stalled', stall }))
 let node = nodeId ?? ''
 const witness = new WitnessFile(new LineWriter(assignment.witnessFile), { life, stalls, node: () => node })
 
+let mayCrash = true
+
 function crash(point: string): void {
+  if (!mayCrash) return
   record({ event: 'crashing', point })
   process.kill(process.pid, 'SIGKILL')
 }
@@ -129,8 +132,12 @@ function send(message: FromNode): void {
   if (process.connected) process.send?.(message)
 }
 
+function stay(): void {
+  mayCrash = false
+}
+
 process.on('message', ({ number, command }: ToNode) => {
-  runCommand(command, { scheduler: client ?? scheduler, shutdown, storage, jobs, setClock, record }).then(
+  runCommand(command, { scheduler: client ?? scheduler, shutdown, storage, jobs, setClock, stay, record }).then(
     (occurrence) => {
       if (command.do === 'shutdown') record({ event: 'down' })
       send({ kind: 'done', number, occurrence })

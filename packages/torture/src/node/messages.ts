@@ -36,6 +36,8 @@ export type Command =
   | { readonly do: 'stop' }
   /** Sets its clock to so much ahead of the machine's. */
   | { readonly do: 'set-clock'; readonly offsetMs: number }
+  /** Crashes no more by itself: whoever came after it would add its jobs as they were, when their schedules have ended. */
+  | { readonly do: 'stay' }
   | { readonly do: 'shutdown' }
 
 export type ToNode = { readonly number: number; readonly command: Command }

@@ -12,6 +12,7 @@ interface CommandTools {
   readonly storage: Storage
   readonly jobs: readonly WorkloadJob[]
   readonly setClock: (offsetMs: number) => void
+  readonly stay: () => void
   readonly record: (event: Recorded) => void
 }
 
@@ -56,6 +57,9 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
       return null
     case 'set-clock':
       tools.setClock(command.offsetMs)
+      return null
+    case 'stay':
+      tools.stay()
       return null
     case 'shutdown':
       await tools.shutdown()
