@@ -111,8 +111,9 @@ export const jobMutants: readonly Mutant[] = [
     ['delete in steps: is completed by the claims of others when it is not repeated'],
     'leaves what a deleted job has queued to whoever deleted it',
     class extends Ledger {
-      override tend(jobId: JobId) {
-        this.wakeNext(jobId)
+      override tend(jobId: JobId, now: number) {
+        if (this.isDeleted(jobId)) this.wakeNext(jobId)
+        else super.tend(jobId, now)
       }
     },
   ),
@@ -225,7 +226,7 @@ export const jobMutants: readonly Mutant[] = [
     class extends Ledger {
       override tend(jobId: JobId, now: number) {
         if (this.isDeleted(jobId)) super.tend(jobId, now)
-        else this.wakeFirst(jobId)
+        else if (this.activeCount(jobId) === 0) this.wakeFirst(jobId)
       }
     },
   ),

@@ -214,4 +214,14 @@ export const startRateMutants: readonly Mutant[] = [
       }
     },
   ),
+  mutant(
+    'wakes by a sweep what waits behind another one',
+    [sentence('a sweep wakes nothing that waits behind another one')],
+    class extends Ledger {
+      override tend(jobId: JobId, now: number) {
+        super.tend(jobId, now)
+        if (!this.isDeleted(jobId)) this.wakeFirst(jobId)
+      }
+    },
+  ),
 ]

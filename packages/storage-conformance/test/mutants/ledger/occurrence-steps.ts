@@ -250,8 +250,10 @@ export class OccurrenceSteps extends JobSteps {
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
       // Pending ones are met by claims.
+      const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      this.wakeFirst(jobId)
+      // An active one wakes the next by itself, at its time.
+      if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
