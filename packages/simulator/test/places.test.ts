@@ -14,3 +14,7 @@ it('what a replaced job left to cancel may be canceled by calls that tell nobody
 it('slots that a node has begun to launch for a dead one are found again by its next look, which nodes that come and go do not put off', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
+
+it('a slot that has its record keeps its order when its job is set back, and recovered under another priority', async () => {
+  await assertPlacesHold({ from: 2133, to: 2133 })
+})

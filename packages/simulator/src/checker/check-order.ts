@@ -17,7 +17,9 @@ export class OrderModel {
         return
       }
       case 'recovered':
-        for (const entry of event.entries) if (entry.kind === 'run') this.#know(entry.id, entry)
+        for (const entry of event.entries) {
+          if (entry.kind === 'run' && !this.#orders.has(entry.id)) this.#know(entry.id, entry)
+        }
         return
       case 'order.claimed':
         this.#check(event.claimed, event.left, 'was claimed', index)
@@ -27,7 +29,7 @@ export class OrderModel {
     }
   }
 
-  /** A record that was there keeps its order; the key of a request may be used again. */
+  /** A slot that has its record keeps its order, also when it is recovered once more; the key of a request may be used again. */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))
   }
