@@ -18,3 +18,7 @@ it('slots that a node has begun to launch for a dead one are found again by its 
 it('a slot that has its record keeps its order when its job is set back, and recovered under another priority', async () => {
   await assertPlacesHold({ from: 2133, to: 2133 })
 })
+
+it('a node that takes up jobs which it had left to others passes over no slot that these have not launched', async () => {
+  for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
+})

@@ -511,8 +511,11 @@ export class JobRegistry {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
+    // Whether others have launched what lies between is not known here. A recovery has to say where it begins: from a
+    // watermark before those slots it would pass over them.
+    job.watermark = Math.max(job.watermark, now)
     try {
-      this.#engine.agenda.setSlot(job, job.series.nextMs(now))
+      this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
     } catch (error) {
       this.#engine.fail(`schedule of job ${job.job.name}`, error)
     }
