@@ -22,3 +22,7 @@ it('a slot that has its record keeps its order when its job is set back, and rec
 it('a node that takes up jobs which it had left to others passes over no slot that these have not launched', async () => {
   for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
 })
+
+it('what a node has claimed that crashed with its last heartbeat is taken over without that it was taken for dead', async () => {
+  await assertPlacesHold({ from: 7475, to: 7475 })
+})
