@@ -92,7 +92,7 @@ export class Claimer implements NextTaker {
 
   async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
     try {
-      if (!this.#runNow(record, askedAt)) await this.#run(record, askedAt)
+      await this.#runOrLook(record, askedAt)
     } catch (error) {
       failInBackground(this.#engine, 'claim', error)
     }
@@ -143,8 +143,7 @@ export class Claimer implements NextTaker {
       answer = await this.#claimSome(limit, sweep !== 'none')
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
-      const looking: Promise<void>[] = []
-      for (const record of answer.claimed) if (!this.#runNow(record, askedAt)) looking.push(this.#run(record, askedAt))
+      const looking = answer.claimed.flatMap((record) => this.#runOrLook(record, askedAt) ?? [])
       if (looking.length > 0) await Promise.all(looking)
     } finally {
       this.#capacity.unreserve(limit)
@@ -238,6 +237,15 @@ export class Claimer implements NextTaker {
       return
     }
     this.#begin(record, job, stored, askedAt)
+  }
+
+  /** `null` when it runs already. Throws nothing: what goes wrong with one keeps none of the others from running. */
+  #runOrLook(record: OccurrenceRecord, askedAt: number): Promise<void> | null {
+    try {
+      return this.#runNow(record, askedAt) ? null : this.#run(record, askedAt)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Answers whether it runs: nothing has to be looked up for one of the version in force. */
