@@ -1,6 +1,7 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
 import { jobIdOf, uuidOrNull } from './ids.ts'
+import { headRuns } from './in-head.ts'
 import { readJob, readVersion, selectJobs } from './job-row.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { numberOf, plainArray, type Row, type Session } from './sql.ts'
@@ -59,15 +60,16 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const wanted = uuidsOf(ids)
   if (wanted === null) return ids.map(() => null)
-  const rows = await session.query(
-    withOwners(
-      schema,
-      `SELECT ${liveColumns} FROM ${schema}.live WHERE id = ANY ($1::text::uuid[])
-       UNION ALL SELECT ${historyColumns} FROM ${schema}.history WHERE id = ANY ($1::text::uuid[])`,
-    ),
-    [wanted],
-  )
-  const found = new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
+  const byId = `SELECT ${liveColumns} FROM ${schema}.live WHERE id = ANY ($1::text::uuid[])
+    UNION ALL SELECT ${historyColumns} FROM ${schema}.history WHERE id = ANY ($1::text::uuid[])`
+  const inHeads = headRuns(schema, 'h.is_quick AND h.run_id = ANY ($1::text::uuid[])')
+  const select = async (source: string) => {
+    const rows = await session.query(withOwners(schema, source), [wanted])
+    return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
+  }
+  let found = await select(byId)
+  // Heads have no index over these ids. All is read anew, since an occurrence may have gone from one place to another.
+  if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }
 

@@ -1,11 +1,11 @@
-import { JobistemerError } from '@jobistemer/core'
+import { JobistemerError, systemClock } from '@jobistemer/core'
 import type { AsyncLedgerWithin, LedgerStep, SettleAnswer, SettleItem, WakeUp } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOrNull } from './ids.ts'
 import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
 import { printRuns } from './runs-text.ts'
-import type { Session } from './sql.ts'
+import type { Row, Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
@@ -14,9 +14,12 @@ const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
 
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
+/** For so long a completion waits for a connection of the storage's own. */
+const moveLimitMs = 1000
+
 /** What is needed of the storage that a transaction is to write to. */
 export interface StepsOf {
-  readonly database: Pick<Database, 'errorOf'>
+  readonly database: Pick<Database, 'errorOf' | 'query'>
   readonly steps: StepRunner
 }
 
@@ -60,19 +63,42 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const { token, sequence, upToSequence, runs } = item
     const last = upToSequence === undefined ? null : String(upToSequence)
     const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt)]
-    return await this.#inSavepoint(async (session) => {
-      const [row] = await session.query(this.#complete, values)
-      return row?.is_written === true || row?.is_written === 't' ? accepted : null
+    return await this.#inSavepoint(async (session, _steps, database) => {
+      if (isTrue(await session.query(this.#complete, values))) return accepted
+      const isMoved = await this.#moveOut(database, occurrence, job)
+      return isMoved && isTrue(await session.query(this.#complete, values)) ? accepted : null
     })
   }
 
-  async #inSavepoint<T>(body: (session: Session, steps: StepRunner) => Promise<T>): Promise<T> {
+  /**
+   * Moves the occurrence out of its job's head, which would stay locked otherwise. It is no part of the transaction; where it
+   * waits for that very one, for a lock or for a connection, it gives up. It happens once for a job: its occurrences do not
+   * run in the head any more.
+   */
+  async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
+    let expire = (_isMoved: boolean) => {}
+    const expired = new Promise<boolean>((resolve) => {
+      expire = resolve
+    })
+    const timer = systemClock.setTimer(moveLimitMs, () => expire(false))
+    const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
+    try {
+      // Without it, the rules complete the occurrence, and lock the head.
+      return await Promise.race([database.query(text, [occurrence, job]).then(isTrue, () => false), expired])
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async #inSavepoint<T>(
+    body: (session: Session, steps: StepRunner, database: StepsOf['database']) => Promise<T>,
+  ): Promise<T> {
     const { database, steps } = await this.#opened()
     try {
       await this.#session.query('SAVEPOINT jobistemer')
       let answer: T
       try {
-        answer = await body(await this.#inSameTransaction(), steps)
+        answer = await body(await this.#inSameTransaction(), steps, database)
       } catch (error) {
         // The first failure is the news. A connection that is gone has rolled back by itself.
         await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
@@ -124,4 +150,8 @@ function noTransaction(): JobistemerError {
     value: undefined,
     remedy: 'Begin one, and await this call before its end.',
   })
+}
+
+function isTrue([row]: readonly Row[]): boolean {
+  return row?.is_written === true || row?.is_written === 't'
 }

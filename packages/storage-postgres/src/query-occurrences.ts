@@ -1,6 +1,7 @@
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
 import { failedStates, isFinal } from '@jobistemer/core/storage'
 import { uuidOrNull } from './ids.ts'
+import { headRuns } from './in-head.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
 import { cursorError } from './postgres-errors.ts'
@@ -57,6 +58,10 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const sources = live.map((code) => {
     return `(SELECT ${liveColumns} FROM ${schema}.live WHERE state = ${code} AND ${plain} ${inOrder} LIMIT ${limit + 1})`
   })
+  if (live.includes(lanes.running)) {
+    const conditions = range.conditions.replaceAll('scheduled_at', 'h.run_at').replaceAll(', id)', ', h.run_id)')
+    sources.push(`(${headRuns(schema, `h.${ofJob.replace('job', 'id')} ${conditions}`)})`)
+  }
   const waiting = live.filter((code) => code < lanes.running)
   if (waiting.length > 0) {
     const prioritized = `SELECT ${liveColumns} FROM ${schema}.live WHERE ${ofJob} AND priority IS NOT NULL AND state IN (${waiting.join(', ')})`
@@ -161,33 +166,33 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
   const { state, node, deadlineBefore, cursor, limit, runs } = query
   const values = new Values()
   const codes = stateCodes[state]
-  const conditions = [`state >= ${codes[0]}`, `state <= ${codes.at(-1)}`]
+  const conditions = [`l.state >= ${codes[0]}`, `l.state <= ${codes.at(-1)}`]
+  const ofHeads = ['h.is_quick']
   if (node !== undefined) {
-    conditions.push(`owner IN (SELECT row FROM ${schema}.owners WHERE node = ${values.add(storeText(node), 'text')})`)
+    const owners = `IN (SELECT row FROM ${schema}.owners WHERE node = ${values.add(storeText(node), 'text')})`
+    conditions.push(`l.owner ${owners}`)
+    ofHeads.push(`h.run_owner ${owners}`)
   }
   if (deadlineBefore !== undefined && Number.isFinite(deadlineBefore)) {
-    conditions.push(`started_at + timeout <= ${values.add(String(deadlineBefore), 'bigint')}`)
+    const before = values.add(String(deadlineBefore), 'bigint')
+    conditions.push(`l.started_at + l.timeout <= ${before}`)
+    ofHeads.push(`h.run_started + h.run_timeout <= ${before}`)
   }
   if (cursor !== null) {
     const match = /^(\d) ([0-9a-f-]{36}) (-?\d{1,16}) ([0-9a-f-]{36})$/.exec(cursor)
     if (match === null) throw cursorError(cursor)
     const [, lane, job, at, id] = match as unknown as readonly [string, string, string, string, string]
-    const place = [
-      values.add(lane, 'smallint'),
-      values.add(job, 'uuid'),
-      values.add(at, 'bigint'),
-      values.add(id, 'uuid'),
-    ]
-    conditions.push(`(state, job, order_at, id) > (${place.join(', ')})`)
+    const afterJob = values.add(job, 'uuid')
+    const place = [afterJob, values.add(at, 'bigint'), values.add(id, 'uuid')].join(', ')
+    conditions.push(`(l.state, l.job, l.order_at, l.id) > (${values.add(lane, 'smallint')}, ${place})`)
+    ofHeads.push(`h.id >= ${afterJob} AND (h.id, h.run_at, h.run_id) > (${place})`)
   }
   const order = 'ORDER BY state, job, order_at, id'
-  const rows = await session.query(
-    `${withOwners(
-      schema,
-      `SELECT ${liveColumns}, order_at FROM ${schema}.live WHERE ${conditions.join(' AND ')} ${order} LIMIT ${limit + 1}`,
-    )} ${order}`,
-    values.list,
-  )
+  const rest = `${order} LIMIT ${limit + 1}`
+  const inLive = `SELECT ${liveColumns}, order_at FROM ${schema}.live l WHERE ${conditions.join(' AND ')} ${rest}`
+  const inHeads = `${headRuns(schema, ofHeads.join(' AND '), ', h.run_at AS order_at')} ORDER BY h.id LIMIT ${limit + 1}`
+  const all = state === 'running' ? `SELECT * FROM ((${inLive}) UNION ALL (${inHeads})) a ${rest}` : inLive
+  const rows = await session.query(`${withOwners(schema, all)} ${order}`, values.list)
   const last = rows[limit - 1]
   return {
     items: rows.slice(0, limit).map((row) => readOccurrence(row, runs)),

@@ -1,5 +1,6 @@
 import { foundAt } from './found-at.ts'
 import { oneOf } from './one-of.ts'
+import { inHead, isShort, near } from './in-head.ts'
 import { lanes, policyCode } from './state-codes.ts'
 
 /**
@@ -64,6 +65,23 @@ export interface FunctionText {
   readonly sumRows: number
 }
 
+/** Whether an occurrence that starts is to stand in the head itself. */
+const staysInHead = `(w.is_near AND h.run_state < ${inHead.never})`
+
+const headRun = [
+  ['run_state', `${inHead.runs}`],
+  ['run_id', 'w.id'],
+  ['run_at', 'w.scheduled_at'],
+  ['run_started', 'p_now'],
+  ['run_timeout', 'w.timeout'],
+  ['run_owner', 'v_owner'],
+  ['run_version', 'w.job_version'],
+  ['run_details', 'w.details'],
+  ['run_runs', 'w.runs'],
+]
+  .map(([name, value]) => `${name} = CASE WHEN ${staysInHead} THEN ${value} ELSE h.${name} END`)
+  .join(', ')
+
 type Columns = readonly (readonly [name: string, type: string])[]
 
 const parametersOf = (columns: Columns) => columns.map(([name, type]) => `p_${name} ${parameterType(type)}`).join(', ')
@@ -118,8 +136,9 @@ BEGIN
   END IF;
   WITH moved AS (
     UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at,
-        next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1
-      FROM ${rowsOf(startColumns)}
+        next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1,
+        is_quick = ${staysInHead} OR h.run_state = ${inHead.runs}, ${headRun}
+      FROM (SELECT w.*, coalesce(${near('w')} AND ${isShort('w')}, false) AS is_near FROM ${rowsOf(startColumns)}) w
       WHERE h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -127,13 +146,13 @@ BEGIN
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
         AND (h.policy = ${policyCode('allow')}
           OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))
-      RETURNING w.*
+      RETURNING w.*, h.run_state = ${inHead.runs} AND h.run_id = w.id AS is_in_head
   ), started AS (
     INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, owner,
         due_at, created_at, started_at, timeout, details, runs)
       SELECT m.id, m.job, m.scheduled_at, ${lanes.running}, 0, 1, 0, 0, m.job_version, v_owner,
         m.scheduled_at, p_now, p_now, m.timeout, m.details, m.runs
-      FROM moved m
+      FROM moved m WHERE NOT m.is_in_head
   )
   SELECT array_agg(m.place) INTO v_started FROM moved m;
   IF v_started IS NOT NULL THEN
@@ -151,22 +170,32 @@ DECLARE
 BEGIN
   ${readShared(endColumns)}
   WITH freed AS (
-    UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1
+    UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1,
+        run_state = CASE WHEN h.run_state = ${inHead.runs} AND h.run_id = w.id THEN ${inHead.ended} ELSE h.run_state END
       FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0
-      RETURNING w.*
+        AND (h.run_state = ${inHead.runs} AND h.run_id = w.id AND w.token = 1 AND w.sequence > 0
+          OR h.run_id IS DISTINCT FROM w.id OR h.run_state IN (${inHead.moved}, ${inHead.never}))
+      RETURNING w.*, h.run_state = ${inHead.ended} AND h.run_id = w.id AS was_in_head, h.run_at, h.run_started,
+        h.run_timeout, h.run_owner, h.run_version, h.run_details
   ), gone AS (
     DELETE FROM ${schema}.live l USING freed f
-      WHERE l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
+      WHERE NOT f.was_in_head AND l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
         AND l.sequence < f.sequence AND l.cancel IS NULL
       RETURNING l.id, l.job, l.order_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
+  ), over AS (
+    SELECT f.id, f.job, f.run_at AS scheduled_at, f.state, 0 AS kind, f.token, f.sequence, 0 AS rescues,
+        f.run_version AS job_version, f.run_owner AS owner, f.run_at AS due_at, f.run_started AS created_at,
+        f.run_started AS started_at, f.run_timeout AS timeout, f.reason, f.run_details AS details, f.runs, f.place
+      FROM freed f WHERE f.was_in_head
+    UNION ALL SELECT * FROM gone
   ), kept AS (
     INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at)
-      SELECT g.id, g.job, g.order_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
-        g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM gone g
+      SELECT g.id, g.job, g.scheduled_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
+        g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM over g
   )
-  SELECT array_agg(g.place), (SELECT count(*) FROM freed) INTO v_ended, v_freed FROM gone g;
+  SELECT array_agg(g.place), (SELECT count(*) FROM freed) INTO v_ended, v_freed FROM over g;
   IF v_freed > coalesce(cardinality(v_ended), 0) THEN
     RAISE EXCEPTION 'an occurrence is another than it has to be' USING ERRCODE = 'serialization_failure';
   END IF;

@@ -9,10 +9,11 @@ import type {
 } from '@jobistemer/core/storage'
 import { compareOrder, liveStates } from '@jobistemer/core/storage'
 import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
+import { headRuns } from './in-head.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
 import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { limitOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
-import { stateCodes, slotCodes } from './state-codes.ts'
+import { lanes, slotCodes, stateCodes } from './state-codes.ts'
 
 /** More than there ever are of a job. */
 const allOfThem = 1e15
@@ -91,12 +92,13 @@ export class StepReading {
          CROSS JOIN LATERAL (
            SELECT ${liveColumns} FROM ${this.#schema}.live
            WHERE state = n.lane AND job = n.job ORDER BY order_at, id LIMIT n.most
-         ) l`,
+         ) l UNION ALL ${headRuns(this.#schema, `h.id = ANY ($4::text::uuid[])`)}`,
       ),
       [
         plainArray(wanted.map(({ job }) => uuidOf(job))),
         plainArray(wanted.map(({ lane }) => lane)),
         plainArray(wanted.map(({ most }) => most)),
+        plainArray(wanted.flatMap(({ job, lane }) => (lane === lanes.running ? uuidOf(job) : []))),
       ],
     )
     return rows.map((row) => readOccurrence(row))

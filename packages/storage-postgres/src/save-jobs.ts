@@ -61,13 +61,14 @@ async function insertJobs(session: Session, schema: string, writes: readonly Job
 }
 
 async function updateJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
-  for (const [table, columns] of [
-    ['heads', headColumns(writes)],
-    ['jobs', jobColumns(writes)],
+  // Nothing runs in these heads: the step that this is part of moves it out.
+  for (const [table, columns, more] of [
+    ['heads', headColumns(writes), ', is_quick = false'],
+    ['jobs', jobColumns(writes), ''],
   ] as const) {
     const sets = columns.slice(1).map(([name]) => `${name} = w.${name}`)
     await session.query(
-      `UPDATE ${schema}.${table} t SET ${sets.join(', ')} FROM ${rowsOf(columns)} WHERE t.id = w.id`,
+      `UPDATE ${schema}.${table} t SET ${sets.join(', ')}${more} FROM ${rowsOf(columns)} WHERE t.id = w.id`,
       valuesOf(columns),
     )
   }

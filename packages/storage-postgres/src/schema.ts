@@ -60,10 +60,21 @@ CREATE TABLE ${schema}.heads (
   delayed integer NOT NULL,
   queued integer NOT NULL,
   running integer NOT NULL,
+  run_at bigint,
+  run_started bigint,
+  run_timeout bigint,
+  run_id uuid,
+  run_owner integer,
+  run_version integer,
   policy smallint NOT NULL,
-  handler_key text COLLATE "C" NOT NULL
+  run_state smallint NOT NULL DEFAULT 0,
+  is_quick boolean NOT NULL DEFAULT false,
+  handler_key text COLLATE "C" NOT NULL,
+  run_details text COLLATE "C",
+  run_runs text COLLATE "C"
 ) WITH (fillfactor = 50, ${shortLived});
 CREATE INDEX heads_due ON ${schema}.heads (found_at, id) WHERE found_at IS NOT NULL;
+CREATE INDEX heads_quick ON ${schema}.heads (id) WHERE is_quick;
 CREATE INDEX heads_queued ON ${schema}.heads (id) WHERE queued > 0;
 
 CREATE TABLE ${schema}.jobs (

@@ -1,5 +1,6 @@
 import { foundAt } from './found-at.ts'
-import { liveScheduledAt } from './occurrence-row.ts'
+import { headRunColumns, inHead, insertMoved } from './in-head.ts'
+import { historyColumns, liveColumns } from './occurrence-row.ts'
 import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
@@ -145,10 +146,11 @@ BEGIN
     FROM unnest(p_jobs, p_ids) n (job, id)
     JOIN ${schema}.heads h ON h.id = ${oneOf('n.job')}
     LEFT JOIN LATERAL (
-      SELECT ${liveScheduledAt} AS scheduled_at, NULL::bigint AS finished_at, owner, ${columns} FROM ${schema}.live l
-        WHERE l.id = n.id
+      SELECT ${liveColumns} FROM ${schema}.live l WHERE l.id = n.id
       UNION ALL
-      SELECT y.scheduled_at, y.finished_at, owner, ${columns} FROM ${schema}.history y WHERE y.id = n.id
+      SELECT ${headRunColumns('h')} WHERE h.run_state = ${inHead.runs} AND h.run_id = n.id
+      UNION ALL
+      SELECT ${historyColumns} FROM ${schema}.history y WHERE y.id = n.id
       LIMIT 1
     ) o ON o.job = n.job
     LEFT JOIN ${schema}.owners w ON w.row = o.owner;
@@ -167,13 +169,20 @@ BEGIN
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF v_count < cardinality(p_heads) THEN RETURN false; END IF;
   END IF;
-  UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
-      next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below,
-      starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running
-    FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued,
-      p_running)
-      w (id, watermark, top, next_at, cancels_below, starts, pending, delayed, queued, running)
-    WHERE h.id = ${oneOf('w.id')};
+  WITH moved AS (
+    UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.watermark, top = greatest(h.top, w.top),
+        next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, cancels_below = w.cancels_below,
+        starts = w.starts, pending = w.pending, delayed = w.delayed, queued = w.queued, running = w.running,
+        run_id = CASE WHEN h.run_state = ${inHead.runs} THEN h.run_id END,
+        run_state = CASE WHEN h.run_state < ${inHead.runs} THEN h.run_state
+          WHEN p_waits THEN ${inHead.never} ELSE ${inHead.moved} END
+      FROM unnest(p_heads, p_watermarks, p_tops, p_next, p_cancels_below, p_starts, p_pending, p_delayed, p_queued,
+        p_running)
+        w (id, watermark, top, next_at, cancels_below, starts, pending, delayed, queued, running)
+      WHERE h.id = ${oneOf('w.id')}
+      RETURNING h.*
+  )
+  ${insertMoved(schema)} WHERE m.run_id IS NOT NULL;
   IF cardinality(p_nodes) > 0 THEN
     ${numberOwners}
     IF coalesce(cardinality(v_owners), 0) < cardinality(p_nodes) THEN
@@ -237,6 +246,17 @@ BEGIN
   UPDATE ${schema}.live SET sequence = p_sequence, runs = p_runs
     WHERE id = p_id AND job = p_job AND state = ${lanes.running} AND token = p_token
       AND sequence < p_sequence AND (p_up_to IS NULL OR sequence <= p_up_to) AND cancel IS NULL;
+  RETURN FOUND;
+END ${quote};
+
+CREATE FUNCTION ${schema}.move_step(p_id uuid, p_job uuid)
+RETURNS boolean LANGUAGE plpgsql ${settings} SET lock_timeout = ${heldMs} AS ${quote}
+BEGIN
+  WITH moved AS (
+    UPDATE ${schema}.heads h SET run_state = ${inHead.never}
+      WHERE h.id = p_job AND h.run_state = ${inHead.runs} AND h.run_id = p_id RETURNING h.*
+  )
+  ${insertMoved(schema)};
   RETURN FOUND;
 END ${quote};
 ${quickFunctions({ schema, settings, quote, sumRows })}`

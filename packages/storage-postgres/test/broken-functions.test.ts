@@ -1,5 +1,5 @@
 import type { JobId } from '@jobistemer/core'
-import type { Storage, StorageWithin } from '@jobistemer/core/storage'
+import type { OccurrenceRecord, Storage, StorageWithin } from '@jobistemer/core/storage'
 import { addJob, finishItem, owner, playCompletions, slotAt, slotItem } from '@jobistemer/test-kit'
 import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import type pg from 'pg'
@@ -27,6 +27,14 @@ interface Place {
   readonly id: JobId
 }
 
+/** Two slots of a job that run at once. */
+async function beginTwo({ schema, storage, id }: Place): Promise<readonly (OccurrenceRecord | null)[]> {
+  await query(`UPDATE ${schema}.heads SET policy = 3`)
+  const items = [slotItem(id, 1), slotItem(id, 2)]
+  for (const item of items) await storage.createOccurrences({ now: item.scheduledAt, owner, items: [item] })
+  return (await storage.get({ occurrences: items.map((item) => item.id) })).occurrences
+}
+
 const finish = async ({ storage, id }: Place, more: object = {}) => {
   const [answer] = await storage.settle({ now: slotAt(3), items: [{ ...finishItem(id, 1), ...more }] })
   return answer?.outcome
@@ -34,6 +42,15 @@ const finish = async ({ storage, id }: Place, more: object = {}) => {
 
 const begun = async ({ storage, id }: Place) =>
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+
+/** It runs, and stands in `live`, as after a completion in a transaction of a user's. */
+async function begunInLive(place: Place): Promise<void> {
+  await begun(place)
+  const [moved] = await query(
+    `SELECT ${place.schema}.move_step('${slotItem(place.id, 1).id.slice(4)}', '${place.id.slice(4)}') AS moved`,
+  )
+  expect(moved).toEqual({ moved: true })
+}
 
 const recordOf = async ({ storage, id }: Place) =>
   (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]
@@ -77,6 +94,30 @@ const guards: Readonly<Record<string, Guard>> = {
       return answer?.outcome !== 'lost'
     },
   },
+  'an end in the head without the token': {
+    guard: [' AND w.token = 1 AND w.sequence > 0', ''],
+    async isBroken(place) {
+      await begun(place)
+      return (await finish(place, { token: 2 })) !== 'lost'
+    },
+  },
+  'a start in a head that is not free': {
+    guard: ['run_id = CASE WHEN (w.is_near AND h.run_state < 2)', 'run_id = CASE WHEN (w.is_near AND h.run_state < 4)'],
+    async isBroken(place) {
+      return (await beginTwo(place)).some((record) => record?.state !== 'running')
+    },
+  },
+  'a step that leaves in the head what it moves out': {
+    guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
+    async isBroken(place) {
+      await begun(place)
+      // Moved out twice, it meets itself.
+      await replaceOwner(place).catch(() => {})
+      const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
+      const [counts] = (await place.storage.get({ counts: [place.id] })).counts
+      return (await place.storage.listOccurrences(all)).items.length !== counts?.running
+    },
+  },
   'an end without the token': {
     guard: ['AND l.token = f.token\n', '\n'],
     async isBroken(place) {
@@ -88,7 +129,7 @@ const guards: Readonly<Record<string, Guard>> = {
   'an end that does not look whom it wakes': {
     guard: [' AND h.queued = 0', ''],
     async isBroken(place) {
-      await begun(place)
+      await begunInLive(place)
       const { schema, id } = place
       // One queues up while the end is on its way, and is to be woken.
       const queued = slotItem(id, 2)
@@ -121,14 +162,14 @@ const guards: Readonly<Record<string, Guard>> = {
                ${slotAt(1)}, 0, NULL, 0, 0 FROM ${schema}.heads`,
           ),
       )
-      const { rows } = { rows: await query(`SELECT id FROM ${schema}.live`) }
-      return rows.length > 0
+      const [counts] = (await place.storage.get({ counts: [id] })).counts
+      return counts?.running !== 0
     },
   },
   'an end that leaves out what another has changed': {
     guard: ['IF v_freed > coalesce(cardinality(v_ended), 0) THEN', 'IF false THEN'],
     async isBroken(place) {
-      await begun(place)
+      await begunInLive(place)
       const { schema, storage, id } = place
       // It is to be canceled, and that comes while the end is on its way.
       await whileItWaits(
@@ -143,7 +184,7 @@ const guards: Readonly<Record<string, Guard>> = {
   'a step without the revision of the head': {
     guard: ['AND h.revision = g.revision ORDER', 'ORDER'],
     async isBroken(place) {
-      await begun(place)
+      await begunInLive(place)
       const { schema } = place
       await whileItWaits(
         place,
@@ -160,7 +201,7 @@ const guards: Readonly<Record<string, Guard>> = {
       ';\n    GET DIAGNOSTICS v_count = ROW_COUNT;\n    IF v_count < cardinality(array_positions(p_ops, 1',
     ],
     async isBroken(place) {
-      await begun(place)
+      await begunInLive(place)
       const { schema, storage, id } = place
       const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
       // A completion is committed while the occurrence is taken from its owner: it locks no head.
