@@ -41,7 +41,8 @@ const columns = [
   ['token', '1'],
   ['sequence', '0'],
   ['rescues', '0'],
-  ['job_version', 'run_version'],
+  // A new version moves it out.
+  ['job_version', 'version'],
   ['owner', 'run_owner'],
   ['due_at', 'run_at'],
   ['created_at', 'run_started'],

@@ -2,7 +2,6 @@ import type { JobId } from '@jobistemer/core'
 import type { HistoryRemoval } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
-import { headRuns } from './in-head.ts'
 import { numberOf, numberOrNull, plainArray } from './sql.ts'
 
 /** Removes finished occurrences and raises the prune floor of their job in the same transaction. */
@@ -63,7 +62,6 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
     await session.query(
       `DELETE FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
          AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)
-         AND NOT EXISTS (${headRuns(schema, 'h.id = v.job AND h.run_version = v.version')})
          AND NOT EXISTS (SELECT FROM ${schema}.history y WHERE y.job = v.job AND y.job_version = v.version)`,
       [job],
     )

@@ -1,3 +1,4 @@
+import { occurrenceId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { beforeEach, expect, it } from 'vitest'
@@ -9,6 +10,7 @@ const { open, pool, query, schema: newSchema } = useSchemas()
 interface Activity {
   readonly relname: string
   readonly seq_tup_read: number
+  readonly n_tup_ins: number
   readonly n_tup_upd: number
   readonly n_tup_hot_upd: number
   /** How often one of its indexes was entered. */
@@ -33,7 +35,7 @@ async function activity(): Promise<Record<string, Activity>> {
   await mine.query('SELECT pg_terminate_backend($1)', [pid]).catch(() => {})
   await expect.poll(() => query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).toHaveLength(0)
   const rows = await query(
-    `SELECT relname, seq_tup_read::int, n_tup_upd::int, n_tup_hot_upd::int, idx_scan::int FROM pg_stat_user_tables WHERE schemaname = $1`,
+    `SELECT relname, seq_tup_read::int, n_tup_ins::int, n_tup_upd::int, n_tup_hot_upd::int, idx_scan::int FROM pg_stat_user_tables WHERE schemaname = $1`,
     [schema],
   )
   return Object.fromEntries((rows as Activity[]).map((row) => [row.relname, row]))
@@ -114,6 +116,24 @@ it('an end and what is said meanwhile touch no index of the head and of the occu
   expect(heads?.n_tup_upd).toBe(80)
   expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
   expect(history?.n_tup_upd).toBe(0)
+})
+
+it('slots close together write no index but those of the history, and nothing that goes again', async () => {
+  const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
+  for (let second = 0; second < 8; second++) {
+    const now = slotAt(1) + second * 1000
+    const items = jobs.map(({ id }) => {
+      return { ...slotItem(id, 1), id: occurrenceId(id, now), scheduledAt: now, nextAt: now + 1000 }
+    })
+    await storage.createOccurrences({ now, owner, items })
+    const ends = items.map(({ id, jobId }) => ({ ...finishItem(jobId, 1), id, scheduledAt: now }))
+    for (const { outcome } of await storage.settle({ now: now + 20, items: ends })) expect(outcome).toBe('ok')
+  }
+  const { heads, live, history } = await activity()
+  expect(live?.n_tup_ins).toBe(0)
+  expect(history?.n_tup_ins).toBe(80)
+  // One update of each head was that of the creation, and the first start moves it among the quick ones.
+  expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
 it('a call looks up each of its jobs and occurrences, also when there was hardly one at the last vacuum', async () => {

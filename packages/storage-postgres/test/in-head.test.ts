@@ -1,0 +1,179 @@
+import type { JobId } from '@jobistemer/core'
+import type { CreateSlot, OccurrenceRecord, Page, Storage, StorageWithin } from '@jobistemer/core/storage'
+import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { beforeEach, expect, it } from 'vitest'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, query, schema: newSchema } = useSchemas()
+
+let schema: string
+let storage: Storage
+/** The statements that the storage has sent. */
+let sent: string[]
+
+beforeEach(() => {
+  schema = newSchema()
+  sent = []
+  const heard = pool()
+  heard.on('connect', (client) => {
+    const send = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>
+    Object.assign(client, {
+      query: (text: string, ...rest: unknown[]) => {
+        sent.push(text)
+        return send(text, ...rest)
+      },
+    })
+  })
+  storage = open({ pool: heard, schema, wakeUps: false })
+})
+
+const begin = async (items: readonly CreateSlot[]) => {
+  const answers = await storage.createOccurrences({ now: items[0]?.scheduledAt ?? 0, owner, items })
+  for (const answer of answers) expect(answer).toMatchObject({ outcome: 'created', state: 'running', token: 1 })
+}
+
+const finish = async (ids: readonly JobId[], index: number, more: object = {}) => {
+  const items = ids.map((id) => ({ ...finishItem(id, index), ...more }))
+  for (const answer of await storage.settle({ now: slotAt(index) + 20, items })) expect(answer.outcome).toBe('ok')
+}
+
+/** Which of these occurrences are rows of their own. */
+async function inLive(): Promise<readonly string[]> {
+  const rows = await query(`SELECT 'occ_' || id AS id FROM ${schema}.live ORDER BY id`)
+  return rows.map(({ id }) => id)
+}
+
+async function runningPages(more: object, after: string | null = null): Promise<readonly OccurrenceRecord[]> {
+  const found: OccurrenceRecord[] = []
+  let cursor = after
+  do {
+    const page: Page<OccurrenceRecord> = await storage.listOccurrences({
+      kind: 'live',
+      state: 'running',
+      runs: true,
+      limit: 7,
+      cursor,
+      ...more,
+    })
+    found.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== null)
+  return found
+}
+
+it('starts and ends of slots close together, and of those far apart, read nothing first', async () => {
+  const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
+  const [near, far, long] = jobs as [JobId, JobId, JobId]
+  sent.length = 0
+  const trace = { traceId: 'a'.repeat(600), spanId: 'b' }
+  await begin([
+    slotItem(near, 1),
+    { ...slotItem(far, 1), nextAt: slotAt(200) },
+    { ...slotItem(long, 1), details: { trace } as unknown as CreateSlot['details'] },
+  ])
+  expect(await inLive()).toEqual([slotItem(far, 1).id, slotItem(long, 1).id].sort())
+  await finish(jobs, 1)
+  expect(sent.filter((text) => !/_step\(/.test(text))).toEqual([])
+  expect(sent.filter((text) => /read_step|write_step/.test(text))).toEqual([])
+  const ids = jobs.map((id) => slotItem(id, 1).id)
+  const { occurrences } = await storage.get({ occurrences: ids })
+  for (const record of occurrences) {
+    expect(record).toMatchObject({ state: 'completed', sequence: 1, startedAt: slotAt(1), owner, dueAt: slotAt(1) })
+  }
+  expect(occurrences[2]?.details).toEqual({ trace })
+})
+
+it('what runs is listed once, wherever it stands, also when it is moved between two pages', async () => {
+  const ids = await Promise.all(
+    Array.from({ length: 30 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
+  )
+  await begin(ids.map((id) => slotItem(id, 1)))
+  const moved = ids.filter((_, index) => index % 2 === 0)
+  await finish(moved, 1, { change: { kind: 'progress' } })
+  expect(await inLive()).toHaveLength(15)
+  const all = ids.map((id) => slotItem(id, 1).id).sort()
+  const idsOf = (records: readonly OccurrenceRecord[]) => records.map(({ id }) => id).sort()
+  expect(idsOf(await runningPages({}))).toEqual(all)
+  expect(idsOf(await runningPages({ node: owner.node }))).toEqual(all)
+  expect(await runningPages({ node: 'another' })).toEqual([])
+  const deadline = slotAt(1) + 10 * minute
+  expect(idsOf(await runningPages({ deadlineBefore: deadline }))).toEqual(all)
+  expect(await runningPages({ deadlineBefore: deadline - 1 })).toEqual([])
+
+  const first = await storage.listOccurrences({ kind: 'live', state: 'running', runs: false, limit: 11, cursor: null })
+  const [last] = first.items.slice(-1) as [OccurrenceRecord]
+  await finish([last.jobId], 1, { sequence: moved.includes(last.jobId) ? 2 : 1, change: { kind: 'progress' } })
+  const rest = await runningPages({}, first.cursor)
+  expect(idsOf([...first.items, ...rest.filter(({ id }) => !first.items.some((one) => one.id === id))])).toEqual(all)
+
+  const { occurrences, counts } = await storage.get({ occurrences: all, counts: ['all'] })
+  expect(occurrences.map((record) => record?.state)).toEqual(all.map(() => 'running'))
+  expect(counts).toMatchObject([{ running: 30 }])
+})
+
+it('reads of what runs in a head go through no other heads than those of quick jobs', async () => {
+  const { id } = await addJob(storage, 'alpha')
+  await query(
+    `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
+     SELECT gen_random_uuid(), 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 20000)`,
+  )
+  await query(`ANALYZE ${schema}.heads`)
+  await begin([slotItem(id, 1)])
+  const read = async () => {
+    const rows = await query(
+      `SELECT seq_tup_read::int AS read FROM pg_stat_user_tables WHERE schemaname = $1 AND relname = 'heads'`,
+      [schema],
+    )
+    return rows[0].read
+  }
+  const before = await read()
+  expect((await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]).toMatchObject({ state: 'running' })
+  expect(await runningPages({})).toHaveLength(1)
+  const page = { order: 'ascending', runs: true, limit: 5, cursor: null } as const
+  expect((await storage.listOccurrences({ kind: 'job', jobId: id, ...page })).items).toMatchObject([
+    { id: slotItem(id, 1).id, state: 'running', owner },
+  ])
+  await storage.close()
+  await expect.poll(async () => (await read()) - before).toBeLessThan(20_000)
+})
+
+it('a completion in a transaction keeps the next ones of its job out of the head', async () => {
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  await begin([slotItem(id, 1)])
+  expect(await inLive()).toEqual([])
+  const client = await connection()
+  await client.query('BEGIN')
+  const within = storage.within?.(client) as StorageWithin
+  const item = { ...finishItem(id, 1), change: { kind: 'progress' } } as const
+  expect(await within.settle({ now: slotAt(1), items: [item] })).toMatchObject([{ outcome: 'ok' }])
+  await begin([slotItem(id, 2)])
+  await client.query('COMMIT')
+  expect(await inLive()).toEqual([slotItem(id, 1).id, slotItem(id, 2).id].sort())
+  await finish([id], 1, { sequence: 2 })
+  await finish([id], 2)
+})
+
+it('a completion goes on where its own transaction holds the head, or no connection is left', async () => {
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  const { id: other } = await addJob(storage, 'beta', 'allow')
+  const small = pool({ max: 1 })
+  const crowded = open({ pool: small, schema, wakeUps: false })
+  await crowded.get({ jobs: [id] })
+  await begin([slotItem(id, 1), slotItem(other, 1)].sort((left, right) => (left.jobId < right.jobId ? -1 : 1)))
+  const client = await connection()
+  await client.query('BEGIN')
+  await client.query(`SELECT FROM ${schema}.heads WHERE id = $1 FOR UPDATE`, [id.slice(4)])
+  const complete = async (within: StorageWithin | undefined, job: JobId) => {
+    const item = { ...finishItem(job, 1), change: { kind: 'progress' } } as const
+    return await within?.settle({ now: slotAt(1), items: [item] })
+  }
+  expect(await complete(storage.within?.(client), id)).toMatchObject([{ outcome: 'ok' }])
+  await client.query('COMMIT')
+  const only = await small.connect()
+  await only.query('BEGIN')
+  expect(await complete(crowded.within?.(only), other)).toMatchObject([{ outcome: 'ok' }])
+  await only.query('COMMIT')
+  only.release()
+  const { occurrences } = await storage.get({ occurrences: [id, other].map((job) => slotItem(job, 1).id) })
+  expect(occurrences).toMatchObject([{ sequence: 1 }, { sequence: 1 }])
+})
