@@ -41,8 +41,7 @@ const columns = [
   ['token', '1'],
   ['sequence', '0'],
   ['rescues', '0'],
-  // A new version moves it out.
-  ['job_version', 'version'],
+  ['job_version', 'run_version'],
   ['owner', 'run_owner'],
   ['due_at', 'run_at'],
   ['created_at', 'run_started'],

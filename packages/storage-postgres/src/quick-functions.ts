@@ -75,6 +75,7 @@ const headRun = [
   ['run_started', 'p_now'],
   ['run_timeout', 'w.timeout'],
   ['run_owner', 'v_owner'],
+  ['run_version', 'w.job_version'],
   ['run_details', 'w.details'],
   ['run_runs', 'w.runs'],
 ]
@@ -175,7 +176,7 @@ BEGIN
         AND (h.run_state = ${inHead.runs} AND h.run_id = w.id AND w.token = 1 AND w.sequence > 0
           OR h.run_id IS DISTINCT FROM w.id OR h.run_state IN (${inHead.moved}, ${inHead.never}))
       RETURNING w.*, h.run_state = ${inHead.ended} AND h.run_id IS NOT DISTINCT FROM w.id AS was_in_head, h.run_at, h.run_started,
-        h.run_timeout, h.run_owner, h.version, h.run_details
+        h.run_timeout, h.run_owner, h.run_version, h.run_details
   ), gone AS (
     DELETE FROM ${schema}.live l USING freed f
       WHERE NOT f.was_in_head AND l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
@@ -184,7 +185,7 @@ BEGIN
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
   ), over AS (
     SELECT f.id, f.job, f.run_at AS scheduled_at, f.state, 0 AS kind, f.token, f.sequence, 0 AS rescues,
-        f.version AS job_version, f.run_owner AS owner, f.run_at AS due_at, f.run_started AS created_at,
+        f.run_version AS job_version, f.run_owner AS owner, f.run_at AS due_at, f.run_started AS created_at,
         f.run_started AS started_at, f.run_timeout AS timeout, f.reason, f.run_details AS details, f.runs, f.place
       FROM freed f WHERE f.was_in_head
     UNION ALL SELECT * FROM gone

@@ -56,6 +56,7 @@ CREATE TABLE ${schema}.heads (
   delayed integer NOT NULL,
   queued integer NOT NULL,
   run_owner integer,
+  run_version integer,
   policy smallint NOT NULL,
   is_quick boolean NOT NULL DEFAULT false,
   run_id uuid,

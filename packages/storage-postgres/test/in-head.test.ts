@@ -177,3 +177,22 @@ it('a completion goes on where its own transaction holds the head, or no connect
   const { occurrences } = await storage.get({ occurrences: [id, other].map((job) => slotItem(job, 1).id) })
   expect(occurrences).toMatchObject([{ sequence: 1 }, { sequence: 1 }])
 })
+
+it('with another isolation the first completion of a job is to be tried again', async () => {
+  const { id } = await addJob(storage, 'alpha')
+  await begin([slotItem(id, 1)])
+  const client = await connection()
+  const complete = async () => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await client.query('SELECT 1')
+    const within = storage.within?.(client) as StorageWithin
+    const item = { ...finishItem(id, 1), change: { kind: 'progress' } } as const
+    return await within.settle({ now: slotAt(1), items: [item] })
+  }
+  await expect(complete()).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('40001') })
+  await client.query('ROLLBACK')
+  expect(await complete()).toMatchObject([{ outcome: 'ok' }])
+  await client.query('COMMIT')
+  const { occurrences } = await storage.get({ occurrences: [slotItem(id, 1).id] })
+  expect(occurrences).toMatchObject([{ state: 'running', sequence: 1 }])
+})
