@@ -90,7 +90,7 @@ export const postgresSuite: Suite = {
       notes: [
         `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. All on one durable server, in turn.`,
         `whole engine: ${dueAtOnce} jobs (or the width) due at each instant of a clock that moves on when all is done. storage calls:`,
-        'the same without an engine, two calls for so many occurrences. Both create, start and end each occurrence.',
+        'the same without an engine, two calls for so many occurrences, which are sent in parts of 500 that overlap. Both create, start and end each.',
         'bare: the least SQL that writes the same rows, two statements for so many. pg-boss: fetch and complete of',
         'so many jobs in a call. Graphile Worker: so many at a time, fetched and completed in batches. Their jobs were inserted',
         'before, which is not counted.',
