@@ -243,6 +243,84 @@ describe('slots that are due', () => {
   })
 })
 
+describe('slots that find no place within a tenth of a second, where handlers are quick', () => {
+  /** It has two places, and a run has just ended. `goOn`: another one ends, and the next takes its place. */
+  function busy() {
+    const capacity = capacityOf({ limit: 2, prefetch: 0 })
+    let running = occupant('first')
+    capacity.enter(running)
+    capacity.enter(occupant('other'))
+    const goOn = () => {
+      capacity.leave(running, 1)
+      running = occupant('next')
+      capacity.enter(running)
+    }
+    goOn()
+    return { capacity, goOn, isHeld: () => capacity.holds(clock.now() - 100, settings, 0, clock.now()) }
+  }
+
+  it('are offered to other nodes by as many as there are places, and then wait here until it is known who has room', () => {
+    const { capacity, isHeld } = busy()
+    expect([isHeld(), isHeld(), isHeld()]).toEqual([false, false, true])
+    expect(capacity.heldForMs).toBe(100)
+  })
+
+  it('wait here when this node has to take half of what it has offered, for ever longer', async () => {
+    const { capacity, goOn, isHeld } = busy()
+    for (const pauseMs of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
+      expect([isHeld(), isHeld()]).toEqual([false, false])
+      capacity.workStored()
+      capacity.workStored()
+      capacity.workLeft(false, 1)
+      await clock.advance(pauseMs - 1)
+      goOn()
+      expect(isHeld()).toBe(true)
+      await clock.advance(1)
+      goOn()
+    }
+  })
+
+  it('are offered by twice as many when others have taken more than half, and an offer that nothing is heard of once more', async () => {
+    const { capacity, goOn, isHeld } = busy()
+    expect([isHeld(), isHeld(), isHeld()]).toEqual([false, false, true])
+    capacity.workStored()
+    capacity.workStored()
+    capacity.workStored()
+    capacity.workLeft(false, 1)
+    const offered = () => Array.from({ length: 6 }, isHeld).filter((held) => !held).length
+    expect(offered()).toBe(4)
+    expect(offered()).toBe(0)
+    await clock.advance(1000)
+    goOn()
+    expect(offered()).toBe(4)
+  })
+
+  it('wait no longer for half of their misfire threshold, and not where no run has ended for a tenth of a second', async () => {
+    const { capacity, isHeld } = busy()
+    expect([isHeld(), isHeld(), isHeld()]).toEqual([false, false, true])
+    const patient = { ...settings, misfireThresholdMs: 400 }
+    const heldFor = (lateMs: number) => {
+      capacity.holds(clock.now() - lateMs, patient, 0, clock.now())
+      return capacity.heldForMs
+    }
+    expect([heldFor(60), heldFor(130), heldFor(199), heldFor(200)]).toEqual([40, 70, 1, 0])
+    await clock.advance(99)
+    expect(isHeld()).toBe(true)
+    await clock.advance(1)
+    expect(isHeld()).toBe(false)
+  })
+
+  it('are stored for others where handlers take longer', () => {
+    const capacity = capacityOf({ limit: 1, prefetch: 0 })
+    const slow = occupant('slow')
+    capacity.enter(slow)
+    capacity.leave(slow, 101)
+    capacity.enter(occupant('next'))
+    const isHeld = () => capacity.holds(clock.now() - 100, settings, 0, clock.now())
+    expect([isHeld(), isHeld()]).toEqual([false, false])
+  })
+})
+
 describe('slots that are due while more waits in the storage than this node has places', () => {
   /** Its handlers take so long, and it has taken as many as it has places. */
   function workingOff(handlerMs: number): Capacity {

@@ -3,6 +3,7 @@ import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
+import { Offers } from './offers.ts'
 import { Pace } from './pace.ts'
 import { type InLine, WaitingLine } from './waiting-line.ts'
 
@@ -15,7 +16,8 @@ const shortestTimeoutMs = 10 * longestWaitMs
 /**
  * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
  * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
- * storage.
+ * storage, for other nodes, as long as these have room. If they have none, it goes on waiting here, as long as some run has
+ * ended within this time.
  */
 const longestHoldMs = 100
 
@@ -72,6 +74,7 @@ export class Capacity implements Alarm {
   readonly #limit: number
   readonly #prefetch: number
   readonly #pace: Pace
+  readonly #offers: Offers
   readonly #places = new Set<Occupant>()
   /** Those that have no place yet. */
   readonly #waiting = new WaitingLine<Occupant>()
@@ -101,6 +104,7 @@ export class Capacity implements Alarm {
     this.#limit = options.limit
     this.#prefetch = options.prefetch
     this.#pace = new Pace(options.limit)
+    this.#offers = new Offers(options.limit)
     this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
   }
 
@@ -296,8 +300,19 @@ export class Capacity implements Alarm {
     const patienceMs = settings.misfireThresholdMs / 2
     if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
     else if (taken < this.roomForSlot(settings)) this.#heldForMs = 0
-    else this.#heldForMs = Math.max(0, slot + Math.min(longestHoldMs, patienceMs) - now)
+    else this.#heldForMs = this.#holdForPlace(now - slot, patienceMs)
     return this.#heldForMs > 0
+  }
+
+  #holdForPlace(lateMs: number, patienceMs: number): number {
+    if (lateMs < longestHoldMs) return Math.max(0, Math.min(longestHoldMs, patienceMs) - lateMs)
+    return lateMs < patienceMs && this.#keeps() ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+  }
+
+  /** Whether a slot that other nodes could have is kept for a place on this one. */
+  #keeps(): boolean {
+    const now = this.#engine.clock.monotonic()
+    return this.#pace.isQuick && now - this.#leftAt < longestHoldMs && !this.#offers.offersOne(now)
   }
 
   /** Something else that is held is looked at again sooner. */
@@ -342,9 +357,17 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
+  /** As {@link workAppeared}, when this node has stored it: whoever has room first takes it. */
+  workStored(): void {
+    this.#offers.stored()
+    this.workAppeared()
+  }
+
   /** Whether something was left in the storage when this node took so many from it last, and which it took last. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
+    this.#offers.took(taken)
+    if (!more) this.#offers.ended(this.#engine.clock.monotonic())
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0

@@ -169,7 +169,7 @@ export class SlotCreator {
         if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
         displace(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
-        else if (answer.state === 'pending') this.#capacity.workAppeared()
+        else if (answer.state === 'pending') this.#capacity.workStored()
         return
       case 'exists':
         // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
