@@ -87,10 +87,16 @@ it('nodes that start while others have more to do than they can do not ask for a
   expect(asked).toBeLessThan(2)
 })
 
-it('a node that has more to start at a time than it has places does not store what no other node has room for', async () => {
-  const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
-  const { perSecond, claims } = await overload(1, { jobs: 1000, costs, prefetch: 30 })
-  expect(perSecond).toBeCloseTo(1000, -1)
-  // It tries now and then whether there is another one by now.
-  expect(claims).toBeLessThan(0.002)
-})
+it.each([
+  [1, 1000],
+  [8, 2000],
+])(
+  '%i nodes that have more to start at a time than places do not store what no other node has room for',
+  async (nodes, jobs) => {
+    const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
+    const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30 })
+    expect(perSecond).toBeCloseTo(jobs, -1)
+    // They look now and then, and one that has none beside it tries whether there are others by now.
+    expect(claims).toBeLessThan(0.002)
+  },
+)

@@ -16,10 +16,16 @@ const shortestTimeoutMs = 10 * longestWaitMs
 /**
  * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
  * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
- * storage, for other nodes, as long as these have room. If they have none, it goes on waiting here, as long as some run has
- * ended within this time.
+ * storage, for other nodes, as long as these have room. If they have none, it goes on waiting here, as long as runs do end,
+ * or the storage is what takes long.
  */
 const longestHoldMs = 100
+
+/**
+ * Where most places are kept for calls under way, it is the storage that takes long, and places of other nodes would not
+ * help: nothing is stored for them sooner than this.
+ */
+const longestHoldForCallsMs = 500
 
 /**
  * While something waits in the storage although this node works it off quickly, no other node has room either: slots that
@@ -299,20 +305,23 @@ export class Capacity implements Alarm {
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
     if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
-    else if (taken < this.roomForSlot(settings)) this.#heldForMs = 0
-    else this.#heldForMs = this.#holdForPlace(now - slot, patienceMs)
+    else this.#heldForMs = this.#holdForPlace(taken - this.roomForSlot(settings), now - slot, patienceMs)
     return this.#heldForMs > 0
   }
 
-  #holdForPlace(lateMs: number, patienceMs: number): number {
+  /** `beyond`: how many of those that go before it find no place either; negative when it finds one. */
+  #holdForPlace(beyond: number, lateMs: number, patienceMs: number): number {
+    if (beyond < 0) return 0
     if (lateMs < longestHoldMs) return Math.max(0, Math.min(longestHoldMs, patienceMs) - lateMs)
-    return lateMs < patienceMs && this.#keeps() ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+    return lateMs < patienceMs && this.#keeps(beyond, lateMs) ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
   }
 
   /** Whether a slot that other nodes could have is kept for a place on this one. */
-  #keeps(): boolean {
+  #keeps(beyond: number, lateMs: number): boolean {
     const now = this.#engine.clock.monotonic()
-    return this.#pace.isQuick && now - this.#leftAt < longestHoldMs && !this.#offers.offersOne(now)
+    const waitsForCalls = this.#places.size < this.#limit / 2
+    if (!this.#pace.isQuick || (!waitsForCalls && now - this.#leftAt >= longestHoldMs)) return false
+    return (waitsForCalls && lateMs < longestHoldForCallsMs) || !this.#offers.admits(beyond, now)
   }
 
   /** Something else that is held is looked at again sooner. */
@@ -355,6 +364,11 @@ export class Capacity implements Alarm {
   workAppeared(): void {
     this.#backlog = true
     this.work.send()
+  }
+
+  /** So many slots that are due are being stored without a start. */
+  storing(count: number): void {
+    this.#offers.sent(count)
   }
 
   /** As {@link workAppeared}, when this node has stored it: whoever has room first takes it. */

@@ -42,13 +42,16 @@ export class Offers {
     this.#left = places
   }
 
-  /** Whether one more slot is offered now: it is counted. */
-  offersOne(now: number): boolean {
+  /** Whether one more slot is offered now, together with so many others. */
+  admits(together: number, now: number): boolean {
     if (now < this.#pausedUntil) return false
     if (now - this.#since >= unheardMs) this.#begin(now)
-    if (this.#left < 1) return false
-    this.#left--
-    return true
+    return together < this.#left
+  }
+
+  /** So many slots are being stored without a start. */
+  sent(count: number): void {
+    this.#left -= count
   }
 
   /** This node has stored something that is due without a start. */
