@@ -16,11 +16,11 @@ export type AttemptId = `attempt_${string}`
 
 // The UUIDv5 namespaces of RFC 9562 and their neighbours. They are part of the data of every user: never change them.
 const uuid = {
-  job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8'),
-  task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8'),
-  occurrence: uuidV5In('6ba7b812-9dad-11d1-80b4-00c04fd430c8'),
-  run: uuidV5In('6ba7b813-9dad-11d1-80b4-00c04fd430c8'),
-  attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8'),
+  job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'job_'),
+  task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'task_'),
+  occurrence: uuidV5In('6ba7b812-9dad-11d1-80b4-00c04fd430c8', 'occ_'),
+  run: uuidV5In('6ba7b813-9dad-11d1-80b4-00c04fd430c8', 'run_'),
+  attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8', 'attempt_'),
 }
 
 // Whoever asks for many runs names the same few jobs each time. Bounded, so that many names cost no memory of their own.
@@ -31,7 +31,7 @@ const jobIdLimit = 1000
 export function jobId(name: string): JobId {
   const known = jobIds.get(name)
   if (known !== undefined) return known
-  const id: JobId = `job_${uuid.job(readText(name, 'name'))}`
+  const id: JobId = uuid.job(readText(name, 'name'))
   if (jobIds.size >= jobIdLimit) jobIds.clear()
   jobIds.set(name, id)
   return id
@@ -39,7 +39,7 @@ export function jobId(name: string): JobId {
 
 /** The id of a job's task. @throws JobistemerError `INVALID_NAME` */
 export function taskId(job: JobId, taskName: string): TaskId {
-  return `task_${uuid.task(`${job}:${readText(taskName, 'taskName')}`)}`
+  return uuid.task(`${job}:${readText(taskName, 'taskName')}`)
 }
 
 /** All halves of surrogate pairs are one and the same in UTF-8: names that differ in them alone would share an id. */
@@ -58,7 +58,7 @@ function readText(text: unknown, field: string): string {
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
-  return `occ_${uuid.occurrence(`${job}:${toInstantText(at)}`)}`
+  return uuid.occurrence(`${job}:${toInstantText(at)}`)
 }
 
 /**
@@ -68,7 +68,7 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
-  return `occ_${uuid.occurrence(`${job}:missed:${toInstantText(from)}`)}`
+  return uuid.occurrence(`${job}:missed:${toInstantText(from)}`)
 }
 
 /**
@@ -80,7 +80,7 @@ export function requestedOccurrenceId(
   kind: 'trigger' | 'replay',
   key: string,
 ): OccurrenceId {
-  return `occ_${uuid.occurrence(`${base}:${kind}:${key}`)}`
+  return uuid.occurrence(`${base}:${kind}:${key}`)
 }
 
 /**
@@ -88,15 +88,15 @@ export function requestedOccurrenceId(
  * so they are found by the slot alone.
  */
 export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: number): OccurrenceId {
-  return `occ_${uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)}`
+  return uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)
 }
 
 /** The id of a task inside an occurrence. */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
-  return `run_${uuid.run(`${occurrence}:${task}`)}`
+  return uuid.run(`${occurrence}:${task}`)
 }
 
 /** The id of one try of a task run; `number` counts from 1. */
 export function attemptId(run: TaskRunId, number: number): AttemptId {
-  return `attempt_${uuid.attempt(`${run}:${number}`)}`
+  return uuid.attempt(`${run}:${number}`)
 }

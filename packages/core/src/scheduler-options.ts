@@ -315,5 +315,5 @@ function defaultChildren(): number {
 }
 
 function uniqueNodeId(clock: Clock): string {
-  return `${hostname().slice(0, 200)}:${process.pid}:${uniqueSuffix(() => clock.random?.() ?? random())}`
+  return `${hostname().slice(0, 200)}:${process.pid}:${uniqueSuffix(clock.random?.() ?? random())}`
 }

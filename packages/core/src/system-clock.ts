@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 
 // The one place where the product reads the machine's clocks, sets timers and asks for chance.
 
@@ -12,8 +12,20 @@ export const systemClock: Clock = {
   setTimer(delayMs, callback, options) {
     const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), longestDelayMs))
     if (options?.unref) handle.unref()
-    return { cancel: () => clearTimeout(handle) }
+    return new MachineTimer(handle)
   },
+}
+
+class MachineTimer implements Timer {
+  readonly #handle: ReturnType<typeof setTimeout>
+
+  constructor(handle: ReturnType<typeof setTimeout>) {
+    this.#handle = handle
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle)
+  }
 }
 
 /** Milliseconds of the machine's monotonic clock: the same ones in all threads and processes. */

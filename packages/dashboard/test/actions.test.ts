@@ -84,12 +84,28 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.keyboard.press('Enter')
     await page.locator('dialog[open]').waitFor()
     await type(page, 'Data', '{"fail": true}')
+    await type(page, 'Priority', '11')
     await type(page, 'Reason', 'a customer asked')
+    await press(page, 'Run')
+    await page
+      .locator('dialog .form-error')
+      .getByText(/priority is not .*: 11/)
+      .waitFor()
+    // The browser itself complains of an answer that refuses.
+    expect(browser.complaints()).toEqual([expect.stringContaining('400')])
+    await tabTo(page, 'Priority')
+    await page.keyboard.press('ControlOrMeta+a')
+    await page.keyboard.type('7')
     await press(page, 'Run')
     await page.waitForURL(/\/run\?run=occ_/)
     await page.getByText('the disk is full').first().waitFor()
     const run = await world.client.waitFor(idOfPage())
-    expect(run).toMatchObject({ input: { fail: true }, requestActor: 'anna', requestReason: 'a customer asked' })
+    expect(run).toMatchObject({
+      input: { fail: true },
+      priority: 7,
+      requestActor: 'anna',
+      requestReason: 'a customer asked',
+    })
   })
 
   it('replays a run from one of its tasks', async () => {
@@ -99,10 +115,12 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await tabTo(page, 'From task')
     await page.keyboard.press('ArrowDown')
     await type(page, 'Data', '{"fail": false}')
+    await type(page, 'Priority', '-3')
     await press(page, 'Replay')
     await page.waitForURL((url) => url.searchParams.get('run') !== failed)
     const run = await world.client.waitFor(idOfPage())
-    expect([run.replayOf, run.state, run.tasks.map(({ name }) => name)]).toEqual([failed, 'completed', ['upload']])
+    expect([run.replayOf, run.state, run.priority]).toEqual([failed, 'completed', -3])
+    expect(run.tasks.map(({ name }) => name)).toEqual(['upload'])
     await page.getByText('an earlier run').waitFor()
   })
 

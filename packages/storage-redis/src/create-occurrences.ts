@@ -15,7 +15,7 @@ import { ByteWriter } from './byte-writer.ts'
 import { printAddresses, writeId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
-import { type PrintedOccurrence, parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
+import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
 import { itemKinds, stateOf } from './record-codes.ts'
 import { readAddresses, readNotices } from './replies.ts'
 import {
@@ -99,14 +99,14 @@ function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOw
 function writeContent(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
   switch (item.kind) {
     case 'exclusion':
-      return writeOccurrence(writer, unowned(excludedOccurrence(item, now)))
+      return writeOccurrence(writer, excludedOccurrence(item, now))
     case 'recovery':
       return writeRecovery(writer, item, now)
     default: {
       // As it is when it starts at once, or may not: the script changes it where it comes to another state.
       const starts = isStartable(item, now)
       const record = createdOccurrence(item, starts ? running : pending, owner, now)
-      return writeOccurrence(writer, { ...record, owner: starts ? printedOwner : '' })
+      return writeOccurrence(writer, record, starts ? printedOwner : '')
     }
   }
 }
@@ -120,7 +120,7 @@ function writeRecovery(writer: ByteWriter, item: CreateItem & { readonly kind: '
     const entryStart = writer.skip(recoveryEntryLayout.size)
     writer.setId(entryStart + recoveryEntryLayout.at.id, entry.id)
     writer.setByte(entryStart + recoveryEntryLayout.at.runs, runsCode(entry))
-    const size = writeOccurrence(writer, unowned(recoveredOccurrence(item, entry, 'pending', now)))
+    const size = writeOccurrence(writer, recoveredOccurrence(item, entry, 'pending', now))
     writer.setUint32(entryStart + recoveryEntryLayout.at.recordSize, size)
   }
   return writer.length - start
@@ -129,10 +129,6 @@ function writeRecovery(writer: ByteWriter, item: CreateItem & { readonly kind: '
 function runsCode(entry: RecoveryEntry): number {
   if (entry.kind === 'missed') return 0
   return standsForSeveral(entry) ? 2 : 1
-}
-
-function unowned(record: Omit<PrintedOccurrence, 'owner'>): PrintedOccurrence {
-  return { ...record, owner: '' }
 }
 
 function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly CreateAnswer[] {

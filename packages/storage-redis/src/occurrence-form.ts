@@ -40,13 +40,13 @@ export function parseCancelRequest(text: string): CancelRequest | null {
   return text === '' ? null : (JSON.parse(text) as CancelRequest)
 }
 
-/** What a record is written from: its owner is given as {@link printOwner} prints it. */
-export type PrintedOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'> & {
-  readonly owner: string
-}
+/** What a record is written from. */
+export type NewOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'>
 
-/** Writes a new record, which nobody has asked to cancel. Returns its size. */
-export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): number {
+/**
+ * Writes a new record, which nobody has asked to cancel, with its owner as {@link printOwner} prints it. Returns its size.
+ */
+export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner: string = ''): number {
   const { details, scheduledAt } = record
   const start = writer.skip(recordSize)
   const hasSpan = details.span !== undefined
@@ -64,7 +64,7 @@ export function writeOccurrence(writer: ByteWriter, record: PrintedOccurrence): 
   writer.setNumber(start + at.createdAt, record.createdAt)
   writer.setNumber(start + at.startedAt, orNever(record.startedAt))
   writer.setNumber(start + at.timeout, record.executionTimeoutMs)
-  writer.setUint32(start + at.ownerSize, writer.text(record.owner))
+  writer.setUint32(start + at.ownerSize, writer.text(owner))
   const detailsAt = writer.length
   if (details.span !== undefined) writer.number(details.span.to)
   writer.text(printDetails(details))

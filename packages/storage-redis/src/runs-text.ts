@@ -55,7 +55,20 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
     attempts += `${index === 0 ? '' : ','}${attemptState},${startedAt - scheduledAt},${end}`
   }
   const tail = result === undefined ? '' : `,${JSON.stringify(result)}`
-  return `[${JSON.stringify(run.task)},${state},[${attempts}]${tail}]`
+  return `[${printName(run.task)},${state},[${attempts}]${tail}]`
+}
+
+// A job's tasks have the same few names in all of its runs. Bounded, so that many names cost no memory of their own.
+const printedNames = new Map<string, string>()
+const printedNamesLimit = 1000
+
+function printName(name: string): string {
+  const known = printedNames.get(name)
+  if (known !== undefined) return known
+  const printed = JSON.stringify(name)
+  if (printedNames.size >= printedNamesLimit) printedNames.clear()
+  printedNames.set(name, printed)
+  return printed
 }
 
 function countKeys(record: object): number {

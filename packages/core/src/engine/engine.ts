@@ -125,7 +125,7 @@ export class Engine implements EngineContext {
     this.isOnSystemClock = options.clock === systemClock
     this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
     this.defaults = options.defaults
-    this.owner = { node: options.nodeId, incarnation: uniqueSuffix(() => this.random()) }
+    this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     this.maxBatch = options.storage.capabilities.maxBatch
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.agenda = new Agenda({
@@ -390,7 +390,7 @@ export class Engine implements EngineContext {
       throw stateError('run what is due on', phase, 'A scheduler that is started runs it by itself.')
     }
     const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
-    const suffix = `/${uniqueSuffix(() => this.random())}`
+    const suffix = `/${uniqueSuffix(this.random())}`
     const nodeId = this.nodeId.slice(0, longestNodeId - suffix.length) + suffix
     const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
     const call = node.#asCall({ budgetMs, times })

@@ -11,6 +11,7 @@ export function displace(
   answer: Extract<CreateAnswer, { readonly outcome: 'created' }>,
 ): void {
   for (const notice of answer.cancelRequested) pool.get(notice.id)?.cancel(notice.reason)
+  if (answer.displaced.length === 0) return
   void pool.relay?.displaced(answer.displaced)
   if (!engine.events.hears('occurrence.canceled')) return
   for (const { id: occurrenceId, jobId, scheduledAt } of answer.displaced) {

@@ -67,7 +67,7 @@ export class Backfills {
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload })
     planOfRequest(this.#registry, job, parsed)
-    const key = checked.key ?? uniqueSuffix(() => this.#engine.random())
+    const key = checked.key ?? uniqueSuffix(this.#engine.random())
     const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
     for (;;) {
       const head = await this.#runs.headOf(id, asked)

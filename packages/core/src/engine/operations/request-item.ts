@@ -18,21 +18,36 @@ export interface Request {
   readonly startAt: number | null
 }
 
-/** The two ids that a request may be recorded under. */
-export interface RequestIds {
-  readonly id: OccurrenceId
-  /** A key whose request is skipped is not used up: the entry that says so has another id. */
-  readonly skippedId: OccurrenceId
-}
+/**
+ * The two ids that a request may be recorded under: new ones for each, but for the one that its key names. Made when they
+ * are asked for: a thousand requests may wait to be sent, and texts take most of the room.
+ */
+export class RequestIds {
+  readonly #incarnation: string
+  readonly #request: Request
+  readonly #chance: number
+  #own: OccurrenceId | null = null
+  #ofKey: OccurrenceId | null = null
 
-/** The ids of a request: new ones for each, but for the one that its key names. */
-export function requestIdsOf(
-  engine: Pick<EngineContext, 'owner' | 'random'>,
-  { kind, base, details: { requestKey: key } }: Request,
-): RequestIds {
-  const unique = `${engine.owner.incarnation}:${uniqueSuffix(() => engine.random())}`
-  const skippedId = requestedOccurrenceId(base, kind, unique)
-  return { id: key === undefined ? skippedId : requestedOccurrenceId(base, kind, key), skippedId }
+  constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
+    this.#incarnation = engine.owner.incarnation
+    this.#request = request
+    this.#chance = engine.random()
+  }
+
+  get id(): OccurrenceId {
+    const { kind, base, details } = this.#request
+    if (details.requestKey === undefined) return this.skippedId
+    this.#ofKey ??= requestedOccurrenceId(base, kind, details.requestKey)
+    return this.#ofKey
+  }
+
+  /** A key whose request is skipped is not used up: the entry that says so has another id. */
+  get skippedId(): OccurrenceId {
+    const { kind, base } = this.#request
+    this.#own ??= requestedOccurrenceId(base, kind, `${this.#incarnation}:${uniqueSuffix(this.#chance)}`)
+    return this.#own
+  }
 }
 
 /** When a request is due, in epoch milliseconds. */
@@ -51,7 +66,7 @@ export function requestItemOf(
   const { ids, now, after, starts } = how
   const dueAt = dueAtOf(request, now)
   const { executionTimeoutMs, taskExecutionMode } = plan.settings
-  return {
+  const item: CreateRequested = {
     kind,
     id: ids.id,
     jobId: job.job.id,
@@ -61,6 +76,6 @@ export function requestItemOf(
     executionTimeoutMs,
     details: prioritized(details, plan.settings.priority),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
-    ...(ids.skippedId !== ids.id && { skippedId: ids.skippedId }),
   }
+  return details.requestKey === undefined ? item : { ...item, skippedId: ids.skippedId }
 }

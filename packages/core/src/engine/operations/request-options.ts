@@ -123,12 +123,17 @@ export const triggerOptionNames: readonly string[] = [
   'actor',
 ]
 
+const noDetails: OccurrenceDetails = Object.freeze({})
+
 /**
  * What is kept with an occurrence of how it was asked for, and its priority where that was said, also when it is 0.
  * `path` goes before the names of fields: `items[3].`.
  */
 export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   const { key, data, priority, tasks, overrides, reason, actor } = options
+  const isForTasks = data !== undefined || tasks !== undefined || overrides !== undefined
+  const isSaid = key !== undefined || priority !== undefined || reason !== undefined || actor !== undefined
+  if (!isForTasks && !isSaid) return noDetails
   if (overrides !== undefined) readObject(overrides, `${path}overrides`, overrideNames)
   return {
     ...(key !== undefined && { requestKey: readName(key, `${path}key`) }),

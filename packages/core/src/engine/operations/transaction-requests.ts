@@ -7,7 +7,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { jobGone } from './job-gone.ts'
-import { type Request, type RequestIds, requestIdsOf, requestItemOf } from './request-item.ts'
+import { type Request, RequestIds, requestItemOf } from './request-item.ts'
 import type { TriggerManyResult, TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 
@@ -43,7 +43,7 @@ export class TransactionRequests {
     const within = this.#engine.storage.within(transaction)
     const results = new Array<TriggerManyResult>(requests.length)
     let open: readonly Sending[] = requests.map(({ job, request }, index) => {
-      const ids = requestIdsOf(this.#engine, request)
+      const ids = new RequestIds(this.#engine, request)
       return { index, job, request, ids, after: Number.NEGATIVE_INFINITY }
     })
     let isBegun = false

@@ -323,9 +323,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#finalRuns = runs
       this.#finalChange = change
     }
-    const upTo = this.#completions?.upTo ?? null
-    const condition = upTo === null ? {} : { upToSequence: upTo }
-    const item = { id, jobId, scheduledAt, token, sequence: this.#sequence, ...condition, runs, change }
+    const upToSequence = this.#completions?.upTo ?? null
+    const said = { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+    const item: SettleItem = upToSequence === null ? said : { ...said, upToSequence }
     this.#isTaking = change.kind === 'finish' && this.#owner.nextOnes.mayTake(jobId)
     return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
   }
@@ -586,15 +586,18 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   #runs(): TaskRunRecord[] {
     const releasing = this.#halt?.kind === 'release'
-    const runs: TaskRunRecord[] = this.#foreignRuns.slice()
+    let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
     for (const task of this.#tasks) {
       if (this.#phase === 'closing' && !releasing && !task.ended) {
         task.giveUp(this.#halt === notHalted ? 'fail_fast' : giveUpReason(this.#halt))
       }
       const record = task.toRecord()
-      if (record !== null) runs.push(record)
+      if (record === null) continue
+      // An empty list that is added to makes room for sixteen more, and most jobs have one task.
+      if (runs === null) runs = [record]
+      else runs.push(record)
     }
-    return runs
+    return runs ?? []
   }
 
   results(): Readonly<Record<string, JsonValue | undefined>> {

@@ -117,10 +117,11 @@ export class TaskProgress implements Alarm {
   /** As the storage keeps it. */
   toRecord(): TaskRunRecord | null {
     if (this.#state === null) return null
+    const attempts = this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts)
+    const record = { task: this.plan.name, state: this.#state, attempts }
+    if (this.#omitted === undefined && this.#result === undefined && this.#reason === undefined) return record
     return {
-      task: this.plan.name,
-      state: this.#state,
-      attempts: this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts),
+      ...record,
       ...(this.#omitted !== undefined && { omitted: this.#omitted }),
       ...(this.#result !== undefined && { result: this.#result }),
       ...(this.#reason !== undefined && { reason: this.#reason }),
@@ -213,13 +214,8 @@ export class TaskProgress implements Alarm {
     const calledAt = engine.clock.monotonic()
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
-      const call = (): unknown => {
-        if (this.plan.isolated !== null) return this.#runIsolated(this.plan.isolated, context)
-        const answer = this.plan.run(context as never)
-        // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
-        return isThenable(answer) ? Promise.resolve(answer) : answer
-      }
-      returned = perform(engine.clock, trace === null ? call : () => trace.within(call))
+      const isPlain = trace === null && engine.clock.perform === undefined
+      returned = isPlain ? this.#call(context) : this.#callWithin(trace, context)
       if (returned instanceof Promise) {
         returned.then(
           (value) => this.#attemptEnded(number, true, value),
@@ -234,6 +230,18 @@ export class TaskProgress implements Alarm {
       this.#owner.heldLoop(engine.clock.monotonic() - calledAt)
     }
     this.#attemptEnded(number, true, returned)
+  }
+
+  #callWithin(trace: AttemptTrace | null, context: RunningTaskContext): unknown {
+    const call = (): unknown => this.#call(context)
+    return perform(this.#owner.engine.clock, trace === null ? call : () => trace.within(call))
+  }
+
+  #call(context: RunningTaskContext): unknown {
+    if (this.plan.isolated !== null) return this.#runIsolated(this.plan.isolated, context)
+    const answer = this.plan.run(context as never)
+    // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
+    return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 
   #runIsolated(work: IsolatedWork, context: RunningTaskContext): Promise<JsonValue | undefined> {
@@ -487,13 +495,17 @@ export class TaskProgress implements Alarm {
     } else if (reason !== undefined) state = 'aborted'
     if (state === 'timed_out') error = timeoutError(this.plan)
     else if (!succeeded) error = value
-    const attempt = this.#replaceLastAttempt({
-      state,
-      endedAt: engine.now(),
-      ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
-      ...(state === 'aborted' && reason !== undefined && { reason }),
-      ...this.#notes?.ended(),
-    })
+    const ended = { state, endedAt: engine.now() }
+    const attempt = this.#replaceLastAttempt(
+      state === 'succeeded' && this.#notes === null
+        ? ended
+        : {
+            ...ended,
+            ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
+            ...(state === 'aborted' && reason !== undefined && { reason }),
+            ...this.#notes?.ended(),
+          },
+    )
     const retryInMs = this.#judge(state, result)
     voice.attemptEnded(this.plan.name, attempt, error, retryInMs, this.#trace)
     if (retryInMs !== null) this.announce(retryInMs)
@@ -539,11 +551,28 @@ export class TaskProgress implements Alarm {
   }
 
   #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
-    const changed = { ...(this.#attempts.at(-1) as AttemptRecord), ...change }
-    const attempts = this.#attempts.slice()
-    attempts[attempts.length - 1] = changed
-    this.#attempts = attempts
+    const changed = changedAttempt(this.#attempts.at(-1) as AttemptRecord, change)
+    if (this.#attempts.length === 1) this.#attempts = [changed]
+    else {
+      const attempts = this.#attempts.slice()
+      attempts[attempts.length - 1] = changed
+      this.#attempts = attempts
+    }
     return changed
+  }
+}
+
+const plainAttempt: readonly string[] = ['number', 'state', 'startedAt', 'endedAt']
+
+/** Nearly all attempts say no more than that: these are made member by member, which is much less work than a spread. */
+function changedAttempt(attempt: AttemptRecord, change: Partial<AttemptRecord>): AttemptRecord {
+  for (const name in attempt) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
+  for (const name in change) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
+  return {
+    number: attempt.number,
+    state: change.state ?? attempt.state,
+    startedAt: change.startedAt ?? attempt.startedAt,
+    endedAt: change.endedAt === undefined ? attempt.endedAt : change.endedAt,
   }
 }
 

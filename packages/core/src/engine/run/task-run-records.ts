@@ -30,12 +30,17 @@ export function abandoned(
 
 /** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
 export function initialRuns(plans: readonly Named[], parallel: boolean, now: number): TaskRunRecord[] {
-  const first = parallel ? plans : plans.slice(0, 1)
-  return first.map((plan) => ({
-    task: plan.name,
+  const [first] = plans
+  if (first === undefined) return []
+  return parallel ? plans.map((plan) => initialRun(plan, now)) : [initialRun(first, now)]
+}
+
+function initialRun({ name }: Named, now: number): TaskRunRecord {
+  return {
+    task: name,
     state: 'running',
     attempts: [{ number: 1, state: 'running', startedAt: now, endedAt: null }],
-  }))
+  }
 }
 
 /** Nothing is stored of any attempt: whoever claims it may begin at once, since the claim stands for the first ones. */

@@ -23,6 +23,14 @@ export const reason: Field = {
   hint: 'Kept with what is done, for others to read.',
 }
 
+/** How urgent the new run is. */
+export const priority: Field = {
+  name: 'priority',
+  label: 'Priority',
+  kind: 'number',
+  hint: '-10 to 10: the higher goes first. Empty: that of the job.',
+}
+
 interface ButtonProps {
   readonly label: string
   readonly title: string
@@ -88,6 +96,7 @@ export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonl
         ]
       : []),
     { name: 'at', label: 'Not before', kind: 'instant', hint: 'Empty: now.' },
+    priority,
     reason,
   ]
   return (
@@ -227,6 +236,7 @@ export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonl
         ]
       : []),
     { name: 'data', label: 'Data', kind: 'json', hint: 'JSON. Empty: those of this run.' },
+    priority,
     reason,
   ]
   return (

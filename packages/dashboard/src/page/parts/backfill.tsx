@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { BackfillView } from '../../wire.ts'
 import { after } from '../browser-clock.ts'
 import { act, newKey } from '../request.ts'
-import { usePastDay } from './actions.tsx'
+import { priority, usePastDay } from './actions.tsx'
 import { BackfillProgress } from './backfills.tsx'
 import { Dialog } from './dialog.tsx'
 import { ActionForm, type Values } from './form.tsx'
@@ -102,6 +102,7 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
                 ['newest_first', 'Newest first'],
               ],
             },
+            priority,
             { name: 'reason', label: 'Reason', kind: 'text' },
           ]}
           submit="Show what would run"

@@ -7,7 +7,7 @@ import { useZone } from './time.tsx'
 export interface Field {
   readonly name: string
   readonly label: string
-  readonly kind: 'text' | 'json' | 'instant' | 'choice' | 'flag'
+  readonly kind: 'text' | 'number' | 'json' | 'instant' | 'choice' | 'flag'
   readonly hint?: string
   readonly value?: string
   readonly choices?: readonly (readonly [string, string])[]
@@ -96,6 +96,7 @@ function isAbout(field: string | null | undefined, name: string): boolean {
 
 function fieldValueOf({ kind }: Field, text: string, zone: string | undefined): unknown {
   if (kind === 'instant') return instantOf(text, zone) ?? undefined
+  if (kind === 'number') return Number(text)
   if (kind !== 'json') return text
   try {
     return JSON.parse(text)
@@ -126,6 +127,7 @@ function FieldRow({ field, error }: { readonly field: Field; readonly error: str
       <label for={id}>{field.label}</label>
       {field.kind === 'json' && <textarea {...shared} rows={4} spellcheck={false} defaultValue={field.value ?? ''} />}
       {field.kind === 'text' && <input {...shared} type="text" maxLength={255} defaultValue={field.value ?? ''} />}
+      {field.kind === 'number' && <input {...shared} type="number" step="any" defaultValue={field.value ?? ''} />}
       {field.kind === 'instant' && (
         <input {...shared} type="datetime-local" step="1" defaultValue={field.value ?? ''} />
       )}
