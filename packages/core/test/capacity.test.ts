@@ -243,6 +243,124 @@ describe('slots that are due', () => {
   })
 })
 
+describe('slots that find no place within a tenth of a second, where handlers are quick', () => {
+  /**
+   * It has two places, and a run has just ended. `goOn`: another one ends, and the next takes its place. `offered`: so many
+   * of ten slots do not wait here.
+   */
+  function busy() {
+    const capacity = capacityOf({ limit: 2, prefetch: 0 })
+    let running = occupant('first')
+    capacity.enter(running)
+    capacity.enter(occupant('other'))
+    const goOn = () => {
+      capacity.leave(running, 1)
+      running = occupant('next')
+      capacity.enter(running)
+    }
+    goOn()
+    const isHeld = (taken: number) => capacity.holds(clock.now() - 100, settings, taken, clock.now())
+    return { capacity, goOn, offered: () => Array.from({ length: 10 }, (_, taken) => isHeld(taken)).indexOf(true) }
+  }
+
+  function store(capacity: Capacity, count: number): void {
+    capacity.storing(count)
+    for (let one = 0; one < count; one++) capacity.workStored()
+  }
+
+  it('are offered to other nodes by as many as there are places, and then wait here until it is known who has room', () => {
+    const { capacity, offered } = busy()
+    expect(offered()).toBe(2)
+    expect(capacity.heldForMs).toBe(100)
+    capacity.storing(1)
+    expect(offered()).toBe(1)
+    capacity.storing(1)
+    expect(offered()).toBe(0)
+  })
+
+  it('wait here when this node has to take half of what it has offered, for ever longer', async () => {
+    const { capacity, goOn, offered } = busy()
+    for (const pauseMs of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
+      expect(offered()).toBe(2)
+      store(capacity, 2)
+      capacity.workLeft(false, 1)
+      await clock.advance(pauseMs - 1)
+      goOn()
+      expect(offered()).toBe(0)
+      await clock.advance(1)
+      goOn()
+    }
+  })
+
+  it('are offered by twice as many when others have taken more than half', () => {
+    const { capacity, offered } = busy()
+    store(capacity, 3)
+    capacity.workLeft(false, 1)
+    expect(offered()).toBe(4)
+    store(capacity, 4)
+    capacity.workLeft(false, 2)
+    expect(offered()).toBe(8)
+  })
+
+  it('are offered once more when nothing is heard of an offer for a second', async () => {
+    const { capacity, goOn, offered } = busy()
+    expect(offered()).toBe(2)
+    capacity.storing(2)
+    expect(offered()).toBe(0)
+    await clock.advance(999)
+    goOn()
+    expect(offered()).toBe(0)
+    await clock.advance(1)
+    goOn()
+    expect(offered()).toBe(2)
+  })
+
+  it('wait no longer than half of their misfire threshold', () => {
+    const { capacity, offered } = busy()
+    expect(offered()).toBe(2)
+    capacity.storing(2)
+    const heldFor = (lateMs: number) => {
+      capacity.holds(clock.now() - lateMs, { ...settings, misfireThresholdMs: 400 }, 0, clock.now())
+      return capacity.heldForMs
+    }
+    expect([heldFor(60), heldFor(130), heldFor(199), heldFor(200)]).toEqual([40, 70, 1, 0])
+  })
+
+  it('do not wait where no run has ended for a tenth of a second, unless what takes long are calls of the storage', async () => {
+    const { capacity, offered } = busy()
+    expect(offered()).toBe(2)
+    capacity.storing(2)
+    await clock.advance(99)
+    expect(offered()).toBe(0)
+    await clock.advance(1)
+    expect(offered()).toBe(-1)
+    const waiting = capacityOf({ limit: 4, prefetch: 0 })
+    const quick = occupant('quick')
+    waiting.enter(quick)
+    waiting.leave(quick, 1)
+    waiting.enter(occupant('one'))
+    waiting.reserve(3)
+    await clock.advance(500)
+    const isHeld = (lateMs = 100, taken = 0) => waiting.holds(clock.now() - lateMs, settings, taken, clock.now())
+    expect(isHeld()).toBe(true)
+    // Then four are offered.
+    expect([isHeld(499), isHeld(500), isHeld(500, 3), isHeld(500, 4)]).toEqual([true, false, false, true])
+    waiting.unreserve(1)
+    waiting.enter(occupant('two'))
+    expect(isHeld()).toBe(false)
+  })
+
+  it('are stored for others where handlers take longer', () => {
+    const capacity = capacityOf({ limit: 1, prefetch: 0 })
+    const slow = occupant('slow')
+    capacity.enter(slow)
+    capacity.leave(slow, 101)
+    capacity.enter(occupant('next'))
+    capacity.storing(1)
+    expect(capacity.holds(clock.now() - 100, settings, 0, clock.now())).toBe(false)
+  })
+})
+
 describe('slots that are due while more waits in the storage than this node has places', () => {
   /** Its handlers take so long, and it has taken as many as it has places. */
   function workingOff(handlerMs: number): Capacity {

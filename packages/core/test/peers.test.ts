@@ -114,6 +114,15 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
+  it('that takes long to start is news once more when it has started: only then it takes work', async () => {
+    expect(await look(0, record('a', -3))).toBe(true)
+    expect(await look(5, record('a', -2))).toBe(true)
+    expect(await look(5, record('a', -1))).toBe(false)
+    expect(await look(5, record('a', 1))).toBe(true)
+    expect(await look(5, record('a', 2))).toBe(false)
+    expect(told).toEqual(['node.joined a'])
+  })
+
   it('that is taken for dead and beats again lives', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))

@@ -6,6 +6,13 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 
 const busy: unique symbol = Symbol('busy')
 
+/**
+ * Other nodes hold the file for a few milliseconds at a time, and while all of them wait for each other's pauses, nobody
+ * works: so pauses are as short as a timer can be. A file that has been locked for longer than this is held by somebody
+ * else, and then it would only cost.
+ */
+const shortPausesMs = 100
+
 /** What is to be told of the course of transactions. */
 export interface StepListener {
   onStart(): void
@@ -17,8 +24,8 @@ export interface StepListener {
  * Runs steps as transactions, one after the other.
  *
  * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair: so SQLite is
- * never made to wait, and a step that finds the file locked tries again after a short pause of random length, until
- * the limit is reached.
+ * never made to wait, and a step that finds the file locked tries again after a short pause, of random length when it has
+ * been locked for long, until the limit is reached.
  */
 export class Connection {
   readonly #database: Database.Database
@@ -96,7 +103,8 @@ export class Connection {
       if (answer !== busy) return answer
       // Whoever waits behind has waited as long: it fails at its first try, and not after the limit once more.
       if (this.#blockedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
-      const pauseMs = Math.min(1 + Math.floor(this.#jitter() * 5), this.#limitMs - this.#blockedMs)
+      const wantedMs = this.#blockedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)
+      const pauseMs = Math.min(wantedMs, this.#limitMs - this.#blockedMs)
       await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
       this.#blockedMs += pauseMs
     }

@@ -75,15 +75,17 @@ export async function keepTime(
     readonly jobs: number
     readonly seconds: number
     readonly settleMs: number
+    /** For so long they work before it is measured: until then, each node compiles its code. */
+    readonly warmUpSeconds: number
   },
 ): Promise<Spent> {
-  const { prefix, jobs, seconds, settleMs } = options
+  const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
   // Until all know of each other, all ask for each slot: they get the time to start before the first is due.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })
   // Half a second is left until the next are due, and the first are not counted.
-  await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 - Date.now())
+  await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 + warmUpSeconds * 1000 - Date.now())
   return await rest(fleet, { serverCpu, seconds })
 }
 

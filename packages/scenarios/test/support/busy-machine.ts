@@ -17,6 +17,8 @@ export class BusyMachine {
   isBusy = false
   /** Occurrences that nodes have asked for. */
   asked = 0
+  /** Calls by which nodes have claimed. */
+  claims = 0
   readonly #clock: VirtualClock
   readonly #costs: Costs
   readonly #cores: [number, number] = [0, 0]
@@ -36,6 +38,7 @@ export class BusyMachine {
       around: async (call) => {
         const sent = call.method === 'createOccurrences' || call.method === 'settle' ? call.request.items.length : 0
         if (call.method === 'createOccurrences') this.asked += sent
+        if (call.method === 'claim') this.claims++
         await this.#work(node, nodeCall + (sent * nodeItem) / 2)
         await this.#work('server', serverCall + sent * serverItem)
         const answer = await call.proceed()

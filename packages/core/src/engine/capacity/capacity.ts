@@ -3,6 +3,7 @@ import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
+import { Offers } from './offers.ts'
 import { Pace } from './pace.ts'
 import { type InLine, WaitingLine } from './waiting-line.ts'
 
@@ -15,9 +16,16 @@ const shortestTimeoutMs = 10 * longestWaitMs
 /**
  * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
  * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
- * storage.
+ * storage, for other nodes, as long as these have room. If they have none, it goes on waiting here, as long as runs do end,
+ * or the storage is what takes long.
  */
 const longestHoldMs = 100
+
+/**
+ * Where most places are kept for calls under way, it is the storage that takes long, and places of other nodes would not
+ * help: nothing is stored for them sooner than this.
+ */
+const longestHoldForCallsMs = 500
 
 /**
  * While something waits in the storage although this node works it off quickly, no other node has room either: slots that
@@ -72,6 +80,7 @@ export class Capacity implements Alarm {
   readonly #limit: number
   readonly #prefetch: number
   readonly #pace: Pace
+  readonly #offers: Offers
   readonly #places = new Set<Occupant>()
   /** Those that have no place yet. */
   readonly #waiting = new WaitingLine<Occupant>()
@@ -101,6 +110,7 @@ export class Capacity implements Alarm {
     this.#limit = options.limit
     this.#prefetch = options.prefetch
     this.#pace = new Pace(options.limit)
+    this.#offers = new Offers(options.limit)
     this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
   }
 
@@ -295,9 +305,23 @@ export class Capacity implements Alarm {
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
     if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
-    else if (taken < this.roomForSlot(settings)) this.#heldForMs = 0
-    else this.#heldForMs = Math.max(0, slot + Math.min(longestHoldMs, patienceMs) - now)
+    else this.#heldForMs = this.#holdForPlace(taken - this.roomForSlot(settings), now - slot, patienceMs)
     return this.#heldForMs > 0
+  }
+
+  /** `beyond`: how many of those that go before it find no place either; negative when it finds one. */
+  #holdForPlace(beyond: number, lateMs: number, patienceMs: number): number {
+    if (beyond < 0) return 0
+    if (lateMs < longestHoldMs) return Math.max(0, Math.min(longestHoldMs, patienceMs) - lateMs)
+    return lateMs < patienceMs && this.#keeps(beyond, lateMs) ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+  }
+
+  /** Whether a slot that other nodes could have is kept for a place on this one. */
+  #keeps(beyond: number, lateMs: number): boolean {
+    const now = this.#engine.clock.monotonic()
+    const waitsForCalls = this.#places.size < this.#limit / 2
+    if (!this.#pace.isQuick || (!waitsForCalls && now - this.#leftAt >= longestHoldMs)) return false
+    return (waitsForCalls && lateMs < longestHoldForCallsMs) || !this.#offers.admits(beyond, now)
   }
 
   /** Something else that is held is looked at again sooner. */
@@ -342,9 +366,22 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
+  /** So many slots that are due are being stored without a start. */
+  storing(count: number): void {
+    this.#offers.sent(count)
+  }
+
+  /** As {@link workAppeared}, when this node has stored it: whoever has room first takes it. */
+  workStored(): void {
+    this.#offers.stored()
+    this.workAppeared()
+  }
+
   /** Whether something was left in the storage when this node took so many from it last, and which it took last. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
+    this.#offers.took(taken)
+    if (!more) this.#offers.ended(this.#engine.clock.monotonic())
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0

@@ -58,18 +58,21 @@ export class SlotCreator {
     const { hasBacklog } = this.#capacity
     const items: CreateSlot[] = []
     let reserved = 0
+    let unstarted = 0
     const sent: DueSlot[] = []
     for (const one of due) {
-      const starts =
-        !hasBacklog && one.slot >= one.job.pausedUntil && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      const isPaused = one.slot < one.job.pausedUntil
+      const starts = !hasBacklog && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
       const item = this.#itemFor(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
       sent.push(one)
       if (starts) reserved++
+      else if (!isPaused) unstarted++
     }
     if (items.length === 0) return
     this.#capacity.reserve(reserved)
+    this.#capacity.storing(unstarted)
     const answered = (index: number, answer: CreateAnswer | ItemRefused): Promise<void> | null => {
       const one = sent[index] as DueSlot
       const item = items[index] as CreateSlot
@@ -169,7 +172,7 @@ export class SlotCreator {
         if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
         displace(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
-        else if (answer.state === 'pending') this.#capacity.workAppeared()
+        else if (answer.state === 'pending') this.#capacity.workStored()
         return
       case 'exists':
         // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and

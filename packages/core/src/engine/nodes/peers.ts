@@ -157,7 +157,9 @@ export class Peers {
     if (isLost) this.#sayBack(record)
     else if (!isProven && !record.leaving) events.emit('node.joined', names)
     if (record.leaving && !before.leaving) events.emit('node.left', names)
-    return isLost || !isProven || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
+    const hasStarted = record.counter > 0 && before.counter <= 0
+    const isNews = isLost || !isProven || hasStarted
+    return isNews || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
   }
 
   #sayBack(record: NodeRecord): void {

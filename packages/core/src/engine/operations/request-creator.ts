@@ -227,7 +227,7 @@ export class RequestCreator implements RequestSteps {
         runs: item.runs ?? [],
         fresh: true,
       })
-    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workAppeared()
+    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workStored()
     return { id, state: answer.state, reason: answer.reason, created: true }
   }
 }
