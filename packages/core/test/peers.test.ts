@@ -123,6 +123,15 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
+  it('that has got code, or has lost some, is news: others may go first for its jobs now', async () => {
+    const withCode = (counter: number, code: string) => record('b', counter, { about: { code } })
+    await look(3, withCode(1, 'old'))
+    await look(3, withCode(2, 'old'))
+    expect(await look(3, withCode(3, 'old'))).toBe(false)
+    expect(await look(3, withCode(4, 'new'))).toBe(true)
+    expect(await look(3, withCode(5, 'new'))).toBe(false)
+  })
+
   it('that is taken for dead and beats again lives', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))

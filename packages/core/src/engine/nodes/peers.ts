@@ -158,7 +158,7 @@ export class Peers {
     else if (!isProven && !record.leaving) events.emit('node.joined', names)
     if (record.leaving && !before.leaving) events.emit('node.left', names)
     const hasStarted = record.counter > 0 && before.counter <= 0
-    const isNews = isLost || !isProven || hasStarted
+    const isNews = isLost || !isProven || hasStarted || record.about.code !== before.about.code
     return isNews || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
   }
 
