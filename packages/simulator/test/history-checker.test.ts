@@ -469,6 +469,26 @@ it.each(broken)('%s: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
+it('a recovery need not know what was canceled while its node stood still after the look', () => {
+  const exclusion = { kind: 'exclusion', id: slotId(20), jobId: id, scheduledAt: at(20), jobVersion: 1, reason: 'user' }
+  const canceled = { state: 'canceled', reason: 'user', token: 0, now: at(10), displaced: [] } as const
+  const { entries, ...whole } = recovery({ until: 40, slots: [40] })
+  const compressed = entries.map((entry) => ({ ...entry, details: { span: { from: at(10), to: at(40), count: 4 } } }))
+  const recovered = { ...whole, entries: compressed }
+  const standing = (life: string) =>
+    script()
+      .wait(8)
+      .add(life, { kind: 'node.frozen', forMs: 38_000, where: 'at rest' })
+      .wait(2)
+      .add('b.1', { kind: 'created', item: exclusion as never, ...canceled })
+      .wait(36)
+      .add(life, { kind: 'node.thawed' })
+      .wait(1)
+      .add('a.1', recovered)
+  expect(rulesBrokenBy(standing('a.1'))).toEqual([])
+  expect(rulesBrokenBy(standing('c.1'))).toEqual(['recovery'])
+})
+
 function recovery(options: { expectedWatermark?: number; until: number; slots: readonly number[]; version?: number }) {
   const { expectedWatermark = startMs, until, slots } = options
   return {

@@ -38,6 +38,8 @@ export class StorageModel {
   readonly #down = new Set<string | null>()
   /** Lives that have said that they end. */
   readonly #leaving = new Set<string | null>()
+  /** When each life stood still: true monotonic time, in order. */
+  readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
   #index = 0
 
   follow(event: HistoryEvent, index: number): void {
@@ -75,6 +77,14 @@ export class StorageModel {
       case 'peer.lost':
         this.#lost.set(event.life, (this.#lost.get(event.life) ?? new Set()).add(event.incarnation))
         return
+      case 'node.frozen':
+        this.#stood.set(event.life, [...(this.#stood.get(event.life) ?? []), { from: event.mono, to: event.mono }])
+        return
+      case 'node.thawed': {
+        const last = this.#stood.get(event.life)?.at(-1)
+        if (last !== undefined) last.to = event.mono
+        return
+      }
       case 'node.down':
         this.#down.add(event.life)
         return
@@ -242,7 +252,7 @@ export class StorageModel {
       this.#note('recovery', jobId, first?.id ?? null, message)
     }
     const slots = [...slotsBetween(job.head.timeline, decidedUpTo(job), watermark)]
-    const tiled = slots.map((slot) => ({ slot, isDecided: this.#isDecidedFor(job, slot, event.mono) }))
+    const tiled = slots.map((slot) => ({ slot, isDecided: this.#isDecidedFor(job, slot, event) }))
     for (const entry of entries) {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
@@ -265,10 +275,17 @@ export class StorageModel {
   }
 
   /** A recovery looks for records before it writes. One that came to be meanwhile it may have seen, or not. */
-  #isDecidedFor(job: JobModel, slot: number, mono: number): boolean | 'perhaps' {
+  #isDecidedFor(job: JobModel, slot: number, event: EventOf<'recovered'>): boolean | 'perhaps' {
     const exclusion = job.excluded.get(slot)
-    const isRace = exclusion !== undefined && (exclusion.isLate || mono - exclusion.mono < longestLookMs)
+    const isRace = exclusion !== undefined && (exclusion.isLate || exclusion.mono > this.#lookedAfter(event))
     return isRace ? 'perhaps' : this.isDecidedAhead(job, slot)
+  }
+
+  /** While its node stands still, a look grows older, and nobody can do anything about it. */
+  #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
+    let after = mono - longestLookMs
+    for (const { from, to } of (this.#stood.get(life) ?? []).toReversed()) if (to > after) after -= to - from
+    return after
   }
 
   #isKept(job: JobModel, { id, scheduledAt }: RecoveryEntry): boolean {
