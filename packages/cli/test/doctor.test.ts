@@ -92,7 +92,9 @@ describe('doctor', () => {
   it('NODE_SILENT: a node gave no heartbeat while it was watched, and another one did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
-    const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about: {} }
+    // The clock goes on while the doctor starts, and nobody is to take the record away before it has looked.
+    const about = { deadAfterMs: 86_400_000 }
+    const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about }
     await storage.heartbeat({ now: 0, own: dead, remove: [], profilesOf: [] })
     let isOver = false
     const examining = runCli(['doctor', '-s', place, '--json'], { now: clock }).finally(() => {
