@@ -26,3 +26,7 @@ it('a node that takes up jobs which it had left to others passes over no slot th
 it('what a node has claimed that crashed with its last heartbeat is taken over without that it was taken for dead', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
+
+it('a node that sets jobs back goes through all of their slots ahead, page by page', async () => {
+  await assertPlacesHold({ from: 4979, to: 4979 })
+})

@@ -12,8 +12,8 @@ import { tellRefusal } from './refused.ts'
 import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
-// No work that there is at one instant of these small worlds takes nearly as many.
-const mostCallsAtOnce = 3000
+// No work that there is at one instant of these small worlds takes as many: an hour of slots, in pages of one, some thousands.
+const mostCallsAtOnce = 20_000
 
 const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
 
