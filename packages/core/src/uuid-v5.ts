@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 
 const namespaceBytes = 16
 const buffer = Buffer.alloc(2048)
-/** The first bytes of {@link buffer}, by their number: a view takes as long to make as all the rest. */
+/** The first bytes of {@link buffer}, by their number: names have few lengths, and each view is garbage otherwise. */
 const views: Buffer[] = []
 const mostViews = 512
 
@@ -42,7 +42,7 @@ function viewOf(length: number): Buffer {
 const dash = 0x2d
 const versionDigit = 0x35
 
-/** In one piece: a text that is put together of pieces stays in pieces, and takes ten times the room. */
+/** Into one text: what is put together of pieces stays a tree of them until it is read, and is kept for long at times. */
 function printUuid(text: Buffer, start: number, digest: string): void {
   let position = start
   for (let digit = 0; digit < 32; digit++) {

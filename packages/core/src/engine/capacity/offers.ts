@@ -1,4 +1,4 @@
-/** Who takes from the storage so much of what it stores there, or more, has helpers that are no less busy. */
+/** Where a node has to take so much of what it stores from the storage itself, or more, the others are no less busy. */
 const ownShare = 0.5
 
 /** For so long at first, and at most, slots wait for a place on this node before it is tried again who has room. */
@@ -76,9 +76,9 @@ export class Offers {
 
   #judge(now: number): void {
     this.#isOpen = false
-    const hasHelp = this.#taken < this.#stored * ownShare
-    this.#size = hasHelp ? Math.min(2 * this.#size, Math.max(mostAtOnce, this.#places)) : this.#places
-    this.#pauseMs = hasHelp ? 0 : Math.min(Math.max(firstPauseMs, 2 * this.#pauseMs), longestPauseMs)
+    const othersTake = this.#taken < this.#stored * ownShare
+    this.#size = othersTake ? Math.min(2 * this.#size, Math.max(mostAtOnce, this.#places)) : this.#places
+    this.#pauseMs = othersTake ? 0 : Math.min(Math.max(firstPauseMs, 2 * this.#pauseMs), longestPauseMs)
     this.#pausedUntil = now + this.#pauseMs
     this.#begin(now)
   }
