@@ -1,6 +1,7 @@
 import type { JobSettings } from '../../configuration/settings.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { RenewedSet } from '../loop/renewed-set.ts'
 import { Signal } from '../loop/signal.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
 import { Offers } from './offers.ts'
@@ -81,7 +82,7 @@ export class Capacity implements Alarm {
   readonly #prefetch: number
   readonly #pace: Pace
   readonly #offers: Offers
-  readonly #places = new Set<Occupant>()
+  readonly #places = new RenewedSet<Occupant>()
   /** Those that have no place yet. */
   readonly #waiting = new WaitingLine<Occupant>()
   #reserved = 0

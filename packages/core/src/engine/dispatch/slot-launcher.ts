@@ -6,6 +6,8 @@ import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall, worthACall } from '../loop/group-commit.ts'
+import { RenewedMap } from '../loop/renewed-map.ts'
+import { RenewedSet } from '../loop/renewed-set.ts'
 import type { Precedence } from '../nodes/precedence.ts'
 import type { Standby } from '../nodes/standby.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
@@ -31,9 +33,9 @@ export class SlotLauncher {
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
-  readonly #callsUnderWay = new Set<Promise<void>>()
+  readonly #callsUnderWay = new RenewedSet<Promise<void>>()
   /** Jobs whose slots are being created, and whether another of their slots has come up meanwhile. */
-  readonly #creating = new Map<RegisteredJob, boolean>()
+  readonly #creating = new RenewedMap<RegisteredJob, boolean>()
 
   constructor(
     engine: EngineContext,

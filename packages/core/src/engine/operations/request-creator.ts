@@ -13,6 +13,7 @@ import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
+import { RenewedMap } from '../loop/renewed-map.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { StartedOccurrence } from '../run/started-occurrence.ts'
 import { jobGone } from './job-gone.ts'
@@ -29,7 +30,7 @@ export class RequestCreator implements RequestSteps {
   readonly #capacity: Capacity
   readonly #creates: GatheredCalls<CreateRequested, CreateAnswer>
   /** The last request of each key that is under way. */
-  readonly #ofKeys = new Map<OccurrenceId, Promise<TriggerResult>>()
+  readonly #ofKeys = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
 

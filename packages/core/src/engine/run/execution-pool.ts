@@ -5,6 +5,7 @@ import type { Children } from '../isolation/children.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { RenewedMap } from '../loop/renewed-map.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOnes } from './next-ones.ts'
 import type { Relay } from './relay.ts'
@@ -20,7 +21,7 @@ export class ExecutionPool implements ExecutionOwner {
   readonly nextOnes: NextOnes
   readonly unsaid: UnsaidThings
   readonly #capacity: Capacity
-  readonly #executions = new Map<OccurrenceId, Execution>()
+  readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /** Still running in the storage, and nobody here runs them. */
   readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */

@@ -4,6 +4,7 @@ import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall } from '../loop/group-commit.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
+import { RenewedSet } from '../loop/renewed-set.ts'
 
 /** Somebody who has something to say of a running occurrence. */
 export interface Settling {
@@ -22,7 +23,7 @@ export class Settler {
   readonly #engine: EngineContext
   #waiting: Settling[] = []
   /** Whose items are in a call that is under way: their next ones come after it. */
-  readonly #speaking = new Set<Settling>()
+  readonly #speaking = new RenewedSet<Settling>()
   #calls = 0
   readonly #flushing: AfterTurn
 

@@ -1,5 +1,6 @@
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { RenewedMap } from '../loop/renewed-map.ts'
 
 /** What an execution has not told the storage yet is told so long after it came up, for people who look. */
 const longestSilenceMs = 1000
@@ -22,7 +23,7 @@ export class UnsaidThings implements Alarm {
   heapIndex: number = -1
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
   /** Since when, oldest first. */
-  readonly #since = new Map<Unsaid, number>()
+  readonly #since = new RenewedMap<Unsaid, number>()
 
   constructor(engine: Pick<EngineContext, 'agenda' | 'clock'>) {
     this.#engine = engine
@@ -42,7 +43,8 @@ export class UnsaidThings implements Alarm {
 
   ring(): void {
     const now = this.#engine.clock.monotonic()
-    for (const [unsaid, since] of this.#since) {
+    for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
+      const [unsaid, since] = oldest
       const leftMs = since + longestSilenceMs - now
       if (leftMs > 0) {
         this.#engine.agenda.setAlarm(this, Math.max(leftMs, gatherMs))
