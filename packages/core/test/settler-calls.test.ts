@@ -16,6 +16,8 @@ function slowStorage() {
       const answer = async () => {
         resolve(answers)
         await turn()
+        // What goes on from an answer leaves at the end of the turn after it.
+        await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })
     })

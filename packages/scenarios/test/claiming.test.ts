@@ -172,3 +172,22 @@ it('work for which there is just room is taken in one call, and a node without r
   expect(called).toEqual(['a 0 1', 'b 10 1'])
   expect(limits(intercepted)).toEqual([1, 1])
 })
+
+it('what is known to wait is asked for before the storage hears of the ends that made room for it', async () => {
+  const world = createWorld(memory)
+  const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
+  const full = await fullNode(world, jobs)
+  for (const { name } of jobs) {
+    await full.trigger(name)
+    // What is older goes first.
+    await world.clock.advance(1)
+  }
+  const intercepted = new InterceptedStorage(world.connect())
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 2, pollInterval: { hours: 1 } }
+  await world.start(options)
+  await world.clock.advance({ seconds: 5 })
+  intercepted.reset()
+  await world.clock.advance(5500)
+  const calls = intercepted.calls.map(({ operation }) => operation)
+  expect(calls.filter((operation) => operation === 'claim' || operation === 'settle')).toEqual(['claim', 'settle'])
+})

@@ -116,6 +116,9 @@ export class ExecutionPool implements ExecutionOwner {
   closing(execution: Execution): void {
     this.unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
+    // What is known to wait in the storage is taken before this end is told: the storage works on one while the node works on
+    // the other.
+    this.#capacity.offerRoom()
   }
 
   leftToReaper(execution: Execution): void {
@@ -127,7 +130,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.#executions.delete(execution.occurrence.id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)
-    // Not before: the end may have woken what is to be taken.
+    // Once more: the end may have woken what is to be taken.
     this.#capacity.offerRoom()
   }
 

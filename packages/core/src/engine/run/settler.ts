@@ -55,7 +55,8 @@ export class Settler {
         .catch((error) => failInBackground(this.#engine, 'settle', error))
         .finally(() => {
           this.#calls--
-          this.#flush()
+          // Not at once: what starts in the place of what has ended goes first.
+          if (this.#maySend()) this.#flushing.ask()
         })
     }
   }
