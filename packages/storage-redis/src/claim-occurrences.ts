@@ -12,7 +12,7 @@ import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
-import { claimedLayout, claimLayout, seenLayout } from './request-layouts.ts'
+import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
 /** A place in the order in which due occurrences are taken. */
@@ -129,10 +129,11 @@ export class Claimer {
       ...place,
       arguments: [values, channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
       extraKey: (prefix) => `${prefix}claimed:${sender}`,
+      order: 'ahead',
     }
     for (;;) {
       const [reply] = await connection.write([call])
-      const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, readonly Buffer[]]
+      const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer]
       const kind = outcome.toString()
       if (kind === 'done') return readAnswer(parts)
       if (kind === 'repeated') throw repeatedError()
@@ -140,15 +141,13 @@ export class Claimer {
   }
 }
 
-function readAnswer([numbers, notices, seen, taken]: readonly [
-  Buffer,
-  Buffer,
-  Buffer,
-  readonly Buffer[],
-]): ShardAnswer {
+function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, Buffer, Buffer]): ShardAnswer {
   const claimed: OccurrenceRecord[] = []
-  for (let index = 0; index < taken.length; index += 2) {
-    claimed.push(readOccurrence(readOccurrenceId(taken[index] as Buffer, 0), taken[index + 1] as Buffer))
+  for (let offset = 0; offset < taken.length; ) {
+    const start = offset + takenLayout.size
+    const end = start + taken.readUInt32LE(offset + takenLayout.at.recordSize)
+    claimed.push(readOccurrence(readOccurrenceId(taken, offset), taken.subarray(start, end)))
+    offset = end
   }
   const nextDueAt = numbers.readDoubleLE(claimedLayout.at.nextDueAt)
   const places: Omit<SeenPlace, 'shard'>[] = []

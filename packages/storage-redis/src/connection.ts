@@ -30,6 +30,12 @@ export interface ScriptCall {
   readonly shards: number
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
+  /**
+   * A server that reads two calls together answers both when it has done both. So a call that goes `behind` waits as long as
+   * the shard may not have begun with the call `ahead` that is under way: then the client works on the answer of the one
+   * while the server works on the other.
+   */
+  readonly order?: 'ahead' | 'behind'
 }
 
 /** Runs scripts on the server, each call within a limit of time, and says what its failures mean. */
@@ -39,7 +45,11 @@ export class Connection {
   readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
-  readonly #underWay = new Set<Promise<unknown>>()
+  /** How many calls are under way, and who waits until there are none. */
+  #underWay = 0
+  #whenIdle: () => void = () => {}
+  /** By shard, a call that others go behind: until it, or one before it, has been answered. Never rejects. */
+  readonly #ahead = new Map<number, Promise<unknown>>()
   #namespace: Namespace | null = null
   #opening: Promise<Namespace> | null = null
   #lastError: Error | null = null
@@ -95,7 +105,11 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.allSettled(this.#underWay)
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve
+      })
+    }
     if (this.#isOwn) this.client.disconnect()
   }
 
@@ -152,7 +166,24 @@ export class Connection {
     await Promise.all(Array.from({ length: shards }, (_, shard) => mark(shard)))
   }
 
-  async #evaluate({ script, shard, shards, arguments: given, extraKey }: ScriptCall): Promise<unknown> {
+  async #evaluate(call: ScriptCall): Promise<unknown> {
+    const { shard, order } = call
+    const ahead = order === 'behind' ? this.#ahead.get(shard) : undefined
+    if (ahead !== undefined) await ahead
+    const answer = this.#send(call)
+    if (order === 'ahead') {
+      const answered = answer.catch(() => {})
+      this.#ahead.set(shard, answered)
+    }
+    try {
+      return await answer
+    } finally {
+      // A server that has answered one reads the next.
+      this.#ahead.delete(shard)
+    }
+  }
+
+  async #send({ script, shard, shards, arguments: given, extraKey }: ScriptCall): Promise<unknown> {
     const keys = this.#keysOf(shard, extraKey)
     const values = [...given, shards]
     try {
@@ -198,7 +229,7 @@ export class Connection {
   async #within<T>(call: () => Promise<T>): Promise<T> {
     this.assertOpen()
     const answer = this.#limited(call())
-    this.#underWay.add(answer)
+    this.#underWay++
     try {
       return await answer
     } catch (error) {
@@ -208,7 +239,8 @@ export class Connection {
       }
       throw storageError(error, this.#place, this.#lastError)
     } finally {
-      this.#underWay.delete(answer)
+      this.#underWay--
+      if (this.#underWay === 0) this.#whenIdle()
     }
   }
 

@@ -24,11 +24,11 @@ export function isJobId(text: string): text is JobId {
 }
 
 export function readJobId(bytes: Buffer, offset: number): JobId {
-  return `job_${readUuid(bytes, offset)}`
+  return readId(jobIdText, bytes, offset) as JobId
 }
 
 export function readOccurrenceId(bytes: Buffer, offset: number): OccurrenceId {
-  return `occ_${readUuid(bytes, offset)}`
+  return readId(occurrenceIdText, bytes, offset) as OccurrenceId
 }
 
 /** The 16 bytes of an id. */
@@ -64,7 +64,20 @@ export function shardOf(id: JobId, shards: number): number {
   return shards === 1 ? 0 : Number.parseInt(id.slice(prefixLength, prefixLength + 8), 16) % shards
 }
 
-function readUuid(bytes: Buffer, offset: number): string {
-  const hex = bytes.toString('hex', offset, offset + 16)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+// The text of an id is written digit by digit: joined from parts, it would be put together again at its first lookup.
+const nil = '00000000-0000-0000-0000-000000000000'
+const jobIdText = Buffer.from(`job_${nil}`)
+const occurrenceIdText = Buffer.from(`occ_${nil}`)
+const digits = Buffer.from('0123456789abcdef')
+
+function readId(text: Buffer, bytes: Buffer, offset: number): string {
+  let position = prefixLength
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) position++
+    const byte = bytes[offset + index] as number
+    text[position] = digits[byte >> 4] as number
+    text[position + 1] = digits[byte & 15] as number
+    position += 2
+  }
+  return text.toString('latin1')
 }

@@ -21,10 +21,17 @@ export function printNode(node: string): string {
   return `[${JSON.stringify(node)},`
 }
 
+// What is read together is mostly of one owner.
+let lastOwnerText = ''
+let lastOwner: Owner | null = null
+
 export function parseOwner(text: string): Owner | null {
   if (text === '') return null
+  if (text === lastOwnerText) return lastOwner
   const [node, incarnation] = JSON.parse(text) as [string, string]
-  return { node, incarnation }
+  lastOwnerText = text
+  lastOwner = Object.freeze({ node, incarnation })
+  return lastOwner
 }
 
 /** A reason as it is stored: empty is none, since an empty text can be one too. */

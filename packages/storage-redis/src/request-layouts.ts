@@ -168,6 +168,12 @@ export const seenLayout: Layout<'order' | 'id' | 'isBlocked'> = defineLayout({
   isBlocked: 'byte',
 })
 
+/** In front of a record that was taken. All of them come as one text: for a client, each text is an object of its own. */
+export const takenLayout: Layout<'id' | 'recordSize'> = defineLayout({
+  id: 'id',
+  recordSize: 'uint32',
+})
+
 export const countsLayout: Layout<'pending' | 'queued' | 'running'> = defineLayout({
   pending: 'number',
   queued: 'number',

@@ -28,7 +28,7 @@ export async function settleOccurrences(
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item)
       const values = [request.finish(), writer.finish(), channel, sender, printAddresses(group), spans]
-      return { script: scripts.settle, arguments: values }
+      return { script: scripts.settle, arguments: values, order: 'behind' }
     },
     read: readAnswers,
   })

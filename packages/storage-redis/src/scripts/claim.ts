@@ -1,8 +1,8 @@
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { addressLayout, claimedLayout, claimLayout, noticeLayout, seenLayout } from '../request-layouts.ts'
+import { addressLayout, claimedLayout, claimLayout, noticeLayout, seenLayout, takenLayout } from '../request-layouts.ts'
 import { stateCodes } from '../record-codes.ts'
-import { recordLayout } from '../stored-layouts.ts'
+import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { canceledInPassing, prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
@@ -13,15 +13,37 @@ const canceledAtOnce = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** The fields of a record that was taken; the texts behind them lose the reason. */
-const taken = {
-  ...allFields(recordLayout),
+/** What a claim changes of a record is in front, but for the instant of the start. */
+const front = {
+  state: 'state',
+  token: 'token',
+  sequence: '_',
+  finishedAt: 'finishedAt',
+  ownerSize: 'ownerSize',
+  detailsSize: 'detailsSize',
+  cancelSize: 'cancelSize',
+  reasonSize: 'reasonSize',
+}
+
+/** The same of a record that was taken; the texts behind it lose the reason. */
+const takenFront = {
+  ...front,
   state: `${stateCodes.running}`,
   token: 'token + 1',
   sequence: '0',
   ownerSize: '#owner',
   reasonSize: '0',
-  startedAt: 'now',
+}
+
+/** What of a head may stand in the way of a start. */
+const conditions = {
+  delayed: 'nDelayed',
+  pausedUntil: 'pausedUntil',
+  policy: 'policy',
+  deletedAt: 'deletedAt',
+  cancelsBelow: 'cancelsBelow',
+  startLimit: 'startLimit',
+  maxConcurrency: 'maxConcurrency',
 }
 
 /**
@@ -75,17 +97,26 @@ if #promoted > 0 then
   end
 end
 
+-- The heads of jobs that a page has, as texts: most of them need no table.
+local pageHeads = {}
+
+local function headOfPage(job)
+  local text = pageHeads[job]
+  if known[job] == nil and text then known[job] = parseHead(text) end
+  return headOf(job)
+end
+
+local hasExceptions = #ARGV >= 6
 local skips = {}
 local function isExcepted(job)
-  if #ARGV < 6 then return false end
   if skips[job] == nil then
-    local key = handlerOf(headOf(job))
+    local key = handlerOf(headOfPage(job))
     skips[job] = except[key == '' and job or key] or false
   end
   return skips[job]
 end
 
-local taken, seen, more, nextDueAt = {}, {}, false, never
+local taken, takenCount, seen, more, nextDueAt = {}, 0, {}, false, never
 -- By job, how many a look has counted as taken, and how many of these had waited for their time.
 local claimedJobs, delayedSeen = {}, {}
 local count, offset, left = 0, 0, 0
@@ -93,20 +124,28 @@ local isDone = false
 -- Jobs of which one waits for its time by the start rate, as this call has seen to; and whether starts wake others.
 local heldJobs, wakes = {}, false
 
+-- Only who takes up to a given place has to know the order of each.
+local needsOrder = isPeek == 1 or lastAt ~= never
+local stride = needsOrder and 2 or 1
+
 -- The records of a page, read together, and the heads that are not known yet.
 local function readPage(page)
   local byBucket, texts, jobs = {}, {}, {}
-  for index = 1, #page, 2 do
+  local ids, jobOf, bucketAt = {}, {}, {}
+  for index = 1, #page, stride do
     local id, job = sub(page[index], 1, 16), sub(page[index], 17)
+    ids[index], jobOf[index] = id, job
     local bucket = bucketOf(id)
+    bucketAt[index] = bucket
     local list = byBucket[bucket]
     if not list then
-      list = { ids = {}, places = {} }
+      list = { ids = {}, places = {}, count = 0 }
       byBucket[bucket] = list
     end
-    list.ids[#list.ids + 1], list.places[#list.ids + 1] = id, index
-    if known[job] == nil then
-      known[job] = false
+    local place = list.count + 1
+    list.count, list.ids[place], list.places[place] = place, id, index
+    if known[job] == nil and pageHeads[job] == nil then
+      pageHeads[job] = false
       jobs[#jobs + 1] = job
     end
   end
@@ -116,44 +155,74 @@ local function readPage(page)
   end
   if #jobs > 0 then
     local found = call('HMGET', heads, unpack(jobs))
-    for place, job in ipairs(jobs) do known[job] = found[place] and parseHead(found[place]) end
+    for place, job in ipairs(jobs) do pageHeads[job] = found[place] end
   end
-  return texts
+  return texts, ids, jobOf, bucketAt
 end
 
 -- What was taken of a page leaves the indexes together, and is written together.
-local gone, written = {}, {}
+local gone, goneCount, written = {}, 0, {}
 
 local function storePage()
-  if #gone > 0 then
+  if goneCount > 0 then
     callWith('ZREM', ready, gone)
     callWith('ZREM', pendingKey, gone)
-    gone = {}
+    gone, goneCount = {}, 0
   end
-  for bucket, fields in pairs(written) do callWith('HSET', bucket, fields) end
+  for bucket, list in pairs(written) do callWith('HSET', bucket, list.fields) end
   written = {}
 end
 
--- Makes a pending occurrence running for the owner.
-local function take(h, id, member, text)
-  ${readFields(recordLayout, 'text', { ...allFields(recordLayout), sequence: '_', startedAt: '_' })}
+-- Writes a pending occurrence as running for the owner.
+local function begin(id, member, text, timeout, bucket)
+  ${readFields(recordLayout, 'text', front)}
   local detailsAt = recordSize + ownerSize
   local reasonAt = detailsAt + detailsSize + cancelSize
-  if sub(text, reasonAt + 1, reasonAt + reasonSize) == delayed then h.delayed = h.delayed - 1 end
-  text = ${writeFields(recordLayout, taken)} .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
-  h.pending, h.running = h.pending - 1, h.running + 1
-  touch(job, h)
-  gone[#gone + 1] = member
+  text = ${writeFields(recordLayout, takenFront)} .. sub(text, ${recordLayout.end.reasonSize + 1}, ${recordLayout.at.startedAt})
+    .. ${writeFields(recordLayout, { startedAt: 'now' })} .. sub(text, ${recordLayout.end.startedAt + 1}, recordSize)
+    .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
+  goneCount = goneCount + 1
+  gone[goneCount] = member
   noteStart(now + timeout, member)
   if cancelSize > 0 then call('HSET', cancelsKey, member, owner) end
-  local bucket = bucketOf(id)
-  local fields = written[bucket]
-  if not fields then
-    fields = {}
-    written[bucket] = fields
+  local list = written[bucket]
+  if not list then
+    list = { fields = {}, count = 0 }
+    written[bucket] = list
   end
-  fields[#fields + 1], fields[#fields + 2] = id, text
+  local fields, size = list.fields, list.count
+  fields[size + 1], fields[size + 2], list.count = id, text, size + 2
   return text
+end
+
+-- Makes a pending occurrence running.
+local function take(h, id, job, member, text, timeout, bucket)
+  if h.delayed > 0 and parseRecord(text).reason == delayed then h.delayed = h.delayed - 1 end
+  h.pending, h.running = h.pending - 1, h.running + 1
+  touch(job, h)
+  return begin(id, member, text, timeout, bucket)
+end
+
+-- The same where nothing of its job stands in the way, without a table of the head. Otherwise it takes nothing.
+local function takeOrdinary(id, job, member, text, timeout, bucket)
+  local h = known[job]
+  if h == nil then h = pageHeads[job] end
+  if type(h) ~= 'string' then return end
+  ${readFields(headLayout, 'h', conditions)}
+  ${readFields(headLayout, 'h', { running: 'nRunning', pending: 'nPending' })}
+  if nDelayed > 0 or pausedUntil > now or deletedAt ~= never or cancelsBelow > 0 or startLimit > 0
+    or (policy ~= allow and nRunning >= maxConcurrency) then
+    return
+  end
+  setHeadText(job, sub(h, 1, ${headLayout.at.running})
+    .. ${writeFields(headLayout, { running: 'nRunning + 1', pending: 'nPending - 1' })} .. sub(h, ${headLayout.end.pending + 1}))
+  return begin(id, member, text, timeout, bucket)
+end
+
+local function noteTaken(id, record)
+  taken[takenCount + 1] = ${writeFields(takenLayout, { id: 'id', recordSize: '#record' })}
+  taken[takenCount + 2] = record
+  takenCount = takenCount + 2
 end
 
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
@@ -179,20 +248,26 @@ local function wakeBehind(h, job)
 end
 
 while not isDone do
-  local page = call('ZRANGE', ready, offset, offset + math.min(limit, 500), 'WITHSCORES')
+  local last = offset + math.min(limit, 500)
+  local page = needsOrder and call('ZRANGE', ready, offset, last, 'WITHSCORES') or call('ZRANGE', ready, offset, last)
   if #page == 0 then break end
-  local texts = readPage(page)
-  for index = 1, #page, 2 do
-    local member, order = page[index], tonumber(page[index + 1])
-    local id, job = sub(member, 1, 16), sub(member, 17)
-    if isExcepted(job) then
+  local texts, ids, jobOf, bucketAt = readPage(page)
+  for index = 1, #page, stride do
+    local member, order = page[index], needsOrder and tonumber(page[index + 1]) or 0
+    local id, job = ids[index], jobOf[index]
+    if hasExceptions and isExcepted(job) then
       offset = offset + 1
     else
       local text = texts[index]
-      local h = headOf(job)
-      ${readFields(recordLayout, 'text', { dueAt: 'dueAt' })}
-      local from = math.max(dueAt, h.pausedUntil)
-      if from > now then
+      ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}
+      local isFirst = isPeek == 0 and count < limit and order < lastAt and dueAt <= now
+      local record = isFirst and takeOrdinary(id, job, member, text, timeout, bucketAt[index])
+      local h = not record and headOfPage(job)
+      local from = h and math.max(dueAt, h.pausedUntil)
+      if record then
+        count = count + 1
+        noteTaken(id, record)
+      elseif from > now then
         -- Another node's clock is ahead: for that one it was due.
         if from < nextDueAt then nextDueAt = from end
         offset = offset + 1
@@ -248,8 +323,8 @@ while not isDone do
           holdBack(h, id, job, parseRecord(text), startsAt)
         else
           count = count + 1
-          taken[#taken + 1] = id
-          taken[#taken + 1] = take(h, id, member, text)
+          local record = take(h, id, job, member, text, timeout, bucketAt[index])
+          noteTaken(id, record)
           if h.startLimit > 0 then
             countStart(now, h)
             if wakeBehind(h, job) then
@@ -271,7 +346,7 @@ while true do
   if #page == 0 then break end
   local found = false
   for index = 1, #page, 2 do
-    if not isExcepted(sub(page[index], 17)) then
+    if not hasExceptions or not isExcepted(sub(page[index], 17)) then
       local from = tonumber(page[index + 1])
       if from < nextDueAt then nextDueAt = from end
       found = true
@@ -292,8 +367,8 @@ for index = 1, #asked, 2 do
   end
 end
 
-if #taken > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
+if takenCount > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), taken }
+return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), table.concat(taken) }
 `

@@ -563,16 +563,16 @@ end
 
 -- In a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together:
 -- what a step does is seen by no other. The ordinary steps keep to these lists; all others go one by one.
-local headFields, recordFields = {}, {}
+local headFields, headFieldCount, recordFields, recordFieldCount = {}, 0, {}, 0
 
 local function noteHead(job, text)
-  local size = #headFields
-  headFields[size + 1], headFields[size + 2] = job, text
+  headFields[headFieldCount + 1], headFields[headFieldCount + 2] = job, text
+  headFieldCount = headFieldCount + 2
 end
 
 local function noteRecord(id, text)
-  local size = #recordFields
-  recordFields[size + 1], recordFields[size + 2] = id, text
+  recordFields[recordFieldCount + 1], recordFields[recordFieldCount + 2] = id, text
+  recordFieldCount = recordFieldCount + 2
 end
 
 -- Runs a step over a batch: at once for all that lie in one bucket, or for the whole where jobs repeat. With \`reads\`
@@ -584,13 +584,13 @@ local function forEachSpan(spans, ids, reads, step)
     local last = first + read('<I4', spans, at) - 1
     local bucket = bucketOf(ids[first])
     step(first, last, reads and call('HMGET', bucket, unpack(ids, first, last)))
-    if #recordFields > 0 then
+    if recordFieldCount > 0 then
       callWith('HSET', bucket, recordFields)
-      recordFields = {}
+      recordFields, recordFieldCount = {}, 0
     end
     first = last + 1
   end
-  if #headFields > 0 then callWith('HSET', heads, headFields) end
+  if headFieldCount > 0 then callWith('HSET', heads, headFields) end
 end
 
 -- Puts jobs where their next instants are in the index, and takes out those that have none.
