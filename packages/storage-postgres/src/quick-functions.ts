@@ -32,15 +32,18 @@ export const endColumns = [
   ['runs', 'json'],
 ] as const
 
-/** Columns that mostly hold the same for each row: an array of one stands for all rows then. */
+/** Columns that mostly hold the same for each row: an array of one, or a text without a separator, stands for all rows then. */
 const sharedNames: readonly string[] = [
   'scheduled_at',
   'next_at',
   'job_version',
   'timeout',
+  'details',
+  'runs',
   'token',
   'sequence',
   'state',
+  'reason',
 ]
 
 /** Stands between texts of JSON, which have no such character: to read an array with quotes in its texts takes longer. */
@@ -98,13 +101,17 @@ const rowsOf = (columns: Columns) =>
 const sharedOf = (columns: Columns) => columns.filter(([name]) => sharedNames.includes(name))
 const declare = (columns: Columns) =>
   sharedOf(columns)
-    .map(([name, type]) => `v_${name} ${type};`)
+    .map(([name, type]) => `v_${name} ${type === 'json' ? 'text' : type};`)
     .join(' ')
 
 /** Reads what stands for all rows. With a single row there is nothing to share. */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)
-      .map(([name]) => `IF cardinality(p_${name}) = 1 THEN v_${name} := p_${name}[1]; END IF;`)
+      .map(([name, type]) =>
+        type === 'json'
+          ? `IF strpos(p_${name}, '${separator}') = 0 THEN v_${name} := nullif(p_${name}, '${absent}'); END IF;`
+          : `IF cardinality(p_${name}) = 1 THEN v_${name} := p_${name}[1]; END IF;`,
+      )
       .join('\n    ')}
   END IF;`
 

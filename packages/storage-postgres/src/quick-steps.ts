@@ -57,7 +57,7 @@ export class QuickSteps {
       const [jobs, ids] = [new Column(), new Column()]
       const [scheduled, next] = [new SharedColumn(), new SharedColumn()]
       const [versions, timeouts] = [new SharedColumn(), new SharedColumn()]
-      const [details, runs] = [new Column(separator), new Column(separator)]
+      const [details, runs] = [new SharedColumn(separator), new SharedColumn(separator)]
       for (const slot of slots) {
         jobs.add(uuidOf(slot.jobId))
         ids.add(uuidOf(slot.id))
@@ -79,8 +79,9 @@ export class QuickSteps {
       return item.change.kind === 'finish' && item.upToSequence === undefined
     }
     return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
-      const [jobs, ids, reasons, runs] = [new Column(), new Column(), new Column(), new Column(separator)]
+      const [jobs, ids] = [new Column(), new Column()]
       const [tokens, sequences, states] = [new SharedColumn(), new SharedColumn(), new SharedColumn()]
+      const [reasons, runs] = [new SharedColumn(), new SharedColumn(separator)]
       for (const end of ends) {
         jobs.add(uuidOf(end.jobId))
         ids.add(uuidOf(end.id))
@@ -174,6 +175,11 @@ class SharedColumn {
   #value: string | number | null = null
   #count = 0
   #all: Column | null = null
+  readonly #between: string
+
+  constructor(between = ',') {
+    this.#between = between
+  }
 
   get text(): string {
     return this.#all === null ? `${this.#value}` : this.#all.text
@@ -181,7 +187,7 @@ class SharedColumn {
 
   add(value: string | number): void {
     if (this.#all === null && this.#count > 0 && value !== this.#value) {
-      this.#all = new Column()
+      this.#all = new Column(this.#between)
       for (let count = 0; count < this.#count; count++) this.#all.add(this.#value as string | number)
     }
     this.#all?.add(value)
