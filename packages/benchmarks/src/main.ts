@@ -49,21 +49,35 @@ const suites: readonly Suite[] = [
   takeoverSuite,
   failoverSuite,
 ]
-const usage = `bench [--smoke] [--jobs N] [--occurrences N] [--rounds N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
+const usage = `Usage: npm run bench -- [--smoke] [--jobs N] [--occurrences N] [--rounds N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
 
-const { values, positionals: names } = parseArgs({
-  allowPositionals: true,
-  options: {
-    smoke: { type: 'boolean', default: false },
-    jobs: { type: 'string' },
-    occurrences: { type: 'string' },
-    rounds: { type: 'string' },
-    nodes: { type: 'string' },
-    widths: { type: 'string' },
-    storages: { type: 'string' },
-    loads: { type: 'string' },
-  },
-})
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        smoke: { type: 'boolean', default: false },
+        jobs: { type: 'string' },
+        occurrences: { type: 'string' },
+        rounds: { type: 'string' },
+        nodes: { type: 'string' },
+        widths: { type: 'string' },
+        storages: { type: 'string' },
+        loads: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`)
+    process.exit(2)
+  }
+}
+
+const { values, positionals: names } = readArguments()
+if (values.help) {
+  console.log(usage)
+  process.exit(0)
+}
 const { smoke } = values
 const nodes = values.nodes?.split(',').map(Number)
 const widths = values.widths?.split(',').map(Number)

@@ -57,7 +57,14 @@ export const nodesSuite: Suite = {
       const onSqlite = { address: join(folder, 'jobs.db'), serverCpu: null }
       const loadOfSqlite = smoke
         ? { ...few, jobsOfEach: 0 }
-        : { rates: [500, 2000, 5000], jobsOfEach: 0, seconds: 6, backlog: 10_000, settleMs: 6000, warmUpSeconds: 10 }
+        : {
+            rates: [500, 2000, 5000, 10_000],
+            jobsOfEach: 0,
+            seconds: 6,
+            backlog: 10_000,
+            settleMs: 6000,
+            warmUpSeconds: 10,
+          }
       await measure('SQLite', smoke ? [1, 2] : sqliteSizes.filter(isSize), onSqlite, loadOfSqlite)
     } finally {
       client.disconnect()
