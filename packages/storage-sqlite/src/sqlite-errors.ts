@@ -19,6 +19,13 @@ export function isReadonly(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_READONLY') === true
 }
 
+/** True when the native part of better-sqlite3 is not there, or was built for another Node.js. */
+function isNotBuilt(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { readonly code?: unknown }
+  return code === 'ERR_DLOPEN_FAILED' || error.message.startsWith('Could not locate the bindings file')
+}
+
 interface Meaning {
   readonly pattern: RegExp
   readonly code: ErrorCode
@@ -53,6 +60,15 @@ export function storageError(error: unknown, file: string): JobistemerError {
   const code = sqliteCode(error)
   const details = { field: 'file', value: file, cause: error }
   const meaning = meanings.find(({ pattern }) => code !== undefined && pattern.test(code))
+  if (isNotBuilt(error)) {
+    const [firstLine] = error.message.split('\n')
+    return new JobistemerError('STORAGE_UNREADABLE', {
+      message: `The package better-sqlite3 is not built for this Node.js (${firstLine}): ${file}.`,
+      remedy:
+        'Run "npm rebuild better-sqlite3". Its install script builds it, which some package managers run only when that is allowed: "pnpm approve-builds", or "npm install-scripts approve better-sqlite3".',
+      ...details,
+    })
+  }
   const detail = error instanceof Error ? error.message : String(error)
   if (meaning !== undefined) {
     const message = `${meaning.message} (${code}: ${detail}): ${file}.`

@@ -1,0 +1,64 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { storageError } from '../src/sqlite-errors.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+const require = createRequire(import.meta.url)
+
+let scratch: Scratch
+
+beforeEach(() => {
+  scratch = makeScratch()
+})
+
+afterEach(() => scratch.remove())
+
+/** A copy of better-sqlite3 as its install script finds it: nothing is built. */
+function copyUnbuilt(): string {
+  const modules = join(scratch.directory, 'node_modules')
+  const ofSqlite = copyPackage('better-sqlite3', require, modules, ['package.json', 'lib'])
+  copyPackage('file-uri-to-path', copyPackage('bindings', ofSqlite, modules), modules)
+  return join(modules, 'better-sqlite3')
+}
+
+/** Copies a package, or parts of it; answers what resolves as it does. */
+function copyPackage(name: string, from: NodeJS.Require, modules: string, parts?: readonly string[]): NodeJS.Require {
+  const installed = dirname(from.resolve(`${name}/package.json`))
+  for (const part of parts ?? ['.']) {
+    cpSync(join(installed, part), join(modules, name, part), { recursive: true, dereference: true })
+  }
+  return createRequire(join(installed, 'package.json'))
+}
+
+function failureOf(copy: string): unknown {
+  const Database = require(copy) as new (file: string) => unknown
+  try {
+    return new Database(':memory:')
+  } catch (error) {
+    return error
+  }
+}
+
+const refused = {
+  code: 'STORAGE_UNREADABLE',
+  field: 'file',
+  value: 'jobs.db',
+  message: expect.stringMatching(
+    /^The package better-sqlite3 is not built for this Node\.js \([^\n]+\): jobs\.db\. Run "npm rebuild/,
+  ),
+}
+
+it('says how to build better-sqlite3 where its install script did not run', () => {
+  const copy = copyUnbuilt()
+  expect(storageError(failureOf(copy), 'jobs.db')).toMatchObject(refused)
+})
+
+it('says so too where what is built cannot be loaded', () => {
+  const copy = copyUnbuilt()
+  const built = join(copy, 'build', 'Release')
+  mkdirSync(built, { recursive: true })
+  writeFileSync(join(built, 'better_sqlite3.node'), 'built elsewhere')
+  expect(storageError(failureOf(copy), 'jobs.db')).toMatchObject(refused)
+})
