@@ -19,7 +19,7 @@ class Script {
   /** A node that comes up. */
   up(life: string, build: number): this {
     return this.add(life, { kind: 'node.starting', node: life, build, heartbeatMs: 1000, deadAfterMs: 5000 })
-      .add(life, { kind: 'heartbeat', incarnation: life, counter: 1, callEndsAt: null, leaving: false })
+      .add(life, { kind: 'heartbeat', incarnation: life, counter: 1, callEndsAt: null, leaving: false, ended: false })
       .add(life, { kind: 'node.up' })
   }
 

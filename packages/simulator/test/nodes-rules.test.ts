@@ -33,7 +33,14 @@ class Script {
   }
 
   heard(seconds: number, life: string, counter: number): this {
-    return this.at(seconds, life, { kind: 'heartbeat', incarnation: life, counter, callEndsAt: null, leaving: false })
+    return this.at(seconds, life, {
+      kind: 'heartbeat',
+      incarnation: life,
+      counter,
+      callEndsAt: null,
+      leaving: false,
+      ended: false,
+    })
   }
 
   /** `b.1` takes `a.1` for dead, which it last saw move so long ago. */

@@ -27,6 +27,10 @@ it('what a node has claimed that crashed with its last heartbeat is taken over w
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 
+it('so is what one has claimed that stands still behind its last heartbeat', async () => {
+  await assertPlacesHold({ from: 4018, to: 4018 })
+})
+
 it('a node that sets jobs back goes through all of their slots ahead, page by page', async () => {
   await assertPlacesHold({ from: 4979, to: 4979 })
 })

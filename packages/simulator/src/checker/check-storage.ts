@@ -36,8 +36,6 @@ export class StorageModel {
   readonly #lost = new Map<string | null, Set<string>>()
   /** Lives that ended in good order: a call of theirs that took effect late may have left them something. */
   readonly #down = new Set<string | null>()
-  /** Lives that have said that they end. */
-  readonly #leaving = new Set<string | null>()
   /** When each life stood still: true monotonic time, in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
   #index = 0
@@ -72,7 +70,8 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        if (event.leaving) this.#leaving.add(event.life)
+        // Whatever comes upon it after its last word, there is nothing left to take for dead.
+        if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
         this.#lost.set(event.life, (this.#lost.get(event.life) ?? new Set()).add(event.incarnation))
@@ -87,10 +86,6 @@ export class StorageModel {
       }
       case 'node.down':
         this.#down.add(event.life)
-        return
-      case 'node.crashed':
-        // Its last heartbeat may have taken its record away, and nobody has anything to take for dead.
-        if (this.#leaving.has(event.life)) this.#down.add(event.life)
         return
       case 'canceled':
         this.#canceled(event)

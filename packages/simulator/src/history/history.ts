@@ -104,6 +104,8 @@ export type StorageEvent =
       /** When the time of a call of `runDue` is over, by its own clock; `null` for other nodes. */
       readonly callEndsAt: number | null
       readonly leaving: boolean
+      /** It is the last one: the node has nothing left to say. */
+      readonly ended: boolean
     }
   /** Of what was pending, what a claim has taken, and what it has left there although it could have taken it. */
   | {

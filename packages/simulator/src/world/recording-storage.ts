@@ -137,7 +137,7 @@ class Recorder {
     if (own === null) return
     const { incarnation, counter, leaving, about } = own
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
-    this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving })
+    this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving, ended: about.ended === true })
   }
 
   #claimed({ now }: ClaimRequest, { claimed }: ClaimAnswer): void {
