@@ -51,7 +51,8 @@ async function compare(
   const theirs: UnitCost[] = []
   for (let round = warmsUp ? 0 : 1; round <= rounds; round++) {
     const bullmq = await runBullmq(server, { concurrency: bullmqConcurrency, jobs: backlog.count })
-    const jobistemer = await workOff(server, `backlog-${backlog.jobs}-${backlog.length}-${round}`, backlog)
+    const { jobs, length, overlapPolicy } = backlog
+    const jobistemer = await workOff(server, `backlog-${overlapPolicy}-${jobs}-${length}-${round}`, backlog)
     // The first warms up.
     if (round === 0) continue
     theirs.push(bullmq)
