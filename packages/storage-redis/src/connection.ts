@@ -172,6 +172,7 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
+      // Whether it has failed is for whoever sent it.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }

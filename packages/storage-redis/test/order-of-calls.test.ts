@@ -1,8 +1,8 @@
 import type { SettleItem, Storage } from '@jobistemer/core/storage'
 import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import type { Redis } from 'ioredis'
-import { scriptsOf } from '../src/client.ts'
 import { expect, it } from 'vitest'
+import { scriptsOf } from '../src/client.ts'
 import { newPrefix, quiet } from './prefixes.ts'
 import { useServers } from './servers.ts'
 

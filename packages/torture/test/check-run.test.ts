@@ -69,6 +69,24 @@ describe('rows of a user’s', () => {
     story.rows.push(rowOf(story.slot(1000)))
     expect(rulesOf(story)).toEqual(['rows'])
   })
+
+  /** `a.1` writes a row and the end of its task at one moment, and is taken for dead at another. */
+  function movedAndReaped(movedAt: number, reapedAt: number) {
+    const story = new Story()
+    const occurrence = story.slot(1000)
+    story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 9000, token: 2, runs: [moved] })
+    story.end({ at: movedAt, occurrence, life: 'a.1', task: 'move' }, 'moved')
+    story.reaped({ at: reapedAt, occurrence, life: 'b.1', action: 'retry' })
+    story.rows.push(rowOf(occurrence))
+    return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
+  }
+
+  it('are found when a former owner has written one, whatever the ledger has in the end', () => {
+    expect(movedAndReaped(2000, 3000)).toEqual([])
+    expect(movedAndReaped(3500, 3000)).toMatchObject([
+      { message: 'move has a row of attempt 1, written under token 1, which had been dead for 500 ms' },
+    ])
+  })
 })
 
 describe('a run in which nothing is wrong', () => {

@@ -9,26 +9,21 @@ import { noFaults } from './support/no-faults.ts'
 interface Sabotage {
   readonly minutes: number
   readonly counts: FaultCounts
-  /** What the checks have to say; one of these, where the same fault leaves one or the other. */
-  readonly rules: readonly Rule[]
+  /** What the checks have to say. */
+  readonly rule: Rule
 }
 
 // Real processes on a storage that is broken: each has to be found by the rule that names its fault.
 const sabotages: Readonly<Record<string, Sabotage>> = {
   // Former owners are needed: processes that go on beside their successors.
-  'ignore-token': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rules: ['stale-write'] },
-  'create-twice': { minutes: 0.05, counts: noFaults, rules: ['created-twice'] },
-  'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rules: ['overlap'] },
-  'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rules: ['convergence'] },
-  // The former owner's end stands beside a second row of its successor, or in the place of its successor's attempt.
-  'complete-late': {
-    minutes: 0.25,
-    counts: { ...noFaults, outlive: 10 },
-    rules: ['rows', 'start-unwritten'],
-  },
+  'ignore-token': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'stale-write' },
+  'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
+  'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
+  'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
+  'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'rows' },
   // Triggers for more occurrences than the job has room for: so its limits hold some back all the time.
-  'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rules: ['overlap'] },
-  'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rules: ['start-rate'] },
+  'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
+  'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }
 
 it('every sabotage is tried', () => {
@@ -37,7 +32,7 @@ it('every sabotage is tried', () => {
 
 // They wrap the storage: what finds them does not depend on which it is.
 it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 }, async (sabotage, one) => {
-  const { minutes, counts, rules } = one
+  const { minutes, counts, rule } = one
   const options = {
     storage: 'sqlite',
     nodes: 2,
@@ -52,5 +47,5 @@ it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 
   const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
   // Violations keep the recording for whoever has to find out why; here they are as they should be.
   if (folder !== null) rmSync(folder, { recursive: true })
-  expect(violations.map(({ rule }) => rule)).toEqual(expect.arrayContaining([expect.toBeOneOf([...rules])]))
+  expect(violations.map((violation) => violation.rule)).toContain(rule)
 })

@@ -260,8 +260,8 @@ while not isDone do
     else
       local text = texts[index]
       ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}
-      local isFirst = isPeek == 0 and count < limit and order < lastAt and dueAt <= now
-      local record = isFirst and takeOrdinary(id, job, member, text, timeout, bucketAt[index])
+      local mayTake = isPeek == 0 and count < limit and order < lastAt and dueAt <= now
+      local record = mayTake and takeOrdinary(id, job, member, text, timeout, bucketAt[index])
       local h = not record and headOfPage(job)
       local from = h and math.max(dueAt, h.pausedUntil)
       if record then

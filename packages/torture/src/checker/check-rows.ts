@@ -14,6 +14,17 @@ export function checkRows(view: RunView): readonly Violation[] {
   }
   const moving = new Map(view.run.jobs.map(({ id, movingTasks }) => [id, movingTasks]))
   const byTask = groupBy(rows, ({ occurrence, task }) => `${occurrence} ${task}`)
+  // From the completion to the commit nobody else can have the occurrence.
+  for (const line of view.run.witness) {
+    if (line.event !== 'end' || line.outcome !== 'moved') continue
+    const { occurrence, task, attempt, token } = line
+    const replacedAt = view.replacedAt(line)
+    const isThere =
+      byTask.get(`${occurrence} ${task}`)?.some((row) => row.attempt === attempt && row.token === token) === true
+    if (replacedAt === null || !isThere) continue
+    const since = `under token ${token}, which had been dead for ${Math.round(line.mono - replacedAt)} ms`
+    report(occurrence, `${task} has a row of attempt ${attempt}, written ${since}`)
+  }
   for (const record of ledger.occurrences.values()) {
     for (const run of record.runs.filter(({ task }) => moving.get(record.jobId)?.includes(task))) {
       const key = `${record.id} ${run.task}`

@@ -90,12 +90,22 @@ export class RunView {
    * occurrence had ended. `null` when it was alive, as far as is known.
    */
   supersededAt(start: WitnessStart): number | null {
-    let earliest = Number.POSITIVE_INFINITY
-    for (const { token, mono } of this.#supersessions.get(start.occurrence) ?? []) {
-      if (token >= start.token && mono < start.mono) earliest = Math.min(earliest, mono)
-    }
+    const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
     const end = this.endedWithin(start.occurrence, start)
-    if (end !== null && end.to < start.mono) earliest = Math.min(earliest, end.to)
+    const endedAt = end !== null && end.to < start.mono ? end.to : Number.POSITIVE_INFINITY
+    const earliest = Math.min(replacedAt, endedAt)
+    return earliest === Number.POSITIVE_INFINITY ? null : earliest
+  }
+
+  /**
+   * The monotonic time from which on the token of this line was not the newest: a newer one was given out, or it was reaped.
+   * `null` when neither was known by then.
+   */
+  replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const newer of this.#supersessions.get(occurrence) ?? []) {
+      if (newer.token >= token && newer.mono < mono) earliest = Math.min(earliest, newer.mono)
+    }
     return earliest === Number.POSITIVE_INFINITY ? null : earliest
   }
 

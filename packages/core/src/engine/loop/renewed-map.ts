@@ -4,10 +4,9 @@ const leastAdditions = 64
 /**
  * A map for what comes and goes all the time.
  *
- * V8 gives a map a new table now and then, and the old table goes on pointing to the new one, and to what it held. Once one
- * of these old tables has come into the old part of the heap, every collection of the young part takes its successors for
- * alive, with all that they hold: what should live for milliseconds is copied twice, and goes with the next full
- * collection. So after some additions another map takes over, to which nothing old points.
+ * A table that V8 has replaced points to the next one, and to what it held. Once one of these has come into the old part of the
+ * heap, all that was in the tables after it lives until the next full collection. So after some additions another map takes
+ * over, to which nothing old points, see decision 0020.
  *
  * An iteration does not go through what is added meanwhile, and may come to what was deleted meanwhile.
  *
