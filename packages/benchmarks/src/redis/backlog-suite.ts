@@ -11,7 +11,7 @@ export const backlogSuite: Suite = {
   async run({ smoke, rounds: wantedRounds = 5, loads: wanted }) {
     const rounds = smoke ? 1 : wantedRounds
     const scale = (count: number) => (smoke ? count / 50 : count)
-    const many = { length: scale(100_000), count: scale(100_000), overlapPolicy: 'allow', concurrency: 100 } as const
+    const many = { length: scale(50_000), count: scale(50_000), overlapPolicy: 'allow', concurrency: 100 } as const
     const one = { jobs: 1, count: scale(10_000), overlapPolicy: 'queue', concurrency: 100 } as const
     const loads: readonly { readonly name: string; readonly backlog: Backlog; readonly bullmq: number }[] = [
       { name: 'many jobs', backlog: { ...many, jobs: scale(1000) }, bullmq: 100 },
