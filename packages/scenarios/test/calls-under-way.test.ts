@@ -177,3 +177,30 @@ it('what is more than there is room for goes out in two halves, so that the stor
   )
   expect(sizes).toEqual([55, 55, 40])
 })
+
+it('a full batch of slots leaves before the next one is put together', async () => {
+  const world = createWorld(memory)
+  const jobs = Array.from({ length: 150 }, (_, index) =>
+    defineJob({ name: `job ${index}`, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => undefined }] }),
+  )
+  const target = world.connect()
+  const intercepted = new InterceptedStorage(target)
+  const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
+  await world.start({ jobs, storage, maxConcurrentJobs: 150 })
+  await world.clock.advanceTo(at(9))
+  // What a socket is given leaves at the end of the turn.
+  let turn = 0
+  let ticking = setImmediate(function tick() {
+    turn++
+    ticking = setImmediate(tick)
+  })
+  onTestFinished(() => clearImmediate(ticking))
+  const leftIn: number[] = []
+  intercepted.intercept = async (call) => {
+    if (slotOf(call) !== null) leftIn.push(turn)
+    return await call.proceed()
+  }
+  await world.clock.advanceTo(at(10))
+  const [first = 0] = leftIn
+  expect(leftIn).toEqual([first, first + 1, first + 2])
+})

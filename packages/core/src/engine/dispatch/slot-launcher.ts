@@ -1,7 +1,7 @@
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { AfterTurn } from '../loop/after-turn.ts'
+import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
 import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -116,6 +116,8 @@ export class SlotLauncher {
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
       if (late.length > 0) await this.#recovery.recover(late)
+      // A full batch leaves before the next one is put together: the storage works on one while the node works on the other.
+      else if (due.length >= enough) await nextTurn()
     }
     return true
   }
