@@ -8,7 +8,7 @@ import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/sto
 const maxBatch = 2
 
 /** A storage that answers a call when it is told to. */
-function slowStorage() {
+function slowStorage(worthwhileBatch = maxBatch) {
   const calls: { readonly names: readonly number[]; readonly answer: () => Promise<void> }[] = []
   const settle = ({ items }: SettleRequest): Promise<readonly SettleAnswer[]> => {
     return new Promise((resolve) => {
@@ -26,7 +26,14 @@ function slowStorage() {
   const itemCalls = new ItemCalls({ storage, fail: fails } as unknown as EngineContext)
   return {
     calls,
-    engine: { maxBatch, now: () => 0, itemCalls, fail: fails, tracing: null } as unknown as EngineContext,
+    engine: {
+      maxBatch,
+      worthwhileBatch,
+      now: () => 0,
+      itemCalls,
+      fail: fails,
+      tracing: null,
+    } as unknown as EngineContext,
   }
 }
 
@@ -52,6 +59,19 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
+  it('sends less than a full batch while a call is under way, where that is worthwhile', async () => {
+    const { calls, engine } = slowStorage(1)
+    const settler = new Settler(engine)
+    for (const name of [1, 2, 3, 4, 5, 6]) {
+      settler.enqueue(speaker(name))
+      await turn()
+    }
+    // No more than four calls at once.
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4]])
+    await calls[0]?.answer()
+    expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4], [5, 6]])
+  })
+
   it('sends a full batch while a call is under way, and lets less than that gather', async () => {
     const { calls, engine } = slowStorage()
     const settler = new Settler(engine)

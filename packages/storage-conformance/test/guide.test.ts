@@ -38,6 +38,7 @@ const members: Readonly<Record<Member, true>> = {
   opener: true,
   capabilities: true,
   maxBatch: true,
+  worthwhileBatch: true,
   multiProcess: true,
   durability: true,
   serverTimeResolutionMs: true,

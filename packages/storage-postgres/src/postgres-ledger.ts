@@ -47,6 +47,9 @@ import { channelOf, WakeUps } from './wake-ups.ts'
  */
 const maxBatch = 500
 
+/** The server has a process for each connection, and a call of so many costs each of them hardly more. */
+const worthwhileBatch = 100
+
 /** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
@@ -64,8 +67,15 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   #opening: Promise<Opened> | null = null
 
   constructor(options: ReadOptions) {
-    // A commit whose outcome is not known is never sent again: so an end may take the next one.
-    this.capabilities = { maxBatch, ...keepingOf(options), findsDueJobs: true, takesNext: true }
+    const hasConnections = !('client' in options.source)
+    this.capabilities = {
+      maxBatch,
+      ...(hasConnections && { worthwhileBatch }),
+      ...keepingOf(options),
+      findsDueJobs: true,
+      // A commit whose outcome is not known is never sent again: so an end may take the next one.
+      takesNext: true,
+    }
     this.#options = options
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)

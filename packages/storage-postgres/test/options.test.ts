@@ -48,7 +48,7 @@ it('a schema may have 63 bytes', () => {
 
 it('what its connections can do, a storage says', () => {
   const shared = { maxBatch: 500, findsDueJobs: true, takesNext: true }
-  const server = { ...shared, multiProcess: true, durability: 'power' }
+  const server = { ...shared, worthwhileBatch: 100, multiProcess: true, durability: 'power' }
   expect(postgresStorage({ pool })).toMatchObject({ capabilities: server, subscribe: expect.any(Function) })
   expect(postgresStorage({ url: 'postgres://localhost/db' })).toMatchObject({ subscribe: expect.any(Function) })
   expect(postgresStorage({ url: 'postgres://user@/db?host=/run/postgresql' }).capabilities).toEqual(server)

@@ -83,6 +83,7 @@ export class Engine implements EngineContext {
   readonly owner: EngineContext['owner']
   readonly defaults: EngineContext['defaults']
   readonly maxBatch: number
+  readonly worthwhileBatch: number
   readonly mostQueued: number
   readonly #options: CheckedSchedulerOptions
   readonly #time: EngineTime
@@ -126,7 +127,9 @@ export class Engine implements EngineContext {
     this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
-    this.maxBatch = options.storage.capabilities.maxBatch
+    const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
+    this.maxBatch = maxBatch
+    this.worthwhileBatch = Math.min(worthwhileBatch, maxBatch)
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.agenda = new Agenda({
       clock: this.clock,

@@ -99,6 +99,11 @@ export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'sett
 export interface StorageCapabilities {
   /** Items per call that suit this storage best; the engine sends no more. At least 1. */
   readonly maxBatch: number
+  /**
+   * While a call with ends is under way, so many more make a further one worthwhile. Less than `maxBatch` is for a storage that
+   * works on several calls at the same time, and to which a call costs little besides its items. Default `maxBatch`.
+   */
+  readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
   readonly multiProcess: boolean
   /** What a resolved write survives: nothing, `kill -9` of every node, or a power cut. */

@@ -344,6 +344,7 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
       const storage = await world.connect()
       const {
         maxBatch,
+        worthwhileBatch,
         multiProcess,
         durability,
         findsDueJobs = false,
@@ -352,6 +353,10 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
       } = storage.capabilities
       assert.equal(storage.specVersion, 1)
       assert.ok(Number.isInteger(maxBatch) && maxBatch >= 1, `maxBatch is ${maxBatch}`)
+      assert.ok(
+        worthwhileBatch === undefined || (worthwhileBatch >= 1 && worthwhileBatch <= maxBatch),
+        `worthwhileBatch is ${worthwhileBatch}`,
+      )
       assert.ok(heartbeatMs === undefined || heartbeatMs > 0, `heartbeatMs is ${heartbeatMs}`)
       assert.deepEqual(
         {

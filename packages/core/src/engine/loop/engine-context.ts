@@ -29,6 +29,8 @@ export interface EngineContext {
   readonly mostQueued: number
   /** Items per storage call. */
   readonly maxBatch: number
+  /** So many ends are worth a further storage call while another is under way. */
+  readonly worthwhileBatch: number
   /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */
   random(): number
   /** Epoch milliseconds, as the engine schedules by them: the storage's time where it has a clock. */

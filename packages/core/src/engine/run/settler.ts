@@ -41,9 +41,8 @@ export class Settler {
     if (this.#maySend()) this.#flushing.ask()
   }
 
-  /** A full batch can gather nothing more. */
   #maySend(): boolean {
-    return mayCall(this.#calls, this.#waiting.length, this.#engine.maxBatch)
+    return mayCall(this.#calls, this.#waiting.length, this.#engine.worthwhileBatch)
   }
 
   #flush(): void {
