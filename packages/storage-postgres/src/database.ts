@@ -1,7 +1,9 @@
-import { systemClock } from '@jobistemer/core'
+import { createHash } from 'node:crypto'
+import { jobId, systemClock } from '@jobistemer/core'
 import type { OpenEar } from './ear.ts'
+import { binaryUuids, uuidOf } from './ids.ts'
 import type { PostgresConnection } from './options.ts'
-import { isContention, storageError, timeoutError } from './postgres-errors.ts'
+import { isContention, isNameUnknown, storageError, timeoutError } from './postgres-errors.ts'
 import { JobAppeared } from './save-jobs.ts'
 import type { Source } from './source.ts'
 import type { Row, Session, SqlValue } from './sql.ts'
@@ -13,9 +15,13 @@ const mostTries = 12
 /** Runs statements and transactions, each call within a limit of time, and says what their failures mean. */
 export class Database implements Session {
   readonly place: string
+  /** Whether values may be bytes, which stand for the binary form of their type. Not before {@link probe} has found it. */
+  takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
   readonly #jitter: () => number
+  /** The names of the statements whose plans are kept. */
+  readonly #names = new Map<string, string>()
 
   constructor(source: Source, limitMs: number) {
     this.#source = source
@@ -24,10 +30,45 @@ export class Database implements Session {
     this.#jitter = pseudoRandom(process.pid)
   }
 
+  /** Looks what the driver does with bytes: `pg` sends them as they are, others make texts of them, or fail. */
+  async probe(): Promise<void> {
+    const id = jobId('probe')
+    try {
+      const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
+      this.takesBytes = row?.first === uuidOf(id)
+    } catch {
+      // Where the server is away, whatever comes next says so.
+      this.takesBytes = false
+    }
+  }
+
+  /**
+   * From now on a connection keeps the plan of this statement, under a name. Behind a pooler that knows no names it is made
+   * each time, as for all others.
+   */
+  keepPlanOf(text: string): void {
+    if (!this.#source.takesNames) return
+    // Several processes may come to one connection: the same name is the same statement.
+    this.#names.set(text, `jobistemer_${createHash('sha1').update(text).digest('hex')}`)
+  }
+
   /** One statement, which is a transaction of its own. @throws what the driver throws */
   async query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
+    const name = this.#names.get(text)
+    if (name === undefined) return await this.#queryOnce(text, values)
+    try {
+      return await this.#queryOnce({ name, text }, values)
+    } catch (error) {
+      if (!isNameUnknown(error)) throw error
+      // It has not begun.
+      this.#names.clear()
+      return await this.#queryOnce(text, values)
+    }
+  }
+
+  async #queryOnce(statement: Statement, values?: readonly SqlValue[]): Promise<readonly Row[]> {
     return await this.#within(this.#limitMs, async (expired) => {
-      return await this.#source.use(async (connection) => await rowsOf(connection, text, values), expired)
+      return await this.#source.use(async (connection) => await rowsOf(connection, statement, values), expired)
     })
   }
 
@@ -83,12 +124,16 @@ export class Database implements Session {
   }
 }
 
+/** A statement, or one with a name as `pg` takes it. */
+type Statement = string | { readonly name: string; readonly text: string }
+
 async function rowsOf(
   connection: PostgresConnection,
-  text: string,
+  statement: Statement,
   values?: readonly SqlValue[],
 ): Promise<readonly Row[]> {
-  const { rows } = await connection.query(text, values === undefined ? undefined : [...values])
+  // A type for those who have names would be one more that users see.
+  const { rows } = await connection.query(statement as string, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
 }
 

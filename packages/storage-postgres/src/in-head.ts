@@ -21,6 +21,16 @@ const nearMs = 90_000
 /** What is longer, in bytes, would make heads large. */
 const mostText = 500
 
+/** Whether a slot that starts may stand in the head of its job, as {@link near} and {@link isShort} say it in SQL. */
+export function mayStandInHead(scheduledAt: number, nextAt: number | null, texts: readonly (string | null)[]): boolean {
+  if (nextAt === null || nextAt >= scheduledAt + nearMs) return false
+  let length = 0
+  for (const text of texts) if (text !== null) length += text.length
+  // A character takes three bytes at most.
+  if (length * 3 <= mostText) return true
+  return length <= mostText && texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0) <= mostText
+}
+
 /** Whether the next slot follows soon. */
 export function near(row: string): string {
   return `${row}.next_at < ${row}.scheduled_at + ${nearMs}`

@@ -24,6 +24,12 @@ export function isHeld(error: unknown): boolean {
   return codeOf(error) === '55P03'
 }
 
+/** A pooler has led the statement to another connection than the one that knows its name, or has it from somebody else. */
+export function isNameUnknown(error: unknown): boolean {
+  // invalid_sql_statement_name, duplicate_prepared_statement
+  return ['26000', '42P05'].includes(codeOf(error))
+}
+
 /** A statement that has sense only within a transaction came where none is open. */
 export function isNoTransaction(error: unknown): boolean {
   // no_active_sql_transaction; tools put the error of the driver into their own.

@@ -210,6 +210,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     const { schema: name, migrate } = this.#options
     try {
       await openSchema(opened.database, { name, migrate })
+      await opened.database.probe()
       opened.isChecked = true
     } catch (error) {
       throw opened.database.errorOf(error)

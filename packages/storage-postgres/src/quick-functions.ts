@@ -81,9 +81,25 @@ const headRun = [
   ['run_version', 'w.job_version'],
   ['run_details', 'w.details'],
   ['run_runs', 'w.runs'],
-]
+] as const
+
+const intoHead = headRun.map(([name, value]) => `${name} = ${value}`).join(', ')
+const intoHeadIfItStays = headRun
   .map(([name, value]) => `${name} = CASE WHEN ${staysInHead} THEN ${value} ELSE h.${name} END`)
   .join(', ')
+
+/** What each start changes of a head. */
+const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
+        found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
+
+/** Whether a start is ordinary. */
+const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
+        AND h.version = w.job_version AND h.deleted_at IS NULL
+        AND h.starts IS NULL
+        AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
+        AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
+        AND (h.policy = ${policyCode('allow')}
+          OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))`
 
 type Columns = readonly (readonly [name: string, type: string])[]
 
@@ -115,6 +131,9 @@ const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
       .join('\n    ')}
   END IF;`
 
+const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
+        due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
+
 /**
  * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes nobody. Their
  * conditions say what the rules of core say; what is not so is left alone, and its places are answered for the rules to
@@ -124,15 +143,20 @@ const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
  * lies behind its `top`. An end looks at the head, and then at the occurrence; where that is another than it has to be,
  * all of the call is left to the rules, and so it is where somebody holds it. An equality would make the planner look for
  * occurrences by their state, and for heads by their instant. See docs/decisions/0001-layout.md.
+ *
+ * Where each start may stand in its head (`p_in_heads`), they are written there first, without a choice for each column. What is
+ * left over then may have rows of its own. Heads are locked already, so it must not wait for others: two calls could wait for each
+ * other. What is locked goes by the rules.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
 CREATE FUNCTION ${schema}.start_step(
-  ${parametersOf(startColumns)}, p_now bigint, p_node text, p_incarnation text
+  ${parametersOf(startColumns)}, p_now bigint, p_node text, p_incarnation text, p_in_heads boolean
 ) RETURNS bigint[] LANGUAGE plpgsql ${settings} AS ${quote}
 DECLARE
   v_owner integer;
   v_started bigint[];
+  v_free uuid[];
   ${declare(startColumns)}
 BEGIN
   ${readShared(startColumns)}
@@ -141,27 +165,36 @@ BEGIN
     INSERT INTO ${schema}.owners (node, incarnation) VALUES (p_node, p_incarnation) ON CONFLICT DO NOTHING;
     SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   END IF;
-  WITH moved AS (
-    UPDATE ${schema}.heads h SET revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at,
-        next_at = w.next_at, found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1,
-        is_quick = ${staysInHead} OR h.run_state = ${inHead.runs}, ${headRun}
-      FROM (SELECT w.*, coalesce(${near('w')} AND ${isShort('w')}, false) AS is_near FROM ${rowsOf(startColumns)}) w
-      WHERE h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
-        AND h.version = w.job_version AND h.deleted_at IS NULL
-        AND h.starts IS NULL
-        AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
-        AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
-        AND (h.policy = ${policyCode('allow')}
-          OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))
-      RETURNING w.*, h.run_state = ${inHead.runs} AND h.run_id = w.id AS is_in_head
-  ), started AS (
-    INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, owner,
-        due_at, created_at, started_at, timeout, details, runs)
-      SELECT m.id, m.job, m.scheduled_at, ${lanes.running}, 0, 1, 0, 0, m.job_version, v_owner,
-        m.scheduled_at, p_now, p_now, m.timeout, m.details, m.runs
-      FROM moved m WHERE NOT m.is_in_head
-  )
-  SELECT array_agg(m.place) INTO v_started FROM moved m;
+  IF p_in_heads THEN
+    WITH moved AS (
+      UPDATE ${schema}.heads h SET ${moveOn}, is_quick = true, ${intoHead}
+        FROM ${rowsOf(startColumns)} WHERE h.run_state < ${inHead.never} AND ${mayStart}
+        RETURNING w.place
+    )
+    SELECT array_agg(m.place) INTO v_started FROM moved m;
+    IF v_started IS NOT NULL AND cardinality(v_started) < cardinality(p_job) THEN
+      v_free := ARRAY(
+        SELECT h.id FROM ${schema}.heads h WHERE h.id = ANY (ARRAY(
+          SELECT p_job[r.place] FROM (SELECT generate_series(1, cardinality(p_job)) EXCEPT SELECT unnest(v_started)) r (place)
+        )) ORDER BY h.id FOR UPDATE SKIP LOCKED
+      );
+    END IF;
+  END IF;
+  IF v_started IS NULL OR cardinality(v_free) > 0 THEN
+    WITH moved AS (
+      UPDATE ${schema}.heads h SET ${moveOn}, is_quick = ${staysInHead} OR h.run_state = ${inHead.runs}, ${intoHeadIfItStays}
+        FROM (SELECT w.*, coalesce(${near('w')} AND ${isShort('w')}, false) AS is_near FROM ${rowsOf(startColumns)}) w
+        WHERE (v_free IS NULL OR w.job = ANY (v_free)) AND ${mayStart}
+        RETURNING w.*, h.run_state = ${inHead.runs} AND h.run_id = w.id AS is_in_head
+    ), started AS (
+      INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, owner,
+          due_at, created_at, started_at, timeout, details, runs)
+        SELECT m.id, m.job, m.scheduled_at, ${lanes.running}, 0, 1, 0, 0, m.job_version, v_owner,
+          m.scheduled_at, p_now, p_now, m.timeout, m.details, m.runs
+        FROM moved m WHERE NOT m.is_in_head
+    )
+    SELECT v_started || array_agg(m.place) INTO v_started FROM moved m;
+  END IF;
   IF v_started IS NOT NULL THEN
     UPDATE ${schema}.live_sums s SET running = s.running + cardinality(v_started) WHERE s.slot = pg_backend_pid() % ${sumRows};
   END IF;
@@ -182,7 +215,7 @@ BEGIN
       FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0
         AND (h.run_state = ${inHead.runs} AND h.run_id = w.id AND w.token = 1 AND w.sequence > 0
           OR h.run_id IS DISTINCT FROM w.id OR h.run_state IN (${inHead.moved}, ${inHead.never}))
-      RETURNING w.*, h.run_state = ${inHead.ended} AND h.run_id IS NOT DISTINCT FROM w.id AS was_in_head, h.run_at, h.run_started,
+      RETURNING w.job, w.id, w.token, w.sequence, w.state, w.reason, w.runs, w.place, h.run_state = ${inHead.ended} AND h.run_id IS NOT DISTINCT FROM w.id AS was_in_head, h.run_at, h.run_started,
         h.run_timeout, h.run_owner, h.run_version, h.run_details
   ), gone AS (
     DELETE FROM ${schema}.live l USING freed f
@@ -190,19 +223,18 @@ BEGIN
         AND l.sequence < f.sequence AND l.cancel IS NULL
       RETURNING l.id, l.job, l.order_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
-  ), over AS (
-    SELECT f.id, f.job, f.run_at AS scheduled_at, f.state, 0 AS kind, f.token, f.sequence, 0 AS rescues,
-        f.run_version AS job_version, f.run_owner AS owner, f.run_at AS due_at, f.run_started AS created_at,
-        f.run_started AS started_at, f.run_timeout AS timeout, f.reason, f.run_details AS details, f.runs, f.place
-      FROM freed f WHERE f.was_in_head
-    UNION ALL SELECT * FROM gone
   ), kept AS (
-    INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, owner,
-        due_at, created_at, started_at, timeout, reason, details, runs, finished_at)
-      SELECT g.id, g.job, g.scheduled_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
-        g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM over g
+    INSERT INTO ${schema}.history (${historyNames})
+      SELECT f.id, f.job, f.run_at, f.state, 0, f.token, f.sequence, 0, f.run_version, f.run_owner,
+        f.run_at, f.run_started, f.run_started, f.run_timeout, f.reason, f.run_details, f.runs, p_now
+      FROM freed f WHERE f.was_in_head
+  ), kept_too AS (
+    INSERT INTO ${schema}.history (${historyNames})
+      SELECT g.id, g.job, g.order_at, g.state, g.kind, g.token, g.sequence, g.rescues, g.job_version, g.owner,
+        g.due_at, g.created_at, g.started_at, g.timeout, g.reason, g.details, g.runs, p_now FROM gone g
   )
-  SELECT array_agg(g.place), (SELECT count(*) FROM freed) INTO v_ended, v_freed FROM over g;
+  SELECT array_agg(f.place) FILTER (WHERE f.was_in_head) || (SELECT array_agg(g.place) FROM gone g), count(*)
+    INTO v_ended, v_freed FROM freed f;
   IF v_freed > coalesce(cardinality(v_ended), 0) THEN
     RAISE EXCEPTION 'an occurrence is another than it has to be' USING ERRCODE = 'serialization_failure';
   END IF;

@@ -1,11 +1,13 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { CreateAnswer, CreateItem, CreateSlot, Owner, SettleAnswer, SettleItem } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
-import { uuidOf } from './ids.ts'
+import { binaryUuids, uuidOf } from './ids.ts'
+import { mayStandInHead } from './in-head.ts'
 import { printDetails } from './occurrence-row.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
 import { absent, endColumns, parameterType, separator, startColumns } from './quick-functions.ts'
 import { printRuns } from './runs-text.ts'
-import { quoteText, type SqlValue } from './sql.ts'
+import { plainArray, quoteText, type SqlValue } from './sql.ts'
 import { stateCode } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
@@ -25,6 +27,11 @@ const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cance
 /** An ordinary end, as far as the item goes. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
+interface Addressed {
+  readonly jobId: JobId
+  readonly id: OccurrenceId
+}
+
 /** After a call of which less than half was ordinary, so many go to the rules at once. */
 const pause = 8
 
@@ -34,16 +41,17 @@ const pause = 8
  */
 export class QuickSteps {
   readonly #database: Database
-  readonly #start: string
-  readonly #end: string
+  readonly #start: CallText
+  readonly #end: CallText
   readonly #starts = new Usefulness()
   readonly #ends = new Usefulness()
 
   constructor(database: Database, schema: string) {
     this.#database = database
-    const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text']
+    const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text', 'boolean']
     this.#start = callOf(`${schema}.start_step`, start)
     this.#end = callOf(`${schema}.end_step`, [...endColumns.map(([, type]) => parameterType(type)), 'bigint'])
+    for (const call of [this.#start, this.#end]) for (const text of Object.values(call)) database.keepPlanOf(text)
   }
 
   async creates(
@@ -54,23 +62,24 @@ export class QuickSteps {
       return item.kind === 'slot' && item.runs !== null && item.scheduledAt <= now
     }
     return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
-      const [jobs, ids] = [new Column(), new Column()]
       const [scheduled, next] = [new SharedColumn(), new SharedColumn()]
       const [versions, timeouts] = [new SharedColumn(), new SharedColumn()]
       const [details, runs] = [new SharedColumn(separator), new SharedColumn(separator)]
+      let inHeads = true
       for (const slot of slots) {
-        jobs.add(uuidOf(slot.jobId))
-        ids.add(uuidOf(slot.id))
         scheduled.add(slot.scheduledAt)
         next.add(slot.nextAt ?? 'NULL')
         versions.add(slot.jobVersion)
         timeouts.add(slot.executionTimeoutMs)
-        details.add(printDetails(slot.details) ?? absent)
-        runs.add(printRuns(slot.runs ?? none, slot.scheduledAt) ?? absent)
+        const texts = [printDetails(slot.details), printRuns(slot.runs ?? none, slot.scheduledAt)] as const
+        details.add(texts[0] ?? absent)
+        runs.add(texts[1] ?? absent)
+        inHeads &&= mayStandInHead(slot.scheduledAt, slot.nextAt, texts)
       }
-      const arrays = [jobs, ids, scheduled, next, versions, timeouts].map(arrayOf)
+      const arrays = [scheduled, next, versions, timeouts].map(arrayOf)
       const [node, incarnation] = [storeText(owner.node), storeText(owner.incarnation)]
-      return await this.#call(this.#start, [...arrays, details.text, runs.text, String(now), node, incarnation])
+      const rest = [details.text, runs.text, String(now), node, incarnation, String(inHeads)]
+      return await this.#call(this.#start, slots, [...arrays, ...rest])
     })
   }
 
@@ -79,12 +88,9 @@ export class QuickSteps {
       return item.change.kind === 'finish' && item.upToSequence === undefined
     }
     return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
-      const [jobs, ids] = [new Column(), new Column()]
       const [tokens, sequences, states] = [new SharedColumn(), new SharedColumn(), new SharedColumn()]
       const [reasons, runs] = [new SharedColumn(), new SharedColumn(separator)]
       for (const end of ends) {
-        jobs.add(uuidOf(end.jobId))
-        ids.add(uuidOf(end.id))
         tokens.add(end.token)
         sequences.add(end.sequence)
         states.add(stateCode(end.change.state))
@@ -92,8 +98,8 @@ export class QuickSteps {
         reasons.add(reason === null ? 'NULL' : quoteText(storeText(reason)))
         runs.add(printRuns(end.runs, end.scheduledAt) ?? absent)
       }
-      const arrays = [jobs, ids, tokens, sequences, states, reasons].map(arrayOf)
-      return await this.#call(this.#end, [...arrays, runs.text, String(now)])
+      const arrays = [tokens, sequences, states, reasons].map(arrayOf)
+      return await this.#call(this.#end, ends, [...arrays, runs.text, String(now)])
     })
   }
 
@@ -130,14 +136,21 @@ export class QuickSteps {
   }
 
   /** The places, from 1 on, that are left to the rules; `null` for all of them. */
-  async #call(text: string, values: readonly SqlValue[]): Promise<readonly number[] | null> {
+  async #call(
+    call: CallText,
+    items: readonly Addressed[],
+    values: readonly SqlValue[],
+  ): Promise<readonly number[] | null> {
+    const [text, arrayOfIds] = this.#database.takesBytes ? [call.withBytes, binaryUuids] : [call.withTexts, textUuids]
+    const jobs = arrayOfIds(items.map(({ jobId }) => jobId))
+    const ids = arrayOfIds(items.map(({ id }) => id))
     try {
-      const [row] = await this.#database.query(text, values)
+      const [row] = await this.#database.query(text, [jobs, ids, ...values])
       const left = String(row?.left)
       return left === '{}' ? none : left.slice(1, -1).split(',').map(Number)
     } catch (error) {
       // Others have come between, or hold what an end waits for.
-      if (isContention(error) || (text === this.#end && isHeld(error))) return null
+      if (isContention(error) || (call === this.#end && isHeld(error))) return null
       throw error
     }
   }
@@ -200,7 +213,20 @@ function arrayOf({ text }: { readonly text: string }): string {
   return `{${text}}`
 }
 
-function callOf(name: string, types: readonly string[]): string {
-  const parameters = types.map((type, index) => `$${index + 1}::text::${type}`)
-  return `SELECT ${name}(${parameters.join(', ')})::text AS left`
+/** A call of a function, whose first two parameters are ids. */
+interface CallText {
+  readonly withBytes: string
+  readonly withTexts: string
+}
+
+function callOf(name: string, types: readonly string[]): CallText {
+  const call = (parameters: readonly string[]) => `SELECT ${name}(${parameters.join(', ')})::text AS left`
+  return {
+    withBytes: call(types.map((type, index) => `$${index + 1}${type === 'uuid[]' ? '' : '::text'}::${type}`)),
+    withTexts: call(types.map((type, index) => `$${index + 1}::text::${type}`)),
+  }
+}
+
+function textUuids(ids: readonly (JobId | OccurrenceId)[]): string {
+  return plainArray(ids.map(uuidOf))
 }

@@ -13,6 +13,8 @@ export interface Source {
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
+  /** Whether connections take statements with a name, as those of `pg` do. */
+  readonly takesNames: boolean
   /** Opens a connection of its own that listens; `null` where that cannot be. */
   readonly listen: OpenEar | null
   close(): Promise<void>
@@ -63,6 +65,7 @@ function guardConnections(pool: PostgresPool): void {
 export class PoolSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
+  readonly takesNames: boolean
   readonly #pool: PostgresPool
   readonly #end: (() => Promise<void>) | null
 
@@ -72,6 +75,7 @@ export class PoolSource implements Source {
     this.place = place
     this.listen = earOfPool(pool)
     this.#end = end
+    this.takesNames = end !== null
     guardConnections(pool)
   }
 
@@ -118,6 +122,7 @@ export class PoolSource implements Source {
 export class ClientSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
+  readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
 

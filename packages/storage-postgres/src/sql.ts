@@ -3,11 +3,11 @@ export type Row = Readonly<Record<string, unknown>>
 
 /** Something that runs statements: a connection, or a pool that takes any of its connections for each. */
 export interface Session {
-  /** Values are texts and `null`, so that no driver has a choice of how to send them. */
+  /** Values are texts and `null`, so that no driver has a choice of how to send them; bytes only where {@link takesBytes} says so. */
   query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
 }
 
-export type SqlValue = string | null
+export type SqlValue = string | Uint8Array | null
 
 /** An array as PostgreSQL reads it, of numbers or of texts that need no quotes: UUIDs. */
 export function plainArray(values: readonly (number | string | null)[]): string {

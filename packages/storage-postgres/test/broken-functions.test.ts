@@ -107,6 +107,12 @@ const guards: Readonly<Record<string, Guard>> = {
       return (await beginTwo(place)).some((record) => record?.state !== 'running')
     },
   },
+  'a start among others in a head that is not free': {
+    guard: ['WHERE h.run_state < 2 AND', 'WHERE h.run_state < 4 AND'],
+    async isBroken(place) {
+      return (await beginTwo(place)).some((record) => record?.state !== 'running')
+    },
+  },
   'a step that leaves in the head what it moves out': {
     guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
     async isBroken(place) {
@@ -224,8 +230,8 @@ async function makePlace(policy: 'allow' | 'queue'): Promise<Place> {
 
 async function breakFunctions({ schema }: Place, [text, without]: Guard['guard']): Promise<void> {
   const whole = stepFunctions(schema).replaceAll('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION')
-  expect(whole.split(text)).toHaveLength(2)
-  await query(whole.replace(text, without))
+  expect(whole.split(text).length).toBeGreaterThan(1)
+  await query(whole.replaceAll(text, without))
 }
 
 it.each(Object.entries(guards))('%s is found', async (_, { guard, isBroken }) => {

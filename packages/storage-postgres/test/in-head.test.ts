@@ -1,7 +1,8 @@
 import type { JobId } from '@jobistemer/core'
 import type { CreateSlot, OccurrenceRecord, Page, Storage, StorageWithin } from '@jobistemer/core/storage'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { mayStandInHead } from '../src/in-head.ts'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
@@ -81,6 +82,66 @@ it('starts and ends of slots close together, and of those far apart, read nothin
     expect(record).toMatchObject({ state: 'completed', sequence: 1, startedAt: slotAt(1), owner, dueAt: slotAt(1) })
   }
   expect(occurrences[2]?.details).toEqual({ trace })
+})
+
+describe('of slots close together that start in one call', () => {
+  const names = ['one', 'two', 'three', 'four', 'five', 'six']
+  let ids: readonly JobId[]
+
+  beforeEach(async () => {
+    ids = (await Promise.all(names.map((name) => addJob(storage, name, 'allow')))).map(({ id }) => id)
+    await begin(ids.map((id) => slotItem(id, 1)))
+    await finish(ids.slice(2), 1)
+    // Its jobs are such that nothing stands in their heads.
+    await query(`UPDATE ${schema}.heads SET run_state = 2 WHERE 'job_' || id = $1`, [ids[2]])
+    sent.length = 0
+  })
+
+  it('those whose head is taken, or stays empty, have rows of their own', async () => {
+    await begin(ids.map((id) => slotItem(id, 2)))
+    expect(sent).toEqual([expect.stringContaining('start_step')])
+    expect(await inLive()).toEqual(
+      ids
+        .slice(0, 3)
+        .map((id) => slotItem(id, 2).id)
+        .sort(),
+    )
+    await finish(ids, 2)
+    await finish(ids.slice(0, 2), 1)
+    expect(await inLive()).toEqual([])
+  })
+
+  it('the others do not wait while somebody holds the head of such a one', async () => {
+    const client = await connection()
+    await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
+    const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
+    const started = async () => (await query(`SELECT FROM ${schema}.heads WHERE watermark = $1`, [slotAt(2)])).length
+    await expect.poll(started).toBe(5)
+    await client.query('COMMIT')
+    for (const answer of await call) expect(answer).toMatchObject({ outcome: 'created', state: 'running', token: 1 })
+    expect(await started()).toBe(6)
+  })
+
+  it('those that another node has started are left to the rules, and none starts twice', async () => {
+    await begin(ids.slice(1, 4).map((id) => slotItem(id, 2)))
+    const other = { node: 'other', incarnation: 'other' }
+    const items = ids.map((id) => slotItem(id, 2))
+    const answers = await storage.createOccurrences({ now: slotAt(2), owner: other, items })
+    expect(answers.map(({ outcome }) => outcome)).toEqual(
+      ids.map((_, index) => (index >= 1 && index < 4 ? 'exists' : 'created')),
+    )
+    expect((await storage.get({ counts: ['all'] })).counts).toMatchObject([{ running: 8 }])
+  })
+})
+
+it('a slot may stand in a head by its node as by the server', () => {
+  const at = slotAt(1)
+  expect(mayStandInHead(at, at + 89_999, [null, 'x'.repeat(500)])).toBe(true)
+  expect(mayStandInHead(at, at + 90_000, [null, null])).toBe(false)
+  expect(mayStandInHead(at, null, [null, null])).toBe(false)
+  expect(mayStandInHead(at, at + 1, ['x', 'x'.repeat(500)])).toBe(false)
+  expect(mayStandInHead(at, at + 1, ['ä'.repeat(100), 'x'.repeat(300)])).toBe(true)
+  expect(mayStandInHead(at, at + 1, ['ä'.repeat(101), 'x'.repeat(300)])).toBe(false)
 })
 
 it('what runs is listed once, wherever it stands, also when it is moved between two pages', async () => {

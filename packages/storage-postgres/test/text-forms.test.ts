@@ -2,9 +2,9 @@ import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type { TaskRunRecord } from '@jobistemer/core/storage'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { uuidOf, uuidOrNull } from '../src/ids.ts'
+import { binaryUuids, uuidOf, uuidOrNull } from '../src/ids.ts'
 import { parseRuns, printRuns } from '../src/runs-text.ts'
-import { textArray } from '../src/sql.ts'
+import { plainArray, textArray } from '../src/sql.ts'
 import { readText, storeText } from '../src/stored-text.ts'
 import { useSchemas } from './schemas.ts'
 
@@ -85,6 +85,33 @@ describe('an id', () => {
   it('is stored as its UUID', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     expect(`occ_${uuidOf(id)}`).toBe(id)
+  })
+
+  it('is the same as bytes', async () => {
+    const ids = Array.from({ length: 50 }, (_, index) => occurrenceId(jobId('nightly'), index))
+    const [row] = await query('SELECT $1::uuid[] = $2::text::uuid[] AS same, cardinality($1::uuid[]) AS count', [
+      binaryUuids(ids),
+      plainArray(ids.map(uuidOf)),
+    ])
+    expect(row).toEqual({ same: true, count: 50 })
+  })
+
+  it('of another form makes no bytes', () => {
+    const id = occurrenceId(jobId('nightly'), 0)
+    for (let place = 0; place <= id.length; place++) {
+      for (const wrong of ['g', 'A', '_', 'ä', '-', '€']) {
+        const changed = `${id.slice(0, place)}${wrong}${id.slice(place + 1)}` as OccurrenceId
+        if (changed !== id) {
+          expect(() => binaryUuids([id, changed]), changed).toThrow(
+            expect.objectContaining({ code: 'STORAGE_REFUSED' }),
+          )
+        }
+      }
+    }
+    for (const length of [0, 3, 4, 39]) {
+      const short = id.slice(0, length) as OccurrenceId
+      expect(() => binaryUuids([short]), short).toThrow(expect.objectContaining({ code: 'STORAGE_REFUSED' }))
+    }
   })
 
   it('of another form is never found and never stored', () => {

@@ -1,0 +1,125 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { startPgBouncer } from '@jobistemer/test-servers'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import pg from 'pg'
+import { afterEach, expect, inject, it, vi } from 'vitest'
+import type { PostgresPool } from '../src/index.ts'
+import { useSchemas } from './schemas.ts'
+
+const { open, pool, schema } = useSchemas()
+
+afterEach(() => void vi.restoreAllMocks())
+
+interface Sent {
+  readonly name: string | undefined
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** What the driver is given from now on of calls that start and end. */
+function listen(): readonly Sent[] {
+  const sent: Sent[] = []
+  const send = pg.Client.prototype.query
+  vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...given: unknown[]) {
+    const [first, values] = given as [string | { name: string; text: string }, unknown[]]
+    const { name, text } = typeof first === 'string' ? { name: undefined, text: first } : first
+    if (/SELECT .*(start|end)_step/.test(text)) sent.push({ name, text, values })
+    return (send as (...given: unknown[]) => unknown).apply(this, given)
+  } as never)
+  return sent
+}
+
+async function runSlots(storage: Storage, count: number, prefix = 'job'): Promise<void> {
+  const run = async (index: number) => {
+    const { id } = await addJob(storage, `${prefix}-${index}`)
+    for (let slot = 1; slot <= 3; slot++) {
+      const created = await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
+      expect(created).toMatchObject([{ outcome: 'created', state: 'running' }])
+      const ended = await storage.settle({ now: slotAt(slot) + 5, items: [finishItem(id, slot)] })
+      expect(ended).toMatchObject([{ outcome: 'ok' }])
+    }
+    const records = await storage.get({ occurrences: [1, 2, 3].map((slot) => slotItem(id, slot).id) })
+    expect(records.occurrences.map((record) => record?.state)).toEqual(['completed', 'completed', 'completed'])
+  }
+  await Promise.all(Array.from({ length: count }, (_, index) => run(index)))
+}
+
+const isBytes = ({ values }: Sent) => values[0] instanceof Uint8Array && values[1] instanceof Uint8Array
+
+it('with a pool of its own, starts and ends have names, and their ids are bytes', async () => {
+  const sent = listen()
+  await runSlots(open({ url: inject('postgres').url, schema: schema(), wakeUps: false }), 1)
+  expect(sent).toHaveLength(6)
+  expect(new Set(sent.map(({ name }) => name)).size).toBe(2)
+  expect(sent.every(({ name }) => /^jobistemer_[0-9a-f]{40}$/.test(name ?? ''))).toBe(true)
+  expect(sent.every(isBytes)).toBe(true)
+})
+
+it('another schema has other names', async () => {
+  const sent = listen()
+  for (let round = 0; round < 2; round++) {
+    await runSlots(open({ url: inject('postgres').url, schema: schema(), wakeUps: false }), 1)
+  }
+  expect(new Set(sent.map(({ name }) => name)).size).toBe(4)
+})
+
+it('with a pool that it was given, they have no name, and their ids are bytes', async () => {
+  const sent = listen()
+  await runSlots(open({ pool: pool(), schema: schema(), wakeUps: false }), 1)
+  expect(sent).toHaveLength(6)
+  expect(sent.every(({ name }) => name === undefined)).toBe(true)
+  expect(sent.every(isBytes)).toBe(true)
+})
+
+const drivers: Readonly<Record<string, (value: Uint8Array) => unknown>> = {
+  'makes texts of bytes': (value) => Buffer.from(value).toString(),
+  'makes the text form of bytea of bytes': (value) => `\\x${Buffer.from(value).toString('hex')}`,
+  'refuses bytes': () => {
+    throw new TypeError('bytes are no value')
+  },
+}
+
+for (const [title, change] of Object.entries(drivers)) {
+  it(`with a driver that ${title}, ids are texts`, async () => {
+    const real = pool()
+    const odd: PostgresPool = {
+      async connect() {
+        const client = await real.connect()
+        return {
+          query: async (text, values) =>
+            await client.query(
+              text,
+              values?.map((value) => (value instanceof Uint8Array ? change(value) : value)),
+            ),
+          release: (broken) => client.release(broken),
+        }
+      },
+    }
+    const storage = open({ pool: odd, schema: schema(), wakeUps: false })
+    // Opened before: what it asks then may fail.
+    await storage.get({ jobs: [] })
+    const sent = listen()
+    await runSlots(storage, 1)
+    expect(sent).toHaveLength(6)
+    expect(sent.some(isBytes)).toBe(false)
+  })
+}
+
+it('behind a pooler that knows no names, they go without', async () => {
+  const pooler = await startPgBouncer({
+    to: inject('postgres'),
+    poolMode: 'transaction',
+    config: { default_pool_size: '3', max_prepared_statements: '0' },
+  })
+  try {
+    const name = schema()
+    const storages = [1, 2].map(() => open({ url: pooler.url, schema: name, wakeUps: false }))
+    const sent = listen()
+    await Promise.all(storages.map(async (storage, index) => await runSlots(storage, 12, `storage-${index}`)))
+    expect(sent.some((statement) => statement.name !== undefined)).toBe(true)
+    expect(sent.slice(-4).every((statement) => statement.name === undefined)).toBe(true)
+    for (const storage of storages) await storage.close()
+  } finally {
+    await pooler.stop()
+  }
+})
