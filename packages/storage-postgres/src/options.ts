@@ -10,7 +10,10 @@ export interface PostgresResult {
 
 /** One connection, as `pg` and PGlite have it. */
 export interface PostgresConnection {
-  /** Runs one statement with its values, `$1` and so on; all of them are texts, numbers and `null`. */
+  /**
+   * Runs one statement with its values, `$1` and so on: texts, `null`, and bytes for the binary form of a type, where it is found at
+   * first that they are sent as such.
+   */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }
 
