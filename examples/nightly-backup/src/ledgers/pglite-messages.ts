@@ -20,7 +20,8 @@ export function send(socket: Socket, message: Statement | Answer): void {
 }
 
 export function onMessage<Message>(socket: Socket, listener: (message: Message) => void): void {
-  createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
-    listener(JSON.parse(line) as Message)
-  })
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
+  lines.on('line', (line) => listener(JSON.parse(line) as Message))
+  // It passes an error of the socket on, which would end the process where nobody hears it.
+  lines.on('error', () => {})
 }
