@@ -30,8 +30,12 @@ export class Database implements Session {
     this.#jitter = pseudoRandom(process.pid)
   }
 
-  /** Looks what the driver does with bytes: `pg` sends them as they are, others make texts of them, or fail. */
+  /**
+   * Looks what the driver does with bytes: `pg` sends them as they are, others make texts of them, or fail. Some send what the server
+   * cannot read, which breaks the connection: so the only one there is is not asked.
+   */
   async probe(): Promise<void> {
+    if (!this.#source.replacesConnections) return
     const id = jobId('probe')
     try {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])

@@ -11,8 +11,8 @@ export interface PostgresResult {
 /** One connection, as `pg` and PGlite have it. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values, `$1` and so on: texts, `null`, and bytes for the binary form of a type, where it is found at
-   * first that they are sent as such.
+   * Runs one statement with its values, `$1` and so on: texts and `null`; from a pool also bytes for the binary form of a type, where
+   * it is found at first that they are sent as they are.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }

@@ -13,6 +13,8 @@ export interface Source {
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
+  /** Whether a connection that breaks makes place for another one. */
+  readonly replacesConnections: boolean
   /** Whether connections take statements with a name, as those of `pg` do. */
   readonly takesNames: boolean
   /** Opens a connection of its own that listens; `null` where that cannot be. */
@@ -65,6 +67,7 @@ function guardConnections(pool: PostgresPool): void {
 export class PoolSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
+  readonly replacesConnections = true
   readonly takesNames: boolean
   readonly #pool: PostgresPool
   readonly #end: (() => Promise<void>) | null
@@ -122,6 +125,7 @@ export class PoolSource implements Source {
 export class ClientSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
+  readonly replacesConnections = false
   readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()

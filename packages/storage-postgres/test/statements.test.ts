@@ -71,6 +71,22 @@ it('with a pool that it was given, they have no name, and their ids are bytes', 
   expect(sent.every(isBytes)).toBe(true)
 })
 
+it('with a single client, no bytes are sent at all: where it cannot, nothing would replace its connection', async () => {
+  const client = new pg.Client(inject('postgres').url)
+  await client.connect()
+  const query = vi.spyOn(client, 'query')
+  const storage = open({
+    client: { query: async (text, values) => await client.query(text, values) },
+    schema: schema(),
+  })
+  await runSlots(storage, 1)
+  const values = query.mock.calls.flatMap(([, given]) => (given as unknown as readonly unknown[] | undefined) ?? [])
+  expect(values.length).toBeGreaterThan(20)
+  expect(values.filter((value) => value !== null && typeof value !== 'string')).toEqual([])
+  await storage.close()
+  await client.end()
+})
+
 const drivers: Readonly<Record<string, (value: Uint8Array) => unknown>> = {
   'makes texts of bytes': (value) => Buffer.from(value).toString(),
   'makes the text form of bytea of bytes': (value) => `\\x${Buffer.from(value).toString('hex')}`,
