@@ -30,8 +30,8 @@ const arrayHead = 5 * 4
 const uuidType = 2950
 
 /**
- * Ids as an array of UUIDs in the binary form, of which the server takes a tenth of the time that the text takes. The form is that of
- * `array_recv` and `uuid_recv`. @throws JobistemerError `STORAGE_REFUSED`, as {@link uuidOf}
+ * Ids as an array of UUIDs in the binary form, which the server reads sooner than texts. The form is that of `array_recv` and
+ * `uuid_recv`. @throws JobistemerError `STORAGE_REFUSED`, as {@link uuidOf}
  */
 export function binaryUuids(ids: readonly (JobId | OccurrenceId)[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(arrayHead + ids.length * (4 + uuidBytes))

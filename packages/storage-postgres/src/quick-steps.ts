@@ -1,5 +1,13 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type { CreateAnswer, CreateItem, CreateSlot, Owner, SettleAnswer, SettleItem } from '@jobistemer/core/storage'
+import type {
+  CreateAnswer,
+  CreateItem,
+  CreateSlot,
+  OccurrenceAddress,
+  Owner,
+  SettleAnswer,
+  SettleItem,
+} from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
 import { mayStandInHead } from './in-head.ts'
@@ -26,11 +34,6 @@ const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cance
 
 /** An ordinary end, as far as the item goes. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
-
-interface Addressed {
-  readonly jobId: JobId
-  readonly id: OccurrenceId
-}
 
 /** After a call of which less than half was ordinary, so many go to the rules at once. */
 const pause = 8
@@ -138,7 +141,7 @@ export class QuickSteps {
   /** The places, from 1 on, that are left to the rules; `null` for all of them. */
   async #call(
     call: CallText,
-    items: readonly Addressed[],
+    items: readonly OccurrenceAddress[],
     values: readonly SqlValue[],
   ): Promise<readonly number[] | null> {
     const [text, arrayOfIds] = this.#database.takesBytes ? [call.withBytes, binaryUuids] : [call.withTexts, textUuids]

@@ -3,7 +3,7 @@ export type Row = Readonly<Record<string, unknown>>
 
 /** Something that runs statements: a connection, or a pool that takes any of its connections for each. */
 export interface Session {
-  /** Values are texts and `null`, so that no driver has a choice of how to send them; bytes only where {@link takesBytes} says so. */
+  /** Values are texts and `null`, so that no driver has a choice of how to send them; bytes only where `takesBytes` of the database says so. */
   query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
 }
 

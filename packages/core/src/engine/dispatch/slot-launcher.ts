@@ -116,7 +116,7 @@ export class SlotLauncher {
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
       if (late.length > 0) await this.#recovery.recover(late)
-      // A full batch leaves before the next one is put together: the storage works on one while the node works on the other.
+      // What is worth a call leaves before the next one is put together: the storage works on one while the node works on the other.
       else if (due.length >= enough) await nextTurn()
     }
     return true
