@@ -1,16 +1,23 @@
 import { jobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type { Redis } from 'ioredis'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
+import type { RedisServer } from '@jobistemer/test-servers'
 import { quiet } from './prefixes.ts'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
-const { start, client: admin, open } = useServers()
+const { start, client: admin, open, onClose } = useServers()
 
 const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
+
+/** A copy of the package that has warned of no place yet: a port may have been that of an earlier test's server. */
+async function loadAnew(): Promise<typeof redisStorage> {
+  vi.resetModules()
+  return (await import('../src/index.ts')).redisStorage
+}
 
 describe('the first call', () => {
   it('makes the namespace, and later ones find it', async () => {
@@ -92,21 +99,26 @@ describe('the first call', () => {
   it('warns of a server that keeps nothing on disk, and of no other', async () => {
     const warnings: object[] = []
     const logger = { warn: (fields: object) => warnings.push(fields) }
-    for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) {
-      await look(open({ url: (await start(config)).url, logger }))
+    const openAnew = await loadAnew()
+    const lookOnce = async ({ url }: RedisServer): Promise<void> => {
+      const storage = openAnew({ url, logger })
+      onClose(() => storage.close())
+      await look(storage)
     }
+    for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) await lookOnce(await start(config))
     expect(warnings).toEqual([])
     const server = await start()
-    await look(open({ url: server.url, logger }))
-    await look(open({ url: server.url, logger }))
+    // As a server of an earlier test at this port would be.
+    await look(open({ url: server.url }))
+    await lookOnce(server)
+    await lookOnce(server)
     expect(warnings).toEqual([{ code: 'REDIS_NOT_PERSISTENT', place: `redis://127.0.0.1:${server.port}` }])
   })
 
   it('warns the process where there is no logger', async () => {
     const server = await start()
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
-    // A port may have been that of an earlier test's server, of which the process was told: it is told once of each place.
-    const storage = redisStorage({ url: server.url.replace('127.0.0.1', 'localhost') })
+    const storage = (await loadAnew())({ url: server.url })
     await look(storage)
     await storage.close()
     const warning = await warned
