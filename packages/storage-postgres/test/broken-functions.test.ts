@@ -17,8 +17,8 @@ const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 interface Guard {
   /** What is taken away, and what comes in its place. */
   readonly guard: readonly [text: string, without: string]
-  /** In how many places it stands. Default 1. */
-  readonly places?: number
+  /** In how many places it stands, and in which of them it is taken away. Default: the only one. */
+  readonly places?: { readonly count: number; readonly broken: number }
   /** Looks for what must not be. */
   readonly isBroken: (place: Place) => Promise<boolean>
 }
@@ -42,8 +42,8 @@ const finish = async ({ storage, id }: Place, more: object = {}) => {
   return answer?.outcome
 }
 
-const begun = async ({ storage, id }: Place) =>
-  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+const begun = async ({ storage, id }: Place, more: object = {}) =>
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), ...more }] })
 
 /** It runs, and stands in `live`, as after a completion in a transaction of a user's. */
 async function begunInLive(place: Place): Promise<void> {
@@ -79,6 +79,23 @@ async function whileItWaits(
   await change(holder)
   await holder.query('COMMIT')
   await stepping
+}
+
+/** Whether a slot runs that is excluded while its start is on its way. */
+async function startsAgain(place: Place, more: object): Promise<boolean> {
+  const { schema, storage, id } = place
+  await whileItWaits(
+    place,
+    () => begun(place, more),
+    (client) =>
+      client.query(
+        `WITH head AS (UPDATE ${schema}.heads SET top = ${slotAt(1)})
+         INSERT INTO ${schema}.history SELECT '${slotItem(id, 1).id.slice(4)}', id, ${slotAt(1)}, 8, 0, 0, 0, 0, 1, NULL,
+           ${slotAt(1)}, 0, NULL, 0, 0 FROM ${schema}.heads`,
+      ),
+  )
+  const [counts] = (await storage.get({ counts: [id] })).counts
+  return counts?.running !== 0
 }
 
 const guards: Readonly<Record<string, Guard>> = {
@@ -155,26 +172,15 @@ const guards: Readonly<Record<string, Guard>> = {
       return occurrences[0]?.state !== 'pending'
     },
   },
-  'a start that does not look at the last slot with a record': {
+  'a start in its head that does not look at the last slot with a record': {
     guard: ['AND h.top < w.scheduled_at\n', '\n'],
-    // Where all of a call may stand in their heads, and where they may not.
-    places: 2,
-    async isBroken(place) {
-      const { schema, id } = place
-      // The slot is excluded while its start is on its way.
-      await whileItWaits(
-        place,
-        () => begun(place),
-        (client) =>
-          client.query(
-            `WITH head AS (UPDATE ${schema}.heads SET top = ${slotAt(1)})
-             INSERT INTO ${schema}.history SELECT '${slotItem(id, 1).id.slice(4)}', id, ${slotAt(1)}, 8, 0, 0, 0, 0, 1, NULL,
-               ${slotAt(1)}, 0, NULL, 0, 0 FROM ${schema}.heads`,
-          ),
-      )
-      const [counts] = (await place.storage.get({ counts: [id] })).counts
-      return counts?.running !== 0
-    },
+    places: { count: 2, broken: 0 },
+    isBroken: async (place) => await startsAgain(place, {}),
+  },
+  'a start of a slot with a row of its own that does not look at the last slot with a record': {
+    guard: ['AND h.top < w.scheduled_at\n', '\n'],
+    places: { count: 2, broken: 1 },
+    isBroken: async (place) => await startsAgain(place, { nextAt: slotAt(200) }),
   },
   'an end that leaves out what another has changed': {
     guard: ['IF v_freed > coalesce(cardinality(v_ended), 0) THEN', 'IF false THEN'],
@@ -232,10 +238,12 @@ async function makePlace(policy: 'allow' | 'queue'): Promise<Place> {
   return { schema, storage, id: (await addJob(storage, 'alpha', policy)).id }
 }
 
-async function breakFunctions({ schema }: Place, { guard: [text, without], places = 1 }: Guard): Promise<void> {
+async function breakFunctions({ schema }: Place, { guard: [text, without], places }: Guard): Promise<void> {
+  const { count, broken } = places ?? { count: 1, broken: 0 }
   const whole = stepFunctions(schema).replaceAll('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION')
-  expect(whole.split(text)).toHaveLength(places + 1)
-  await query(whole.replaceAll(text, without))
+  const parts = whole.split(text)
+  expect(parts).toHaveLength(count + 1)
+  await query([parts.slice(0, broken + 1).join(text), parts.slice(broken + 1).join(text)].join(without))
 }
 
 it.each(Object.entries(guards))('%s is found', async (_, guard) => {
