@@ -12,11 +12,14 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 /** Few enough to be worked off while slots wait for a place, see the engine's slot launcher. */
 const dueAtOnce = 500
 
-const loads: readonly { readonly width: number; readonly count: number }[] = [
+/** A queue of jobs is slower to fetch from the more of them are there, and the more of these have ended: so some are long. */
+const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
   { width: 100, count: 15_000 },
   { width: 1000, count: 30_000 },
+  { width: 100, count: 40_000, isLong: true },
+  { width: 1000, count: 100_000, isLong: true },
 ]
 
 type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
@@ -53,14 +56,16 @@ export const postgresSuite: Suite = {
     const rows: string[][] = []
     const server = await startPostgres()
     try {
-      const chosen = loads.filter(({ width }) => (smoke ? width <= 100 : (widths?.includes(width) ?? true)))
+      const chosen = loads.filter(({ width, isLong }) => {
+        return smoke ? width <= 100 && !isLong : (widths?.includes(width) ?? true)
+      })
       for (const { width, count } of chosen) {
         const load = { url: server.url, width, count: smoke ? width * 2 : count }
         const rates = await alternate(load, { rounds, countsFirst: smoke })
         const ratio = (one: Name, other: Name) =>
           median(rates[one].map((rate, round) => rate / (rates[other][round] ?? rate))).toFixed(2)
         rows.push([
-          `${width.toLocaleString('en-US')} at a time`,
+          `${width.toLocaleString('en-US')} at a time, ${load.count.toLocaleString('en-US')} in all`,
           ...Object.values(rates).map((figures) => formatRate(median(figures))),
           ratio('engine', 'pg-boss'),
           ratio('engine', 'graphile'),
@@ -107,7 +112,7 @@ async function alternate(
   const rates: Record<Name, number[]> = { engine: [], calls: [], bare: [], 'pg-boss': [], graphile: [] }
   for (let round = countsFirst ? 1 : 0; round <= rounds; round++) {
     for (const [name, run] of Object.entries(candidates) as readonly (readonly [Name, Runner])[]) {
-      const schema = `bench_${name.replace('-', '_')}_${load.width}_${round}`
+      const schema = `bench_${name.replace('-', '_')}_${load.width}_${load.count}_${round}`
       const { perSecond } = await run({ ...load, schema })
       await dropSchema(load.url, schema)
       // Otherwise the first round warms up, and is not counted.
