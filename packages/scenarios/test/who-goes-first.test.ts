@@ -285,6 +285,25 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
+  it('slots of a dead node that were canceled ahead make those behind them no later', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start({ nodeId, jobs: define(nodeId), ...life }))
+    await world.clock.advanceTo(at(20.5))
+    const canceled = [23, 24, 26, 29, 33, 34, 35]
+    for (const name of names) for (const slot of canceled) await nodes[1]?.cancelSlot(name, at(slot))
+    world.crash(nodes[0] as Scheduler)
+    ran.splice(0)
+    await world.clock.advanceTo(at(80.5))
+    const slots = Array.from({ length: 60 }, (_, index) => index + 21).filter((slot) => !canceled.includes(slot))
+    expect(ran.map(({ job, slot }) => `${job} ${slot}`).sort()).toEqual(
+      names.flatMap((job) => slots.map((slot) => `${job} ${slot}`)).sort(),
+    )
+    expect(ran.filter(({ lateBy }) => lateBy > 0).length).toBeGreaterThan(20)
+    expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+  })
+
   it('a node that comes takes its share, and moves nothing between the others', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)

@@ -11,7 +11,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
-import type { Standby } from '../nodes/standby.ts'
+import { launcherOf, type Standby } from '../nodes/standby.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { initialRuns } from '../run/task-run-records.ts'
 import { displace } from './displace.ts'
@@ -151,7 +151,8 @@ export class SlotCreator {
 
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
-    this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created')
+    const launcher = launcherOf(answer)
+    this.#standby.answered(job, item.scheduledAt, launcher)
     switch (answer.outcome) {
       case 'created':
         if (job.version === item.jobVersion) job.created = item.scheduledAt
@@ -181,7 +182,7 @@ export class SlotCreator {
         else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // Whoever has launched it lives, and launches the next one too, however late: to ask for that as well would make
         // all of them later still.
-        job.isOverdue = false
+        if (launcher === 'another') job.isOverdue = false
         return
       case 'off_schedule':
         if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)

@@ -1,6 +1,6 @@
 import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { DueJobs } from '../../storage/storage.ts'
+import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
@@ -43,6 +43,16 @@ interface Passed {
 interface Look {
   readonly due: DueJobs
   readonly cursor: string | null
+}
+
+/**
+ * Who has launched a slot that this node has asked for. One that was canceled before it began may have been so ahead of its
+ * time: that nobody need have launched.
+ */
+export function launcherOf(answer: CreateAnswer): 'this node' | 'another' | 'nobody' {
+  if (answer.outcome === 'created') return 'this node'
+  const isCanceled = answer.outcome === 'exists' && answer.state === 'canceled' && answer.token === 0
+  return isCanceled ? 'nobody' : 'another'
 }
 
 /**
@@ -132,14 +142,14 @@ export class Standby {
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
-  /** What became of a slot that this node has asked for: it has launched it, or another one had. */
-  answered(job: RegisteredJob, slot: number, isLaunched: boolean): void {
+  /** What became of a slot that this node has asked for. */
+  answered(job: RegisteredJob, slot: number, launcher: ReturnType<typeof launcherOf>): void {
     if (!this.#taken.delete(job)) {
       if (this.#precedence.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
       return
     }
-    if (isLaunched) this.#launched++
-    else this.#wereLaunched++
+    if (launcher === 'this node') this.#launched++
+    else if (launcher === 'another') this.#wereLaunched++
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
