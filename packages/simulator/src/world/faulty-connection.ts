@@ -14,6 +14,7 @@ export interface ConnectionOwner {
   readonly random: SeededRandom
   /** Of its storage, in place of the target's own. */
   readonly maxBatch: number
+  readonly worthwhileBatch: number
   /** `null`: nothing goes wrong (any more). */
   readonly faults: FaultProfile | null
   readonly dead: boolean
@@ -35,7 +36,12 @@ export interface ConnectionOwner {
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
     // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
-    capabilities: { ...target.capabilities, multiProcess: true, maxBatch: owner.maxBatch },
+    capabilities: {
+      ...target.capabilities,
+      multiProcess: true,
+      maxBatch: owner.maxBatch,
+      worthwhileBatch: owner.worthwhileBatch,
+    },
     subscribe: (listener) => subscribe(target, owner, listener),
     around: (call) => {
       owner.asks(call)
