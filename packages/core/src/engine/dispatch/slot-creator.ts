@@ -151,7 +151,7 @@ export class SlotCreator {
 
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
-    const launcher = launcherOf(answer)
+    const launcher = launcherOf(answer, item.scheduledAt)
     this.#standby.answered(job, item.scheduledAt, launcher)
     switch (answer.outcome) {
       case 'created':

@@ -46,13 +46,13 @@ interface Look {
 }
 
 /**
- * Who has launched a slot that this node has asked for. One that was canceled before it began may have been so ahead of its
- * time: that nobody need have launched.
+ * Who has launched a slot that this node has asked for. One that was canceled ahead of its time nobody has; where one behind it
+ * was launched, whoever did that lives.
  */
-export function launcherOf(answer: CreateAnswer): 'this node' | 'another' | 'nobody' {
+export function launcherOf(answer: CreateAnswer, slot: number): 'this node' | 'another' | 'nobody' {
   if (answer.outcome === 'created') return 'this node'
-  const isCanceled = answer.outcome === 'exists' && answer.state === 'canceled' && answer.token === 0
-  return isCanceled ? 'nobody' : 'another'
+  if (answer.outcome !== 'exists' || answer.watermark > slot) return 'another'
+  return answer.state === 'canceled' && answer.token === 0 ? 'nobody' : 'another'
 }
 
 /**

@@ -12,7 +12,7 @@ import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
-import { launcherOf, type Standby } from '../nodes/standby.ts'
+import type { Standby } from '../nodes/standby.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
 
@@ -180,8 +180,7 @@ export class Recovery {
     item: RecoveryItem,
     answer: CreateAnswer,
   ): void {
-    const launcher = launcherOf(answer)
-    this.#standby.answered(job, item.scheduledAt, launcher)
+    this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
@@ -193,7 +192,7 @@ export class Recovery {
       case 'off_schedule':
         // Another node has recovered this window: it lives, and launches the next slot too, however late.
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        if (launcher === 'another') job.isOverdue = false
+        job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':
