@@ -145,8 +145,10 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * occurrences by their state, and for heads by their instant. See docs/decisions/0001-layout.md.
  *
  * Where each start may stand in its head (`p_in_heads`), they are written there first, without a choice for each column. What is
- * left over then may have rows of its own. Heads are locked already, so it must not wait for others: two calls could wait for each
- * other. What is locked goes by the rules.
+ * left over then may have rows of its own. Heads are locked already, also such as have changed while the first statement waited for
+ * them, so it must not wait for others: two calls could wait for each other. What is locked goes by the rules.
+ *
+ * A new owner is written by a call that does nothing else, and answers NULL: other steps lock heads first, and then insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
@@ -163,7 +165,7 @@ BEGIN
   SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   IF v_owner IS NULL THEN
     INSERT INTO ${schema}.owners (node, incarnation) VALUES (p_node, p_incarnation) ON CONFLICT DO NOTHING;
-    SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
+    RETURN NULL;
   END IF;
   IF p_in_heads THEN
     WITH moved AS (
@@ -172,7 +174,7 @@ BEGIN
         RETURNING w.place
     )
     SELECT array_agg(m.place) INTO v_started FROM moved m;
-    IF v_started IS NOT NULL AND cardinality(v_started) < cardinality(p_job) THEN
+    IF coalesce(cardinality(v_started), 0) < cardinality(p_job) THEN
       v_free := ARRAY(
         SELECT h.id FROM ${schema}.heads h WHERE h.id = ANY (ARRAY(
           SELECT p_job[r.place] FROM (SELECT generate_series(1, cardinality(p_job)) EXCEPT SELECT unnest(v_started)) r (place)
@@ -180,7 +182,7 @@ BEGIN
       );
     END IF;
   END IF;
-  IF v_started IS NULL OR cardinality(v_free) > 0 THEN
+  IF NOT p_in_heads OR cardinality(v_free) > 0 THEN
     WITH moved AS (
       UPDATE ${schema}.heads h SET ${moveOn}, is_quick = ${staysInHead} OR h.run_state = ${inHead.runs}, ${intoHeadIfItStays}
         FROM (SELECT w.*, coalesce(${near('w')} AND ${isShort('w')}, false) AS is_near FROM ${rowsOf(startColumns)}) w

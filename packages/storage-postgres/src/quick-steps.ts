@@ -148,9 +148,13 @@ export class QuickSteps {
     const jobs = arrayOfIds(items.map(({ jobId }) => jobId))
     const ids = arrayOfIds(items.map(({ id }) => id))
     try {
-      const [row] = await this.#database.query(text, [jobs, ids, ...values])
-      const left = String(row?.left)
-      return left === '{}' ? none : left.slice(1, -1).split(',').map(Number)
+      for (let tries = 0; tries < mostTries; tries++) {
+        const [row] = await this.#database.query(text, [jobs, ids, ...values])
+        if (row?.left === null) continue
+        const left = String(row?.left)
+        return left === '{}' ? none : left.slice(1, -1).split(',').map(Number)
+      }
+      return null
     } catch (error) {
       // Others have come between, or hold what an end waits for.
       if (isContention(error) || (call === this.#end && isHeld(error))) return null
@@ -158,6 +162,9 @@ export class QuickSteps {
     }
   }
 }
+
+/** A call is repeated that has done nothing but to write its owner. */
+const mostTries = 2
 
 /** Whether it pays to try. */
 class Usefulness {

@@ -1,6 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { CreateSlot, OccurrenceRecord, Page, Storage, StorageWithin } from '@jobistemer/core/storage'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { mayStandInHead } from '../src/in-head.ts'
 import { useSchemas } from './schemas.ts'
@@ -122,6 +122,31 @@ describe('of slots close together that start in one call', () => {
     expect(await started()).toBe(6)
   })
 
+  it('a call that has waited for such a one in vain waits for no other while it holds that', async () => {
+    const [taken, free] = [ids[0], ids[3]] as [JobId, JobId]
+    const [starter, holder] = [await connection(), await connection()]
+    const lock = (id: JobId) => holder.query(`SELECT FROM ${schema}.heads WHERE 'job_' || id = '${id}' FOR UPDATE`)
+    const waiting = async (): Promise<number> => {
+      const blocked = `cardinality(pg_blocking_pids(pid)) > 0 AND query LIKE '%${schema}%'`
+      return (await query(`SELECT pid FROM pg_stat_activity WHERE ${blocked}`)).length
+    }
+    await starter.query(
+      `BEGIN; UPDATE ${schema}.heads SET watermark = ${slotAt(2)}, top = ${slotAt(2)}, next_at = ${slotAt(3)}
+       WHERE 'job_' || id = '${free}'`,
+    )
+    const items = [slotItem(taken, 2), slotItem(free, 2)]
+    const call = storage.createOccurrences({ now: slotAt(2), owner, items })
+    await expect.poll(waiting).toBe(1)
+    await holder.query(`BEGIN; SET LOCAL deadlock_timeout = '20ms'`)
+    await lock(taken)
+    const locking = lock(free)
+    await expect.poll(waiting).toBe(2)
+    await starter.query('COMMIT')
+    await locking
+    await holder.query('COMMIT')
+    expect((await call).map(({ outcome }) => outcome)).toEqual(['created', 'off_schedule'])
+  })
+
   it('those that another node has started are left to the rules, and none starts twice', async () => {
     await begin(ids.slice(1, 4).map((id) => slotItem(id, 2)))
     const other = { node: 'other', incarnation: 'other' }
@@ -132,6 +157,29 @@ describe('of slots close together that start in one call', () => {
     )
     expect((await storage.get({ counts: ['all'] })).counts).toMatchObject([{ running: 8 }])
   })
+})
+
+it('the first calls of a node do not wait for each other', { timeout: 10_000 }, async () => {
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  const fresh = { node: 'fresh', incarnation: 'fresh-1' }
+  // Whoever finds out that two wait for each other does so much later.
+  const patient = open({ pool: pool({ options: '-c deadlock_timeout=60s' }), schema, wakeUps: false })
+  await patient.get({ jobs: [id] })
+  const client = await connection()
+  await client.query(`BEGIN; SELECT FROM ${schema}.heads FOR UPDATE`)
+  const waiting = async (): Promise<number> => {
+    const blocked = `cardinality(pg_blocking_pids(pid)) > 0 AND query LIKE '%${schema}%'`
+    return (await query(`SELECT pid FROM pg_stat_activity WHERE ${blocked}`)).length
+  }
+  const trigger = { ...triggerItem(id, 1, slotAt(1)), runs: firstAttempt(slotAt(1)) }
+  const triggered = patient.createOccurrences({ now: slotAt(1), owner: fresh, items: [trigger] })
+  await expect.poll(waiting).toBe(1)
+  const started = patient.createOccurrences({ now: slotAt(1), owner: fresh, items: [slotItem(id, 1)] })
+  await expect.poll(waiting).toBe(2)
+  await client.query('COMMIT')
+  for (const answer of [...(await triggered), ...(await started)]) {
+    expect(answer).toMatchObject({ outcome: 'created', state: 'running', token: 1 })
+  }
 })
 
 it('a slot may stand in a head by its node as by the server', () => {
