@@ -3,7 +3,7 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere, memory } from './support/places.ts'
-import { at, createWorld, listen, secondsOf } from './support/world.ts'
+import { at, createWorld, fates, listen, secondsOf } from './support/world.ts'
 
 describe.each(everywhere)('on $name', (place) => {
   it('the course of an occurrence is told from its creation to its end', async () => {
@@ -150,6 +150,31 @@ it('a listener that throws or rejects disturbs nothing, and is reported', async 
     'listener of occurrence.started',
     'listener of attempt.ended',
   ])
+})
+
+it('a schedule that throws for a while has its job run again a minute later, and what was missed is recovered', async () => {
+  const { clock, start } = createWorld(memory)
+  const ran: string[] = []
+  const schedule = everySeconds(10, +at(200))
+  const { nextMs } = schedule
+  let isBroken = false
+  schedule.nextMs = (after) => {
+    if (isBroken) throw new Error('out of paper')
+    return nextMs.call(schedule, after)
+  }
+  const run = ({ scheduledAt }: { scheduledAt: Date }) =>
+    void ran.push(`${secondsOf(scheduledAt)} at ${secondsOf(clock.now())}`)
+  const scheduler = await start({ jobs: [defineJob({ name: 'odd', schedule, tasks: [{ name: 'work', run }] })] })
+  await clock.advanceTo(at(25))
+  isBroken = true
+  await clock.advanceTo(at(45))
+  isBroken = false
+  await clock.advanceTo(at(205))
+  // 30 fails, and is asked for again at 90.
+  expect(ran.slice(0, 2)).toEqual(['10 at 10', '20 at 20'])
+  expect(ran.slice(-11)).toEqual(Array.from({ length: 11 }, (_, index) => `${100 + 10 * index} at ${100 + 10 * index}`))
+  const missed = (await fates(scheduler, 'odd')).filter((fate) => !fate.endsWith('completed'))
+  expect(missed).toEqual([])
 })
 
 it('a schedule that throws stops its own job, and no other', async () => {

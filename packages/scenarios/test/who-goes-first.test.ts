@@ -304,6 +304,85 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
   })
 
+  it.each([
+    { how: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
+    // Heartbeats are five seconds apart: its death is known about when its slots are due.
+    { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
+  ])(
+    'a node that is left alone launches what it has just left to one that $how, also a last slot',
+    async ({ when, end }) => {
+      for (let phase = 0; phase < 1; phase += 0.25) {
+        const world = createWorld(place)
+        await world.clock.advanceTo(at(phase))
+        const ran = new Map<string, number>()
+        const nodes: Scheduler[] = []
+        for (const nodeId of ['a', 'b']) {
+          const jobs = names.map((name) =>
+            defineJob({
+              name,
+              schedule: everySeconds(600, +at(600)),
+              tasks: [{ name: 'work', run: () => void ran.set(name, +world.clock.now() - +at(600)) }],
+            }),
+          )
+          nodes.push(await world.start({ nodeId, jobs, ...life }))
+        }
+        const [first] = nodes as [Scheduler]
+        await world.clock.advanceTo(at(when))
+        end(world, first)
+        await world.clock.advanceTo(at(605))
+        expect(ran.size).toBe(names.length)
+        expect(Math.max(...ran.values())).toBeLessThanOrEqual(2000)
+      }
+    },
+  )
+
+  it('nodes with the code of a job stand by for it, however many there are without', async () => {
+    for (const fleet of ['p', 'q', 'r']) {
+      const world = createWorld(place)
+      const { ran, define } = secondly(world)
+      const able = await world.start({ nodeId: `${fleet} able`, jobs: define('able'), ...life })
+      await world.start({ nodeId: `${fleet} able too`, jobs: define('able too'), ...life })
+      for (const nodeId of ['other 1', 'other 2', 'other 3']) {
+        const jobs = [
+          defineJob({ name: 'another', schedule: everySeconds(60), tasks: [{ name: 'rest', run: () => {} }] }),
+        ]
+        await world.start({ nodeId: `${fleet} ${nodeId}`, jobs, ...life })
+      }
+      await world.clock.advanceTo(at(40.5))
+      world.crash(able)
+      ran.splice(0)
+      await world.clock.advanceTo(at(62.5))
+      expect(ran.filter(({ slot }) => slot <= 60)).toHaveLength(20 * names.length)
+      expect(ran.filter(({ lateBy }) => lateBy > 0).length).toBeGreaterThan(20)
+      expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+    }
+  })
+
+  it('jobs that those who stand by cannot run do not keep them from others', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const mixed = (tasks: readonly string[]): Job[] =>
+      Array.from({ length: 10 }, (_, index) =>
+        defineJob({
+          name: `mixed ${index}`,
+          schedule: everySeconds(2),
+          overlapPolicy: 'allow',
+          tasks: tasks.map((name) => ({ name, run: () => undefined })),
+        }),
+      )
+    for (const nodeId of ['old 1', 'old 2']) {
+      await world.start({ nodeId, jobs: [...define(nodeId), ...mixed(['work'])], ...life })
+    }
+    const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
+    await world.clock.advanceTo(at(60.5))
+    world.crash(newer)
+    ran.splice(0)
+    await world.clock.advanceTo(at(82.5))
+    expect(ran.filter(({ slot }) => slot <= 80)).toHaveLength(20 * names.length)
+    expect(ran.filter(({ lateBy }) => lateBy > 0).length).toBeGreaterThan(20)
+    expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+  })
+
   it('a node that comes takes its share, and moves nothing between the others', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)

@@ -6,7 +6,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { ForgottenSlots } from '../jobs/forgotten-slots.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { leaveOut } from '../jobs/leave-out.ts'
+import { leaveOut, leaveUnscheduled } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -78,6 +78,7 @@ export class SlotCreator {
       const item = items[index] as CreateSlot
       if (answer instanceof ItemRefused) {
         leaveOut(this.#engine, this.#registry, one.job, answer.error)
+        this.#standby.answered(one.job, item.scheduledAt, 'nobody')
         return null
       }
       this.#answered(one, item, answer, now)
@@ -118,13 +119,14 @@ export class SlotCreator {
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
-  /** `null` when a schedule of the user's own throws: that takes its job off the agenda, and nothing else with it. */
+  /** `null` when a schedule of the user's own throws: that takes its job off the agenda for a while, and nothing else with it. */
   #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
     let nextAt: number | null
     try {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
-      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      leaveUnscheduled(this.#engine, this.#registry, job, error)
+      this.#standby.answered(job, slot, 'nobody')
       return null
     }
     const { settings, tasks } = plan

@@ -28,7 +28,7 @@ export class SlotLauncher {
   readonly #creator: SlotCreator
   readonly #recovery: Recovery
   readonly #precedence: Pick<Precedence, 'rankOf'>
-  readonly #standby: Pick<Standby, 'left' | 'passed'>
+  readonly #standby: Pick<Standby, 'answered' | 'left' | 'passed'>
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
@@ -46,7 +46,7 @@ export class SlotLauncher {
       creator: SlotCreator
       recovery: Recovery
       precedence: Pick<Precedence, 'rankOf'>
-      standby: Pick<Standby, 'left' | 'passed'>
+      standby: Pick<Standby, 'answered' | 'left' | 'passed'>
       /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
       findsDueJobs: boolean
     },
@@ -137,7 +137,10 @@ export class SlotLauncher {
         continue
       }
       // A node that lacks a handler leaves the job to the others.
-      if (plan === null) continue
+      if (plan === null) {
+        this.#standby.answered(job, job.at, 'nobody')
+        continue
+      }
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
       else {
         due.push({ job, plan, slot: job.at })

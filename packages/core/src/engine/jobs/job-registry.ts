@@ -7,6 +7,7 @@ import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import { Signal } from '../loop/signal.ts'
+import { leaveUnscheduled } from './leave-out.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { isAhead } from './ahead.ts'
@@ -489,7 +490,7 @@ export class JobRegistry {
       job.watermark = slot
       this.#engine.agenda.setSlot(job, nextAt)
     } catch (error) {
-      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      leaveUnscheduled(this.#engine, this, job, error)
     }
   }
 
@@ -517,7 +518,7 @@ export class JobRegistry {
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
     } catch (error) {
-      this.#engine.fail(`schedule of job ${job.job.name}`, error)
+      leaveUnscheduled(this.#engine, this, job, error)
     }
   }
 

@@ -4,13 +4,21 @@ import type { RegisteredJob } from './registered-job.ts'
 
 const lookAgainMs = 60_000
 
+type Engine = Pick<EngineContext, 'agenda' | 'fail'>
+type Registry = Pick<JobRegistry, 'reload'>
+
 /** The storage refuses what is due of a job: the others go on, it is said, and tried again a while later. */
-export function leaveOut(
-  engine: Pick<EngineContext, 'agenda' | 'fail'>,
-  registry: Pick<JobRegistry, 'reload'>,
-  job: RegisteredJob,
-  error: unknown,
-): void {
+export function leaveOut(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`what is due of job ${job.job.name}`, error)
-  engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, lookAgainMs)
+  lookAgain(engine, registry, job)
+}
+
+/** A schedule of the user's own throws: as {@link leaveOut}. */
+export function leaveUnscheduled(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
+  engine.fail(`schedule of job ${job.job.name}`, error)
+  lookAgain(engine, registry, job)
+}
+
+function lookAgain({ agenda }: Engine, registry: Registry, job: RegisteredJob): void {
+  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, lookAgainMs)
 }

@@ -76,6 +76,11 @@ export class Precedence {
     return this.#rankIn(common, () => true)
   }
 
+  /** The same among the nodes of the same code: those of another service see nothing of what this one's leave. */
+  get watchRank(): number {
+    return this.#rankIn(common, ({ abilities }) => abilities === null)
+  }
+
   /**
    * How many living nodes that can run the job stand by for it before this one, in the order of what is done for all jobs
    * together: the one that goes first for it is none of them.

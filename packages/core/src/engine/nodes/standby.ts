@@ -47,13 +47,22 @@ interface Look {
 
 /**
  * Who has launched a slot that this node has asked for. One that was canceled ahead of its time nobody has; where one behind it
- * was launched, whoever did that lives.
+ * was launched, whoever did that lives. What has become of the job itself says nothing.
  */
-export function launcherOf(answer: CreateAnswer, slot: number): 'this node' | 'another' | 'nobody' {
-  if (answer.outcome === 'created') return 'this node'
-  if (answer.outcome !== 'exists' || answer.watermark > slot) return 'another'
-  return answer.state === 'canceled' && answer.token === 0 ? 'nobody' : 'another'
+export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
+  switch (answer.outcome) {
+    case 'created':
+      return 'this node'
+    case 'off_schedule':
+      return 'another'
+    case 'exists':
+      return answer.watermark <= slot && answer.state === 'canceled' && answer.token === 0 ? 'nobody' : 'another'
+    default:
+      return 'nobody'
+  }
 }
+
+type Launcher = 'this node' | 'another' | 'nobody'
 
 /**
  * Launches what the node that goes first has not launched: it is slow, held, or dead, and nobody knows yet. What is
@@ -74,6 +83,8 @@ export class Standby {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #lookedUpTo = Number.NEGATIVE_INFINITY
+  /** Up to here slots were left to others when these have come or gone last: a look has to go so far, also of who is alone by now. */
+  #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that was left to others since the last look began. */
   #leftFrom = Number.POSITIVE_INFINITY
   #looks = 0
@@ -123,6 +134,7 @@ export class Standby {
   membersChanged(): void {
     this.#slowness = 1
     this.#isTrying = true
+    this.#owedUpTo = this.#engine.now()
     // Not later than it was to be: in a fleet whose nodes come and go there would be no look at all.
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#lookAt })
   }
@@ -142,10 +154,10 @@ export class Standby {
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
-  /** What became of a slot that this node has asked for. */
-  answered(job: RegisteredJob, slot: number, launcher: ReturnType<typeof launcherOf>): void {
+  /** What became of a slot that this node has asked for, or could not ask for. */
+  answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
-      if (this.#precedence.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      if (launcher !== 'nobody' && this.#precedence.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
       return
     }
     if (launcher === 'this node') this.#launched++
@@ -181,21 +193,26 @@ export class Standby {
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
     // Whoever is alone goes first everywhere.
-    if (this.#precedence.isAlone && this.#passed.size === 0) {
+    if (this.#precedence.isAlone && !this.#isOwed) {
       this.#lookAt = Number.POSITIVE_INFINITY
       return
     }
     const now = this.#engine.clock.monotonic()
-    const looksOften = !this.#findsDueJobs || this.#precedence.commonRank < watchers
+    const looksOften = !this.#findsDueJobs || this.#precedence.watchRank < watchers
     const times = looksOften ? this.#slowness : patience * Math.min(this.#slowness, mostOfOthers)
     const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
     this.#lookAt = now + waitMs
     this.#loop.runIn(waitMs)
   }
 
+  /** Whether there are slots that were left to others and of which it is not known whether they were launched. */
+  get #isOwed(): boolean {
+    return this.#findsDueJobs ? this.#lookedUpTo < this.#owedUpTo : this.#passed.size > 0
+  }
+
   /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
   #learn(): boolean {
-    const areOthersSlow = this.#wereLaunched > this.#launched || this.isBehind
+    const areOthersSlow = !this.#precedence.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
     const most = this.#findsDueJobs ? patience : patience * mostOfOthers
     if (areOthersSlow) {
       this.#slowness = Math.min(2 * this.#slowness, most)
@@ -213,7 +230,7 @@ export class Standby {
 
   /** Whether it is only seen if somebody has died: otherwise all that is overdue is taken on. */
   get #isSampling(): boolean {
-    return this.#isTrying || this.#slowness > 1 || this.isBehind
+    return !this.#precedence.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }
 
   get #mostAtOnce(): number {
@@ -233,7 +250,7 @@ export class Standby {
 
   #newLook(): Look {
     // What other nodes have the time to be quicker with is not read.
-    const fewestTurns = Math.min(Math.max(0, this.#precedence.commonRank - 1), watchers)
+    const fewestTurns = Math.min(Math.max(0, this.#precedence.watchRank - 1), watchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
     const isFull = this.#looks++ % looksPerFullLook === 0
     const after = Math.min(this.#lookedUpTo - overlapMs, this.#leftFrom - 1)
@@ -296,8 +313,8 @@ export class Standby {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#registry.get(record.id)
-    // What is its own says nothing of the others.
-    if (!isOwn && job?.isOverdue) this.#taken.add(job)
+    // What is its own says nothing of the others, and what has no slot here has no answer.
+    if (!isOwn && job?.isOverdue && (job.isInHand || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
   #moveOn(record: JobRecord): void {

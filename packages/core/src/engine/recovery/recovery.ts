@@ -6,7 +6,7 @@ import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { leaveOut } from '../jobs/leave-out.ts'
+import { leaveOut, leaveUnscheduled } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -94,14 +94,17 @@ export class Recovery {
         sent.push({ late: one, decision })
       } catch (error) {
         if (error instanceof EngineStopped) throw error
-        this.#engine.fail(`schedule of job ${job.job.name}`, error)
+        leaveUnscheduled(this.#engine, this.#registry, job, error)
+        this.#standby.answered(job, one.slot, 'nobody')
       }
     }
     if (items.length === 0) return
     const answered = (index: number, answer: CreateAnswer | ItemRefused) => {
       const { late: one, decision } = sent[index] as (typeof sent)[number]
-      if (answer instanceof ItemRefused) leaveOut(this.#engine, this.#registry, one.job, answer.error)
-      else this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answer)
+      if (answer instanceof ItemRefused) {
+        leaveOut(this.#engine, this.#registry, one.job, answer.error)
+        this.#standby.answered(one.job, one.slot, 'nobody')
+      } else this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answer)
     }
     const answers = await itemCalls.send(
       'createOccurrences',
