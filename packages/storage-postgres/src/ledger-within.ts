@@ -6,6 +6,7 @@ import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
 import { printRuns } from './runs-text.ts'
 import type { Row, Session } from './sql.ts'
+import type { TransactionSession } from './transaction-session.ts'
 import { writeCall } from './step-write.ts'
 
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
@@ -24,11 +25,11 @@ export interface StepsOf {
 }
 
 /**
- * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. What it locks
- * stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
+ * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. Steps come one after
+ * the other, also where their callers do not: the locks of a transaction do not keep it from itself. What a step locks stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
-  readonly #session: Session
+  readonly #session: TransactionSession
   readonly #schema: string
   readonly #write: string
   readonly #complete: string
@@ -38,7 +39,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
   readonly #channel: string | null
 
   constructor(
-    session: Session,
+    session: TransactionSession,
     options: { readonly schema: string; readonly opened: () => Promise<StepsOf>; readonly channel: string | null },
   ) {
     this.#session = session
@@ -95,17 +96,19 @@ export class LedgerWithin implements AsyncLedgerWithin {
   ): Promise<T> {
     const { database, steps } = await this.#opened()
     try {
-      await this.#session.query('SAVEPOINT jobistemer')
-      let answer: T
-      try {
-        answer = await body(await this.#inSameTransaction(), steps, database)
-      } catch (error) {
-        // The first failure is the news. A connection that is gone has rolled back by itself.
-        await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
-        throw error
-      }
-      await this.#session.query('RELEASE SAVEPOINT jobistemer')
-      return answer
+      return await this.#session.inTurn(async () => {
+        await this.#session.query('SAVEPOINT jobistemer')
+        let answer: T
+        try {
+          answer = await body(await this.#inSameTransaction(), steps, database)
+        } catch (error) {
+          // The first failure is the news. A connection that is gone has rolled back by itself.
+          await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
+          throw error
+        }
+        await this.#session.query('RELEASE SAVEPOINT jobistemer')
+        return answer
+      })
     } catch (error) {
       throw isNoTransaction(error) ? noTransaction() : database.errorOf(error)
     }
@@ -134,12 +137,16 @@ export class LedgerWithin implements AsyncLedgerWithin {
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')
-    await this.#session.query('SELECT pg_notify($1::text, $2::text)::text', [this.#channel, text])
+    await this.#session.inTurn(async () => {
+      await this.#session.query('SELECT pg_notify($1::text, $2::text)::text', [this.#channel, text])
+    })
   }
 
   /** A foreign key that leads nowhere, and that PostgreSQL looks at when it commits. */
   async forbidCommit(): Promise<void> {
-    await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1, 2) ON CONFLICT DO NOTHING`)
+    await this.#session.inTurn(async () => {
+      await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1, 2) ON CONFLICT DO NOTHING`)
+    })
   }
 }
 

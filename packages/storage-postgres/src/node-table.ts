@@ -13,7 +13,12 @@ import { readText, storeText } from './stored-text.ts'
  * What nodes say of themselves. Each part is one statement, and atomic for each record; profiles lie apart, since a heartbeat
  * writes its record and reads those of all nodes.
  */
-export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+export async function heartbeat(
+  session: Session,
+  schema: string,
+  request: HeartbeatRequest,
+  sent: SentProfiles,
+): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
   if (remove.length > 0) {
     await session.query(
@@ -27,7 +32,14 @@ export async function heartbeat(session: Session, schema: string, request: Heart
       ],
     )
   }
-  if (own !== null) await put(session, schema, own, profile)
+  if (own !== null) {
+    if (profile !== undefined) sent.set(own.incarnation, profile)
+    const isNews = await put(session, schema, own, profile)
+    const before = sent.get(own.incarnation)
+    // The table of nodes was emptied, and another node may have taken the profile for that of a dead one.
+    if (isNews && profile === undefined && before !== undefined)
+      await putProfile(session, schema, own.incarnation, before)
+  }
   const rows = await session.query(`SELECT * FROM ${schema}.nodes`)
   return {
     nodes: rows.map(readNode).sort(byIncarnation),
@@ -35,12 +47,16 @@ export async function heartbeat(session: Session, schema: string, request: Heart
   }
 }
 
+/** The profiles that nodes of this process have sent, by their incarnations. */
+export type SentProfiles = Map<string, NodeProfile>
+
+/** Answers whether the node was none of those that are listed. */
 async function put(
   session: Session,
   schema: string,
   { incarnation, node, counter, startedAt, leaving, about }: NodeRecord,
   profile: NodeProfile | undefined,
-): Promise<void> {
+): Promise<boolean> {
   // A smaller counter is older: it changes nothing.
   const record = `INSERT INTO ${schema}.nodes (incarnation, node, counter, started_at, leaving, about)
     VALUES ($1::text, $2::text, $3::text::bigint, $4::text::bigint, $5::text::boolean, $6::text)
@@ -50,8 +66,9 @@ async function put(
   const key = storeText(incarnation)
   const values = [key, storeText(node), String(counter), String(startedAt), String(leaving), JSON.stringify(about)]
   if (profile === undefined) {
-    await session.query(record, values)
-    return
+    // A row that was there has the transaction that has locked it for its update.
+    const [row] = await session.query(`${record} RETURNING xmax = 0 AS is_new`, values)
+    return row?.is_new === true || row?.is_new === 't'
   }
   // A crash of the server empties the table of nodes, and leaves the profiles of those that died with it.
   await session.query(
@@ -62,6 +79,15 @@ async function put(
        SELECT incarnation, $7::text, clock_timestamp() FROM news
        ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
     [...values, JSON.stringify(profile)],
+  )
+  return true
+}
+
+async function putProfile(session: Session, schema: string, incarnation: string, profile: NodeProfile): Promise<void> {
+  await session.query(
+    `INSERT INTO ${schema}.node_profiles (incarnation, profile, stored_at) VALUES ($1::text, $2::text, clock_timestamp())
+     ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
+    [storeText(incarnation), JSON.stringify(profile)],
   )
 }
 

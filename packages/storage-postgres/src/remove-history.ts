@@ -33,11 +33,7 @@ export async function removeHistory(
 export async function forget(database: Database, schema: string, jobId: JobId, before: number): Promise<void> {
   const job = uuidOrNull(jobId)
   if (job === null) return
-  const [found] = await database.query(
-    `SELECT h.deleted_at, EXISTS (SELECT FROM ${schema}.versions v WHERE v.job = h.id AND v.superseded) AS has_old
-     FROM ${schema}.heads h WHERE h.id = $1::text::uuid`,
-    [job],
-  )
+  const [found] = await database.query(`SELECT deleted_at FROM ${schema}.heads WHERE id = $1::text::uuid`, [job])
   if (found === undefined) return
   const deletedAt = numberOrNull(found.deleted_at)
   if (deletedAt !== null && deletedAt < before) {
@@ -55,15 +51,50 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
     })
     if (isGone) return
   }
-  if (found.has_old !== true) return
-  await database.transaction(async (session) => {
-    // Nothing of the job changes meanwhile, and no occurrence of an old version is created any more.
-    await session.query(`SELECT FROM ${schema}.heads WHERE id = $1::text::uuid FOR UPDATE`, [job])
-    await session.query(
-      `DELETE FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
-         AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)
-         AND NOT EXISTS (SELECT FROM ${schema}.history y WHERE y.job = v.job AND y.job_version = v.version)`,
-      [job],
+  await forgetVersions(database, schema, job)
+}
+
+/** So many occurrences are read at once. The first few mostly say that nothing is to be dropped. */
+const pageSizes = { first: 100, next: 10_000 }
+
+/**
+ * Drops versions that were replaced, and of which there is no occurrence any more. No index of the history has versions, and one
+ * for this alone would cost each end. So the history of the job is gone through from its oldest occurrence on, in pages, without a
+ * lock, and only as far as the oldest of these versions is not met.
+ */
+async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
+  // What lives goes to the history while that is gone through. No further occurrence of a version that was replaced is created.
+  const rows = await database.query(
+    `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
+       AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)
+     ORDER BY v.version`,
+    [job],
+  )
+  const unused = new Set(rows.map(({ version }) => numberOf(version)))
+  const [oldest] = unused
+  if (oldest === undefined) return
+  let place: { readonly at: string; readonly id: string } | null = null
+  for (let limit = pageSizes.first; ; limit = pageSizes.next) {
+    const behind: string =
+      place === null
+        ? ''
+        : 'AND scheduled_at >= $2::text::bigint AND (scheduled_at, id) > ($2::text::bigint, $3::text::uuid)'
+    const [page] = await database.query(
+      `WITH page AS (
+         SELECT scheduled_at, id, job_version FROM ${schema}.history WHERE job = $1::text::uuid ${behind}
+         ORDER BY scheduled_at, id LIMIT ${limit}
+       )
+       SELECT scheduled_at::text AS at, id::text AS id, (SELECT string_agg(DISTINCT job_version::text, ' ') FROM page) AS versions
+       FROM page ORDER BY scheduled_at DESC, page.id DESC LIMIT 1`,
+      place === null ? [job] : [job, place.at, place.id],
     )
-  })
+    if (page === undefined) break
+    for (const version of String(page.versions).split(' ')) unused.delete(Number(version))
+    if (!unused.has(oldest)) return
+    place = { at: String(page.at), id: String(page.id) }
+  }
+  await database.query(
+    `DELETE FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded AND v.version = ANY ($2::text::integer[])`,
+    [job, plainArray([...unused])],
+  )
 }

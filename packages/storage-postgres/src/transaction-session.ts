@@ -14,6 +14,7 @@ interface Shapes {
   $executeRawUnsafe(text: string): Promise<unknown>
   // A transaction of Knex.
   readonly client: { acquireConnection(): Promise<Shapes> }
+  readonly isTransaction: boolean
   // A transaction of Drizzle.
   readonly session: { readonly client: unknown }
   // An EntityManager of TypeORM.
@@ -22,11 +23,17 @@ interface Shapes {
   unsafe(text: string, values?: unknown[]): Promise<readonly Row[]>
 }
 
+/** A session in a transaction of a user's. */
+export interface TransactionSession extends Session {
+  /** Runs the body when all earlier ones on the same connection have ended. */
+  inTurn<T>(body: () => Promise<T>): Promise<T>
+}
+
 /**
  * Runs statements inside the transaction of a user's, whatever tool it is of.
  * @throws JobistemerError `INVALID_TRANSACTION`
  */
-export function sessionOf(transaction: unknown): Session {
+export function sessionOf(transaction: unknown): TransactionSession {
   const session = findSession(transaction)
   if (session !== null) return session
   throw new JobistemerError('INVALID_TRANSACTION', {
@@ -39,18 +46,38 @@ export function sessionOf(transaction: unknown): Session {
   })
 }
 
-function findSession(transaction: unknown): Session | null {
+/** The last turn on each connection, by what stands for it in its tool. Whoever does not wait for a call makes several at once. */
+const turns = new WeakMap<object, Promise<unknown>>()
+
+function withTurns(connection: object, session: Session): TransactionSession {
+  return {
+    query: async (text, values) => await session.query(text, values),
+    inTurn(body) {
+      const turn = (turns.get(connection) ?? Promise.resolve()).then(body)
+      turns.set(
+        connection,
+        turn.catch(() => {}),
+      )
+      return turn
+    },
+  }
+}
+
+function findSession(transaction: unknown): TransactionSession | null {
   if ((typeof transaction !== 'object' && typeof transaction !== 'function') || transaction === null) return null
   const tool = transaction as Partial<Shapes>
   if (typeof tool.$queryRawUnsafe === 'function' && typeof tool.$executeRawUnsafe === 'function')
-    return ofPrisma(tool as Shapes)
-  if (typeof tool.withoutPlugins === 'function') return ofKysely(tool as Shapes)
-  if (typeof tool.client?.acquireConnection === 'function') return ofKnex(tool as Shapes)
+    return withTurns(transaction, ofPrisma(tool as Shapes))
+  if (typeof tool.withoutPlugins === 'function') return withTurns(transaction, ofKysely(tool as Shapes))
+  // Outside a transaction each statement takes a connection of the pool, and nobody gives it back.
+  if (typeof tool.client?.acquireConnection === 'function')
+    return tool.isTransaction === true ? withTurns(transaction, ofKnex(tool as Shapes)) : null
   if (typeof tool.session === 'object' && tool.session !== null) return findSession(tool.session.client)
   if (typeof tool.queryRunner === 'object' && tool.queryRunner !== null) return findSession(tool.queryRunner)
-  if (typeof tool.unsafe === 'function') return ofPostgresJs(tool as Shapes)
+  if (typeof tool.unsafe === 'function') return withTurns(transaction, ofPostgresJs(tool as Shapes))
   // A pool takes another connection for each statement.
-  if (typeof tool.query === 'function' && !('totalCount' in transaction)) return ofClient(tool as Shapes)
+  if (typeof tool.query === 'function' && !('totalCount' in transaction))
+    return withTurns(transaction, ofClient(tool as Shapes))
   return null
 }
 

@@ -12,7 +12,7 @@ const trialLimitMs = 5000
 const longestPauseMs = 2000
 /** How long closing waits for what is to be told: it costs others latency only. */
 const closeLimitMs = 1000
-/** How often the connection is tried while nothing is heard. */
+/** How often the connection is tried while nothing is heard, and a new one where messages do not come through. */
 const checkEveryMs = 60_000
 
 /** A connection that listens. */
@@ -124,6 +124,7 @@ class Hearing {
   readonly #events: { readonly onText: (text: string) => void; readonly onStart: () => void }
   readonly #trial: string = `trial-${randomUUID()}`
   #isClosed = false
+  #hasWarned = false
   #ear: Ear | null = null
   #onTrial: () => void = () => {}
   #cancelTimer: () => void = () => {}
@@ -170,7 +171,11 @@ class Hearing {
       (isHeard) => {
         if (isLost || this.#isClosed) return
         if (!isHeard) {
-          this.#giveUp()
+          // The end of its own connection is no loss.
+          isLost = true
+          this.#hangUp()
+          this.#warn()
+          this.#after(checkEveryMs, () => this.#connect(0))
           return
         }
         // Nobody knows what was said before.
@@ -197,9 +202,14 @@ class Hearing {
       isHeard = !this.#isClosed
     })
     await database.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, this.#trial])
-    const limit = new Promise<void>((resolve) => this.#after(trialLimitMs, resolve))
+    let expire = () => {}
+    const limit = new Promise<void>((resolve) => {
+      expire = resolve
+    })
+    // Not the timer of this object: once the connection is lost, that is for the next one.
+    const timer = systemClock.setTimer(trialLimitMs, expire, { unref: true })
     await Promise.race([trial, limit])
-    this.#cancelTimer()
+    timer.cancel()
     return isHeard
   }
 
@@ -208,8 +218,9 @@ class Hearing {
     else if (!text.startsWith('trial-')) this.#events.onText(text)
   }
 
-  #giveUp(): void {
-    this.#hangUp()
+  #warn(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
     const message =
       'wake-ups do not come through, and nodes will poll: a pooler that lends connections for one transaction is ' +
       'between. Lead the storage around it, or open it with wakeUps: false.'

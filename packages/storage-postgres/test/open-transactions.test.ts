@@ -186,3 +186,49 @@ it('a trigger that is not committed holds up no step on other jobs, on whatever 
   // The row of its own has gone into the others.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
+
+it('calls that are made at once in one transaction come one after the other', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  const { id } = await addJob(storage, 'alpha', 'skip')
+  const client = await connection()
+  await client.query('BEGIN')
+  // Each has a session of its own, as calls of a scheduler have.
+  const answers = await Promise.all(
+    [1, 2, 3].map((number) => {
+      const within = storage.within?.(client) as StorageWithin
+      return within.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(id, number, slotAt(1))] })
+    }),
+  )
+  await client.query('COMMIT')
+  expect(answers.flat()).toMatchObject([
+    { outcome: 'created', state: 'pending' },
+    { outcome: 'created', state: 'skipped' },
+    { outcome: 'created', state: 'skipped' },
+  ])
+  expect((await storage.get({ counts: [id, 'all'] })).counts).toMatchObject([{ pending: 1 }, { pending: 1 }])
+  expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 1 }])
+})
+
+it('a call that fails in a transaction undoes none that is made at once with it', async () => {
+  const schema = newSchema()
+  const storage = open({ pool: pool(), schema })
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  const client = await connection()
+  await client.query(`CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF NEW.priority = 7 THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON ${schema}.live FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`)
+  await client.query('BEGIN')
+  const answers = await Promise.allSettled(
+    [1, 2, 3].map((number) => {
+      const item = triggerItem(id, number, slotAt(1))
+      const details = number === 2 ? { ...item.details, priority: 7 } : item.details
+      const within = storage.within?.(client) as StorageWithin
+      return within.createOccurrences({ now: slotAt(1), owner, items: [{ ...item, details }] })
+    }),
+  )
+  await client.query('COMMIT')
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect((await storage.get({ counts: [id] })).counts).toMatchObject([{ pending: 2 }])
+  expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 2 }])
+})

@@ -4,7 +4,8 @@ import knex from 'knex'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql as kyselySql } from 'kysely'
 import pg from 'pg'
 import { DataSource } from 'typeorm'
-import { inject } from 'vitest'
+import { expect, inject, it } from 'vitest'
+import { sessionOf } from '../src/transaction-session.ts'
 import { describeTool, type OpenTool } from './describe-tool.ts'
 
 const connection = () => ({ connectionString: inject('postgres').url })
@@ -99,3 +100,13 @@ const tools: Readonly<Record<string, OpenTool>> = {
 }
 
 for (const [name, open] of Object.entries(tools)) describeTool(name, open)
+
+it('a Knex that is no transaction is refused, and no connection is taken from its pool', async () => {
+  const database = knex({ client: 'pg', connection: connection(), pool: { min: 0, max: 1 } })
+  try {
+    expect(() => sessionOf(database)).toThrow(expect.objectContaining({ code: 'INVALID_TRANSACTION' }))
+    expect((await database.raw('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  } finally {
+    await database.destroy()
+  }
+})

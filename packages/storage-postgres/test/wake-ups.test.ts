@@ -1,4 +1,5 @@
 import { startPgBouncer } from '@jobistemer/test-servers'
+import pg from 'pg'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { channelOf } from '../src/wake-ups.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, WakeUpListener } from '@jobistemer/test-kit'
@@ -116,4 +117,53 @@ describe('wake-ups', () => {
     // Pools end before the pooler does.
     await storage.close()
   })
+
+  it('come again where the connection is lost before its first message has come', async () => {
+    const { schema, deaf, listening } = await openDeaf()
+    await expect.poll(listening).toHaveLength(1)
+    deaf.isDeaf = false
+    const [first] = await listening()
+    await query('SELECT pg_terminate_backend($1)', [first?.pid])
+    const other = open({ pool: pool(), schema })
+    await expect
+      .poll(async () => {
+        await addJob(other, `job-${deaf.heard.length}-${Math.random()}`)
+        return deaf.heard
+      })
+      .toContain('jobs')
+  })
+
+  it('are tried no more than once a minute where they do not come through', { timeout: 20_000 }, async () => {
+    const { deaf, warnings } = await openDeaf()
+    await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
+    // Whoever took the end of its own connection for a loss would have the next one, and say so again, in five seconds.
+    await new Promise((resolve) => setTimeout(resolve, 6000))
+    expect([deaf.connections, warnings.length]).toEqual([1, 1])
+  })
 })
+
+/** A storage that listens, and hears nothing for as long as it is deaf. */
+async function openDeaf() {
+  const schema = newSchema()
+  const deaf = { isDeaf: true, connections: 0, heard: [] as string[] }
+  class DeafClient extends pg.Client {
+    override on(event: string, listener: (...given: never[]) => void): this {
+      if (event !== 'notification') return super.on(event as 'end', listener as () => void)
+      deaf.connections++
+      return super.on('notification', (message) => {
+        if (!deaf.isDeaf) listener(message as never)
+      })
+    }
+  }
+  const own = pool()
+  Object.defineProperty(own, 'Client', { value: DeafClient })
+  const warnings: unknown[] = []
+  const storage = open({ pool: own, schema, logger: { warn: (fields: unknown) => warnings.push(fields) } })
+  await storage.serverTime?.()
+  storage.subscribe?.(({ kind }) => deaf.heard.push(kind))
+  const listening = async () =>
+    await query(`SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND query LIKE $1`, [
+      `%${channelOf(schema)}%`,
+    ])
+  return { schema, deaf, warnings, listening }
+}

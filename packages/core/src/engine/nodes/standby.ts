@@ -83,7 +83,9 @@ export class Standby {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #lookedUpTo = Number.NEGATIVE_INFINITY
-  /** Up to here slots were left to others when these have come or gone last: a look has to go so far, also of who is alone by now. */
+  /** Slots were left to others, and no look of this node alone has passed the instant at which that ended. */
+  #hasLeft = false
+  /** When others have come or gone last: up to here a look has to go if slots were left, also of who is alone by now. */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that was left to others since the last look began. */
   #leftFrom = Number.POSITIVE_INFINITY
@@ -151,6 +153,7 @@ export class Standby {
    * then is found by the next.
    */
   left(slot: number): void {
+    this.#hasLeft = true
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
@@ -194,6 +197,7 @@ export class Standby {
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
     // Whoever is alone goes first everywhere.
     if (this.#precedence.isAlone && !this.#isOwed) {
+      this.#hasLeft = false
       this.#lookAt = Number.POSITIVE_INFINITY
       return
     }
@@ -207,7 +211,7 @@ export class Standby {
 
   /** Whether there are slots that were left to others and of which it is not known whether they were launched. */
   get #isOwed(): boolean {
-    return this.#findsDueJobs ? this.#lookedUpTo < this.#owedUpTo : this.#passed.size > 0
+    return this.#findsDueJobs ? this.#hasLeft && this.#lookedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
   /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */

@@ -1,0 +1,80 @@
+import type { JobId } from '@jobistemer/core'
+import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { beforeEach, expect, it } from 'vitest'
+import type { Database } from '../src/database.ts'
+import { forget } from '../src/remove-history.ts'
+import { useSchemas } from './schemas.ts'
+
+const { connection, open, pool, query, schema: newSchema } = useSchemas()
+
+let schema: string
+let id: JobId
+let sent: string[]
+
+const database = {
+  query: async (text: string, values: readonly unknown[]) => {
+    sent.push(text)
+    return await query(text, [...values])
+  },
+} as unknown as Database
+
+beforeEach(async () => {
+  schema = newSchema()
+  sent = []
+  const storage = open({ pool: pool(), schema, wakeUps: false })
+  id = (await addJob(storage, 'alpha')).id
+})
+
+const uuid = () => id.slice(4)
+
+/** Versions of which the last one is in force. */
+async function addVersions(...versions: readonly number[]): Promise<void> {
+  await query(`DELETE FROM ${schema}.versions`)
+  await query(
+    `INSERT INTO ${schema}.versions SELECT $1, version, version < $3, 0, 'f', '{}' FROM unnest($2::integer[]) version`,
+    [uuid(), versions, versions.at(-1)],
+  )
+}
+
+const versionsLeft = async () =>
+  (await query(`SELECT version FROM ${schema}.versions ORDER BY version`)).map(({ version }) => version)
+
+/** So many finished occurrences of a version, a minute apart, from there on. */
+async function addHistory(version: number, count: number, from: number): Promise<void> {
+  await query(
+    `INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
+       timeout, finished_at)
+     SELECT gen_random_uuid(), $1, ${from} + n * ${minute}, 5, 0, 1, 1, 0, ${version}, 0, 0, 0, 0 FROM generate_series(1, ${count}) n`,
+    [uuid()],
+  )
+}
+
+it('of a job whose oldest version has occurrences, the first of these alone are read', async () => {
+  await addVersions(1, 2, 3)
+  await addHistory(1, 30_000, 0)
+  await forget(database, schema, id, 0)
+  expect(sent.filter((text) => text.includes('.history'))).toEqual([expect.stringContaining('LIMIT 100')])
+  expect(await versionsLeft()).toEqual([1, 2, 3])
+})
+
+it('versions go that have no occurrences, also where one job has many, while its head is locked', async () => {
+  await addVersions(1, 2, 3, 4, 5)
+  // Many of one instant, and one that is found on the last page alone.
+  await addHistory(5, 12_000, 0)
+  await addHistory(3, 1, 20_000 * minute)
+  await query(`UPDATE ${schema}.history SET scheduled_at = 7 WHERE job_version = 5`)
+  const client = await connection()
+  await client.query(`BEGIN; SELECT FROM ${schema}.heads FOR UPDATE`)
+  await forget(database, schema, id, 0)
+  await client.query('COMMIT')
+  expect(await versionsLeft()).toEqual([3, 5])
+  for (const text of sent) expect(text).not.toMatch(/FOR UPDATE|heads h/)
+})
+
+it('a version stays of which an occurrence lives, wherever that is when the history is gone through', async () => {
+  const storage = open({ pool: pool(), schema, wakeUps: false })
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
+  await addVersions(1, 2)
+  await forget(database, schema, id, 0)
+  expect(await versionsLeft()).toEqual([1, 2])
+})
