@@ -161,12 +161,15 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 
 // ----------------------------------------------------------------------------------------------------------------- live
 
-/** In the order of their lanes, their jobs and what starts first. */
+/**
+ * In the order of their jobs and what starts first. What waits goes from one lane to another, as when its time comes: so the lanes
+ * are merged, and a page behind another one passes over nothing that has stayed.
+ */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query
   const values = new Values()
   const codes = stateCodes[state]
-  const conditions = [`l.state >= ${codes[0]}`, `l.state <= ${codes.at(-1)}`]
+  const conditions: string[] = []
   const ofHeads = ['h.is_quick']
   if (node !== undefined) {
     const owners = `IN (SELECT row FROM ${schema}.owners WHERE node = ${values.add(storeText(node), 'text')})`
@@ -179,26 +182,30 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
     ofHeads.push(`h.run_started + h.run_timeout <= ${before}`)
   }
   if (cursor !== null) {
-    const match = /^(\d) ([0-9a-f-]{36}) (-?\d{1,16}) ([0-9a-f-]{36})$/.exec(cursor)
+    const match = /^([0-9a-f-]{36}) (-?\d{1,16}) ([0-9a-f-]{36})$/.exec(cursor)
     if (match === null) throw cursorError(cursor)
-    const [, lane, job, at, id] = match as unknown as readonly [string, string, string, string, string]
+    const [, job, at, id] = match as unknown as readonly [string, string, string, string]
     const afterJob = values.add(job, 'uuid')
     const place = [afterJob, values.add(at, 'bigint'), values.add(id, 'uuid')].join(', ')
-    conditions.push(`(l.state, l.job, l.order_at, l.id) > (${values.add(lane, 'smallint')}, ${place})`)
+    conditions.push(`(l.job, l.order_at, l.id) > (${place})`)
     ofHeads.push(`h.id >= ${afterJob} AND (h.id, h.run_at, h.run_id) > (${place})`)
   }
-  const order = 'ORDER BY state, job, order_at, id'
+  const order = 'ORDER BY job, order_at, id'
   const rest = `${order} LIMIT ${limit + 1}`
-  const inLive = `SELECT ${liveColumns}, order_at FROM ${schema}.live l WHERE ${conditions.join(' AND ')} ${rest}`
-  const inHeads = `${headRuns(schema, ofHeads.join(' AND '), ', h.run_at AS order_at')} ORDER BY h.id LIMIT ${limit + 1}`
-  const all = state === 'running' ? `SELECT * FROM ((${inLive}) UNION ALL (${inHeads})) a ${rest}` : inLive
+  const sources = codes.map((code) => {
+    const isWanted = [`l.state = ${code}`, ...conditions].join(' AND ')
+    return `(SELECT ${liveColumns}, order_at FROM ${schema}.live l WHERE ${isWanted} ${rest})`
+  })
+  if (state === 'running') {
+    sources.push(
+      `(${headRuns(schema, ofHeads.join(' AND '), ', h.run_at AS order_at')} ORDER BY h.id LIMIT ${limit + 1})`,
+    )
+  }
+  const all = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${rest}`
   const rows = await session.query(`${withOwners(schema, all)} ${order}`, values.list)
   const last = rows[limit - 1]
   return {
     items: rows.slice(0, limit).map((row) => readOccurrence(row, runs)),
-    cursor:
-      rows.length > limit && last !== undefined
-        ? `${numberOf(last.state)} ${last.job} ${numberOf(last.order_at)} ${last.id}`
-        : null,
+    cursor: rows.length > limit && last !== undefined ? `${last.job} ${numberOf(last.order_at)} ${last.id}` : null,
   }
 }
