@@ -13,12 +13,7 @@ import { readText, storeText } from './stored-text.ts'
  * What nodes say of themselves. Each part is one statement, and atomic for each record; profiles lie apart, since a heartbeat
  * writes its record and reads those of all nodes.
  */
-export async function heartbeat(
-  session: Session,
-  schema: string,
-  request: HeartbeatRequest,
-  sent: SentProfiles,
-): Promise<HeartbeatAnswer> {
+export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
   if (remove.length > 0) {
     await session.query(
@@ -32,14 +27,7 @@ export async function heartbeat(
       ],
     )
   }
-  if (own !== null) {
-    if (profile !== undefined) sent.set(own.incarnation, profile)
-    const isNews = await put(session, schema, own, profile)
-    const before = sent.get(own.incarnation)
-    // The table of nodes was emptied, and another node may have taken the profile for that of a dead one.
-    if (isNews && profile === undefined && before !== undefined)
-      await putProfile(session, schema, own.incarnation, before)
-  }
+  if (own !== null) await put(session, schema, own, profile)
   const rows = await session.query(`SELECT * FROM ${schema}.nodes`)
   return {
     nodes: rows.map(readNode).sort(byIncarnation),
@@ -47,16 +35,12 @@ export async function heartbeat(
   }
 }
 
-/** The profiles that nodes of this process have sent, by their incarnations. */
-export type SentProfiles = Map<string, NodeProfile>
-
-/** Answers whether the node was none of those that are listed. */
 async function put(
   session: Session,
   schema: string,
   { incarnation, node, counter, startedAt, leaving, about }: NodeRecord,
   profile: NodeProfile | undefined,
-): Promise<boolean> {
+): Promise<void> {
   // A smaller counter is older: it changes nothing.
   const record = `INSERT INTO ${schema}.nodes (incarnation, node, counter, started_at, leaving, about)
     VALUES ($1::text, $2::text, $3::text::bigint, $4::text::bigint, $5::text::boolean, $6::text)
@@ -66,28 +50,20 @@ async function put(
   const key = storeText(incarnation)
   const values = [key, storeText(node), String(counter), String(startedAt), String(leaving), JSON.stringify(about)]
   if (profile === undefined) {
-    // A row that was there has the transaction that has locked it for its update.
-    const [row] = await session.query(`${record} RETURNING xmax = 0 AS is_new`, values)
-    return row?.is_new === true || row?.is_new === 't'
+    await session.query(record, values)
+    return
   }
-  // A crash of the server empties the table of nodes, and leaves the profiles of those that died with it.
+  // A crash of the server empties the table of nodes, and leaves the profiles of those that died with it. Those that live are
+  // back with their next heartbeat: so nothing is taken for left behind before some row has been there for an hour.
   await session.query(
     `WITH news AS (${record} RETURNING incarnation), left_behind AS (
        DELETE FROM ${schema}.node_profiles p WHERE p.stored_at < clock_timestamp() - interval '1 day' AND p.incarnation <> $1::text
          AND NOT EXISTS (SELECT FROM ${schema}.nodes n WHERE n.incarnation = p.incarnation)
+         AND EXISTS (SELECT FROM ${schema}.nodes n WHERE n.since < clock_timestamp() - interval '1 hour')
      ) INSERT INTO ${schema}.node_profiles (incarnation, profile, stored_at)
        SELECT incarnation, $7::text, clock_timestamp() FROM news
        ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
     [...values, JSON.stringify(profile)],
-  )
-  return true
-}
-
-async function putProfile(session: Session, schema: string, incarnation: string, profile: NodeProfile): Promise<void> {
-  await session.query(
-    `INSERT INTO ${schema}.node_profiles (incarnation, profile, stored_at) VALUES ($1::text, $2::text, clock_timestamp())
-     ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
-    [storeText(incarnation), JSON.stringify(profile)],
   )
 }
 

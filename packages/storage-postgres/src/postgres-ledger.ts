@@ -27,7 +27,7 @@ import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
 import { LedgerWithin } from './ledger-within.ts'
-import { heartbeat, type SentProfiles } from './node-table.ts'
+import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
 import { canListen, isInProcess, keepingOf, openSource } from './open-source.ts'
 import type { ReadOptions } from './options.ts'
@@ -64,7 +64,6 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly #options: ReadOptions
   readonly #schema: string
   readonly #wakeUps: WakeUps
-  readonly #sentProfiles: SentProfiles = new Map()
   #opening: Promise<Opened> | null = null
 
   constructor(options: ReadOptions) {
@@ -142,7 +141,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   }
 
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
-    return await this.#call(({ database }) => heartbeat(database, this.#schema, request, this.#sentProfiles))
+    return await this.#call(({ database }) => heartbeat(database, this.#schema, request))
   }
 
   async removeHistory(removal: HistoryRemoval): Promise<number | null> {

@@ -142,6 +142,7 @@ CREATE UNLOGGED TABLE ${schema}.nodes (
   counter bigint NOT NULL,
   started_at bigint NOT NULL,
   leaving boolean NOT NULL,
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
   about text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE ${schema}.node_profiles (

@@ -130,20 +130,24 @@ it('a statement that waits longer than the server lets it is given up, and nothi
   expect(await create()).toMatchObject([{ outcome: 'created' }])
 })
 
-it('the profile of a node that lives comes back after a crash of the server', async () => {
+it('a crash of the server costs no node that lives its profile, and those of others go an hour later', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const own = (node: string, counter: number) => {
     return { incarnation: node, node, counter, startedAt: 1, leaving: false, about: {} }
   }
-  const profile = { handlers: ['send'] }
-  await storage.heartbeat({ now: 1, own: own('a', 1), profile, remove: [], profilesOf: [] })
+  const profilesOf = ['alive', 'dead', 'new']
+  const [profile, none] = [{ handlers: ['send'] }, { handlers: [] }]
+  for (const node of ['alive', 'dead']) {
+    await storage.heartbeat({ now: 1, own: own(node, 1), profile, remove: [], profilesOf: [] })
+  }
   await query(`UPDATE ${schema}.node_profiles SET stored_at = stored_at - interval '2 days'`)
   // As a crash does, and a standby that takes over.
   await query(`TRUNCATE ${schema}.nodes`)
-  await storage.heartbeat({ now: 2, own: own('b', 1), profile: { handlers: [] }, remove: [], profilesOf: [] })
-  await storage.heartbeat({ now: 3, own: own('a', 2), remove: [], profilesOf: [] })
-  await storage.heartbeat({ now: 4, own: own('a', 3), remove: [], profilesOf: [] })
-  const { profiles } = await storage.heartbeat({ now: 5, own: null, remove: [], profilesOf: ['a', 'b'] })
-  expect(profiles).toEqual([profile, { handlers: [] }])
+  await storage.heartbeat({ now: 2, own: own('new', 1), profile: none, remove: [], profilesOf: [] })
+  const { profiles } = await storage.heartbeat({ now: 3, own: own('alive', 2), remove: [], profilesOf })
+  expect(profiles).toEqual([profile, profile, none])
+  await query(`UPDATE ${schema}.nodes SET since = since - interval '2 hours'`)
+  const later = await storage.heartbeat({ now: 4, own: own('another', 1), profile: none, remove: [], profilesOf })
+  expect(later.profiles).toEqual([profile, null, none])
 })
