@@ -30,22 +30,30 @@ it('every sabotage is tried', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 
+/** Whether processes meet is up to the machine: what goes wrong where they do may need a second run. */
+const seeds = ['1', '2', '3']
+
 // They wrap the storage: what finds them does not depend on which it is.
-it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 }, async (sabotage, one) => {
+it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 400_000 }, async (sabotage, one) => {
   const { minutes, counts, rule } = one
-  const options = {
-    storage: 'sqlite',
-    nodes: 2,
-    callers: 0,
-    minutes,
-    kills: 0,
-    seed: '1',
-    clockSkew: 0,
-    sabotage,
-    keep: false,
+  const found = new Set<Rule>()
+  for (const seed of seeds) {
+    if (found.has(rule)) break
+    const options = {
+      storage: 'sqlite',
+      nodes: 2,
+      callers: 0,
+      minutes,
+      kills: 0,
+      seed,
+      clockSkew: 0,
+      sabotage,
+      keep: false,
+    }
+    const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
+    // Violations keep the recording for whoever has to find out why; here they are as they should be.
+    if (folder !== null) rmSync(folder, { recursive: true })
+    for (const violation of violations) found.add(violation.rule)
   }
-  const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
-  // Violations keep the recording for whoever has to find out why; here they are as they should be.
-  if (folder !== null) rmSync(folder, { recursive: true })
-  expect(violations.map((violation) => violation.rule)).toContain(rule)
+  expect([...found]).toContain(rule)
 })
