@@ -6,8 +6,8 @@ import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
 import { printRuns } from './runs-text.ts'
 import type { Row, Session } from './sql.ts'
-import type { TransactionSession } from './transaction-session.ts'
 import { writeCall } from './step-write.ts'
+import type { TransactionSession } from './transaction-session.ts'
 
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
   .map((type, index) => `$${index + 1}::text::${type}`)
@@ -26,7 +26,8 @@ export interface StepsOf {
 
 /**
  * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. Steps come one after
- * the other, also where their callers do not: the locks of a transaction do not keep it from itself. What a step locks stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
+ * the other, also where their callers do not wait for them: the locks of a transaction do not keep it from itself. What a step
+ * locks stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
   readonly #session: TransactionSession

@@ -125,9 +125,10 @@ describe('wake-ups', () => {
     const [first] = await listening()
     await query('SELECT pg_terminate_backend($1)', [first?.pid])
     const other = open({ pool: pool(), schema })
+    let added = 0
     await expect
       .poll(async () => {
-        await addJob(other, `job-${deaf.heard.length}-${Math.random()}`)
+        await addJob(other, `job-${added++}`)
         return deaf.heard
       })
       .toContain('jobs')

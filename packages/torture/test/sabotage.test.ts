@@ -20,7 +20,8 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
-  'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'rows' },
+  // One that completes beside its successor is rarer still: so there are twice as many.
+  'complete-late': { minutes: 0.5, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
   // Triggers for more occurrences than the job has room for: so its limits hold some back all the time.
   'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
@@ -30,30 +31,22 @@ it('every sabotage is tried', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 
-/** Whether processes meet is up to the machine: what goes wrong where they do may need a second run. */
-const seeds = ['1', '2', '3']
-
 // They wrap the storage: what finds them does not depend on which it is.
-it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 400_000 }, async (sabotage, one) => {
+it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 }, async (sabotage, one) => {
   const { minutes, counts, rule } = one
-  const found = new Set<Rule>()
-  for (const seed of seeds) {
-    if (found.has(rule)) break
-    const options = {
-      storage: 'sqlite',
-      nodes: 2,
-      callers: 0,
-      minutes,
-      kills: 0,
-      seed,
-      clockSkew: 0,
-      sabotage,
-      keep: false,
-    }
-    const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
-    // Violations keep the recording for whoever has to find out why; here they are as they should be.
-    if (folder !== null) rmSync(folder, { recursive: true })
-    for (const violation of violations) found.add(violation.rule)
+  const options = {
+    storage: 'sqlite',
+    nodes: 2,
+    callers: 0,
+    minutes,
+    kills: 0,
+    seed: '1',
+    clockSkew: 0,
+    sabotage,
+    keep: false,
   }
-  expect([...found]).toContain(rule)
+  const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
+  // Violations keep the recording for whoever has to find out why; here they are as they should be.
+  if (folder !== null) rmSync(folder, { recursive: true })
+  expect(violations.map((violation) => violation.rule)).toContain(rule)
 })

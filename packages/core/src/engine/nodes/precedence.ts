@@ -76,7 +76,10 @@ export class Precedence {
     return this.#rankIn(common, () => true)
   }
 
-  /** The same among the nodes of the same code: those of another service see nothing of what this one's leave. */
+  /**
+   * How many living nodes of the same code go before this one in looking for what is overdue: those of another service see none
+   * of its jobs.
+   */
   get watchRank(): number {
     return this.#rankIn(common, ({ abilities }) => abilities === null)
   }

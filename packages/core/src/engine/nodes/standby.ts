@@ -83,9 +83,9 @@ export class Standby {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #lookedUpTo = Number.NEGATIVE_INFINITY
-  /** Slots were left to others, and no look of this node alone has passed the instant at which that ended. */
+  /** Slots were left to others since this node was alone. */
   #hasLeft = false
-  /** When others have come or gone last: up to here a look has to go if slots were left, also of who is alone by now. */
+  /** When others have come or gone last. A node that is alone by now looks on until a look has gone so far, if it has left slots. */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that was left to others since the last look began. */
   #leftFrom = Number.POSITIVE_INFINITY
