@@ -21,7 +21,7 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
   // One that completes beside its successor is rarer still: so there are twice as many.
-  'complete-late': { minutes: 0.5, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
+  'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
   // Triggers for more occurrences than the job has room for: so its limits hold some back all the time.
   'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
