@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { finishedAtOf, occurrenceColumns, type OccurrenceRow, waitingScheduledAt } from './occurrence-row.ts'
 import { stateCodes } from './record-codes.ts'
-import { lanes } from './schema.ts'
+import { type Lane, lanes } from './schema.ts'
 import { cursorError } from './sqlite-errors.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
@@ -112,10 +112,10 @@ export class OccurrenceQueries {
 
   #listWaiting(query: Query<'live'>): Page<OccurrenceRecord> {
     const { limit, state } = query
-    const [least, greatest] = state === 'queued' ? [lanes.queued, lanes.queued] : [lanes.ready, lanes.parked]
-    const after = query.cursor === null ? [-1, 0, 0, 0, ''] : readNumbers(query.cursor, 4)
-    const rows = this.#statements.waiting.all(least, greatest, ...after, limit + 1) as OccurrenceRow[]
-    return this.#page(rows, query, (row) => `${row[0]} ${row[20]} ${row[1]} ${row[21]} ${idOf(row[3])}`)
+    const [claim, job, order, id] = query.cursor === null ? [-9e15, 0, 0, ''] : readNumbers(query.cursor, 3)
+    const statement = state === 'queued' ? this.#statements.queued : this.#statements.pending
+    const rows = statement.all({ claim, job, order, id, limit: limit + 1 }) as OccurrenceRow[]
+    return this.#page(rows, query, (row) => `${row[20]} ${row[1]} ${row[21]} ${idOf(row[3])}`)
   }
 
   #page(
@@ -169,6 +169,16 @@ function prepareStatements(database: NamedTables) {
       )
       .raw()
   }
+  // What waits goes from lane to lane, as when its time comes. So the lanes are merged: a page behind another one passes over none.
+  const waitingIn = (...of: readonly Lane[]) => {
+    const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
+    const parts = of.map(
+      (lane) => `SELECT * FROM (SELECT ${occurrenceColumns.waiting}, claim_at, order_at
+        FROM {waiting} INDEXED BY {waiting_lane}
+        WHERE lane = ${lane} AND (claim_at, job, order_at, id) > ($claim, $job, $order, $id) ${order})`,
+    )
+    return database.prepare(`${parts.join(' UNION ALL ')} ${order}`).raw()
+  }
   return {
     rising: { running: ofJob('running', '>', 'ASC'), waiting: ofJob('waiting', '>', 'ASC') },
     falling: { running: ofJob('running', '<', 'DESC'), waiting: ofJob('waiting', '<', 'DESC') },
@@ -179,12 +189,7 @@ function prepareStatements(database: NamedTables) {
            ORDER BY job, scheduled_at, id LIMIT ?`,
       )
       .raw(),
-    waiting: database
-      .prepare(
-        `SELECT ${occurrenceColumns.waiting}, claim_at, order_at FROM {waiting} INDEXED BY {waiting_lane} WHERE lane >= ? AND lane <= ?
-           AND (lane, claim_at, job, order_at, id) > (?, ?, ?, ?, ?)
-           ORDER BY lane, claim_at, job, order_at, id LIMIT ?`,
-      )
-      .raw(),
+    pending: waitingIn(lanes.ready, lanes.delayed, lanes.parked),
+    queued: waitingIn(lanes.queued),
   }
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { jobId } from '@jobistemer/core'
+import { jobId, type OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceQuery, OccurrenceRecord } from '@jobistemer/core/storage'
 import { readPages } from '../ledger/read-ledger.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
-import { missedEntry, recoveryItem, slotAddress } from '../stage/create-items.ts'
+import { type JobHandle, missedEntry, recoveryItem, requestItem, slotAddress } from '../stage/create-items.ts'
 import { slotAt, start } from '../stage/instants.ts'
 import { firstAttempt } from '../stage/task-runs.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -25,7 +25,7 @@ async function live(node: TestNode, query: LiveQuery): Promise<readonly Occurren
   )
 }
 
-function ids(records: readonly { readonly id: string }[]): readonly string[] {
+function ids<Id extends string>(records: readonly { readonly id: Id }[]): readonly Id[] {
   return records.map((record) => record.id)
 }
 
@@ -298,6 +298,33 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     assert.deepEqual(await before(slotAt(2) + 1_000), [first.id, second.id].sort())
     await node.finish(first)
     assert.deepEqual(await before(slotAt(9)), [second.id])
+  },
+
+  'pending ones whose time comes while one pages are passed over by no page': async (world) => {
+    const node = await TestNode.connect(world)
+    const jobs: JobHandle[] = []
+    for (let index = 0; index < 3; index++) {
+      jobs.push(await node.createJob({ name: `job-${index}`, policy: 'allow' }))
+    }
+    const delayed = Array.from({ length: 18 }, (_, index) => {
+      const dueAt = slotAt(2) + ((index * 7) % 18) * 1000
+      return requestItem(jobs[index % 3] as JobHandle, `delayed-${index}`, slotAt(1), { dueAt })
+    })
+    await node.createAll(delayed, slotAt(1))
+    const urgent = await node.createJob({ name: 'urgent', policy: 'allow' })
+    const seen: OccurrenceId[] = []
+    let now = slotAt(2)
+    await readPages(async (cursor) => {
+      const page = await node.storage.listOccurrences({ kind: 'live', state: 'pending', runs: false, limit: 2, cursor })
+      seen.push(...ids(page.items))
+      // More become ready than this page has shown.
+      now += 5000
+      const first = await node.addTrigger(urgent, String(now), slotAt(0), 'pending')
+      assert.deepEqual(ids((await node.claim(now, { limit: 1 })).claimed), [first.id])
+      return page
+    })
+    const stayed = new Set<string>(ids(delayed))
+    assert.deepEqual(seen.filter((id) => stayed.has(id)).sort(), [...stayed].sort())
   },
 
   'what is written while one pages neither hides nor doubles the rest': async (world) => {
