@@ -75,22 +75,25 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
     sources.push(`(SELECT * FROM (${scan} LIMIT ${scanLimit}) s ${wanted} ${order} LIMIT ${limit + 1})`)
   }
   if (sources.length === 0) return { items: [], cursor: null }
-  const rows = await session.query(
-    `${withOwners(schema, `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${order} LIMIT ${limit + 1}`)} ${order}`,
+  const page = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${order} LIMIT ${limit + 1}`
+  if (!wantsSome) {
+    return pageOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, 'scheduled_at')
+  }
+  // There may be more behind what was looked through. Both by one statement: between two, retention could take what tells so.
+  const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
+    WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
+  const found = await session.query(
+    `WITH page AS MATERIALIZED (${page}) SELECT * FROM (VALUES (1)) one LEFT JOIN (${end}) e ON true
+       LEFT JOIN (${withOwners(schema, 'SELECT * FROM page')}) p ON true ${order}`,
     values.list,
   )
-  if (rows.length > limit || !wantsSome) return pageOf(rows, query, 'scheduled_at')
-  // There may be more behind what was looked through.
-  const [end] = await session.query(
-    `SELECT id, scheduled_at FROM ${schema}.history WHERE ${isOfJob} ${order} OFFSET ${scanLimit - 1} LIMIT 1`,
-    values.list,
-  )
-  const items = rows.map((row) => readOccurrence(row, runs))
-  if (end === undefined) return { items, cursor: null }
-  const place = { at: numberOf(end.scheduled_at), uuid: String(end.id) }
-  // Live ones that lie behind that place come with the next page.
+  const rows = found.filter(({ id }) => id !== null)
+  const [first] = found
+  if (first === undefined || first.end_id === null) return pageOf(rows, query, 'scheduled_at')
+  const place = { at: numberOf(first.end_at), uuid: String(first.end_id) }
   return {
-    items: items.filter((record) => isBefore(record, place, query.order)),
+    // Live ones that lie behind that place come with the next page.
+    items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, place, query.order)),
     cursor: printPlace(place.at, `occ_${place.uuid}`),
   }
 }
