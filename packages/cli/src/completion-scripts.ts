@@ -38,14 +38,17 @@ _jobistemer() {
   for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$each" in -*) ;; *) command="$each"; break ;; esac
   done
+  COMPREPLY=()
   case "$command" in
     '') COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')}' -- "$word")); return ;;
 ${cases.join('\n')}
   esac
   if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word")); return; fi
   if [[ -n "$jobs" ]]; then
-    local IFS=$'\\n'
-    COMPREPLY=($(compgen -W "$(${jobNames})" -- "$word"))
+    # Quoted, and not by compgen -W: that would run what a name may hold.
+    while IFS= read -r each; do
+      if [[ "$each" == "$word"* ]]; then printf -v each %q "$each"; COMPREPLY+=("$each"); fi
+    done < <(${jobNames})
   fi
 }
 complete -o default -F _jobistemer jobistemer

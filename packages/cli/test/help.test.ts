@@ -62,6 +62,19 @@ ${complete('explain', 'im')}`
   expect(await startShell(line).ended).toEqual({ code: 0, out: 'explain\n--debug\nimport\n', err: '' })
 })
 
+it('the completion of bash runs nothing that the name of a job holds, and quotes it', async () => {
+  const line = `source <(jobistemer completion bash)
+jobistemer() { printf '%s\\n' '$(echo ran >&2)' "it's \\\`echo ran >&2\\\`" 'nightly report'; }
+for word in '$' it nightly; do
+  COMP_WORDS=(jobistemer job "$word"); COMP_CWORD=2; _jobistemer; printf '%s\\n' "\${COMPREPLY[@]}"
+done`
+  expect(await startShell(line).ended).toEqual({
+    code: 0,
+    out: "\\$\\(echo\\ ran\\ \\>\\&2\\)\nit\\'s\\ \\`echo\\ ran\\ \\>\\&2\\`\nnightly\\ report\n",
+    err: '',
+  })
+})
+
 it('the completion of zsh, which is loaded at its first use, completes then already', async () => {
   const { out } = await runCli(['completion', 'zsh'])
   expect(out.trimEnd().split('\n').at(-1)).toMatch(
