@@ -101,7 +101,7 @@ export function readInstant(
       throw invalid('INVALID_INSTANT', field, text, 'has no offset from UTC', `Write ${text}Z for UTC, or give --utc.`)
     }
     const date = new Date(isoOf(text, offset))
-    if (!Number.isNaN(date.getTime())) return date
+    if (!Number.isNaN(date.getTime()) && hasDay(text)) return date
   }
   throw invalid(
     'INVALID_INSTANT',
@@ -110,6 +110,12 @@ export function readInstant(
     'is not an instant',
     'Give one such as 2026-01-31T02:00:00Z, "2026-01-31 03:00+01:00", now, -2h or +30m.',
   )
+}
+
+/** Whether its month has so many days: `Date` would take the 30th of February for the 2nd of March. */
+function hasDay(text: string): boolean {
+  const day = new Date(`${text.slice(0, 10)}T00:00Z`)
+  return day.getUTCDate() === Number(text.slice(8, 10))
 }
 
 function isoOf(text: string, offset = 'Z'): string {
