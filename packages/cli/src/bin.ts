@@ -1,12 +1,23 @@
 #!/usr/bin/env node
+import { exitCodes } from './exit-codes.ts'
 import { processIo } from './io.ts'
 import { main } from './main.ts'
 
 const streams = [process.stdout, process.stderr]
-// Whoever reads has enough (`| head`), and there is nobody to tell anything to. What was begun is done all the same.
-for (const stream of streams) stream.on('error', () => undefined)
+let problem: NodeJS.ErrnoException | null = null
+for (const stream of streams) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever reads has enough (`| head`), and there is nobody to tell anything to. What was begun is done all the same.
+    if (error.code !== 'EPIPE') problem ??= error
+  })
+}
 
 const code = await main(process.argv.slice(2), processIo())
 await Promise.all(streams.map((stream) => new Promise((resolve) => stream.write('', resolve))))
+const lost = problem as NodeJS.ErrnoException | null
+if (lost !== null) {
+  const text = `The output could not be written: ${lost.message}. What was to be done is done.\n`
+  await new Promise((resolve) => process.stderr.write(text, resolve))
+}
 // A connection that was given up can keep a process for seconds.
-process.exit(code)
+process.exit(lost !== null && code === exitCodes.fine ? exitCodes.unwritten : code)

@@ -19,6 +19,8 @@ export const exitCodes = {
   waitTimeout: 6,
   /** A fault of this program. */
   internal: 70,
+  /** What was to be done is done, but the output could not be written, as on a full disk. */
+  unwritten: 74,
   /** Ended by Ctrl-C. */
   interrupted: 130,
 } as const
@@ -36,5 +38,6 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.conflict, 'somebody else was faster, or the storage refuses it'],
   [exitCodes.waitTimeout, 'the time to wait for a run is over; the run goes on'],
   [exitCodes.internal, 'a fault of this program'],
+  [exitCodes.unwritten, 'done, but the output could not be written'],
   [exitCodes.interrupted, 'ended by Ctrl-C'],
 ]

@@ -31,6 +31,15 @@ describe('the program as a process', () => {
     expect(out).toMatch(/^SCHEDULED .*\n$/)
   })
 
+  it.runIf(process.platform === 'linux')('says that its output could not be written, and exits with 74', async () => {
+    const { place } = await scratch.ledger()
+    expect(await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended).toEqual({
+      code: 74,
+      out: '',
+      err: expect.stringMatching(/^The output could not be written: .*ENOSPC/),
+    })
+  })
+
   it('loads the storage of the project that it is called in', async () => {
     const { folder, place } = await scratch.ledger()
     // A package of the same name in the project comes first.
